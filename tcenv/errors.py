@@ -1,0 +1,67 @@
+"""The ways in which tcenv fails, each with the sentence that the user reads, a hint of the next step, and the exit status
+that CLI.md promises. No message may ever hold a token."""
+
+from __future__ import annotations
+
+
+class TcenvError(Exception):
+    """Something went wrong; `message` is one sentence for the user, `hint` what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(TcenvError):
+    """What the user typed, set or configured cannot be meant."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """The configuration file is wrong; the message names file, line and key."""
+
+
+class NotSignedIn(TcenvError):
+    """There is no session, or it has expired, or the deployment no longer accepts it."""
+
+    exit_code = 3
+
+
+class DamagedSession(TcenvError):
+    """A stored session is half-written, foreign or altered; it is treated as absent."""
+
+
+class StoreError(TcenvError):
+    """The session store cannot be used safely (wrong owner, mode, a symbolic link) or at all."""
+
+
+class DeploymentError(TcenvError):
+    """The deployment cannot be reached or answered with an error."""
+
+
+class CredentialsRejected(DeploymentError):
+    """The deployment says that these credentials are not good (HTTP 401).
+
+    `reason` is one of `expired`, `disabled`, `deleted`, `bad-token`, `clock`, `other`."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, hint: str | None = None, *, reason: str = "other") -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+
+class TimedOut(TcenvError):
+    """Nobody approved in the browser in time."""
+
+    exit_code = 124
+
+
+class Interrupted(TcenvError):
+    """The user pressed Ctrl-C, or the terminal went away."""
+
+    exit_code = 130
