@@ -1,0 +1,242 @@
+"""The configuration file: read strictly (a wrong key is named with its line, nothing is guessed), edited without losing
+comments, and indexed for readers that cannot afford a TOML parser."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tcenv import paths
+from tcenv.errors import ConfigError, TcenvError, UsageError
+from tcenv.files import write_privately
+from tcenv.profilename import is_configurable_name
+from tcenv.rooturl import parse_root_url
+from tcenv.signin.request import (
+    FLOWS,
+    check_description,
+    check_name,
+    check_scopes,
+    parse_expires,
+)
+
+STORES = ("auto", "runtime", "keyring", "file", "none")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UsageError("must be a text in quotes")
+    return value
+
+
+def _one_of(*accepted: str) -> Any:
+    def check(value: Any) -> str:
+        if value not in accepted:
+            raise UsageError(f"must be one of {', '.join(accepted)}")
+        return str(value)
+
+    return check
+
+
+def _scopes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
+        raise UsageError('must be a list of texts, like ["queue:*"]')
+    return check_scopes(tuple(value))
+
+
+def _duration(value: Any) -> str:
+    parse_expires(_text(value))
+    return str(value)
+
+
+def _port(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        raise UsageError("must be a number from 0 (any free port) to 65535")
+    return value
+
+
+def _name(value: Any) -> str:
+    text = _text(value)
+    check_name(text.replace("{hostname}", "h").replace("{user}", "u"))
+    return text
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError("must be true or false")
+    return value
+
+
+# What may stand in a profile, and (but for the root URL) at the top of the file as the default of all profiles.
+KEYS: Mapping[str, Any] = {
+    "root_url": lambda value: parse_root_url(_text(value)),
+    "name": _name,
+    "scopes": _scopes,
+    "expires": _duration,
+    "description": lambda value: check_description(_text(value)),
+    "flow": _one_of(*FLOWS),
+    "port": _port,
+    "timeout": _duration,
+    "browser": _text,
+    "no_browser": _flag,
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What the file says. `profiles` maps names to their keys; `defaults` are the top-level keys that profiles share."""
+
+    default: str | None = None
+    store: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def _line_of(text: str, *path: str) -> int | None:
+    """The line of a key, as well as text search can tell: inside the last of `path`'s tables that has a header."""
+    lines = text.splitlines()
+    start = 0
+    if len(path) > 1:
+        header = r"\s*\[\s*" + r"\s*\.\s*".join(rf"[\"']?{re.escape(part)}[\"']?" for part in path[:-1]) + r"\s*\]"
+        for number, line in enumerate(lines):
+            if re.match(header, line):
+                start = number + 1
+                break
+    for number, line in enumerate(lines[start:], start):
+        if re.match(rf"\s*(?:[\w.\"'-]+\.)?[\"']?{re.escape(path[-1])}[\"']?\s*=", line):
+            return number + 1
+        if re.match(r"\s*\[", line) and len(path) > 1:
+            break
+    if len(path) == 2:
+        header = rf"\s*\[\s*{re.escape(path[0])}\s*\.\s*[\"']?{re.escape(path[1])}[\"']?\s*\]"
+        return next((number + 1 for number, line in enumerate(lines) if re.match(header, line)), start or None)
+    return start or None
+
+
+def _wrong(path: str, text: str, keys: tuple[str, ...], what: str, hint: str | None = None) -> ConfigError:
+    line = _line_of(text, *keys)
+    place = f"{path}, line {line}" if line else path
+    return ConfigError(f"{place}: {'.'.join(keys)}: {what}", hint)
+
+
+def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, Any]:
+    result = {}
+    for key, value in table.items():
+        if key not in KEYS or (not prefix and key == "root_url"):
+            known = [known for known in KEYS if prefix or known != "root_url"] + ([] if prefix else ["default", "store"])
+            hint = "Give a profile a root_url, and name it as default." if key == "root_url" else None
+            raise _wrong(path, text, (*prefix, key), f"unknown key (known here: {', '.join(known)})", hint)
+        try:
+            result[key] = KEYS[key](value)
+        except TcenvError as error:
+            raise _wrong(path, text, (*prefix, key), error.message, error.hint) from None
+    return result
+
+
+def parse(text: str, path: str) -> Configuration:
+    """The configuration in `text`; `path` is for the messages. Raises ConfigError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    default = document.pop("default", None)
+    store = document.pop("store", None)
+    tables = document.pop("profiles", {})
+    if store is not None and store not in STORES:
+        raise _wrong(path, text, ("store",), f"must be one of {', '.join(STORES)}")
+    if not isinstance(tables, dict):
+        raise _wrong(path, text, ("profiles",), "must be tables, like [profiles.community]")
+    profiles = {}
+    for name, table in tables.items():
+        if not is_configurable_name(name):
+            raise _wrong(path, text, ("profiles", name), "a profile's name is letters, digits, '.', '_' and '-'")
+        if not isinstance(table, dict):
+            raise _wrong(path, text, ("profiles", name), f"must be a table, like [profiles.{name}]")
+        profiles[name] = _checked(path, text, table, ("profiles", name))
+        if "root_url" not in profiles[name]:
+            raise _wrong(path, text, ("profiles", name), "root_url is missing")
+    if default is not None and (not isinstance(default, str) or default not in profiles):
+        raise _wrong(path, text, ("default",), "names no profile of this file")
+    return Configuration(default, store, _checked(path, text, document, ()), profiles)
+
+
+def load() -> Configuration:
+    """The user's configuration (an empty one where there is no file), with its index brought up to date. Raises ConfigError."""
+    path = paths.config_file()
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read()
+    except FileNotFoundError:
+        if os.environ.get("TCENV_CONFIG"):
+            raise ConfigError(f"{path}: no such file", "TCENV_CONFIG names it.") from None
+        return Configuration()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8 text") from None
+    configuration = parse(text, path)
+    # A cache: where it cannot be written, the full way remains.
+    with suppress(OSError, TcenvError):
+        _write_index(configuration, path, status)
+    return configuration
+
+
+def _write_index(configuration: Configuration, path: str, status: os.stat_result) -> None:
+    index = paths.index_file()
+    lines = [
+        f"CONFIG={path} {status.st_size}",
+        f"STORE={configuration.store or 'auto'}",
+        f"DEFAULT={configuration.default or ''}",
+        *(f"PROFILE {name} {keys['root_url']}" for name, keys in configuration.profiles.items()),
+    ]
+    data = ("\n".join(lines) + "\n").encode()
+    with suppress(FileNotFoundError), open(index, "rb") as file:
+        if os.fstat(file.fileno()).st_mtime_ns == status.st_mtime_ns and file.read() == data:
+            return
+    write_privately(index, data, mtime_ns=status.st_mtime_ns)
+
+
+def edit(change: Mapping[str, Any], profile: str | None = None, *, remove: bool = False) -> None:
+    """Set the keys of `change` (None removes one) at the top of the file or in `profile`, or remove the profile whole.
+
+    Comments and order are kept. The outcome is parsed before it is written: a wrong value never reaches the file."""
+    import tomlkit
+
+    path = paths.config_file()
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        text = ""
+    if text:
+        parse(text, path)
+    document = tomlkit.parse(text)
+    table: Any = document
+    if profile is not None:
+        if not is_configurable_name(profile):
+            raise UsageError(f"'{profile}' cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
+        profiles = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+        if remove:
+            del profiles[profile]
+            if document.get("default") == profile:
+                del document["default"]
+        elif profile not in profiles:
+            profiles[profile] = tomlkit.table()
+        table = profiles.get(profile)
+    for key, value in change.items():
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = list(value) if isinstance(value, tuple) else value
+    result = tomlkit.dumps(document)
+    parse(result, path)
+    write_privately(path, result.encode(), keep_mode=True)
+

@@ -1,0 +1,125 @@
+"""Credentials and sessions: plain frozen values, validated when made and masked when shown."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from tcenv import environment, sessionfile
+from tcenv.errors import DamagedSession
+from tcenv.profilename import is_profile_name
+from tcenv.rooturl import parse_root_url
+
+# Both as the deployment defines them (auth service, schemas for clients and access tokens).
+CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]{1,1024}")
+ACCESS_TOKEN = re.compile(r"[a-zA-Z0-9_-]{22,66}")
+SCOPE = re.compile(r"[ -~]+")
+
+
+def renewal_time(created: int, expires: int) -> int:
+    """From when on (seconds since the epoch) a session counts as nearly over: 10 % of its life or 10 minutes before its
+    end, whichever is less."""
+    return expires - min((expires - created) // 10, 600)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What signs a call. The token and the certificate (JSON text, temporary credentials alone) are never shown."""
+
+    client_id: str
+    access_token: str = field(repr=False)
+    certificate: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not CLIENT_ID.fullmatch(self.client_id):
+            raise ValueError("not a clientId")
+        if not ACCESS_TOKEN.fullmatch(self.access_token):
+            raise ValueError("not an accessToken")
+
+    def for_taskcluster(self) -> dict[str, str]:
+        """A new dictionary each time: the `taskcluster` client changes in place the one that it is given."""
+        result = {"clientId": self.client_id, "accessToken": self.access_token}
+        if self.certificate is not None:
+            result["certificate"] = self.certificate
+        return result
+
+
+@dataclass(frozen=True)
+class Session:
+    """Permanent credentials on one deployment, and what is known about them. Times are seconds since the epoch.
+
+    `scopes` is None where the deployment would not tell. `name` is the client name that was asked for."""
+
+    profile: str
+    root_url: str
+    credentials: Credentials
+    created: int
+    expires: int
+    name: str
+    scopes: tuple[str, ...] | None
+
+    def __post_init__(self) -> None:
+        if not is_profile_name(self.profile):
+            raise ValueError("not a profile")
+        if parse_root_url(self.root_url) != self.root_url:
+            raise ValueError("not a root URL")
+        if not CLIENT_ID.fullmatch(self.name):
+            raise ValueError("not a client name")
+        if not all(SCOPE.fullmatch(scope) for scope in self.scopes or ()):
+            raise ValueError("not a scope")
+
+    @property
+    def renew(self) -> int:
+        return renewal_time(self.created, self.expires)
+
+    def is_live(self, now: float | None = None) -> bool:
+        return (time.time() if now is None else now) < self.expires
+
+    def has_time_left(self, now: float | None = None) -> bool:
+        """Whether `login` would hand this session out again without asking."""
+        return (time.time() if now is None else now) < self.renew
+
+    def variables(self) -> dict[str, str | None]:
+        """The change to the environment that loads this session."""
+        return environment.loading(self._fields())
+
+    def _fields(self) -> dict[str, str]:
+        return {
+            "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
+            "TASKCLUSTER_ROOT_URL": self.root_url,
+            "TASKCLUSTER_CLIENT_ID": self.credentials.client_id,
+            "TCENV_PROFILE": self.profile,
+            "TCENV_EXPIRES": str(self.expires),
+            "RENEW": str(self.renew),
+            "CREATED": str(self.created),
+            "NAME": self.name,
+        }
+
+    def encode(self) -> bytes:
+        """The session as it is stored (see `sessionfile`)."""
+        return sessionfile.encode(self._fields(), self.scopes)
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, str], scopes: list[str] | None) -> Session:
+        """The session that `sessionfile.decode` returned the parts of. Raises DamagedSession."""
+        try:
+            session = cls(
+                profile=fields["TCENV_PROFILE"],
+                root_url=fields["TASKCLUSTER_ROOT_URL"],
+                credentials=Credentials(fields["TASKCLUSTER_CLIENT_ID"], fields["TASKCLUSTER_ACCESS_TOKEN"]),
+                created=int(fields["CREATED"]),
+                expires=int(fields["TCENV_EXPIRES"]),
+                name=fields["NAME"],
+                scopes=None if scopes is None else tuple(scopes),
+            )
+        except Exception as error:
+            raise DamagedSession("The stored session does not hold what a session holds.") from error
+        if str(session.renew) != fields["RENEW"]:
+            raise DamagedSession("The stored session's times contradict each other.")
+        return session
+
+
+def satisfies(held: tuple[str, ...], scope: str) -> bool:
+    """Whether one of `held` covers `scope`: the same, or a prefix of it that ends in `*`."""
+    return any(scope == own or (own.endswith("*") and scope.startswith(own[:-1])) for own in held)

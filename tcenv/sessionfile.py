@@ -1,0 +1,116 @@
+"""The stored form of a session: lines of KEY=value that a shell's builtins can read without evaluating anything.
+Reading refuses what others could have written. Must stay importable for next to nothing (hot path)."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SUFFIX = ".session"
+END = "END=tcenv-session-1"
+# The order is a promise to the hooks: the token first, so that one `read` tells whether a shell is up to date.
+KEYS = (
+    "TASKCLUSTER_ACCESS_TOKEN",
+    "TASKCLUSTER_ROOT_URL",
+    "TASKCLUSTER_CLIENT_ID",
+    "TCENV_PROFILE",
+    "TCENV_EXPIRES",
+    "RENEW",
+    "CREATED",
+    "NAME",
+    "SCOPES",
+)
+_LONGEST = 1 << 20
+
+
+class Damaged(Exception):
+    """A session file is half-written, foreign or altered; the text says in what way, never with what content."""
+
+
+class Unsafe(Exception):
+    """A session directory or file belongs to somebody else, is open to others, or is a symbolic link."""
+
+
+def encode(fields: Mapping[str, str], scopes: Sequence[str] | None) -> bytes:
+    """The bytes of a session file. `scopes` None means that the deployment would not tell them."""
+    count = "unknown" if scopes is None else str(len(scopes))
+    lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
+    lines.append(f"SCOPES={count}")
+    lines += [f"SCOPE={scope}" for scope in scopes or ()]
+    lines.append(END)
+    return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def decode(data: bytes) -> tuple[dict[str, str], list[str] | None]:
+    """The fields and the scopes (None: unknown) of a session file's bytes. Raises Damaged."""
+    try:
+        lines = data.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Damaged("it is not plain text") from None
+    if len(lines) < len(KEYS) + 2 or lines[-1] or lines[-2] != END:
+        raise Damaged("its end is missing")
+    fields = {}
+    for key, line in zip(KEYS, lines, strict=False):
+        if not line.startswith(key + "="):
+            raise Damaged(f"{key} is missing")
+        fields[key] = line[len(key) + 1 :]
+    for key in ("TCENV_EXPIRES", "RENEW", "CREATED"):
+        if not fields[key].isdecimal():
+            raise Damaged(f"{key} is not a time")
+    scopes = lines[len(KEYS) : -2]
+    if not all(line.startswith("SCOPE=") for line in scopes):
+        raise Damaged("a line is foreign")
+    if fields["SCOPES"] == "unknown" and not scopes:
+        return fields, None
+    if fields["SCOPES"] != str(len(scopes)):
+        raise Damaged("scopes are missing")
+    return fields, [line[6:] for line in scopes]
+
+
+def _private(status: os.stat_result, is_kind: bool, path: str) -> None:
+    if not is_kind:
+        raise Unsafe(f"{path} is not what it should be (a symbolic link, or another kind of file)")
+    if hasattr(os, "geteuid"):
+        if status.st_uid != os.geteuid():
+            raise Unsafe(f"{path} belongs to another user")
+        if status.st_mode & 0o077:
+            raise Unsafe(f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o})")
+
+
+def check_directory(path: str) -> bool:
+    """False where there is no such directory; raises Unsafe unless it is a real directory of the user's own, mode 0700."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    _private(status, stat.S_ISDIR(status.st_mode), path)
+    return True
+
+
+def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None] | None:
+    """The session of `profile` in `directory`, or None where there is none. Raises Damaged, Unsafe, OSError."""
+    if not check_directory(directory):
+        return None
+    path = f"{directory}/{profile}{SUFFIX}"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return None
+    except OSError:
+        if os.path.islink(path):
+            raise Unsafe(f"{path} is a symbolic link") from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        _private(status, stat.S_ISREG(status.st_mode), path)
+        data = os.read(descriptor, _LONGEST)
+    finally:
+        os.close(descriptor)
+    fields, scopes = decode(data)
+    if fields["TCENV_PROFILE"] != profile:
+        raise Damaged("it belongs to another profile")
+    return fields, scopes

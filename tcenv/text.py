@@ -1,0 +1,31 @@
+"""Words and times for people."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """`text` without anything that a terminal would obey: what is not printable becomes U+FFFD."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def duration(seconds: float) -> str:
+    """A span in the two largest units that say something: `1 d 3 h`, `7 h 12 min`, `45 s`."""
+    left = max(0, int(seconds))
+    parts = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if left >= size or (unit == "s" and not parts):
+            parts.append(f"{left // size} {unit}")
+            left %= size
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(part for part in parts)
+
+
+def moment(seconds: float) -> str:
+    """A time of day on this machine, with the date when it is not today's."""
+    import time
+
+    then, now = time.localtime(seconds), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
