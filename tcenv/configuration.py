@@ -127,7 +127,9 @@ def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, 
     result = {}
     for key, value in table.items():
         if key not in KEYS or (not prefix and key == "root_url"):
-            known = [known for known in KEYS if prefix or known != "root_url"] + ([] if prefix else ["default", "store"])
+            known = [known for known in KEYS if prefix or known != "root_url"] + (
+                [] if prefix else ["default", "store"]
+            )
             hint = "Give a profile a root_url, and name it as default." if key == "root_url" else None
             raise _wrong(path, text, (*prefix, key), f"unknown key (known here: {', '.join(known)})", hint)
         try:
@@ -239,4 +241,3 @@ def edit(change: Mapping[str, Any], profile: str | None = None, *, remove: bool 
     result = tomlkit.dumps(document)
     parse(result, path)
     write_privately(path, result.encode(), keep_mode=True)
-

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
-from tcenv.session import Credentials, satisfies
+from tcenv.scopes import covers
+from tcenv.session import Credentials
 from tcenv.text import printable
 
 LONGEST_TEMPORARY = 31 * 86400
@@ -73,7 +74,12 @@ class Deployment:
         return None
 
     def renew(
-        self, credentials: Credentials, client_id: str, scopes: tuple[str, ...], expires: int, description: str
+        self,
+        credentials: Credentials,
+        client_id: str,
+        scopes: tuple[str, ...],
+        expires: int,
+        description: str,
     ) -> tuple[str, ClientFacts]:
         """Update the client and reset its token: the new accessToken, and the client. The old token dies at once."""
         auth = self._auth(credentials)
@@ -137,7 +143,9 @@ class Deployment:
         return taskcluster.Auth(options, session=session)
 
     def _unreachable(self, why: str) -> DeploymentError:
-        return DeploymentError(f"{self.root_url} cannot be reached: {why}.", "Is the network up, and the root URL right?")
+        return DeploymentError(
+            f"{self.root_url} cannot be reached: {why}.", "Is the network up, and the root URL right?"
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -159,9 +167,7 @@ class Deployment:
             hint = None
             if error.status_code == 403:
                 hint = "The session does not hold the scopes for it."
-            raise DeploymentError(
-                f"{self.root_url} answered {error.status_code}: {_message(error)}", hint
-            ) from None
+            raise DeploymentError(f"{self.root_url} answered {error.status_code}: {_message(error)}", hint) from None
         except (TaskclusterFailure, RequestException) as error:
             raise DeploymentError(f"{self.root_url} gave no usable answer ({type(error).__name__}).") from None
 
@@ -171,7 +177,12 @@ class Deployment:
             ("has expired", "expired", "The client has expired", again),
             ("is disabled", "disabled", "The client is disabled: its owner may have lost scopes", again),
             ("not found", "deleted", "The client no longer exists", again),
-            ("Bad mac", "bad-token", "The token is not (or no longer) the client's: it was reset elsewhere", again),
+            (
+                "Bad mac",
+                "bad-token",
+                "The token is not (or no longer) the client's: it was reset elsewhere",
+                again,
+            ),
             (
                 "Stale timestamp",
                 "clock",
@@ -191,7 +202,7 @@ def temporary(
     a call. Raises UsageError for scopes outside of `held` (None: unknown, so the deployment will judge) or a term over 31 days."""
     from taskcluster import createTemporaryCredentials
 
-    missing = [scope for scope in scopes if held is not None and not satisfies(held, scope)]
+    missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
     if missing:
         raise UsageError(
             f"The session does not hold {', '.join(missing)}.",

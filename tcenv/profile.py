@@ -134,7 +134,9 @@ def resolve(argument: str | None = None, options: Mapping[str, Any] | None = Non
     """The profile that this run is about. `options` holds the given options by configuration key, None for those that
     were not given. Raises UsageError (nothing names a deployment: NotSignedIn, a kind of its own for scripts)."""
     config = configuration.load()
-    given = _checked({k: v for k, v in (options or {}).items() if v is not None}, {k: option_name(k) for k in VARIABLES})
+    given = _checked(
+        {k: v for k, v in (options or {}).items() if v is not None}, {k: option_name(k) for k in VARIABLES}
+    )
     variables = _checked(_from_variables(), VARIABLES)
     strong = {**variables, **given}
     name, root_url, own = _deployment(argument, strong.get("root_url"), config)

@@ -49,7 +49,8 @@ class Credentials:
 class Session:
     """Permanent credentials on one deployment, and what is known about them. Times are seconds since the epoch.
 
-    `scopes` is None where the deployment would not tell. `name` is the client name that was asked for."""
+    `scopes` is None where the deployment would not tell; `asked` are the scopes that were asked for. `name` is the client
+    name that was asked for."""
 
     profile: str
     root_url: str
@@ -58,6 +59,7 @@ class Session:
     expires: int
     name: str
     scopes: tuple[str, ...] | None
+    asked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_profile_name(self.profile):
@@ -66,7 +68,7 @@ class Session:
             raise ValueError("not a root URL")
         if not CLIENT_ID.fullmatch(self.name):
             raise ValueError("not a client name")
-        if not all(SCOPE.fullmatch(scope) for scope in self.scopes or ()):
+        if not all(SCOPE.fullmatch(scope) for scope in (*(self.scopes or ()), *self.asked)):
             raise ValueError("not a scope")
 
     @property
@@ -98,11 +100,11 @@ class Session:
 
     def encode(self) -> bytes:
         """The session as it is stored (see `sessionfile`)."""
-        return sessionfile.encode(self._fields(), self.scopes)
+        return sessionfile.encode(self._fields(), self.scopes, self.asked)
 
     @classmethod
-    def from_fields(cls, fields: dict[str, str], scopes: list[str] | None) -> Session:
-        """The session that `sessionfile.decode` returned the parts of. Raises DamagedSession."""
+    def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
+        """The session whose parts `sessionfile.decode` returned. Raises DamagedSession."""
         try:
             session = cls(
                 profile=fields["TCENV_PROFILE"],
@@ -112,14 +114,10 @@ class Session:
                 expires=int(fields["TCENV_EXPIRES"]),
                 name=fields["NAME"],
                 scopes=None if scopes is None else tuple(scopes),
+                asked=tuple(asked),
             )
         except Exception as error:
             raise DamagedSession("The stored session does not hold what a session holds.") from error
         if str(session.renew) != fields["RENEW"]:
             raise DamagedSession("The stored session's times contradict each other.")
         return session
-
-
-def satisfies(held: tuple[str, ...], scope: str) -> bool:
-    """Whether one of `held` covers `scope`: the same, or a prefix of it that ends in `*`."""
-    return any(scope == own or (own.endswith("*") and scope.startswith(own[:-1])) for own in held)

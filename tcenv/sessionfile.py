@@ -35,18 +35,19 @@ class Unsafe(Exception):
     """A session directory or file belongs to somebody else, is open to others, or is a symbolic link."""
 
 
-def encode(fields: Mapping[str, str], scopes: Sequence[str] | None) -> bytes:
-    """The bytes of a session file. `scopes` None means that the deployment would not tell them."""
+def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str]) -> bytes:
+    """The bytes of a session file: `scopes` are those held (None: the deployment would not tell), `asked` those asked for."""
     count = "unknown" if scopes is None else str(len(scopes))
     lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
     lines.append(f"SCOPES={count}")
     lines += [f"SCOPE={scope}" for scope in scopes or ()]
+    lines += [f"ASKED={scope}" for scope in asked]
     lines.append(END)
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def decode(data: bytes) -> tuple[dict[str, str], list[str] | None]:
-    """The fields and the scopes (None: unknown) of a session file's bytes. Raises Damaged."""
+def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
+    """The fields, the scopes held (None: unknown) and those asked for, of a session file's bytes. Raises Damaged."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -61,14 +62,18 @@ def decode(data: bytes) -> tuple[dict[str, str], list[str] | None]:
     for key in ("TCENV_EXPIRES", "RENEW", "CREATED"):
         if not fields[key].isdecimal():
             raise Damaged(f"{key} is not a time")
-    scopes = lines[len(KEYS) : -2]
-    if not all(line.startswith("SCOPE=") for line in scopes):
-        raise Damaged("a line is foreign")
-    if fields["SCOPES"] == "unknown" and not scopes:
-        return fields, None
-    if fields["SCOPES"] != str(len(scopes)):
+    held = []
+    asked = []
+    for line in lines[len(KEYS) : -2]:
+        key, _, scope = line.partition("=")
+        if key not in ("SCOPE", "ASKED"):
+            raise Damaged("a line is foreign")
+        (held if key == "SCOPE" else asked).append(scope)
+    if fields["SCOPES"] == "unknown" and not held:
+        return fields, None, asked
+    if fields["SCOPES"] != str(len(held)):
         raise Damaged("scopes are missing")
-    return fields, [line[6:] for line in scopes]
+    return fields, held, asked
 
 
 def _private(status: os.stat_result, is_kind: bool, path: str) -> None:
@@ -91,8 +96,8 @@ def check_directory(path: str) -> bool:
     return True
 
 
-def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None] | None:
-    """The session of `profile` in `directory`, or None where there is none. Raises Damaged, Unsafe, OSError."""
+def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None, list[str]] | None:
+    """The parts (see `decode`) of the session of `profile` in `directory`, or None where there is none. Raises Damaged, Unsafe, OSError."""
     if not check_directory(directory):
         return None
     path = f"{directory}/{profile}{SUFFIX}"
@@ -110,7 +115,7 @@ def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None
         data = os.read(descriptor, _LONGEST)
     finally:
         os.close(descriptor)
-    fields, scopes = decode(data)
-    if fields["TCENV_PROFILE"] != profile:
+    parts = decode(data)
+    if parts[0]["TCENV_PROFILE"] != profile:
         raise Damaged("it belongs to another profile")
-    return fields, scopes
+    return parts

@@ -45,7 +45,7 @@ class DirectoryStore:
     def load(self, profile: str) -> Session | None:
         try:
             found = sessionfile.read(self.directory, profile)
-            return found and Session.from_fields(*found)
+            return found and Session.from_parts(*found)
         except sessionfile.Damaged as damaged:
             raise DamagedSession(f"The stored session of {profile} is damaged: {damaged}.") from None
         except (sessionfile.Unsafe, OSError) as error:
@@ -117,7 +117,7 @@ class KeyringStore:
         if text is None:
             return None
         try:
-            session = Session.from_fields(*sessionfile.decode(text.encode("ascii", "replace")))
+            session = Session.from_parts(*sessionfile.decode(text.encode("ascii", "replace")))
         except sessionfile.Damaged as damaged:
             raise DamagedSession(f"The stored session of {profile} is damaged: {damaged}.") from None
         if session.profile != profile:

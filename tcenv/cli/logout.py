@@ -1,0 +1,75 @@
+"""`tcenv logout`."""
+
+from __future__ import annotations
+
+import os
+
+from tcenv import clients, environment
+from tcenv import profile as profiles
+from tcenv.cli import say
+from tcenv.cli.statements import print_change, statements
+from tcenv.errors import DamagedSession, TcenvError
+from tcenv.session import Session
+from tcenv.store import Store, open_store
+
+
+def run(argument: str | None, *, delete_client: bool, everything: bool, shell: str | None) -> int:
+    """Forget the session of a profile, or all; print the statements that unset what is loaded. Exit status 1 if a client
+    was to be deleted and could not be: its session is kept then, so that it can be tried again."""
+    change = environment.unloading()
+    statements(change, shell)
+    store = open_store(profiles.store_name())
+    names = store.profiles() if everything else [_profile_name(argument)]
+    status = 0
+    for name in names:
+        if delete_client and not _deleted_client(store, name):
+            status = 1
+        elif store.forget(name):
+            say.done(f"Signed out of {name}.")
+        elif not everything:
+            say.note(f"There was no session of {name}.")
+    if everything and not names:
+        say.note("There was no session.")
+    if status == 0:
+        print_change(change, shell)
+    return status
+
+
+def _profile_name(argument: str | None) -> str:
+    """What is loaded here, when nothing else is named: a profile that has left the configuration can be signed out of too."""
+    loaded = os.environ.get("TCENV_PROFILE")
+    try:
+        return profiles.resolve(argument, {}).name
+    except profiles.NoDeployment:
+        raise
+    except TcenvError:
+        from tcenv.profilename import is_profile_name
+
+        name = argument or loaded
+        if name and is_profile_name(name):
+            return name
+        raise
+
+
+def _deleted_client(store: Store, name: str) -> bool:
+    """Delete the client of the session of `name` on its deployment; True where none is left."""
+    from tcenv.deployment import Deployment
+
+    session: Session | None
+    try:
+        session = store.load(name)
+    except DamagedSession as damaged:
+        say.warn(f"{damaged.message} Its client is left to expire.")
+        return True
+    if session is None:
+        return True
+    client_id = session.credentials.client_id
+    try:
+        Deployment(session.root_url).delete_client(session.credentials, client_id)
+    except TcenvError as error:
+        say.error(error)
+        say.hint(f"{client_id} ends by itself. To sign out without deleting it: tcenv logout {name}")
+        return False
+    clients.forget(session.root_url, client_id)
+    say.done(f"Deleted {client_id} on {session.root_url}.")
+    return True

@@ -1,0 +1,100 @@
+"""How every command ends: its failures as a sentence and an exit status, and, where a shell evaluates stdout, a statement
+that makes the evaluation fail too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from tcenv.cli import say
+from tcenv.errors import Interrupted, TcenvError, UsageError
+from tcenv.quick import write_out
+
+# Their stdout is evaluated by a shell.
+EVALUATED = ("login", "env", "logout")
+
+
+class _Signalled(BaseException):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
+    """Run `function`, the command that `arguments` ask for; the exit status that CLI.md promises for how it ended."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
+            signal.signal(getattr(signal, name), _raise)
+    status = 1
+    try:
+        status = function()
+    except TcenvError as failure:
+        say.error(failure)
+        status = failure.exit_code
+    except KeyboardInterrupt:
+        say.error(Interrupted("Interrupted; nothing was changed."))
+        status = Interrupted.exit_code
+    except _Signalled as signalled:
+        status = 128 + signalled.number
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1 if end.code else 0
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python's own exit must not trip over it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 1
+    except Exception as failure:
+        _confess(failure)
+    if status:
+        fail_evaluation(arguments)
+    return status
+
+
+def _raise(number: int, frame: object) -> None:
+    raise _Signalled(number)
+
+
+def _confess(failure: Exception) -> None:
+    """An error that nobody foresaw: where it happened, and nothing of the values that were at hand."""
+    kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
+    say.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
+    for frame in traceback.extract_tb(failure.__traceback__):
+        print(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.name}", file=sys.stderr)
+
+
+def fail_evaluation(arguments: Sequence[str]) -> None:
+    """Print the statement that makes the evaluation of our output fail, where there is one and no terminal would show it."""
+    if not arguments or arguments[0] not in EVALUATED or os.isatty(1):
+        return
+    if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
+        return
+    from tcenv.shells import dialect
+
+    try:
+        text = dialect(chosen_shell(_option(arguments, "--shell"))).failure()
+    except UsageError:
+        text = "false\n"
+    try:
+        write_out(text.encode())
+    except OSError:
+        return
+
+
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    for position, argument in enumerate(arguments):
+        if argument == name and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(name + "="):
+            return argument[len(name) + 1 :]
+    return None
+
+
+def chosen_shell(option: str | None) -> str:
+    """The shell that will evaluate our output: the option, `TCENV_SHELL`, or the one that runs us. Raises UsageError."""
+    named = option or os.environ.get("TCENV_SHELL")
+    if named:
+        return named
+    from tcenv.shells.detect import detect_shell
+
+    return detect_shell()

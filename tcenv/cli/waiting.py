@@ -1,0 +1,127 @@
+"""What a person sees on stderr while signing in takes its time: the URL, the time that is left, what to do if the page
+objects. rich is imported after the browser has been started."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from tcenv.text import duration, moment
+
+if TYPE_CHECKING:
+    from tcenv.profile import Profile
+    from tcenv.session import Session
+
+
+class Waiting:
+    """The `Display` of the sign-in flow for a terminal, or for a log when stderr is none."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._live: Any = None
+        self._notes: list[str] = []
+        self._signed_in_now = False
+
+    def note(self, text: str) -> None:
+        # Until the browser is on its way, nothing is worth the time that importing rich takes.
+        self._notes.append(text)
+
+    def queue(self) -> None:
+        from tcenv.cli import say
+
+        say.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
+
+    def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
+        from rich.text import Text
+
+        from tcenv.cli import say
+
+        self._signed_in_now = True
+        console = say.console()
+        self._flush()
+        link = Text(url, style=f"link {url}" if console.is_terminal else "")
+        if opened:
+            say.note(f"Approve “{name}” in the browser that has opened. If none did, open:")
+        else:
+            say.note(f"Open this in a browser, and approve “{name}” there:")
+        console.print(Text("  ").append(link), soft_wrap=True)
+        if pasting:
+            say.note("If that browser is on another machine, paste here the address of the page that it ends on:")
+        if console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live("", console=console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Import what verifying needs while the person is busy in the browser."""
+
+        def load() -> None:
+            import taskcluster  # noqa: F401
+
+        threading.Thread(target=load, daemon=True).start()
+
+    def tick(self, left: float) -> None:
+        if self._live is None:
+            return
+        from rich.text import Text
+
+        text = Text(f"  waiting for the browser · {duration(left)} left · Ctrl-C to give up", style="dim")
+        if self._profile.flow != "new":
+            text.append("\n  “Client already exists”? Change the Client ID on that page: any will do.", style="dim")
+        self._live.update(text, refresh=True)
+
+    def wrong_paste(self) -> None:
+        from tcenv.cli import say
+
+        say.warn("That is not the address; it begins with http://localhost: and has both clientId and accessToken.")
+
+    def verify(self) -> None:
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.update(Text("  asking the deployment …", style="dim"), refresh=True)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        self._flush()
+
+    def _flush(self) -> None:
+        from tcenv.cli import say
+
+        notes, self._notes = self._notes, []
+        for text in notes:
+            say.note(text)
+
+    def granted(self, session: Session) -> None:
+        """A new session has come."""
+        from tcenv.cli import say
+        from tcenv.scopes import not_granted
+
+        self.close()
+        left = duration(session.expires - time.time())
+        say.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
+        if session.scopes is not None:
+            dropped, narrowed = not_granted(session.asked, session.scopes)
+            if dropped:
+                say.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
+            if narrowed:
+                say.note(f"Granted in part: {', '.join(narrowed)}.")
+        if session.asked == ("*",):
+            say.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")
+
+    def explain(self, session: Session, line: str) -> None:
+        """Stdout is a terminal: nothing secret goes there, so say what there is and how to load it."""
+        from tcenv.cli import say
+
+        self._flush()
+        if not self._signed_in_now:
+            left = duration(session.expires - time.time())
+            say.done(f"{session.profile}: signed in as {session.credentials.client_id}, {left} left.")
+        say.hint(line)
+        sys.stderr.flush()

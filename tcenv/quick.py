@@ -1,0 +1,178 @@
+"""The hot path: `env`, `login` and `exec` for a stored session with time left, importing next to nothing.
+
+It must print to the byte what the full command line would, and hands over to that on anything unusual: an option or a
+variable that it does not know, a stale index, a damaged or missing session, an error of any kind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from tcenv import environment, paths, sessionfile
+from tcenv.profilename import is_profile_name, profile_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+# Variables that say how to sign in, or where: with one of them set, the full command line decides.
+_DECIDING = (
+    "TCENV_ROOT_URL",
+    "TCENV_NAME",
+    "TCENV_SCOPE",
+    "TCENV_LOGIN_EXPIRES",
+    "TCENV_DESCRIPTION",
+    "TCENV_RESET",
+    "TCENV_FLOW",
+    "TCENV_PORT",
+    "TCENV_TIMEOUT",
+    "TCENV_BROWSER",
+    "TCENV_NO_BROWSER",
+)
+
+
+class HandOver(Exception):
+    """This run is not one for the hot path."""
+
+
+def run(arguments: list[str]) -> int | None:
+    """Carry out `arguments` if they are of the hot path; None hands them over to the full command line, with nothing
+    printed and nothing changed."""
+    try:
+        command = arguments[0]
+        if command == "exec":
+            return _exec(arguments[1:])
+        profile, shell = _parse(arguments[1:])
+        if command == "login" and os.isatty(1):
+            return None
+        fields = _live_session(profile, for_signing_in=command == "login")
+        _print_statements(fields, shell)
+        return 0
+    except (HandOver, OSError, sessionfile.Damaged, sessionfile.Unsafe, ValueError):
+        return None
+
+
+def _parse(arguments: list[str]) -> tuple[str | None, str | None]:
+    profile = shell = None
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--shell":
+            shell = next(rest, None)
+            if not shell:
+                raise HandOver
+        elif argument.startswith("--shell=") and len(argument) > 8:
+            shell = argument[8:]
+        elif argument.startswith("-") or profile is not None:
+            raise HandOver
+        else:
+            profile = argument
+    return profile, shell
+
+
+def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, str]:
+    environ = os.environ
+    if any(variable in environ for variable in _DECIDING):
+        raise HandOver
+    index = _index()
+    store = environ.get("TCENV_STORE") or (index and index[0]) or "auto"
+    directory = (
+        {
+            "file": paths.file_store_directory,
+            "runtime": paths.runtime_directory,
+            "auto": paths.runtime_directory,
+        }[store]()
+        if store in ("auto", "runtime", "file")
+        else None
+    )
+    if directory is None:
+        raise HandOver
+    profile = argument or environ.get("TCENV_PROFILE") or (index and index[1]) or None
+    if profile is None:
+        root_url = environ.get("TASKCLUSTER_ROOT_URL", "")
+        profile = profile_of(root_url)
+    if not is_profile_name(profile) or "@" in profile:
+        raise HandOver
+    found = sessionfile.read(directory, profile)
+    if found is None:
+        raise HandOver
+    fields = found[0]
+    configured = _configured_root_url(index, profile)
+    if configured is None and profile_of(fields["TASKCLUSTER_ROOT_URL"]) != profile:
+        raise HandOver
+    if configured is not None and configured != fields["TASKCLUSTER_ROOT_URL"]:
+        raise HandOver
+    if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
+        raise HandOver
+    return fields
+
+
+def _index() -> tuple[str, str, str] | None:
+    """Store, default profile and the profiles' lines of the configuration's index; None where there is no configuration."""
+    path = paths.config_file()
+    try:
+        config = os.stat(path)
+    except FileNotFoundError:
+        if "TCENV_CONFIG" in os.environ:
+            raise HandOver from None
+        return None
+    descriptor = os.open(paths.index_file(), os.O_RDONLY)
+    try:
+        status = os.fstat(descriptor)
+        text = os.read(descriptor, 1 << 24).decode()
+    finally:
+        os.close(descriptor)
+    head, store, default, profiles = text.split("\n", 3)
+    if (
+        status.st_mtime_ns != config.st_mtime_ns
+        or head != f"CONFIG={path} {config.st_size}"
+        or store[:6] != "STORE="
+        or default[:8] != "DEFAULT="
+        or text[-1:] != "\n"
+    ):
+        raise HandOver
+    return store[6:], default[8:], "\n" + profiles
+
+
+def _configured_root_url(index: tuple[str, str, str] | None, profile: str) -> str | None:
+    if index is None:
+        return None
+    key = f"\nPROFILE {profile} "
+    start = index[2].find(key)
+    if start < 0:
+        return None
+    start += len(key)
+    return index[2][start : index[2].index("\n", start)]
+
+
+def _print_statements(fields: dict[str, str], shell: str | None) -> None:
+    from tcenv.shells import dialect
+
+    if os.isatty(1):
+        raise HandOver  # a token is not for eyes
+    name = shell or os.environ.get("TCENV_SHELL")
+    if not name:
+        from tcenv.shells.detect import detect_shell
+
+        name = detect_shell()
+    text = dialect(name).statements(environment.loading(fields))
+    write_out(text.encode())
+
+
+def write_out(data: bytes) -> None:
+    """All of `data` to standard output, past Python's buffers."""
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def _exec(arguments: list[str]) -> int | None:
+    if "--" not in arguments:
+        return None
+    cut = arguments.index("--")
+    before, command = arguments[:cut], arguments[cut + 1 :]
+    if len(before) > 1 or (before and before[0].startswith("-")) or not command:
+        return None
+    fields = _live_session(before[0] if before else None, for_signing_in=True)
+    from tcenv.replace import replace_process
+
+    replace_process(command, environment.applied(environment.loading(fields), os.environ))

@@ -1,0 +1,65 @@
+"""Root URLs: what counts as one, in one spelling each, so that two sessions can be told apart by comparing texts."""
+
+from __future__ import annotations
+
+from tcenv.errors import UsageError
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+# What an unquoted `eval $(tcenv login)` hands on as it is.
+_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/%")
+_EXAMPLE = "A root URL looks like https://community-tc.services.mozilla.com"
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
+
+
+def parse_root_url(text: str) -> str:
+    """`text` as a root URL in its one spelling: lower-case scheme and host, no default port, no slash at the end.
+
+    https, or http on loopback alone: anywhere else a token would travel in clear text. Raises UsageError."""
+    scheme, separator, rest = text.strip().partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in _DEFAULT_PORTS:
+        raise UsageError(f"{_shown(text)} is not a root URL.", _EXAMPLE)
+    authority, slash, path = rest.partition("/")
+    host, port = _host_and_port(authority.lower(), text)
+    if set(slash + path) - _PATH or "//" in slash + path:
+        raise UsageError(f"{_shown(text)} has more than a root URL's scheme, host, port and path.", _EXAMPLE)
+    if scheme == "http" and host not in _LOOPBACK:
+        raise UsageError(
+            f"{_shown(text)} is not encrypted: the token could be read on the way.", "Use https:// for it."
+        )
+    if port in ("", _DEFAULT_PORTS[scheme]):
+        authority = host
+    else:
+        authority = f"{host}:{port}"
+    return f"{scheme}://{authority}{slash}{path}".rstrip("/")
+
+
+def _host_and_port(authority: str, text: str) -> tuple[str, str]:
+    if authority.startswith("["):
+        host, bracket, after = authority.partition("]")
+        host += bracket
+        colon, port = after[:1], after[1:]
+        good = host == "[::1]" or (bracket and not set(host[1:-1]) - set("0123456789abcdef:") and len(host) > 4)
+    else:
+        host, colon, port = authority.partition(":")
+        good = bool(host) and not set(host) - _HOST and host[0] != "-" and not host.startswith(".")
+    good = good and colon in ("", ":") and (not port or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536))
+    if not good or (colon and not port):
+        raise UsageError(f"{_shown(text)} has no host and port that could be a deployment's.", _EXAMPLE)
+    return host, str(int(port)) if port else ""
+
+
+def _shown(text: str) -> str:
+    """The user's text for a message; not the part before an @, where people leave passwords."""
+    scheme, separator, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        authority = "…@" + authority.rpartition("@")[2]
+    return repr((scheme + separator + authority + slash + path)[:200])
+
+
+def is_loopback(root_url: str) -> bool:
+    """Whether the deployment is on this machine."""
+    host = root_url.partition("://")[2].partition("/")[0]
+    return any(host == own or host.startswith(own + ":") for own in _LOOPBACK)
