@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_HOT = ("env", "exec", "login")
+_HOT = ("env", "exec", "login", "shell")
 
 
 def main() -> int:
@@ -14,6 +14,11 @@ def main() -> int:
         from tcenv import quick
 
         status = quick.run(arguments)
+        if status is not None:
+            return status
+        from tcenv.cli import everyday
+
+        status = everyday.run(arguments)
         if status is not None:
             return status
     from tcenv.cli.app import run

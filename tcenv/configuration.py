@@ -206,8 +206,18 @@ def _write_index(configuration: Configuration, path: str, status: os.stat_result
     write_privately(index, data, mtime_ns=status.st_mtime_ns)
 
 
-def edit(change: Mapping[str, Any], profile: str | None = None, *, remove: bool = False) -> None:
-    """Set the keys of `change` (None removes one) at the top of the file or in `profile`, or remove the profile whole.
+def check_option(key: str, value: Any) -> Any:
+    """`value` as it may stand in the file under `key`. Raises UsageError that names the option."""
+    try:
+        return KEYS[key](value)
+    except UsageError as error:
+        raise UsageError(
+            f"{'--scope' if key == 'scopes' else '--' + key.replace('_', '-')}: {error.message}", error.hint
+        ) from None
+
+
+def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remove: bool = False) -> None:
+    """Set the keys of `change` (None removes one) in `profile`, make it the `default`, or remove it whole.
 
     Comments and order are kept. The outcome is parsed before it is written: a wrong value never reaches the file."""
     import tomlkit
@@ -221,23 +231,22 @@ def edit(change: Mapping[str, Any], profile: str | None = None, *, remove: bool 
     if text:
         parse(text, path)
     document = tomlkit.parse(text)
-    table: Any = document
-    if profile is not None:
-        if not is_configurable_name(profile):
-            raise UsageError(f"'{profile}' cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
-        profiles = document.setdefault("profiles", tomlkit.table(is_super_table=True))
-        if remove:
-            del profiles[profile]
-            if document.get("default") == profile:
-                del document["default"]
-        elif profile not in profiles:
-            profiles[profile] = tomlkit.table()
-        table = profiles.get(profile)
-    for key, value in change.items():
-        if value is None:
-            table.pop(key, None)
-        else:
-            table[key] = list(value) if isinstance(value, tuple) else value
+    if not is_configurable_name(profile):
+        raise UsageError(f"{profile!r} cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
+    profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+    if remove:
+        del profiles[profile]
+        if document.get("default") == profile:
+            del document["default"]
+    else:
+        table = profiles.setdefault(profile, tomlkit.table())
+        for key, value in change.items():
+            if value is None:
+                table.pop(key, None)
+            else:
+                table[key] = list(value) if isinstance(value, tuple) else value
+        if default:
+            document["default"] = profile
     result = tomlkit.dumps(document)
     parse(result, path)
     write_privately(path, result.encode(), keep_mode=True)

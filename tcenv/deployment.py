@@ -199,7 +199,8 @@ def temporary(
     credentials: Credentials, held: tuple[str, ...] | None, scopes: tuple[str, ...], expires: int
 ) -> Credentials:
     """Temporary credentials with `scopes`, good until `expires` (seconds since the epoch), signed by `credentials` without
-    a call. Raises UsageError for scopes outside of `held` (None: unknown, so the deployment will judge) or a term over 31 days."""
+    a call. Raises UsageError for scopes outside of `held` (None: unknown, so the deployment will judge), or for more than
+    31 days."""
     from taskcluster import createTemporaryCredentials
 
     missing = [scope for scope in scopes if held is not None and not covers(held, scope)]

@@ -98,18 +98,14 @@ def _from_variables() -> dict[str, Any]:
     return result
 
 
-def _checked(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     result = {}
     for key, value in values.items():
         try:
             result[key] = configuration.KEYS[key](value)
         except UsageError as error:
-            raise UsageError(f"{names[key]}: {error.message}", error.hint) from None
+            raise UsageError(f"{VARIABLES[key]}: {error.message}", error.hint) from None
     return result
-
-
-def option_name(key: str) -> str:
-    return {"scopes": "--scope"}.get(key, "--" + key.replace("_", "-"))
 
 
 def _filled(template: str) -> str:
@@ -134,11 +130,8 @@ def resolve(argument: str | None = None, options: Mapping[str, Any] | None = Non
     """The profile that this run is about. `options` holds the given options by configuration key, None for those that
     were not given. Raises UsageError (nothing names a deployment: NotSignedIn, a kind of its own for scripts)."""
     config = configuration.load()
-    given = _checked(
-        {k: v for k, v in (options or {}).items() if v is not None}, {k: option_name(k) for k in VARIABLES}
-    )
-    variables = _checked(_from_variables(), VARIABLES)
-    strong = {**variables, **given}
+    given = {key: configuration.check_option(key, value) for key, value in (options or {}).items() if value is not None}
+    strong = {**_checked(_from_variables()), **given}
     name, root_url, own = _deployment(argument, strong.get("root_url"), config)
     values = {**BUILT_IN, **config.defaults, **own, **strong}
     client_name = _filled(values["name"])
@@ -214,6 +207,8 @@ def _named(
         if root_url is None or (host and own is None):
             raise UsageError(f"There is no profile {argument!r}.", _known(config))
         return argument, root_url, own or {}
+    if root_url is None:
+        raise UsageError(f"There is no profile {argument!r}.", _known(config))
     if profile_of(root_url) == base:
         return base, root_url, {}
     return f"{base}@{profile_of(root_url)}", root_url, own or {}

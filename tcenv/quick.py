@@ -6,7 +6,6 @@ variable that it does not know, a stale index, a damaged or missing session, an 
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from tcenv import environment, paths, sessionfile
@@ -14,7 +13,7 @@ from tcenv.profilename import is_profile_name, profile_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    pass
 
 # Variables that say how to sign in, or where: with one of them set, the full command line decides.
 _DECIDING = (
@@ -43,6 +42,8 @@ def run(arguments: list[str]) -> int | None:
         command = arguments[0]
         if command == "exec":
             return _exec(arguments[1:])
+        if command == "shell":
+            return None
         profile, shell = _parse(arguments[1:])
         if command == "login" and os.isatty(1):
             return None
@@ -76,15 +77,7 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
         raise HandOver
     index = _index()
     store = environ.get("TCENV_STORE") or (index and index[0]) or "auto"
-    directory = (
-        {
-            "file": paths.file_store_directory,
-            "runtime": paths.runtime_directory,
-            "auto": paths.runtime_directory,
-        }[store]()
-        if store in ("auto", "runtime", "file")
-        else None
-    )
+    directory = _directory(store)
     if directory is None:
         raise HandOver
     profile = argument or environ.get("TCENV_PROFILE") or (index and index[1]) or None
@@ -105,6 +98,12 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver
     return fields
+
+
+def _directory(store: str) -> str | None:
+    if store == "file":
+        return paths.file_store_directory()
+    return paths.runtime_directory() if store in ("auto", "runtime") else None
 
 
 def _index() -> tuple[str, str, str] | None:

@@ -28,10 +28,7 @@ def parse_root_url(text: str) -> str:
         raise UsageError(
             f"{_shown(text)} is not encrypted: the token could be read on the way.", "Use https:// for it."
         )
-    if port in ("", _DEFAULT_PORTS[scheme]):
-        authority = host
-    else:
-        authority = f"{host}:{port}"
+    authority = host if port in ("", _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     return f"{scheme}://{authority}{slash}{path}".rstrip("/")
 
 

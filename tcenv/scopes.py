@@ -24,7 +24,8 @@ def intersection(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
 def not_granted(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str], list[str]]:
     """Of `asked`: what was dropped whole, and the patterns that were narrowed. `*` asks for whatever there is, and never
     counts as either."""
-    dropped, narrowed = [], []
+    dropped: list[str] = []
+    narrowed: list[str] = []
     for scope in asked:
         if scope == "*" or covers(granted, scope):
             continue

@@ -62,8 +62,8 @@ def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
     for key in ("TCENV_EXPIRES", "RENEW", "CREATED"):
         if not fields[key].isdecimal():
             raise Damaged(f"{key} is not a time")
-    held = []
-    asked = []
+    held: list[str] = []
+    asked: list[str] = []
     for line in lines[len(KEYS) : -2]:
         key, _, scope = line.partition("=")
         if key not in ("SCOPE", "ASKED"):
@@ -97,7 +97,9 @@ def check_directory(path: str) -> bool:
 
 
 def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None, list[str]] | None:
-    """The parts (see `decode`) of the session of `profile` in `directory`, or None where there is none. Raises Damaged, Unsafe, OSError."""
+    """The parts (see `decode`) of the session of `profile` in `directory`, or None where there is none.
+
+    Raises Damaged, Unsafe, OSError."""
     if not check_directory(directory):
         return None
     path = f"{directory}/{profile}{SUFFIX}"

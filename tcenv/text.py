@@ -11,7 +11,7 @@ def printable(text: str) -> str:
 def duration(seconds: float) -> str:
     """A span in the two largest units that say something: `1 d 3 h`, `7 h 12 min`, `45 s`."""
     left = max(0, int(seconds))
-    parts = []
+    parts: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         if left >= size or (unit == "s" and not parts):
             parts.append(f"{left // size} {unit}")
@@ -20,7 +20,7 @@ def duration(seconds: float) -> str:
             break
         if len(parts) == 2:
             break
-    return " ".join(part for part in parts)
+    return " ".join(parts)
 
 
 def moment(seconds: float) -> str:

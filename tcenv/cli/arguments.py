@@ -25,6 +25,7 @@ SIGN_IN: Mapping[str, tuple[str, str]] = {
 }
 LOGIN = {**SIGN_IN, "--shell": ("shell", "text")}
 EXEC = {**SIGN_IN, "--for": ("duration", "text"), "--no-login": ("no_login", "flag")}
+SHELL = {**EXEC, "--shell": ("shell", "text")}
 
 
 def read(

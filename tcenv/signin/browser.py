@@ -73,7 +73,7 @@ def _start(arguments: list[str] | None) -> bool:
     if not arguments:
         return False
     try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own browser, from a list
+        process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -1,5 +1,7 @@
 """The page that the browser ends on: the truth about how signing in went, with nothing from outside, no script and no token."""
 
+# ruff: noqa: E501 - a style sheet's lines
+
 from __future__ import annotations
 
 from dataclasses import dataclass

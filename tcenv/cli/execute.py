@@ -1,0 +1,16 @@
+"""`tcenv exec`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tcenv import environment
+from tcenv.cli.launch import session_and_change
+from tcenv.replace import replace_process
+
+
+def run(argument: str | None, options: dict[str, Any], command: list[str]) -> int:
+    """Become `command`, with the session loaded. Returns only where the system cannot replace a process."""
+    _, change = session_and_change(argument, options)
+    replace_process(command, environment.applied(change, os.environ))

@@ -1,0 +1,89 @@
+"""`tcenv profile`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tcenv import configuration
+from tcenv import profile as profiles
+from tcenv.cli import say
+from tcenv.errors import UsageError
+from tcenv.store import open_store
+
+
+def list_profiles(*, as_json: bool) -> int:
+    """One line a profile: name, root URL, and `default` for that one."""
+    config = configuration.load()
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {"profile": name, "root_url": keys["root_url"], "default": name == config.default}
+                    for name, keys in config.profiles.items()
+                ],
+                indent=2,
+            )
+        )
+        return 0
+    width = max(map(len, config.profiles), default=0)
+    for name, keys in config.profiles.items():
+        print(f"{name:{width}}  {keys['root_url']}{'  default' if name == config.default else ''}")
+    if not config.profiles:
+        say.hint("There is no profile yet: tcenv profile set NAME --root-url URL --default")
+    return 0
+
+
+def show(name: str | None, *, as_json: bool) -> int:
+    """What a profile comes to in this environment."""
+    profile = profiles.resolve(name, {})
+    values: dict[str, Any] = {
+        "profile": profile.name,
+        "root_url": profile.root_url,
+        "name": profile.client_name,
+        "scopes": list(profile.scopes),
+        "expires": profile.expires,
+        "description": profile.description,
+        "flow": profile.flow,
+        "port": profile.port,
+        "timeout": profile.timeout,
+        "browser": profile.browser,
+        "no_browser": profile.no_browser,
+        "store": profiles.store_name(),
+    }
+    if as_json:
+        print(json.dumps(values, indent=2))
+    else:
+        for key, value in values.items():
+            shown = ", ".join(value) if isinstance(value, list) else "" if value is None else value
+            print(f"{key:12} {shown}")
+    return 0
+
+
+def set_profile(name: str, given: dict[str, Any], *, default: bool, unset: list[str]) -> int:
+    """Make or change a profile. A new one needs a root URL."""
+    for key in unset:
+        if key not in configuration.KEYS or key == "root_url":
+            raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(configuration.KEYS)}.")
+    config = configuration.load()
+    if name not in config.profiles and "root_url" not in given:
+        raise UsageError(f"The profile {name} is new and needs a root URL.", f"tcenv profile set {name} --root-url URL")
+    if not given and not unset and not default:
+        raise UsageError("Nothing to set.", "See: tcenv profile set --help")
+    change = {key: configuration.check_option(key, value) for key, value in given.items()}
+    configuration.edit({**change, **dict.fromkeys(unset)}, name, default=default)
+    configuration.load()
+    say.done(f"The profile {name} is set{' and the default' if default else ''}.")
+    return 0
+
+
+def remove(name: str) -> int:
+    """Remove a profile and its session."""
+    if name not in configuration.load().profiles:
+        raise UsageError(f"There is no profile {name!r}.", "tcenv profile list shows those that there are.")
+    if open_store(profiles.store_name()).forget(name):
+        say.note("Its session is forgotten. The client on the deployment ends by itself.")
+    configuration.edit({}, name, remove=True)
+    configuration.load()
+    say.done(f"The profile {name} is removed.")
+    return 0

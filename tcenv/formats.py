@@ -1,0 +1,59 @@
+"""A change to the environment for what is not a shell: JSON, dotenv, GitHub's workflow files, systemd units."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from tcenv import environment
+from tcenv.errors import TcenvError, UsageError
+
+FORMATS = ("json", "dotenv", "github", "systemd")
+
+
+def render(change: Mapping[str, str | None], form: str) -> str:
+    """The text of `change` in `form`; variables without a value are left out. For `github` inside of a workflow the
+    variables go to the file that `GITHUB_ENV` names, and the text is what masks the secrets in the log.
+
+    Raises UsageError for an unknown form."""
+    values = {name: value for name, value in change.items() if value is not None}
+    if form == "json":
+        return json.dumps(values, indent=2) + "\n"
+    if form == "dotenv":
+        # docker takes everything behind the = as it is, and dotenv readers take a plain word so too.
+        return _lines(values)
+    if form == "systemd":
+        return "".join(f'{name}="{_systemd(value)}"\n' for name, value in values.items())
+    if form == "github":
+        return _github(values)
+    raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(FORMATS)}.")
+
+
+def _lines(values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        if "\n" in value or "\r" in value:
+            raise UsageError(f"{name} holds a line break, which this format cannot carry.")
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _systemd(value: str) -> str:
+    return "".join("\\" + character if character in '"\\`$' else character for character in value)
+
+
+def _github(values: Mapping[str, str]) -> str:
+    secrets = [values[name] for name in (environment.ACCESS_TOKEN, environment.CERTIFICATE) if name in values]
+    masks = "".join(f"::add-mask::{_github_data(secret)}\n" for secret in secrets)
+    path = os.environ.get("GITHUB_ENV")
+    if not path:
+        return masks + _lines(values)
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(_lines(values))
+    except OSError as error:
+        raise TcenvError(f"The file that GITHUB_ENV names cannot be written: {error.strerror}.") from None
+    return masks
+
+
+def _github_data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

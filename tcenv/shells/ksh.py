@@ -1,0 +1,5 @@
+"""ksh93."""
+
+from tcenv.shells.posix import failure, quote, statements
+
+__all__ = ["failure", "quote", "statements"]

@@ -1,0 +1,5 @@
+"""POSIX sh: dash, ash, busybox."""
+
+from tcenv.shells.posix import failure, quote, statements
+
+__all__ = ["failure", "quote", "statements"]
