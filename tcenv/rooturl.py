@@ -7,7 +7,7 @@ from tcenv.errors import UsageError
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 # What an unquoted `eval $(tcenv login)` hands on as it is.
-_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/%")
+_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 _EXAMPLE = "A root URL looks like https://community-tc.services.mozilla.com"
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 
@@ -22,7 +22,8 @@ def parse_root_url(text: str) -> str:
         raise UsageError(f"{_shown(text)} is not a root URL.", _EXAMPLE)
     authority, slash, path = rest.partition("/")
     host, port = _host_and_port(authority.lower(), text)
-    if set(slash + path) - _PATH or "//" in slash + path:
+    steps = path.removesuffix("/").split("/") if path else []
+    if not _PATH.issuperset(path) or any(step in ("", ".", "..") for step in steps):
         raise UsageError(f"{_shown(text)} has more than a root URL's scheme, host, port and path.", _EXAMPLE)
     if scheme == "http" and host not in _LOOPBACK:
         raise UsageError(
@@ -40,20 +41,26 @@ def _host_and_port(authority: str, text: str) -> tuple[str, str]:
         good = host == "[::1]" or (bracket and not set(host[1:-1]) - set("0123456789abcdef:") and len(host) > 4)
     else:
         host, colon, port = authority.partition(":")
-        good = bool(host) and not set(host) - _HOST and host[0] != "-" and not host.startswith(".")
-    good = good and colon in ("", ":") and (not port or (port.isascii() and port.isdecimal() and 0 < int(port) < 65536))
-    if not good or (colon and not port):
+        good = _HOST.issuperset(host) and all(host.split(".")) and not host.startswith("-")
+    if colon:
+        good = (
+            good and colon == ":" and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
+        )
+    if not good:
         raise UsageError(f"{_shown(text)} has no host and port that could be a deployment's.", _EXAMPLE)
     return host, str(int(port)) if port else ""
 
 
 def _shown(text: str) -> str:
-    """The user's text for a message; not the part before an @, where people leave passwords."""
-    scheme, separator, rest = text.partition("://")
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        authority = "…@" + authority.rpartition("@")[2]
-    return repr((scheme + separator + authority + slash + path)[:200])
+    """The user's text for a message, without the places where people leave passwords and tokens: before an @, after a ?"""
+    before, at, after = text.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    if at:
+        text = f"{scheme}{separator}…@{after}" if separator else f"…@{after}"
+    for mark in "?#":
+        start, found, _ = text.partition(mark)
+        text = f"{start}{mark}…" if found else text
+    return repr(text[:200])
 
 
 def is_loopback(root_url: str) -> bool:

@@ -1,77 +1,98 @@
-"""Opens a browser that can neither write to our stdout nor hold it open.
+"""Opens a browser that can neither write to our stdout nor hold it open, and that is handed no token.
 
-`BROWSER` means what Python's `webbrowser` documents: commands separated by `os.pathsep`, `%s` for the URL (appended where
-it is missing), a trailing `&`, or the name of a browser that `webbrowser` knows."""
+`BROWSER` means what Python's `webbrowser` documents: commands separated by `os.pathsep`, tried in order and ahead of the
+desktop's own; `%s` for the URL (appended where it is missing), a trailing `&`, or the name of a browser that `webbrowser`
+knows."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 
-# They draw in the terminal, which is ours: without a display they count as no browser.
-_IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "elinks", "w3m", "links2"})
-_DESKTOP = ("xdg-open", "gio open", "x-www-browser", "firefox", "chromium", "google-chrome")
+# They draw in the terminal, which is ours: started by tcenv they could neither be seen nor used.
+_IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})
+_DESKTOP = (
+    ["xdg-open"],
+    ["gio", "open"],
+    ["x-www-browser"],
+    ["firefox"],
+    ["chromium"],
+    ["google-chrome"],
+)
+# Not run by the tests: there is no such machine.
+_WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
+_SECRET = ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE")
 # How long a launcher may take to fail (seconds); one that is still at work then has found something to open.
 _PATIENCE = 0.25
 
 
 def open_browser(url: str, command: str | None = None) -> bool:
-    """Start a browser at `url`; `command` goes before `BROWSER`, and that before the desktop's own. False when none could
-    be started: the user has the URL, and the wait goes on."""
-    named = command or os.environ.get("BROWSER")
-    if named:
-        return any(_start(_command_line(entry, url)) for entry in named.split(os.pathsep) if entry.strip())
-    if sys.platform == "darwin":
-        return _start(["/usr/bin/open", url])
-    if os.name == "nt":
-        os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
-        return True
-    if _is_wsl() and (shutil.which("wslview") or shutil.which("explorer.exe")):
-        return _start(["wslview" if shutil.which("wslview") else "explorer.exe", url])
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    return any(_start([*entry.split(), url]) for entry in _DESKTOP if shutil.which(entry.split()[0]))
+    """Start a browser at `url`: `command` alone where it is given, else what `BROWSER` names, else the desktop's own.
+
+    False when none could be started: the user has the URL, and the wait goes on."""
+    if command:
+        return _open_named(command, url)
+    return _open_named(os.environ.get("BROWSER", ""), url) or _open_desktop(url)
 
 
-def _is_wsl() -> bool:
-    return bool(os.environ.get("WSL_DISTRO_NAME"))
+def _open_named(commands: str, url: str) -> bool:
+    return any(_open_entry(entry, url) for entry in commands.split(os.pathsep))
 
 
-def _command_line(entry: str, url: str) -> list[str] | None:
+def _open_entry(entry: str, url: str) -> bool:
     try:
         words = shlex.split(entry)
     except ValueError:
-        return None
+        return False
     if words and words[-1] == "&":
         words.pop()
     if not words or os.path.basename(words[0]) in _IN_TERMINAL:
-        return None
-    if len(words) == 1 and "%s" not in entry and not shutil.which(words[0]):
-        return _registered(words[0], url)
-    if any("%s" in word for word in words[1:]):
-        return [words[0], *(word.replace("%s", url) for word in words[1:])]
-    return [*words, url]
+        return False
+    arguments = [word.replace("%s", url) for word in words[1:]]
+    if "%s" not in entry:
+        arguments.append(url)
+    opened = _start([words[0], *arguments])
+    if opened is None and len(words) == 1:
+        opened = _start(_registered(words[0], url))
+    return bool(opened)
 
 
-def _registered(name: str, url: str) -> list[str] | None:
+def _open_desktop(url: str) -> bool:
+    if os.name == "nt":
+        try:
+            os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    if sys.platform == "darwin":
+        # Over ssh it would open on a screen that somebody else sits at.
+        return not os.environ.get("SSH_CONNECTION") and bool(_start(["/usr/bin/open", url]))
+    if os.environ.get("WSL_DISTRO_NAME") and any(_start([*program, url]) for program in _WINDOWS_FROM_LINUX):
+        return True
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    return any(_start([*program, url]) for program in _DESKTOP)
+
+
+def _registered(name: str, url: str) -> list[str]:
     """A browser that `webbrowser` knows under a name that is no command (`chrome`, `macosx`, `windows-default`): opened by
-    that module in a process of its own, so that its output is nobody's."""
+    that module in a process of its own, so that its output is nobody's. Nothing to start where it knows none."""
     import webbrowser
 
     try:
         webbrowser.get(name)
     except webbrowser.Error:
-        return None
+        return []
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
     return [sys.executable, "-c", program, name, url]
 
 
-def _start(arguments: list[str] | None) -> bool:
+def _start(arguments: list[str]) -> bool | None:
+    """Whether the program is doing its work or has done it well; None where there is no such program."""
     if not arguments:
-        return False
+        return None
     try:
         process = subprocess.Popen(
             arguments,
@@ -79,9 +100,12 @@ def _start(arguments: list[str] | None) -> bool:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             close_fds=True,
+            env={key: value for key, value in os.environ.items() if key not in _SECRET},
             # Ctrl-C in our terminal is meant for us, and a closing terminal must not close the browser.
             start_new_session=True,
         )
+    except FileNotFoundError:
+        return None
     except OSError:
         return False
     try:

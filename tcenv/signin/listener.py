@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import selectors
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING
 
 from tcenv.errors import TcenvError
 from tcenv.session import ACCESS_TOKEN, CLIENT_ID, Credentials
-from tcenv.signin.page import CONTENT_SECURITY_POLICY, Outcome, render
 
-_LARGEST_REQUEST = 8192
+if TYPE_CHECKING:
+    from tcenv.signin.page import Outcome
+
+_LONGEST_LINE = 8192
+# Other programs on localhost may have left the browser a lot of cookies, and it sends them along.
+_LARGEST_HEAD = 65_536
+# Seconds from the first byte of a request to its last, and again for the response.
 _PATIENCE = 5.0
 _MOST_CONNECTIONS = 64
+# How many ports that are free on IPv4 may turn out to be taken on IPv6.
 _TRIES = 50
 _NAVIGATION = {
     b"sec-fetch-mode": (b"navigate",),
@@ -32,8 +36,9 @@ _NAVIGATION = {
 }
 # A top-level navigation by GET has neither a body nor an Origin.
 _NEVER = (b"origin", b"content-length", b"transfer-encoding", b"upgrade")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*?)[ \t]*", re.ASCII)
-_ESCAPES = re.compile(rb"(?:[^%]|%[0-9A-Fa-f]{2})*")
+_FIELD_NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_FIELD_VALUE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+_HEX = b"0123456789abcdefABCDEF"
 
 
 class Refused(Exception):
@@ -44,33 +49,37 @@ class Refused(Exception):
         self.status = status
 
 
-@dataclass
 class _Connection:
-    socket: socket.socket
-    opened: float
-    received: bytearray = field(default_factory=bytearray)
-    # What is still to be sent; None as long as the request is being read.
-    sending: bytes | None = None
-    # Waits for the outcome, which the page at the clean address tells.
-    parked: bool = False
-    # The page with the outcome: once it is through, the listener has done its work.
-    last_word: bool = False
+    __slots__ = ("last_word", "received", "sending", "since", "socket")
+
+    def __init__(self, client: socket.socket) -> None:
+        self.socket = client
+        # When it was accepted, or began to send, or to be sent to (`time.monotonic`).
+        self.since = time.monotonic()
+        self.received = bytearray()
+        # What is still to be sent; None as long as the request is being read.
+        self.sending: bytes | None = None
+        # The page with the outcome: once it is through, the listener has done its work.
+        self.last_word = False
 
 
 class Listener:
     """A context manager: opened, it listens on a free port (or `port`) of both loopback families.
 
-    `wait` returns the credentials of the first right callback; `finish` then tells the browser how it went."""
+    `wait` returns the credentials of the first right callback; `finish` then tells the browser how it went. Between the two
+    nothing is served: the browser's request for the page waits in the kernel."""
 
     def __init__(self, port: int = 0) -> None:
         self._secret = "/" + os.urandom(20).hex()
         self._clean = "/" + os.urandom(20).hex()
         self._answered = False
+        self._redirected = False
         self._delivered = False
         self._outcome: bytes | None = None
         self._connections: dict[int, _Connection] = {}
         self._sockets, self.port = _bind(port)
-        self._host = f"localhost:{self.port}".encode()
+        # Browsers leave out the port that http has anyway.
+        self._host = "localhost" if self.port == 80 else f"localhost:{self.port}"
         self._selector = selectors.DefaultSelector()
         for server in self._sockets:
             server.setblocking(False)
@@ -78,8 +87,9 @@ class Listener:
 
     @property
     def callback_url(self) -> str:
-        """Where the deployment's page is to send the browser. The secret is in the path: a query breaks the page's answer."""
-        return f"http://localhost:{self.port}{self._secret}"
+        """Where the deployment's page is to send the browser. The secret (160 random bits) is in the path: a query breaks
+        the page's answer."""
+        return f"http://{self._host}{self._secret}"
 
     def __enter__(self) -> Listener:
         return self
@@ -107,6 +117,7 @@ class Listener:
             except PermissionError:  # a plain file can always be read, and cannot be watched
                 found = pasted[1]()
                 if found is not None:
+                    self._answered = True
                     return found
                 pasted = None
         try:
@@ -129,42 +140,54 @@ class Listener:
         if descriptor in self._selector.get_map():
             self._selector.unregister(descriptor)
 
+    def pasted(self, address: str) -> Credentials:
+        """The credentials in an address that the user copied from the browser's address bar, which may have left out the
+        `http://`. Raises Refused."""
+        address = address.strip().removeprefix("http://")
+        start, mark, query = address.partition("?")
+        if self._answered or not mark or not address.isascii() or not _same(start, self._host + self._secret):
+            raise Refused
+        return parse_query(query.partition("#")[0].encode("ascii"))
+
     def finish(self, outcome: Outcome, linger: float = 1.0) -> None:
         """Tell the browser how it went, at the clean address to which it was sent. Returns as soon as the page is through,
-        and after `linger` seconds if nobody asks for it."""
+        after `linger` seconds if nobody asks for it, and at once if no browser was sent there."""
+        from tcenv.signin.page import render
+
         self._outcome = _response(200, render(outcome))
         end = time.monotonic() + linger
-        for connection in list(self._connections.values()):
-            if connection.parked:
-                self._send(connection, self._outcome, last_word=True)
-        while not self._delivered and (now := time.monotonic()) < end:
+        while self._redirected and not self._delivered and (now := time.monotonic()) < end:
             self._turn(end - now)
 
     def _turn(self, seconds: float) -> Credentials | None:
         """Wait for something to happen for up to `seconds`, and deal with it; the credentials, if that was the answer."""
         self._drop_overdue()
-        found = None
         for key, _ in self._selector.select(max(0.0, min(seconds, 0.5))):
             if key.data is None:
                 self._accept(key.fileobj)  # type: ignore[arg-type]
+                found = None
             elif isinstance(key.data, _Connection):
-                found = self._progress(key.data) or found
+                found = self._progress(key.data)
             else:
-                found = key.data() or found
+                found = key.data()
             if found is not None:
-                break
-        return found
+                # The rest of what has happened will be there at the next turn.
+                return found
+        return None
 
     def _accept(self, server: socket.socket) -> None:
         try:
             client, _ = server.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._drop_oldest()
             return
         client.setblocking(False)
         if len(self._connections) >= _MOST_CONNECTIONS:
-            # The one that has said nothing for the longest has the least to lose.
-            self._drop(min(self._connections.values(), key=lambda other: (other.parked, other.opened)))
-        connection = _Connection(client, time.monotonic())
+            self._drop_oldest()
+        connection = _Connection(client)
         self._connections[client.fileno()] = connection
         self._selector.register(client, selectors.EVENT_READ, connection)
 
@@ -173,10 +196,15 @@ class Listener:
             self._selector.unregister(connection.socket)
             connection.socket.close()
 
+    def _drop_oldest(self) -> None:
+        if self._connections:
+            self._drop(min(self._connections.values(), key=lambda connection: connection.since))
+
     def _drop_overdue(self) -> None:
+        # One that has not said anything costs nothing, and may be the one that the browser will use.
         now = time.monotonic()
         for connection in list(self._connections.values()):
-            if not connection.parked and now - connection.opened > _PATIENCE and connection.received:
+            if connection.received and now - connection.since > _PATIENCE:
                 self._drop(connection)
 
     def _progress(self, connection: _Connection) -> Credentials | None:
@@ -189,53 +217,36 @@ class Listener:
             return None
         except OSError:
             data = b""
-        if not data or connection.parked:
-            # Gone; or it goes on talking after its request, which no browser does.
+        if not data:
             self._drop(connection)
             return None
+        if not connection.received:
+            connection.since = time.monotonic()
         connection.received += data
-        if len(connection.received) > _LARGEST_REQUEST:
-            self._send(connection, _refusal(431))
-            return None
-        if b"\r\n\r\n" not in connection.received:
-            if b"\n\n" in connection.received or not _could_be_http(connection.received):
-                self._send(connection, _refusal(400))
-            return None
         try:
-            return self._answer(connection, bytes(connection.received))
+            return self._answer(connection) if _is_complete(connection.received) else None
         except Refused as refused:
             self._send(connection, _refusal(refused.status))
             return None
 
-    def _answer(self, connection: _Connection, request: bytes) -> Credentials | None:
-        path, query = parse_request(request, self._host)
-        if _same(path, self._clean) and not query and self._answered:
-            if self._outcome is None:
-                connection.parked = True
-            else:
-                self._send(connection, self._outcome, last_word=True)
+    def _answer(self, connection: _Connection) -> Credentials | None:
+        path, query = parse_request(bytes(connection.received), self._host)
+        if self._outcome is not None and not query and _same(path, self._clean):
+            self._send(connection, self._outcome, last_word=True)
             return None
-        if not _same(path, self._secret) or self._answered:
+        if self._answered or not _same(path, self._secret):
             raise Refused(404)
-        credentials = parse_query(query)
-        self._answered = True
-        # The address with the token is replaced at once, in the address bar and in the history.
+        credentials = parse_query(query.encode("ascii"))
+        self._answered = self._redirected = True
+        # The address with the token is replaced at once, in the address bar and in the list of where one has been. The
+        # response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
         self._send(connection, _response(303, b"", ("Location", self._clean)))
         return credentials
 
-    def pasted(self, address: str) -> Credentials:
-        """The credentials in an address that the user copied from the browser's address bar. Raises Refused."""
-        prefix = self.callback_url + "?"
-        address = address.strip()
-        if self._answered or not address.startswith(prefix) or not address.isascii():
-            raise Refused
-        return parse_query(address[len(prefix) :].partition("#")[0].encode("ascii"))
-
     def _send(self, connection: _Connection, data: bytes, *, last_word: bool = False) -> None:
-        connection.parked = False
         connection.sending = data
         connection.last_word = last_word
-        connection.opened = time.monotonic()
+        connection.since = time.monotonic()
         self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
         self._flush(connection)
 
@@ -250,19 +261,27 @@ class Listener:
             return
         if not connection.sending:
             self._delivered = self._delivered or connection.last_word
-            # Closing with unread bytes would reset the connection under the response.
-            try:
-                connection.socket.shutdown(socket.SHUT_WR)
-                while connection.socket.recv(4096):
-                    pass
-            except OSError:
-                pass
+            _hang_up(connection.socket)
             self._drop(connection)
+
+
+def _hang_up(client: socket.socket) -> None:
+    """End the response. Closing with unread bytes would reset the connection under it, so some are taken out first."""
+    try:
+        client.shutdown(socket.SHUT_WR)
+        for _ in range(16):
+            if not client.recv(4096):
+                break
+    except OSError:
+        pass
+
+
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 
 
 def _bind(port: int) -> tuple[list[socket.socket], int]:
     """Sockets on the same port of both loopback families: whoever else held the port on ::1 would get the token, since
-    browsers try that first. IPv4 alone where the machine has no IPv6."""
+    browsers try that first. IPv4 alone where the machine has no IPv6. Raises TcenvError."""
     for _ in range(1 if port else _TRIES):
         bound: list[socket.socket] = []
         number = port
@@ -290,9 +309,6 @@ def _bind(port: int) -> tuple[list[socket.socket], int]:
     raise TcenvError("No port is free on both 127.0.0.1 and ::1.")
 
 
-_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
-
-
 def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     server = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -311,40 +327,52 @@ def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.
     return server
 
 
-def _could_be_http(received: bytearray) -> bool:
-    start = bytes(received[:4])
-    return b"GET "[: len(start)] == start or (start.isalpha() and start.isupper())
-
-
-def _same(path: bytes, secret: str) -> bool:
+def _same(text: str, secret: str) -> bool:
     import hmac  # when the browser is up already: it is not light
 
-    return hmac.compare_digest(path, secret.encode("ascii"))
+    return hmac.compare_digest(text.encode("ascii"), secret.encode("ascii"))
 
 
-def parse_request(request: bytes, host: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a request that has the marks of a browser's navigation to `host`. Raises Refused."""
+def _is_complete(received: bytearray) -> bool:
+    """Whether the head of a request is there. Raises Refused for what can never become one."""
+    if len(received) > _LARGEST_HEAD or received.find(b"\r\n", 0, _LONGEST_LINE) < 0 <= len(received) - _LONGEST_LINE:
+        raise Refused(431)
+    if not received[:1].isupper():  # TLS, say
+        raise Refused(400)
+    if b"\n\n" in received:
+        raise Refused(400)
+    return b"\r\n\r\n" in received
+
+
+def parse_request(request: bytes, host: str) -> tuple[str, str]:
+    """Path and query of a request that has the marks of a browser's navigation to `host` (with its port). Raises Refused."""
     head, _, body = request.partition(b"\r\n\r\n")
-    line, *headers = head.split(b"\r\n")
+    line, *fields = head.split(b"\r\n")
     words = line.split(b" ")
-    if len(words) != 3 or words[2] not in (b"HTTP/1.1", b"HTTP/1.0") or b"\n" in head.replace(b"\r\n", b"") or body:
+    if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].isascii():
         raise Refused(400)
     if words[0] != b"GET":
         raise Refused(405)
+    if body:
+        raise Refused(400)
     hosts = []
-    for header in headers:
-        match = _HEADER.fullmatch(header)
-        if match is None:
-            raise Refused(400)
-        name, value = match[1].lower(), match[2]
+    for name, value in map(_parse_field, fields):
         if name == b"host":
             hosts.append(value)
-        if name in _NEVER or value.lower() not in _NAVIGATION.get(name, (value.lower(),)):
+        elif name in _NEVER or value not in _NAVIGATION.get(name, (value,)):
             raise Refused(403)
-    if hosts != [host]:
+    if hosts != [host.encode("ascii")]:
         raise Refused(421)
-    path, _, query = words[1].partition(b"?")
+    path, _, query = words[1].decode("ascii").partition("?")
     return path, query
+
+
+def _parse_field(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    # A folded line begins with a space, which no name holds; a bare CR or LF is in no value.
+    if not colon or not name or name.translate(None, _FIELD_NAME) or value.translate(None, _FIELD_VALUE):
+        raise Refused(400)
+    return name.lower(), value.strip(b" \t")
 
 
 def parse_query(query: bytes) -> Credentials:
@@ -353,16 +381,25 @@ def parse_query(query: bytes) -> Credentials:
     found: dict[bytes, str] = {}
     for pair in query.split(b"&"):
         key, equals, value = pair.partition(b"=")
-        if key not in (b"clientId", b"accessToken") or not equals or key in found or not _ESCAPES.fullmatch(value):
+        if key not in (b"clientId", b"accessToken") or not equals or key in found:
             raise Refused(400)
-        try:
-            found[key] = unquote_to_bytes(value).decode("ascii")
-        except UnicodeDecodeError:
-            raise Refused(400) from None
+        found[key] = _decoded(value)
     client_id, access_token = found.get(b"clientId", ""), found.get(b"accessToken", "")
     if not CLIENT_ID.fullmatch(client_id) or not ACCESS_TOKEN.fullmatch(access_token):
         raise Refused(400)
     return Credentials(client_id, access_token)
+
+
+def _decoded(value: bytes) -> str:
+    from urllib.parse import unquote_to_bytes
+
+    for escape in value.split(b"%")[1:]:
+        if len(escape) < 2 or escape[:2].translate(None, _HEX):
+            raise Refused(400)
+    try:
+        return unquote_to_bytes(value).decode("ascii")
+    except UnicodeDecodeError:
+        raise Refused(400) from None
 
 
 _REASONS = {
@@ -382,6 +419,8 @@ def _refusal(status: int) -> bytes:
 
 
 def _response(status: int, body: bytes, *more: tuple[str, str]) -> bytes:
+    from tcenv.signin.page import CONTENT_SECURITY_POLICY
+
     headers = [
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Length", str(len(body))),
