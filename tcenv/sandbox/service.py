@@ -120,6 +120,7 @@ class Service:
         self.clients: dict[str, Client] = {}
         self.lock = threading.RLock()
         self._clock = clock
+        self._nonces: set[tuple[str, str, str]] = set()
         self._purged = self.now() // _DAY
 
     def now(self) -> float:
@@ -173,6 +174,7 @@ class Service:
                 content=body,
                 content_type=content_type,
                 accept_untrusted_content=True,
+                seen_nonce=self._seen_nonce,
                 timestamp_skew_in_seconds=_SKEW,
                 localtime_offset_in_seconds=int(self.now() - time.time()),
             )
@@ -189,6 +191,13 @@ class Service:
                 raise _unauthenticated("Supplied credentials do not satisfy authorizedScopes")
             scopes = wanted
         return Caller(client_id, tuple(dict.fromkeys((*scopes, *anonymous))), found["temporary"])
+
+    def _seen_nonce(self, client_id: str, nonce: str, timestamp: str) -> bool:
+        with self.lock:
+            key = (client_id, nonce, timestamp)
+            seen = key in self._nonces
+            self._nonces.add(key)
+            return seen
 
     def _credentials(self, client_id: str, certificate: Any) -> tuple[str, list[str], bool]:
         """Token and scopes behind a clientId and, with temporary credentials, their certificate."""

@@ -1,0 +1,38 @@
+"""For authors of tools in Python: the stored session as what a `taskcluster` client takes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TypedDict
+
+from tcenv.errors import NotSignedIn, TcenvError
+
+__all__ = ["NotSignedIn", "Options", "TcenvError", "credentials"]
+
+
+class Options(TypedDict):
+    """What the clients of the `taskcluster` package are made with."""
+
+    rootUrl: str
+    credentials: dict[str, str]
+
+
+def credentials(profile: str | None = None) -> Options:
+    """The stored session of `profile` (None: the one that `tcenv env` would load), for `taskcluster.Queue(credentials())`.
+
+    A new dictionary at every call, since those clients change the one that they are given. Never opens a browser and never
+    asks the network. Raises NotSignedIn where there is no live session, and other kinds of TcenvError (all in
+    `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
+    from tcenv import profile as profiles
+    from tcenv.store import load_session, open_store
+
+    wanted = profiles.resolve(profile, {})
+    session = load_session(open_store(profiles.store_name()), wanted.name, wanted.root_url, _say)
+    if session is None or not session.is_live():
+        state = "has expired" if session else "is not there"
+        raise NotSignedIn(f"The session of {wanted.name} ({wanted.root_url}) {state}.", "Sign in: tcenv login")
+    return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}
+
+
+def _say(text: str) -> None:
+    print(f"tcenv: {text}", file=sys.stderr)

@@ -1,0 +1,137 @@
+"""`tcenv status`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from tcenv import environment
+from tcenv import profile as profiles
+from tcenv.cli import say
+from tcenv.errors import CredentialsRejected, DeploymentError
+from tcenv.session import Session
+from tcenv.store import Store, load_session, open_store
+from tcenv.text import duration, moment, printable
+
+_FEW = 12
+
+
+def run(argument: str | None, *, offline: bool, as_json: bool) -> int:
+    """Tell who is signed in where: on stderr for people, on stdout as JSON. 3 when nobody is, or not any more."""
+    profile = profiles.resolve(argument, {})
+    store = open_store(profiles.store_name())
+    session = load_session(store, profile.name, profile.root_url, say.warn)
+    facts: dict[str, Any] = {
+        "signed_in": False,
+        "profile": profile.name,
+        "root_url": profile.root_url,
+        "store": store.name,
+        "verified": False,
+        "problem": None,
+    }
+    if session is None:
+        facts["problem"] = "not signed in"
+    else:
+        _describe(session, facts)
+        if session.is_live() and not offline:
+            _verify(session, store, facts)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _show(session, facts)
+    return 0 if facts["signed_in"] else 3
+
+
+def _describe(session: Session, facts: dict[str, Any]) -> None:
+    facts.update(
+        signed_in=session.is_live(),
+        client_id=session.credentials.client_id,
+        expires=datetime.fromtimestamp(session.expires, UTC).isoformat().replace("+00:00", "Z"),
+        expires_in=max(0, int(session.expires - time.time())),
+        scopes=None if session.scopes is None else list(session.scopes),
+        loaded=_loaded(session),
+    )
+    if not session.is_live():
+        facts["problem"] = "expired"
+
+
+def _loaded(session: Session) -> str:
+    """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, or `other`."""
+    variables = os.environ
+    token = variables.get(environment.ACCESS_TOKEN)
+    if not token:
+        return "no"
+    if variables.get(environment.CERTIFICATE):
+        return "temporary" if variables.get(environment.PROFILE) == session.profile else "other"
+    if token == session.credentials.access_token:
+        return "yes"
+    return "stale" if variables.get(environment.PROFILE) == session.profile else "other"
+
+
+def _verify(session: Session, store: Store, facts: dict[str, Any]) -> None:
+    """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
+    from tcenv.deployment import Deployment
+
+    try:
+        vouched = Deployment(session.root_url).vouch(session.credentials)
+    except CredentialsRejected as rejection:
+        facts.update(signed_in=False, problem=f"{rejection.reason}: {rejection.message}", hint=rejection.hint)
+        if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
+            store.forget(session.profile)
+        return
+    except DeploymentError as error:
+        facts.update(problem=f"not verified: {error.message}", hint=error.hint)
+        return
+    facts["verified"] = True
+    if vouched.scopes is not None:
+        facts["scopes"] = list(vouched.scopes)
+    if vouched.client is not None:
+        facts["expires"] = datetime.fromtimestamp(vouched.client.expires, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _show(session: Session | None, facts: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if session is None:
+        say.warn(f"Not signed in to {facts['profile']} ({facts['root_url']}).")
+        say.hint("Sign in: tcenv login")
+        return
+    table = Table.grid(padding=(0, 2))
+    state = "verified with the deployment" if facts["verified"] else "not verified"
+    left = duration(session.expires - time.time())
+    rows = [
+        ("client", session.credentials.client_id),
+        ("deployment", session.root_url),
+        ("profile", f"{session.profile} (store: {facts['store']})"),
+        ("good until", f"{moment(session.expires)} ({left})" if session.is_live() else "expired"),
+        ("state", state),
+        ("this shell", _LOADED[facts["loaded"]]),
+        ("scopes", _scopes(facts["scopes"])),
+    ]
+    for label, value in rows:
+        table.add_row(Text(label, style="dim"), Text("\n".join(printable(line) for line in value.split("\n"))))
+    say.console().print(table)
+    if facts["problem"]:
+        say.warn(facts["problem"])
+    if facts.get("hint"):
+        say.hint(facts["hint"])
+
+
+_LOADED = {
+    "yes": "has it loaded",
+    "no": "has not loaded it",
+    "stale": 'has an older token of it: eval "$(tcenv env)"',
+    "temporary": "has temporary credentials cut from it",
+    "other": "has other credentials",
+}
+
+
+def _scopes(scopes: list[str] | None) -> str:
+    if scopes is None:
+        return "the deployment does not tell"
+    more = [f"and {len(scopes) - _FEW} more (--json has all)"] if len(scopes) > _FEW else []
+    return "\n".join([*scopes[:_FEW], *more]) or "none"

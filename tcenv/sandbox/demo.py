@@ -1,0 +1,61 @@
+"""`make demo`: the main job from nothing, in a home folder of its own, against a sandbox: sign in through the browser,
+evaluate in a shell, and have a call signed with the result answered. A real browser where there is a display and a terminal
+to sit at, else the sandbox's own approver."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tcenv.sandbox.server import Sandbox
+
+_SCRIPT = """
+echo '$ eval "$(tcenv login)"'
+eval "$("$TCENV_DEMO_PYTHON" -m tcenv login --shell sh)" || exit 1
+echo '$ env | grep -E "^(TASKCLUSTER|TCENV)_"'
+env | grep -E '^(TASKCLUSTER|TCENV)_(ROOT|CLIENT|PROFILE|EXPIRES)' | sort
+echo "TASKCLUSTER_ACCESS_TOKEN=…(${#TASKCLUSTER_ACCESS_TOKEN} characters, not shown)"
+echo '$ a call signed with them, by the taskcluster client'
+"$TCENV_DEMO_PYTHON" - <<'PYTHON' || exit 1
+import taskcluster
+auth = taskcluster.Auth(taskcluster.optionsFromEnvironment())
+scopes = auth.currentScopes()["scopes"]
+print(f"answered: {len(scopes)} scopes, {scopes[0]} the first")
+PYTHON
+echo '$ eval "$(tcenv login)"   # again: no browser'
+eval "$("$TCENV_DEMO_PYTHON" -m tcenv login --shell sh)" || exit 1
+echo '$ tcenv status'
+"$TCENV_DEMO_PYTHON" -m tcenv status 2>&1 || exit 1
+echo '$ eval "$(tcenv logout --delete-client)"'
+eval "$("$TCENV_DEMO_PYTHON" -m tcenv logout --delete-client --shell sh)" || exit 1
+test -z "${TASKCLUSTER_ACCESS_TOKEN-}" && echo 'signed out; nothing is left'
+"""
+_FOREIGN = ("TASKCLUSTER_", "TCENV_", "XDG_")
+
+
+def main() -> int:
+    """Run the demo; the exit status of its script, or 1 when the browser was not used exactly once."""
+    with tempfile.TemporaryDirectory(prefix="tcenv-demo-") as folder, Sandbox() as sandbox:
+        home = Path(folder)
+        (home / "run").mkdir(mode=0o700)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        environ.update(
+            HOME=folder, XDG_RUNTIME_DIR=str(home / "run"), TASKCLUSTER_ROOT_URL=sandbox.root_url, TCENV_TIMEOUT="2m"
+        )
+        environ["TCENV_DEMO_PYTHON"] = sys.executable
+        display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or sys.platform in ("darwin", "win32")
+        if not (display and sys.stdin.isatty()):
+            environ["BROWSER"] = f"{sys.executable} -m tcenv.sandbox.approve %s"
+        print(f"A sandbox stands in for Taskcluster: {sandbox.root_url}", flush=True)
+        status = subprocess.call(["/bin/sh", "-c", _SCRIPT], env=environ)
+        if status == 0 and sandbox.approvals != 1:
+            print(f"expected one approval in the browser, saw {sandbox.approvals}", file=sys.stderr)
+            status = 1
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The text of `tcenv init SHELL`: shell code from `shell/`, with completion from `completions/` behind it."""
+
+from __future__ import annotations
+
+from tcenv import resources
+from tcenv.errors import UsageError
+from tcenv.shells import canonical
+
+# shell -> start-up file, completion file
+_FILES = {
+    "bash": ("init.bash", "tcenv.bash"),
+    "zsh": ("init.zsh", "_tcenv"),
+    "sh": ("init.sh", None),
+    "yash": ("init.yash", None),
+    "ksh": ("init.ksh", None),
+    "mksh": ("init.mksh", None),
+    "fish": ("init.fish", "tcenv.fish"),
+    "tcsh": ("init.tcsh", None),
+    "elvish": ("init.elv", "tcenv.elv"),
+    "nu": ("init.nu", "tcenv.nu"),
+    "xonsh": ("init.xsh", None),
+    "powershell": ("init.ps1", "tcenv.ps1"),
+}
+_HOOK = "# --- hook\n"
+
+
+def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> str:
+    """What the start-up file of `shell` evaluates. Raises UsageError for a shell that tcenv does not know, or that has no
+    start-up files (cmd)."""
+    name = canonical(shell)
+    if name not in _FILES:
+        raise UsageError(f"{name} has no start-up file.", f"tcenv init knows: {', '.join(_FILES)}.")
+    start, complete = _FILES[name]
+    text = resources.read("shell", start)
+    if text is None:
+        raise UsageError(f"The start-up text of {name} is missing from this installation.", "Install tcenv again.")
+    if not hook:
+        text = text.partition(_HOOK)[0]
+    more = resources.read("completions", complete) if completion and complete else None
+    return text + (f"\n# --- completion\n{more}" if more else "")
