@@ -15,8 +15,8 @@ check: .venv/developing ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	shellcheck .ci/run .ci/install shell/*.bash shell/*.sh shell/*.ksh
-	shfmt -d -i 2 .ci/run .ci/install shell/*.bash shell/*.sh
+	shellcheck .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh
+	shfmt -d -i 2 -ci .ci/run .ci/install shell/init.bash shell/init.sh
 
 bench: .venv/developing ## measure, and write docs/performance.md
 	.ci/install

@@ -107,6 +107,7 @@ __tcenv_load() {
     if [[ $__tcenv_token != "$token" ]]; then
       __tcenv_reminded=''
     fi
+    # shellcheck disable=SC2034 # it does not see through the backslash
     \builtin export TASKCLUSTER_CLIENT_ID="$client" TASKCLUSTER_ACCESS_TOKEN="$token" TCENV_EXPIRES="$expires"
     \builtin unset -v TASKCLUSTER_CERTIFICATE
     __tcenv_token=$token __tcenv_renew=$renew __tcenv_seen=$profile:$expires

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_PLACES = {"shell": _PACKAGE / "_shell", "completions": _PACKAGE / "_completions"}
 
 
-def read(folder: str, name: str) -> str | None:
-    """The text of `name` in `shell` or `completions`, None where there is none. A checkout's own folder goes first: an
-    editable install serves what is being edited."""
-    for place in (_PACKAGE.parent / folder, _PLACES[folder]):
-        if (_PACKAGE.parent / "pyproject.toml").exists() or place == _PLACES[folder]:
-            path = place / name
-            if path.is_file():
-                return path.read_text(encoding="utf-8")
-    return None
+def folder(name: str) -> Path:
+    """The folder `shell` or `completions`. A checkout's own goes first: an editable install serves what is being edited."""
+    if (_PACKAGE.parent / "pyproject.toml").exists() and (_PACKAGE.parent / name).is_dir():
+        return _PACKAGE.parent / name
+    return _PACKAGE / f"_{name}"
+
+
+def read(place: str, name: str) -> str | None:
+    """The text of the file `name` in `shell` or `completions`, None where there is none."""
+    path = folder(place) / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None

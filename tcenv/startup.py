@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tcenv import resources
 from tcenv.errors import UsageError
 from tcenv.shells import canonical
@@ -11,9 +13,9 @@ _FILES = {
     "bash": ("init.bash", "tcenv.bash"),
     "zsh": ("init.zsh", "_tcenv"),
     "sh": ("init.sh", None),
-    "yash": ("init.yash", None),
+    "yash": ("init.sh", None),
     "ksh": ("init.ksh", None),
-    "mksh": ("init.mksh", None),
+    "mksh": ("init.ksh", None),
     "fish": ("init.fish", "tcenv.fish"),
     "tcsh": ("init.tcsh", None),
     "elvish": ("init.elv", "tcenv.elv"),
@@ -34,6 +36,8 @@ def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> s
     text = resources.read("shell", start)
     if text is None:
         raise UsageError(f"The start-up text of {name} is missing from this installation.", "Install tcenv again.")
+    if "@SHELL_FILES@" in text:
+        text = text.replace("@SHELL_FILES@", shlex.quote(str(resources.folder("shell"))))
     if not hook:
         text = text.partition(_HOOK)[0]
     more = resources.read("completions", complete) if completion and complete else None

@@ -8,7 +8,7 @@ a real deployment (version 106) where it matters to them.
 
 It hands out credentials to whoever asks, and must never listen beyond loopback."""
 
+from tcenv.sandbox.records import ApiError, Client, Request
 from tcenv.sandbox.server import Sandbox
-from tcenv.sandbox.service import Client, Request
 
-__all__ = ["Client", "Request", "Sandbox"]
+__all__ = ["ApiError", "Client", "Request", "Sandbox"]

@@ -1,118 +1,160 @@
 """A browser for machines without a display, and for tests: `python -m tcenv.sandbox.approve URL` opens a sandbox's sign-in
-page, approves, and goes to the callback as Chromium does. Refuses everything that is not on loopback."""
+page, approves, and goes to the callback as Chromium does. Prints nothing when that went well; refuses everything that is
+not on loopback."""
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import re
-import socket
 import sys
 import time
-import urllib.error
-import urllib.request
+from dataclasses import dataclass
 from html import unescape
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-_REQUEST = re.compile(r'<script type="application/json" id="request">(.*?)</script>', re.S)
-_ERROR = re.compile(r'id="(?:error|crashed)"[^>]*>([^<]+)<')
+_DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
+_FIELD = re.compile(r'id="(client-id|description|scopes)"(?: value="([^"]*)"|[^>]*>\n?([^<]*)<)')
+_CRASH = re.compile(r'id="crashed"[^>]*>([^<]+)<')
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_MOST_REDIRECTS = 5
+_MOST_REDIRECTS = 10
+_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = {
+    "Upgrade-Insecure-Requests": "1",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-User": "?1",
+    "Sec-Fetch-Dest": "document",
+    "Accept-Language": "en-US,en;q=0.9",
+    # Of another program on localhost: browsers do not keep cookies apart by port.
+    "Cookie": "session=of-another-program",
+}
 
 
 class NotApproved(Exception):
     """The page shows an error, and no callback comes; the text is what a person would read."""
 
 
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    text: str
+    location: str | None
+
+
 def approve(url: str, *, rename: str | None = None, wait: float = 0.0) -> int:
-    """Approve at the sandbox's page `url` after `wait` seconds, with another Client ID if `rename` is given, and follow the
-    callback to its end: the HTTP status there. Raises NotApproved, ValueError, OSError."""
-    target = urlsplit(url)
-    if target.scheme != "http" or target.hostname not in _LOOPBACK:
-        raise ValueError("only a sandbox on loopback is approved without a person")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as answer:
-        page = answer.read().decode()
-    found = _REQUEST.search(page)
+    """Approve at the sandbox's sign-in page `url` after `wait` seconds, with `rename` typed into the Client ID field if
+    given, and follow the callback to its end. Returns the HTTP status there. Raises NotApproved, ValueError, OSError."""
+    opened = _request("GET", url)
+    found = _DATA.search(opened.text)
     if found is None:
-        message = _ERROR.search(page)
-        raise NotApproved(unescape(message[1]) if message else "the page has no form")
+        crash = _CRASH.search(opened.text)
+        raise NotApproved(unescape(crash[1]) if crash else "there is no form on the page")
+    page = json.loads(found[1])
+    fields = {name: unescape(value or text) for name, value, text in _FIELD.findall(opened.text)}
     time.sleep(wait)
-    content = json.loads(found[1])
-    if rename is not None:
-        content["clientId"] = rename
-    action = "reset" if 'id="reset"' in page else "edit" if content["variant"] == "edit" else "create"
-    request = urllib.request.Request(  # noqa: S310 - loopback, checked above
-        f"{target.scheme}://{target.netloc}/sandbox/{action}", json.dumps(content).encode(), method="POST"
+    if page["refusal"]:
+        raise NotApproved(page["refusal"])
+    if not page["known"]:
+        user = _press(url, "user", {key: page[key] for key in ("name", "scopes", "loaded")})
+        fields.update({"client-id": user["clientId"], "scopes": "\n".join(user["scopes"])})
+    action = "update" if page["variant"] == "edit" else "reset" if 'id="reset"' in opened.text else "create"
+    content = {
+        "clientId": rename or fields["client-id"],
+        "description": fields["description"],
+        "scopes": [scope for scope in fields["scopes"].split("\n") if scope],
+        "expires": page["expires"],
+        "loaded": page["loaded"],
+    }
+    made = _press(url, action, content)
+    if page["callback"] is None:
+        return opened.status
+    target = urlsplit(url)
+    return visit(
+        f"{page['callback']}?clientId={made['clientId']}&accessToken={made['accessToken']}",
+        referer=f"{target.scheme}://{target.netloc}/",
     )
-    try:
-        with opener.open(request, timeout=10) as answer:
-            made = json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise NotApproved(str(json.load(error)["message"])) from None
-    callback = f"{content['callback']}?clientId={made['clientId']}&accessToken={made['accessToken']}"
-    return visit(callback, referer=f"{target.scheme}://{target.netloc}/")
 
 
 def visit(url: str, referer: str | None = None) -> int:
-    """Navigate to a loopback address with a browser's headers, following redirects; the last HTTP status."""
-    site = "same-site" if referer else "none"
-    status = 0
+    """Navigate to a loopback address with Chromium's headers, following redirects; the last HTTP status. `referer` is the
+    page that leads there, of another port of localhost. Raises ValueError for other addresses, OSError."""
+    headers = {
+        **_HEADERS,
+        "Sec-Fetch-Site": "same-site" if referer else "none",
+        **({"Referer": referer} if referer else {}),
+    }
     for _ in range(_MOST_REDIRECTS):
-        target = urlsplit(url)
-        if target.hostname not in _LOOPBACK:
-            raise ValueError("the callback is not on loopback")
-        connection = _connect(int(target.port or 80))
-        path = url.split(target.netloc, 1)[1] or "/"
-        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
-        headers = {
-            "Host": target.netloc,
-            "Accept": "text/html",
-            "Sec-Fetch-Site": site,
-            "Sec-Fetch-Mode": "navigate",
-            "Sec-Fetch-Dest": "document",
-            "Cookie": "other=program",
-            **({"Referer": referer} if referer else {}),
-        }
-        for name, value in headers.items():
+        answer = _request("GET", url, headers)
+        if answer.status not in _REDIRECTS or not answer.location:
+            return answer.status
+        url = urljoin(url, answer.location)
+    raise ValueError("the callback redirects without end")
+
+
+def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any]:
+    answer = _request(
+        "POST", urljoin(page_url, f"/sandbox/{action}"), {"Content-Type": "application/json"}, json.dumps(content)
+    )
+    told: dict[str, Any] = json.loads(answer.text)
+    if answer.status != 200:
+        raise NotApproved(str(told["message"]))
+    return told
+
+
+def _request(method: str, url: str, headers: dict[str, str] | None = None, body: str | None = None) -> _Answer:
+    target = urlsplit(url)
+    if target.scheme != "http" or target.hostname not in _LOOPBACK:
+        raise ValueError("this browser goes to http addresses on loopback alone")
+    connection = _connect(target.hostname or "", target.port or 80)
+    try:
+        path = url.partition("://")[2].removeprefix(target.netloc).partition("#")[0]
+        sent = {"Host": target.netloc, "Connection": "keep-alive", **(headers or {})}
+        connection.putrequest(method, path or "/", skip_host=True, skip_accept_encoding=True)
+        for name, value in sent.items():
             connection.putheader(name, value)
-        connection.endheaders()
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body.encode())))
+        connection.endheaders(None if body is None else body.encode())
         answer = connection.getresponse()
-        answer.read()
-        status = answer.status
-        location: Any = answer.getheader("Location")
+        return _Answer(answer.status, answer.read().decode("utf-8", "replace"), answer.getheader("Location"))
+    finally:
         connection.close()
-        if status not in (301, 302, 303, 307, 308) or not location:
-            return status
-        url = location if "://" in location else f"http://{target.netloc}{location}"
-    return status
 
 
-def _connect(port: int) -> http.client.HTTPConnection:
-    """On [::1] first, and on 127.0.0.1 only where that is refused."""
-    for address in ("::1", "127.0.0.1"):
-        connection = http.client.HTTPConnection(address, port, timeout=30)
+def _connect(host: str, port: int) -> http.client.HTTPConnection:
+    """As Chromium does: `localhost` is [::1], and 127.0.0.1 only where that is refused."""
+    refused = OSError(f"nothing listens on port {port}")
+    for address in ("::1", "127.0.0.1") if host == "localhost" else (host,):
+        connection = http.client.HTTPConnection(address, port, timeout=60)
         try:
             connection.connect()
-        except (ConnectionRefusedError, socket.gaierror, OSError):
-            if address == "127.0.0.1":
-                raise
+        except OSError as error:
+            refused = error
         else:
             return connection
-    raise ConnectionRefusedError
+    raise refused
 
 
-def main() -> int:
-    """The command line: the URL, nothing printed when it went well."""
-    if len(sys.argv) != 2:
-        print("usage: python -m tcenv.sandbox.approve URL", file=sys.stderr)
-        return 2
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tcenv.sandbox.approve", description="Approve on a sandbox's page.")
+    parser.add_argument("url", help="the sign-in page")
+    parser.add_argument("--rename", metavar="CLIENT_ID", help="type this into the Client ID field")
+    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="think before pressing the button")
+    options = parser.parse_args(arguments)
     try:
-        return 0 if approve(sys.argv[1]) == 200 else 1
-    except (NotApproved, ValueError, OSError) as error:
+        status = approve(options.url, rename=options.rename, wait=options.wait)
+    except (NotApproved, ValueError, OSError, http.client.HTTPException) as error:
         print(f"not approved: {error}", file=sys.stderr)
         return 1
+    if status != 200:
+        print(f"approved, but the callback was answered with status {status}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

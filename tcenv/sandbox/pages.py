@@ -1,37 +1,43 @@
-"""The sandbox's two sign-in pages as a person meets them, crashes and all: today's `/auth/clients/create`, the older
-`/auth/clients/new`, and a client's own page. Small pages whose buttons call `/sandbox/…` and then go to the callback by
-putting its address together unencoded, as the real ones do."""
-
-# ruff: noqa: E501 - a style sheet's lines
+"""The sandbox's pages as a person meets them, crashes and all: today's sign-in page `/auth/clients/create`, the older
+`/auth/clients/new`, a client's own page, and a front page. Their looks are in page.css, what they do in page.js."""
 
 from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from tcenv.sandbox.service import ApiError, timestamp
+from tcenv.sandbox.records import ApiError, Client, timestamp
+from tcenv.sandbox.scopes import intersection
+from tcenv.sandbox.service import Call, Service, call
 
-if TYPE_CHECKING:
-    from tcenv.sandbox.server import Sandbox
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_FOLDER = Path(__file__).parent
+FILES = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
 
 _ALLOWED_CALLBACK = re.compile(r"^https?://localhost(:[0-9]+)?(/|$)")
+_SAFE_CALLBACK = re.compile(r"^https?://")
 _UNITS = (
-    (365 * 86400, "years?|yr|y"),
-    (30 * 86400, "months?|mo"),
-    (7 * 86400, "weeks?|wk|w"),
-    (86400, "days?|d"),
-    (3600, "hours?|hr|h"),
-    (60, "minutes?|mins?|m"),
-    (1, "seconds?|secs?|s"),
+    (365 * 86400, "y(?:(?:ears?)|r)?"),
+    (30 * 86400, "mo(?:nths?)?"),
+    (7 * 86400, "w(?:(?:eeks?)|k)?"),
+    (86400, "d(?:ays?)?"),
+    (3600, "h(?:(?:ours?)|r)?"),
+    (60, "m(?:in(?:utes?)?)?"),
+    (1, "s(?:ec(?:onds?)?)?"),
 )
 _FROM_NOW = re.compile(
-    r"\s*(-)?" + "".join(rf"(?:\s*(\d+)\s*(?:{unit})(?![a-z]))?" for _, unit in _UNITS) + r"\s*", re.I | re.ASCII
+    r"(?:\s*([-+]))?" + "".join(rf"(?:\s*([0-9]+)\s*{unit})?" for _, unit in _UNITS) + r"\s*", re.IGNORECASE
 )
-_MILLENNIUM = 1000 * 365 * 86400
+_YEAR = 365.2425 * 86400
+_LATEST = 253402300799.0
 _MOST_SCOPES = 20
 
 
@@ -39,182 +45,251 @@ class Crash(Exception):
     """The page dies while it is drawn, as the real one does."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a page knows from its address. `expires` is seconds since the epoch, counted from when the page was loaded;
+    `callback` None when no program waits; `name` and `scopes` are what was asked for."""
+
+    variant: str
+    name: str
+    scopes: tuple[str, ...]
+    description: str
+    expires: float
+    callback: str | None
+    client_id: str = ""
+    given: tuple[str, ...] = ()
+    taken: bool = False
+    #: What the page says when Save is pressed, instead of saving.
+    refusal: str | None = None
+    #: What has to be acknowledged first.
+    warning: str | None = None
+    known: bool = field(default=True)
+    loaded: float = 0.0
+
+
 def from_now(text: str) -> int:
-    """The seconds of a fromNow text in the page's grammar; `0d` and `-1d` are in it. Raises Crash."""
+    """The seconds of a fromNow text in the page's grammar (ui/src/utils/parseTime.js); `0d` and `-1d` are in it. Raises Crash."""
     match = _FROM_NOW.fullmatch(text)
-    if match is None or not any(match.groups()[1:]):
-        raise Crash(f"Parsing {text!r} as a time failed")
-    seconds = sum(int(group or 0) * size for group, (size, _) in zip(match.groups()[1:], _UNITS, strict=True))
-    return -seconds if match[1] else seconds
+    if match is None:
+        raise Crash(f'"{text}" is not a valid time expression')
+    seconds = sum(int(number or 0) * size for number, (size, _) in zip(match.groups()[1:], _UNITS, strict=True))
+    return -seconds if match[1] == "-" else seconds
 
 
-def page(sandbox: Sandbox, path: str, query: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """HTTP status and HTML of the page at `path`."""
-    if path == "/":
-        return 200, _document("Sandbox", "<h1>A Taskcluster sandbox</h1><p>Sign in with a tool that uses it.</p>")
-    try:
-        if path in ("/auth/clients/create", "/auth/clients/new"):
-            return 200, _sign_in(sandbox, path.rpartition("/")[2], query)
-        if path.startswith("/auth/clients/"):
-            return 200, _existing(sandbox, path[len("/auth/clients/") :], dict(query))
-    except Crash as crash:
-        return 200, _document(
-            "Error", f'<h1 id="crashed">Something went wrong</h1><p>The page has crashed: {escape(str(crash))}.</p>'
-        )
-    return 404, _document("Not Found", "<h1>Not Found</h1>")
-
-
-def _sign_in(sandbox: Sandbox, variant: str, query: Sequence[tuple[str, str]]) -> str:
+def sign_in_page(
+    service: Service, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
+) -> Page:
+    """The page that `query` asks for, as it is when it has been loaded; `known` is whether it knows already who is signed
+    in. Raises Crash."""
     values = dict(query)
-    scopes = [value for key, value in query if key == "scope"]
-    callback = values.get("callback_url")
-    if variant == "create" and not 1 <= len(scopes) <= _MOST_SCOPES:
-        raise Crash(f"{len(scopes)} scopes in the address")
-    default = _MILLENNIUM if variant == "create" else 3 * 86400
-    lifetime = from_now(values["expires"]) if "expires" in values else default
-    if callback is not None and not _ALLOWED_CALLBACK.match(callback) and variant == "create":
-        return _document(
-            "Not allowed",
-            f'<h1>Create Client</h1><p class="error" id="error">Callback URL {escape(callback)} is not allowed.</p>',
-        )
-    client_id = f"{sandbox.user}/{values.get('name', 'undefined')}"
-    request: dict[str, Any] = {
-        "variant": variant,
-        "clientId": client_id,
-        "description": values.get("description", ""),
-        "scopes": scopes,
-        "expires": timestamp(sandbox._service.now() + lifetime)
-        if lifetime != _MILLENNIUM
-        else "3026-01-01T00:00:00.000Z",
-        "callback": callback,
-        "loaded": time.monotonic(),
-    }
-    taken = variant == "new" and client_id in sandbox.clients
-    warning = ""
-    if callback is not None and not _ALLOWED_CALLBACK.match(callback):
-        warning = f'<p class="warning"><label><input type="checkbox" id="acknowledge"> The address {escape(callback)} is not on this machine. I trust it with my token.</label></p>'
-    buttons = (
-        '<button id="reset">Reset accessToken</button> <button id="create-new" class="plain">Create a new clientId</button>'
-        if taken
-        else '<button id="save">Save Client</button>'
+    callback = values.get("callback_url") or None
+    scopes = tuple(value for key, value in query if key == "scope")
+    if callback is not None and not 1 <= len(scopes) <= _MOST_SCOPES:
+        raise Crash("scopeset1.filter is not a function" if scopes else "scopeset1 is undefined")
+    allowed = callback is None or _ALLOWED_CALLBACK.match(callback)
+    harmless = callback is None or _SAFE_CALLBACK.match(callback)
+    refused = not (allowed if variant == "create" else harmless)
+    page = Page(
+        variant=variant,
+        name=values.get("name", "undefined"),
+        scopes=scopes,
+        description=values.get("description", ""),
+        expires=_end(service.now(), values.get("expires", ""), variant),
+        callback=callback,
+        client_id=values.get("client_id", ""),
+        given=scopes,
+        refusal=f"Callback URL {callback} is not allowed." if refused else None,
+        warning=None
+        if allowed or refused
+        else f"{callback} is not on this computer. It would be given the credentials.",
+        known=known,
+        loaded=loaded,
     )
-    question = "<p>This client exists already.</p>" if taken else ""
-    readonly = " readonly" if variant == "new" else ""
-    granted = "".join(f"<li>{escape(scope)}</li>" for scope in scopes)
+    return Page(**{**vars(page), **filled_in(service, page)}) if known and callback is not None else page
+
+
+def filled_in(service: Service, page: Page) -> dict[str, Any]:
+    """The fields of a page that it can only fill in once it knows the user."""
+    client_id = f"{service.user}/{page.name}"
+    return {
+        "client_id": client_id,
+        "given": tuple(intersection(page.scopes, (*service.user_scopes, *service.anonymous))),
+        "taken": page.variant == "new" and client_id in service.clients,
+    }
+
+
+def _end(now: float, expires: str, variant: str) -> float:
+    if expires:
+        return min(now + from_now(expires), _LATEST)
+    return now + (1000 * _YEAR if variant == "create" else 3 * 86400)
+
+
+def act(service: Service, action: str, content: dict[str, Any]) -> dict[str, Any]:
+    """What a button of a page does in the user's name; the answer holds the clientId and the accessToken for the callback.
+    Raises ApiError with what the page then says."""
+    client_id = str(content["clientId"])
+    body = {key: content[key] for key in ("description", "expires", "scopes")} | {"deleteOnExpiration": True}
+    with service.lock:
+        if action == "create":
+            return _told(_as_user(service, "createClient", client_id, body))
+        if action == "create-new":
+            number = next(n for n in range(1, 10_000) if f"{client_id}-{n}" not in service.clients)
+            return _told(_as_user(service, "createClient", f"{client_id}-{number}", body))
+        if action == "reset":
+            _as_user(service, "updateClient", client_id, body)
+            return _told(_as_user(service, "resetAccessToken", client_id))
+        if action == "update":
+            # The real page looks for the token of a client that it did not create.
+            return _told(_as_user(service, "updateClient", client_id, body) | {"accessToken": "undefined"})
+    raise ApiError(404, "ResourceNotFound", "Not Found")
+
+
+def _as_user(service: Service, method: str, client_id: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    the_call = Call(service, client_id, {}, body)
+    the_call.caller = service.as_user()
+    try:
+        answer: dict[str, Any] = call(method, the_call)
+    except ApiError as error:
+        if error.status == 409:
+            raise ApiError(409, error.code, "Client already exists") from None
+        raise
+    return answer
+
+
+def _told(answer: dict[str, Any]) -> dict[str, Any]:
+    return {"clientId": answer["clientId"], "accessToken": answer["accessToken"]}
+
+
+def draw_sign_in(page: Page) -> str:
+    """The HTML of a sign-in page."""
+    new = page.variant == "new"
+    question = '<p class="question">A client with this ID exists already. What should happen?</p>' if page.taken else ""
+    buttons = (
+        '<button id="reset" type="button">Reset accessToken</button>'
+        '<button id="create-new" type="button" class="plain">Create a new clientId</button>'
+        if page.taken
+        else '<button id="save" type="button">Save Client</button>'
+    )
+    lead = (
+        "A program on this computer asks for credentials that may do the following in your name."
+        if page.callback is not None
+        else "A client is a name and a token with which programs may do the following."
+    )
     return _document(
         "Create Client",
-        f"<h1>Create Client</h1><p>A program on your machine asks for credentials that can do the following in your name.</p>"
-        f'<label for="client-id">Client ID</label><input id="client-id" value="{escape(client_id)}" spellcheck="false"{readonly}>'
-        f"<dl><dt>Description</dt><dd>{escape(request['description']) or '—'}</dd>"
-        f"<dt>Expires</dt><dd>{escape(request['expires'])}</dd><dt>Scopes</dt><dd><ul>{granted}</ul></dd>"
-        f"<dt>Signed in as</dt><dd>{escape(sandbox.user)}</dd></dl>{question}{warning}"
-        f'<p class="error" id="error" role="alert"></p><p>{buttons}</p>'
-        f'<script type="application/json" id="request">{_json(request)}</script><script>{_SCRIPT}</script>',
+        f"<h1>Create Client</h1><p>{lead}</p>{_form(page, fixed=new)}{question}{_warning(page.warning)}"
+        f'<p id="error" class="error" role="alert" hidden></p><p class="buttons">{buttons}</p>{_data(page)}',
     )
 
 
-def _existing(sandbox: Sandbox, client_id: str, values: dict[str, str]) -> str:
-    if client_id not in sandbox.clients:
-        return _document("Not Found", "<h1>Not Found</h1>")
-    request = {
-        "variant": "edit",
-        "clientId": client_id,
-        "callback": values.get("callback_url"),
-        "loaded": time.monotonic(),
-    }
+def draw_client(client: Client, callback: str | None, loaded: float) -> str:
+    """The HTML of an existing client's own page."""
+    page = Page(
+        variant="edit",
+        name="",
+        scopes=tuple(client.scopes),
+        description=client.description,
+        expires=client.expires,
+        callback=callback,
+        client_id=client.client_id,
+        given=tuple(client.scopes),
+        refusal=None
+        if callback is None or _ALLOWED_CALLBACK.match(callback)
+        else f"Callback URL {callback} is not allowed.",
+        loaded=loaded,
+    )
     return _document(
         "Client",
-        f'<h1>Client</h1><label for="client-id">Client ID</label><input id="client-id" value="{escape(client_id)}" readonly>'
-        '<p class="error" id="error" role="alert"></p><p><button id="save">Save Client</button></p>'
-        f'<script type="application/json" id="request">{_json(request)}</script><script>{_SCRIPT}</script>',
+        f'<h1>Client</h1>{_form(page, fixed=True)}<p id="error" class="error" role="alert" hidden></p>'
+        f'<p class="buttons"><button id="save" type="button">Save Client</button></p>{_data(page)}',
     )
 
 
-def act(sandbox: Sandbox, action: str, content: dict[str, Any]) -> dict[str, Any]:
-    """What a button of a page does in the user's name; the answer has the clientId and the accessToken for the callback.
-    Raises ApiError with the text that the page then shows."""
-    service = sandbox._service
-    if not sandbox.user_may_see(float(content["loaded"])):
-        raise ApiError(404, "ResourceNotFound", "Not Found")
-    client_id = str(content["clientId"])
-    with service.lock:
-        if action == "edit":
-            sandbox.approvals += 1
-            return {"clientId": client_id, "accessToken": "undefined"}
-        body = {
-            "description": content["description"],
-            "expires": content["expires"],
-            "scopes": service.grantable(content["scopes"]),
-            "deleteOnExpiration": True,
-        }
-        if action == "create":
-            try:
-                made = service.create(client_id, body)
-            except ApiError as error:
-                raise ApiError(
-                    error.status, error.code, "Client already exists" if error.status == 409 else str(error)
-                ) from None
-        elif action == "create-new":
-            number = next(n for n in range(1, 1000) if f"{client_id}-{n}" not in service.clients)
-            made = service.create(f"{client_id}-{number}", body)
-        elif action == "reset":
-            service.call(service.as_user(), "POST", f"/clients/{client_id}", body)
-            made = service.call(service.as_user(), "POST", f"/clients/{client_id}/reset", None)
-        else:
-            raise ApiError(404, "ResourceNotFound", "no such button")
-        sandbox.approvals += 1
-        return {"clientId": made["clientId"], "accessToken": made["accessToken"]}
+def draw_front(service: Service) -> str:
+    """The HTML of the front page: who is signed in, and the clients that there are."""
+    now = service.now()
+    rows = "".join(
+        f"<tr><td>{escape(client.client_id)}</td><td>{_shown(client.expires)}</td><td>{_state(client, now)}</td></tr>"
+        for client in sorted(service.clients.values(), key=lambda client: client.client_id)
+    )
+    table = (
+        f"<table><tr><th>Client</th><th>Expires</th><th></th></tr>{rows}</table>" if rows else "<p>No clients yet.</p>"
+    )
+    return _document(
+        "Sandbox",
+        f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(service.user)}</b>, as far as this sandbox goes. "
+        f"Programs sign in at <code>/auth/clients/create</code> and <code>/auth/clients/new</code>.</p>{table}",
+    )
 
 
-def _json(content: object) -> str:
-    return json.dumps(content).replace("<", "\\u003c")
+def draw_crash(crash: Crash) -> str:
+    """The HTML of a page that has crashed."""
+    return _document("Error", f'<h1>Something went wrong</h1><p id="crashed" class="error">{escape(str(crash))}</p>')
+
+
+def draw_not_found() -> str:
+    """The HTML of no page."""
+    return _document("Not Found", '<h1 id="crashed">Not Found</h1>')
+
+
+def file(name: str) -> bytes:
+    """The content of one of FILES."""
+    return (_FOLDER / name).read_bytes()
+
+
+def _state(client: Client, now: float) -> str:
+    if client.disabled:
+        return "disabled"
+    return "expired" if client.expires < now else ""
+
+
+def _form(page: Page, *, fixed: bool) -> str:
+    readonly = " readonly" if fixed else ""
+    scopes = escape("\n".join(page.given))
+    return (
+        '<label for="client-id">Client ID</label>'
+        f'<input id="client-id" value="{escape(page.client_id)}" autocomplete="off" spellcheck="false"{readonly}>'
+        '<label for="description">Description</label>'
+        f'<textarea id="description" rows="2">\n{escape(page.description)}</textarea>'
+        '<label for="scopes">Scopes, one on each line</label>'
+        f'<textarea id="scopes" rows="{min(max(len(page.given), 2), 12)}" wrap="off" spellcheck="false">\n{scopes}</textarea>'
+        f'<dl><div><dt>Expires</dt><dd id="expires">{_shown(page.expires)}</dd></div>'
+        "<div><dt>After that</dt><dd>The client is deleted</dd></div></dl>"
+    )
+
+
+def _warning(text: str | None) -> str:
+    if text is None:
+        return ""
+    return f'<p class="warning"><label><input type="checkbox" id="acknowledge"> {escape(text)} I know where that is.</label></p>'
+
+
+def _data(page: Page) -> str:
+    facts = {
+        "variant": page.variant,
+        "name": page.name,
+        "scopes": page.scopes,
+        "expires": timestamp(page.expires),
+        "callback": page.callback,
+        "refusal": page.refusal,
+        "known": page.known,
+        "loaded": page.loaded,
+    }
+    # The one thing that could end the element early.
+    text = json.dumps(facts).replace("<", "\\u003c")
+    return f'<script type="application/json" id="page">{text}</script>'
+
+
+def _shown(seconds: float) -> str:
+    return f"{timestamp(seconds)[:16].replace('T', ' ')} UTC"
 
 
 def _document(title: str, body: str) -> str:
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>{escape(title)} · sandbox</title><style>{_STYLE}</style></head>'
-        f"<body><header>Taskcluster sandbox — nothing here is real</header><main>{body}</main></body></html>\n"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{escape(title)} · Taskcluster sandbox</title>'
+        '<link rel="stylesheet" href="/sandbox/page.css"><script type="module" src="/sandbox/page.js"></script></head>'
+        '<body><header><a href="/">Sandbox</a> A Taskcluster look-alike on this computer. Nothing here is real.</header>'
+        f"<main>{body}</main></body></html>\n"
     )
-
-
-_SCRIPT = """
-const request = JSON.parse(document.getElementById('request').textContent);
-const field = document.getElementById('client-id');
-const error = document.getElementById('error');
-async function press(action) {
-  error.textContent = '';
-  const acknowledge = document.getElementById('acknowledge');
-  if (acknowledge && !acknowledge.checked) { error.textContent = 'Please read the warning first.'; return; }
-  const answer = await fetch('/sandbox/' + action, {method: 'POST', body: JSON.stringify({...request, clientId: field.value})});
-  const content = await answer.json();
-  if (!answer.ok) { error.textContent = content.message; return; }
-  if (request.callback) {
-    window.location = request.callback + '?clientId=' + content.clientId + '&accessToken=' + content.accessToken;
-  } else {
-    document.querySelector('main').innerHTML = '<h1>Client saved</h1>';
-  }
-}
-const actions = {save: request.variant === 'edit' ? 'edit' : 'create', reset: 'reset', 'create-new': 'create-new'};
-for (const [id, action] of Object.entries(actions)) {
-  const button = document.getElementById(id);
-  if (button) button.addEventListener('click', () => press(action));
-}
-"""
-
-_STYLE = """
-:root{color-scheme:light dark;--ground:#eef1f5;--card:#fff;--ink:#1f2733;--soft:#66707f;--rule:#d9dee6;--accent:#2b5fd9;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--ground:#14171c;--card:#1d2128;--ink:#e8ebf0;--soft:#98a2b1;--rule:#323944;--accent:#7ea2ff;--bad:#ff8a80}}
-*{box-sizing:border-box}
-body{margin:0;min-height:100vh;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,"DejaVu Sans",sans-serif}
-header{padding:.6rem 1rem;text-align:center;font-size:.85rem;color:var(--soft);border-bottom:1px solid var(--rule)}
-main{max-width:40rem;margin:2rem auto;padding:clamp(1.25rem,5vw,2.5rem);background:var(--card);border:1px solid var(--rule);border-radius:.75rem}
-h1{margin-top:0;font-size:1.5rem}
-label{display:block;font-size:.85rem;color:var(--soft)}
-input:not([type=checkbox]){width:100%;padding:.6rem .7rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--rule);border-radius:.4rem}
-dt{margin-top:.8rem;font-size:.85rem;color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}ul{margin:0;padding-left:1.1rem}
-.error{color:var(--bad);font-weight:600;min-height:1.5em}.warning label{font-size:1rem;color:var(--bad)}
-button{padding:.6rem 1.2rem;font:inherit;font-weight:600;color:#fff;background:var(--accent);border:1px solid var(--accent);border-radius:.4rem;cursor:pointer}
-button.plain{color:var(--accent);background:transparent}
-@media(prefers-color-scheme:dark){button{color:#10131a}}
-"""

@@ -6,26 +6,36 @@ import signal
 import sys
 import threading
 
-from tcenv.errors import TcenvError
-from tcenv.sandbox.server import Sandbox
+from tcenv.errors import TcenvError, UsageError
+from tcenv.sandbox.records import CLIENT_ID
+from tcenv.sandbox.server import USER, Sandbox
 
 
-def serve(*, port: int = 0, public: bool = True) -> int:
-    """Serve on loopback until SIGINT or SIGTERM. Prints the root URL, and nothing else, on stdout; 0 in the end."""
+def serve(*, port: int = 0, public: bool = True, user: str = USER) -> int:
+    """Serve on loopback until SIGINT or SIGTERM, for which it takes over the handlers. Prints the root URL, and nothing
+    else, on stdout; returns 0 in the end. Raises UsageError, TcenvError."""
+    if not 0 <= port < 65536:
+        raise UsageError(f"{port} is not a port.", "Accepted: 0 (any free one) to 65535.")
+    if not CLIENT_ID.fullmatch(user):
+        raise UsageError(f"{user!r} cannot be a clientId.", "Accepted: letters, digits and ! @ / : . + | _ -")
     done = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda number, frame: done.set())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
     try:
-        with Sandbox(port=port, public=public) as sandbox:
+        with Sandbox(port=port, public=public, user=user) as sandbox:
             print(sandbox.root_url, flush=True)
             print(
-                f"A {'public' if public else 'private'} Taskcluster sandbox, on loopback alone. In another terminal:\n"
-                f"  TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login\n"
-                "Without a browser, BROWSER='python -m tcenv.sandbox.approve %s' approves by itself. Ctrl-C ends it.",
+                f"A {'public' if public else 'private'} Taskcluster sandbox, on loopback alone; everything in it is gone "
+                "when it ends (Ctrl-C).\n"
+                "Sign in to it from another terminal, in your browser or without one:\n"
+                f'  eval "$(TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login)"\n'
+                f"  BROWSER='{sys.executable} -m tcenv.sandbox.approve %s'",
                 file=sys.stderr,
                 flush=True,
             )
             done.wait()
     except OSError as error:
-        raise TcenvError(f"The sandbox cannot listen on port {port}: {error.strerror or error}.") from None
+        raise TcenvError(
+            f"The sandbox cannot listen on port {port}: {error.strerror or error}.", "Leave out --port for a free one."
+        ) from None
     return 0

@@ -1,0 +1,27 @@
+# What `precmd` of init.tcsh does before each prompt. Only builtins, unless the session's file has changed.
+set __tcenv_status = $status
+if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?XDG_RUNTIME_DIR && ! $?TASKCLUSTER_CERTIFICATE ) then
+    set __tcenv_file = "$XDG_RUNTIME_DIR/tcenv/${TCENV_PROFILE}.session"
+    if ( -r "$__tcenv_file" ) then
+        set __tcenv_changed = `filetest -M "$__tcenv_file"`
+        if ( ! $?__tcenv_loaded ) set __tcenv_loaded = "${TCENV_PROFILE}:0"
+        if ( "$__tcenv_loaded" != "${TCENV_PROFILE}:${__tcenv_changed}" ) then
+            if ( ! $?__tcenv_token ) set __tcenv_token = "$TASKCLUSTER_ACCESS_TOKEN"
+            if ( "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" || "$__tcenv_loaded" !~ "${TCENV_PROFILE}:*" ) then
+                eval `\tcenv env "$TCENV_PROFILE" --shell tcsh`
+                set __tcenv_token = "$TASKCLUSTER_ACCESS_TOKEN"
+            endif
+            set __tcenv_loaded = "${TCENV_PROFILE}:${__tcenv_changed}"
+        endif
+    else if ( $?__tcenv_loaded && $?__tcenv_token ) then
+        if ( "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" && "$__tcenv_loaded" =~ "${TCENV_PROFILE}:*" ) then
+            echo "tcenv: ${TCENV_PROFILE}: signed out elsewhere; tcenv login signs in again" > /dev/stderr
+            unsetenv TASKCLUSTER_ROOT_URL
+            unsetenv TASKCLUSTER_CLIENT_ID
+            unsetenv TASKCLUSTER_ACCESS_TOKEN
+            unsetenv TCENV_PROFILE
+            unsetenv TCENV_EXPIRES
+            unset __tcenv_loaded __tcenv_token
+        endif
+    endif
+endif

@@ -1,0 +1,32 @@
+"""`python -m tcenv.sandbox`: the same as `tcenv sandbox`, for those who use the sandbox without tcenv."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tcenv.errors import TcenvError
+from tcenv.sandbox.serve import serve
+from tcenv.sandbox.server import USER
+
+
+def main() -> int:
+    """The command line: the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tcenv.sandbox", description="A Taskcluster look-alike on loopback."
+    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="the port (default: a free one)")
+    parser.add_argument("--private", action="store_true", help="let nobody look at clients without scopes")
+    parser.add_argument(
+        "--user", default=USER, metavar="CLIENT_ID", help="who is signed in on the pages (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    try:
+        return serve(port=options.port, public=not options.private, user=options.user)
+    except TcenvError as error:
+        print(f"{error.message} {error.hint or ''}".rstrip(), file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

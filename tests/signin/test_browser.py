@@ -1,0 +1,187 @@
+"""Starting a browser: nothing of what it prints is ours, nothing waits for it, and it is handed no token."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.signin.browser import open_browser
+from tests.need import need
+
+URL = "https://tc.example.com/auth/clients/create?name=a%2Bb&scope=x%3A%2A&callback_url=http%3A%2F%2Flocalhost%3A1%2Fs"
+OPEN = (
+    "import sys; from tcenv.signin.browser import open_browser; sys.exit(not open_browser(sys.argv[1], *sys.argv[2:]))"
+)
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Make a fake browser on PATH that writes down its arguments and its process, then does `work`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for program in ("sh", "bash", "sleep", "mv", "cat", "env", "readlink"):
+        (folder / program).symlink_to(need(program))
+    monkeypatch.setenv("PATH", str(folder))
+
+    def make(name: str, work: str = "") -> Path:
+        script = folder / name
+        seen = tmp_path / f"{name}.seen"
+        script.write_text(f'#!{folder}/sh\nprintf "%s\\n" "$$" "$@" > "{seen}.new"; mv "{seen}.new" "{seen}"\n{work}\n')
+        script.chmod(0o755)
+        return seen
+
+    yield make
+    for seen in tmp_path.glob("*.seen"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(seen.read_text().split()[0]), signal.SIGTERM)
+
+
+def arguments(seen: Path) -> list[str]:
+    """What the fake browser was started with; waits for it to write that down."""
+    deadline = time.monotonic() + 10
+    while not seen.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return seen.read_text().splitlines()[1:]
+
+
+def opened_in_a_process(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", OPEN, URL, *command], capture_output=True, text=True, timeout=20)
+
+
+def test_a_browser_that_talks_and_stays_holds_nothing_open(make: Make) -> None:
+    seen = make("loud", "echo out; echo err >&2; cat; exec sleep 60")
+    process = opened_in_a_process("loud")  # returns at the end of file of both streams
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+    assert arguments(seen) == [URL]
+    os.kill(int(seen.read_text().split()[0]), 0)  # still there
+
+
+def test_command_substitution_returns_while_the_browser_is_open(make: Make) -> None:
+    make("loud", "echo out; exec sleep 60")
+    line = f'x=$({shlex.quote(sys.executable)} -c {shlex.quote(OPEN)} {shlex.quote(URL)} loud); printf "[%s]" "$x"'
+    assert subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20).stdout == "[]"
+
+
+def test_the_browser_is_in_a_session_of_its_own(make: Make) -> None:
+    seen = make("quiet", "exec sleep 60")
+    assert open_browser(URL, "quiet")
+    arguments(seen)
+    process = int(seen.read_text().split()[0])
+    assert os.getsid(process) == process != os.getsid(0)
+
+
+def test_the_browser_gets_no_token_and_no_descriptor(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"):
+        monkeypatch.setenv(name, "secret-from-before")
+    monkeypatch.setenv("KEPT", "kept")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(descriptor, True)
+    make("nosy", f'env > "{tmp_path}/env"; readlink /proc/$$/fd/* > "{tmp_path}/fds"; true')
+    assert open_browser(URL, "nosy")
+    os.close(descriptor)
+    environment = (tmp_path / "env").read_text()
+    assert "secret-from-before" not in environment
+    assert "KEPT=kept" in environment
+    assert str(tmp_path) not in (tmp_path / "fds").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("fake", [URL]),
+        ("fake %s", [URL]),
+        ("fake --profile 'a b' %s --last", ["--profile", "a b", URL, "--last"]),
+        ("fake --url=%s", [f"--url={URL}"]),
+        ("fake --new-window", ["--new-window", URL]),
+        ("fake %s &", [URL]),
+        ("fake &", [URL]),
+    ],
+)
+@pytest.mark.parametrize("by", ["BROWSER", "option"])
+def test_the_command_is_read_as_webbrowser_documents(
+    make: Make, monkeypatch: pytest.MonkeyPatch, entry: str, expected: list[str], by: str
+) -> None:
+    seen = make("fake")
+    if by == "BROWSER":
+        monkeypatch.setenv("BROWSER", entry)
+        assert open_browser(URL)
+    else:
+        monkeypatch.setenv("BROWSER", "not-there")
+        assert open_browser(URL, entry)
+    assert arguments(seen) == expected
+
+
+def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("fails", "exit 3")
+    seen, later = make("works"), make("later")
+    monkeypatch.setenv(
+        "BROWSER", os.pathsep.join(["", "not-there", "not-there %s", "un'closed", "fails", "works", "later"])
+    )
+    assert open_browser(URL)
+    assert arguments(seen) == [URL]
+    assert not later.exists()
+
+
+def test_the_desktops_own_comes_after_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = make("xdg-open")
+    monkeypatch.setenv("BROWSER", "not-there")
+    assert not open_browser(URL), "there is no display"
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert open_browser(URL)
+    assert arguments(seen) == [URL]
+    assert not open_browser(URL, "not-there"), "--browser is this one or none"
+
+
+def test_without_a_display_no_desktop_browser_is_started(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = [make(name) for name in ("xdg-open", "x-www-browser", "www-browser", "w3m", "lynx")]
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
+    assert not open_browser(URL)
+    assert not any(file.exists() for file in seen)
+
+
+def test_a_desktop_without_a_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("xdg-open", "exit 3")
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert not open_browser(URL)
+    seen = make("firefox")
+    assert open_browser(URL)
+    assert arguments(seen) == [URL]
+
+
+@pytest.mark.parametrize("entry", ["lynx", "w3m %s", "/usr/bin/links", "www-browser", "elinks -no-home"])
+def test_a_browser_that_needs_the_terminal_is_not_started(make: Make, entry: str) -> None:
+    seen = make(entry.split()[0].rpartition("/")[2])
+    assert not open_browser(URL, entry)
+    assert not seen.exists()
+
+
+def test_what_is_no_program_is_no_browser(make: Make, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    for entry in (str(plain), str(tmp_path), "not-there", "&", "%s", "   ", ":"):
+        assert not open_browser(URL, entry), entry
+
+
+def test_a_name_that_only_webbrowser_knows(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    seen = make("engine", "echo out; exec sleep 60")
+    (site / "sitecustomize.py").write_text(
+        "import webbrowser\nwebbrowser.register('special', None, webbrowser.BackgroundBrowser(['engine', '--x', '%s']))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    process = opened_in_a_process("special")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+    assert arguments(seen) == ["--x", URL]
