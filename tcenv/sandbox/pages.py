@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Page:
     refusal: str | None = None
     #: What has to be acknowledged first.
     warning: str | None = None
-    known: bool = field(default=True)
+    known: bool = True
     loaded: float = 0.0
 
 
@@ -105,7 +105,7 @@ def sign_in_page(
         known=known,
         loaded=loaded,
     )
-    return Page(**{**vars(page), **filled_in(service, page)}) if known and callback is not None else page
+    return replace(page, **filled_in(service, page)) if known and callback is not None else page
 
 
 def filled_in(service: Service, page: Page) -> dict[str, Any]:

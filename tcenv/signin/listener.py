@@ -86,6 +86,11 @@ class Listener:
             self._selector.register(server, selectors.EVENT_READ, None)
 
     @property
+    def families(self) -> tuple[str, ...]:
+        """The addresses that are listened on."""
+        return tuple(str(server.getsockname()[0]) for server in self._sockets)
+
+    @property
     def callback_url(self) -> str:
         """Where the deployment's page is to send the browser. The secret (160 random bits) is in the path: a query breaks
         the page's answer."""

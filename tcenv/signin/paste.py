@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from tcenv.session import Credentials
@@ -58,7 +58,7 @@ def watching(listener: Listener, *, opened: bool, insisted: bool, on_wrong: Call
                     on_wrong()
         return None
 
-    with _silent(descriptor) if terminal else suppress():
+    with _silent(descriptor) if terminal else nullcontext():
         yield Watch((descriptor, read))
 
 

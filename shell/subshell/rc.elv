@@ -1,0 +1,12 @@
+# The start-up file of `tcenv shell` for elvish: the user's own, then the session, then the mark in the prompt.
+if (has-env __TCENV_RC) {
+  var file = (get-env __TCENV_RC)
+  unset-env __TCENV_RC
+  eval (slurp < $file) &on-end={|ns| edit:add-vars $ns }
+}
+if (has-env __TCENV_LOAD) {
+  eval (get-env __TCENV_LOAD)
+  unset-env __TCENV_LOAD
+}
+var tcenv-own-prompt = $edit:prompt
+set edit:prompt = { put '(tcenv:'$E:TCENV_SUBSHELL') '; $tcenv-own-prompt }

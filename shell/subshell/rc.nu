@@ -1,0 +1,8 @@
+# What `tcenv shell` has nushell do after the user's own configuration: the session, and the mark in the prompt.
+$env.__TCENV_LOAD | from json | load-env
+hide-env __TCENV_LOAD
+let tcenv_own_prompt = ($env.PROMPT_COMMAND? | default {|| $env.PWD })
+$env.PROMPT_COMMAND = {||
+    let own = (if ($tcenv_own_prompt | describe) == "closure" { do $tcenv_own_prompt } else { $tcenv_own_prompt })
+    $"\(tcenv:($env.TCENV_SUBSHELL)) ($own)"
+}

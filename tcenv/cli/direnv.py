@@ -1,0 +1,51 @@
+"""`tcenv direnv`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tcenv import resources
+from tcenv.cli import say
+from tcenv.errors import TcenvError, UsageError
+from tcenv.files import write_privately
+
+
+def run(*, install: bool, uninstall: bool) -> int:
+    """Print the library, or write it into (or remove it from) direnv's library folder."""
+    if install and uninstall:
+        raise UsageError("--install and --uninstall exclude each other.")
+    text = resources.read("shell", "direnv.sh")
+    if text is None:
+        raise TcenvError("The direnv library is missing from this installation.", "Install tcenv again.")
+    path = _library()
+    if uninstall:
+        try:
+            os.unlink(path)
+            say.done(f"Removed {path}.")
+        except FileNotFoundError:
+            say.note(f"There was no {path}.")
+        return 0
+    if not install:
+        sys.stdout.write(text)
+        return 0
+    try:
+        with open(path, encoding="utf-8") as file:
+            current = file.read()
+    except (OSError, UnicodeDecodeError):
+        current = None
+    if current == text:
+        say.done(f"{path} is up to date.")
+    else:
+        write_privately(path, text.encode(), keep_mode=True)
+        say.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
+    say.hint("In an .envrc: use taskcluster [PROFILE]")
+    return 0
+
+
+def _library() -> str:
+    config = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(config):
+        config = os.path.join(os.path.expanduser("~"), ".config")
+    folder = os.environ.get("DIRENV_CONFIG") or os.path.join(config, "direnv")
+    return os.path.join(folder, "lib", "tcenv.sh")

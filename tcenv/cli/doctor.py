@@ -1,0 +1,178 @@
+"""`tcenv doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from tcenv import environment, paths
+from tcenv import profile as profiles
+from tcenv.cli import say
+from tcenv.errors import TcenvError
+from tcenv.text import duration
+
+# The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
+_SKEW = 60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: `state` is good, note or bad; `mend` says what to do."""
+
+    check: str
+    state: str
+    text: str
+    mend: str | None = None
+
+
+def run(*, as_json: bool) -> int:
+    """Check this machine; 1 when something is bad."""
+    findings = [finding for check in _CHECKS for finding in _guarded(check)]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            {"good": say.done, "note": say.note, "bad": say.warn}[finding.state](f"{finding.check}: {finding.text}")
+            if finding.mend:
+                say.hint(finding.mend)
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except TcenvError as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.message, error.hint)
+    except OSError as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
+
+
+def _shell() -> Iterator[Finding]:
+    from tcenv.shells.detect import detect_shell
+
+    shell = detect_shell()
+    yield Finding("shell", "good", shell)
+    files = {
+        "bash": [".bashrc", ".bash_profile", ".profile"],
+        "zsh": [".zshrc"],
+        "fish": [".config/fish/config.fish"],
+        "tcsh": [".tcshrc", ".cshrc"],
+        "ksh": [".kshrc"],
+        "mksh": [".mkshrc"],
+        "elvish": [".config/elvish/rc.elv"],
+        "nu": [".config/nushell/config.nu"],
+        "xonsh": [".xonshrc"],
+    }.get(shell)
+    if files is None:
+        return
+    for name in files:
+        path = os.path.join(os.path.expanduser("~"), name)
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                if "tcenv" in file.read():
+                    yield Finding("start-up file", "good", f"{path} mentions tcenv")
+                    return
+        except OSError:
+            continue
+    line = {
+        "fish": "tcenv init fish | source",
+        "elvish": "eval (tcenv init elvish | slurp)",
+        "nu": "source ~/.config/nushell/tcenv.nu (made by: tcenv init nu)",
+        "tcsh": 'eval "`tcenv init tcsh`"',
+        "xonsh": "execx($(tcenv init xonsh))",
+    }.get(shell, f'eval "$(tcenv init {shell})"')
+    yield Finding(
+        "start-up file", "note", "none mentions tcenv", f"For the function and the hook, in ~/{files[0]}: {line}"
+    )
+
+
+def _browser() -> Iterator[Finding]:
+    named = os.environ.get("BROWSER")
+    if named:
+        program = named.split(os.pathsep)[0].split()[0] if named.split() else ""
+        if shutil.which(program):
+            yield Finding("browser", "good", f"BROWSER: {program}")
+        else:
+            yield Finding(
+                "browser", "note", f"BROWSER names {program}, which is not on the PATH", "Mend it or unset it."
+            )
+    elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        yield Finding(
+            "browser", "note", "no display here", "tcenv prints the address; paste back where the browser ends."
+        )
+    else:
+        yield Finding("browser", "good", "the desktop's")
+
+
+def _loopback() -> Iterator[Finding]:
+    from tcenv.signin.listener import Listener
+
+    with Listener() as listener:
+        families = listener.families
+    if len(families) == 2:
+        yield Finding("loopback", "good", "127.0.0.1 and ::1")
+    else:
+        yield Finding("loopback", "note", f"{families[0]} alone: this machine has no IPv6 on loopback")
+
+
+def _store() -> Iterator[Finding]:
+    from tcenv.store import open_store
+
+    store = open_store(profiles.store_name())
+    store.profiles()
+    if store.name == "none":
+        yield Finding(
+            "session store",
+            "note",
+            "none: sessions are not kept",
+            "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
+        )
+    else:
+        yield Finding("session store", "good", f"{store.name}, {len(store.profiles())} session(s)")
+
+
+def _configuration() -> Iterator[Finding]:
+    from tcenv import configuration
+
+    config = configuration.load()
+    yield Finding("configuration", "good", f"{paths.config_file()}, {len(config.profiles)} profile(s)")
+
+
+def _deployment() -> Iterator[Finding]:
+    from tcenv.deployment import Deployment
+
+    profile = profiles.resolve(None, {})
+    there = Deployment(profile.root_url).server_time()
+    yield Finding("deployment", "good", f"{profile.root_url} answers")
+    skew = time.time() - there
+    if abs(skew) > _SKEW:
+        way = "ahead of" if skew > 0 else "behind"
+        text = f"this machine is {duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
+        yield Finding("clock", "bad", text, "Set the clock: timedatectl set-ntp true")
+    else:
+        yield Finding("clock", "good", "agrees with the deployment's")
+
+
+def _variables() -> Iterator[Finding]:
+    environ = os.environ
+    if environ.get(environment.CERTIFICATE) and not environ.get(environment.PROFILE):
+        yield Finding(
+            "variables",
+            "bad",
+            f"{environment.CERTIFICATE} is set by something else than tcenv; beside permanent credentials it breaks every call",
+            f"unset {environment.CERTIFICATE}",
+        )
+    elif environ.get(environment.ACCESS_TOKEN) and not environ.get(environment.PROFILE):
+        yield Finding(
+            "variables", "note", "credentials are loaded that are not tcenv's", "Is it a start-up file that sets them?"
+        )
+    else:
+        yield Finding("variables", "good", "nothing conflicts")
+
+
+_CHECKS = (_shell, _browser, _loopback, _store, _configuration, _deployment, _variables)

@@ -1,0 +1,131 @@
+"""A subshell of the user's own shell: with their start-up files, the session loaded after those, a mark in the prompt, and job
+control as in any shell. The session reaches it through the environment alone: no file and no argument holds a token."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import FrameType
+
+from tcenv import resources
+from tcenv.environment import applied
+from tcenv.errors import UsageError
+from tcenv.replace import NOT_EXECUTABLE
+from tcenv.shells import canonical, dialect
+
+# The profile whose subshell this is, for the mark in the prompt, and against nesting by mistake.
+MARK = "TCENV_SUBSHELL"
+_LOAD = "__TCENV_LOAD"
+# Where a shell has more than one name, which of them to start.
+_PROGRAMS = {
+    "sh": ("dash", "ash", "sh"),
+    "ksh": ("ksh93", "ksh"),
+    "tcsh": ("tcsh", "csh"),
+    "powershell": ("pwsh", "powershell"),
+}
+
+
+def program_of(shell: str) -> str:
+    """The path of the user's own `shell`: the one that `SHELL` names if it is that, else the first on the PATH.
+    Raises UsageError."""
+    own = os.environ.get("SHELL", "")
+    with suppress(UsageError):
+        if own and canonical(os.path.basename(own)) == shell and os.access(own, os.X_OK):
+            return own
+    for name in _PROGRAMS.get(shell, (shell,)):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise UsageError(f"The shell {shell} is not on the PATH.", "Name another one: --shell bash")
+
+
+def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The command line of an interactive `shell`, and what its environment needs so that our part comes after the user's
+    start-up files."""
+    files = resources.folder("shell") / "subshell"
+    home = os.path.expanduser("~")
+    if shell == "bash":
+        return [program, "--rcfile", str(files / "rc.bash")], {}
+    if shell == "zsh":
+        return [program], {"ZDOTDIR": str(files / "zsh"), "__TCENV_ZDOTDIR": environ.get("ZDOTDIR", "")}
+    if shell == "fish":
+        return [program, "--init-command", f"source {dialect('fish').quote(str(files / 'rc.fish'))}"], {}
+    if shell in ("ksh", "mksh", "yash", "sh"):
+        own = {"ksh": ".kshrc", "mksh": ".mkshrc", "yash": ".yashrc"}.get(shell)
+        extra = {"ENV": str(files / "rc.sh"), "__TCENV_ENV": environ.get("ENV", "")}
+        if own:
+            extra["__TCENV_OWN"] = os.path.join(home, own)
+        arguments = [program, "--rcfile", str(files / "rc.sh")] if shell == "yash" else [program]
+        return arguments, extra
+    if shell == "elvish":
+        config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        user = os.path.join(config, "elvish", "rc.elv")
+        return [program, "-rc", str(files / "rc.elv")], {"__TCENV_RC": user} if os.path.exists(user) else {}
+    if shell == "nu":
+        return [program, "--execute", f"source {dialect('nu').quote(str(files / 'rc.nu'))}"], {}
+    if shell == "xonsh":
+        config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        users = ["/etc/xonsh/xonshrc", os.path.join(home, ".xonshrc"), os.path.join(config, "xonsh", "rc.xsh")]
+        rc = [path for path in users if os.path.exists(path)]
+        return [program, "--rc", *rc, str(files / "rc.xsh")], {}
+    # tcsh, PowerShell and cmd have no file of ours after the user's: what is in the environment has to do.
+    return [program], {}
+
+
+def run_subshell(shell: str, change: Mapping[str, str | None], profile: str) -> int:
+    """Run an interactive `shell` with `change` made, and wait for its end: its status, 128+n for a signal n.
+    Raises UsageError."""
+    program = program_of(shell)
+    environ = applied(change, os.environ)
+    environ[MARK] = profile
+    arguments = [program]
+    if os.isatty(0):
+        arguments, extra = launch_plan(shell, program, os.environ)
+        environ.update(extra)
+        if extra or len(arguments) > 1:
+            environ[_LOAD] = dialect(shell).statements(change)
+    return _wait(arguments, environ)
+
+
+def _wait(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    sys.stderr.flush()
+    if os.name == "nt":
+        return subprocess.call(list(arguments), env=dict(environ))
+    # Keys like Ctrl-C are the subshell's; ours to pass on is what is sent to us alone. Handlers, unlike ignored signals,
+    # are not inherited.
+    former = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)}
+    try:
+        try:
+            child = subprocess.Popen(list(arguments), env=dict(environ))
+        except OSError as error:
+            print(f"tcenv: {arguments[0]}: {error.strerror}", file=sys.stderr)
+            return NOT_EXECUTABLE
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            with suppress(ProcessLookupError):
+                child.send_signal(number)
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            former[number] = signal.signal(number, pass_on)
+        while True:
+            _, status = os.waitpid(child.pid, os.WUNTRACED)
+            if os.WIFSTOPPED(status):
+                # `suspend`: the whole of us gives the terminal back, and comes back together.
+                os.kill(os.getpid(), signal.SIGSTOP)
+                child.send_signal(signal.SIGCONT)
+                continue
+            code = os.waitstatus_to_exitcode(status)
+            child.returncode = code
+            return code if code >= 0 else 128 - code
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    return None

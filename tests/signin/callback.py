@@ -1,0 +1,105 @@
+"""A listener at work in a thread, and raw connections to it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+
+from tcenv.session import Credentials
+from tcenv.signin.listener import Listener
+from tcenv.signin.page import Outcome
+
+CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
+TOKEN = "-_tokenABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"
+QUERY = f"clientId={CLIENT_ID}&accessToken={TOKEN}"
+FAMILIES = ("127.0.0.1", "::1")
+SIGNED_IN = Outcome(True, "You are signed in", (), (("Client", CLIENT_ID),))
+
+
+class Waiting:
+    """`Listener.wait` in a thread; with `outcome`, `finish` too."""
+
+    def __init__(self, port: int = 0, *, outcome: Outcome | None = None, seconds: float = 30) -> None:
+        self.listener = Listener(port)
+        self.port = self.listener.port
+        self.secret = self.listener.callback_url.partition(str(self.port))[2]
+        self.answer: Credentials | None = None
+        self._outcome = outcome
+        self._end = time.monotonic() + seconds
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def _work(self) -> None:
+        self.answer = self.listener.wait(self._end)
+        if self.answer is not None and self._outcome is not None:
+            self.listener.finish(self._outcome, linger=10)
+
+    def __enter__(self) -> Waiting:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.result()
+        self._end = 0
+        self.listener.__exit__(None, None, None)
+
+    @property
+    def waits(self) -> bool:
+        return self._thread.is_alive() and self.answer is None
+
+    def result(self) -> Credentials | None:
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the wait has no end"
+        return self.answer
+
+    def request(self, path: str | None = None, *more: str, query: str = QUERY, host: str | None = None) -> bytes:
+        """A navigation as Chromium makes it; `more` are header lines that are added."""
+        target = path if path is not None else f"{self.secret}?{query}"
+        lines = [
+            f"GET {target} HTTP/1.1",
+            f"Host: {host if host is not None else f'localhost:{self.port}'}",
+            "Connection: keep-alive",
+            "Upgrade-Insecure-Requests: 1",
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0.0.0",
+            "Accept: text/html,*/*;q=0.8",
+            *more,
+            "Referer: https://tc.example.com/",
+            "Cookie: other=program",
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def connect(self, address: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection((address, self.port), timeout=20)
+
+    def talk(self, data: bytes, address: str = "127.0.0.1") -> bytes:
+        """All that comes back for `data`, until the listener hangs up."""
+        with self.connect(address) as connection:
+            try:
+                connection.sendall(data)
+                return everything(connection)
+            except (BrokenPipeError, ConnectionResetError):
+                return b""
+
+
+def everything(connection: socket.socket) -> bytes:
+    received = b""
+    while data := connection.recv(65536):
+        received += data
+    return received
+
+
+def status(response: bytes) -> int:
+    return int(response.split(b" ", 2)[1]) if response else 0
+
+
+def header(response: bytes, name: str) -> str:
+    (line,) = [
+        line
+        for line in response.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        if line.lower().startswith(name + ":")
+    ]
+    return line.partition(":")[2].strip()
