@@ -21,6 +21,11 @@ def main() -> int:
         status = everyday.run(arguments)
         if status is not None:
             return status
+    elif arguments == ["--profiles"]:
+        # For completion, which calls this at a keystroke.
+        from tcenv.profilenames import print_names
+
+        return print_names()
     from tcenv.cli.app import run
 
     return run(arguments)

@@ -158,7 +158,8 @@ def _deployment(
 ) -> tuple[str, str, Mapping[str, Any]]:
     """The session's profile name, the root URL, and what the configuration says of that profile."""
     if argument and "://" in argument and root_url is None:
-        argument, root_url = None, parse_root_url(argument)
+        root_url = parse_root_url(argument)
+        argument = None
     if argument:
         return _named(argument, root_url, config)
     if root_url:
@@ -218,8 +219,3 @@ def _known(config: configuration.Configuration) -> str:
     names = ", ".join(config.profiles)
     listed = f"There is: {names}. " if names else ""
     return f"{listed}To add one: tcenv profile set NAME --root-url URL"
-
-
-def known_names() -> list[str]:
-    """The profiles that can be named on the command line, for completion: configured ones, then remembered ones."""
-    return [*configuration.load().profiles, *clients.remembered_profiles()]

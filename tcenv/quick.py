@@ -75,7 +75,7 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     environ = os.environ
     if any(variable in environ for variable in _DECIDING):
         raise HandOver
-    index = _index()
+    index = index_of_configuration()
     store = environ.get("TCENV_STORE") or (index and index[0]) or "auto"
     directory = _directory(store)
     if directory is None:
@@ -106,7 +106,7 @@ def _directory(store: str) -> str | None:
     return paths.runtime_directory() if store in ("auto", "runtime") else None
 
 
-def _index() -> tuple[str, str, str] | None:
+def index_of_configuration() -> tuple[str, str, str] | None:
     """Store, default profile and the profiles' lines of the configuration's index; None where there is no configuration."""
     path = paths.config_file()
     try:

@@ -1,0 +1,34 @@
+"""The names that complete `[PROFILE]`: configured profiles, then deployments used before. Called at a keystroke, so it reads
+the configuration's index where that is current. Says nothing about what is wrong: a completion has nowhere to say it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tcenv import paths, quick
+
+
+def print_names() -> int:
+    """Print the names, one a line."""
+    try:
+        index = quick.index_of_configuration()
+        configured = [line.split(" ")[1] for line in index[2].split("\n") if line] if index else []
+    except (quick.HandOver, OSError, ValueError, IndexError):
+        configured = _slowly()
+    try:
+        used = [name[:-5] for name in os.listdir(f"{paths.state_directory()}/clients") if name.endswith(".json")]
+    except OSError:
+        used = []
+    sys.stdout.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *sorted(used)))))
+    return 0
+
+
+def _slowly() -> list[str]:
+    from tcenv import configuration
+    from tcenv.errors import TcenvError
+
+    try:
+        return list(configuration.load().profiles)
+    except TcenvError:
+        return []
