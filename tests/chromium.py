@@ -6,8 +6,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.need import need
 
@@ -16,18 +17,33 @@ _PATIENCE = 20_000
 
 
 @contextmanager
-def browser_page(*, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
-    """A page of a fresh Chromium, without a display; sizes in CSS pixels."""
+def chromium() -> Iterator[Browser]:
+    """A running Chromium without a display, for several pages."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=list(_ARGUMENTS))
         try:
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-            )
-            context.set_default_timeout(_PATIENCE)
-            yield context.new_page()
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def fresh_page(browser: Browser, *, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
+    """A page that shares nothing with the browser's other pages; sizes in CSS pixels."""
+    scheme: Literal["dark", "light"] = "dark" if dark else "light"
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    context.set_default_timeout(_PATIENCE)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+@contextmanager
+def browser_page(*, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
+    """A page of a Chromium of its own."""
+    with chromium() as browser, fresh_page(browser, dark=dark, width=width, height=height) as page:
+        yield page
 
 
 def approve(page: Page, url: str) -> None:

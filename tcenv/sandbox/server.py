@@ -110,6 +110,11 @@ class Sandbox:
         return self._service.user
 
     @property
+    def user_scopes(self) -> tuple[str, ...]:
+        """What they hold, besides what everybody may do."""
+        return self._service.user_scopes
+
+    @property
     def clients(self) -> dict[str, Client]:
         """The clients by clientId; changes to them take effect."""
         return self._service.clients

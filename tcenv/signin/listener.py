@@ -72,9 +72,11 @@ class Listener:
     def __init__(self, port: int = 0) -> None:
         self._secret = "/" + os.urandom(20).hex()
         self._clean = "/" + os.urandom(20).hex()
+        self._detour = "/" + os.urandom(20).hex()
         self._answered = False
         self._redirected = False
         self._delivered = False
+        self._followed = 0.0
         self._outcome: bytes | None = None
         self._connections: dict[int, _Connection] = {}
         self._sockets, self.port = _bind(port)
@@ -160,9 +162,9 @@ class Listener:
         from tcenv.signin.page import render
 
         self._outcome = _response(200, render(outcome))
-        end = time.monotonic() + linger
-        while self._redirected and not self._delivered and (now := time.monotonic()) < end:
-            self._turn(end - now)
+        self._followed = time.monotonic()
+        while self._redirected and not self._delivered and (left := self._followed + linger - time.monotonic()) > 0:
+            self._turn(left)
 
     def _turn(self, seconds: float) -> Credentials | None:
         """Wait for something to happen for up to `seconds`, and deal with it; the credentials, if that was the answer."""
@@ -235,17 +237,21 @@ class Listener:
             return None
 
     def _answer(self, connection: _Connection) -> Credentials | None:
-        path, query = parse_request(bytes(connection.received), self._host)
+        path, query, keeps_history = parse_request(bytes(connection.received), self._host)
         if self._outcome is not None and not query and _same(path, self._clean):
             self._send(connection, self._outcome, last_word=True)
+            return None
+        if self._redirected and not query and _same(path, self._detour):
+            self._followed = time.monotonic()
+            self._send(connection, _detour(self._clean))
             return None
         if self._answered or not _same(path, self._secret):
             raise Refused(404)
         credentials = parse_query(query.encode("ascii"))
         self._answered = self._redirected = True
-        # The address with the token is replaced at once, in the address bar and in the list of where one has been. The
-        # response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
-        self._send(connection, _response(303, b"", ("Location", self._clean)))
+        # The response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
+        location = self._detour if keeps_history else self._clean
+        self._send(connection, _response(303, b"", ("Location", location)))
         return credentials
 
     def _send(self, connection: _Connection, data: bytes, *, last_word: bool = False) -> None:
@@ -349,8 +355,9 @@ def _is_complete(received: bytearray) -> bool:
     return b"\r\n\r\n" in received
 
 
-def parse_request(request: bytes, host: str) -> tuple[str, str]:
-    """Path and query of a request that has the marks of a browser's navigation to `host` (with its port). Raises Refused."""
+def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
+    """Path and query of a request that has the marks of a browser's navigation to `host` (with its port), and whether it
+    comes from a program that keeps a history. Raises Refused."""
     head, _, body = request.partition(b"\r\n\r\n")
     line, *fields = head.split(b"\r\n")
     words = line.split(b" ")
@@ -361,15 +368,18 @@ def parse_request(request: bytes, host: str) -> tuple[str, str]:
     if body:
         raise Refused(400)
     hosts = []
+    keeps_history = False
     for name, value in map(_parse_field, fields):
         if name == b"host":
             hosts.append(value)
         elif name in _NEVER or value not in _NAVIGATION.get(name, (value,)):
             raise Refused(403)
+        # All browsers send it; curl, say, does not, and follows no `Refresh` either.
+        keeps_history = keeps_history or name == b"accept-encoding"
     if hosts != [host.encode("ascii")]:
         raise Refused(421)
     path, _, query = words[1].decode("ascii").partition("?")
-    return path, query
+    return path, query, keeps_history
 
 
 def _parse_field(line: bytes) -> tuple[bytes, bytes]:
@@ -421,6 +431,15 @@ _REASONS = {
 
 def _refusal(status: int) -> bytes:
     return _response(status, b"", *([("Allow", "GET")] if status == 405 else []))
+
+
+def _detour(onward: str) -> bytes:
+    """Where a browser forgets the address that it was redirected from. Chromium (156) keeps that beside the address that a
+    redirect ends at, in the tab and in its session file, until the tab moves on by itself; and in its list of visited
+    addresses, where one that ends in a 404 is hidden."""
+    from tcenv.signin.page import render_detour
+
+    return _response(404, render_detour(onward), ("Refresh", f"0; url={onward}"))
 
 
 def _response(status: int, body: bytes, *more: tuple[str, str]) -> bytes:

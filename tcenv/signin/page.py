@@ -33,6 +33,8 @@ path{fill:none;stroke:var(--mark);stroke-width:3.75;stroke-linecap:round;stroke-
 h1{margin:0 0 .6rem;font-size:clamp(1.5rem,5vw,1.85rem);line-height:1.2;letter-spacing:-.02em;text-wrap:balance}
 p{margin:.5rem 0 0;color:var(--soft);text-wrap:pretty;overflow-wrap:anywhere}
 h1+p{color:var(--ink);font-size:1.0625rem}
+a{color:var(--mark)}
+.brief main{border-color:transparent;background:none;box-shadow:none;text-align:center}
 b{color:var(--ink);font-weight:600}
 dl{margin:1.75rem 0 0}
 dl div{padding:.7rem 0;border-top:1px solid var(--rule)}
@@ -47,7 +49,7 @@ footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--rule);font
 """
 
 # The hash is that of STYLE; a test keeps them together, since working it out here would cost every sign-in.
-STYLE_HASH = "sha256-AP40PFCl+PEO3MCJCALHqH150pFdLkMXebLJeeitRy4="
+STYLE_HASH = "sha256-KLzc/2MFZYK3KquKDIfFG36sZaD5uJhO21XRWZzNFOA="
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -65,15 +67,27 @@ def render(outcome: Outcome) -> bytes:
     facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in outcome.facts)
     scopes = "".join(f"<li>{escape(scope)}</li>" for scope in outcome.missing)
     end = "Signed in by <b>tcenv</b>" if outcome.good else "Nothing was stored or set. The <b>terminal</b> says more."
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(outcome.title)} · tcenv</title><style>{STYLE}</style></head>"
-        f"<body{'' if outcome.good else ' class=bad'}><main>"
+    return _document(
+        outcome.title,
         f'<svg viewBox="0 0 52 52" aria-hidden="true"><circle cx="26" cy="26" r="26"/><path d="{_TICK if outcome.good else _CROSS}"/></svg>'
         f"<h1>{escape(outcome.title)}</h1>{paragraphs}"
         f"{f'<dl>{facts}</dl>' if facts else ''}"
         f"{f'<section><h2>Asked for, but not granted</h2><ul>{scopes}</ul></section>' if scopes else ''}"
-        f"<footer>{end}</footer></main></body></html>\n"
+        f"<footer>{end}</footer>",
+        "good" if outcome.good else "bad",
+    )
+
+
+def render_detour(onward: str) -> bytes:
+    """The page that is left at once for the path `onward`; its link is for browsers that were told not to go by themselves."""
+    return _document("Signing in", f'<p><a href="{escape(onward)}">See how it went</a></p>', "brief")
+
+
+def _document(title: str, content: str, kind: str) -> bytes:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)} · tcenv</title><style>{STYLE}</style></head>"
+        f'<body class="{kind}"><main>{content}</main></body></html>\n'
     ).encode()

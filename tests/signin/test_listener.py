@@ -71,6 +71,19 @@ def test_the_answer_is_taken(address: str, query: str, more: tuple[str, ...]) ->
             assert taken == CREDENTIALS
 
 
+def test_a_browser_is_led_away_from_the_address_with_the_token() -> None:
+    with Waiting(outcome=SIGNED_IN) as waiting:
+        accepted = "Accept-Encoding: gzip, deflate, br, zstd"
+        redirect = waiting.talk(waiting.request(None, accepted, *NAVIGATION))
+        detour = waiting.talk(waiting.request(header(redirect, "location"), accepted, *NAVIGATION))
+        seconds, _, onward = header(detour, "refresh").partition("; url=")
+        page = waiting.talk(waiting.request(onward, accepted, *NAVIGATION))
+    assert seconds == "0"
+    assert b"You are signed in" in page
+    assert len({waiting.secret, header(redirect, "location"), onward}) == 3
+    assert TOKEN.encode() not in redirect + detour + page
+
+
 def test_what_is_taken_does_not_show_its_token() -> None:
     assert TOKEN not in f"{CREDENTIALS} {CREDENTIALS!r}"
 
@@ -261,7 +274,10 @@ HOSTILE: dict[str, Hostile] = {
     "large head": lambda waiting: waiting.request(None, *["X: " + "a" * 4000] * 20),
     "many fields": lambda waiting: waiting.request(None, *["X: a"] * 12_000),
     # queries
-    **{f"query {number}": (lambda waiting, query=query: waiting.request(query=query)) for number, query in enumerate(BAD_QUERIES)},  # type: ignore[misc]
+    **{
+        f"query {number}": (lambda waiting, query=query: waiting.request(query=query))  # type: ignore[misc]
+        for number, query in enumerate(BAD_QUERIES)
+    },
 }  # fmt: skip
 
 
@@ -294,7 +310,10 @@ def test_a_replay_gets_nothing() -> None:
 def test_the_clean_address_is_nothing_before_the_outcome() -> None:
     with Waiting() as waiting:
         clean = waiting.listener._clean
-        assert status(waiting.talk(waiting.request(clean))) == 404
+        for early in (waiting.listener._detour, clean):
+            response = waiting.talk(waiting.request(early))
+            assert status(response) == 404
+            assert b"Refresh" not in response
         assert status(waiting.talk(waiting.request(f"{clean}?{QUERY}"))) == 404
         waiting.talk(waiting.request())
 
@@ -594,7 +613,7 @@ def test_any_bytes_are_refused_or_make_sense(noise: bytes) -> None:
     good = f"GET /s?{QUERY} HTTP/1.1\r\nHost: localhost:1\r\n\r\n".encode()
     for request in (noise, noise + good, good + noise, good.replace(b"Host", noise + b"\r\nHost")):
         try:
-            path, query = parse_request(request, "localhost:1")
+            path, query, _ = parse_request(request, "localhost:1")
             credentials = parse_query(query.encode())
         except Refused as refused:
             assert 400 <= refused.status < 500

@@ -1,0 +1,58 @@
+"""A program that waits for a callback, and writes down what the browser sends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlencode
+
+
+@dataclass
+class Callback:
+    """`url` is the callback_url; `paths` and `headers` are those of the requests that came to it, favicons left out."""
+
+    url: str
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def callback() -> Iterator[Callback]:
+    """A listener on 127.0.0.1 alone, that says "received"."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/favicon.ico":
+                told.paths.append(self.path)
+                told.headers.append({name.lower(): value for name, value in self.headers.items()})
+            body = b"<!doctype html><title>received</title>received"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    told = Callback(f"http://localhost:{server.server_address[1]}/secret-path")
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def sign_in_url(root_url: str, callback_url: str | None, variant: str = "create", **values: str | list[str]) -> str:
+    """The address of a sign-in page; by default with a name, one scope and a day."""
+    asked = {"name": "tcenv", "expires": "1d", "scope": ["queue:*"], **values}
+    if callback_url is not None:
+        asked["callback_url"] = callback_url
+    wanted = {name: value for name, value in asked.items() if value != []}
+    return f"{root_url}/auth/clients/{variant}?{urlencode(wanted, doseq=True)}"

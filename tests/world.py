@@ -1,0 +1,71 @@
+"""A user's world for tests: a deployment (the sandbox), a browser that approves, and the installed command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tcenv.sandbox import Sandbox
+
+BIN = Path(sys.executable).parent
+TCENV = str(BIN / "tcenv")
+# The characters that a clientId may hold and that some shell or decoder might hurt.
+HOSTILE_USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
+APPROVE = f"{sys.executable} -m tcenv.sandbox.approve %s"
+VARIABLES = (
+    "TASKCLUSTER_ROOT_URL",
+    "TASKCLUSTER_CLIENT_ID",
+    "TASKCLUSTER_ACCESS_TOKEN",
+    "TASKCLUSTER_CERTIFICATE",
+    "TCENV_PROFILE",
+    "TCENV_EXPIRES",
+)
+
+
+def environ(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
+    """This test's environment, with the command on the PATH, a deployment, and a browser that approves."""
+    result = dict(os.environ)
+    result["PATH"] = f"{BIN}{os.pathsep}{Path(__file__).parent.parent / '.tools' / 'bin'}{os.pathsep}{result['PATH']}"
+    result["BROWSER"] = APPROVE
+    result["TCENV_TIMEOUT"] = "20s"
+    if sandbox is not None:
+        result["TASKCLUSTER_ROOT_URL"] = sandbox.root_url
+    result.update(more)
+    return result
+
+
+def tcenv(
+    *arguments: str, env: Mapping[str, str], timeout: float = 60, **more: object
+) -> subprocess.CompletedProcess[str]:
+    """Run the command; its output as text."""
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [TCENV, *arguments],
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        **{"stdin": subprocess.DEVNULL, **more},
+    )
+
+
+def signed_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
+    """The environment of somebody who has signed in; the session is stored."""
+    env = environ(sandbox, **more)
+    done = tcenv("login", "--shell", "sh", env=env)
+    assert done.returncode == 0, done.stderr
+    return env
+
+
+def session_file(env: Mapping[str, str], profile: str | None = None) -> Path:
+    """The runtime store's file of a profile, or of the only one."""
+    folder = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
+    return folder / f"{profile}.session" if profile else next(folder.glob("*.session"))
+
+
+def session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[str, str]:
+    """What the session's file says, by key (the first scope only)."""
+    lines = session_file(env, profile).read_text().splitlines()
+    return dict(line.partition("=")[::2] for line in reversed(lines))
