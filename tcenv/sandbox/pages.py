@@ -99,9 +99,7 @@ def sign_in_page(
         client_id=values.get("client_id", ""),
         given=scopes,
         refusal=f"Callback URL {callback} is not allowed." if refused else None,
-        warning=None
-        if allowed or refused
-        else f"{callback} is not on this computer. It would be given the credentials.",
+        warning=None if allowed or refused else f"{callback} is not on localhost, and would be given the credentials.",
         known=known,
         loaded=loaded,
     )
@@ -261,7 +259,7 @@ def _form(page: Page, *, fixed: bool) -> str:
 def _warning(text: str | None) -> str:
     if text is None:
         return ""
-    return f'<p class="warning"><label><input type="checkbox" id="acknowledge"> {escape(text)} I know where that is.</label></p>'
+    return f'<p class="warning"><label><input type="checkbox" id="acknowledge"> {escape(text)} I know that address.</label></p>'
 
 
 def _data(page: Page) -> str:

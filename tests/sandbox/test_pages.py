@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -367,5 +366,5 @@ def test_the_page_needs_nothing_from_elsewhere(tc: Sandbox, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(sign_in_url(tc.root_url, "http://localhost:1/"))
-    time.sleep(0.2)
+    page.wait_for_load_state("networkidle")
     assert all(url.startswith((tc.root_url, "data:")) for url in asked)

@@ -1,0 +1,95 @@
+"""The browser without a display: it does what a person does in Chromium, and says what a person would see."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.chromium import approve as approve_in_chromium
+from tests.chromium import browser_page
+from tests.sandbox.callback import callback, sign_in_url
+
+USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
+
+
+def approve(*arguments: str) -> tuple[int, str, str]:
+    """Run it: exit status, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tcenv.sandbox.approve", *arguments], capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_it_sends_what_chromium_sends() -> None:
+    with Sandbox(user=USER, token_factory=lambda: "-" + "x" * 43) as tc, callback() as told:
+        assert approve(sign_in_url(tc.root_url, told.url)) == (0, "", "")
+        tc.delete(f"{USER}/tcenv")
+        with browser_page() as page:
+            approve_in_chromium(page, sign_in_url(tc.root_url, told.url))
+        ours, chromiums = told.headers
+        assert told.paths[0] == told.paths[1] == f"/secret-path?clientId={USER}/tcenv&accessToken=-{'x' * 43}"
+        for name in ("host", "referer", "upgrade-insecure-requests"):
+            assert ours[name] == chromiums[name]
+        assert {name: ours[name] for name in ours if name.startswith("sec-fetch-")}.items() <= {
+            "sec-fetch-user": "?1",
+            **{name: chromiums[name] for name in chromiums if name.startswith("sec-fetch-")},
+        }.items()
+        assert "origin" not in ours
+
+
+def test_on_the_older_page_it_resets_a_taken_name() -> None:
+    with Sandbox(user=USER) as tc, callback() as told:
+        tc.create_client(f"{USER}/tcenv")
+        assert approve(sign_in_url(tc.root_url, told.url, "new")) == (0, "", "")
+        assert list(tc.clients) == [f"{USER}/tcenv"]
+        assert tc.clients[f"{USER}/tcenv"].access_token in told.paths[0]
+
+
+def test_on_todays_page_a_taken_name_ends_without_a_callback_unless_another_is_typed() -> None:
+    with Sandbox(user=USER) as tc, callback() as told:
+        tc.create_client(f"{USER}/tcenv")
+        url = sign_in_url(tc.root_url, told.url)
+        assert approve(url) == (1, "", "not approved: Client already exists\n")
+        assert (told.paths, tc.approvals) == ([], 0)
+        assert approve("--rename", f"{USER}/mine", url) == (0, "", "")
+        assert told.paths[0].startswith(f"/secret-path?clientId={USER}/mine&accessToken=")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"scope": []}, "scopeset1 is undefined"),
+        ({"expires": "banana"}, '"banana" is not a valid time expression'),
+        ({"to": "http://127.0.0.1:1/"}, "Callback URL http://127.0.0.1:1/ is not allowed."),
+        ({"name": "a b"}, "clientId must match"),
+        ({"to": "http://localhost:1/"}, "nothing listens on port 1"),
+    ],
+)
+def test_it_says_what_the_page_says(values: dict[str, str], said: str) -> None:
+    with Sandbox() as tc, callback() as told:
+        status, out, err = approve(sign_in_url(tc.root_url, values.pop("to", told.url), **values))
+        assert (status, out) == (1, "")
+        assert said in err
+
+
+def test_it_waits_until_the_page_knows_the_user() -> None:
+    with Sandbox(user=USER, signed_in_after=0.3) as tc, callback() as told:
+        assert approve(sign_in_url(tc.root_url, told.url)) == (0, "", "")
+        assert tc.clients[f"{USER}/tcenv"].scopes
+
+
+def test_it_goes_nowhere_but_to_loopback() -> None:
+    for url in ("http://192.0.2.1/auth/clients/create", "https://localhost/", "file:///etc/passwd"):
+        status, _, err = approve(url)
+        assert status == 1
+        assert "loopback" in err
+
+
+def test_the_description_arrives_as_it_was_sent() -> None:
+    text = '\n<b>&amp;</textarea> "quoted" é\n'
+    with Sandbox(user=USER) as tc, callback() as told:
+        assert approve(sign_in_url(tc.root_url, told.url, description=text)) == (0, "", "")
+        assert tc.clients[f"{USER}/tcenv"].description == text

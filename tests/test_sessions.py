@@ -1,0 +1,433 @@
+"""Sign in once: stores, single flight, reset, the same client every day, profiles."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import tcenv as library
+from tcenv.api import NotSignedIn
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import APPROVE, TCENV, environ, session_fields, session_file, signed_in, tcenv
+
+DAY = 86400
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def login(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return tcenv("login", "--shell", "sh", *arguments, env=env)
+
+
+def test_twenty_logins_at_once_ask_once(deployment: Sandbox) -> None:
+    slow = (
+        f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve; approve(sys.argv[1], wait=2)' %s"
+    )
+    env = environ(deployment, BROWSER=slow)
+    script = 'eval "$(tcenv login)" && printf "%s" "$TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN $TCENV_EXPIRES"'
+    shells = ["bash", "zsh", "dash", "mksh"]
+    with ThreadPoolExecutor(20) as pool:
+        outputs = list(
+            pool.map(
+                lambda n: (
+                    subprocess.run(
+                        [need(shells[n % 4]), "-c", script], env=env, capture_output=True, text=True, timeout=60
+                    ).stdout
+                ),
+                range(20),
+            )
+        )
+    assert len(set(outputs)) == 1
+    assert outputs[0].startswith(f"{deployment.user}/tcenv ")
+    assert deployment.approvals == 1
+
+
+def test_another_takes_over_when_the_leader_is_killed(deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    leader = subprocess.Popen(
+        [TCENV, "login", "--shell", "sh"],
+        env={**env, "BROWSER": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert leader.stderr is not None
+    while "http://" not in leader.stderr.readline():
+        pass
+    others = [
+        subprocess.Popen(
+            [TCENV, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for other in others:
+        assert other.stderr is not None
+        assert "Another tcenv is signing in" in other.stderr.readline()
+    leader.send_signal(signal.SIGKILL)
+    leader.communicate()
+    outputs = {other.communicate(timeout=40)[0] for other in others}
+    assert len(outputs) == 1
+    assert "TASKCLUSTER_ACCESS_TOKEN" in outputs.pop()
+    assert deployment.approvals == 1
+
+
+def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    waiting = subprocess.Popen(
+        [TCENV, "login", "--shell", "sh"],
+        env={**env, "BROWSER": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stderr is not None
+    while "http://" not in waiting.stderr.readline():
+        pass
+    with Sandbox() as other:
+        assert login(environ(other)).returncode == 0
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=20)
+
+
+def test_reset_by_api_needs_no_browser_and_kills_the_old_token(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    before = session_fields(env)
+    done = login({**env, "BROWSER": "false"}, "--reset", "--expires", "3d")
+    assert done.returncode == 0, done.stderr
+    after = session_fields(env)
+    assert after["TASKCLUSTER_CLIENT_ID"] == before["TASKCLUSTER_CLIENT_ID"]
+    assert after["TASKCLUSTER_ACCESS_TOKEN"] != before["TASKCLUSTER_ACCESS_TOKEN"]
+    assert int(after["TCENV_EXPIRES"]) > int(before["TCENV_EXPIRES"]) + DAY
+    client = deployment.clients[after["TASKCLUSTER_CLIENT_ID"]]
+    assert client.access_token == after["TASKCLUSTER_ACCESS_TOKEN"]
+    assert client.delete_on_expiration
+    assert deployment.approvals == 1
+
+
+def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    assert login(env).returncode == 0
+    done = login(env, "--reset")
+    assert done.returncode == 0, done.stderr
+    assert sorted(deployment.clients) == [f"{deployment.user}/tcenv", f"{deployment.user}/tcenv-2"]
+    assert "tcenv-2" in done.stderr
+    assert session_fields(env)["NAME"] == "tcenv"
+
+
+def test_a_name_that_the_user_insists_on_is_not_altered(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    assert login(env).returncode == 0
+    tcenv("logout", "--shell", "sh", env=env)
+    done = login(env, "--name", "tcenv", "--timeout", "2s")
+    assert done.returncode == 124
+    assert "taken" in done.stderr
+    assert list(deployment.clients) == [f"{deployment.user}/tcenv"]
+
+
+def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> None:
+    deployment.create_client(f"{deployment.user}/tcenv")
+    edit = (
+        f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve;"
+        f' approve(sys.argv[1], rename="{deployment.user}/laptop")\' %s'
+    )
+    env = environ(deployment, BROWSER=edit)
+    assert login(env).returncode == 0
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/laptop"
+    tcenv("logout", "--delete-client", "--shell", "sh", env=env)
+    # Now the name that worked is asked for by itself.
+    assert login({**env, "BROWSER": APPROVE}).returncode == 0
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"].startswith(f"{deployment.user}/")
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+@pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
+def test_every_morning_for_thirty_days_one_approval(public: bool, scope: str) -> None:
+    """The daily case on today's page: yesterday's client has expired, and keeps its name until midnight."""
+    faketime = need("faketime")
+    start = int(time.time())
+    with Sandbox(public=public) as sandbox:
+        env = environ(sandbox, TCENV_SCOPE=scope)
+        for day in range(30):
+            # A little later each day, so that yesterday's session has just ended.
+            now = start + day * (DAY + 600)
+            sandbox.clock_offset = now - time.time()
+            done = subprocess.run(
+                [faketime, f"@{now}", TCENV, "login", "--shell", "sh"],
+                env={**env, "TZ": "UTC"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                stdin=subprocess.DEVNULL,
+            )
+            assert done.returncode == 0, (day, done.stderr)
+            assert sandbox.approvals == day + 1
+            ours = [client for client in sandbox.clients if client.startswith(f"{sandbox.user}/tcenv")]
+            assert len(ours) <= 2, (day, ours)
+
+
+def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
+    """A writer is killed at any moment; whoever reads sees a whole session, the old or the new."""
+    from tcenv.store import DirectoryStore
+
+    store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
+    chance = random.Random(4)
+    kills = 0
+    seen = set()
+    while kills < 1000:
+        # A process group of forks, each of which writes until it is killed: starting an interpreter is the slow part.
+        parent = os.fork()
+        if parent == 0:
+            try:
+                from tcenv.session import Credentials, Session
+
+                n = kills * 1000
+                while True:
+                    n += 1
+                    token = f"{n:044d}"
+                    scopes = tuple(f"scope:{token}:{i}" for i in range(50))
+                    credentials = Credentials("c/" + token, token)
+                    store.save(Session("p", "https://tc.example.com", credentials, 1, 2**33, "tcenv", scopes))
+            finally:
+                os._exit(0)
+        time.sleep(chance.uniform(0.0, 0.006))
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+        kills += 1
+        session = store.load("p")
+        if session is not None:
+            token = session.credentials.access_token
+            assert session.credentials.client_id == "c/" + token
+            assert session.scopes == tuple(f"scope:{token}:{i}" for i in range(50))
+            seen.add(token)
+    assert len(seen) > 100
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"TASKCLUSTER_ACCESS_TOKEN=x\n", b"\xff\xfe", b"END=tcenv-session-1\n" * 20, b"A" * 100_000],
+    ids=["empty", "half", "binary", "foreign", "long"],
+)
+def test_a_damaged_session_counts_as_none_and_is_said_so(content: bytes, deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    session_file(env).write_bytes(content)
+    shown = tcenv("env", "--shell", "sh", env=env)
+    assert shown.returncode == 3
+    assert "damaged" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    deployment.delete(f"{deployment.user}/tcenv")
+    assert login(env).returncode == 0
+
+
+@pytest.mark.parametrize("attack", ["open", "link", "file link", "readable file"])
+def test_an_unsafe_store_is_refused_with_the_reason(attack: str, deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    folder, path = session_file(env).parent, session_file(env)
+    if attack == "open":
+        folder.chmod(0o755)
+    elif attack == "link":
+        folder.rename(home / "moved")
+        folder.symlink_to(home / "moved")
+    elif attack == "file link":
+        path.rename(home / "moved")
+        path.symlink_to(home / "moved")
+    else:
+        path.chmod(0o644)
+    done = tcenv("env", "--shell", "sh", env=env)
+    assert (done.returncode, done.stdout) == (1, "\\false;\n")
+    assert "symbolic link" in done.stderr if "link" in attack else "open to other users" in done.stderr
+
+
+def test_a_session_is_never_offered_for_another_root_url(deployment: Sandbox) -> None:
+    env = environ()
+    with Sandbox() as other:
+        assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env).returncode == 0
+        assert login(env).returncode == 0
+        assert tcenv("profile", "set", "work", "--root-url", other.root_url, env=env).returncode == 0
+        moved = tcenv("env", "--shell", "sh", env=env)
+        assert (moved.returncode, moved.stdout) == (3, "\\false;\n")
+        assert not [request for request in other.requests if request.client_id]
+
+
+def test_stores(deployment: Sandbox, home: Path) -> None:
+    env = environ(deployment, TCENV_STORE="file")
+    assert login(env).returncode == 0
+    assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
+    assert tcenv("env", "--shell", "sh", env=env).returncode == 0
+    nothing = environ(deployment, TCENV_STORE="none")
+    done = login(nothing)
+    assert done.returncode == 0
+    assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+    missing = tcenv("env", "--shell", "sh", env=nothing)
+    assert missing.returncode == 3
+    assert "TCENV_STORE=file" in missing.stderr
+
+
+def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: Path) -> None:
+    env = environ(deployment)
+    del env["XDG_RUNTIME_DIR"]
+    script = f"""
+    printf '\\n' | {need("gnome-keyring-daemon")} --unlock --components=secrets >/dev/null 2>&1
+    {TCENV} login --shell sh > first || exit 1
+    {TCENV} login --shell sh > second || exit 2
+    cmp first second || exit 3
+    {TCENV} status --json --offline > status || exit 4
+    {TCENV} logout --all --shell sh || exit 5
+    {TCENV} env --shell sh; test $? = 3 || exit 6
+    """
+    done = subprocess.run(
+        [need("dbus-run-session"), "--", "sh", "-c", script],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=home,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((home / "status").read_text())["store"] == "keyring"
+    assert deployment.approvals == 1
+    token = next(line for line in (home / "first").read_text().splitlines() if "ACCESS_TOKEN" in line).split("'")[1]
+    leaks = [
+        path
+        for path in home.rglob("*")
+        if path.is_file() and path.name not in ("first", "second") and token in path.read_text(errors="replace")
+    ]
+    assert leaks == []
+
+
+def test_status_tells_the_truth(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    good = json.loads(tcenv("status", "--json", env=env).stdout)
+    assert (good["signed_in"], good["verified"], good["client_id"]) == (True, True, f"{deployment.user}/tcenv")
+    assert good["loaded"] == "no"
+    human = tcenv("status", env=env)
+    assert (human.returncode, human.stdout) == (0, "")
+    assert f"{deployment.user}/tcenv" in human.stderr
+    deployment.clock_offset = 3 * 3600
+    skewed = json.loads(tcenv("status", "--json", env=env).stdout)
+    assert skewed["problem"].startswith("clock")
+    deployment.clock_offset = 0
+    deployment.disable(f"{deployment.user}/tcenv")
+    disabled = tcenv("status", "--json", env=env)
+    assert disabled.returncode == 3
+    assert json.loads(disabled.stdout)["problem"].startswith("disabled")
+    assert tcenv("status", env=env).returncode == 3
+
+
+def test_status_offline_needs_no_network() -> None:
+    with Sandbox() as sandbox:
+        env = signed_in(sandbox)
+    done = tcenv("status", "--offline", "--json", env=env)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["verified"] is False
+    gone = json.loads(tcenv("status", "--json", env=env).stdout)
+    assert gone["problem"].startswith("not verified")
+
+
+def test_logout_delete_client_and_all(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    done = tcenv("logout", "--delete-client", "--shell", "sh", env=env)
+    assert done.returncode == 0
+    assert not deployment.clients
+    with Sandbox() as other:
+        signed_in(deployment)
+        signed_in(other)
+        assert tcenv("logout", "--all", "--shell", "sh", env=env).returncode == 0
+    assert not list(session_file(env, "x").parent.glob("*.session"))
+
+
+def test_an_expiring_session_is_renewed_and_a_live_one_is_not() -> None:
+    with Sandbox() as sandbox:
+        env = environ(sandbox)
+        now = int(time.time())
+        for offset, approvals in ((0, 1), (49 * 60, 1), (55 * 60, 2)):
+            sandbox.clock_offset = offset
+            done = subprocess.run(
+                [need("faketime"), f"@{now + offset}", TCENV, "login", "--shell", "sh", "--expires", "1h"],
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                stdin=subprocess.DEVNULL,
+            )
+            assert done.returncode == 0, done.stderr
+            assert sandbox.approvals == approvals
+
+
+def test_profiles_keep_comments_and_name_what_is_wrong(home: Path) -> None:
+    env = environ()
+    config = home / ".config/tcenv/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('# mine\ndefault = "a"\n[profiles.a] # first\nroot_url = "https://a.example.com"\n')
+    assert (
+        tcenv("profile", "set", "b", "--root-url", "https://B.example.com/", "--scope", "x:*", env=env).returncode == 0
+    )
+    text = config.read_text()
+    assert "# mine" in text
+    assert "# first" in text
+    assert tcenv("profile", "list", env=env).stdout.split() == [
+        "a",
+        "https://a.example.com",
+        "default",
+        "b",
+        "https://b.example.com",
+    ]
+    assert tcenv("profile", "remove", "a", env=env).returncode == 0
+    assert "default" not in config.read_text()
+    for wrong, line, key in (
+        ('[profiles.a]\nroot_url = "https://a.example.com"\nexpires = "soon"\n', 3, "expires"),
+        ('[profiles.a]\nroot_url = "ftp://a"\n', 2, "root_url"),
+        ('store = "cloud"\n', 1, "store"),
+        ('[profiles.a]\nroot_url = "https://a.example.com"\nscope = ["a"]\n', 3, "scope"),
+        ('default = "nobody"\n', 1, "default"),
+    ):
+        config.write_text(wrong)
+        done = tcenv("env", "--shell", "sh", env=env)
+        assert done.returncode == 2, wrong
+        assert f"line {line}" in done.stderr
+        assert key in done.stderr
+
+
+def test_precedence(home: Path, deployment: Sandbox) -> None:
+    config = home / ".config/tcenv/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        f'default = "a"\nexpires = "2h"\n[profiles.a]\nroot_url = "{deployment.root_url}"\nexpires = "3h"\n'
+    )
+
+    def shown(*arguments: str, **env: str) -> str:
+        return str(json.loads(tcenv("profile", "show", "--json", *arguments, env=environ(**env)).stdout)["expires"])
+
+    assert shown() == "3h"
+    assert shown(TCENV_LOGIN_EXPIRES="4h") == "4h"
+    assert login(environ(TCENV_LOGIN_EXPIRES="4h"), "--expires", "5h").returncode == 0
+    lifetime = int(session_fields(environ())["TCENV_EXPIRES"]) - time.time()
+    assert abs(lifetime - 5 * 3600) < 60
+
+
+def test_the_python_interface(deployment: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    import taskcluster
+
+    monkeypatch.setenv("TASKCLUSTER_ROOT_URL", deployment.root_url)
+    with pytest.raises(NotSignedIn):
+        library.credentials()
+    signed_in(deployment)
+    options = library.credentials()
+    assert options["rootUrl"] == deployment.root_url
+    assert taskcluster.Auth(options).currentScopes()["scopes"]
+    # The client library has spoilt the dictionary that it was given; the next call gives another.
+    assert isinstance(library.credentials()["credentials"]["accessToken"], str)
