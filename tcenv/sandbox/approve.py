@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -127,16 +128,12 @@ def _request(method: str, url: str, headers: dict[str, str] | None = None, body:
 
 def _connect(host: str, port: int) -> http.client.HTTPConnection:
     """As Chromium does: `localhost` is [::1], and 127.0.0.1 only where that is refused."""
-    refused = OSError(f"nothing listens on port {port}")
     for address in ("::1", "127.0.0.1") if host == "localhost" else (host,):
         connection = http.client.HTTPConnection(address, port, timeout=60)
-        try:
+        with suppress(OSError):
             connection.connect()
-        except OSError as error:
-            refused = error
-        else:
             return connection
-    raise refused
+    raise ConnectionRefusedError(f"nothing listens on port {port}")
 
 
 def main(arguments: list[str] | None = None) -> int:
