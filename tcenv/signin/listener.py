@@ -161,7 +161,7 @@ class Listener:
         after `linger` seconds if nobody asks for it, and at once if no browser was sent there."""
         from tcenv.signin.page import render
 
-        self._outcome = _response(200, render(outcome))
+        self._outcome = _response(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
         self._followed = time.monotonic()
         while self._redirected and not self._delivered and (left := self._followed + linger - time.monotonic()) > 0:
             self._turn(left)
@@ -435,8 +435,9 @@ def _refusal(status: int) -> bytes:
 
 def _detour(onward: str) -> bytes:
     """Where a browser forgets the address that it was redirected from. Chromium (156) keeps that beside the address that a
-    redirect ends at, in the tab and in its session file, until the tab moves on by itself; and in its list of visited
-    addresses, where one that ends in a 404 is hidden."""
+    redirect ends at, in the tab and its session file, until the tab moves on by itself (at once, and with no opener policy
+    on the way: that would make it write down both); and in its list of visited addresses, where one that ends in a 404 is
+    hidden."""
     from tcenv.signin.page import render_detour
 
     return _response(404, render_detour(onward), ("Refresh", f"0; url={onward}"))
@@ -453,7 +454,6 @@ def _response(status: int, body: bytes, *more: tuple[str, str]) -> bytes:
         ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
         ("Connection", "close"),
         *more,

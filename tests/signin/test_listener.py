@@ -115,6 +115,8 @@ def test_every_response_says_what_a_browser_may_not_do() -> None:
         assert header(response, "cache-control") == "no-store"
         assert header(response, "referrer-policy") == "no-referrer"
         assert header(response, "x-content-type-options") == "nosniff"
+        assert header(response, "x-frame-options") == "DENY"
+        assert header(response, "cross-origin-resource-policy") == "same-origin"
         assert header(response, "connection") == "close"
         assert int(header(response, "content-length")) == len(body)
         policy = dict(
@@ -126,6 +128,7 @@ def test_every_response_says_what_a_browser_may_not_do() -> None:
         for leak in (TOKEN, waiting.secret, "Python", "tcenv/"):
             assert leak.encode() not in head
         assert TOKEN.encode() not in response
+    assert header(page, "cross-origin-opener-policy") == "same-origin"
     assert refusal.endswith(b"\r\n\r\n")
 
 
