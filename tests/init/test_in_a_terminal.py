@@ -1,0 +1,293 @@
+"""The function and the prompt hook in a real terminal: what a person with two windows sees."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tcenv import sessionfile
+from tcenv.sandbox import Sandbox
+from tcenv.session import Credentials, Session
+from tcenv.store import DirectoryStore
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import TCENV, VARIABLES, environ, session_fields, session_file, tcenv
+
+PROGRAMS = {
+    "bash": "bash",
+    "zsh": "zsh",
+    "fish": "fish",
+    "ksh": "ksh93",
+    "mksh": "mksh",
+    "tcsh": "tcsh",
+    "elvish": "elvish",
+    "nu": "nu",
+    "xonsh": "xonsh",
+}
+# Which can tell the time without a process.
+CLOCKED = [name for name in PROGRAMS if name not in ("tcsh", "elvish")]
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def start(shell: str, folder: Path, env: dict[str, str], before: str = "", after: str = "") -> Terminal:
+    """An interactive shell whose start-up file has the text of `tcenv init` in it."""
+    text = subprocess.run([TCENV, "init", shell], env=env, capture_output=True, text=True, check=True).stdout
+    rc = folder / f"rc.{shell}"
+    rc.write_text(f"{before}\n{text}\n{text if shell not in ('nu',) else ''}\n{after}\n")
+    program = need(PROGRAMS[shell])
+    if shell == "bash":
+        arguments = [program, "--noprofile", "--rcfile", str(rc)]
+    elif shell == "zsh":
+        rc.rename(folder / ".zshrc")
+        env = {**env, "ZDOTDIR": str(folder)}
+        arguments = [program, "-d"]
+    elif shell == "fish":
+        arguments = [program, "--no-config", "--init-command", f"source {rc}"]
+    elif shell in ("ksh", "mksh"):
+        env = {**env, "ENV": str(rc)}
+        arguments = [program, "-i"]
+    elif shell == "tcsh":
+        (Path(env["HOME"]) / ".tcshrc").write_text(rc.read_text())
+        arguments = [program]
+    elif shell == "elvish":
+        arguments = [program, "-rc", str(rc)]
+    elif shell == "nu":
+        config = folder / "config.nu"
+        config.write_text(f"$env.config.show_banner = false\n{rc.read_text()}")
+        arguments = [program, "--config", str(config), "--env-config", "/dev/null"]
+    else:
+        arguments = [program, "--rc", str(rc)]
+    return Terminal(arguments, env, folder)
+
+
+def loaded(env: dict[str, str]) -> dict[str, str | None]:
+    return {name: env.get(name) for name in VARIABLES}
+
+
+@pytest.mark.parametrize("shell", PROGRAMS)
+def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    caret = "^" if shell == "nu" else ""
+    with start(shell, tmp_path, env) as terminal:
+        before = terminal.environment(caret)
+        assert before.get("TASKCLUSTER_ACCESS_TOKEN") is None
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        fields = session_fields(env)
+        expected = {**{name: fields.get(name) for name in VARIABLES}, "TASKCLUSTER_CERTIFICATE": None}
+        assert loaded(terminal.environment(caret)) == expected
+
+        # Another window resets the token: this one has the new one at its next prompt.
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        terminal.keys("Enter")
+        healed = loaded(terminal.environment(caret))
+        assert healed["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert healed["TASKCLUSTER_ACCESS_TOKEN"] != expected["TASKCLUSTER_ACCESS_TOKEN"]
+
+        # The rest of the command line goes through, with its status.
+        terminal.type("tcenv exec -- sh -c 'echo $TASKCLUSTER_CLIENT_ID-through'")
+        terminal.wait_for(f"{deployment.user}/tcenv-through")
+
+        # Another window signs out: the variables go, and it is said once.
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+        terminal.keys("Enter")
+        terminal.wait_for("signed out elsewhere")
+        terminal.keys("Enter")
+        assert not [value for value in loaded(terminal.environment(caret)).values() if value]
+        assert terminal.screen().count("signed out elsewhere") == 1
+
+
+def craft(env: dict[str, str], **changes: object) -> None:
+    """Put another session in the place of the stored one, as a later login would."""
+    path = session_file(env)
+    session = Session.from_parts(*sessionfile.read(str(path.parent), path.stem))
+    DirectoryStore("runtime", str(path.parent)).save(replace(session, **changes))
+
+
+@pytest.mark.parametrize("shell", CLOCKED)
+def test_the_end_is_announced_once_and_then_unloads(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    caret = "^" if shell == "nu" else ""
+    with start(shell, tmp_path, env) as terminal:
+        terminal.environment(caret)
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        terminal.environment(caret)
+        now = int(time.time())
+        end = now + 12
+        craft(env, credentials=Credentials("new/client", "n" * 44), created=now - 3600, expires=end)
+        terminal.keys("Enter")
+        terminal.wait_for("ends in 0 min")
+        terminal.keys("Enter")
+        assert terminal.environment(caret)["TASKCLUSTER_ACCESS_TOKEN"] == "n" * 44
+        assert terminal.screen().count("ends in") == 1
+        time.sleep(max(0.0, end + 1 - time.time()))
+        terminal.keys("Enter")
+        terminal.wait_for("has expired")
+        terminal.keys("Enter")
+        assert not [value for value in loaded(terminal.environment(caret)).values() if value]
+        assert terminal.screen().count("has expired") == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "ksh", "mksh", "xonsh"])
+def test_what_the_user_sets_and_temporary_credentials_are_left_alone(
+    shell: str, deployment: Sandbox, tmp_path: Path
+) -> None:
+    env = environ(deployment)
+    assign = {"fish": "set -gx {} {}", "xonsh": "${} = '{}'"}.get(shell, "export {}={}")
+    with start(shell, tmp_path, env) as terminal:
+        terminal.environment()
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        terminal.environment()
+        terminal.type(assign.format("TASKCLUSTER_ACCESS_TOKEN", "my-own"))
+        terminal.keys("Enter")
+        assert terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"] == "my-own"
+        tcenv("logout", "--shell", "sh", env=env)
+        terminal.keys("Enter")
+        assert terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"] == "my-own"
+        terminal.type("tcenv login --timeout 20s")
+        terminal.wait(
+            lambda: terminal.screen().count("Signed in as") == 2 or deployment.approvals == 2, "the second login"
+        )
+        terminal.wait(lambda: len(list(session_file(env, "x").parent.glob("*.session"))) == 1, "the session")
+        terminal.environment()
+        terminal.type(assign.format("TASKCLUSTER_CERTIFICATE", "cut"))
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        before = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
+        assert before != session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "before", "after"),
+    [
+        ("bash", "set -u; alias local=false builtin=false export=false", ""),
+        ("bash", "PROMPT_COMMAND='MINE=$?'", ""),
+        ("bash", "PROMPT_COMMAND=('MINE=$?' 'OTHER=1')", ""),
+        ("bash", "PROMPT_COMMAND='MINE=$?; '", ""),
+        ("bash", "set -o noclobber; IFS=:", ""),
+        ("zsh", "setopt ksh_arrays no_unset sh_word_split no_clobber; alias emulate=false", "unsetopt no_unset"),
+        ("zsh", "precmd() { MINE=$? }", ""),
+        ("zsh", "IFS=:", ""),
+        ("fish", "function __mine --on-event fish_prompt; set -g MINE $status; end", ""),
+        ("ksh", "set -u", "set +u"),
+        ("mksh", "set -u", "set +u"),
+    ],
+)
+def test_a_good_guest(shell: str, before: str, after: str, deployment: Sandbox, tmp_path: Path) -> None:
+    """Strict options, aliases over builtins and other people's hooks: $? stays, nothing is printed, and it works."""
+    env = environ(deployment)
+    with start(shell, tmp_path, env, before, after) as terminal:
+        terminal.type("echo re''ady")
+        terminal.wait_for("ready")
+        assert "tcenv" not in terminal.screen()
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        terminal.type("sh -c 'exit 7'")
+        terminal.type("echo status=$status." if shell == "fish" else "echo status=$?.")
+        terminal.wait_for("status=7.")
+        if "MINE" in before:
+            terminal.type("sh -c 'exit 9'")
+            terminal.type("echo mine=$MINE.")
+            terminal.wait_for("mine=9.")
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        terminal.keys("Enter")
+        token = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
+        assert token == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert "rror" not in terminal.screen()
+        assert "command not found" not in terminal.screen()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "sh", "ksh", "mksh"])
+def test_the_function_passes_statuses_and_substitutions(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    text = subprocess.run(
+        [TCENV, "init", shell, "--no-hook"], env=env, capture_output=True, text=True, check=True
+    ).stdout
+    rc = tmp_path / "rc"
+    rc.write_text(text)
+    program = need({"sh": "dash", "ksh": "ksh93"}.get(shell, shell))
+    source = f"source {rc}" if shell == "fish" else f". {rc}"
+    status = "$status" if shell == "fish" else "$?"
+    evaluate = "tcenv env | source" if shell == "fish" else 'eval "$(tcenv env)"'
+    script = f"""{source}
+tcenv env; echo a={status}
+tcenv login --no-such; echo b={status}
+tcenv exec -- sh -c 'exit 42'; echo c={status}
+tcenv login; echo d={status}
+echo $TASKCLUSTER_CLIENT_ID
+{evaluate}; echo e={status}
+tcenv --version; echo f={status}
+tcenv logout; echo g={status}
+echo [$TASKCLUSTER_CLIENT_ID]
+"""
+    done = subprocess.run(
+        [program, "-c", script], env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert done.stdout.split() == [
+        *("a=3", "b=2", "c=42", "d=0", f"{deployment.user}/tcenv", "e=0", "tcenv", "0.1.0", "f=0", "g=0", "[]"),
+    ], done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "ksh", "mksh"])
+def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    """The steady state of the hook: no process is made. The shell is traced from outside, in a terminal."""
+    env = environ(deployment)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    fields = session_fields(env)
+    env.update({name: fields[name] for name in VARIABLES if name in fields})
+    trace = tmp_path / "trace"
+    with start(shell, tmp_path, env) as plain:
+        plain.environment()
+        pid = plain._run("display-message", "-p", "-t", "t", "#{pane_pid}").strip()
+        strace = subprocess.Popen(
+            [need("strace"), "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork,execve", "-o", str(trace), "-p", pid],
+            stderr=subprocess.PIPE,
+        )
+        time.sleep(1)
+        for _ in range(20):
+            plain.keys("Enter")
+            time.sleep(0.05)
+        time.sleep(1)
+        strace.terminate()
+        strace.communicate(timeout=10)
+        assert plain.environment()["TASKCLUSTER_ACCESS_TOKEN"] == fields["TASKCLUSTER_ACCESS_TOKEN"]
+    calls = [line for line in trace.read_text().splitlines() if "resumed" not in line and "SIGTERM" not in line]
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "check"),
+    [
+        ("bash", ["bash", "-n"]),
+        ("zsh", ["zsh", "-n"]),
+        ("fish", ["fish", "--no-execute"]),
+        ("sh", ["dash", "-n"]),
+        ("ksh", ["ksh93", "-n"]),
+        ("mksh", ["mksh", "-n"]),
+    ],
+)
+def test_the_text_parses(shell: str, check: list[str], tmp_path: Path) -> None:
+    text = subprocess.run([TCENV, "init", shell], env=environ(), capture_output=True, text=True, check=True).stdout
+    path = tmp_path / "text"
+    path.write_text(text)
+    done = subprocess.run([need(check[0]), *check[1:], str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "sh"])
+def test_evaluated_under_strict_flags(shell: str) -> None:
+    program = need({"sh": "dash"}.get(shell, shell))
+    script = f'set -euC; eval "$({TCENV} init {shell})"; eval "$({TCENV} init {shell})"; echo fine'
+    done = subprocess.run([program, "-c", script], env=environ(), capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("fine\n", "")

@@ -1,0 +1,87 @@
+"""A real terminal: tmux runs a shell, keys are typed, the screen is read. What a shell has in its environment is seen through a
+child that writes it to a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from tests.need import need
+
+_DUMP = (
+    "import json,os,sys\n"
+    "p = sys.argv[1]\n"
+    "json.dump(dict(os.environ), open(p + '.part', 'w'))\n"
+    "os.rename(p + '.part', p)\n"
+)
+
+
+class Terminal:
+    """A tmux session of its own server with `arguments` running in it."""
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+        self._socket = f"tcenv-{uuid.uuid4().hex[:12]}"
+        self._folder = folder
+        self._tmux = need("tmux")
+        self._count = 0
+        self._arguments = list(arguments)
+        self._env = {**env, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        self._env.pop("TMUX", None)
+        self.dump_program = folder / "dump.py"
+        self.dump_program.write_text(_DUMP)
+
+    def __enter__(self) -> Terminal:
+        self._run("-f", "/dev/null", "new-session", "-d", "-x", "180", "-y", "50", "-s", "t", *self._arguments)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        subprocess.run([self._tmux, "-L", self._socket, "kill-server"], capture_output=True, env=self._env)
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [self._tmux, "-L", self._socket, *arguments], capture_output=True, text=True, env=self._env, timeout=20
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def keys(self, *keys: str) -> None:
+        """Press keys by tmux's names."""
+        self._run("send-keys", "-t", "t", *keys)
+
+    def type(self, line: str) -> None:
+        """Type a line and press Enter."""
+        self._run("send-keys", "-t", "t", "-l", line)
+        self.keys("Enter")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._run("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
+
+    def screen(self) -> str:
+        """What has been on the screen, wrapped lines joined."""
+        return self._run("capture-pane", "-p", "-J", "-S", "-500", "-t", "t")
+
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+        """Wait for `condition`; the test fails with the screen when it does not come."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"{what} did not come; on the screen:\n{self.screen()}"
+            time.sleep(0.05)
+
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        self.wait(lambda: text in self.screen(), repr(text), seconds)
+
+    def environment(self, prefix: str = "") -> dict[str, str]:
+        """The environment of a child of the shell at its next prompt."""
+        self._count += 1
+        path = self._folder / f"dump{self._count}"
+        self.type(f"{prefix}{sys.executable} {self.dump_program} {path}")
+        self.wait(path.exists, f"the environment ({path.name})")
+        return dict(json.loads(path.read_text()))
