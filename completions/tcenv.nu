@@ -7,40 +7,6 @@ def __tcenv_store [] { [auto runtime keyring file none] }
 def __tcenv_expires [] { [1h 8h 1d 1w] }
 def __tcenv_for [] { [15m 1h 8h] }
 def __tcenv_timeout [] { [1m 5m 15m] }
-# Make sure that there is a working session, and print the statements that load it
-export extern "tcenv login" [
-  profile?: string@__tcenv_profiles
-  --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv)
-  --scope: string # A scope to ask for; repeatable, 20 at most (default: *)
-  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
-  --description: string # The client's description on the deployment
-  --reset # A new token for the same client, even if the session is good
-  --flow: string@__tcenv_flow # Which sign-in page to open (default: auto)
-  --port: string # The loopback port for the answer (default: a free one)
-  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
-  --browser: string # The browser to open, as BROWSER would name it
-  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
-  --help(-h) # Show help
-]
-# Print the statements that load the stored session
-export extern "tcenv env" [
-  profile?: string@__tcenv_profiles
-  --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
-  --format: string@__tcenv_format # A form for what is not a shell
-  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
-  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
-  --help(-h) # Show help
-]
-# Forget the session, and print the statements that unset it
-export extern "tcenv logout" [
-  profile?: string@__tcenv_profiles
-  --delete-client # Delete the client on the deployment as well
-  --all # Forget the sessions of all profiles
-  --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
-  --help(-h) # Show help
-]
 # A subshell of your own shell with the session loaded; `exit` leaves it
 export extern "tcenv shell" [
   profile?: string@__tcenv_profiles
@@ -58,25 +24,6 @@ export extern "tcenv shell" [
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
   --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
-  --help(-h) # Show help
-]
-# Run one command with the session loaded, signing in first if need be
-export extern "tcenv exec" [
-  profile?: string@__tcenv_profiles
-  ...command: string
-  --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv)
-  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
-  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
-  --description: string # The client's description on the deployment
-  --reset # A new token for the same client, even if the session is good
-  --flow: string@__tcenv_flow # Which sign-in page to open (default: auto)
-  --port: string # The loopback port for the answer (default: a free one)
-  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
-  --browser: string # The browser to open, as BROWSER would name it
-  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
-  --no-login # Exit with 3 instead of signing in
   --help(-h) # Show help
 ]
 # Who am I, where, until when, with which scopes: verified with the deployment
@@ -144,5 +91,40 @@ export extern "tcenv profile set" [
 # Remove a profile from the configuration file, and forget its session
 export extern "tcenv profile remove" [
   profile?: string@__tcenv_profiles
+  --help(-h) # Show help
+]
+# --- without the start-up text
+# Make sure that there is a working session, and print the statements that load it
+export extern "tcenv login" [
+  profile?: string@__tcenv_profiles
+  --root-url: string # The deployment
+  --name: string # The client's name (default: tcenv)
+  --scope: string # A scope to ask for; repeatable, 20 at most (default: *)
+  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
+  --description: string # The client's description on the deployment
+  --reset # A new token for the same client, even if the session is good
+  --flow: string@__tcenv_flow # Which sign-in page to open (default: auto)
+  --port: string # The loopback port for the answer (default: a free one)
+  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
+  --browser: string # The browser to open, as BROWSER would name it
+  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
+  --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
+  --help(-h) # Show help
+]
+# Print the statements that load the stored session
+export extern "tcenv env" [
+  profile?: string@__tcenv_profiles
+  --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
+  --format: string@__tcenv_format # A form for what is not a shell
+  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
+  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
+  --help(-h) # Show help
+]
+# Forget the session, and print the statements that unset it
+export extern "tcenv logout" [
+  profile?: string@__tcenv_profiles
+  --delete-client # Delete the client on the deployment as well
+  --all # Forget the sessions of all profiles
+  --shell: string@__tcenv_shells # The shell that evaluates the output (default: detected)
   --help(-h) # Show help
 ]

@@ -50,9 +50,11 @@ __tcenv_tracked=${__tcenv_tracked-}
 __tcenv_reminded=${__tcenv_reminded-}
 
 __tcenv_hook() {
+  __tcenv_status=$?
   if [[ -n ${TCENV_PROFILE-} && -n ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
     __tcenv_check
   fi
+  return "$__tcenv_status"
 }
 
 __tcenv_check() {

@@ -2,7 +2,7 @@
 # the work is done by files beside this one; @SHELL_FILES@ is their folder.
 
 # --- function
-alias tcenv 'set __tcenv_words = (\!*:q); source @SHELL_FILES@/function.tcsh'
+alias tcenv 'set __tcenv_words = (\!*); source @SHELL_FILES@/function.tcsh'
 
 # --- hook
 # tcsh can neither read a file nor the clock without a process: the hook goes by the time at which the session's file changed,

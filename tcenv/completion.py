@@ -22,6 +22,8 @@ _VALUES = {
     "--for": ("15m", "1h", "8h"),
     "--timeout": ("1m", "5m", "15m"),
 }
+# What stands behind it in nushell's file would hide the function of the start-up text.
+EVALUATED_MARK = "# --- without the start-up text"
 _TAKES_PROFILE = ("login", "env", "logout", "shell", "exec", "status", "profile show", "profile set", "profile remove")
 
 
@@ -343,17 +345,22 @@ def nu() -> str:
     for name, values in _VALUES.items():
         if name != "--shell":
             lines.append(f"def __tcenv_{name[2:]} [] {{ [{' '.join(values)}] }}")
-    for command in commands():
-        if not command.words:
+    # The first part also serves beside the start-up text, whose own `tcenv` does what is in the second. No signature of
+    # nushell's describes `exec`, behind which any option may follow.
+    ordered = sorted(commands(), key=lambda command: command.words in ("login", "env", "logout"))
+    marked = False
+    for command in ordered:
+        if not command.words or command.words == "exec":
             continue
+        if command.words in ("login", "env", "logout") and not marked:
+            lines.append(EVALUATED_MARK)
+            marked = True
         lines.append(f"# {command.text}")
         lines.append(f'export extern "tcenv {command.words}" [')
         if command.arguments == "profile":
             lines.append("  profile?: string@__tcenv_profiles")
         if command.arguments == "shell":
             lines.append("  shell?: string@__tcenv_shells")
-        if command.words == "exec":
-            lines.append("  ...command: string")
         for option in command.options:
             name = option.names[0]
             completer = "__tcenv_shells" if name == "--shell" else f"__tcenv_{name[2:]}"

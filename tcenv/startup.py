@@ -24,6 +24,8 @@ _FILES = {
     "powershell": ("init.ps1", "tcenv.ps1"),
 }
 _HOOK = "# --- hook\n"
+# In a completion file: from here on it is for those who do without the start-up text.
+_STANDALONE = "# --- without the start-up text\n"
 
 
 def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> str:
@@ -41,4 +43,6 @@ def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> s
     if not hook:
         text = text.partition(_HOOK)[0]
     more = resources.read("completions", complete) if completion and complete else None
+    if more:
+        more = more.partition(_STANDALONE)[0]
     return text + (f"\n# --- completion\n{more}" if more else "")

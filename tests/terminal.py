@@ -25,11 +25,12 @@ _DUMP = (
 class Terminal:
     """A tmux session of its own server with `arguments` running in it."""
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, ready: str = "") -> None:
         self._socket = f"tcenv-{uuid.uuid4().hex[:12]}"
         self._folder = folder
         self._tmux = need("tmux")
         self._count = 0
+        self._ready = ready
         self._arguments = list(arguments)
         self._env = {**env, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         self._env.pop("TMUX", None)
@@ -57,7 +58,9 @@ class Terminal:
         self._run("send-keys", "-t", "t", *keys)
 
     def type(self, line: str) -> None:
-        """Type a line and press Enter."""
+        """Type a line and press Enter, at the prompt if the shell loses what is typed ahead."""
+        if self._ready:
+            self.wait(lambda: self.screen().rstrip().endswith(self._ready), "the prompt")
         self._run("send-keys", "-t", "t", "-l", line)
         self.keys("Enter")
 

@@ -268,13 +268,12 @@ def _success_page(session: Session) -> Outcome:
         ("Deployment", session.root_url.partition("://")[2]),
         ("Good until", f"{moment(session.expires)} ({left})"),
     ]
-    lines = ["The deployment has confirmed it."]
+    dropped: list[str] = []
     if session.scopes is not None:
-        dropped, _ = not_granted(session.asked, session.scopes)
         facts.append(("Scopes", f"{len(session.scopes)} held"))
-        if dropped:
-            facts.append(("Not granted, since you do not hold them", ", ".join(dropped)))
-    return Outcome(True, "You are signed in", tuple(lines), tuple(facts))
+        dropped, _ = not_granted(session.asked, session.scopes)
+    lines = ("The deployment has confirmed it.",)
+    return Outcome(True, "You are signed in", lines, tuple(facts), missing=tuple(dropped))
 
 
 def _failure_page(profile: Profile, failure: TcenvError) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -67,6 +69,8 @@ def start(shell: str, folder: Path, env: dict[str, str], before: str = "", after
         arguments = [program, "--config", str(config), "--env-config", "/dev/null"]
     else:
         arguments = [program, "--rc", str(rc)]
+        # What is typed ahead of its first prompt is lost.
+        return Terminal(arguments, env, folder, ready="@#" if os.geteuid() == 0 else "@")
     return Terminal(arguments, env, folder)
 
 
@@ -229,13 +233,13 @@ echo $TASKCLUSTER_CLIENT_ID
 {evaluate}; echo e={status}
 tcenv --version; echo f={status}
 tcenv logout; echo g={status}
-echo [$TASKCLUSTER_CLIENT_ID]
+echo "x$TASKCLUSTER_CLIENT_ID"
 """
     done = subprocess.run(
         [program, "-c", script], env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
     )
     assert done.stdout.split() == [
-        *("a=3", "b=2", "c=42", "d=0", f"{deployment.user}/tcenv", "e=0", "tcenv", "0.1.0", "f=0", "g=0", "[]"),
+        *("a=3", "b=2", "c=42", "d=0", f"{deployment.user}/tcenv", "e=0", "tcenv", "0.1.0", "f=0", "g=0", "x"),
     ], done.stderr
 
 
@@ -247,7 +251,9 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
     fields = session_fields(env)
     env.update({name: fields[name] for name in VARIABLES if name in fields})
     trace = tmp_path / "trace"
-    with start(shell, tmp_path, env) as plain:
+    # fish's own prompt and title run programs.
+    own = "function fish_prompt; echo '> '; end; function fish_title; end" if shell == "fish" else ""
+    with start(shell, tmp_path, env, after=own) as plain:
         plain.environment()
         pid = plain._run("display-message", "-p", "-t", "t", "#{pane_pid}").strip()
         strace = subprocess.Popen(
@@ -262,7 +268,7 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
         strace.terminate()
         strace.communicate(timeout=10)
         assert plain.environment()["TASKCLUSTER_ACCESS_TOKEN"] == fields["TASKCLUSTER_ACCESS_TOKEN"]
-    calls = [line for line in trace.read_text().splitlines() if "resumed" not in line and "SIGTERM" not in line]
+    calls = [line for line in trace.read_text().splitlines() if not re.search("resumed|SIGTERM|CLONE_THREAD", line)]
     assert calls == []
 
 
