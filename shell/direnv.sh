@@ -66,7 +66,10 @@ use_taskcluster() {
     __tcenv_by_program login && return 0
   fi
   log_error "not signed in to ${profile:-Taskcluster}: tcenv login${profile:+ $profile}"
-  [[ -z $required ]]
+  if [[ -n $required ]]; then
+    # direnv goes on after a command that fails; only this makes the .envrc fail.
+    exit 1
+  fi
 }
 
 # The name that a bare root URL goes by (tcenv/profilename.py), into `profile`; nothing for one with a path.

@@ -2,7 +2,7 @@
 if (has-env __TCENV_RC) {
   var file = (get-env __TCENV_RC)
   unset-env __TCENV_RC
-  eval (slurp < $file) &on-end={|ns| edit:add-vars $ns }
+  eval (slurp < $file) &on-end={|ns| for name [(keys $ns)] { edit:add-var $name $ns[$name] } }
 }
 if (has-env __TCENV_LOAD) {
   eval (get-env __TCENV_LOAD)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hmac
+import json
 import socket
 import time
 from typing import Any
@@ -14,6 +17,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterConnectionError, TaskclusterRestFailure
 
 from tcenv.sandbox import Client, Sandbox
+from tcenv.sandbox.records import new_token
 
 HOSTILE = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
 ANONYMOUS = ["assume:anonymous", "auth:current-scopes", "auth:get-client:*", "auth:list-clients"]
@@ -140,10 +144,10 @@ class TestWhoCalls:
                 credentials, url, "PUT", content=body, content_type="application/json"
             ).request_header
             plain = mohawk.Sender(credentials, url, "PUT", always_hash_content=False).request_header
-            json = {"Content-Type": "application/json"}
+            kind = {"Content-Type": "application/json"}
 
             def status(method: str, header: str, url: str = url, body: str = body) -> int:
-                return requests.request(method, url, data=body, headers={"Authorization": header, **json}).status_code
+                return requests.request(method, url, data=body, headers={"Authorization": header, **kind}).status_code
 
             assert status("POST", hashed) == 404  # updateClient looks for the client first, as the service does
             assert status("DELETE", hashed) == 401
@@ -278,11 +282,13 @@ class TestTime:
             tc._service.any_time = True
             tc.create_client("me/today", lifetime=3600)
             tc.create_client("me/kept", lifetime=3600, delete_on_expiration=False)
+            tc.create_client("me/early", lifetime=12 * 3600 + 60)
             tc.create_client("me/tomorrow", lifetime=86400)
             tc.clock_offset = 12 * 3600 - 1
             assert failure(creator.createClient, "me/today", wanted()) == (409, "RequestConflict")
-            tc.clock_offset = 12 * 3600
+            tc.clock_offset = 12 * 3600 + 120  # what expired after midnight waits for the next one
             creator.createClient("me/today", wanted())
+            assert failure(creator.createClient, "me/early", wanted()) == (409, "RequestConflict")
             assert failure(creator.createClient, "me/kept", wanted()) == (409, "RequestConflict")
             tc.clock_offset = 86400 + 60  # expired since a minute: still there until the next midnight
             assert failure(creator.createClient, "me/tomorrow", wanted()) == (409, "RequestConflict")
@@ -333,11 +339,20 @@ class TestTemporaryCredentials:
                 else:
                     assert rejection(caller.currentScopes).startswith("ext.certificate.")
 
-    def test_more_than_31_days_is_refused(self) -> None:
+    def test_more_than_31_days_is_refused_by_the_client_and_by_the_deployment(self) -> None:
         with Sandbox() as tc:
             client = tc.create_client("me/x", lifetime=90 * 86400)
             with pytest.raises(Exception, match="31 days"):
                 temporary(client, [], days=32)
+            made = temporary(client, [], days=30)
+            auth(tc, made).currentScopes()
+            certificate = json.loads(made["certificate"])
+            certificate["expiry"] += 2 * 86400 * 1000
+            facts = [f"{key}:{certificate[key]}" for key in ("version", "seed", "start", "expiry")]
+            text = "\n".join([*facts, "scopes:"]).encode()
+            signature = hmac.digest(client.access_token.encode(), text, "sha256")
+            made["certificate"] = json.dumps({**certificate, "signature": base64.b64encode(signature).decode()})
+            assert rejection(auth(tc, made).currentScopes) == "ext.certificate cannot last longer than 31 days!"
 
     def test_a_reset_or_the_end_of_the_issuer_kills_them(self) -> None:
         with Sandbox() as tc:
@@ -374,8 +389,6 @@ class TestTemporaryCredentials:
         ],
     )
     def test_a_certificate_that_was_altered_is_refused(self, change: dict[str, Any]) -> None:
-        import json
-
         with Sandbox() as tc:
             made = temporary(tc.create_client("me/x", ["a"]), ["a"])
             made["certificate"] = json.dumps({**json.loads(made["certificate"]), **change})
@@ -453,9 +466,10 @@ class TestServer:
 
     def test_tokens_are_of_44_characters_and_some_begin_with_a_dash(self) -> None:
         with Sandbox() as tc:
-            tokens = [tc.create_client(f"c{number}").access_token for number in range(500)]
-            assert {len(token) for token in tokens} == {44}
-            assert {token[0] for token in tokens} > set("-_")
+            assert len(tc.create_client("x").access_token) == 44
+        tokens = {new_token() for _ in range(5000)}
+        assert {len(token) for token in tokens} == {44}
+        assert {token[0] for token in tokens} > set("-_")
         with Sandbox(token_factory=lambda: "-" + "x" * 43) as tc:
             client = tc.create_client("dash")
             assert client.access_token == "-" + "x" * 43

@@ -187,7 +187,7 @@ class TestBothPages:
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
         hostile = "</script><script>document.title='owned'</script><b>\n\"x\""
-        page.goto(sign_in_url(tc.root_url, waiting.url, description=hostile, scope=["queue:*"]))
+        page.goto(sign_in_url(tc.root_url, waiting.url, description=hostile, scope=["queue:*", hostile]))
         assert page.get_by_label("Description").input_value() == hostile
         assert page.get_by_label("Scopes").input_value().splitlines()[0] == "queue:create-task:highest:proj-sandbox/*"
         assert "owned" not in page.title()

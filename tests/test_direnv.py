@@ -1,0 +1,195 @@
+"""`use taskcluster` with the real direnv, in the shells that people use it from."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import VARIABLES, environ, session_fields, tcenv
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def project(deployment: Sandbox, home: Path) -> Path:
+    """A project directory for the profile `work`, allowed, with the library installed."""
+    env = environ()
+    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env).returncode == 0
+    assert tcenv("direnv", "--install", env=env).returncode == 0
+    folder = home / "project"
+    folder.mkdir()
+    envrc(folder, "use taskcluster\nexport AFTER=1\n")
+    return folder
+
+
+def envrc(folder: Path, text: str) -> None:
+    (folder / ".envrc").write_text(text)
+    subprocess.run([need("direnv"), "allow", str(folder)], env=environ(), check=True, capture_output=True)
+
+
+def inside(folder: Path, env: dict[str, str]) -> tuple[dict[str, str | None], str]:
+    """The variables in the directory, and what direnv said."""
+    done = subprocess.run(
+        [need("direnv"), "exec", str(folder), "env", "-0"],
+        env=env,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found = dict(entry.partition("=")[::2] for entry in done.stdout.split("\0") if entry)
+    return {name: found.get(name) for name in (*VARIABLES, "AFTER")}, done.stderr
+
+
+def test_a_session_is_read_without_a_program_of_ours(project: Path, home: Path) -> None:
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    fields = session_fields(env)
+    # A `tcenv` on the PATH that would give itself away.
+    trap = home / "trap"
+    trap.mkdir()
+    (trap / "tcenv").write_text(f"#!/bin/sh\ntouch {home}/called\nexit 1\n")
+    (trap / "tcenv").chmod(0o755)
+    found, _ = inside(project, {**env, "PATH": f"{trap}:{env['PATH']}", "TASKCLUSTER_CERTIFICATE": "stale"})
+    assert found == {
+        **{name: fields.get(name) for name in VARIABLES},
+        "TASKCLUSTER_CERTIFICATE": None,
+        "AFTER": "1",
+    }
+    assert not (home / "called").exists()
+
+
+def test_the_only_program_is_direnv_itself(project: Path, tmp_path: Path) -> None:
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    trace = tmp_path / "trace"
+
+    def programs() -> list[str]:
+        subprocess.run(
+            [need("strace"), "-f", "-qq", "-e", "trace=execve", "-o", str(trace), need("direnv"), "export", "bash"],
+            env=env,
+            cwd=project,
+            capture_output=True,
+            timeout=60,
+        )
+        return [match[1].rpartition("/")[2] for match in re.finditer(r'execve\("([^"]+)".* = 0', trace.read_text())]
+
+    with_library = programs()
+    envrc(project, "export A=1 B=2 C=3\n")
+    plain = programs()
+    # watch_file is a direnv program of its own; nothing else comes on top.
+    assert sorted(with_library) == sorted([*plain, "direnv"])
+
+
+def test_signed_out_is_one_line_and_the_rest_goes_on(project: Path) -> None:
+    found, said = inside(project, environ())
+    assert found["TASKCLUSTER_ACCESS_TOKEN"] is None
+    assert found["AFTER"] == "1"
+    assert len([line for line in said.splitlines() if "tcenv login" in line]) == 1
+
+
+def test_required_fails_and_login_signs_in(project: Path, deployment: Sandbox) -> None:
+    envrc(project, "use taskcluster work --required\nexport AFTER=1\n")
+    found, _ = inside(project, environ())
+    assert found["AFTER"] is None
+    assert deployment.approvals == 0
+    envrc(project, "use taskcluster work --login\nexport AFTER=1\n")
+    found, said = inside(project, environ())
+    assert found["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv", said
+    assert found["AFTER"] == "1"
+    assert deployment.approvals == 1
+
+
+def test_a_plain_eval_works_and_asks_once(project: Path, deployment: Sandbox) -> None:
+    envrc(project, 'eval "$(tcenv login)"\n')
+    env = environ(SHELL="/usr/bin/fish")
+    first, said = inside(project, env)
+    assert first["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv", said
+    assert inside(project, env)[0] == first
+    assert deployment.approvals == 1
+
+
+def test_a_bare_root_url_in_the_envrc(project: Path, home: Path, deployment: Sandbox) -> None:
+    (home / ".config/tcenv/config.toml").unlink()
+    env = environ(deployment)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    envrc(project, f"export TASKCLUSTER_ROOT_URL={deployment.root_url}/\nuse taskcluster\n")
+    assert inside(project, environ())[0]["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv"
+
+
+def test_a_changed_configuration_is_noticed(project: Path, home: Path) -> None:
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    config = home / ".config/tcenv/config.toml"
+    config.write_text(
+        config.read_text().replace('default = "work"', "") + '\n[profiles.other]\nroot_url = "https://o.example.com"\n'
+    )
+    found, said = inside(project, env)
+    assert found["TASKCLUSTER_ACCESS_TOKEN"] is None
+    assert "not signed in" in said
+
+
+HOOKS = {
+    "bash": (["bash", "--noprofile", "--rcfile"], 'eval "$(direnv hook bash)"; PS1="> "'),
+    "zsh": (["zsh", "-d"], 'eval "$(direnv hook zsh)"; PS1="> "'),
+    "fish": (["fish", "--no-config", "--init-command"], "direnv hook fish | source"),
+}
+
+
+@pytest.mark.parametrize("shell", HOOKS)
+def test_another_terminals_login_shows_at_the_next_prompt(
+    shell: str, project: Path, tmp_path: Path, home: Path
+) -> None:
+    env = environ(TASKCLUSTER_CLIENT_ID="from-before", DIRENV_LOG_FORMAT="direnv: %s")
+    arguments, hook = HOOKS[shell]
+    rc = home / (".zshrc" if shell == "zsh" else "rc")
+    rc.write_text(hook + "\n")
+    more = {"bash": [str(rc)], "zsh": [], "fish": [f"source {rc}"]}[shell]
+    with Terminal([need(arguments[0]), *arguments[1:], *more], env, tmp_path) as terminal:
+        terminal.environment()
+        terminal.type(f"cd {project}")
+        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
+        # A session that did not exist before, made in another terminal.
+        assert tcenv("login", "--shell", "sh", env=environ()).returncode == 0
+        terminal.keys("Enter")
+        first = terminal.environment()
+        assert first["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        # Reset there, while we are somewhere else.
+        terminal.type("cd /")
+        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
+        assert tcenv("login", "--reset", "--shell", "sh", env=environ()).returncode == 0
+        terminal.type(f"cd {project}")
+        second = terminal.environment()
+        assert second["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert second["TASKCLUSTER_ACCESS_TOKEN"] != first["TASKCLUSTER_ACCESS_TOKEN"]
+        assert tcenv("logout", "--shell", "sh", env=environ()).returncode == 0
+        terminal.keys("Enter")
+        assert terminal.environment().get("TASKCLUSTER_ACCESS_TOKEN") is None
+        terminal.type("cd /")
+        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
+
+
+def test_install_is_idempotent_and_says_what_it_did(home: Path) -> None:
+    env = environ()
+    path = home / ".config/direnv/lib/tcenv.sh"
+    first = tcenv("direnv", "--install", env=env)
+    assert "Wrote" in first.stderr
+    assert str(path) in first.stderr
+    assert path.read_text() == tcenv("direnv", env=env).stdout
+    assert "up to date" in tcenv("direnv", "--install", env=env).stderr
+    path.write_text("older")
+    assert "Updated" in tcenv("direnv", "--install", env=env).stderr
+    assert "Removed" in tcenv("direnv", "--uninstall", env=env).stderr
+    assert not path.exists()
+    assert tcenv("direnv", "--uninstall", env=env).returncode == 0

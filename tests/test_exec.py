@@ -1,0 +1,186 @@
+"""One-off commands, temporary credentials, and the formats for what is not a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import taskcluster
+from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+
+_CALL = (
+    "import json, taskcluster; "
+    "print(json.dumps(taskcluster.Auth(taskcluster.optionsFromEnvironment()).currentScopes()['scopes']))"
+)
+_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    for command, status in (
+        (["true"], 0),
+        (["sh", "-c", "exit 42"], 42),
+        (["no-such-program-anywhere"], 127),
+        ([str(tmp_path / "nothing")], 127),
+        ([str(plain)], 126),
+        ([str(tmp_path)], 126),
+    ):
+        assert tcenv("exec", "--", *command, env=env).returncode == status, command
+    # The process is the command itself: a signal that ends it ends us.
+    assert tcenv("exec", "--", "sh", "-c", "kill -TERM $$", env=env).returncode == -signal.SIGTERM
+    through_shell = subprocess.run(
+        ["sh", "-c", f"{TCENV} exec -- sh -c 'kill -9 $$'; echo $?"], env=env, capture_output=True, text=True
+    )
+    assert through_shell.stdout == "137\n"
+
+
+def test_nothing_of_python_is_left(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    process = subprocess.Popen([TCENV, "exec", "--", "sleep", "20"], env=env)
+    end = time.monotonic() + 10
+    while os.path.basename(os.readlink(f"/proc/{process.pid}/exe")) != "sleep":
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    process.kill()
+    process.wait()
+    assert arguments == b"sleep\x0020\x00"
+
+
+def test_arguments_and_streams_are_untouched(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    odd = ["", " ", "--", "-x", "--scope", "a'b\"c", "$HOME", "*", "é\n"]
+    program = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))"
+    done = subprocess.run(
+        [TCENV, "exec", "--", sys.executable, "-c", program, *odd], env=env, input="in", capture_output=True, text=True
+    )
+    assert json.loads(done.stdout) == [odd, "in"]
+
+
+def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    refused = tcenv("exec", "--no-login", "--", "true", env=env)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert deployment.approvals == 0
+    done = tcenv("exec", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
+    assert done.stdout == f"{deployment.user}/tcenv\n"
+    assert deployment.approvals == 1
+
+
+def test_exec_without_a_command_is_a_usage_error(deployment: Sandbox) -> None:
+    for arguments in (["exec"], ["exec", "--"], ["exec", "ls", "-l"]):
+        assert tcenv(*arguments, env=environ(deployment)).returncode == 2
+
+
+def test_the_real_client_signs_with_what_it_finds(deployment: Sandbox) -> None:
+    env = signed_in(deployment, TASKCLUSTER_CERTIFICATE="stale")
+    scopes = json.loads(tcenv("exec", "--", sys.executable, "-c", _CALL, env=env).stdout)
+    assert "queue:scheduler-id:*" in scopes
+
+
+def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    before = len(deployment.requests)
+    done = tcenv(
+        *("exec", "--scope", "queue:scheduler-id:mine", "--for", "15m", "--", sys.executable, "-c", _ENVIRONMENT),
+        env=env,
+    )
+    assert len(deployment.requests) == before  # minted without a call
+    cut = json.loads(done.stdout)
+    certificate = json.loads(cut["TASKCLUSTER_CERTIFICATE"])
+    assert certificate["scopes"] == ["queue:scheduler-id:mine"]
+    assert abs(int(cut["TCENV_EXPIRES"]) - time.time() - 900) < 30
+    assert cut["TASKCLUSTER_ACCESS_TOKEN"] != session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    credentials = {
+        "clientId": cut["TASKCLUSTER_CLIENT_ID"],
+        "accessToken": cut["TASKCLUSTER_ACCESS_TOKEN"],
+        "certificate": cut["TASKCLUSTER_CERTIFICATE"],
+    }
+    auth = taskcluster.Auth({"rootUrl": deployment.root_url, "credentials": dict(credentials), "maxRetries": 0})
+    scopes = auth.currentScopes()["scopes"]
+    assert "queue:scheduler-id:mine" in scopes
+    assert "secrets:get:project/sandbox/*" not in scopes
+    with pytest.raises(TaskclusterRestFailure):
+        auth.deleteClient(f"{deployment.user}/other")
+    deployment.clock_offset = 30 * 60
+    with pytest.raises(TaskclusterAuthFailure):
+        taskcluster.Auth(
+            {"rootUrl": deployment.root_url, "credentials": dict(credentials), "maxRetries": 0}
+        ).currentScopes()
+
+
+def test_temporary_credentials_never_outlive_the_session_nor_exceed_it(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    longer = tcenv("env", "--format", "json", "--for", "30d", env=env)
+    assert json.loads(longer.stdout)["TCENV_EXPIRES"] == session_fields(env)["TCENV_EXPIRES"]
+    foreign = tcenv("env", "--format", "json", "--scope", "secrets:get:not/mine", env=env)
+    assert (foreign.returncode, foreign.stdout) == (2, "")
+    assert "secrets:get:not/mine" in foreign.stderr
+    too_long = tcenv("env", "--format", "json", "--for", "32d", env=env)
+    assert too_long.returncode == 2
+
+
+def test_formats(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    fields = session_fields(env)
+    token = fields["TASKCLUSTER_ACCESS_TOKEN"]
+    expected = {
+        "TASKCLUSTER_ROOT_URL": deployment.root_url,
+        "TASKCLUSTER_CLIENT_ID": f"{deployment.user}/tcenv",
+        "TASKCLUSTER_ACCESS_TOKEN": token,
+        "TCENV_PROFILE": fields["TCENV_PROFILE"],
+        "TCENV_EXPIRES": fields["TCENV_EXPIRES"],
+    }
+    plain = "".join(f"{name}={value}\n" for name, value in expected.items())
+    assert json.loads(tcenv("env", "--format", "json", env=env).stdout) == expected
+    assert tcenv("env", "--format", "dotenv", env=env).stdout == plain
+    systemd = "".join(f'{name}="{value}"\n' for name, value in expected.items())
+    assert tcenv("env", "--format", "systemd", env=env).stdout == systemd
+    assert tcenv("env", "--format", "github", env=env).stdout == f"::add-mask::{token}\n{plain}"
+    github = tmp_path / "github-env"
+    inside = tcenv("env", "--format", "github", env={**env, "GITHUB_ENV": str(github)})
+    assert inside.stdout == f"::add-mask::{token}\n"
+    assert github.read_text() == plain
+    wrong = tcenv("env", "--format", "yaml", env=env)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_systemd_quoting_is_what_systemd_reads(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    text = tcenv("env", "--format", "systemd", "--scope", "queue:scheduler-id:a", env=env).stdout
+    line = next(line for line in text.splitlines() if line.startswith("TASKCLUSTER_CERTIFICATE="))
+    # By systemd.exec(5): double quotes, inside of which a backslash escapes the character behind it.
+    value = line.partition("=")[2]
+    assert (value[0], value[-1]) == ('"', '"')
+    import re
+
+    assert json.loads(re.sub(r"\\(.)", r"\1", value[1:-1]))["scopes"] == ["queue:scheduler-id:a"]
+
+
+def test_env_on_a_terminal_shows_no_token(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    import pexpect
+
+    for arguments in (["env"], ["env", "--format", "json"], ["login"]):
+        child = pexpect.spawn(TCENV, arguments, env=env, encoding="utf-8", timeout=20, dimensions=(50, 200))
+        child.expect(pexpect.EOF)
+        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in child.before
+        assert "eval" in child.before or "not for a terminal" in child.before

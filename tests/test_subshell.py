@@ -1,0 +1,153 @@
+"""`tcenv shell` in a real terminal: start-up files, the mark, job control, leaving."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+
+# shell -> its start-up file below the home folder, a line that sets a variable there, the prompt's last characters
+STARTUP = {
+    "bash": (".bashrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
+    "zsh": (".zshrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PROMPT='own> '"),
+    "fish": (
+        ".config/fish/config.fish",
+        "set -gx TASKCLUSTER_CLIENT_ID from-rc; set -gx MINE 1; function fish_prompt; echo -n 'own> '; end",
+    ),
+    "ksh": (".kshrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
+    "mksh": (".mkshrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
+    "yash": (".yashrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
+    "elvish": (
+        ".config/elvish/rc.elv",
+        "set-env TASKCLUSTER_CLIENT_ID from-rc; set-env MINE 1; set edit:prompt = { put 'own> ' }",
+    ),
+    "nu": (
+        ".config/nushell/config.nu",
+        "$env.TASKCLUSTER_CLIENT_ID = 'from-rc'; $env.MINE = '1'; $env.config.show_banner = false;"
+        " $env.PROMPT_COMMAND = {|| 'own' }",
+    ),
+    "xonsh": (".xonshrc", "$TASKCLUSTER_CLIENT_ID = 'from-rc'; $MINE = '1'; $PROMPT = 'own> '"),
+}
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def outer(env: dict[str, str], folder: Path) -> Terminal:
+    """The terminal's first shell, in which the subshell is started."""
+    return Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder)
+
+
+@pytest.mark.parametrize("shell", STARTUP)
+def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
+    shell: str, deployment: Sandbox, tmp_path: Path, home: Path
+) -> None:
+    env = signed_in(deployment)
+    path, text = STARTUP[shell]
+    (home / path).parent.mkdir(parents=True, exist_ok=True)
+    (home / path).write_text(text + "\n")
+    profile = session_fields(env)["TCENV_PROFILE"]
+    caret = "^" if shell == "nu" else ""
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"tcenv shell --shell {shell}")
+        terminal.wait_for(f"(tcenv:{profile}) own")
+        inner = terminal.environment(caret)
+        assert inner["MINE"] == "1"
+        assert inner["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv"
+        assert inner["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert "__TCENV_LOAD" not in inner
+        assert inner.get("ZDOTDIR") is None
+        terminal.type("tcenv shell" if shell != "nu" else "^tcenv shell")
+        terminal.wait_for("This is a subshell of tcenv")
+        if shell == "xonsh":
+            terminal.type("import sys; sys.exit(5)")
+        else:
+            terminal.type("exit 5")
+        terminal.wait_for("outer>")
+        time.sleep(0.3)
+        terminal.type("echo left=$?.")
+        terminal.wait_for("left=5.")
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"tcenv shell --shell {shell}")
+        terminal.wait_for("(tcenv:")
+        terminal.type("sleep 100")
+        time.sleep(0.7)
+        terminal.keys("C-z")
+        terminal.wait(lambda: "topped" in terminal.screen() or "suspended" in terminal.screen(), "the stopped job")
+        terminal.type("fg")
+        time.sleep(0.7)
+        terminal.keys("C-c")
+        terminal.type("echo still''-here")
+        terminal.wait_for("still-here")
+        terminal.resize(101, 33)
+        time.sleep(0.3)
+        terminal.type("stty size")
+        terminal.wait_for("33 101")
+        terminal.keys("C-c")
+        assert terminal.environment()["TCENV_SUBSHELL"]
+        terminal.type("exit")
+        terminal.wait_for("outer>")
+
+
+def test_a_note_on_leaving_when_the_token_was_reset(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    with outer(env, tmp_path) as terminal:
+        terminal.type("tcenv shell --shell bash")
+        terminal.wait_for("(tcenv:")
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        terminal.type("exit")
+        terminal.wait_for("was reset meanwhile")
+
+
+def test_a_subshell_can_hold_less(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    with outer(env, tmp_path) as terminal:
+        terminal.type("tcenv shell --shell bash --scope queue:scheduler-id:a --for 5m")
+        terminal.wait_for("(tcenv:")
+        inner = terminal.environment()
+        assert "queue:scheduler-id:a" in inner["TASKCLUSTER_CERTIFICATE"]
+
+
+def test_without_a_terminal_it_reads_its_input(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    for shell in ("bash", "zsh", "fish", "dash"):
+        done = subprocess.run(
+            [TCENV, "shell", "--shell", shell],
+            env=env,
+            input='printf %s "$TASKCLUSTER_CLIENT_ID"; exit 3\n',
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert (done.stdout, done.returncode) == (f"{deployment.user}/tcenv", 3), done.stderr
+
+
+def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    with outer(env, tmp_path) as terminal:
+        for shell in ("bash", "zsh", "fish"):
+            terminal.type(f"tcenv shell --shell {shell}")
+            terminal.wait_for("(tcenv:")
+            shown = subprocess.run([need("ps"), "-eo", "args", "ww"], capture_output=True, text=True, check=True).stdout
+            assert "tcenv shell" in shown
+            assert token not in shown
+            terminal.type("exit")
+            time.sleep(0.5)
