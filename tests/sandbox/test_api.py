@@ -421,9 +421,12 @@ class TestServer:
 
     def test_a_page_of_another_origin_cannot_press_the_buttons(self) -> None:
         with Sandbox() as tc:
-            answer = requests.post(f"{tc.root_url}/sandbox/create", data="{}", headers={"Content-Type": "text/plain"})
+            save = {**wanted([]), "clientId": f"{tc.user}/x", "loaded": 0.0}
+            url = f"{tc.root_url}/sandbox/create"
+            answer = requests.post(url, data=json.dumps(save), headers={"Content-Type": "text/plain"})
             assert answer.status_code == 400
             assert not tc.clients
+            assert requests.post(url, json=save).status_code == 200
 
     def test_a_given_port_is_taken_or_refused(self) -> None:
         with Sandbox() as tc:

@@ -174,11 +174,12 @@ class TestBothPages:
         approve(page, sign_in_url(tc.root_url, waiting.url, name=""))
         assert list(tc.clients) == [f"{USER}/undefined", f"{USER}/"]
 
-    @pytest.mark.parametrize("name", ["a b", "tcenv#", "ü"])
+    @pytest.mark.parametrize("name", ["a b", "tcenv#", "ü", '"><b>x'])
     def test_a_name_outside_of_the_pattern_is_refused_on_the_page(
         self, tc: Sandbox, page: Page, waiting: Callback, name: str
     ) -> None:
         page.goto(sign_in_url(tc.root_url, waiting.url, name=name))
+        assert page.get_by_label("Client ID").input_value() == f"{USER}/{name}"
         page.get_by_role("button", name="Save Client").click()
         assert "clientId must match" in error(page)
         assert not waiting.paths
