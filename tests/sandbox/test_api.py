@@ -277,9 +277,8 @@ class TestClients:
 class TestTime:
     def test_an_expired_client_keeps_its_name_until_the_nightly_purge(self) -> None:
         noon = 1_800_014_400.0  # 2027-01-15T12:00:00Z
-        with Sandbox(clock=lambda: noon) as tc:
+        with Sandbox(clock=lambda: noon, any_time=True) as tc:
             creator = auth(tc, tc.create_client("admin", ["*"], lifetime=100 * 86400))
-            tc._service.any_time = True
             tc.create_client("me/today", lifetime=3600)
             tc.create_client("me/kept", lifetime=3600, delete_on_expiration=False)
             tc.create_client("me/early", lifetime=12 * 3600 + 60)
@@ -328,11 +327,10 @@ class TestTemporaryCredentials:
             assert "doesn't have `auth:create-client:other`" in message
 
     def test_some_minutes_of_drift_are_tolerated_at_both_ends(self) -> None:
-        with Sandbox() as tc:
+        with Sandbox(any_time=True) as tc:
             client = tc.create_client("me/x")
             for offset, good in ((-9 * 60, True), (-11 * 60, False), (19 * 60, True), (21 * 60, False)):
-                tc._service.any_time = True
-                tc.clock_offset = offset
+                    tc.clock_offset = offset
                 caller = auth(tc, temporary(client, []))
                 if good:
                     caller.currentScopes()
