@@ -330,7 +330,7 @@ class TestTemporaryCredentials:
         with Sandbox(any_time=True) as tc:
             client = tc.create_client("me/x")
             for offset, good in ((-9 * 60, True), (-11 * 60, False), (19 * 60, True), (21 * 60, False)):
-                    tc.clock_offset = offset
+                tc.clock_offset = offset
                 caller = auth(tc, temporary(client, []))
                 if good:
                     caller.currentScopes()
