@@ -26,7 +26,7 @@ var tcenv-values = [
   &--for=['15m' '1h' '8h']
   &--timeout=['1m' '5m' '15m']
 ]
-set edit:completion:arg-completer[tcenv] = {|@words|
+fn tcenv-complete {|@words|
   var before = $words[-2]
   if (has-key $tcenv-values $before) {
     all $tcenv-values[$before]
@@ -47,3 +47,4 @@ set edit:completion:arg-completer[tcenv] = {|@words|
     try { e:tcenv --profiles } catch e { nop }
   }
 }
+set edit:completion:arg-completer[tcenv] = $tcenv-complete~

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_HOT = ("env", "exec", "login", "shell")
+_HOT = ("env", "exec", "login")
 
 
 def main() -> int:
@@ -16,16 +16,17 @@ def main() -> int:
         status = quick.run(arguments)
         if status is not None:
             return status
+    if arguments == ["--profiles"]:
+        # For completion, which calls this at a keystroke.
+        from tcenv.profilenames import print_names
+
+        return print_names()
+    if arguments and not arguments[0].startswith("-"):
         from tcenv.cli import everyday
 
         status = everyday.run(arguments)
         if status is not None:
             return status
-    elif arguments == ["--profiles"]:
-        # For completion, which calls this at a keystroke.
-        from tcenv.profilenames import print_names
-
-        return print_names()
     from tcenv.cli.app import run
 
     return run(arguments)

@@ -162,6 +162,17 @@ def zsh() -> str:
                 text = option.text.replace("[", "(").replace("]", ")").replace(":", "\\:")
                 specs.append(_single(f"{repeat}{name}[{text}]{action}"))
         specs.append("'(-h --help)'{-h,--help}'[Show help]'")
+        if not command.words:
+            # Behind `exec --` stands another command line.
+            lines += [
+                "  local cut=${words[(i)--]}",
+                "  if [[ ${words[2]} == exec ]] && (( cut < CURRENT )); then",
+                "    shift $cut words",
+                "    (( CURRENT -= cut ))",
+                "    _normal",
+                "    return",
+                "  fi",
+            ]
         if children:
             described = " ".join(
                 _single(f"{child.words.rpartition(' ')[2]}:{child.text.replace(':', ' ')}") for child in children
@@ -178,18 +189,7 @@ def zsh() -> str:
                 "  esac",
             ]
         else:
-            if command.words == "exec":
-                specs.append("'1: :__tcenv_profiles'")
-                lines += [
-                    "  local cut=${words[(i)--]}",
-                    "  if (( cut < CURRENT )); then",
-                    "    shift $cut words",
-                    "    (( CURRENT -= cut ))",
-                    "    _normal",
-                    "    return",
-                    "  fi",
-                ]
-            elif command.arguments == "profile":
+            if command.words == "exec" or command.arguments == "profile":
                 specs.append("'1: :__tcenv_profiles'")
             elif command.arguments == "shell":
                 specs.append(f"'1:shell:({' '.join(SHELLS)})'")
@@ -306,7 +306,7 @@ def elvish() -> str:
     profiled = " ".join(_elvish(words) for words, _, kind in _table() if kind == "profile")
     lines += [
         "]",
-        "set edit:completion:arg-completer[tcenv] = {|@words|",
+        "fn tcenv-complete {|@words|",
         "  var before = $words[-2]",
         "  if (has-key $tcenv-values $before) {",
         "    all $tcenv-values[$before]",
@@ -327,6 +327,7 @@ def elvish() -> str:
         "    try { e:tcenv --profiles } catch e { nop }",
         "  }",
         "}",
+        "set edit:completion:arg-completer[tcenv] = $tcenv-complete~",
     ]
     return "\n".join(lines) + "\n"
 

@@ -25,19 +25,22 @@ _RETRIES = 2
 
 @dataclass(frozen=True)
 class ClientFacts:
-    """What a deployment says of a client. `expires` is seconds since the epoch."""
+    """What a deployment says of a client. `expires` is seconds since the epoch; `scopes` are its own, `expanded` those and
+    what its roles add."""
 
     client_id: str
     expires: int
     disabled: bool
     scopes: tuple[str, ...]
-    last_modified: str = ""
+    expanded: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Vouched:
     """The deployment has accepted a signature of these credentials. What it would not tell is None: on a private
-    deployment a client may look at nothing without the scopes for it."""
+    deployment a client may look at nothing without the scopes for it.
+
+    `scopes` are the credentials' own. What everybody may do is not among them: no temporary credentials can be given it."""
 
     scopes: tuple[str, ...] | None
     client: ClientFacts | None
@@ -56,10 +59,14 @@ class Deployment:
         scopes = client = None
         with self._errors():
             answer = _unless_forbidden(auth.currentScopes)
-            if answer is not None:
-                scopes = tuple(str(scope) for scope in answer["scopes"])
             if credentials.certificate is None:
                 client = _facts(_unless_forbidden(auth.client, credentials.client_id))
+            if client is not None:
+                scopes = client.expanded
+            elif answer is not None:
+                everybody = _unless_forbidden(self._auth(None).currentScopes) or {"scopes": ()}
+                common = {"assume:anonymous", *everybody["scopes"]}
+                scopes = tuple(str(scope) for scope in answer["scopes"] if scope not in common)
         return Vouched(scopes, client)
 
     def look(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
@@ -238,7 +245,8 @@ def _facts(answer: Any) -> ClientFacts | None:
         client_id=str(answer["clientId"]),
         expires=int(expires.timestamp()),
         disabled=bool(answer.get("disabled")),
-        scopes=tuple(str(scope) for scope in answer.get("scopes") or answer.get("expandedScopes") or ()),
+        scopes=tuple(str(scope) for scope in answer.get("scopes", ())),
+        expanded=tuple(str(scope) for scope in answer.get("expandedScopes") or answer.get("scopes", ())),
     )
 
 

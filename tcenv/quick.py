@@ -15,20 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
 
-# Variables that say how to sign in, or where: with one of them set, the full command line decides.
-_DECIDING = (
-    "TCENV_ROOT_URL",
-    "TCENV_NAME",
-    "TCENV_SCOPE",
-    "TCENV_LOGIN_EXPIRES",
-    "TCENV_DESCRIPTION",
-    "TCENV_RESET",
-    "TCENV_FLOW",
-    "TCENV_PORT",
-    "TCENV_TIMEOUT",
-    "TCENV_BROWSER",
-    "TCENV_NO_BROWSER",
-)
+# Variables with which the stored session may not be the one that is meant: the full command line decides.
+_DECIDING = ("TCENV_ROOT_URL",)
+_DECIDING_TO_SIGN_IN = ("TCENV_ROOT_URL", "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
 
 
 class HandOver(Exception):
@@ -42,8 +31,6 @@ def run(arguments: list[str]) -> int | None:
         command = arguments[0]
         if command == "exec":
             return _exec(arguments[1:])
-        if command == "shell":
-            return None
         profile, shell = _parse(arguments[1:])
         if command == "login" and os.isatty(1):
             return None
@@ -73,7 +60,7 @@ def _parse(arguments: list[str]) -> tuple[str | None, str | None]:
 
 def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, str]:
     environ = os.environ
-    if any(variable in environ for variable in _DECIDING):
+    if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
         raise HandOver
     index = index_of_configuration()
     store = environ.get("TCENV_STORE") or (index and index[0]) or "auto"

@@ -127,6 +127,16 @@ def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
         ).currentScopes()
 
 
+@pytest.mark.parametrize("arguments", [["--for", "15m"], ["--scope", "queue:scheduler-id:a"]])
+def test_temporary_credentials_of_a_narrow_session_work(arguments: list[str], deployment: Sandbox) -> None:
+    """What everybody may do is not the session's to give on; a certificate with it would be refused whole."""
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:*")
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    done = tcenv("exec", *arguments, "--", sys.executable, "-c", _CALL, env=env)
+    assert "queue:scheduler-id:" in done.stdout, done.stderr
+    assert tcenv("exec", "--scope", "auth:list-clients", "--", "true", env=env).returncode == 2
+
+
 def test_temporary_credentials_never_outlive_the_session_nor_exceed_it(deployment: Sandbox) -> None:
     env = signed_in(deployment)
     longer = tcenv("env", "--format", "json", "--for", "30d", env=env)

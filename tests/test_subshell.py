@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import TCENV, session_fields, signed_in, tcenv
 
 # shell -> its start-up file below the home folder, a line that sets a variable there, the prompt's last characters
 STARTUP = {

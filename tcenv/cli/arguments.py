@@ -1,5 +1,5 @@
-"""Reading the everyday command lines without the full command line's weight: `login`, `exec` and `shell` reach the browser
-or the command before Typer would have been imported.
+"""Reading the everyday command lines without the full command line's weight: what is typed often, runs in start-up files or
+ends in a browser is under way before Typer would have been imported.
 
 What is not plain here (help, an unknown option, a missing value) is None, and the full command line has the word. A test
 holds these tables against the declarations in `app`."""
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+Table = Mapping[str, tuple[str, str]]
+
 # option -> (key, kind); the keys are those of the configuration file where there is one.
-SIGN_IN: Mapping[str, tuple[str, str]] = {
+SIGN_IN: Table = {
     "--root-url": ("root_url", "text"),
     "--name": ("name", "text"),
     "--scope": ("scopes", "list"),
@@ -26,11 +28,22 @@ SIGN_IN: Mapping[str, tuple[str, str]] = {
 LOGIN = {**SIGN_IN, "--shell": ("shell", "text")}
 EXEC = {**SIGN_IN, "--for": ("duration", "text"), "--no-login": ("no_login", "flag")}
 SHELL = {**EXEC, "--shell": ("shell", "text")}
+ENV = {
+    "--shell": ("shell", "text"),
+    "--format": ("form", "text"),
+    "--scope": ("scopes", "list"),
+    "--for": ("term", "text"),
+}
+LOGOUT = {
+    "--delete-client": ("delete_client", "flag"),
+    "--all": ("everything", "flag"),
+    "--shell": ("shell", "text"),
+}
+STATUS = {"--offline": ("offline", "flag"), "--json": ("as_json", "flag")}
+INIT = {"--no-hook": ("no_hook", "flag"), "--no-completion": ("no_completion", "flag")}
 
 
-def read(
-    arguments: Sequence[str], table: Mapping[str, tuple[str, str]]
-) -> tuple[str | None, dict[str, Any], list[str] | None] | None:
+def read(arguments: Sequence[str], table: Table) -> tuple[str | None, dict[str, Any], list[str] | None] | None:
     """The profile, the options by key, and the command behind `--` (None without one); None for what is not plain."""
     profile = None
     values: dict[str, Any] = {}

@@ -1,16 +1,72 @@
-"""The everyday forms of the commands that end in a browser or in another program, carried out without the weight of the full
-command line."""
+"""The everyday forms of the commands, carried out without the weight of the full command line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tcenv.cli import arguments
 
+# What a command does with its positional argument and its options by key.
+_Action = Callable[[str | None, dict[str, Any]], int]
+
+
+def _login(profile: str | None, options: dict[str, Any]) -> int:
+    from tcenv.cli import login
+
+    return login.run(profile, options)
+
+
+def _shell(profile: str | None, options: dict[str, Any]) -> int:
+    from tcenv.cli import shell
+
+    return shell.run(profile, options)
+
+
+def _env(profile: str | None, options: dict[str, Any]) -> int:
+    from tcenv.cli import env
+
+    return env.run(profile, options.get("shell"), options.get("form"), options.get("scopes", []), options.get("term"))
+
+
+def _logout(profile: str | None, options: dict[str, Any]) -> int:
+    from tcenv.cli import logout
+
+    return logout.run(
+        profile,
+        delete_client=options.get("delete_client", False),
+        everything=options.get("everything", False),
+        shell=options.get("shell"),
+    )
+
+
+def _status(profile: str | None, options: dict[str, Any]) -> int:
+    from tcenv.cli import status
+
+    return status.run(profile, offline=options.get("offline", False), as_json=options.get("as_json", False))
+
+
+def _init(shell: str | None, options: dict[str, Any]) -> int:
+    from tcenv.cli import init
+
+    return init.run(
+        shell or "", hook=not options.get("no_hook", False), completion=not options.get("no_completion", False)
+    )
+
+
+_COMMANDS: dict[str, tuple[arguments.Table, _Action]] = {
+    "login": (arguments.LOGIN, _login),
+    "shell": (arguments.SHELL, _shell),
+    "env": (arguments.ENV, _env),
+    "logout": (arguments.LOGOUT, _logout),
+    "status": (arguments.STATUS, _status),
+    "init": (arguments.INIT, _init),
+}
+
 
 def run(words: Sequence[str]) -> int | None:
-    """Carry out `login`, `exec` or `shell`; None for a form that the full command line has to judge."""
-    command = _command(words[0], words[1:])
+    """Carry out the command line; None for one that the full command line has to judge."""
+    command = _exec(words[1:]) if words[0] == "exec" else _other(words)
     if command is None:
         return None
     from tcenv.cli.outcome import carry_out
@@ -18,32 +74,26 @@ def run(words: Sequence[str]) -> int | None:
     return carry_out(words, command)
 
 
-def _command(name: str, words: Sequence[str]) -> Callable[[], int] | None:
-    table = {"login": arguments.LOGIN, "exec": arguments.EXEC, "shell": arguments.SHELL}.get(name)
-    read = arguments.read(words, table) if table is not None else None
-    if read is None:
+def _other(words: Sequence[str]) -> Callable[[], int] | None:
+    if words[0] not in _COMMANDS:
         return None
-    profile, options, behind = read
-    if name == "exec":
-        if not behind:
-            return None
-
-        def execute() -> int:
-            from tcenv.cli import execute as command
-
-            return command.run(profile, options, behind)
-
-        return execute
-    if behind is not None:
+    table, action = _COMMANDS[words[0]]
+    read = arguments.read(words[1:], table)
+    if read is None or read[2] is not None or (words[0] == "init" and read[0] is None):
         return None
+    argument, options, _ = read
+    return lambda: action(argument, options)
 
-    def login_or_shell() -> int:
-        if name == "login":
-            from tcenv.cli import login
 
-            return login.run(profile, options)
-        from tcenv.cli import shell
+def _exec(words: Sequence[str]) -> Callable[[], int] | None:
+    read = arguments.read(words, arguments.EXEC)
+    if read is None or not read[2]:
+        return None
+    profile, options, command = read[0], read[1], read[2]
 
-        return shell.run(profile, options)
+    def execute() -> int:
+        from tcenv.cli import execute
 
-    return login_or_shell
+        return execute.run(profile, options, command)
+
+    return execute

@@ -121,11 +121,8 @@ def _renewed(session: Session, profile: Profile, display: Display) -> Session | 
         created=now,
         expires=facts.expires,
         asked=profile.scopes,
-        scopes=facts.scopes,
+        scopes=facts.expanded,
     )
-    with suppress(DeploymentError):
-        expanded = deployment.vouch(credentials).scopes
-        renewed = replace(renewed, scopes=expanded or facts.scopes)
     clients.remember(profile.root_url, KnownClient(session.name, client_id, facts.expires))
     return renewed
 
@@ -211,7 +208,7 @@ def _verified(profile: Profile, name: str, credentials: Credentials, asked_at: i
         created=now,
         expires=expires,
         name=profile.client_name,
-        scopes=vouched.scopes if vouched.scopes is not None else client.scopes if client is not None else None,
+        scopes=vouched.scopes,
         asked=profile.scopes,
     )
 

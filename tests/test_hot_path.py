@@ -1,0 +1,184 @@
+"""What runs at prompts stays light, and says to the byte what the full command line would. Counted, never timed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.cli import arguments
+from tcenv.completion import FILES, commands
+from tcenv.sandbox import Sandbox
+from tcenv.shells import ALIASES, SHELLS
+from tests.need import need
+from tests.world import TCENV, environ, session_file, signed_in, tcenv
+
+# Besides what the interpreter brings itself.
+HOT_MODULES = {
+    "__future__",
+    "tcenv",
+    "tcenv.__main__",
+    "tcenv.quick",
+    "tcenv.environment",
+    "tcenv.paths",
+    "tcenv.sessionfile",
+    "tcenv.profilename",
+    "tcenv.shells",
+}
+# Heavy ones, and who may not have them.
+HEAVY = {"typer", "rich", "taskcluster", "keyring", "pydantic", "requests", "tomlkit", "asyncio", "http.client"}
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def modules(*words: str, env: dict[str, str]) -> set[str]:
+    """The modules that a run imports beyond those of `python -c pass`."""
+
+    def imported(*command: str) -> set[str]:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", *command], env=env, capture_output=True, text=True, timeout=60
+        )
+        return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+    return imported(TCENV, *words) - imported("-c", "pass")
+
+
+def test_env_imports_a_fixed_small_set(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    assert modules("env", "--shell", "bash", env=env) == {*HOT_MODULES, "tcenv.shells.bash", "tcenv.shells.posix"}
+    assert modules("env", "--shell", "fish", env=env) == {*HOT_MODULES, "tcenv.shells.fish"}
+    assert modules("login", "--shell", "nu", env=env) == {*HOT_MODULES, "tcenv.shells.nu"}
+    detected = modules("env", env=environ(deployment, SHELL="/bin/bash"))
+    assert detected - HOT_MODULES <= {
+        "tcenv.shells.bash",
+        "tcenv.shells.posix",
+        "tcenv.shells.detect",
+        "tcenv.errors",
+    } | {f"tcenv.shells.{name}" for name in SHELLS}
+
+
+def test_the_others_stay_without_the_heavy_ones(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+
+    def heavy(*words: str) -> set[str]:
+        return {name.partition(".")[0] for name in modules(*words, env=env)} & {
+            name.partition(".")[0] for name in HEAVY
+        }
+
+    assert heavy("exec", "--", "true") == set()
+    assert heavy("status", "--offline", "--json") == set()
+    assert heavy("init", "bash") == set()
+    assert heavy("--profiles") == set()
+    assert heavy("status", "--offline") == {"rich"}
+
+
+def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: Path) -> None:
+    """The browser is a program that notes, through its parent's import log, how far tcenv had come."""
+    log, seen = tmp_path / "log", tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\ncp {log} {seen}.part && mv {seen}.part {seen}\n")
+    browser.chmod(0o755)
+    with log.open("w") as stream:
+        subprocess.run(
+            [sys.executable, "-X", "importtime", TCENV, "login", "--shell", "sh", "--timeout", "1s"],
+            env=environ(deployment, BROWSER=f"{browser} %s"),
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            timeout=60,
+        )
+    names = {line.rpartition("|")[2].strip() for line in seen.read_text().splitlines() if "|" in line}
+    assert "tcenv.signin.listener" in names
+    assert names & {*HEAVY, "http.server", "email.parser", "logging"} == set()
+
+
+@pytest.mark.parametrize("shell", [*SHELLS, *ALIASES])
+def test_the_same_bytes_as_the_full_command_line(shell: str, deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    full = (
+        "import sys\nfrom tcenv import quick\nquick.run = lambda words: None\n"
+        "from tcenv.__main__ import main\nsys.exit(main())\n"
+    )
+    cases = {
+        "live": (env, ()),
+        "unknown profile": (env, ("nobody",)),
+        "variable": ({**env, "TCENV_SHELL": "fish"}, ()),
+        "stale loaded profile": ({**env, "TCENV_PROFILE": "gone"}, ()),
+        "no deployment": ({k: v for k, v in env.items() if k != "TASKCLUSTER_ROOT_URL"}, ()),
+    }
+    for name, (case, more) in cases.items():
+        for command in ("env", "login") if name == "live" else ("env",):
+            words = [command, *more, "--shell", shell]
+            hot = tcenv(*words, env=case)
+            slow = subprocess.run([sys.executable, "-c", full, *words], env=case, capture_output=True, text=True)
+            assert (hot.returncode, hot.stdout, hot.stderr) == (slow.returncode, slow.stdout, slow.stderr), name
+
+
+def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    trace = tmp_path / "trace"
+
+    def calls(*command: str) -> list[str]:
+        subprocess.run(
+            [need("strace"), "-f", "-qq", "-o", str(trace), *command],
+            env=env,
+            stdout=subprocess.PIPE,
+            timeout=60,
+            check=True,
+        )
+        return [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines()]
+
+    bare = calls(sys.executable, "-c", "pass")
+    hot = calls(TCENV, "env", "--shell", "bash")
+    assert not [call for call in hot if call.startswith(("clone", "fork", "vfork", "socket"))]
+    assert len([call for call in hot if call.startswith("execve")]) == 1
+
+    def opened(lines: list[str]) -> int:
+        return len([call for call in lines if call.startswith("open") and "ENOENT" not in call])
+
+    # One for each module of ours, folders that the import system lists, the launcher and the session.
+    assert opened(hot) - opened(bare) <= 22
+    assert len(hot) - len(bare) <= 300
+
+
+def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> None:
+    env = environ()
+    tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert "tomllib" not in modules("env", "--shell", "sh", env=env)
+    config = home / ".config/tcenv/config.toml"
+    config.write_text(config.read_text() + "# changed\n")
+    assert "tomllib" in modules("env", "--shell", "sh", env=env)
+    assert "tomllib" not in modules("env", "--shell", "sh", env=env)
+    session_file(env, "work").write_text("damaged")
+    assert tcenv("env", "--shell", "sh", env=env).returncode == 3
+
+
+def test_the_light_reader_knows_the_declared_options() -> None:
+    declared = {command.words: command for command in commands()}
+    tables = {
+        "login": arguments.LOGIN,
+        "exec": arguments.EXEC,
+        "shell": arguments.SHELL,
+        "env": arguments.ENV,
+        "logout": arguments.LOGOUT,
+        "status": arguments.STATUS,
+        "init": arguments.INIT,
+    }
+    for words, table in tables.items():
+        options = {option.names[0]: option for option in declared[words].options}
+        assert set(table) == set(options), words
+        for name, (_, kind) in table.items():
+            assert (kind != "flag") == options[name].takes_value, (words, name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_completions_are_current(name: str) -> None:
+    folder = Path(__file__).parent.parent / "completions"
+    assert (folder / name).read_text() == FILES[name](), "run: make completions"
