@@ -31,12 +31,13 @@ tcenv() {
 }
 
 # --- hook
-# What this shell has loaded, by profile and end; its token; from when on to remind of the end.
+# What this shell has loaded, by profile and end; its token; whether its file has been seen; and the two times that matter:
+# from when on to remind of the end, and the end.
 __tcenv_seen=${__tcenv_seen-}
 __tcenv_token=${__tcenv_token-}
-__tcenv_renew=${__tcenv_renew-}
 __tcenv_tracked=${__tcenv_tracked-}
-__tcenv_reminded=${__tcenv_reminded-}
+__tcenv_renew=${__tcenv_renew-0}
+__tcenv_end=${__tcenv_end-0}
 
 __tcenv_hook() {
   \builtin local __tcenv_status=$?
@@ -47,18 +48,20 @@ __tcenv_hook() {
 }
 
 __tcenv_check() {
-  \builtin local IFS=$' \t\n' file=${XDG_RUNTIME_DIR-}/tcenv/$TCENV_PROFILE.session first='' now=${EPOCHSECONDS-}
+  \builtin local file=${XDG_RUNTIME_DIR-}/tcenv/$TCENV_PROFILE.session first='' now=${EPOCHSECONDS-}
   if [[ -z $now ]]; then
     \builtin printf -v now '%(%s)T' -1 2>/dev/null || now=0
   fi
-  if [[ ${TCENV_PROFILE}:${TCENV_EXPIRES-} != "$__tcenv_seen" ]]; then
+  if [[ $TCENV_PROFILE:${TCENV_EXPIRES-} != "$__tcenv_seen" ]]; then
     # Loaded since the last prompt, or inherited.
-    __tcenv_seen=${TCENV_PROFILE}:${TCENV_EXPIRES-}
-    __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_tracked='' __tcenv_reminded=''
-    __tcenv_renew=$((${TCENV_EXPIRES:-600} - 600))
+    __tcenv_seen=$TCENV_PROFILE:${TCENV_EXPIRES-}
+    __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_tracked='' __tcenv_end=0
+    if [[ ${TCENV_EXPIRES-} =~ ^[0-9]+$ ]]; then
+      __tcenv_end=$TCENV_EXPIRES __tcenv_renew=$((TCENV_EXPIRES - 600))
+    fi
   fi
   if [[ -z ${TASKCLUSTER_CERTIFICATE-} ]]; then
-    if [[ -r $file ]] && IFS='' \builtin read -r first 2>/dev/null <"$file"; then
+    if [[ -r $file ]] && IFS='' \builtin read -r first <"$file"; then
       if [[ $first == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
         if [[ -z $__tcenv_tracked ]]; then
@@ -72,15 +75,14 @@ __tcenv_check() {
       \builtin return 0
     fi
   fi
-  if [[ $__tcenv_token != "$TASKCLUSTER_ACCESS_TOKEN" || ! ${TCENV_EXPIRES-} =~ ^[0-9]+$ ]]; then
-    \builtin return 0
-  fi
-  if ((now >= TCENV_EXPIRES)); then
-    __tcenv_unload 'the session has expired'
-  elif ((now >= __tcenv_renew)) && [[ -z $__tcenv_reminded ]]; then
-    __tcenv_reminded=1
-    \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$TCENV_PROFILE" \
-      $(((TCENV_EXPIRES - now) / 60)) >&2
+  if ((now >= __tcenv_renew && __tcenv_end > 0)) && [[ $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
+    if ((now >= __tcenv_end)); then
+      __tcenv_unload 'the session has expired'
+    else
+      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$TCENV_PROFILE" \
+        $(((__tcenv_end - now) / 60)) >&2
+      __tcenv_renew=$__tcenv_end
+    fi
   fi
 }
 
@@ -104,13 +106,10 @@ __tcenv_load() {
   fi
   __tcenv_tracked=1
   if ((now < expires)); then
-    if [[ $__tcenv_token != "$token" ]]; then
-      __tcenv_reminded=''
-    fi
     # shellcheck disable=SC2034 # it does not see through the backslash
     \builtin export TASKCLUSTER_CLIENT_ID="$client" TASKCLUSTER_ACCESS_TOKEN="$token" TCENV_EXPIRES="$expires"
     \builtin unset -v TASKCLUSTER_CERTIFICATE
-    __tcenv_token=$token __tcenv_renew=$renew __tcenv_seen=$profile:$expires
+    __tcenv_token=$token __tcenv_renew=$renew __tcenv_end=$expires __tcenv_seen=$profile:$expires
   fi
 }
 
@@ -118,7 +117,7 @@ __tcenv_unload() {
   \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$TCENV_PROFILE" "$1" >&2
   \builtin unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
     TCENV_PROFILE TCENV_EXPIRES
-  __tcenv_token='' __tcenv_tracked='' __tcenv_seen=''
+  __tcenv_token='' __tcenv_tracked='' __tcenv_seen='' __tcenv_end=0
 }
 
 # First, so that $? is still the user's; in the form, string or array, that the user has.

@@ -1,5 +1,5 @@
-"""What the shells of the Bourne family share. Statements end in `;`, so that an unquoted `eval $(tcenv login)`, which turns
-newlines into spaces, reads them as well."""
+"""What the shells of the Bourne family share. Newlines only stand where a blank would do, so that an unquoted
+`eval $(tcenv login)`, which turns them into blanks, reads the same."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ def quote(text: str) -> str:
 
 
 def statements(change: Mapping[str, str | None]) -> str:
-    """The backslashes keep the user's aliases away from the builtins; `-v` keeps functions of these names alive."""
-    return "".join(
-        f"\\unset -v {name};\n" if value is None else f"\\export {name}={quote(value)};\n"
-        for name, value in change.items()
-    )
+    """Each waits for the one before: a read-only variable stops them all and fails the evaluation, instead of leaving the
+    old root URL beside a new token. Backslashes keep the user's aliases away from the builtins; `-v` keeps functions of
+    these names alive."""
+    steps = []
+    for name, value in change.items():
+        # What the variable was, an array or upper case (`typeset -u`), would change the value or keep it from programs.
+        steps.append(f"\\unset -v {name}")
+        if value is not None:
+            # The value is not export's own argument: `nullglob` (unquoted) or `set -k` would take that away, and export
+            # without arguments prints the environment.
+            steps += [f"\\export {name}", f"{name}={quote(value)}"]
+    return " &&\n".join(steps) + ";\n" if steps else ""
 
 
 def failure() -> str:

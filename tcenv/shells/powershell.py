@@ -8,13 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# PowerShell takes the typographic single quotes for the plain one.
-_QUOTES = "'\u2018\u2019\u201a\u201b"
-
 
 def quote(text: str) -> str:
-    """`text` in single quotes, with whatever counts as one doubled."""
-    return "'" + "".join(c * 2 if c in _QUOTES else c for c in checked(text)) + "'"
+    """`text` in single quotes, or all of it as numbers of UTF-16: PowerShell reads a program's output by the console's code
+    page, makes every end of line the system's own, and takes typographic quotes for plain ones."""
+    if checked(text).isascii() and text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    data = text.encode("utf-16-le")
+    units = (str(low + 256 * high) for low, high in zip(data[::2], data[1::2], strict=True))
+    return f"(-join [char[]]({','.join(units)}))"
 
 
 def statements(change: Mapping[str, str | None]) -> str:

@@ -1,0 +1,43 @@
+"""Measuring: medians of pairs taken in turn in one run, so that what the machine does beside hits both sides alike."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `value` is a ratio unless `unit` says otherwise; `bound` the most that it may be, None for a
+    peer; `basis` what a ratio is to."""
+
+    name: str
+    value: float | None
+    bound: float | None
+    unit: str = "×"
+    basis: str = "python -c pass"
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.value is not None and (self.bound is None or self.value <= self.bound)
+
+
+def seconds(command: Sequence[str], env: Mapping[str, str]) -> float:
+    """How long a command takes, in seconds."""
+    start = time.perf_counter()
+    subprocess.run(command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True)
+    return time.perf_counter() - start
+
+
+def ratio(subject: Callable[[], float], base: Callable[[], float], pairs: int = 31) -> float:
+    """The ratio of the medians of `pairs` alternate measurements, after a warm-up of both."""
+    subject(), base()
+    left, right = [], []
+    for _ in range(pairs):
+        left.append(subject())
+        right.append(base())
+    return statistics.median(left) / statistics.median(right)

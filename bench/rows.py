@@ -1,0 +1,342 @@
+"""What is measured, a function a group of rows; the bounds are the project's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench.measure import Row, ratio, seconds
+from bench.world import World, have
+
+
+def _sign_in(world: World, env: dict[str, str] | None = None) -> None:
+    subprocess.run(
+        [world.tcenv, "login", "--shell", "sh"],
+        env=env or world.env,
+        check=True,
+        capture_output=True,
+    )
+
+
+def _bare(world: World) -> Callable[[], float]:
+    return lambda: seconds([world.python, "-c", "pass"], world.env)
+
+
+def commands(world: World) -> Iterator[Row]:
+    """Whole commands against the bare interpreter."""
+    _sign_in(world)
+    for name, words, bound in (
+        ("env, shell named", ["env", "--shell", "bash"], 1.5),
+        ("env, shell detected", ["env"], 2.2),
+        ("login, live session", ["login", "--shell", "bash"], 2.0),
+        ("exec -- true", ["exec", "--", "true"], 2.5),
+        ("status --offline", ["status", "--offline"], 8.0),
+        ("init bash", ["init", "bash"], 8.0),
+        ("completion (--profiles)", ["--profiles"], 8.0),
+        ("--help", ["--help"], 8.0),
+        ("login --help", ["login", "--help"], 8.0),
+    ):
+        note = (
+            "Typer builds its parameters with pydantic: a Typer program with one option takes as long"
+            if name == "login --help"
+            else ""
+        )
+        yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), _bare(world)), bound, note=note)  # type: ignore[misc]
+
+
+_BROWSER = """
+import sys, time
+open(sys.argv[1], "w").write(repr(time.time()))
+"""
+
+
+def signing_in(world: World) -> Iterator[Row]:
+    """From the start to the browser's, and from the callback to the statements."""
+    stamp = world.home / "stamp"
+    browser = world.home / "browser.sh"
+    browser.write_text(f"#!/bin/sh\ndate +%s.%N > {stamp}.part; mv {stamp}.part {stamp}\n")
+    browser.chmod(0o755)
+
+    def to_browser() -> float:
+        stamp.unlink(missing_ok=True)
+        env = {**world.env, "BROWSER": f"{browser} %s", "XDG_RUNTIME_DIR": str(_fresh(world))}
+        start = time.time()
+        process = subprocess.Popen(
+            [world.tcenv, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        while not stamp.exists():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        return float(stamp.read_text()) - start
+
+    yield Row("login, start to the browser's start", ratio(to_browser, _bare(world), 15), 6.0)
+
+    approver = world.home / "approver.py"
+    approver.write_text(
+        "import http.client, json, re, socket, sys, time, urllib.parse, urllib.request\n"
+        "time.sleep(1.5)\n"  # a person takes longer: what is imported meanwhile is there by then
+        "from tcenv.sandbox import approve\n"
+        "visit = approve.visit\n"
+        f"stamp = {str(stamp)!r}\n"
+        "def timed(url, **more):\n"
+        "    open(stamp, 'w').write(repr(time.time()))\n"
+        "    return visit(url, **more)\n"
+        "approve.visit = timed\n"
+        "approve.approve(sys.argv[1])\n"
+    )
+
+    def from_callback() -> float:
+        world.sandbox.clients.clear()
+        env = {**world.env, "BROWSER": f"{sys.executable} {approver} %s", "XDG_RUNTIME_DIR": str(_fresh(world))}
+        done = subprocess.run([world.tcenv, "login", "--shell", "sh"], env=env, capture_output=True, check=True)
+        assert b"TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+        return time.time() - float(stamp.read_text())
+
+    answer = statistics.median(_answer_time(world) for _ in range(5))
+    spent = statistics.median(from_callback() for _ in range(7))
+    base = statistics.median(_bare(world)() for _ in range(15))
+    yield Row(
+        "login, callback to the end, less the deployment's answers",
+        (spent - answer) / base,
+        1.5,
+        note=f"the sandbox's answers alone took {answer * 1000:.0f} ms of {spent * 1000:.0f} ms",
+    )
+
+
+def _fresh(world: World) -> Path:
+    folder = world.home / "fresh"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    shutil.rmtree(world.home / ".local", ignore_errors=True)
+    return folder
+
+
+def _answer_time(world: World) -> float:
+    """How long the two calls that verify take by themselves, the client library imported already."""
+    client = world.sandbox.create_client(f"{world.sandbox.user}/bench-{time.time_ns()}", ["auth:current-scopes"])
+    import taskcluster
+
+    options = {
+        "rootUrl": world.sandbox.root_url,
+        "credentials": {"clientId": client.client_id, "accessToken": client.access_token},
+    }
+    start = time.perf_counter()
+    auth = taskcluster.Auth(options)
+    auth.currentScopes()
+    auth.client(client.client_id)
+    return time.perf_counter() - start
+
+
+_HOOKS = {
+    # The hook called 2,000 times in one shell, the session loaded; the loop alone is taken off.
+    "bash": (
+        'eval "$(tcenv init bash --no-completion)"; eval "$(command tcenv env --shell bash)"; t() {{ local s=$EPOCHREALTIME i;'
+        ' for ((i=0;i<2000;i++)); do "$@"; done; local e=$EPOCHREALTIME; echo $((${{e/./}}-${{s/./}})); }}; t __tcenv_hook; t :',
+        50.0,
+    ),
+    "zsh": (
+        'zmodload zsh/datetime; eval "$(tcenv init zsh --no-completion)"; eval "$(command tcenv env --shell zsh)"; t() {{'
+        ' local s=$EPOCHREALTIME i; for ((i=0;i<2000;i++)); do "$@"; done; printf "%d\\n" $(( ($EPOCHREALTIME-s)*1000000 )); }};'
+        " t __tcenv_hook; t :",
+        50.0,
+    ),
+    "fish": (
+        "tcenv init fish --no-completion | source; command tcenv env --shell fish | source; function empty; end;"
+        " for f in __tcenv_hook empty; set -l s (date +%s%N); for i in (seq 2000); $f; end;"
+        ' math --scale=0 "($(date +%s%N) - $s) / 1000"; end',
+        150.0,
+    ),
+}
+
+
+def hooks(world: World) -> Iterator[Row]:
+    """The prompt hook in microseconds a call."""
+    _sign_in(world)
+    for shell, (script, bound) in _HOOKS.items():
+        program = have(shell)
+        if program is None:
+            yield Row(f"prompt hook, {shell}", None, bound, "µs", "", f"not measured: no {shell} here")
+            continue
+        flags = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
+        samples = []
+        for _ in range(7):
+            command = [program, *flags, "-c", script.format()]
+            out = subprocess.run(command, env=world.env, capture_output=True, text=True, check=True).stdout.split()
+            samples.append((int(out[0]) - int(out[1])) / 2000)
+        yield Row(f"prompt hook, {shell}", statistics.median(samples), bound, "µs", "")
+
+
+def direnv(world: World) -> Iterator[Row]:
+    """`use taskcluster` against the same .envrc with three plain exports."""
+    program = have("direnv")
+    name = "direnv export, use taskcluster"
+    if program is None:
+        yield Row(name, None, 1.25, basis="three exports", note="not measured: no direnv here")
+        return
+    env = {name: value for name, value in world.env.items() if name != "TASKCLUSTER_ROOT_URL"}
+    for words in (
+        ["profile", "set", "work", "--root-url", world.sandbox.root_url, "--default"],
+        ["login", "--shell", "sh"],
+        ["direnv", "--install"],
+    ):
+        subprocess.run([world.tcenv, *words], env=env, check=True, capture_output=True)
+
+    def project(name: str, text: str) -> Callable[[], float]:
+        folder = world.home / name
+        folder.mkdir(exist_ok=True)
+        (folder / ".envrc").write_text(text)
+        subprocess.run([program, "allow", str(folder)], env=env, check=True)
+        command = ["sh", "-c", f"cd {folder} && exec {program} export bash"]
+        return lambda: seconds(command, env)
+
+    exports = project(
+        "exports", "export TASKCLUSTER_ROOT_URL=a\nexport TASKCLUSTER_CLIENT_ID=b\nexport TASKCLUSTER_ACCESS_TOKEN=c\n"
+    )
+    use = project("use", "use taskcluster\n")
+    watching = project(
+        "watching",
+        "watch_file a\nexport TASKCLUSTER_ROOT_URL=a\nexport TASKCLUSTER_CLIENT_ID=b\nexport TASKCLUSTER_ACCESS_TOKEN=c\n",
+    )
+    floor = ratio(watching, exports)
+    yield Row(
+        name,
+        ratio(use, exports),
+        1.25,
+        basis="three exports",
+        note=f"direnv's own watch_file alone makes it {floor:.2f}",
+    )
+    (world.home / ".config/tcenv/config.toml").unlink()
+
+
+def growth(world: World) -> Iterator[Row]:
+    """A thousand sessions and profiles; two hundred logins."""
+    _sign_in(world)
+
+    def run() -> float:
+        return seconds([world.tcenv, "env", "--shell", "bash"], world.env)
+
+    few = ratio(run, _bare(world), 61)
+    folder = world.home / "run" / "tcenv"
+    session = next(folder.glob("http_*.session")).read_bytes()
+    for number in range(1000):
+        (folder / f"p{number}.session").write_bytes(session)
+    config = world.home / ".config/tcenv/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        "".join(f'[profiles.p{number}]\nroot_url = "https://p{number}.example.com"\n' for number in range(1000))
+    )
+    subprocess.run([world.tcenv, "profile", "list"], env=world.env, stdout=subprocess.PIPE, check=True)
+    many = ratio(run, _bare(world), 61)
+    config.unlink()
+    for number in range(1000):
+        (folder / f"p{number}.session").unlink()
+    yield Row("env with 1,000 sessions and 1,000 profiles", many / few, 1.05, basis="env with one session")
+
+    def cpu(logins: int) -> float:
+        world.sandbox.clients.clear()
+        env = {**world.env, "XDG_RUNTIME_DIR": str(_fresh(world))}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with ThreadPoolExecutor(logins) as pool:
+            list(pool.map(lambda _: _sign_in(world, env), range(logins)))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / logins
+
+    cpu(5)
+    twenty = statistics.median(cpu(20) for _ in range(3))
+    two_hundred = statistics.median(cpu(200) for _ in range(3))
+    yield Row("200 logins at once, CPU per login", two_hundred / twenty, 1.2, basis="20 at once")
+
+
+def memory(world: World) -> Iterator[Row]:
+    """The waiting login's peak, with all that it has imported meanwhile; what exec leaves."""
+    env = {**world.env, "BROWSER": "true", "XDG_RUNTIME_DIR": str(_fresh(world))}
+    process = subprocess.Popen(
+        [world.tcenv, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(3)
+    peak = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert peak is not None
+    yield Row("the waiting login", int(peak[1]) / 1024, 60.0, "MB", "")
+    _sign_in(world)
+    process = subprocess.Popen([world.tcenv, "exec", "--", "sleep", "5"], env=world.env)
+    time.sleep(0.5)
+    program = os.readlink(f"/proc/{process.pid}/exe")
+    process.kill()
+    process.wait()
+    yield Row("exec, Python left behind", float("python" in program), 0.0, "processes", "")
+
+
+def peers(world: World) -> Iterator[Row]:
+    """Other tools' quickest comparable commands, by hyperfine in one run."""
+    hyperfine = have("hyperfine")
+    if hyperfine is None:
+        yield Row("peers", None, None, note="not measured: no hyperfine here")
+        return
+    _sign_in(world)
+    found = {
+        "tcenv env": [world.tcenv, "env", "--shell", "bash"],
+        "tcenv --profiles": [world.tcenv, "--profiles"],
+    }
+    missing = []
+    for name, program, words in (
+        ("direnv version", "direnv", ["version"]),
+        ("gh --version", "gh", ["--version"]),
+        ("taskcluster version (Go)", "client-shell", ["version"]),
+        ("aws-vault --version (Go)", "aws-vault", ["--version"]),
+    ):
+        path = have(program)
+        if path is None:
+            missing.append(name)
+        else:
+            found[name] = [path, *words]
+    out = world.home / "hyperfine.json"
+    commands = [" ".join(words) for words in ([world.python, "-c", "pass"], *found.values())]
+    subprocess.run(
+        [
+            hyperfine,
+            "-N",
+            "-i",
+            "--warmup",
+            "3",
+            "--runs",
+            "40",
+            "--style",
+            "none",
+            "--export-json",
+            str(out),
+            *commands,
+        ],
+        env=world.env,
+        check=True,
+        capture_output=True,
+    )
+    medians = [result["median"] for result in json.loads(out.read_text())["results"]]
+    for name, median in zip(found, medians[1:], strict=True):
+        yield Row(name, median / medians[0], None)
+    for name in missing:
+        yield Row(name, None, None, note="not measured: it is not on this machine")
+
+
+GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (
+    ("Commands", commands),
+    ("Signing in", signing_in),
+    ("Prompts", hooks),
+    ("direnv", direnv),
+    ("Growth", growth),
+    ("Memory", memory),
+    ("Peers", peers),
+)

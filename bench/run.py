@@ -1,0 +1,35 @@
+"""`make bench`: measure everything, print it, and write docs/performance.md with its plot. 1 when a bound does not hold."""
+
+from __future__ import annotations
+
+import sys
+
+from bench.measure import Row
+from bench.report import markdown, shown, svg
+from bench.rows import GROUPS
+from bench.world import PROJECT, world
+
+
+def main() -> int:
+    """Run all groups, or those named on the command line (which then writes nothing)."""
+    wanted = sys.argv[1:]
+    groups: list[tuple[str, list[Row]]] = []
+    for title, measure in GROUPS:
+        if wanted and title.lower() not in wanted:
+            continue
+        rows = []
+        with world() as fresh:
+            for row in measure(fresh):
+                rows.append(row)
+                bound = "" if row.bound is None else f"  (bound {row.bound:g}){'' if row.holds else '  OVER'}"
+                print(f"{row.name:58} {shown(row):>12}{bound}  {row.note}", flush=True)
+        groups.append((title, rows))
+    if not wanted:
+        (PROJECT / "docs").mkdir(exist_ok=True)
+        (PROJECT / "docs/performance.md").write_text(markdown(groups), encoding="utf-8")
+        (PROJECT / "docs/performance.svg").write_text(svg(groups), encoding="utf-8")
+    return 0 if all(row.holds or row.bound is None for _, rows in groups for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The measured world: tcenv installed as users have it (a plain `pip install`, compiled), a home folder of its own, a sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcenv.sandbox import Sandbox
+
+PROJECT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class World:
+    """Where things are: `python` and `tcenv` of the installation, the environment, the deployment."""
+
+    python: str
+    tcenv: str
+    env: dict[str, str]
+    sandbox: Sandbox
+    home: Path
+
+
+def _installed() -> Path:
+    """A virtual environment with this checkout installed into it, kept in .bench and renewed each time."""
+    folder = PROJECT / ".bench" / "venv"
+    # Installers compile what they install unless told not to; interpreted sources would be measured else.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if not folder.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, env=env)
+        subprocess.run([folder / "bin/pip", "install", "-q", str(PROJECT)], check=True, env=env)
+    else:
+        command = [folder / "bin/pip", "install", "-q", "--force-reinstall", "--no-deps", str(PROJECT)]
+        subprocess.run(command, check=True, env=env)
+    return folder / "bin"
+
+
+@contextlib.contextmanager
+def world() -> Iterator[World]:
+    """A fresh world; its processes see none of the user's own configuration."""
+    bin_folder = _installed()
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "USER", "LOGNAME")}
+    with tempfile.TemporaryDirectory(prefix="tcenv-bench-") as folder, Sandbox() as sandbox:
+        home = Path(folder)
+        (home / "run").mkdir(mode=0o700)
+        env = {
+            **kept,
+            "PATH": f"{bin_folder}:{PROJECT / '.tools/bin'}:{kept['PATH']}",
+            "HOME": folder,
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "TASKCLUSTER_ROOT_URL": sandbox.root_url,
+            "BROWSER": f"{sys.executable} -m tcenv.sandbox.approve %s",
+            "SHELL": "/bin/bash",
+        }
+        yield World(str(bin_folder / "python"), str(bin_folder / "tcenv"), env, sandbox, home)
+
+
+def have(program: str) -> str | None:
+    """The path of a program, of the project's own tools or the machine's."""
+    own = PROJECT / ".tools" / "bin" / program
+    return str(own) if own.exists() else shutil.which(program)
