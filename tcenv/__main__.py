@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _HOT = ("env", "exec", "login")
 
@@ -26,10 +31,21 @@ def main() -> int:
 
         status = everyday.run(arguments)
         if status is not None:
-            return status
+            _leave(status)
     from tcenv.cli.app import run
 
     return run(arguments)
+
+
+def _leave(status: int) -> NoReturn:
+    """End without taking the interpreter down first: `$(…)` waits for that, and after a sign-in, with the client library
+    loaded, it takes longer than all the rest since the answer came."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            status = status or 1
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def statements(change: Mapping[str, str | None]) -> str:
     steps = (
         f"''unsetenv {name}" if value is None else f"''setenv {name} {quote(value)}" for name, value in change.items()
     )
-    return " && ".join(steps) + ";\n"
+    return " && ".join(steps) + ";\n" if change else ""
 
 
 def failure() -> str:

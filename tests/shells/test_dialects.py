@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 from tcenv.errors import UsageError
 from tcenv.shells import ALIASES, Unrepresentable, canonical, dialect
 from tcenv.shells import SHELLS as NAMES
-from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
+from tests.need import need
+from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell, environment_after
+from tests.terminal import Terminal
 from tests.world import environ
 
 ids = [shell.name for shell in SHELLS]
@@ -113,44 +117,278 @@ def _carries(speaks: object, value: str) -> bool:
     return True
 
 
+# What a session can hold: TASKCLUSTER.md's patterns, and an IPv6 address in the root URL.
+client_ids = st.text("abzABZ019!@/:.+|_-", min_size=1, max_size=40)
+tokens = st.text("azAZ09_-", min_size=22, max_size=66)
+sessions = st.tuples(st.sampled_from(["https://tc.example.com", "http://[::1]:8080"]), client_ids, tokens)
+SESSION: dict[str, str | None] = {
+    "TASKCLUSTER_ROOT_URL": "https://tc.example.com",
+    "TASKCLUSTER_CLIENT_ID": "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv",
+    "TASKCLUSTER_ACCESS_TOKEN": "-_bcdefghijklmnopqrstuvwxyz",
+    "TASKCLUSTER_CERTIFICATE": None,
+    "TCENV_NEVER": None,
+}
+OLD = {"TASKCLUSTER_CERTIFICATE": "old", "TASKCLUSTER_CLIENT_ID": "old"}
+
+
+def evaluated(shell: RealShell, line: str, text: str, folder: Path, before: str = "") -> tuple[dict[str, str], str]:
+    """The environment after `line` has evaluated `text` and, if that succeeded, a program was run (else nothing), and what
+    the shell printed."""
+    written, out = folder / "text", folder / "out"
+    written.write_text(text, newline="")
+    out.unlink(missing_ok=True)
+    cat = f"^cat {written}" if shell.name == "nu" else f"cat {written}"
+    # In csh, a first line of nothing would take the rest for the shell's arguments.
+    start = f"{before}\n" if before else ""
+    done = shell.run(start + shell.chain.format(line.format(cat), shell.dump(out)), environ(**OLD))
+    return (environment_after(out) if out.exists() else {}), done.stdout + done.stderr
+
+
+def has(environment: Mapping[str, str], change: Mapping[str, str | None]) -> bool:
+    return bool(environment) and all(environment.get(name) == value for name, value in change.items())
+
+
+UNQUOTED = [(shell, line) for shell in POSIX for line in ("eval $({})", "eval `{}`")]
+
+
+@pytest.mark.parametrize(("shell", "line"), UNQUOTED, ids=[f"{shell.name} {line}" for shell, line in UNQUOTED])
+def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path: Path) -> None:
+    @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(sessions, min_size=10, max_size=20))
+    def run(many: list[tuple[str, str, str]]) -> None:
+        change = {f"TCENV_T{n}_{m}": value for n, values in enumerate(many) for m, value in enumerate(values)}
+        change["TASKCLUSTER_CERTIFICATE"] = None
+        after, printed = evaluated(shell, line, dialect(canonical(shell.name)).statements(change), tmp_path)
+        assert has(after, change), printed
+
+    run()
+    after, _ = evaluated(shell, line, dialect(canonical(shell.name)).failure(), tmp_path)
+    assert not after
+
+
+OPTIONS = [
+    *((shell.name, options) for shell in POSIX for options in ("set -eu", "set -C", "set -f", "IFS=/:@")),
+    *((shell.name, "alias export=false unset=false false=true") for shell in POSIX),
+    ("bash", "shopt -s expand_aliases nullglob failglob extglob"),
+    ("bash", "set -k -H -a -T -E"),
+    ("bash", "set -o posix"),
+    ("zsh", "setopt extendedglob histexpand banghist nounset errreturn"),
+    ("zsh", "setopt ksharrays warncreateglobal posixbuiltins kshtypeset globassign braceccl"),
+    ("zsh", "emulate sh"),
+    ("zsh", "emulate ksh"),
+    ("mksh", "set -o posix"),
+    ("yash", "set -o posix"),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_under_options_and_aliases(name: str, options: str, tmp_path: Path) -> None:
+    shell = BY_NAME[name]
+    speaks = dialect(canonical(name))
+    after, printed = evaluated(shell, shell.line, speaks.statements(SESSION), tmp_path, before=options)
+    assert has(after, SESSION)
+    assert not printed
+    after, _ = evaluated(shell, shell.line, speaks.failure(), tmp_path, before=options)
+    assert not after
+
+
+CSH = [shell for shell in SHELLS if canonical(shell.name) == "tcsh"]
+
+
+@pytest.mark.parametrize("shell", CSH, ids=[shell.name for shell in CSH])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "set noglob",
+        "set nonomatch",
+        "set noclobber",
+        "set histchars=",
+        "set histchars='^,'",
+        "set echo_style=none",
+        "alias setenv 'echo no'; alias unsetenv 'echo no'; alias printf 'echo no'; alias false true",
+    ],
+)
+def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tmp_path: Path) -> None:
+    change = {**SESSION, "TCENV_TEXT": 'a  b {c} "d" é\t*?'}
+    after, printed = evaluated(shell, shell.line, dialect("tcsh").statements(change), tmp_path, before=options)
+    assert has(after, change), printed
+    after, _ = evaluated(shell, shell.line, dialect("tcsh").failure(), tmp_path, before=options)
+    assert not after
+
+
 @pytest.mark.parametrize("shell", POSIX, ids=[shell.name for shell in POSIX])
-@pytest.mark.parametrize("options", ["set -u", "set -e", "set -C", "alias export=false unset=false", "IFS=/:@"])
-def test_under_options_and_aliases(shell: RealShell, options: str, tmp_path: Path) -> None:
-    text, out = tmp_path / "text", tmp_path / "out"
-    text.write_text(
-        dialect(canonical(shell.name)).statements({"TCENV_A": "a/b:c@d", "TCENV_GONE": None, "TCENV_NEVER": None})
-    )
-    done = shell.run(f"{options}\n{shell.evaluate(f'cat {text}')} && {shell.dump(out)}", environ(TCENV_GONE="x"))
-    assert out.exists(), done.stderr
-    after = environment_after(out)
-    assert after["TCENV_A"] == "a/b:c@d"
-    assert "TCENV_GONE" not in after
+@pytest.mark.parametrize(
+    "before",
+    ["readonly TASKCLUSTER_ROOT_URL=old", "export TASKCLUSTER_CERTIFICATE; readonly TASKCLUSTER_CERTIFICATE=old"],
+)
+def test_a_read_only_variable_stops_the_evaluation(shell: RealShell, before: str, tmp_path: Path) -> None:
+    text = dialect(canonical(shell.name)).statements(SESSION)
+    after, printed = evaluated(shell, shell.line, text, tmp_path, before=before)
+    assert not after
+    assert "read" in printed
+
+
+ATTRIBUTES = [
+    ("bash", "declare -u"),
+    ("bash", "declare -i"),
+    ("bash", "declare -a"),
+    ("bash", "declare -A"),
+    ("zsh", "typeset -u"),
+    ("zsh", "typeset -i"),
+    ("zsh", "typeset -L3"),
+    ("zsh", "typeset -a"),
+    ("zsh", "typeset -A"),
+    ("ksh", "typeset -u"),
+    ("ksh", "typeset -i16"),
+    ("ksh", "typeset -L3"),
+    ("ksh", "typeset -A"),
+    ("mksh", "typeset -u"),
+    ("mksh", "typeset -i16"),
+    ("mksh", "typeset -L3"),
+]
+
+
+@pytest.mark.parametrize(("name", "attribute"), ATTRIBUTES)
+def test_what_a_variable_was_does_not_change_its_value(name: str, attribute: str, tmp_path: Path) -> None:
+    shell = BY_NAME[name]
+    before = f"unset TASKCLUSTER_CLIENT_ID; {attribute} TASKCLUSTER_CLIENT_ID"
+    after, printed = evaluated(shell, shell.line, dialect(name).statements(SESSION), tmp_path, before=before)
+    assert has(after, SESSION), printed
+
+
+def test_fish_unsets_in_every_scope(tmp_path: Path) -> None:
+    before = "set -U TASKCLUSTER_CERTIFICATE universal; set -g TASKCLUSTER_CERTIFICATE global"
+    shell = BY_NAME["fish"]
+    after, printed = evaluated(shell, shell.line, dialect("fish").statements(SESSION), tmp_path, before=before)
+    assert has(after, SESSION), printed
+    assert not printed
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=ids)
+def test_long_values_arrive_whole_or_not_at_all(shell: RealShell, tmp_path: Path) -> None:
+    for value in ("a" * 3000, '{"scopes": ["queue:*"]}' * 40, '{"scopes": ["queue:*"]}' * 1000, "é x" * 30_000):
+        change = {"TCENV_LONG": value, "TCENV_AFTER": "there"}
+        try:
+            text = dialect(canonical(shell.name)).statements(change)
+        except Unrepresentable:
+            assert canonical(shell.name) == "tcsh"
+            continue
+        after, printed = evaluated(shell, shell.line, text, tmp_path)
+        if shell.name == "csh" and len(value) > 3000:
+            assert not after
+            assert "Word too long" in printed
+        else:
+            assert has(after, change), printed[:500]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=ids)
+def test_in_the_C_locale_text_arrives_or_the_evaluation_fails(
+    shell: RealShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LANG")
+    monkeypatch.setenv("LC_ALL", "C")
+    speaks = dialect(canonical(shell.name))
+    after, printed = evaluated(shell, shell.line, speaks.statements({"TCENV_T": "é 漢字 🦊"}), tmp_path)
+    # yash reads characters, and knows only ASCII then.
+    assert not after if shell.name == "yash" else has(after, {"TCENV_T": "é 漢字 🦊"}), printed
+    after, printed = evaluated(shell, shell.line, speaks.statements(SESSION), tmp_path)
+    assert has(after, SESSION), printed
+
+
+# A statement, and then another whatever becomes of the first.
+REGARDLESS = {"elvish": "try {{ {} }} catch e {{ nop }}; {}", "nu": "try {{ {} }}; {}"}
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=ids)
 def test_failure_fails_and_changes_nothing(shell: RealShell, tmp_path: Path) -> None:
     text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
     text.write_text(dialect(canonical(shell.name)).failure(), newline="")
-    cat = f"^cat {text}" if shell.name == "nu" else f"cat {text}"
-    shell.run(shell.chain.format(shell.evaluate(cat), f"touch {reached}"), environ(TCENV_A="a"))
+    line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
+    shell.run(shell.chain.format(line, f"touch {reached}"), environ())
     assert not reached.exists()
-    assert not out.exists()
+    regardless = "try:\n    {}\nexcept Exception:\n    pass\n{}" if shell.name == "xonsh" else "{}; {}"
+    env = environ(TCENV_A="a", **OLD)
+    done = shell.run(REGARDLESS.get(shell.name, regardless).format(line, shell.dump(out)), env)
+    assert out.exists(), done.stderr
+    after = environment_after(out)
+    assert {name: after.get(name) for name in ("TCENV_A", *OLD)} == {"TCENV_A": "a", **OLD}
 
 
-# PowerShell and cmd could not be had: their text is held against their published rules, letter by letter.
+INTERACTIVE = {
+    "bash": ("bash", "--norc", "--noprofile"),
+    "zsh": ("zsh", "-f"),
+    "sh": ("dash", "-i"),
+    "ksh": ("ksh93", "-E"),
+    "mksh": ("mksh", "-i"),
+    "yash": ("yash", "--norcfile"),
+    "fish": ("fish", "--no-config"),
+    "tcsh": ("tcsh", "-f"),
+    "csh": ("bsd-csh", "-f"),
+    "elvish": ("elvish", "-norc"),
+}
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_at_a_prompt_history_and_its_exclamation_mark_do_no_harm(name: str, tmp_path: Path) -> None:
+    change = {**SESSION, "TCENV_TEXT": "!! a!b !x !$ ^a^b"}
+    text = tmp_path / "text"
+    text.write_text(dialect(canonical(name)).statements(change))
+    program, *flags = INTERACTIVE[name]
+    ready = "READY"
+    with Terminal([need(program), *flags], environ(PS1="$ ", **OLD), tmp_path) as terminal:
+        terminal.type(f"echo {ready}")
+        terminal.wait(lambda: terminal.screen().count(ready) > 1, "the shell")
+        terminal.type(BY_NAME[name].evaluate(f"cat {text}"))
+        assert has(terminal.environment(), change), terminal.screen()
+
+
+# PowerShell and cmd could not be had: their text is held against their published rules, letter by letter, and any text against
+# small readers made from these rules.
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         ("plain", "$Env:V = 'plain';\n"),
         ("it's", "$Env:V = 'it''s';\n"),
-        ("\u2018a\u2019b\u201ac\u201b", "$Env:V = '\u2018\u2018a\u2019\u2019b\u201a\u201ac\u201b\u201b';\n"),
-        ('$x `n "q" \u201cr\u201d', "$Env:V = '$x `n \"q\" \u201cr\u201d';\n"),
-        ("a\nb", "$Env:V = 'a\nb';\n"),
+        ('$x `n "q" # @{', "$Env:V = '$x `n \"q\" # @{';\n"),
+        ("a\u2019b", "$Env:V = (-join [char[]](97,8217,98));\n"),
+        ("a\nb", "$Env:V = (-join [char[]](97,10,98));\n"),
+        ("🦊", "$Env:V = (-join [char[]](55358,56714));\n"),
         (None, "Remove-Item -LiteralPath Env:V -ErrorAction Ignore;\n"),
     ],
 )
 def test_powershell_text(value: str | None, expected: str) -> None:
     assert dialect("pwsh").statements({"V": value}) == expected
+
+
+def read_as_powershell(output: bytes) -> dict[str, str]:
+    """The variables that PowerShell would set: bytes by the console's code page, lines joined anew by Out-String, then
+    single-quoted strings (whose end is any of five characters, and doubled is one) or numbers made characters."""
+    lines = re.split("\r\n|\r|\n", output.decode("cp437"))
+    text = "".join(line + "\r\n" for line in lines)
+    quote = "['\u2018\u2019\u201a\u201b]"
+    statement = re.compile(
+        rf"\s*\$Env:(\w+) = (?:{quote}((?:{quote}{{2}}|(?!{quote}).)*){quote}|\(-join \[char\[\]\]\(([\d,]+)\)\));",
+        re.DOTALL,
+    )
+    found, position = {}, 0
+    while match := statement.match(text, position):
+        name, quoted, numbers = match.groups()
+        if numbers:
+            units = b"".join(int(number).to_bytes(2, "little") for number in numbers.split(","))
+            found[name] = units.decode("utf-16-le")
+        else:
+            found[name] = re.sub(f"({quote}){quote}", r"\1", quoted)
+        position = match.end()
+    assert not text[position:].strip()
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(texts.filter(bool), min_size=1, max_size=5))
+@example([value for value in NASTY if value])
+def test_powershell_reads_any_text_back(values: list[str]) -> None:
+    change = {f"V{number}": value for number, value in enumerate(values)}
+    assert read_as_powershell(dialect("powershell").statements(change).encode()) == change
 
 
 @pytest.mark.parametrize(
@@ -165,10 +403,37 @@ def test_cmd_text(value: str | None, expected: str) -> None:
     assert dialect("cmd").statements({"V": value}) == expected
 
 
-@pytest.mark.parametrize("value", ["a\nb", "a\rb", "", "é", "\x1b"])
+def read_as_cmd(output: str) -> dict[str, str]:
+    """The variables that cmd would set: `for /f` leaves out lines that are empty or begin with `;`, and `set` takes what
+    stands between the first quote and the last."""
+    found = {}
+    for line in re.split("\r?\n", output):
+        if not line or line.startswith(";"):
+            continue
+        assert line.startswith('set "')
+        assert len(line) < 8192
+        name, _, value = line[5 : line.rindex('"')].partition("=")
+        found[name] = value
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text([chr(code) for code in range(32, 127)], min_size=1), min_size=1))
+@example(["x" * 8000])
+def test_cmd_reads_any_printable_ascii_back(values: list[str]) -> None:
+    change = {f"V{number}": value for number, value in enumerate(values)}
+    assert read_as_cmd(dialect("cmd").statements(change)) == change
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "", "é", "\x1b", "x" * 8001])
 def test_cmd_refuses_what_it_cannot_carry(value: str) -> None:
     with pytest.raises(Unrepresentable):
         dialect("cmd").statements({"V": value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_change_is_no_statement(name: str) -> None:
+    assert dialect(name).statements({}).strip() in ("", "{}")
 
 
 def test_every_name_leads_to_a_dialect() -> None:
