@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from tcenv.shells import canonical
 from tests.need import need
 from tests.shells.real import SHELLS, RealShell
-from tests.world import environ
+from tests.terminal import Terminal
+from tests.world import BIN, environ
 
 _DETECT = "from tcenv.shells.detect import detect_shell; print(detect_shell())"
 
@@ -52,6 +54,126 @@ def test_a_script_by_its_interpreter(program: str, detector: str, tmp_path: Path
     script.write_text(f"#!{need(program)}\n{detector}\ntrue\n")
     script.chmod(0o755)
     assert run(["tcsh", "-f", "-c", f"{script}; true"]) == program
+
+
+@pytest.mark.parametrize("applet", ["sh", "ash"])
+def test_the_shell_inside_of_busybox(applet: str, detector: str) -> None:
+    assert run(["fish", "--no-config", "-c", f"{need('busybox')} {applet} -c '{detector}; true'; true"]) == "sh"
+    assert run(["bash", "-c", f"exec -a -{applet} {need('busybox')} -c '{detector}; true'"]) == "sh"
+
+
+def test_busybox_is_no_shell_when_it_is_another_program(detector: str) -> None:
+    assert run(["fish", "--no-config", "-c", f"{need('busybox')} time {detector}; true"]) == "fish"
+
+
+@pytest.mark.parametrize("arguments", ["-m xonsh", f"-sE {BIN / 'xonsh'}", f"{BIN / 'xonsh'}"])
+def test_xonsh_is_a_python_program(arguments: str, detector: str) -> None:
+    command = f"{sys.executable} {arguments} --no-rc -c '{detector}'"
+    assert run(["bash", "-c", f"{command}; true"]) == "xonsh"
+
+
+def test_a_shell_by_a_related_name(detector: str) -> None:
+    assert run([need("mksh-static"), "-c", f"{detector}; true"]) == "mksh"
+    assert run([need("bsd-csh"), "-f", "-c", f"{detector}; true"]) == "tcsh"
+
+
+def test_a_wrapped_shell_by_its_own_name(detector: str, tmp_path: Path) -> None:
+    wrapped = tmp_path / ".zsh-wrapped"
+    shutil.copy(need("zsh"), wrapped)
+    assert run(["bash", "-c", f"exec -a zsh {wrapped} -f -c '{detector}; true'"]) == "zsh"
+
+
+def test_a_shell_that_was_replaced_while_it_ran(detector: str, tmp_path: Path) -> None:
+    shell = tmp_path / "zsh"
+    shutil.copy(need("zsh"), shell)
+    assert run([str(shell), "-f", "-c", f"rm {shell}; {detector}; true"]) == "zsh"
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_at_a_prompt(name: str, detector: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Terminal([need(name)], environ(None, SHELL=need("dash")), tmp_path) as terminal:
+        terminal.type(f"{detector} > {out}")
+        terminal.wait(lambda: out.exists() and out.read_text().endswith("\n"), "the answer")
+        assert out.read_text() == f"{name}\n"
+
+
+# What the kernel does not tell about another user's process, here for all.
+_UNREADABLE = """
+import os
+
+def readlink(path):
+    raise PermissionError(13, "Permission denied", path)
+
+os.readlink = readlink
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> str:
+    """A detector that may not see which program a process runs."""
+    path = tmp_path / "foreign.py"
+    path.write_text(_UNREADABLE + _DETECT + "\n")
+    return f"{sys.executable} {path}"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
+def test_the_shell_of_another_user(shell: RealShell, foreign: str) -> None:
+    caret = "^" if shell.name == "nu" else ""
+    done = shell.run(f"{caret}{foreign}\n{caret}true", environ(None, SHELL="/bin/false"))
+    assert done.stdout.strip() == canonical(shell.name), done.stderr
+
+
+def test_the_script_of_another_user(foreign: str, tmp_path: Path) -> None:
+    script = tmp_path / "deploy"
+    script.write_text(f"#!{need('zsh')} -f\n{foreign}\ntrue\n")
+    script.chmod(0o755)
+    assert run(["tcsh", "-f", "-c", f"{script}; true"]) == "zsh"
+
+
+# Elsewhere than on Linux: ps instead of /proc, as shellingham reads it.
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> str:
+    """A detector that goes by ps."""
+    need("ps")
+    path = tmp_path / "elsewhere.py"
+    path.write_text(f"import sys\nsys.platform = 'darwin'\n{_DETECT}\n")
+    return f"{sys.executable} {path}"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
+def test_each_shell_is_told_by_ps(shell: RealShell, elsewhere: str) -> None:
+    caret = "^" if shell.name == "nu" else ""
+    done = shell.run(f"{caret}{elsewhere}\n{caret}true", environ(None, SHELL="/bin/false"))
+    assert done.stdout.strip() == canonical(shell.name), done.stderr
+
+
+def test_a_login_shell_by_ps(elsewhere: str) -> None:
+    script = f'exec -a {{}} bash --norc --noprofile -c "{elsewhere}; true"'
+    assert run(["tcsh", "-f", "-c", f"bash -c '{script.format('-bash')}'"], SHELL="/bin/zsh") == "bash"
+    # What `su -` calls a shell says nothing; SHELL is then what it has set.
+    assert run(["tcsh", "-f", "-c", f"bash -c '{script.format('-su')}'"], SHELL="/bin/bash") == "bash"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shell"),
+    [
+        (["/usr/bin/qemu-x86_64", "/bin/bash", "-l"], "bash"),
+        (["/run/rosetta/rosetta", "/usr/bin/zsh"], "zsh"),
+        (["xonsh --no-rc /home/me/a.xsh"], "xonsh"),  # with setproctitle
+        (["python3", "/usr/local/bin/pyenv", "bash"], None),
+        (["busybox", "vi", "zsh"], None),
+        (["busybox"], None),
+        (["vi", "bash"], None),
+        (["/opt/microsoft/powershell/7/pwsh"], "powershell"),
+        ([""], None),
+        ([], None),
+    ],
+)
+def test_arguments_of_programs_that_are_not_here(arguments: list[str], shell: str | None) -> None:
+    from tcenv.shells.detect import _by_arguments
+
+    assert _by_arguments(arguments) == shell
 
 
 def test_make_runs_sh(detector: str, tmp_path: Path) -> None:
