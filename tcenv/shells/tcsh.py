@@ -38,4 +38,4 @@ def statements(change: Mapping[str, str | None]) -> str:
 
 
 def failure() -> str:
-    return "''false;\n"
+    return "false;\n"

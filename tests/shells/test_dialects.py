@@ -205,7 +205,7 @@ CSH = [shell for shell in SHELLS if canonical(shell.name) == "tcsh"]
         "set histchars=",
         "set histchars='^,'",
         "set echo_style=none",
-        "alias setenv 'echo no'; alias unsetenv 'echo no'; alias printf 'echo no'; alias false true",
+        "alias setenv 'echo no'; alias unsetenv 'echo no'; alias printf 'echo no'",
     ],
 )
 def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tmp_path: Path) -> None:
