@@ -1,6 +1,11 @@
 # Needs Python 3.11 or later, and nothing else; the tests install what they need beside it (.ci/install).
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first of these that is new enough and has venv (a name on the PATH may be a version manager's empty shim).
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --retries 5
+SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
+PYTHON_CODE := tcenv tests bench
 
 .PHONY: demo test check bench completions clean
 
@@ -8,31 +13,32 @@ demo: .venv/installed ## the main job, sign-in included, against the embedded sa
 	@$(BIN)/python -m tcenv.sandbox.demo
 
 test: .venv/developing ## all tests, in the real shells and a real browser
-	.ci/install
+	@.ci/install
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
 check: .venv/developing ## format, lint, types
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
-	shellcheck .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh
-	shfmt -d -i 2 -ci .ci/run .ci/install shell/init.bash shell/init.sh
+	shellcheck $(SHELL_CODE)
+	shfmt -d -i 2 -ci $(SHELL_CODE)
 
 bench: .venv/developing ## measure, and write docs/performance.md
-	.ci/install
+	@.ci/install
 	$(BIN)/python -m bench.run
 
 completions: .venv/developing ## generate completions/ anew
 	$(BIN)/python -m tcenv.completion
 
 .venv/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable .
 	@touch $@
 
 .venv/developing: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) --editable '.[dev]'
 	@touch $@
 
 clean:
-	rm -rf .venv .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -35,6 +35,12 @@ PROGRAMS = {
 CLOCKED = [name for name in PROGRAMS if name not in ("tcsh", "elvish")]
 
 
+# Which have the function and no hook, beside those above.
+FUNCTION_SHELLS = ("bash", "zsh", "fish", "sh", "busybox", "yash", "ksh", "mksh")
+# Whose prompts are traced for processes.
+TRACED = ("bash", "zsh", "fish", "ksh", "mksh")
+
+
 @pytest.fixture
 def deployment() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
@@ -212,7 +218,7 @@ def test_a_good_guest(shell: str, before: str, after: str, deployment: Sandbox, 
         assert "command not found" not in terminal.screen()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "sh", "ksh", "mksh"])
+@pytest.mark.parametrize("shell", FUNCTION_SHELLS)
 def test_the_function_passes_statuses_and_substitutions(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment)
     text = subprocess.run(
@@ -236,14 +242,19 @@ tcenv logout; echo g={status}
 echo "x$TASKCLUSTER_CLIENT_ID"
 """
     done = subprocess.run(
-        [program, "-c", script], env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        [program, *(["sh"] if shell == "busybox" else []), "-c", script],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
     )
     assert done.stdout.split() == [
         *("a=3", "b=2", "c=42", "d=0", f"{deployment.user}/tcenv", "e=0", "tcenv", "0.1.0", "f=0", "g=0", "x"),
     ], done.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "ksh", "mksh"])
+@pytest.mark.parametrize("shell", TRACED)
 def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
     """The steady state of the hook: no process is made. The shell is traced from outside, in a terminal."""
     env = environ(deployment)
@@ -297,3 +308,9 @@ def test_evaluated_under_strict_flags(shell: str) -> None:
     script = f'set -euC; eval "$({TCENV} init {shell})"; eval "$({TCENV} init {shell})"; echo fine'
     done = subprocess.run([program, "-c", script], env=environ(), capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+def test_the_table_in_the_documentation_is_what_is_tested() -> None:
+    from tests.table import PAGE, with_table
+
+    assert PAGE.read_text() == with_table(PAGE.read_text()), "run: python -m tests.table"

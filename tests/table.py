@@ -1,0 +1,52 @@
+"""The table of docs/shells.md, made from what the tests run over: `python -m tests.table` writes it, and a test keeps it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests import test_completion
+from tests.init import test_in_a_terminal
+from tests.shells.real import SHELLS
+
+PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
+MARKS = ("<!-- table, made by python -m tests.table -->", "<!-- end of the table -->")
+
+
+def _cells(name: str) -> list[str]:
+    terminal = set(test_in_a_terminal.PROGRAMS)
+    function = terminal | set(test_in_a_terminal.FUNCTION_SHELLS)
+    completion = {
+        attribute.removeprefix("test_").split("_")[0]
+        for attribute in dir(test_completion)
+        if attribute.startswith("test_")
+    }
+    short = {"nushell": "nu"}
+    completed = {short.get(shell, shell) for shell in completion}
+    hook = "—"
+    if name in terminal:
+        hook = "heals, unloads, tells the end" if name in test_in_a_terminal.CLOCKED else "heals, unloads"
+        if name in test_in_a_terminal.TRACED:
+            hook += "; no process, traced"
+    return ["yes", "yes", "yes", "yes" if name in function else "—", hook, "yes" if name in completed else "—"]
+
+
+def table() -> str:
+    """The table as it is to stand in the page."""
+    head = ["shell", "exports", "unset", "fail", "function", "hook", "completion"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for shell in SHELLS:
+        names = {"sh": "dash", "busybox": "busybox sh", "ksh": "ksh93", "csh": "csh (BSD)", "nu": "nushell"}
+        lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_cells(shell.name)]) + " |")
+    lines.append("| PowerShell, cmd | text only | text only | text only | — | — | — |")
+    return "\n".join(lines)
+
+
+def with_table(page: str) -> str:
+    """`page` with the table as it is now."""
+    pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
+    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{table()}\n{MARKS[1]}", page, flags=re.S)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))
