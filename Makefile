@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14 python; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --retries 5
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench
 
@@ -17,6 +17,7 @@ test: .venv/developing ## all tests, in the real shells and a real browser
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
 check: .venv/developing ## format, lint, types
+	@.ci/install
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
@@ -32,7 +33,7 @@ completions: .venv/developing ## generate completions/ anew
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(PIP) --editable .
 	@touch $@
 
