@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _CLEARED = ("TASKCLUSTER_", "TCENV_", "XDG_", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_", "GITHUB_", "DIRENV_")
-_KEPT_SKIP = "a skipped proof is no proof: "
+_NO_PROOF = "a skipped or excused proof is no proof: "
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,18 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """A skipped or an expectedly failing test is a failure."""
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.skipped:
+    _refuse_skip(outcome.get_result())  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """So is a module that skips itself as a whole."""
+    outcome = yield
+    _refuse_skip(outcome.get_result())  # type: ignore[attr-defined]
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped or hasattr(report, "wasxfail"):
+        reason = getattr(report, "wasxfail", None) or report.longrepr
         report.outcome = "failed"
-        report.longrepr = _KEPT_SKIP + str(report.longrepr)
+        report.longrepr = f"{_NO_PROOF}{reason}"
