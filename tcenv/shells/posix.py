@@ -24,10 +24,19 @@ def statements(change: Mapping[str, str | None]) -> str:
         # What the variable was, an array or upper case (`typeset -u`), would change the value or keep it from programs.
         steps.append(f"\\unset -v {name}")
         if value is not None:
-            # The value is not export's own argument: `nullglob` (unquoted) or `set -k` would take that away, and export
-            # without arguments prints the environment.
-            steps += [f"\\export {name}", f"{name}={quote(value)}"]
+            # The value is not export's own argument: `set -k` would take that away, and export without arguments prints
+            # the environment.
+            steps += [f"\\export {name}", *_assignments(name, value)]
     return " &&\n".join(steps) + ";\n" if steps else ""
+
+
+def _assignments(name: str, value: str) -> list[str]:
+    """An IPv6 address has brackets, and a word with both is a pattern of file names to an unquoted eval, quotes or not;
+    `nullglob` would take it away. So they do not stand in the same word."""
+    if "[" not in value:
+        return [f"{name}={quote(value)}"]
+    first, *rest = value.split("]")
+    return [f"{name}={quote(first)}", *(f'{name}="${name}"{quote("]" + part)}' for part in rest)]
 
 
 def failure() -> str:

@@ -89,10 +89,10 @@ def test_a_shell_that_was_replaced_while_it_ran(detector: str, tmp_path: Path) -
     assert run([str(shell), "-f", "-c", f"rm {shell}; {detector}; true"]) == "zsh"
 
 
-@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_at_a_prompt(name: str, detector: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "flag"), [("bash", "--norc"), ("zsh", "-f"), ("fish", "--no-config")])
+def test_at_a_prompt(name: str, flag: str, detector: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with Terminal([need(name)], environ(None, SHELL=need("dash")), tmp_path) as terminal:
+    with Terminal([need(name), flag], environ(None, SHELL=need("dash")), tmp_path) as terminal:
         terminal.type(f"{detector} > {out}")
         terminal.wait(lambda: out.exists() and out.read_text().endswith("\n"), "the answer")
         assert out.read_text() == f"{name}\n"

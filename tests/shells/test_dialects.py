@@ -166,6 +166,24 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
     assert not after
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("bash", "shopt -s nullglob"),
+        ("bash", "shopt -s failglob"),
+        ("bash", "shopt -s extglob dotglob globstar nocaseglob"),
+        ("bash", "set -k"),
+        ("zsh", "setopt nullglob extendedglob"),
+        ("yash", "set -o nullglob"),
+    ],
+)
+def test_an_ipv6_address_survives_an_unquoted_eval_of_patterns(name: str, options: str, tmp_path: Path) -> None:
+    change = {**SESSION, "TASKCLUSTER_ROOT_URL": "https://[2001:db8::1]:8080"}
+    after, printed = evaluated(BY_NAME[name], "eval $({})", dialect(name).statements(change), tmp_path, before=options)
+    assert has(after, change)
+    assert not printed
+
+
 OPTIONS = [
     *((shell.name, options) for shell in POSIX for options in ("set -eu", "set -C", "set -f", "IFS=/:@")),
     *((shell.name, "alias export=false unset=false false=true") for shell in POSIX),
