@@ -178,6 +178,14 @@ def test_the_light_reader_knows_the_declared_options() -> None:
             assert (kind != "flag") == options[name].takes_value, (words, name)
 
 
+def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    for done in (tcenv("env", "--shell", "nosuch", env=env), tcenv("login", env={**env, "TCENV_SHELL": "nosuch"})):
+        assert (done.returncode, done.stdout) == (2, "false\n")
+        assert "Traceback" not in done.stderr
+        assert "nosuch" in done.stderr
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_completions_are_current(name: str) -> None:
     folder = Path(__file__).parent.parent / "completions"

@@ -11,6 +11,7 @@ from typing import Any
 from tcenv import environment
 from tcenv import profile as profiles
 from tcenv.cli import say
+from tcenv.cli.statements import evaluation_line
 from tcenv.errors import CredentialsRejected, DeploymentError
 from tcenv.session import Session
 from tcenv.store import Store, load_session, open_store
@@ -109,7 +110,7 @@ def _show(session: Session | None, facts: dict[str, Any]) -> None:
         ("profile", f"{session.profile} (store: {facts['store']})"),
         ("good until", f"{moment(session.expires)} ({left})" if session.is_live() else "expired"),
         ("state", state),
-        ("this shell", _LOADED[facts["loaded"]]),
+        ("this shell", _LOADED[facts["loaded"]].format(evaluation_line("env", None))),
         ("scopes", _scopes(facts["scopes"])),
     ]
     for label, value in rows:
@@ -124,7 +125,7 @@ def _show(session: Session | None, facts: dict[str, Any]) -> None:
 _LOADED = {
     "yes": "has it loaded",
     "no": "has not loaded it",
-    "stale": 'has an older token of it: eval "$(tcenv env)"',
+    "stale": "has an older token of it; for the new one: {}",
     "temporary": "has temporary credentials cut from it",
     "other": "has other credentials",
 }

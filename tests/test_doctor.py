@@ -1,0 +1,56 @@
+"""`tcenv doctor` finds what is wrong, and says how to mend it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ, signed_in, tcenv
+
+
+def findings(env: dict[str, str]) -> dict[str, dict[str, str]]:
+    done = tcenv("doctor", "--json", env=env)
+    return {finding["check"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_a_sound_machine(home: Path) -> None:
+    (home / ".bashrc").write_text('eval "$(tcenv init bash)"\n')
+    with Sandbox() as sandbox:
+        env = signed_in(sandbox)
+        done = subprocess.run(
+            ["bash", "-c", f"{TCENV} doctor; echo $?"], env=env, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout == "0\n"
+        for words in ("shell: bash", "mentions tcenv", "127.0.0.1 and ::1", "runtime, 1 session", "clock: agrees"):
+            assert words in done.stderr
+
+
+def test_what_is_wrong_is_named_with_its_mend(home: Path) -> None:
+    with Sandbox() as sandbox:
+        sandbox.clock_offset = 2 * 3600
+        env = environ(sandbox, TASKCLUSTER_CERTIFICATE="left over", BROWSER="no-such-browser %s")
+        found = findings(env)
+        assert found["clock"]["state"] == "bad"
+        assert "2 h" in found["clock"]["text"] or "1 h" in found["clock"]["text"]
+        assert "timedatectl" in found["clock"]["mend"]
+        assert found["variables"]["state"] == "bad"
+        assert found["browser"]["state"] == "note"
+        assert found["start-up file"]["mend"]
+    gone = findings(environ(sandbox))
+    assert gone["deployment"]["state"] == "bad"
+    (home / "run").chmod(0o700)
+    store = home / "run" / "tcenv"
+    store.mkdir(mode=0o755, exist_ok=True)
+    store.chmod(0o755)
+    assert "chmod 700" in findings(environ(sandbox))["store"]["mend"]
+    (home / ".config/tcenv").mkdir(parents=True)
+    (home / ".config/tcenv/config.toml").write_text("nonsense = 1\n")
+    assert "line 1" in findings(environ(sandbox))["configuration"]["text"]
+
+
+def test_the_exit_status_tells() -> None:
+    with Sandbox() as sandbox:
+        assert tcenv("doctor", env=environ(sandbox, SHELL="/bin/bash")).returncode == 0
+    assert tcenv("doctor", env=environ(sandbox, SHELL="/bin/bash")).returncode == 1
