@@ -139,7 +139,9 @@ def test_the_sdist_has_what_building_and_testing_takes(sdist: Path) -> None:
 
 def test_pip_makes_a_command_of_it(installed: Path) -> None:
     script = installed / "tcenv"
-    assert script.read_text().splitlines()[0] == f"#!{installed / 'python'}"
+    # Our own launcher, not the one that installers generate: that one costs half an interpreter start.
+    ours = (PROJECT / "tcenv/bin/tcenv").read_text().splitlines()
+    assert script.read_text().splitlines() == [f"#!{installed / 'python'}", *ours[1:]]
     assert script.stat().st_mode & 0o111 == 0o111
     for command in ([script], [installed / "python", "-m", "tcenv"]):
         done = _run([*command, "--version"])
