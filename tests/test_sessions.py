@@ -300,7 +300,7 @@ def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: P
     assert done.returncode == 0, done.stderr
     assert json.loads((home / "status").read_text())["store"] == "keyring"
     assert deployment.approvals == 1
-    token = next(line for line in (home / "first").read_text().splitlines() if "ACCESS_TOKEN" in line).split("'")[1]
+    token = next(line for line in (home / "first").read_text().splitlines() if "ACCESS_TOKEN='" in line).split("'")[1]
     leaks = [
         path
         for path in home.rglob("*")

@@ -38,7 +38,7 @@ CLOCKED = [name for name in PROGRAMS if name not in ("tcsh", "elvish")]
 # Which have the function and no hook, beside those above.
 FUNCTION_SHELLS = ("bash", "zsh", "fish", "sh", "busybox", "yash", "ksh", "mksh")
 # Whose prompts are traced for processes.
-TRACED = ("bash", "zsh", "fish", "ksh", "mksh")
+TRACED = ("bash", "zsh", "fish", "ksh", "mksh", "tcsh")
 
 
 @pytest.fixture
