@@ -12,9 +12,10 @@ PYTHON_CODE := tcenv tests bench
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
 
+# xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
 test: .venv/developing ## all tests, in the real shells and a real browser
 	@.ci/install
-	$(BIN)/pytest -q -n 2 --dist worksteal
+	$(BIN)/pytest -q -p no:xonsh -n 2 --dist worksteal
 
 check: .venv/developing ## format, lint, types
 	@.ci/install
