@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import statistics
@@ -17,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.measure import Row, ratio, seconds
-from bench.world import World, have
+from bench.peers import gh_with_a_token, obtain
+from bench.world import World, build_go_peers, have
 
 
 def _sign_in(world: World, env: dict[str, str] | None = None) -> None:
@@ -53,12 +55,6 @@ def commands(world: World) -> Iterator[Row]:
             else ""
         )
         yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), _bare(world)), bound, note=note)  # type: ignore[misc]
-
-
-_BROWSER = """
-import sys, time
-open(sys.argv[1], "w").write(repr(time.time()))
-"""
 
 
 def signing_in(world: World) -> Iterator[Row]:
@@ -281,54 +277,37 @@ def memory(world: World) -> Iterator[Row]:
 
 
 def peers(world: World) -> Iterator[Row]:
-    """Other tools' quickest comparable commands, by hyperfine in one run."""
+    """Other tools' quickest comparable commands, by hyperfine in one run: those that print what is stored, and bare starts."""
     hyperfine = have("hyperfine")
     if hyperfine is None:
         yield Row("peers", None, None, note="not measured: no hyperfine here")
         return
     _sign_in(world)
-    found = {
-        "tcenv env": [world.tcenv, "env", "--shell", "bash"],
-        "tcenv --profiles": [world.tcenv, "--profiles"],
-    }
-    missing = []
+    gh_with_a_token(world)
+    found = {"tcenv env": [world.tcenv, "env", "--shell", "bash"]}
+    missing = {}
     for name, program, words in (
-        ("direnv version", "direnv", ["version"]),
-        ("gh --version", "gh", ["--version"]),
+        ("gh auth token", "gh", ["auth", "token"]),
+        ("direnv stdlib", "direnv", ["stdlib"]),
         ("taskcluster version (Go)", "client-shell", ["version"]),
         ("aws-vault --version (Go)", "aws-vault", ["--version"]),
+        ("gh --version", "gh", ["--version"]),
+        ("direnv version", "direnv", ["version"]),
     ):
-        path = have(program)
+        path, reason = obtain(program)
         if path is None:
-            missing.append(name)
+            missing[name] = reason
         else:
             found[name] = [path, *words]
     out = world.home / "hyperfine.json"
-    commands = [" ".join(words) for words in ([world.python, "-c", "pass"], *found.values())]
-    subprocess.run(
-        [
-            hyperfine,
-            "-N",
-            "-i",
-            "--warmup",
-            "3",
-            "--runs",
-            "40",
-            "--style",
-            "none",
-            "--export-json",
-            str(out),
-            *commands,
-        ],
-        env=world.env,
-        check=True,
-        capture_output=True,
-    )
+    settings = ["-N", "--warmup", "3", "--runs", "40", "--style", "none", "--export-json", str(out)]
+    compared = [shlex.join(words) for words in ([world.python, "-c", "pass"], *found.values())]
+    subprocess.run([hyperfine, *settings, *compared], env=world.env, check=True, capture_output=True)
     medians = [result["median"] for result in json.loads(out.read_text())["results"]]
     for name, median in zip(found, medians[1:], strict=True):
         yield Row(name, median / medians[0], None)
-    for name in missing:
-        yield Row(name, None, None, note="not measured: it is not on this machine")
+    for name, reason in missing.items():
+        yield Row(name, None, None, note=f"not measured: {reason}")
 
 
 GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -28,14 +29,19 @@ class World:
     home: Path
 
 
+@functools.cache
 def _installed() -> Path:
-    """A virtual environment with this checkout installed into it, kept in .bench and renewed each time."""
+    """A virtual environment with this checkout installed into it by the pip that comes with Python, kept in .bench; tcenv in
+    it is renewed once a run, the rest when the requirements have changed."""
     folder = PROJECT / ".bench" / "venv"
     # Installers compile what they install unless told not to; interpreted sources would be measured else.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    if not folder.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, env=env)
+    stamp = folder / "installed"
+    requirements = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != requirements:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, env=env)
         subprocess.run([folder / "bin/pip", "install", "-q", str(PROJECT)], check=True, env=env)
+        stamp.write_text(requirements, encoding="utf-8")
     else:
         command = [folder / "bin/pip", "install", "-q", "--force-reinstall", "--no-deps", str(PROJECT)]
         subprocess.run(command, check=True, env=env)
@@ -66,3 +72,26 @@ def have(program: str) -> str | None:
     """The path of a program, of the project's own tools or the machine's."""
     own = PROJECT / ".tools" / "bin" / program
     return str(own) if own.exists() else shutil.which(program)
+
+
+_GO_PEERS = {
+    "client-shell": "github.com/taskcluster/taskcluster/v106/clients/client-shell@latest",
+    "aws-vault": "github.com/99designs/aws-vault/v7@latest",
+}
+
+
+def build_go_peers() -> dict[str, str]:
+    """Build the peers that are Go programs into .tools/bin, where Go is there; the reasons why not, by program."""
+    reasons = {}
+    for program, module in _GO_PEERS.items():
+        if have(program):
+            continue
+        go = shutil.which("go")
+        if go is None:
+            reasons[program] = "Go is not on this machine"
+            continue
+        env = {**os.environ, "GOBIN": str(PROJECT / ".tools" / "bin")}
+        done = subprocess.run([go, "install", module], env=env, capture_output=True, text=True)
+        if done.returncode != 0:
+            reasons[program] = f"the Go module proxy did not serve {module}"
+    return reasons
