@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.measure import Row, ratio, seconds
 from bench.peers import gh_with_a_token, obtain
-from bench.world import World, build_go_peers, have
+from bench.world import World, have
 
 
 def _sign_in(world: World, env: dict[str, str] | None = None) -> None:

@@ -85,6 +85,17 @@ def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
     assert deployment.approvals == 1
 
 
+def test_a_browser_that_stays_is_no_child_of_the_command(deployment: Sandbox, tmp_path: Path) -> None:
+    browser = tmp_path / "browser.py"
+    browser.write_text(
+        "import sys, time\nfrom tcenv.sandbox.approve import approve\napprove(sys.argv[1])\ntime.sleep(5)\n"
+    )
+    env = environ(deployment, BROWSER=f"{sys.executable} {browser} %s")
+    program = "import os\ntry:\n    print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError:\n    print('no child')"
+    done = tcenv("exec", "--", sys.executable, "-c", program, env=env)
+    assert done.stdout == "no child\n", done.stderr
+
+
 def test_exec_without_a_command_is_a_usage_error(deployment: Sandbox) -> None:
     for arguments in (["exec"], ["exec", "--"], ["exec", "ls", "-l"]):
         assert tcenv(*arguments, env=environ(deployment)).returncode == 2

@@ -233,7 +233,7 @@ def test_a_damaged_session_counts_as_none_and_is_said_so(content: bytes, deploym
     assert login(env).returncode == 0
 
 
-@pytest.mark.parametrize("attack", ["open", "link", "file link", "readable file"])
+@pytest.mark.parametrize("attack", ["open", "link", "file link", "readable file", "owner"])
 def test_an_unsafe_store_is_refused_with_the_reason(attack: str, deployment: Sandbox, home: Path) -> None:
     env = signed_in(deployment)
     folder, path = session_file(env).parent, session_file(env)
@@ -245,11 +245,16 @@ def test_an_unsafe_store_is_refused_with_the_reason(attack: str, deployment: San
     elif attack == "file link":
         path.rename(home / "moved")
         path.symlink_to(home / "moved")
+    elif attack == "owner":
+        if os.geteuid() != 0:
+            return  # only root can give a directory away; where the tests run in CI, it is
+        os.chown(folder, 65534, 65534)
     else:
         path.chmod(0o644)
     done = tcenv("env", "--shell", "sh", env=env)
     assert (done.returncode, done.stdout) == (1, "\\false;\n")
-    assert "symbolic link" in done.stderr if "link" in attack else "open to other users" in done.stderr
+    reason = "symbolic link" if "link" in attack else "another user" if attack == "owner" else "open to other users"
+    assert reason in done.stderr
 
 
 def test_a_session_is_never_offered_for_another_root_url(deployment: Sandbox) -> None:

@@ -26,7 +26,8 @@ def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[S
     else:
         profile = resolve_to_open(argument, options)
         store = open_store(profiles.store_name())
-        if scopes and load_session(store, profile.name, profile.root_url, lambda text: None) is None:
+        stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
+        if scopes and (stored is None or not stored.has_time_left()):
             # Nothing to cut from: what the command needs is what is asked for.
             profile = resolve_to_open(argument, {**options, "scopes": list(scopes)})
         display = Waiting(profile)

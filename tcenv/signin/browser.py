@@ -93,6 +93,24 @@ def _start(arguments: list[str]) -> bool | None:
     """Whether the program is doing its work or has done it well; None where there is no such program."""
     if not arguments:
         return None
+    if not hasattr(os, "fork"):
+        return _run(arguments)
+    # A process in between, which ends soon, so that the browser is no child of ours: what `exec` becomes would not know it.
+    child = os.fork()
+    if child == 0:
+        code = _EXIT_CODES[False]
+        try:
+            code = _EXIT_CODES[_run(arguments)]
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return next((outcome for outcome, own in _EXIT_CODES.items() if own == code), False)
+
+
+_EXIT_CODES: dict[bool | None, int] = {True: 0, False: 1, None: 2}
+
+
+def _run(arguments: list[str]) -> bool | None:
     try:
         process = subprocess.Popen(
             arguments,
