@@ -331,6 +331,9 @@ def test_status_tells_the_truth(deployment: Sandbox) -> None:
     assert disabled.returncode == 3
     assert json.loads(disabled.stdout)["problem"].startswith("disabled")
     assert tcenv("status", env=env).returncode == 3
+    # What the deployment rejects for good is not handed out again: the next login asks the browser.
+    assert login(env).returncode == 0
+    assert deployment.approvals == 2
 
 
 def test_status_offline_needs_no_network() -> None:

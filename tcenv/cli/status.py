@@ -12,7 +12,7 @@ from tcenv import environment
 from tcenv import profile as profiles
 from tcenv.cli import say
 from tcenv.cli.statements import evaluation_line
-from tcenv.errors import CredentialsRejected, DeploymentError
+from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
 from tcenv.session import Session
 from tcenv.store import Store, load_session, open_store
 from tcenv.text import duration, moment, printable
@@ -80,7 +80,7 @@ def _verify(session: Session, store: Store, facts: dict[str, Any]) -> None:
         vouched = Deployment(session.root_url).vouch(session.credentials)
     except CredentialsRejected as rejection:
         facts.update(signed_in=False, problem=f"{rejection.reason}: {rejection.message}", hint=rejection.hint)
-        if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
+        if rejection.reason in ("expired", "disabled", "deleted", "bad-token") and _is_stored(session, store):
             store.forget(session.profile)
         return
     except DeploymentError as error:
@@ -91,6 +91,15 @@ def _verify(session: Session, store: Store, facts: dict[str, Any]) -> None:
         facts["scopes"] = list(vouched.scopes)
     if vouched.client is not None:
         facts["expires"] = datetime.fromtimestamp(vouched.client.expires, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _is_stored(session: Session, store: Store) -> bool:
+    """Whether the store still has this session: another terminal may have renewed it while the deployment was asked."""
+    try:
+        stored = store.load(session.profile)
+    except TcenvError:
+        return False
+    return stored is not None and stored.credentials == session.credentials
 
 
 def _show(session: Session | None, facts: dict[str, Any]) -> None:
