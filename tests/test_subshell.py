@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,16 @@ def outer(env: dict[str, str], folder: Path) -> Terminal:
     return Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder)
 
 
+def state_of(*arguments: str) -> str | None:
+    """The state of the process with this command line (S sleeping, T stopped), None where there is none."""
+    wanted = "\0".join(arguments) + "\0"
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "cmdline").read_text(errors="replace") == wanted:
+                return (folder / "stat").read_text().rpartition(")")[2].split()[0]
+    return None
+
+
 @pytest.mark.parametrize("shell", STARTUP)
 def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
     shell: str, deployment: Sandbox, tmp_path: Path, home: Path
@@ -87,13 +99,16 @@ def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for("(tcenv:")
-        terminal.type("sleep 100")
-        time.sleep(0.7)
+        # A length of its own, by which its process is found among others'.
+        length = f"100.{random.randrange(10**9)}"
+        terminal.type(f"sleep {length}")
+        terminal.wait(lambda: state_of("sleep", length) == "S", "the job")
         terminal.keys("C-z")
-        terminal.wait(lambda: "topped" in terminal.screen() or "suspended" in terminal.screen(), "the stopped job")
+        terminal.wait(lambda: state_of("sleep", length) == "T", "the stopped job")
         terminal.type("fg")
-        time.sleep(0.7)
+        terminal.wait(lambda: state_of("sleep", length) == "S", "the job again")
         terminal.keys("C-c")
+        terminal.wait(lambda: state_of("sleep", length) is None, "the end of the job")
         terminal.type("echo still''-here")
         terminal.wait_for("still-here")
         terminal.resize(101, 33)

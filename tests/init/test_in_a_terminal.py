@@ -266,6 +266,9 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
     own = "function fish_prompt; echo '> '; end; function fish_title; end" if shell == "fish" else ""
     with start(shell, tmp_path, env, after=own) as plain:
         plain.environment()
+        plain.type("echo at-the-pro''mpt")
+        plain.wait_for("at-the-prompt")
+        time.sleep(0.5)
         pid = plain._run("display-message", "-p", "-t", "t", "#{pane_pid}").strip()
         strace = subprocess.Popen(
             [need("strace"), "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork,execve", "-o", str(trace), "-p", pid],
