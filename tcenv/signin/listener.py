@@ -357,7 +357,7 @@ def _is_complete(received: bytearray) -> bool:
 
 def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
     """Path and query of a request that has the marks of a browser's navigation to `host` (with its port), and whether it
-    comes from a program that keeps a history. Raises Refused."""
+    comes from a browser whose history keeps the address of a plain redirect. Raises Refused."""
     head, _, body = request.partition(b"\r\n\r\n")
     line, *fields = head.split(b"\r\n")
     words = line.split(b" ")
@@ -368,18 +368,19 @@ def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
     if body:
         raise Refused(400)
     hosts = []
-    keeps_history = False
+    chromium = encodes = False
     for name, value in map(_parse_field, fields):
         if name == b"host":
             hosts.append(value)
         elif name in _NEVER or value not in _NAVIGATION.get(name, (value,)):
             raise Refused(403)
-        # All browsers send it; curl, say, does not, and follows no `Refresh` either.
-        keeps_history = keeps_history or name == b"accept-encoding"
+        chromium = chromium or (name == b"user-agent" and b"Chrome/" in value)
+        encodes = encodes or name == b"accept-encoding"
     if hosts != [host.encode("ascii")]:
         raise Refused(421)
     path, _, query = words[1].decode("ascii").partition("?")
-    return path, query, keeps_history
+    # Chromium and its kin keep the address of a plain redirect. What only says that it is one may follow no `Refresh`.
+    return path, query, chromium and encodes
 
 
 def _parse_field(line: bytes) -> tuple[bytes, bytes]:

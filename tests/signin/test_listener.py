@@ -84,6 +84,19 @@ def test_a_browser_is_led_away_from_the_address_with_the_token() -> None:
     assert TOKEN.encode() not in redirect + detour + page
 
 
+def test_a_program_that_is_no_browser_is_sent_to_the_page_itself() -> None:
+    """A client that follows redirects and knows no `Refresh` sees the page, whatever it accepts."""
+    import urllib.request
+
+    with Waiting(outcome=SIGNED_IN) as waiting:
+        url = f"http://localhost:{waiting.port}{waiting.secret}?{QUERY}"
+        request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip, deflate"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+            assert b"You are signed in" in answer.read()
+            assert TOKEN not in answer.url
+
+
 def test_what_is_taken_does_not_show_its_token() -> None:
     assert TOKEN not in f"{CREDENTIALS} {CREDENTIALS!r}"
 
