@@ -77,13 +77,18 @@ def test_the_only_program_is_direnv_itself(project: Path, tmp_path: Path) -> Non
 
     def programs() -> list[str]:
         subprocess.run(
-            [need("strace"), "-f", "-qq", "-e", "trace=execve", "-o", str(trace), need("direnv"), "export", "bash"],
+            [need("strace"), "-ff", "-qq", "-e", "trace=execve", "-o", str(trace), need("direnv"), "export", "bash"],
             env=env,
             cwd=project,
             capture_output=True,
             timeout=60,
         )
-        return [match[1].rpartition("/")[2] for match in re.finditer(r'execve\("([^"]+)".* = 0', trace.read_text())]
+        # A file for each process: in one, calls that overlap would be cut in two.
+        files = list(tmp_path.glob("trace.*"))
+        text = "".join(path.read_text() for path in files)
+        for path in files:
+            path.unlink()
+        return [match[1].rpartition("/")[2] for match in re.finditer(r'execve\("([^"]+)".* = 0', text)]
 
     with_library = programs()
     envrc(project, "export A=1 B=2 C=3\n")
