@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -118,8 +119,7 @@ def test_metadata(wheel: Path) -> None:
 
 
 def test_the_sdist_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(sdist, tmp_path)
     (tree,) = tmp_path.iterdir()
     again = _build(tree, "wheel", tmp_path / "wheel")
     assert again.name == wheel.name
