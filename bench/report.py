@@ -27,6 +27,9 @@ def markdown(groups: list[tuple[str, list[Row]]]) -> str:
         "",
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.",
         "",
+        "Not measured: other systems than this one, PowerShell and cmd, the store in the keyring, and what a row says so of.",
+        "A cold start after a boot, with nothing of it in the disk cache, is not measured either.",
+        "",
         "![Ratios against their bounds](performance.svg)",
         "",
     ]
