@@ -54,7 +54,11 @@ use_taskcluster() {
       ;;
   esac
   # A file that is not there yet is watched too: a login anywhere shows at the next prompt.
-  watch_file "$directory/$profile.session" "$config" "$state/keyring-profiles"
+  if [[ -n $directory ]]; then
+    watch_file "$directory/$profile.session" "$config"
+  else
+    watch_file "$state/keyring-profiles" "$config"
+  fi
 
   if [[ -z $known || -z $directory ]]; then
     # The configuration has changed, or a keyring holds the session: the program itself knows more.

@@ -249,4 +249,4 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
             document["default"] = profile
     result = tomlkit.dumps(document)
     parse(result, path)
-    write_privately(path, result.encode(), keep_mode=True)
+    write_privately(path, result.encode(), keep_mode=True, durable=True)

@@ -27,11 +27,13 @@ def make_private_directory(path: str) -> None:
         ) from None
 
 
-def write_privately(path: str, data: bytes, *, mtime_ns: int | None = None, keep_mode: bool = False) -> None:
+def write_privately(
+    path: str, data: bytes, *, mtime_ns: int | None = None, keep_mode: bool = False, durable: bool = False
+) -> None:
     """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600.
 
     `keep_mode` is for files that hold no secret and that the user may have linked or opened to others; a symbolic link
-    there is followed. Raises StoreError, OSError."""
+    there is followed. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError, OSError."""
     if keep_mode:
         path = os.path.realpath(path)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -46,8 +48,9 @@ def write_privately(path: str, data: bytes, *, mtime_ns: int | None = None, keep
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         if keep_mode:
             with suppress(FileNotFoundError):
                 os.chmod(temporary, os.stat(path).st_mode & 0o777)

@@ -54,7 +54,7 @@ class DirectoryStore:
     def save(self, session: Session) -> None:
         path = os.path.join(self.directory, session.profile + sessionfile.SUFFIX)
         try:
-            write_privately(path, session.encode())
+            write_privately(path, session.encode(), durable=self.name == "file")
         except OSError as error:
             raise self._refusal(error) from None
 
