@@ -28,6 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
     monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("SHELL", "/bin/bash")
     monkeypatch.chdir(home)
     yield home
 
