@@ -1,0 +1,129 @@
+"""Whose process is at the other end of a loopback connection: the kernel is asked, never the program. Imports next to
+nothing, and never guesses: what the kernel does not tell is unknown, and whoever is unknown is refused."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Elsewhere nobody tells whose a connection is; docs/security.md says what that means.
+KERNEL_TELLS = sys.platform == "linux"
+
+# linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST = 1
+_HEADER = "=IHHII"
+_HEADER_SIZE = 16
+_ANY = 0xFFFFFFFF
+# The states (net/tcp_states.h) of a connection that a program still holds: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT.
+_HELD = (1, 4, 5, 8)
+# What stands before an IPv4 address in a socket of both families.
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+
+
+def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
+    """Whether the connection between our `local` address and `remote` (as `getsockname` and `getpeername` tell them)
+    comes from a process of this user, or of root. Where no kernel tells (see `KERNEL_TELLS`), everybody's does."""
+    if not KERNEL_TELLS:
+        return True
+    return owner_of_peer(local, remote) in (os.geteuid(), 0)
+
+
+def owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int | None:
+    """The user id that owns the other end of a TCP connection of this machine, None where it is unknown.
+
+    `local` and `remote` are our own end's addresses as `getsockname` and `getpeername` tell them. A socket that has been
+    closed belongs to nobody any more (the kernel shows it as root's, without an inode): unknown. To be asked while the
+    connection is being answered."""
+    if not KERNEL_TELLS:
+        return None
+    try:
+        here, there = _address(local), _address(remote)
+    except (ValueError, OSError, IndexError):
+        return None
+    if len(here[0]) != len(there[0]):
+        return None
+    try:
+        return _by_netlink(here, there)
+    except OSError:
+        # Some containers have no such sockets.
+        return _by_proc(here, there)
+
+
+def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
+    """The address as 4 or 16 bytes, and the port."""
+    from socket import AF_INET, AF_INET6, inet_pton
+
+    host, port = str(name[0]).partition("%")[0], name[1]
+    if not isinstance(port, int) or not 0 < port < 65536:
+        raise ValueError("not a port")
+    packed = inet_pton(AF_INET6 if ":" in host else AF_INET, host)
+    # An IPv4 connection to a socket of both families.
+    return packed.removeprefix(_MAPPED), port
+
+
+def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> int | None:
+    """Ask for the one socket with these ends. Raises OSError where the kernel takes no such question."""
+    import socket
+    import struct
+
+    family = socket.AF_INET if len(here[0]) == 4 else socket.AF_INET6
+    # The other end's own view: its address is the source.
+    ports = struct.pack(">HH", there[1], here[1])
+    ends = ports + there[0].ljust(16, b"\0") + here[0].ljust(16, b"\0")
+    question = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ANY) + ends + struct.pack("=III", 0, _ANY, _ANY)
+    size = _HEADER_SIZE + len(question)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(1)
+        kernel.send(struct.pack(_HEADER, size, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0) + question)
+        answer = kernel.recv(8192)
+    kind = struct.unpack_from(_HEADER, answer)[1]
+    if kind != _SOCK_DIAG_BY_FAMILY:
+        # An error: ENOENT says that there is no such socket, all others that the question was not understood.
+        (code,) = struct.unpack_from("=i", answer, _HEADER_SIZE)
+        if code == -2:
+            return None
+        raise OSError(-code, "the kernel does not tell")
+    state = answer[_HEADER_SIZE + 1]
+    uid, inode = struct.unpack_from("=II", answer, _HEADER_SIZE + 4 + 48 + 12)
+    # The kernel falls back to a socket that listens at that port: not the one that was asked for.
+    told = answer[_HEADER_SIZE + 4 : _HEADER_SIZE + 4 + 36]
+    same = told in (ends, ports + _MAPPED + there[0] + _MAPPED + here[0])
+    return uid if same and inode and state in _HELD else None
+
+
+def _by_proc(here: tuple[bytes, int], there: tuple[bytes, int]) -> int | None:
+    """The same from the tables in /proc/net, which every Linux has."""
+    wanted = [("tcp", here[0], there[0])] if len(here[0]) == 4 else [("tcp6", here[0], there[0])]
+    if len(here[0]) == 4:
+        wanted.append(("tcp6", _MAPPED + here[0], _MAPPED + there[0]))
+    for table, ours, theirs in wanted:
+        ends = [_in_table(theirs, there[1]), _in_table(ours, here[1])]
+        for fields in _rows(table):
+            if fields[1:3] == ends and int(fields[3], 16) in _HELD:
+                return int(fields[7]) if fields[9] != "0" else None
+    return None
+
+
+def _rows(table: str) -> Iterator[list[str]]:
+    try:
+        with open(f"/proc/net/{table}", encoding="ascii") as rows:
+            next(rows, None)
+            for row in rows:
+                fields = row.split()
+                if len(fields) > 9:
+                    yield fields
+    except OSError:
+        return
+
+
+def _in_table(address: bytes, port: int) -> str:
+    """An end as the tables write it: words of four bytes in the machine's order."""
+    words = (address[start : start + 4] for start in range(0, len(address), 4))
+    swap = -1 if sys.byteorder == "little" else 1
+    return "".join(word[::swap].hex().upper() for word in words) + f":{port:04X}"
