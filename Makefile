@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench
 
-.PHONY: demo test check bench completions clean
+.PHONY: demo test check bench generated clean
 
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
@@ -29,8 +29,8 @@ bench: .venv/developing ## measure, and write docs/performance.md
 	@.ci/install
 	$(BIN)/python -m bench.run
 
-completions: .venv/developing ## generate completions/ anew
-	$(BIN)/python -m tcenv.completion
+generated: .venv/developing ## write anew what is made from the command line's declaration
+	$(BIN)/python -m tcenv.cli.generate
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }

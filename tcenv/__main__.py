@@ -16,20 +16,20 @@ def main() -> int:
     """Run the command line of this process; the exit status."""
     arguments = sys.argv[1:]
     if arguments and arguments[0] in _HOT:
-        from tcenv import quick
+        from tcenv.cli import hotpath
 
-        status = quick.run(arguments)
+        status = hotpath.run(arguments)
         if status is not None:
             return status
     if arguments == ["--profiles"]:
         # For completion, which calls this at a keystroke.
-        from tcenv.profilenames import print_names
+        from tcenv.settings.names import print_names
 
         return print_names()
     if arguments and not arguments[0].startswith("-"):
-        from tcenv.cli import everyday
+        from tcenv.cli import dispatch
 
-        status = everyday.run(arguments)
+        status = dispatch.run(arguments)
         if status is not None:
             _leave(status)
     from tcenv.cli.app import run

@@ -23,8 +23,8 @@ def credentials(profile: str | None = None) -> Options:
     A new dictionary at every call, since those clients change the one that they are given. Never opens a browser and never
     asks the network. Raises NotSignedIn where there is no live session, and other kinds of TcenvError (all in
     `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
-    from tcenv import profile as profiles
-    from tcenv.store import load_session, open_store
+    from tcenv.sessions.stores import load_session, open_store
+    from tcenv.settings import profile as profiles
 
     wanted = profiles.resolve(profile, {})
     session = load_session(open_store(profiles.store_name()), wanted.name, wanted.root_url, _say)

@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import suppress
 
-from tcenv import sessionfile
+from tcenv import paths
 from tcenv.errors import StoreError
 
 _STALE = 60.0
@@ -15,12 +15,12 @@ _STALE = 60.0
 def make_private_directory(path: str) -> None:
     """Make `path` (0700, parents as needed) or see that it is private. Raises StoreError with the reason, OSError."""
     try:
-        if not sessionfile.check_directory(path):
+        if not paths.check_directory(path):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             with suppress(FileExistsError):
                 os.mkdir(path, 0o700)
-            sessionfile.check_directory(path)
-    except sessionfile.Unsafe as unsafe:
+            paths.check_directory(path)
+    except paths.Unsafe as unsafe:
         raise StoreError(
             f"tcenv does not use this directory: {unsafe}.",
             "Look at who made it; move it away, or make it yours alone: chmod 700.",

@@ -1,8 +1,10 @@
-"""Where tcenv's files are, by the XDG base directory rules. Must stay importable for next to nothing (hot path)."""
+"""Where tcenv's files are, by the XDG base directory rules, and whether a place is the user's alone. Must stay importable for
+next to nothing (hot path)."""
 
 from __future__ import annotations
 
 import os
+import stat
 
 
 def _home(variable: str, *default: str) -> str:
@@ -40,3 +42,29 @@ def config_file() -> str:
 def index_file() -> str:
     """The configuration's index for readers that cannot afford a TOML parser."""
     return os.path.join(_home("XDG_CACHE_HOME", ".cache"), "tcenv", "profiles.index")
+
+
+class Unsafe(Exception):
+    """A session directory or file belongs to somebody else, is open to others, or is a symbolic link."""
+
+
+def private(status: os.stat_result, is_kind: bool, path: str) -> None:
+    """Raise Unsafe unless the file or directory `path` with this `status` is of the right kind, the user's own, and closed
+    to others."""
+    if not is_kind:
+        raise Unsafe(f"{path} is not what it should be (a symbolic link, or another kind of file)")
+    if hasattr(os, "geteuid"):
+        if status.st_uid != os.geteuid():
+            raise Unsafe(f"{path} belongs to another user")
+        if status.st_mode & 0o077:
+            raise Unsafe(f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o})")
+
+
+def check_directory(path: str) -> bool:
+    """False where there is no such directory; raises Unsafe unless it is a real directory of the user's own, mode 0700."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    private(status, stat.S_ISDIR(status.st_mode), path)
+    return True

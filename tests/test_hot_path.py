@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli import arguments
-from tcenv.completion import FILES, commands
+from tcenv.cli import light
+from tcenv.cli.generate.completions import FILES, commands
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
 from tests.need import need
@@ -21,11 +21,15 @@ HOT_MODULES = {
     "__future__",
     "tcenv",
     "tcenv.__main__",
-    "tcenv.quick",
-    "tcenv.environment",
+    "tcenv.cli",
+    "tcenv.cli.hotpath",
+    "tcenv.settings",
+    "tcenv.settings.index",
+    "tcenv.sessions",
+    "tcenv.shells.environment",
     "tcenv.paths",
-    "tcenv.sessionfile",
-    "tcenv.profilename",
+    "tcenv.sessions.file",
+    "tcenv.sessions.key",
     "tcenv.shells",
 }
 # Heavy ones, and who may not have them.
@@ -163,13 +167,13 @@ def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> 
 def test_the_light_reader_knows_the_declared_options() -> None:
     declared = {command.words: command for command in commands()}
     tables = {
-        "login": arguments.LOGIN,
-        "exec": arguments.EXEC,
-        "shell": arguments.SHELL,
-        "env": arguments.ENV,
-        "logout": arguments.LOGOUT,
-        "status": arguments.STATUS,
-        "init": arguments.INIT,
+        "login": light.LOGIN,
+        "exec": light.EXEC,
+        "shell": light.SHELL,
+        "env": light.ENV,
+        "logout": light.LOGOUT,
+        "status": light.STATUS,
+        "init": light.INIT,
     }
     for words, table in tables.items():
         options = {option.names[0]: option for option in declared[words].options}
@@ -189,4 +193,4 @@ def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_completions_are_current(name: str) -> None:
     folder = Path(__file__).parent.parent / "completions"
-    assert (folder / name).read_text() == FILES[name](), "run: make completions"
+    assert (folder / name).read_text() == FILES[name](), "run: make generated"

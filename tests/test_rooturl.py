@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import UsageError
-from tcenv.rooturl import is_loopback, parse_root_url
 
 
 @pytest.mark.parametrize(

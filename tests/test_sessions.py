@@ -182,7 +182,7 @@ def test_every_morning_for_thirty_days_one_approval(public: bool, scope: str) ->
 
 def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
     """A writer is killed at any moment; whoever reads sees a whole session, the old or the new."""
-    from tcenv.store import DirectoryStore
+    from tcenv.sessions.directory_store import DirectoryStore
 
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
     chance = random.Random(4)
@@ -193,7 +193,8 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
         parent = os.fork()
         if parent == 0:
             try:
-                from tcenv.session import Credentials, Session
+                from tcenv.deployment.credentials import Credentials
+                from tcenv.sessions.session import Session
 
                 n = kills * 1000
                 while True:

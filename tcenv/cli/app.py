@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tcenv.cli.outcome import carry_out
+from tcenv.cli.ending import carry_out
 
 app = typer.Typer(
     name="tcenv",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from tcenv import resources
-from tcenv.cli import say
+from tcenv import shipped
+from tcenv.cli import messages
 from tcenv.errors import TcenvError, UsageError
 from tcenv.files import write_privately
 
@@ -15,16 +15,16 @@ def run(*, install: bool, uninstall: bool) -> int:
     """Print the library, or write it into (or remove it from) direnv's library folder."""
     if install and uninstall:
         raise UsageError("--install and --uninstall exclude each other.")
-    text = resources.read("shell", "direnv.sh")
+    text = shipped.read("shell", "direnv.sh")
     if text is None:
         raise TcenvError("The direnv library is missing from this installation.", "Install tcenv again.")
     path = _library()
     if uninstall:
         try:
             os.unlink(path)
-            say.done(f"Removed {path}.")
+            messages.done(f"Removed {path}.")
         except FileNotFoundError:
-            say.note(f"There was no {path}.")
+            messages.note(f"There was no {path}.")
         return 0
     if not install:
         sys.stdout.write(text)
@@ -35,11 +35,11 @@ def run(*, install: bool, uninstall: bool) -> int:
     except (OSError, UnicodeDecodeError):
         current = None
     if current == text:
-        say.done(f"{path} is up to date.")
+        messages.done(f"{path} is up to date.")
     else:
         write_privately(path, text.encode(), keep_mode=True)
-        say.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
-    say.hint("In an .envrc: use taskcluster [PROFILE]")
+        messages.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
+    messages.hint("In an .envrc: use taskcluster [PROFILE]")
     return 0
 
 

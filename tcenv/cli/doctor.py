@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from tcenv import environment, paths
-from tcenv import profile as profiles
-from tcenv.cli import say
+from tcenv import paths
+from tcenv.cli import messages
 from tcenv.errors import TcenvError
+from tcenv.settings import profile as profiles
+from tcenv.shells import environment
 from tcenv.text import duration
 
 # The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
@@ -37,9 +38,11 @@ def run(*, as_json: bool) -> int:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            {"good": say.done, "note": say.note, "bad": say.warn}[finding.state](f"{finding.check}: {finding.text}")
+            {"good": messages.done, "note": messages.note, "bad": messages.warn}[finding.state](
+                f"{finding.check}: {finding.text}"
+            )
             if finding.mend:
-                say.hint(finding.mend)
+                messages.hint(finding.mend)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
@@ -121,7 +124,7 @@ def _loopback() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
-    from tcenv.store import open_store
+    from tcenv.sessions.stores import open_store
 
     store = open_store(profiles.store_name())
     store.profiles()
@@ -137,14 +140,14 @@ def _store() -> Iterator[Finding]:
 
 
 def _configuration() -> Iterator[Finding]:
-    from tcenv import configuration
+    from tcenv.settings import configuration
 
     config = configuration.load()
     yield Finding("configuration", "good", f"{paths.config_file()}, {len(config.profiles)} profile(s)")
 
 
 def _deployment() -> Iterator[Finding]:
-    from tcenv.deployment import Deployment
+    from tcenv.deployment.auth import Deployment
 
     profile = profiles.resolve(None, {})
     there = Deployment(profile.root_url).server_time()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tcenv import formats
-from tcenv import profile as profiles
-from tcenv.cli import say
+from tcenv.cli import messages
+from tcenv.cli.hotpath import write_out
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.quick import write_out
-from tcenv.session import Session
-from tcenv.store import load_session, open_store
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import load_session, open_store
+from tcenv.settings import profile as profiles
+from tcenv.shells import formats
 
 
 def run(argument: str | None, shell: str | None, form: str | None, scopes: list[str], term: str | None) -> int:
@@ -27,7 +27,7 @@ def run(argument: str | None, shell: str | None, form: str | None, scopes: list[
         statements({}, shell)
     session = live_session(argument)
     if scopes or term:
-        from tcenv import temporary
+        from tcenv.sessions import temporary
 
         change = temporary.loading(session, tuple(scopes), term)
     else:
@@ -43,7 +43,7 @@ def live_session(argument: str | None) -> Session:
     """The stored session of a profile. Raises NotSignedIn when there is none, or it has expired."""
     profile = profiles.resolve(argument, {})
     store = open_store(profiles.store_name())
-    session = load_session(store, profile.name, profile.root_url, say.warn)
+    session = load_session(store, profile.name, profile.root_url, messages.warn)
     command = "tcenv login" + (f" {argument}" if argument else "")
     if session is None:
         if store.name == "none":

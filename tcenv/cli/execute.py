@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tcenv import environment
-from tcenv.cli.launch import session_and_change
-from tcenv.replace import replace_process
+from tcenv.cli.loaded import session_and_change
+from tcenv.shells import environment
+from tcenv.shells.process import replace_process
 
 
 def run(argument: str | None, options: dict[str, Any], command: list[str]) -> int:

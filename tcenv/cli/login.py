@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcenv import profile as profiles
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.cli.waiting import Waiting
+from tcenv.sessions.stores import open_store
+from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
-from tcenv.store import open_store
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from tcenv import clients, environment
-from tcenv import profile as profiles
-from tcenv.cli import say
+from tcenv.cli import messages
 from tcenv.cli.statements import print_change, statements
 from tcenv.errors import DamagedSession, TcenvError
-from tcenv.session import Session
-from tcenv.store import Store, open_store
+from tcenv.sessions import clients
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import Store, open_store
+from tcenv.settings import profile as profiles
+from tcenv.shells import environment
 
 
 def run(argument: str | None, *, delete_client: bool, everything: bool, shell: str | None) -> int:
@@ -25,11 +26,11 @@ def run(argument: str | None, *, delete_client: bool, everything: bool, shell: s
         if delete_client and not _deleted_client(store, name):
             status = 1
         elif store.forget(name):
-            say.done(f"Signed out of {name}.")
+            messages.done(f"Signed out of {name}.")
         elif not everything:
-            say.note(f"There was no session of {name}.")
+            messages.note(f"There was no session of {name}.")
     if everything and not names:
-        say.note("There was no session.")
+        messages.note("There was no session.")
     if status == 0:
         print_change(change, shell)
     return status
@@ -43,7 +44,7 @@ def _profile_name(argument: str | None) -> str:
     except profiles.NoDeployment:
         raise
     except TcenvError:
-        from tcenv.profilename import is_profile_name
+        from tcenv.sessions.key import is_profile_name
 
         name = argument or loaded
         if name and is_profile_name(name):
@@ -53,13 +54,13 @@ def _profile_name(argument: str | None) -> str:
 
 def _deleted_client(store: Store, name: str) -> bool:
     """Delete the client of the session of `name` on its deployment; True where none is left."""
-    from tcenv.deployment import Deployment
+    from tcenv.deployment.auth import Deployment
 
     session: Session | None
     try:
         session = store.load(name)
     except DamagedSession as damaged:
-        say.warn(f"{damaged.message} Its client is left to expire.")
+        messages.warn(f"{damaged.message} Its client is left to expire.")
         return True
     if session is None:
         return True
@@ -67,9 +68,9 @@ def _deleted_client(store: Store, name: str) -> bool:
     try:
         Deployment(session.root_url).delete_client(session.credentials, client_id)
     except TcenvError as error:
-        say.error(error)
-        say.hint(f"{client_id} ends by itself. To sign out without deleting it: tcenv logout {name}")
+        messages.error(error)
+        messages.hint(f"{client_id} ends by itself. To sign out without deleting it: tcenv logout {name}")
         return False
     clients.forget(session.root_url, client_id)
-    say.done(f"Deleted {client_id} on {session.root_url}.")
+    messages.done(f"Deleted {client_id} on {session.root_url}.")
     return True

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tcenv import configuration
-from tcenv import profile as profiles
-from tcenv.cli import say
+from tcenv.cli import messages
 from tcenv.errors import UsageError
-from tcenv.store import open_store
+from tcenv.sessions.stores import open_store
+from tcenv.settings import configuration
+from tcenv.settings import profile as profiles
 
 
 def list_profiles(*, as_json: bool) -> int:
@@ -30,7 +30,7 @@ def list_profiles(*, as_json: bool) -> int:
     for name, keys in config.profiles.items():
         print(f"{name:{width}}  {keys['root_url']}{'  default' if name == config.default else ''}")
     if not config.profiles:
-        say.hint("There is no profile yet: tcenv profile set NAME --root-url URL --default")
+        messages.hint("There is no profile yet: tcenv profile set NAME --root-url URL --default")
     return 0
 
 
@@ -73,7 +73,7 @@ def set_profile(name: str, given: dict[str, Any], *, default: bool, unset: list[
     change = {key: configuration.check_option(key, value) for key, value in given.items()}
     configuration.edit({**change, **dict.fromkeys(unset)}, name, default=default)
     configuration.load()
-    say.done(f"The profile {name} is set{' and the default' if default else ''}.")
+    messages.done(f"The profile {name} is set{' and the default' if default else ''}.")
     return 0
 
 
@@ -82,8 +82,8 @@ def remove(name: str) -> int:
     if name not in configuration.load().profiles:
         raise UsageError(f"There is no profile {name!r}.", "tcenv profile list shows those that there are.")
     if open_store(profiles.store_name()).forget(name):
-        say.note("Its session is forgotten. The client on the deployment ends by itself.")
+        messages.note("Its session is forgotten. The client on the deployment ends by itself.")
     configuration.edit({}, name, remove=True)
     configuration.load()
-    say.done(f"The profile {name} is removed.")
+    messages.done(f"The profile {name} is removed.")
     return 0

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tcenv import environment, subshell
-from tcenv import profile as profiles
-from tcenv.cli import say
-from tcenv.cli.launch import session_and_change
-from tcenv.cli.outcome import chosen_shell
+from tcenv.cli import messages
+from tcenv.cli.ending import chosen_shell
+from tcenv.cli.loaded import session_and_change
 from tcenv.errors import TcenvError, UsageError
-from tcenv.session import Session
-from tcenv.shells import canonical
-from tcenv.store import open_store
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import open_store
+from tcenv.settings import profile as profiles
+from tcenv.shells import canonical, environment, subshell
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
@@ -43,7 +42,7 @@ def _refuse_nesting(argument: str | None, options: dict[str, Any]) -> None:
 def _note_on_leaving(session: Session, *, cut: bool) -> None:
     """What happened to the session while the subshell had it."""
     if not session.is_live():
-        say.note(f"The session of {session.profile} has expired meanwhile.")
+        messages.note(f"The session of {session.profile} has expired meanwhile.")
         return
     if cut:
         return
@@ -52,4 +51,4 @@ def _note_on_leaving(session: Session, *, cut: bool) -> None:
     except TcenvError:
         return
     if now is not None and now.credentials.access_token != session.credentials.access_token:
-        say.note(f"The token of {session.profile} was reset meanwhile: what the subshell had is no longer good.")
+        messages.note(f"The token of {session.profile} was reset meanwhile: what the subshell had is no longer good.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tcenv.cli.outcome import chosen_shell
+from tcenv.cli.ending import chosen_shell
+from tcenv.cli.hotpath import write_out
 from tcenv.errors import UsageError
-from tcenv.quick import write_out
 from tcenv.shells import Unrepresentable, dialect
 
 

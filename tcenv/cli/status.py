@@ -8,13 +8,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from tcenv import environment
-from tcenv import profile as profiles
-from tcenv.cli import say
+from tcenv.cli import messages
 from tcenv.cli.statements import evaluation_line
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
-from tcenv.session import Session
-from tcenv.store import Store, load_session, open_store
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import Store, load_session, open_store
+from tcenv.settings import profile as profiles
+from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
 _FEW = 12
@@ -24,7 +24,7 @@ def run(argument: str | None, *, offline: bool, as_json: bool) -> int:
     """Tell who is signed in where: on stderr for people, on stdout as JSON. 3 when nobody is, or not any more."""
     profile = profiles.resolve(argument, {})
     store = open_store(profiles.store_name())
-    session = load_session(store, profile.name, profile.root_url, say.warn)
+    session = load_session(store, profile.name, profile.root_url, messages.warn)
     facts: dict[str, Any] = {
         "signed_in": False,
         "profile": profile.name,
@@ -74,7 +74,7 @@ def _loaded(session: Session) -> str:
 
 def _verify(session: Session, store: Store, facts: dict[str, Any]) -> None:
     """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
-    from tcenv.deployment import Deployment
+    from tcenv.deployment.auth import Deployment
 
     try:
         vouched = Deployment(session.root_url).vouch(session.credentials)
@@ -107,8 +107,8 @@ def _show(session: Session | None, facts: dict[str, Any]) -> None:
     from rich.text import Text
 
     if session is None:
-        say.warn(f"Not signed in to {facts['profile']} ({facts['root_url']}).")
-        say.hint("Sign in: tcenv login")
+        messages.warn(f"Not signed in to {facts['profile']} ({facts['root_url']}).")
+        messages.hint("Sign in: tcenv login")
         return
     table = Table.grid(padding=(0, 2))
     state = "verified with the deployment" if facts["verified"] else "not verified"
@@ -124,11 +124,11 @@ def _show(session: Session | None, facts: dict[str, Any]) -> None:
     ]
     for label, value in rows:
         table.add_row(Text(label, style="dim"), Text("\n".join(printable(line) for line in value.split("\n"))))
-    say.console().print(table)
+    messages.console().print(table)
     if facts["problem"]:
-        say.warn(facts["problem"])
+        messages.warn(facts["problem"])
     if facts.get("hint"):
-        say.hint(facts["hint"])
+        messages.hint(facts["hint"])
 
 
 _LOADED = {

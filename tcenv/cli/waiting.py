@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tcenv.text import duration, moment
 
 if TYPE_CHECKING:
-    from tcenv.profile import Profile
-    from tcenv.session import Session
+    from tcenv.sessions.session import Session
+    from tcenv.settings.profile import Profile
 
 
 class Waiting:
@@ -29,26 +29,26 @@ class Waiting:
         self._notes.append(text)
 
     def queue(self) -> None:
-        from tcenv.cli import say
+        from tcenv.cli import messages
 
-        say.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
+        messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
 
     def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
         from rich.text import Text
 
-        from tcenv.cli import say
+        from tcenv.cli import messages
 
         self._signed_in_now = True
-        console = say.console()
+        console = messages.console()
         self._flush()
         link = Text(url, style=f"link {url}" if console.is_terminal else "")
         if opened:
-            say.note(f"Approve “{name}” in the browser that has opened. If none did, open:")
+            messages.note(f"Approve “{name}” in the browser that has opened. If none did, open:")
         else:
-            say.note(f"Open this in a browser, and approve “{name}” there:")
+            messages.note(f"Open this in a browser, and approve “{name}” there:")
         console.print(Text("  ").append(link), soft_wrap=True)
         if pasting:
-            say.note("If that browser is on another machine, paste here the address of the page that it ends on:")
+            messages.note("If that browser is on another machine, paste here the address of the page that it ends on:")
         if console.is_terminal:
             from rich.live import Live
 
@@ -75,9 +75,11 @@ class Waiting:
         self._live.update(text, refresh=True)
 
     def wrong_paste(self) -> None:
-        from tcenv.cli import say
+        from tcenv.cli import messages
 
-        say.warn("That is not the address; it begins with http://localhost: and has both clientId and accessToken.")
+        messages.warn(
+            "That is not the address; it begins with http://localhost: and has both clientId and accessToken."
+        )
 
     def verify(self) -> None:
         if self._live is not None:
@@ -92,36 +94,36 @@ class Waiting:
         self._flush()
 
     def _flush(self) -> None:
-        from tcenv.cli import say
+        from tcenv.cli import messages
 
         notes, self._notes = self._notes, []
         for text in notes:
-            say.note(text)
+            messages.note(text)
 
     def granted(self, session: Session) -> None:
         """A new session has come."""
-        from tcenv.cli import say
-        from tcenv.scopes import not_granted
+        from tcenv.cli import messages
+        from tcenv.deployment.scopes import not_granted
 
         self.close()
         left = duration(session.expires - time.time())
-        say.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
+        messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
         if session.scopes is not None:
             dropped, narrowed = not_granted(session.asked, session.scopes)
             if dropped:
-                say.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
+                messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
             if narrowed:
-                say.note(f"Granted in part: {', '.join(narrowed)}.")
+                messages.note(f"Granted in part: {', '.join(narrowed)}.")
         if session.asked == ("*",):
-            say.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")
+            messages.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")
 
     def explain(self, session: Session, line: str) -> None:
         """Stdout is a terminal: nothing secret goes there, so say what there is and how to load it."""
-        from tcenv.cli import say
+        from tcenv.cli import messages
 
         self._flush()
         if not self._signed_in_now:
             left = duration(session.expires - time.time())
-            say.done(f"{session.profile}: signed in as {session.credentials.client_id}, {left} left.")
-        say.hint(line)
+            messages.done(f"{session.profile}: signed in as {session.credentials.client_id}, {left} left.")
+        messages.hint(line)
         sys.stderr.flush()

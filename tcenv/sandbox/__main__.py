@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tcenv.errors import TcenvError
-from tcenv.sandbox.serve import serve
+from tcenv.sandbox.serve import CannotListen, serve
 from tcenv.sandbox.server import USER
 
 
@@ -23,9 +22,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return serve(port=options.port, public=not options.private, user=options.user)
-    except TcenvError as error:
-        print(f"{error.message} {error.hint or ''}".rstrip(), file=sys.stderr)
-        return error.exit_code
+    except ValueError as error:
+        parser.error(str(error))
+    except CannotListen as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

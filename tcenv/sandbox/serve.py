@@ -6,18 +6,21 @@ import signal
 import sys
 import threading
 
-from tcenv.errors import TcenvError, UsageError
 from tcenv.sandbox.records import CLIENT_ID
 from tcenv.sandbox.server import USER, Sandbox
 
 
+class CannotListen(Exception):
+    """The port is taken, or not to be had; the text says which."""
+
+
 def serve(*, port: int = 0, public: bool = True, user: str = USER) -> int:
     """Serve on loopback until SIGINT or SIGTERM, for which it takes over the handlers. Prints the root URL, and nothing
-    else, on stdout; returns 0 in the end. Raises UsageError, TcenvError."""
+    else, on stdout; returns 0 in the end. Raises ValueError, CannotListen."""
     if not 0 <= port < 65536:
-        raise UsageError(f"{port} is not a port.", "Accepted: 0 (any free one) to 65535.")
+        raise ValueError(f"{port} is not a port. Accepted: 0 (any free one) to 65535.")
     if not CLIENT_ID.fullmatch(user):
-        raise UsageError(f"{user!r} cannot be a clientId.", "Accepted: letters, digits and ! @ / : . + | _ -")
+        raise ValueError(f"{user!r} cannot be a clientId. Accepted: letters, digits and ! @ / : . + | _ -")
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
@@ -35,7 +38,5 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER) -> int:
             )
             done.wait()
     except OSError as error:
-        raise TcenvError(
-            f"The sandbox cannot listen on port {port}: {error.strerror or error}.", "Leave out --port for a free one."
-        ) from None
+        raise CannotListen(f"The sandbox cannot listen on port {port}: {error.strerror or error}.") from None
     return 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
-from tcenv import clients
-from tcenv.clients import KnownClient
-from tcenv.deployment import Deployment
+from tcenv.deployment.auth import Deployment
+from tcenv.deployment.scopes import covers
 from tcenv.errors import DeploymentError
-from tcenv.profile import Profile
+from tcenv.sessions import clients
+from tcenv.sessions.clients import KnownClient
+from tcenv.sessions.session import Session
+from tcenv.settings.profile import Profile
 
 
 def series(name: str) -> list[str]:
@@ -67,3 +70,42 @@ class _Taken:
             except (PermissionError, DeploymentError):
                 self._may_look = False
         return remembered is not None and time.time() < remembered.purged_by()
+
+
+def remember(session: Session, asked_name: str) -> None:
+    """Note the name that the deployment gave. Another one than was asked for tells that the asked one is taken."""
+    client_id = session.credentials.client_id
+    prefix, _, last = client_id.rpartition("/")
+    if client_id.endswith("/" + asked_name):
+        given = asked_name
+    else:
+        given = last
+        if prefix:
+            taken = KnownClient(asked_name, f"{prefix}/{asked_name}", session.expires)
+            if not any(known.client_id == taken.client_id for known in clients.known(session.root_url)):
+                clients.remember(session.root_url, taken)
+    clients.remember(session.root_url, KnownClient(given, client_id, session.expires))
+
+
+def tidy(session: Session) -> None:
+    """Delete the expired clients of the series, if the new session may: their names become free. Not being able to is no
+    error, and a client that the deployment does not call expired is left alone."""
+    names = series(session.name)
+    deployment = Deployment(session.root_url)
+    for known in clients.known(session.root_url):
+        client_id = known.client_id
+        if (
+            known.name not in names
+            or client_id == session.credentials.client_id
+            or known.expires > time.time()
+            or session.scopes is None
+            or not covers(session.scopes, f"auth:delete-client:{client_id}")
+        ):
+            continue
+        with suppress(DeploymentError, PermissionError):
+            facts = deployment.look(client_id, session.credentials)
+            if facts is not None and facts.expires > time.time():
+                continue
+            if facts is not None:
+                deployment.delete_client(session.credentials, client_id)
+            clients.forget(session.root_url, client_id)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
-from tcenv.session import Credentials
-from tcenv.signin.listener import Listener, Refused
+from tcenv.deployment.credentials import Credentials
+from tcenv.signin.listener import Listener
+from tcenv.signin.reading import Refused
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tcenv import sessionfile
+from tcenv.deployment.credentials import Credentials
 from tcenv.sandbox import Sandbox
-from tcenv.session import Credentials, Session
-from tcenv.store import DirectoryStore
+from tcenv.sessions import file as sessionfile
+from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.session import Session
 from tests.need import need
 from tests.terminal import Terminal
 from tests.world import TCENV, VARIABLES, environ, session_fields, session_file, tcenv

@@ -7,7 +7,7 @@ import threading
 import time
 from types import TracebackType
 
-from tcenv.session import Credentials
+from tcenv.deployment.credentials import Credentials
 from tcenv.signin.listener import Listener
 from tcenv.signin.page import Outcome
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcenv.deployment.credentials import Credentials
 from tcenv.errors import TcenvError
-from tcenv.session import Credentials
 from tcenv.signin import listener as module
-from tcenv.signin.listener import Listener, Refused, parse_query, parse_request
+from tcenv.signin.listener import Listener
+from tcenv.signin.reading import Refused, parse_query, parse_request
 from tests.signin.callback import (
     CLIENT_ID,
     FAMILIES,

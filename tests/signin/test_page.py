@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from tcenv.session import Credentials
+from tcenv.deployment.credentials import Credentials
 from tcenv.signin import listener as module
 from tcenv.signin.page import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
 from tests.need import need

@@ -10,16 +10,10 @@ import taskcluster
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import LONGEST_DESCRIPTION, check_description, check_name, check_scopes
 from tcenv.errors import UsageError
-from tcenv.signin.request import (
-    LONGEST_DESCRIPTION,
-    SigninRequest,
-    check_description,
-    check_name,
-    check_scopes,
-    parse_expires,
-    resolve_flow,
-)
+from tcenv.signin.request import SigninRequest, resolve_flow
 
 DAY = 86400
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from tcenv import environment
-from tcenv.deployment import LONGEST_TEMPORARY, temporary
+from tcenv.deployment.auth import LONGEST_TEMPORARY, temporary
+from tcenv.deployment.fromnow import parse_expires
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.session import Session
-from tcenv.signin.request import parse_expires
+from tcenv.sessions.session import Session
+from tcenv.shells import environment
 
 
 def loading(session: Session, scopes: tuple[str, ...], term: str | None) -> dict[str, str | None]:

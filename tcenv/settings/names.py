@@ -6,15 +6,16 @@ from __future__ import annotations
 import os
 import sys
 
-from tcenv import paths, quick
+from tcenv import paths
+from tcenv.settings import index
 
 
 def print_names() -> int:
     """Print the names, one a line."""
     try:
-        index = quick.index_of_configuration()
-        configured = [line.split(" ")[1] for line in index[2].split("\n") if line] if index else []
-    except (quick.HandOver, OSError, ValueError, IndexError):
+        known = index.read()
+        configured = known.names() if known else []
+    except (index.HandOver, OSError, ValueError, IndexError):
         configured = _slowly()
     try:
         used = [name[:-5] for name in os.listdir(f"{paths.state_directory()}/clients") if name.endswith(".json")]
@@ -25,8 +26,8 @@ def print_names() -> int:
 
 
 def _slowly() -> list[str]:
-    from tcenv import configuration
     from tcenv.errors import TcenvError
+    from tcenv.settings import configuration
 
     try:
         return list(configuration.load().profiles)

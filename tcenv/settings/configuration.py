@@ -12,17 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcenv import paths
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
+from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import ConfigError, TcenvError, UsageError
 from tcenv.files import write_privately
-from tcenv.profilename import is_configurable_name
-from tcenv.rooturl import parse_root_url
-from tcenv.signin.request import (
-    FLOWS,
-    check_description,
-    check_name,
-    check_scopes,
-    parse_expires,
-)
+from tcenv.sessions.key import is_configurable_name
+from tcenv.settings import index
 
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
@@ -192,18 +188,13 @@ def load() -> Configuration:
 
 
 def _write_index(configuration: Configuration, path: str, status: os.stat_result) -> None:
-    index = paths.index_file()
-    lines = [
-        f"CONFIG={path} {status.st_size}",
-        f"STORE={configuration.store or 'auto'}",
-        f"DEFAULT={configuration.default or ''}",
-        *(f"PROFILE {name} {keys['root_url']}" for name, keys in configuration.profiles.items()),
-    ]
-    data = ("\n".join(lines) + "\n").encode()
-    with suppress(FileNotFoundError), open(index, "rb") as file:
+    cache = paths.index_file()
+    root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
+    data = index.encode(path, status, configuration.store or "auto", configuration.default or "", root_urls)
+    with suppress(FileNotFoundError), open(cache, "rb") as file:
         if os.fstat(file.fileno()).st_mtime_ns == status.st_mtime_ns and file.read() == data:
             return
-    write_privately(index, data, mtime_ns=status.st_mtime_ns)
+    write_privately(cache, data, mtime_ns=status.st_mtime_ns)
 
 
 def check_option(key: str, value: Any) -> Any:

@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import time
 
-from tcenv import environment, paths, sessionfile
-from tcenv.profilename import is_profile_name, profile_of
+from tcenv import paths
+from tcenv.sessions import file as sessionfile
+from tcenv.sessions.key import is_profile_name, profile_of
+from tcenv.settings import index
+from tcenv.settings.index import HandOver
+from tcenv.shells import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +22,6 @@ if TYPE_CHECKING:
 # Variables with which the stored session may not be the one that is meant: the full command line decides.
 _DECIDING = ("TCENV_ROOT_URL",)
 _DECIDING_TO_SIGN_IN = ("TCENV_ROOT_URL", "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
-
-
-class HandOver(Exception):
-    """This run is not one for the hot path."""
 
 
 def run(arguments: list[str]) -> int | None:
@@ -62,12 +62,12 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     environ = os.environ
     if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
         raise HandOver
-    index = index_of_configuration()
-    store = environ.get("TCENV_STORE") or (index and index[0]) or "auto"
+    known = index.read()
+    store = environ.get("TCENV_STORE") or (known and known.store) or "auto"
     directory = _directory(store)
     if directory is None:
         raise HandOver
-    profile = argument or environ.get("TCENV_PROFILE") or (index and index[1]) or None
+    profile = argument or environ.get("TCENV_PROFILE") or (known and known.default) or None
     if profile is None:
         root_url = environ.get("TASKCLUSTER_ROOT_URL", "")
         profile = profile_of(root_url)
@@ -77,7 +77,7 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     if found is None:
         raise HandOver
     fields = found[0]
-    configured = _configured_root_url(index, profile)
+    configured = known and known.root_url(profile)
     if configured is None and profile_of(fields["TASKCLUSTER_ROOT_URL"]) != profile:
         raise HandOver
     if configured is not None and configured != fields["TASKCLUSTER_ROOT_URL"]:
@@ -91,44 +91,6 @@ def _directory(store: str) -> str | None:
     if store == "file":
         return paths.file_store_directory()
     return paths.runtime_directory() if store in ("auto", "runtime") else None
-
-
-def index_of_configuration() -> tuple[str, str, str] | None:
-    """Store, default profile and the profiles' lines of the configuration's index; None where there is no configuration."""
-    path = paths.config_file()
-    try:
-        config = os.stat(path)
-    except FileNotFoundError:
-        if "TCENV_CONFIG" in os.environ:
-            raise HandOver from None
-        return None
-    descriptor = os.open(paths.index_file(), os.O_RDONLY)
-    try:
-        status = os.fstat(descriptor)
-        text = os.read(descriptor, 1 << 24).decode()
-    finally:
-        os.close(descriptor)
-    head, store, default, profiles = text.split("\n", 3)
-    if (
-        status.st_mtime_ns != config.st_mtime_ns
-        or head != f"CONFIG={path} {config.st_size}"
-        or store[:6] != "STORE="
-        or default[:8] != "DEFAULT="
-        or text[-1:] != "\n"
-    ):
-        raise HandOver
-    return store[6:], default[8:], "\n" + profiles
-
-
-def _configured_root_url(index: tuple[str, str, str] | None, profile: str) -> str | None:
-    if index is None:
-        return None
-    key = f"\nPROFILE {profile} "
-    start = index[2].find(key)
-    if start < 0:
-        return None
-    start += len(key)
-    return index[2][start : index[2].index("\n", start)]
 
 
 def _print_statements(fields: dict[str, str], shell: str | None) -> None:
@@ -159,6 +121,6 @@ def _exec(arguments: list[str]) -> int | None:
     if len(before) > 1 or (before and before[0].startswith("-")) or not command:
         return None
     fields = _live_session(before[0] if before else None, for_signing_in=True)
-    from tcenv.replace import replace_process
+    from tcenv.shells.process import replace_process
 
     replace_process(command, environment.applied(environment.loading(fields), os.environ))

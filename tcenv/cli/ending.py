@@ -9,9 +9,9 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from tcenv.cli import say
+from tcenv.cli import messages
+from tcenv.cli.hotpath import write_out
 from tcenv.errors import Interrupted, TcenvError, UsageError
-from tcenv.quick import write_out
 
 # Their stdout is evaluated by a shell.
 EVALUATED = ("login", "env", "logout")
@@ -31,10 +31,10 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
     try:
         status = function()
     except TcenvError as failure:
-        say.error(failure)
+        messages.error(failure)
         status = failure.exit_code
     except KeyboardInterrupt:
-        say.error(Interrupted("Interrupted; nothing was changed."))
+        messages.error(Interrupted("Interrupted; nothing was changed."))
         status = Interrupted.exit_code
     except _Signalled as signalled:
         status = 128 + signalled.number
@@ -58,7 +58,7 @@ def _raise(number: int, frame: object) -> None:
 def _confess(failure: Exception) -> None:
     """An error that nobody foresaw: where it happened, and nothing of the values that were at hand."""
     kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
-    say.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
+    messages.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
     for frame in traceback.extract_tb(failure.__traceback__):
         print(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.name}", file=sys.stderr)
 

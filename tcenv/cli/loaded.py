@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tcenv import profile as profiles
 from tcenv.cli.env import live_session
 from tcenv.cli.login import resolve_to_open
 from tcenv.cli.waiting import Waiting
-from tcenv.session import Session
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import load_session, open_store
+from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
-from tcenv.store import load_session, open_store
 
 
 def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:
@@ -33,7 +33,7 @@ def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[S
         display = Waiting(profile)
         session = ensure_session(profile, store, display, reset=reset)
     if scopes or term:
-        from tcenv import temporary
+        from tcenv.sessions import temporary
 
         return session, temporary.loading(session, scopes, term)
     return session, session.variables()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from tcenv import resources
+from tcenv import shipped
 from tcenv.errors import UsageError
 from tcenv.shells import canonical
 
@@ -35,14 +35,14 @@ def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> s
     if name not in _FILES:
         raise UsageError(f"{name} has no start-up file.", f"tcenv init knows: {', '.join(_FILES)}.")
     start, complete = _FILES[name]
-    text = resources.read("shell", start)
+    text = shipped.read("shell", start)
     if text is None:
         raise UsageError(f"The start-up text of {name} is missing from this installation.", "Install tcenv again.")
     if "@SHELL_FILES@" in text:
-        text = text.replace("@SHELL_FILES@", shlex.quote(str(resources.folder("shell"))))
+        text = text.replace("@SHELL_FILES@", shlex.quote(str(shipped.folder("shell"))))
     if not hook:
         text = text.partition(_HOOK)[0]
-    more = resources.read("completions", complete) if completion and complete else None
+    more = shipped.read("completions", complete) if completion and complete else None
     if more:
         more = more.partition(_STANDALONE)[0]
     return text + (f"\n# --- completion\n{more}" if more else "")

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tcenv import clients, configuration
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import check_name
+from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.profilename import is_profile_name, profile_of
-from tcenv.rooturl import parse_root_url
-from tcenv.signin.request import check_name, parse_expires
+from tcenv.sessions import clients
+from tcenv.sessions.key import is_profile_name, profile_of
+from tcenv.settings import configuration
 
 DEFAULT_NAME = "tcenv"
 BUILT_IN: Mapping[str, Any] = {

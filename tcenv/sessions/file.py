@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import stat
 
+from tcenv.paths import Unsafe, check_directory, private
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,10 +31,6 @@ _LONGEST = 1 << 20
 
 class Damaged(Exception):
     """A session file is half-written, foreign or altered; the text says in what way, never with what content."""
-
-
-class Unsafe(Exception):
-    """A session directory or file belongs to somebody else, is open to others, or is a symbolic link."""
 
 
 def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str]) -> bytes:
@@ -76,26 +74,6 @@ def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
     return fields, held, asked
 
 
-def _private(status: os.stat_result, is_kind: bool, path: str) -> None:
-    if not is_kind:
-        raise Unsafe(f"{path} is not what it should be (a symbolic link, or another kind of file)")
-    if hasattr(os, "geteuid"):
-        if status.st_uid != os.geteuid():
-            raise Unsafe(f"{path} belongs to another user")
-        if status.st_mode & 0o077:
-            raise Unsafe(f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o})")
-
-
-def check_directory(path: str) -> bool:
-    """False where there is no such directory; raises Unsafe unless it is a real directory of the user's own, mode 0700."""
-    try:
-        status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    _private(status, stat.S_ISDIR(status.st_mode), path)
-    return True
-
-
 def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None, list[str]] | None:
     """The parts (see `decode`) of the session of `profile` in `directory`, or None where there is none.
 
@@ -113,7 +91,7 @@ def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None
         raise
     try:
         status = os.fstat(descriptor)
-        _private(status, stat.S_ISREG(status.st_mode), path)
+        private(status, stat.S_ISREG(status.st_mode), path)
         data = os.read(descriptor, _LONGEST)
     finally:
         os.close(descriptor)

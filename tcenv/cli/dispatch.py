@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tcenv.cli import arguments
+from tcenv.cli import light
 
 # What a command does with its positional argument and its options by key.
 _Action = Callable[[str | None, dict[str, Any]], int]
@@ -54,13 +54,13 @@ def _init(shell: str | None, options: dict[str, Any]) -> int:
     )
 
 
-_COMMANDS: dict[str, tuple[arguments.Table, _Action]] = {
-    "login": (arguments.LOGIN, _login),
-    "shell": (arguments.SHELL, _shell),
-    "env": (arguments.ENV, _env),
-    "logout": (arguments.LOGOUT, _logout),
-    "status": (arguments.STATUS, _status),
-    "init": (arguments.INIT, _init),
+_COMMANDS: dict[str, tuple[light.Table, _Action]] = {
+    "login": (light.LOGIN, _login),
+    "shell": (light.SHELL, _shell),
+    "env": (light.ENV, _env),
+    "logout": (light.LOGOUT, _logout),
+    "status": (light.STATUS, _status),
+    "init": (light.INIT, _init),
 }
 
 
@@ -69,7 +69,7 @@ def run(words: Sequence[str]) -> int | None:
     command = _exec(words[1:]) if words[0] == "exec" else _other(words)
     if command is None:
         return None
-    from tcenv.cli.outcome import carry_out
+    from tcenv.cli.ending import carry_out
 
     return carry_out(words, command)
 
@@ -78,7 +78,7 @@ def _other(words: Sequence[str]) -> Callable[[], int] | None:
     if words[0] not in _COMMANDS:
         return None
     table, action = _COMMANDS[words[0]]
-    read = arguments.read(words[1:], table)
+    read = light.read(words[1:], table)
     if read is None or read[2] is not None or (words[0] == "init" and read[0] is None):
         return None
     argument, options, _ = read
@@ -86,7 +86,7 @@ def _other(words: Sequence[str]) -> Callable[[], int] | None:
 
 
 def _exec(words: Sequence[str]) -> Callable[[], int] | None:
-    read = arguments.read(words, arguments.EXEC)
+    read = light.read(words, light.EXEC)
     if read is None or not read[2]:
         return None
     profile, options, command = read[0], read[1], read[2]

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 
-from tcenv import resources
-from tcenv.environment import applied
+from tcenv import shipped
 from tcenv.errors import UsageError
-from tcenv.replace import NOT_EXECUTABLE
 from tcenv.shells import canonical, dialect
+from tcenv.shells.environment import applied
+from tcenv.shells.process import NOT_EXECUTABLE
 
 # The profile whose subshell this is, for the mark in the prompt, and against nesting by mistake.
 MARK = "TCENV_SUBSHELL"
@@ -47,7 +47,7 @@ def program_of(shell: str) -> str:
 def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """The command line of an interactive `shell`, and what its environment needs so that our part comes after the user's
     start-up files."""
-    files = resources.folder("shell") / "subshell"
+    files = shipped.folder("shell") / "subshell"
     home = os.path.expanduser("~")
     if shell == "bash":
         return [program, "--rcfile", str(files / "rc.bash")], {}

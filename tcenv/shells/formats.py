@@ -6,8 +6,8 @@ import json
 import os
 from collections.abc import Mapping
 
-from tcenv import environment
 from tcenv.errors import TcenvError, UsageError
+from tcenv.shells import environment
 
 FORMATS = ("json", "dotenv", "github", "systemd")
 

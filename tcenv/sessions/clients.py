@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from tcenv import paths
 from tcenv.errors import StoreError
 from tcenv.files import write_privately
-from tcenv.profilename import is_profile_name, profile_of
+from tcenv.sessions.key import is_profile_name, profile_of
 
 _DAY = 86400
 SERIES = 5

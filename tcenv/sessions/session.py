@@ -1,48 +1,22 @@
-"""Credentials and sessions: plain frozen values, validated when made and masked when shown."""
+"""Sessions: plain frozen values, validated when made."""
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from tcenv import environment, sessionfile
+from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
+from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
-from tcenv.profilename import is_profile_name
-from tcenv.rooturl import parse_root_url
-
-# Both as the deployment defines them (auth service, schemas for clients and access tokens).
-CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]{1,1024}")
-ACCESS_TOKEN = re.compile(r"[a-zA-Z0-9_-]{22,66}")
-SCOPE = re.compile(r"[ -~]+")
+from tcenv.sessions import file as sessionfile
+from tcenv.sessions.key import is_profile_name
+from tcenv.shells import environment
 
 
 def renewal_time(created: int, expires: int) -> int:
     """From when on (seconds since the epoch) a session counts as nearly over: 10 % of its life or 10 minutes before its
     end, whichever is less."""
     return expires - min((expires - created) // 10, 600)
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What signs a call. The token and the certificate (JSON text, temporary credentials alone) are never shown."""
-
-    client_id: str
-    access_token: str = field(repr=False)
-    certificate: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if not CLIENT_ID.fullmatch(self.client_id):
-            raise ValueError("not a clientId")
-        if not ACCESS_TOKEN.fullmatch(self.access_token):
-            raise ValueError("not an accessToken")
-
-    def for_taskcluster(self) -> dict[str, str]:
-        """A new dictionary each time: the `taskcluster` client changes in place the one that it is given."""
-        result = {"clientId": self.client_id, "accessToken": self.access_token}
-        if self.certificate is not None:
-            result["certificate"] = self.certificate
-        return result
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
-from tcenv.scopes import covers
-from tcenv.session import Credentials
 from tcenv.text import printable
 
 LONGEST_TEMPORARY = 31 * 86400

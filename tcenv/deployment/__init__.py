@@ -1,0 +1,1 @@
+"""The Taskcluster side: root URLs, scopes, times from now, the Auth API, temporary credentials."""

@@ -1,0 +1,62 @@
+"""Sockets that listen on this machine alone: the same port of both loopback families."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from tcenv.errors import TcenvError
+
+_BACKLOG = 64
+# How many ports that are free on IPv4 may turn out to be taken on IPv6.
+_TRIES = 50
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+
+
+def bind(port: int) -> tuple[list[socket.socket], int]:
+    """Sockets on the same port of both loopback families: whoever else held the port on ::1 would get the token, since
+    browsers try that first. IPv4 alone where the machine has no IPv6. Raises TcenvError."""
+    for _ in range(1 if port else _TRIES):
+        bound: list[socket.socket] = []
+        number = port
+        try:
+            for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+                try:
+                    server = _listening(family, address, number)
+                except OSError as error:
+                    if family == socket.AF_INET6 and error.errno in _NO_IPV6:
+                        break
+                    raise
+                bound.append(server)
+                number = server.getsockname()[1]
+        except OSError as error:
+            for server in bound:
+                server.close()
+            if port or error.errno != errno.EADDRINUSE:
+                reason = error.strerror or str(error)
+                raise TcenvError(
+                    f"The port {port or number} of this machine cannot be listened on: {reason}.",
+                    "Leave out --port, or choose another." if port else None,
+                ) from None
+            continue
+        return bound, number
+    raise TcenvError("No port is free on both 127.0.0.1 and ::1.")
+
+
+def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    server = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if os.name == "nt":
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
+        elif port:
+            # A port of the user's own may still have an old connection in TIME_WAIT; on POSIX this shares nothing.
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((address, port))
+        server.listen(_BACKLOG)
+    except BaseException:
+        server.close()
+        raise
+    return server

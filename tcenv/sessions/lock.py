@@ -1,0 +1,89 @@
+"""The lock that makes signing in a matter of one process at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tcenv import paths
+from tcenv.errors import TcenvError, TimedOut
+from tcenv.files import make_private_directory
+
+
+def _lock_directory() -> str:
+    runtime = paths.runtime_directory()
+    if runtime is not None and os.access(os.path.dirname(runtime), os.W_OK | os.X_OK):
+        return runtime
+    return os.path.join(paths.state_directory(), "locks")
+
+
+@contextmanager
+def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> Iterator[bool]:
+    """Hold the one place in which `profile` is signed in to; yields whether it had to be waited for.
+
+    The lock ends with the process, however that ends, so that the next in line takes over. `on_wait` is called once if
+    another process holds it. Raises TimedOut after `timeout` seconds."""
+    directory = _lock_directory()
+    make_private_directory(directory)
+    path = os.path.join(directory, f"{profile}.lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        waited = not _try_lock(descriptor)
+        if waited:
+            on_wait()
+            _wait_for_lock(descriptor, timeout)
+        yield waited
+    finally:
+        os.close(descriptor)
+
+
+if os.name == "nt":
+
+    def _try_lock(descriptor: int) -> bool:
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+
+    def _wait_for_lock(descriptor: int, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while not _try_lock(descriptor):
+            if time.monotonic() > end:
+                raise _nobody_approved()
+            time.sleep(0.2)
+
+else:
+
+    def _try_lock(descriptor: int) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _wait_for_lock(descriptor: int, timeout: float) -> None:
+        # Blocking in the kernel costs nothing however many wait; the alarm bounds it.
+        import fcntl
+        import signal
+
+        def ring(number: int, frame: object) -> None:
+            raise _nobody_approved()
+
+        former = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, timeout)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, former)
+
+
+def _nobody_approved() -> TcenvError:
+    return TimedOut("Another tcenv has been waiting for the browser, and this one has waited long enough for it.")

@@ -1,0 +1,35 @@
+"""What a person sees while signing in takes its time: told by the flow, shown by whoever runs it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tcenv.sessions.session import Session
+
+
+class Display(Protocol):
+    """What a person sees while signing in takes its time."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing; it went on by itself."""
+
+    def queue(self) -> None:
+        """Another tcenv is signing in to the same profile, and this one waits for its session."""
+
+    def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
+        """The user is to approve at `url`: in the browser that was `opened`, or in one of their own."""
+
+    def tick(self, left: float) -> None:
+        """Called about once a second while waiting, with the seconds that are left."""
+
+    def wrong_paste(self) -> None:
+        """What was pasted is not the address that is waited for."""
+
+    def verify(self) -> None:
+        """The browser has answered; the deployment is being asked."""
+
+    def granted(self, session: Session) -> None:
+        """A new session has been made, verified and stored."""
+
+    def close(self) -> None:
+        """The wait is over, whichever way."""

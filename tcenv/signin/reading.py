@@ -1,0 +1,108 @@
+"""Reading a request for the listener: whether it has every mark of the one answer that is waited for. Everything in it is hostile
+until then; nothing of it is ever shown."""
+
+from __future__ import annotations
+
+from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
+
+_LONGEST_LINE = 8192
+# Other programs on localhost may have left the browser a lot of cookies, and it sends them along.
+_LARGEST_HEAD = 65_536
+_NAVIGATION = {
+    b"sec-fetch-mode": (b"navigate",),
+    b"sec-fetch-dest": (b"document",),
+    b"sec-fetch-site": (b"cross-site", b"same-site", b"same-origin", b"none"),
+}
+# A top-level navigation by GET has neither a body nor an Origin.
+_NEVER = (b"origin", b"content-length", b"transfer-encoding", b"upgrade")
+_FIELD_NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_FIELD_VALUE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+_HEX = b"0123456789abcdefABCDEF"
+
+
+class Refused(Exception):
+    """A request, or a pasted address, that is not the answer. `status` is the HTTP status that says so, and no more."""
+
+    def __init__(self, status: int = 404) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+
+
+def same(text: str, secret: str) -> bool:
+    import hmac  # when the browser is up already: it is not light
+
+    return hmac.compare_digest(text.encode("ascii"), secret.encode("ascii"))
+
+
+def is_complete(received: bytearray) -> bool:
+    """Whether the head of a request is there. Raises Refused for what can never become one."""
+    if len(received) > _LARGEST_HEAD or received.find(b"\r\n", 0, _LONGEST_LINE) < 0 <= len(received) - _LONGEST_LINE:
+        raise Refused(431)
+    if not received[:1].isupper():  # TLS, say
+        raise Refused(400)
+    if b"\n\n" in received:
+        raise Refused(400)
+    return b"\r\n\r\n" in received
+
+
+def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
+    """Path and query of a request that has the marks of a browser's navigation to `host` (with its port), and whether it
+    comes from a browser whose history keeps the address of a plain redirect. Raises Refused."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    line, *fields = head.split(b"\r\n")
+    words = line.split(b" ")
+    if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].isascii():
+        raise Refused(400)
+    if words[0] != b"GET":
+        raise Refused(405)
+    if body:
+        raise Refused(400)
+    hosts = []
+    chromium = encodes = False
+    for name, value in map(_parse_field, fields):
+        if name == b"host":
+            hosts.append(value)
+        elif name in _NEVER or value not in _NAVIGATION.get(name, (value,)):
+            raise Refused(403)
+        chromium = chromium or (name == b"user-agent" and b"Chrome/" in value)
+        encodes = encodes or name == b"accept-encoding"
+    if hosts != [host.encode("ascii")]:
+        raise Refused(421)
+    path, _, query = words[1].decode("ascii").partition("?")
+    # Chromium and its kin keep the address of a plain redirect. What only says that it is one may follow no `Refresh`.
+    return path, query, chromium and encodes
+
+
+def _parse_field(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    # A folded line begins with a space, which no name holds; a bare CR or LF is in no value.
+    if not colon or not name or name.translate(None, _FIELD_NAME) or value.translate(None, _FIELD_VALUE):
+        raise Refused(400)
+    return name.lower(), value.strip(b" \t")
+
+
+def parse_query(query: bytes) -> Credentials:
+    """The credentials in a callback's query: one clientId and one accessToken, raw (as the page sends them) or
+    percent-encoded (as the guide says). No clientId holds a space, so a `+` is a plus. Raises Refused."""
+    found: dict[bytes, str] = {}
+    for pair in query.split(b"&"):
+        key, equals, value = pair.partition(b"=")
+        if key not in (b"clientId", b"accessToken") or not equals or key in found:
+            raise Refused(400)
+        found[key] = _decoded(value)
+    client_id, access_token = found.get(b"clientId", ""), found.get(b"accessToken", "")
+    if not CLIENT_ID.fullmatch(client_id) or not ACCESS_TOKEN.fullmatch(access_token):
+        raise Refused(400)
+    return Credentials(client_id, access_token)
+
+
+def _decoded(value: bytes) -> str:
+    from urllib.parse import unquote_to_bytes
+
+    for escape in value.split(b"%")[1:]:
+        if len(escape) < 2 or escape[:2].translate(None, _HEX):
+            raise Refused(400)
+    try:
+        return unquote_to_bytes(value).decode("ascii")
+    except UnicodeDecodeError:
+        raise Refused(400) from None
