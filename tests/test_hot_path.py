@@ -146,8 +146,8 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
     def opened(lines: list[str]) -> int:
         return len([call for call in lines if call.startswith("open") and "ENOENT" not in call])
 
-    # One for each module of ours, folders that the import system lists, the launcher and the session.
-    assert opened(hot) - opened(bare) <= 22
+    # One for each module of ours and of the rooms that they are in, folders that the import system lists, launcher, session.
+    assert opened(hot) - opened(bare) <= 28
     assert len(hot) - len(bare) <= 300
 
 

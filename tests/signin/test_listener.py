@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import TcenvError
 from tcenv.signin import listener as module
@@ -508,7 +509,7 @@ def test_a_chosen_port_that_is_taken_on_either_family_is_said(address: str) -> N
 
 
 def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, tries = module._listening, []
+    real, tries = loopback._listening, []
 
     def second_family_taken(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
         tries.append((address, port))
@@ -516,7 +517,7 @@ def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatc
             raise OSError(errno.EADDRINUSE, "in use")
         return real(family, address, port)
 
-    monkeypatch.setattr(module, "_listening", second_family_taken)
+    monkeypatch.setattr(loopback, "_listening", second_family_taken)
     with Listener() as listener:
         assert len(tries) == 4
         assert listener.port == tries[3][1]
@@ -524,14 +525,14 @@ def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatc
 
 @pytest.mark.parametrize("error", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
 def test_a_machine_without_ipv6(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module._listening
+    real = loopback._listening
 
     def without_ipv6(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             raise OSError(error, os.strerror(error))
         return real(family, address, port)
 
-    monkeypatch.setattr(module, "_listening", without_ipv6)
+    monkeypatch.setattr(loopback, "_listening", without_ipv6)
     with Waiting() as waiting:
         assert len(waiting.listener._sockets) == 1
         assert status(waiting.talk(waiting.request())) == 303
