@@ -148,7 +148,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
 
     # One for each module of ours and of the rooms that they are in, folders that the import system lists, launcher, session.
     assert opened(hot) - opened(bare) <= 28
-    assert len(hot) - len(bare) <= 300
+    assert len(hot) - len(bare) <= 340
 
 
 def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> None:
