@@ -19,9 +19,10 @@ def main() -> int:
     parser.add_argument(
         "--user", default=USER, metavar="CLIENT_ID", help="who is signed in on the pages (default: %(default)s)"
     )
+    parser.add_argument("--signed-out", action="store_true", help="have the pages show their sign-in dialog first")
     options = parser.parse_args()
     try:
-        return serve(port=options.port, public=not options.private, user=options.user)
+        return serve(port=options.port, public=not options.private, user=options.user, signed_in=not options.signed_out)
     except ValueError as error:
         parser.error(str(error))
     except CannotListen as error:

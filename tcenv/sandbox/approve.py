@@ -17,10 +17,13 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 _DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
-_FIELD = re.compile(r'id="(client-id|description|scopes)"(?: value="([^"]*)"|[^>]*>\n?([^<]*)<)')
+_FIELD = re.compile(r'<textarea id="(client-id|description|scopes)"[^>]*>\n?([^<]*)<')
 _CRASH = re.compile(r'id="crashed"[^>]*>([^<]+)<')
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MOST_REDIRECTS = 10
+_LONGEST_SAID = 200
+# By how much a browser's clock may be off (seconds).
+_SKEW = 15 * 60
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {
     "Upgrade-Insecure-Requests": "1",
@@ -46,20 +49,26 @@ class _Answer:
     location: str | None
 
 
-def approve(url: str, *, rename: str | None = None, wait: float = 0.0) -> int:
-    """Approve at the sandbox's sign-in page `url` after `wait` seconds, with `rename` typed into the Client ID field if
-    given, and follow the callback to its end. Returns the HTTP status there. Raises NotApproved, ValueError, OSError."""
-    opened = _request("GET", url)
-    found = _DATA.search(opened.text)
-    if found is None:
-        crash = _CRASH.search(opened.text)
-        raise NotApproved(unescape(crash[1]) if crash else "there is no form on the page")
-    page = json.loads(found[1])
-    fields = {name: unescape(value or text) for name, value, text in _FIELD.findall(opened.text)}
+def approve(
+    url: str, *, rename: str | None = None, wait: float = 0.0, expires: str | None = None, keep: bool = False
+) -> int:
+    """Approve at the sandbox's sign-in page `url` after `wait` seconds, with `rename` typed into the Client ID field and
+    `expires` (a date with its time and zone) into Expires if given, and Delete on Expiration switched off if `keep`; then
+    follow the callback to its end. Returns the HTTP status there. Raises NotApproved, ValueError, OSError."""
+    return _approved(url, rename, wait, expires, keep).status
+
+
+def _approved(url: str, rename: str | None, wait: float, expires: str | None, keep: bool) -> _Answer:
+    opened, page = _open(url)
+    if 'id="sign-in"' in opened.text:
+        _press(url, "sign-in", {})
+        opened, page = _open(url)
+    fields = {name: unescape(value) for name, value in _FIELD.findall(opened.text)}
     time.sleep(wait)
     if page["refusal"]:
         raise NotApproved(page["refusal"])
-    if not page["known"]:
+    stale = page["now"] is not None and abs(time.time() - page["now"]) > _SKEW
+    if page["variant"] != "edit" and (stale or not page["known"]):
         user = _press(url, "user", {key: page[key] for key in ("name", "scopes", "loaded")})
         fields.update({"client-id": user["clientId"], "scopes": "\n".join(user["scopes"])})
     action = "update" if page["variant"] == "edit" else "reset" if 'id="reset"' in opened.text else "create"
@@ -67,22 +76,50 @@ def approve(url: str, *, rename: str | None = None, wait: float = 0.0) -> int:
         "clientId": rename or fields["client-id"],
         "description": fields["description"],
         "scopes": [scope for scope in fields["scopes"].split("\n") if scope],
-        "expires": page["expires"],
+        "expires": expires or page["expires"],
+        "deleteOnExpiration": not keep,
         "loaded": page["loaded"],
     }
     made = _press(url, action, content)
     if page["callback"] is None:
-        return opened.status
+        return opened
     target = urlsplit(url)
-    return visit(
+    return _visited(
         f"{page['callback']}?clientId={made['clientId']}&accessToken={made['accessToken']}",
         referer=f"{target.scheme}://{target.netloc}/",
     )
 
 
+def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
+    """A sign-in page, and what it knows. Raises NotApproved with what it says where there is no form on it."""
+    opened = _request("GET", url)
+    found = _DATA.search(opened.text)
+    if found is None:
+        crash = _CRASH.search(opened.text)
+        if crash:
+            raise NotApproved(unescape(crash[1]))
+        said = _readable(opened.text)
+        raise NotApproved(f"there is no sign-in form at that address (status {opened.status}{said and f', {said!r}'})")
+    page: dict[str, Any] = json.loads(found[1])
+    return opened, page
+
+
+def _readable(text: str) -> str:
+    """The beginning of what a person would read on a page, or in an error of the API."""
+    with suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(text)["message"]).splitlines()[0]
+    visible = re.sub(r"<(script|style|title)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
+    words = " ".join("".join(c if c.isprintable() else " " for c in unescape(visible)).split())
+    return words if len(words) <= _LONGEST_SAID else f"{words[:_LONGEST_SAID]}…"
+
+
 def visit(url: str, referer: str | None = None) -> int:
     """Navigate to a loopback address with Chromium's headers, following redirects; the last HTTP status. `referer` is the
     page that leads there, of another port of localhost. Raises ValueError for other addresses, OSError."""
+    return _visited(url, referer).status
+
+
+def _visited(url: str, referer: str | None = None) -> _Answer:
     headers = {
         **_HEADERS,
         "Sec-Fetch-Site": "same-site" if referer else "none",
@@ -91,19 +128,29 @@ def visit(url: str, referer: str | None = None) -> int:
     for _ in range(_MOST_REDIRECTS):
         answer = _request("GET", url, headers)
         if answer.status not in _REDIRECTS or not answer.location:
-            return answer.status
+            return answer
         url = urljoin(url, answer.location)
     raise ValueError("the callback redirects without end")
 
 
 def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any]:
+    """A button. Raises NotApproved with what the page then says."""
     answer = _request(
-        "POST", urljoin(page_url, f"/sandbox/{action}"), {"Content-Type": "application/json"}, json.dumps(content)
+        "POST",
+        urljoin(page_url, f"/sandbox/{action}"),
+        {"Content-Type": "application/json"},
+        json.dumps({**content, "clock": time.time()}),
     )
-    told: dict[str, Any] = json.loads(answer.text)
     if answer.status != 200:
-        raise NotApproved(str(told["message"]))
+        raise NotApproved(_told(answer.text) or f"the page got status {answer.status}")
+    told: dict[str, Any] = json.loads(answer.text)
     return told
+
+
+def _told(text: str) -> str:
+    with suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(text)["message"])
+    return _readable(text)
 
 
 def _request(method: str, url: str, headers: dict[str, str] | None = None, body: str | None = None) -> _Answer:
@@ -142,16 +189,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("url", help="the sign-in page")
     parser.add_argument("--rename", metavar="CLIENT_ID", help="type this into the Client ID field")
     parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="think before pressing the button")
+    parser.add_argument("--expires", metavar="TIME", help="type this into the Expires field, e.g. 2030-01-01T00:00:00Z")
+    parser.add_argument("--keep", action="store_true", help="switch off Delete on Expiration")
     options = parser.parse_args(arguments)
     try:
-        status = approve(options.url, rename=options.rename, wait=options.wait)
+        answer = _approved(options.url, options.rename, options.wait, options.expires, options.keep)
     except (NotApproved, ValueError, OSError, http.client.HTTPException) as error:
-        print(f"not approved: {error}", file=sys.stderr)
+        print(f"not approved: {_reason(error)}", file=sys.stderr)
         return 1
-    if status != 200:
-        print(f"approved, but the callback was answered with status {status}", file=sys.stderr)
+    if answer.status != 200:
+        said = _readable(answer.text)
+        print(
+            f"approved, but the program that waits answered with status {answer.status}{said and f': {said}'}",
+            file=sys.stderr,
+        )
         return 1
     return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer came within a minute"
+    if isinstance(error, http.client.HTTPException):
+        return f"that is no answer of HTTP ({type(error).__name__})"
+    return str(error) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -1,212 +1,147 @@
-"""Who signed a call: Hawk signatures and the certificates of temporary credentials, verified as the auth service does
-(services/auth, version 106). Takes no signature on trust."""
+"""Hawk signatures as the auth service checks them (services/auth, version 106): the one in an Authorization header, and the
+one in an address, a bewit. Knows no client and no scope, and takes no signature on trust."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
-import json
-import time
-from collections.abc import Callable, Mapping
+import re
 from dataclasses import dataclass
 from typing import Any
 
-import mohawk
-import mohawk.exc
-import mohawk.util
-
-from tcenv.sandbox.records import SCOPE, ApiError, Client
-from tcenv.sandbox.scopes import normal, satisfies
-
-# Of a signature's time, and of a certificate's start and end (seconds).
+# Of a signature's time (seconds), and of what is read at all (characters).
 SKEW = 15 * 60
-DRIFT = 5 * 60
-LONGEST_TEMPORARY = 31 * 86400
-_SEED_LENGTH = 44
+LONGEST_HEADER = 4096
+_ATTRIBUTE = re.compile(r'(\w+)="([^"\\]*)"\s*(?:,\s*|$)')
+_KNOWN = frozenset(("id", "ts", "nonce", "hash", "ext", "mac", "app", "dlg"))
+_BEWIT = re.compile(r"(.*)([?&])bewit=([^&]*)(?:&(.+))?")
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who calls, and what they may do. `client_id` is None for nobody in particular."""
-
-    client_id: str | None
-    scopes: tuple[str, ...]
+class Rejected(Exception):
+    """The signature is not good; the text is the service's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Signed:
-    """A request as far as its signature covers it."""
+    """A request as far as a signature covers it. `target` is path and query as they were sent, `host` and `port` those of
+    the Host header, `payload` the digest of the body (see payload_hash) when there is a reason to compute it."""
 
     method: str
-    url: str
+    target: str
+    host: str
+    port: str
     authorization: str
-    content: bytes
-    content_type: str
+    payload: str | None = None
 
 
-@dataclass(frozen=True)
-class _Credentials:
-    token: str
-    scopes: tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a signature says of itself: who made it, when (for a bewit, until when it is good), for which extra data."""
+
+    client_id: str
+    ext: str
+    moment: int
+    mac: str
+    text: str
+    payload: str | None
+    bewit: bool
 
 
-class _Rejected(Exception):
-    pass
-
-
-def authenticate(
-    request: Signed,
-    clients: Mapping[str, Client],
-    anonymous: tuple[str, ...],
-    now: Callable[[], float],
-    *,
-    any_time: bool = False,
-) -> Caller:
-    """The caller whose signature `request` carries; `anonymous` is what everybody may do, `now` the deployment's clock in
-    seconds since the epoch, and `any_time` lets a signature be as old as it likes. Raises ApiError 401."""
-    try:
-        attributes = _attributes(request.authorization)
-        client_id = attributes["id"]
-        extension = _extension(attributes.get("ext"))
-        credentials = _credentials(client_id, extension, clients, anonymous, now())
-        _verify(request, "hash" in attributes, client_id, credentials.token, now(), any_time)
-    except _Rejected as rejection:
-        raise ApiError(401, "AuthenticationFailed", str(rejection)) from None
-    return Caller(client_id, normal((*credentials.scopes, *anonymous)))
-
-
-def _attributes(header: str) -> dict[str, str]:
-    try:
-        attributes = mohawk.util.parse_authorization_header(header)
-        if attributes.keys() >= {"id", "ts", "nonce", "mac"} and attributes["ts"].isdecimal():
-            return dict(attributes)
-    except (mohawk.exc.HawkFail, ValueError):
-        pass
-    raise _Rejected("Bad Request: Invalid header syntax")
-
-
-def _verify(request: Signed, hashed: bool, client_id: str, token: str, now: float, any_time: bool) -> None:
-    # A hash of the body is optional; one that is there must be right.
-    content = {"content": request.content, "content_type": request.content_type} if hashed else {}
-    try:
-        mohawk.Receiver(
-            lambda sender: {"id": sender, "key": token, "algorithm": "sha256"},
-            request.authorization,
-            request.url,
-            request.method,
-            accept_untrusted_content=True,
-            # The service keeps no nonces either.
-            seen_nonce=lambda *_: False,
-            timestamp_skew_in_seconds=float("inf") if any_time else SKEW,
-            localtime_offset_in_seconds=int(now - time.time()),
-            **content,
+def read(signed: Signed) -> Claim | None:
+    """The claim in a request; None where nobody signed. Raises Rejected."""
+    found = _BEWIT.fullmatch(signed.target)
+    if signed.authorization and found:
+        raise Rejected(
+            "Cannot use two authentication schemes at once this request has both bewit in querystring and "
+            "'authorization' header"
         )
-    except mohawk.exc.MacMismatch:
-        raise _Rejected("Unauthorized: Bad mac") from None
-    except mohawk.exc.TokenExpired:
-        raise _Rejected("Unauthorized: Stale timestamp") from None
-    except mohawk.exc.MisComputedContentHash:
-        raise _Rejected("Invalid payload hash") from None
-    except mohawk.exc.HawkFail:
-        raise _Rejected("Bad Request: Invalid header syntax") from None
+    if signed.authorization:
+        return _read_header(signed)
+    return _read_bewit(signed, found) if found else None
 
 
-def _credentials(
-    client_id: str, extension: dict[str, Any], clients: Mapping[str, Client], anonymous: tuple[str, ...], now: float
-) -> _Credentials:
-    certificate = extension.get("certificate")
-    if certificate is None:
-        client = _good(clients, client_id, now)
-        credentials = _Credentials(client.access_token, tuple(client.scopes))
-    elif isinstance(certificate, dict):
-        credentials = _temporary(client_id, certificate, clients, now)
-    else:
-        raise _Rejected("ext.certificate must be a JSON object")
-    wanted = extension.get("authorizedScopes")
-    if wanted is None:
-        return credentials
-    if not _are_scopes(wanted):
-        raise _Rejected("ext.authorizedScopes must be an array of valid scopes")
-    if not all(satisfies((*credentials.scopes, *anonymous), scope) for scope in wanted):
-        raise _Rejected("Supplied credentials do not satisfy authorizedScopes")
-    return _Credentials(credentials.token, tuple(wanted))
+def claims_payload(authorization: str) -> bool:
+    """Whether the header has a hash of the body, which then must be right."""
+    return "hash=" in authorization
 
 
-def _good(clients: Mapping[str, Client], client_id: str, now: float) -> Client:
-    client = clients.get(client_id)
-    if client is None:
-        raise _Rejected(f"Client with clientId '{client_id}' not found")
-    if client.disabled:
-        raise _Rejected(f"Client with clientId '{client_id}' is disabled")
-    if client.expires < now:
-        raise _Rejected(f"Client with clientId: '{client_id}' has expired")
-    return client
+def payload_hash(content_type: str) -> Any:
+    """A hashlib object to be fed with the body and given to payload_digest."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return hashlib.sha256(f"hawk.1.payload\n{kind}\n".encode())
 
 
-def _temporary(client_id: str, certificate: dict[str, Any], clients: Mapping[str, Client], now: float) -> _Credentials:
-    _check_form(certificate)
-    issuer_id = certificate.get("issuer") or client_id
-    if "issuer" in certificate and issuer_id == client_id:
-        raise _Rejected("ext.certificate.issuer must differ from the supplied clientId")
-    issuer = _good(clients, issuer_id, now)
-    start, expiry, scopes = certificate["start"] / 1000, certificate["expiry"] / 1000, certificate["scopes"]
-    if start > now + DRIFT:
-        raise _Rejected("ext.certificate.start > now")
-    if expiry < now - DRIFT:
-        raise _Rejected("ext.certificate.expiry < now")
-    if expiry - start > LONGEST_TEMPORARY:
-        raise _Rejected("ext.certificate cannot last longer than 31 days!")
-    if issuer_id != client_id and not satisfies(issuer.scopes, f"auth:create-client:{client_id}"):
-        raise _Rejected(
-            f"ext.certificate issuer `{issuer_id}` doesn't have `auth:create-client:{client_id}` for supplied clientId."
+def payload_digest(fed: Any) -> str:
+    """The hash of the whole body, as it stands in a header."""
+    fed.update(b"\n")
+    return base64.b64encode(fed.digest()).decode()
+
+
+def check(claim: Claim, signed: Signed, token: str, now: float, *, any_time: bool) -> None:
+    """Whether `claim` was made with `token`, of this request, and about now (seconds since the epoch). Raises Rejected."""
+    mac = base64.b64encode(hmac.digest(token.encode(), claim.text.encode("utf-8", "replace"), "sha256")).decode()
+    if claim.bewit and claim.moment <= now and not any_time:
+        raise Rejected("Unauthorized: Access expired")
+    if not hmac.compare_digest(mac.encode(), claim.mac.encode("utf-8", "replace")):
+        raise Rejected("Unauthorized: Bad mac")
+    if claim.bewit:
+        return
+    if not any_time and abs(claim.moment - now) > SKEW:
+        raise Rejected("Unauthorized: Stale timestamp")
+    if claim.payload is not None and claim.payload != signed.payload:
+        raise Rejected(
+            f"Invalid payload hash: {claim.payload}\nComputed payload hash: {signed.payload}\nThis happens when a request "
+            "carries a signed hash of its payload that is not the one which the server has computed."
         )
-    if not all(satisfies(issuer.scopes, scope) for scope in scopes):
-        raise _Rejected(
-            f"ext.certificate issuer `{issuer_id}` doesn't satisfy all certificate scopes {', '.join(scopes)}."
-        )
-    key = issuer.access_token.encode()
-    signature = base64.b64encode(_hmac(key, _signed_text(client_id, certificate))).decode()
-    if not hmac.compare_digest(signature.encode(), str(certificate.get("signature")).encode()):
-        raise _Rejected("ext.certificate.signature is not valid")
-    token = base64.urlsafe_b64encode(_hmac(key, certificate["seed"])).decode().rstrip("=")
-    return _Credentials(token, tuple(scopes))
 
 
-def _check_form(certificate: dict[str, Any]) -> None:
-    seed = certificate.get("seed")
-    problems = {
-        "version must be 1": certificate.get("version") != 1,
-        "seed must be 44 characters": not isinstance(seed, str) or len(seed) != _SEED_LENGTH,
-        "start must be a number": not isinstance(certificate.get("start"), int | float),
-        "expiry must be a number": not isinstance(certificate.get("expiry"), int | float),
-        "scopes must be an array of valid scopes": not _are_scopes(certificate.get("scopes")),
-        "issuer must be a string": not isinstance(certificate.get("issuer", ""), str),
-    }
-    for problem, there in problems.items():
-        if there:
-            raise _Rejected(f"ext.certificate.{problem}")
+def _read_header(signed: Signed) -> Claim:
+    header = signed.authorization
+    if len(header) > LONGEST_HEADER:
+        raise Rejected("Bad Request: Header length too long")
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() != "hawk":
+        raise Rejected("Bad Request: Invalid header syntax" if not rest else "Unauthorized: Hawk")
+    said: dict[str, str] = {}
+    end = 0
+    for match in _ATTRIBUTE.finditer(rest):
+        if match.start() != end or match[1] not in _KNOWN or match[1] in said:
+            raise Rejected("Bad Request: Invalid header syntax")
+        said[match[1]] = match[2]
+        end = match.end()
+    if end != len(rest):
+        raise Rejected("Bad Request: Invalid header syntax")
+    if not ({"id", "ts", "nonce", "mac"} <= said.keys() and said["ts"].isascii() and said["ts"].isdecimal()):
+        raise Rejected("Bad Request: Missing attributes")
+    text = _text("header", said["ts"], said["nonce"], signed, signed.target, said.get("hash", ""), said.get("ext", ""))
+    if said.get("app"):
+        text += f"{said['app']}\n{said.get('dlg', '')}\n"
+    return Claim(said["id"], said.get("ext", ""), int(said["ts"]), said["mac"], text, said.get("hash"), False)
 
 
-def _signed_text(client_id: str, certificate: dict[str, Any]) -> str:
-    named = [f"clientId:{client_id}", f"issuer:{certificate['issuer']}"] if certificate.get("issuer") else []
-    facts = [f"{key}:{certificate[key]}" for key in ("seed", "start", "expiry")]
-    return "\n".join(["version:1", *named, *facts, "scopes:", *certificate["scopes"]])
-
-
-def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
-
-
-def _are_scopes(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and SCOPE.fullmatch(item) for item in value)
-
-
-def _extension(text: str | None) -> dict[str, Any]:
-    if not text:
-        return {}
+def _read_bewit(signed: Signed, found: re.Match[str]) -> Claim:
+    if signed.method not in ("GET", "HEAD"):
+        raise Rejected("Unauthorized: Invalid method")
+    if not re.fullmatch(r"[\w-]+", found[3], re.ASCII):
+        raise Rejected("Bad Request: Invalid bewit encoding")
     try:
-        content = json.loads(base64.urlsafe_b64decode(text.replace("+", "-").replace("/", "_") + "=="))
+        inner = base64.urlsafe_b64decode(found[3] + "=" * (-len(found[3]) % 4)).decode("latin-1")
     except ValueError:
-        raise _Rejected("Failed to parse ext") from None
-    return content if isinstance(content, dict) else {}
+        raise Rejected("Bad Request: Invalid bewit encoding") from None
+    parts = inner.split("\\")
+    if len(parts) != 4:
+        raise Rejected("Bad Request: Invalid bewit structure")
+    client_id, end, mac, ext = parts
+    if not (client_id and mac and end.isascii() and end.isdecimal()):
+        raise Rejected("Bad Request: Missing bewit attributes")
+    target = found[1] + (f"{found[2]}{found[4]}" if found[4] else "")
+    text = _text("bewit", end, "", signed, target, "", ext)
+    return Claim(client_id, ext, int(end), mac, text, None, True)
+
+
+def _text(kind: str, moment: str, nonce: str, signed: Signed, target: str, payload: str, ext: str) -> str:
+    """What the MAC is of. A bewit is always one of a GET."""
+    method = "GET" if kind == "bewit" else signed.method
+    ext = ext.replace("\\", "\\\\").replace("\n", "\\n")
+    return f"hawk.1.{kind}\n{moment}\n{nonce}\n{method}\n{target}\n{signed.host.lower()}\n{signed.port}\n{payload}\n{ext}\n"

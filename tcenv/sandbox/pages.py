@@ -11,9 +11,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from tcenv.sandbox.api import Call, call
+from tcenv.sandbox.auth import AUTH
+from tcenv.sandbox.deployment import Deployment, check_client_id
+from tcenv.sandbox.hawk import SKEW, Signed
 from tcenv.sandbox.records import ApiError, Client, timestamp
-from tcenv.sandbox.scopes import intersection
-from tcenv.sandbox.service import Call, Service, call
+from tcenv.sandbox.scopes import intersection, normal
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -65,6 +68,9 @@ class Page:
     warning: str | None = None
     known: bool = True
     loaded: float = 0.0
+    #: The deployment's clock when the page was drawn; None where a browser's clock may be as far off as it likes.
+    now: float | None = None
+    delete: bool = True
 
 
 def from_now(text: str) -> int:
@@ -77,7 +83,7 @@ def from_now(text: str) -> int:
 
 
 def sign_in_page(
-    service: Service, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
+    deployment: Deployment, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
 ) -> Page:
     """The page that `query` asks for, as it is when it has been loaded; `known` is whether it knows already who is signed
     in. Raises Crash."""
@@ -94,7 +100,7 @@ def sign_in_page(
         name=values.get("name", "undefined"),
         scopes=scopes,
         description=values.get("description", ""),
-        expires=_end(service.now(), values.get("expires", ""), variant),
+        expires=_end(deployment.now(), values.get("expires", ""), variant),
         callback=callback,
         client_id=values.get("client_id", ""),
         given=scopes,
@@ -102,18 +108,39 @@ def sign_in_page(
         warning=None if allowed or refused else f"{callback} is not on localhost, and would be given the credentials.",
         known=known,
         loaded=loaded,
+        now=_clock_for_browsers(deployment),
     )
-    return replace(page, **filled_in(service, page)) if known and callback is not None else page
+    return replace(page, **filled_in(deployment, page)) if known and callback is not None else page
 
 
-def filled_in(service: Service, page: Page) -> dict[str, Any]:
+def filled_in(deployment: Deployment, page: Page) -> dict[str, Any]:
     """The fields of a page that it can only fill in once it knows the user."""
-    client_id = f"{service.user}/{page.name}"
+    client_id = f"{deployment.user}/{page.name}"
     return {
         "client_id": client_id,
-        "given": tuple(intersection(page.scopes, (*service.user_scopes, *service.anonymous))),
-        "taken": page.variant == "new" and client_id in service.clients,
+        "given": tuple(intersection(page.scopes, normal(deployment.as_user().held.scopes))),
+        "taken": page.variant == "new" and client_id in deployment.clients,
     }
+
+
+def about_user(deployment: Deployment, content: dict[str, Any]) -> dict[str, Any]:
+    """What a page is told that asks who the user is: the clientId and the scopes for its form. Where their scopes cannot be
+    read, the clientId stays empty and the scopes are those that were asked for."""
+    if _clock_is_off(deployment, content) or not deployment.page_may_know_user():
+        return {"clientId": "", "scopes": content["scopes"]}
+    page = Page("create", content["name"], tuple(content["scopes"]), "", 0, None)
+    filled = filled_in(deployment, page)
+    return {"clientId": filled["client_id"], "scopes": filled["given"]}
+
+
+def _clock_is_off(deployment: Deployment, content: dict[str, Any]) -> bool:
+    """Whether the browser signs its calls with a time that the deployment does not take."""
+    clock = content.get("clock")
+    return clock is not None and not deployment.any_time and abs(float(clock) - deployment.now()) > SKEW
+
+
+def _clock_for_browsers(deployment: Deployment) -> float | None:
+    return None if deployment.any_time else deployment.now()
 
 
 def _end(now: float, expires: str, variant: str) -> float:
@@ -122,35 +149,36 @@ def _end(now: float, expires: str, variant: str) -> float:
     return now + (1000 * _YEAR if variant == "create" else 3 * 86400)
 
 
-def act(service: Service, action: str, content: dict[str, Any]) -> dict[str, Any]:
+def act(deployment: Deployment, action: str, content: dict[str, Any]) -> dict[str, Any]:
     """What a button of a page does in the user's name; the answer holds the clientId and the accessToken for the callback.
     Raises ApiError with what the page then says."""
+    if _clock_is_off(deployment, content):
+        raise ApiError(404, "ResourceNotFound", "Not Found")
     client_id = str(content["clientId"])
-    body = {key: content[key] for key in ("description", "expires", "scopes")} | {"deleteOnExpiration": True}
-    with service.lock:
+    body = {key: content[key] for key in ("description", "expires", "scopes")}
+    body["deleteOnExpiration"] = content.get("deleteOnExpiration", True)
+    with deployment.lock:
         if action == "create":
-            return _told(_as_user(service, "createClient", client_id, body))
+            return _told(_as_user(deployment, "createClient", client_id, body))
         if action == "create-new":
-            number = next(n for n in range(1, 10_000) if f"{client_id}-{n}" not in service.clients)
-            return _told(_as_user(service, "createClient", f"{client_id}-{number}", body))
+            number = next(n for n in range(1, 10_000) if f"{client_id}-{n}" not in deployment.clients)
+            return _told(_as_user(deployment, "createClient", f"{client_id}-{number}", body))
         if action == "reset":
-            _as_user(service, "updateClient", client_id, body)
-            return _told(_as_user(service, "resetAccessToken", client_id))
+            _as_user(deployment, "updateClient", client_id, body)
+            return _told(_as_user(deployment, "resetAccessToken", client_id))
         if action == "update":
             # The real page looks for the token of a client that it did not create.
-            return _told(_as_user(service, "updateClient", client_id, body) | {"accessToken": "undefined"})
+            return _told(_as_user(deployment, "updateClient", client_id, body) | {"accessToken": "undefined"})
     raise ApiError(404, "ResourceNotFound", "Not Found")
 
 
-def _as_user(service: Service, method: str, client_id: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    the_call = Call(service, client_id, {}, body)
-    the_call.caller = service.as_user()
-    try:
-        answer: dict[str, Any] = call(method, the_call)
-    except ApiError as error:
-        if error.status == 409:
-            raise ApiError(409, error.code, "Client already exists") from None
-        raise
+def _as_user(deployment: Deployment, name: str, client_id: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    method = next(method for method in AUTH.methods if method.name == name)
+    params = {"clientId": check_client_id(client_id)}
+    unsigned = Signed(method.verb, "", "", "", "")
+    answer: dict[str, Any] = call(
+        Call(deployment, method, params, {}, body, "application/json", unsigned, deployment.as_user())
+    )
     return answer
 
 
@@ -158,8 +186,15 @@ def _told(answer: dict[str, Any]) -> dict[str, Any]:
     return {"clientId": answer["clientId"], "accessToken": answer["accessToken"]}
 
 
-def draw_sign_in(page: Page) -> str:
-    """The HTML of a sign-in page."""
+def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
+    """The HTML of a sign-in page; for somebody who has not signed in, a dialog that comes before the form."""
+    if not signed_in:
+        dialog = (
+            '<div role="dialog" aria-labelledby="who"><h1 id="who">Sign in</h1>'
+            "<p>You are not signed in to this deployment. The form comes afterwards.</p>"
+            f'<p class="buttons"><button id="sign-in" type="button">Sign in</button></p></div>{_data(page)}'
+        )
+        return _document("Sign in", dialog)
     new = page.variant == "new"
     question = '<p class="question">A client with this ID exists already. What should happen?</p>' if page.taken else ""
     buttons = (
@@ -180,7 +215,7 @@ def draw_sign_in(page: Page) -> str:
     )
 
 
-def draw_client(client: Client, callback: str | None, loaded: float) -> str:
+def draw_client(deployment: Deployment, client: Client, callback: str | None, loaded: float) -> str:
     """The HTML of an existing client's own page."""
     page = Page(
         variant="edit",
@@ -195,6 +230,8 @@ def draw_client(client: Client, callback: str | None, loaded: float) -> str:
         if callback is None or _ALLOWED_CALLBACK.match(callback)
         else f"Callback URL {callback} is not allowed.",
         loaded=loaded,
+        now=_clock_for_browsers(deployment),
+        delete=client.delete_on_expiration,
     )
     return _document(
         "Client",
@@ -203,20 +240,20 @@ def draw_client(client: Client, callback: str | None, loaded: float) -> str:
     )
 
 
-def draw_front(service: Service) -> str:
+def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
     """The HTML of the front page: who is signed in, and the clients that there are."""
-    now = service.now()
+    now = deployment.now()
     rows = "".join(
         f"<tr><td>{escape(client.client_id)}</td><td>{_shown(client.expires)}</td><td>{_state(client, now)}</td></tr>"
-        for client in sorted(service.clients.values(), key=lambda client: client.client_id)
+        for client in sorted(deployment.clients.values(), key=lambda client: client.client_id)
     )
     table = (
         f"<table><tr><th>Client</th><th>Expires</th><th></th></tr>{rows}</table>" if rows else "<p>No clients yet.</p>"
     )
     return _document(
         "Sandbox",
-        f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(service.user)}</b>, as far as this sandbox goes. "
-        f"Programs sign in at <code>/auth/clients/create</code> and <code>/auth/clients/new</code>.</p>{table}",
+        f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(deployment.user)}</b>, as far as this sandbox goes. "
+        f"Programs sign in at {' and '.join(f'<code>/auth/clients/{variant}</code>' for variant in variants)}.</p>{table}",
     )
 
 
@@ -244,15 +281,20 @@ def _state(client: Client, now: float) -> str:
 def _form(page: Page, *, fixed: bool) -> str:
     readonly = " readonly" if fixed else ""
     scopes = escape("\n".join(page.given))
+    checked = " checked" if page.delete else ""
     return (
         '<label for="client-id">Client ID</label>'
-        f'<input id="client-id" value="{escape(page.client_id)}" autocomplete="off" spellcheck="false"{readonly}>'
+        # Of several lines where it is long: its end is the name that was asked for.
+        f'<textarea id="client-id" rows="1" autocomplete="off" spellcheck="false"{readonly}>\n'
+        f"{escape(page.client_id)}</textarea>"
         '<label for="description">Description</label>'
         f'<textarea id="description" rows="2">\n{escape(page.description)}</textarea>'
         '<label for="scopes">Scopes, one on each line</label>'
         f'<textarea id="scopes" rows="{min(max(len(page.given), 2), 12)}" wrap="off" spellcheck="false">\n{scopes}</textarea>'
-        f'<dl><div><dt>Expires</dt><dd id="expires">{_shown(page.expires)}</dd></div>'
-        "<div><dt>After that</dt><dd>The client is deleted</dd></div></dl>"
+        '<label for="expires">Expires (UTC)</label>'
+        f'<input id="expires" type="datetime-local" value="{timestamp(page.expires)[:16]}">'
+        '<p class="check"><label for="delete-on-expiration">'
+        f'<input type="checkbox" id="delete-on-expiration"{checked}> Delete on Expiration</label></p>'
     )
 
 
@@ -272,6 +314,7 @@ def _data(page: Page) -> str:
         "refusal": page.refusal,
         "known": page.known,
         "loaded": page.loaded,
+        "now": page.now,
     }
     # The one thing that could end the element early.
     text = json.dumps(facts).replace("<", "\\u003c")

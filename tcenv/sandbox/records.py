@@ -12,6 +12,8 @@ from typing import Any
 CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]+")
 SCOPE = re.compile(r"[ -~]*")
 LONGEST_DESCRIPTION = 10_240
+# A date with its time and its zone (RFC 3339), as the schemas of the API want it.
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)")
 
 
 class ApiError(Exception):
@@ -38,36 +40,20 @@ class Client:
     last_modified: float = 0.0
     last_rotated: float = 0.0
 
-    def public(self) -> dict[str, Any]:
-        """What the API tells of it."""
-        return {
-            "clientId": self.client_id,
-            "expires": timestamp(self.expires),
-            "created": timestamp(self.created),
-            "lastModified": timestamp(self.last_modified),
-            "lastDateUsed": timestamp(self.created),
-            "lastRotated": timestamp(self.last_rotated),
-            "description": self.description,
-            "deleteOnExpiration": self.delete_on_expiration,
-            "disabled": self.disabled,
-            "scopes": list(self.scopes),
-            "expandedScopes": list(self.scopes),
-        }
 
-    def with_token(self) -> dict[str, Any]:
-        """What the API tells whoever made the client or reset its token."""
-        return {**self.public(), "accessToken": self.access_token}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """A request that came in, for tests to look at; it holds no secret. `path` is without the query, `client_id` None for a
-    call that nobody signed (or whose signature nobody needed)."""
+    call that nobody signed (or whose signature was not good). `authorized_scopes` are those to which the caller narrowed
+    this request (None: not narrowed), `certificate` tells temporary credentials, `bewit` a signed URL."""
 
     method: str
     path: str
     client_id: str | None
     status: int
+    authorized_scopes: tuple[str, ...] | None = None
+    certificate: bool = False
+    bewit: bool = False
 
 
 def timestamp(seconds: float) -> str:
@@ -76,12 +62,13 @@ def timestamp(seconds: float) -> str:
 
 
 def parse_timestamp(text: object) -> float:
-    """Seconds since the epoch. Raises ApiError 400."""
+    """Seconds since the epoch. Raises ApiError 400 for anything but a date with its time and zone."""
     try:
-        time = datetime.fromisoformat(str(text))
-        return time.astimezone(UTC).timestamp()
+        if isinstance(text, str) and _DATE_TIME.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):
-        raise invalid("expires must be a date and time") from None
+        pass
+    raise wrong("expires must match format date-time")
 
 
 def new_token() -> str:
@@ -90,5 +77,25 @@ def new_token() -> str:
 
 
 def invalid(what: str) -> ApiError:
-    """The answer to a body that does not follow the schema."""
+    """The answer to a body that does not have the schema's form."""
     return ApiError(400, "InputValidationError", f"Schema validation error: {what}")
+
+
+def wrong(what: str) -> ApiError:
+    """The answer to a body of the schema's form that holds what the service does not take."""
+    return ApiError(400, "InputError", what)
+
+
+def fields_of(body: Any, **types: type) -> dict[str, Any]:
+    """`body`, if it is an object and each field of `types` that it has is of that type. Raises ApiError 400."""
+    if not isinstance(body, dict):
+        raise wrong("the body must be a JSON object")
+    for name, kind in types.items():
+        if name in body and (not isinstance(body[name], kind) or (kind is not bool and isinstance(body[name], bool))):
+            raise wrong(f"{name} must be {_NAMES[kind]}")
+    return body
+
+
+_NAMES: dict[type, str] = {
+    str: "a string", bool: "a boolean", list: "an array", dict: "an object", int: "an integer"
+}  # fmt: skip

@@ -1,23 +1,131 @@
-"""Scopes as the deployment reckons with them. On purpose not shared with the client's side, which it is there to check."""
+"""Scopes, roles and scope expressions as the deployment reckons with them. On purpose not shared with the client's side,
+which it is there to check."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# A scope, or {"AllOf": […]}, {"AnyOf": […]}; in a template also {"for", "in", "each"} and {"if", "then", "else"}.
+Expression = Any
+_PARAMETER = re.compile(r"<([^>]*)>")
+_ASSUME = "assume:"
 
 
-def satisfies(held: Iterable[str], scope: str) -> bool:
-    """Whether one of `held` is `scope`, or a pattern that ends in `*` and that `scope` begins with."""
-    return any(scope == own or (own.endswith("*") and scope.startswith(own[:-1])) for own in held)
+class Held:
+    """What somebody holds, ready to be asked: `in` tells whether a scope is among it or matched by a pattern in it."""
+
+    __slots__ = ("_exact", "_patterns", "scopes")
+
+    def __init__(self, scopes: Iterable[str]) -> None:
+        self.scopes = tuple(dict.fromkeys(scopes))
+        self._exact = frozenset(self.scopes)
+        self._patterns = tuple(scope[:-1] for scope in self.scopes if scope.endswith("*"))
+
+    def __contains__(self, scope: str) -> bool:
+        return scope in self._exact or scope.startswith(self._patterns)
 
 
 def intersection(asked: Sequence[str], held: Sequence[str]) -> list[str]:
     """What the page gives to a client: of `asked` what is held, in that order, then of `held` what `asked` has patterns for."""
-    given = [scope for scope in asked if satisfies(held, scope)]
-    narrowed = [scope for scope in held if satisfies(asked, scope)]
-    return list(dict.fromkeys(given + narrowed))
+    has, wants = Held(held), Held(asked)
+    given = [scope for scope in asked if scope in has]
+    return list(dict.fromkeys([*given, *(scope for scope in held if scope in wants)]))
 
 
 def normal(scopes: Iterable[str]) -> tuple[str, ...]:
     """`scopes` in order, without those that a pattern among them stands for."""
     unique = set(scopes)
-    return tuple(sorted(scope for scope in unique if not satisfies(unique - {scope}, scope)))
+    patterns = {scope for scope in unique if scope.endswith("*")}
+    return tuple(sorted(scope for scope in unique if not any(scope.startswith(p[:-1]) for p in patterns if p != scope)))
+
+
+def expand(scopes: Iterable[str], roles: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """`scopes` and all that the roles add for which they hold `assume:<roleId>`. A roleId that ends in `*` is a pattern of
+    its own, whose `<..>` in a scope stands for what the `*` stood for."""
+    found = dict.fromkeys(scopes)
+    todo = list(found)
+    while todo:
+        scope = todo.pop()
+        if not (scope.startswith(_ASSUME) or (scope.endswith("*") and _ASSUME.startswith(scope[:-1]))):
+            continue
+        for role_id, given in list(roles.items()):
+            rest = _assumed(scope, _ASSUME + role_id)
+            if rest is None:
+                continue
+            for one in given:
+                new = one.replace("<..>", rest)
+                if new not in found:
+                    found[new] = None
+                    todo.append(new)
+    return tuple(found)
+
+
+def _assumed(scope: str, role: str) -> str | None:
+    """What `<..>` stands for where `scope` lets its holder assume `role` (`assume:` and the roleId); None where not."""
+    if scope.endswith("*") and role.startswith(scope[:-1]):
+        return "*"
+    if role.endswith("*") and scope.startswith(role[:-1]):
+        return scope[len(role) - 1 :]
+    return "" if scope == role else None
+
+
+def render(template: Expression, values: Mapping[str, Any]) -> Expression | None:
+    """The expression that `template` comes to; None when nothing is left of it. Raises KeyError for a missing value."""
+    rendered = _render(template, values)
+    return rendered[0] if rendered else None
+
+
+def _render(template: Expression, values: Mapping[str, Any]) -> list[Expression]:
+    if isinstance(template, str):
+        return [_filled(template, values)]
+    if "for" in template:
+        name = template["for"]
+        return [_filled(template["each"], {**values, name: item}) for item in values[template["in"]]]
+    if "if" in template:
+        branch = template.get("then" if values[template["if"]] else "else")
+        return [] if branch is None else _render(branch, values)
+    kind = "AllOf" if "AllOf" in template else "AnyOf"
+    return [{kind: [part for one in template[kind] for part in _render(one, values)]}]
+
+
+def _filled(text: str, values: Mapping[str, Any]) -> str:
+    return _PARAMETER.sub(lambda match: str(values[match[1]]), text)
+
+
+def parameters(template: Expression) -> set[str]:
+    """The names of the values that `render` needs for `template`."""
+    if template is None:
+        return set()
+    if isinstance(template, str):
+        return set(_PARAMETER.findall(template))
+    if "for" in template:
+        return ({template["in"]} | parameters(template["each"])) - {template["for"]}
+    if "if" in template:
+        return {template["if"]} | parameters(template.get("then")) | parameters(template.get("else"))
+    return {name for one in template.get("AllOf", template.get("AnyOf")) for name in parameters(one)}
+
+
+def missing(expression: Expression | None, held: Held) -> Expression | None:
+    """What of `expression` is not satisfied by `held`, as the services tell it: None for nothing, one bare scope, or a
+    smaller expression."""
+    if expression is None:
+        return None
+    if isinstance(expression, str):
+        return None if expression in held else expression
+    every = "AllOf" in expression
+    parts = [missing(part, held) for part in expression["AllOf" if every else "AnyOf"]]
+    if every:
+        parts = [part for part in parts if part is not None]
+        if not parts:
+            return None
+    elif None in parts:
+        return None
+    return parts[0] if len(parts) == 1 else {"AllOf" if every else "AnyOf": parts}
+
+
+def as_text(expression: Expression | None) -> str:
+    """An expression as it stands in a message: a scope bare, everything else as JSON."""
+    return expression if isinstance(expression, str) else json.dumps(expression, indent=2)

@@ -14,7 +14,7 @@ class CannotListen(Exception):
     """The port is taken, or not to be had; the text says which."""
 
 
-def serve(*, port: int = 0, public: bool = True, user: str = USER) -> int:
+def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bool = True) -> int:
     """Serve on loopback until SIGINT or SIGTERM, for which it takes over the handlers. Prints the root URL, and nothing
     else, on stdout; returns 0 in the end. Raises ValueError, CannotListen."""
     if not 0 <= port < 65536:
@@ -25,14 +25,14 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     try:
-        with Sandbox(port=port, public=public, user=user) as sandbox:
+        with Sandbox(port=port, public=public, user=user, signed_in=signed_in) as sandbox:
             print(sandbox.root_url, flush=True)
             print(
                 f"A {'public' if public else 'private'} Taskcluster sandbox, on loopback alone; everything in it is gone "
                 "when it ends (Ctrl-C).\n"
                 "Sign in to it from another terminal, in your browser or without one:\n"
                 f'  eval "$(TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login)"\n'
-                f"  BROWSER='{sys.executable} -m tcenv.sandbox.approve %s'",
+                f"  export BROWSER='{sys.executable} -m tcenv.sandbox.approve %s'",
                 file=sys.stderr,
                 flush=True,
             )

@@ -1,0 +1,183 @@
+"""How the sandbox's API methods are declared, found and called. A declaration is the only place where a method's route and
+scopes stand: the deployment's references are made from it too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from tcenv.sandbox.callers import Caller, authenticate
+from tcenv.sandbox.deployment import Deployment
+from tcenv.sandbox.hawk import Signed
+from tcenv.sandbox.records import CLIENT_ID, ApiError, wrong
+from tcenv.sandbox.scopes import Expression, as_text, missing, parameters, render
+
+_SLUG = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
+_PATTERNS = {"clientId": CLIENT_ID, "taskId": _SLUG, "runId": re.compile(r"[0-9]{1,4}")}
+# Parameters that may hold slashes as they are.
+_GREEDY = ("name",)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An API method: `route` has its parameters as `<name>`, `scopes` is the template of what a caller must hold (None:
+    nothing), `needs_body` whether it wants one, `act` carries it out and returns what is to be sent as JSON (None: 204)."""
+
+    service: str
+    name: str
+    verb: str
+    route: str
+    act: Callable[[Call], Any]
+    scopes: Expression | None
+    needs_body: bool
+    query: tuple[str, ...]
+    title: str
+    pattern: re.Pattern[str]
+    #: Whether what the route tells is enough to know which scopes are required.
+    by_route: bool
+
+
+@dataclass
+class Service:
+    """The methods of one service, of which a module declares its own by `@service.get(…)` and its like."""
+
+    name: str
+    title: str
+    version: str = "v1"
+    methods: list[Method] = field(default_factory=list)
+
+    def declare(
+        self,
+        verb: str,
+        name: str,
+        route: str,
+        scopes: Expression | None = None,
+        *,
+        body: bool = False,
+        query: Iterable[str] = (),
+    ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
+        """A decorator that makes a function this service's method `name`."""
+        arguments = re.findall(r"<(\w+)>", route)
+        pattern = re.sub(r"<(\w+)>", lambda m: f"(?P<{m[1]}>{'.+' if m[1] in _GREEDY else '[^/]+'})", route)
+
+        def keep(act: Callable[[Call], Any]) -> Callable[[Call], Any]:
+            title = (act.__doc__ or name).strip().splitlines()[0]
+            self.methods.append(
+                Method(
+                    service=self.name,
+                    name=name,
+                    verb=verb,
+                    route=route,
+                    act=act,
+                    scopes=scopes,
+                    needs_body=body,
+                    query=tuple(query),
+                    title=title,
+                    pattern=re.compile(pattern),
+                    by_route=parameters(scopes) <= set(arguments),
+                )
+            )
+            return act
+
+        return keep
+
+
+@dataclass(slots=True)
+class Call:
+    """A call of an API method: `params` are those of the route, decoded, `body` is the JSON that came along."""
+
+    deployment: Deployment
+    method: Method
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+    content_type: str
+    signed: Signed
+    _caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls; asked for only by methods that need to know, since the others answer whatever the signature. Raises
+        ApiError 401."""
+        if self._caller is None:
+            self._caller = authenticate(self.signed, self.deployment.registry)
+        return self._caller
+
+    def authorize(self, **values: Any) -> None:
+        """See whether the caller holds what the method requires, with `values` for what the route does not tell. Raises
+        ApiError: 401 for a bad signature, 403 with the text of lib-api (libraries/api, middleware/auth)."""
+        required = render(self.method.scopes, {**self.params, **values})
+        caller = self.caller
+        lacking = missing(required, caller.held)
+        if lacking is None:
+            return
+        if caller.client_id is None:
+            raise ApiError(
+                403,
+                "InsufficientScopes",
+                "This request requires Taskcluster credentials that satisfy the following scope expression:\n\n"
+                f"```\n{as_text(required)}\n```",
+            )
+        raise ApiError(403, "InsufficientScopes", insufficient(caller.client_id, lacking, required))
+
+
+def insufficient(client_id: str, lacking: Expression, required: Expression) -> str:
+    """What a caller is told who lacks scopes: both of them, what is missing and what is required."""
+    return (
+        f"Client ID {client_id} does not have sufficient scopes and is missing the following scopes:\n\n"
+        f"```\n{as_text(lacking)}\n```\n\n"
+        f"This request requires the client to satisfy the following scope expression:\n\n```\n{as_text(required)}\n```"
+    )
+
+
+def call(the_call: Call) -> Any:
+    """Carry out a call. Returns what is to be sent as JSON, None for nothing. Raises ApiError."""
+    method = the_call.method
+    with the_call.deployment.lock:
+        if method.scopes is not None and method.by_route:
+            the_call.authorize()
+        if method.needs_body and the_call.content_type != "application/json":
+            raise wrong(
+                "Payload must be JSON with content-type: application/json got content-type: "
+                f"{the_call.content_type or 'null'}"
+            )
+        return method.act(the_call)
+
+
+def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, dict[str, str]] | None:
+    """The method that `verb` and `path` (`<service>/v1/…`, as it was sent) mean, and the parameters in the path; None where
+    there is none. Raises ApiError 400 for parameters that cannot be such."""
+    for method, match in _matching(services, path):
+        if method.verb == verb:
+            return method, _checked(match)
+    return None
+
+
+def verbs(services: Mapping[str, Service], path: str) -> list[str]:
+    """What may be done to `path`, in order; nothing where there is no such route."""
+    return sorted({method.verb for method, _ in _matching(services, path)})
+
+
+def _matching(services: Mapping[str, Service], path: str) -> Iterable[tuple[Method, re.Match[str]]]:
+    name, _, rest = path.partition("/")
+    service = services.get(name) or services[""]
+    version, _, route = rest.rstrip("/").partition("/")
+    if version == service.version:
+        for method in service.methods:
+            match = method.pattern.fullmatch(f"/{route}")
+            if match is not None:
+                yield method, match
+
+
+def _checked(match: re.Match[str]) -> dict[str, str]:
+    params = {name: unquote(value) for name, value in match.groupdict().items()}
+    for name, value in params.items():
+        pattern = _PATTERNS.get(name)
+        if pattern is not None and not pattern.fullmatch(value):
+            raise ApiError(
+                400, "InvalidRequestArguments", f"Invalid URL patterns: {name} must match ^{pattern.pattern}$"
+            )
+    return params

@@ -1,0 +1,217 @@
+"""The Auth service: clients, roles, and what everybody may do. (The methods that hand out other clouds' credentials hand
+out nothing that is worth anything.)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tcenv.sandbox.api import Call, Service
+from tcenv.sandbox.deployment import checked_scopes, wishes
+from tcenv.sandbox.records import ApiError, Client, fields_of, timestamp, wrong
+from tcenv.sandbox.scopes import normal
+
+AUTH = Service("auth", "Auth Service")
+_MOST_LISTED = 1000
+
+
+def _public(call: Call, client: Client) -> dict[str, Any]:
+    """What the API tells of a client."""
+    return {
+        "clientId": client.client_id,
+        "expires": timestamp(client.expires),
+        "created": timestamp(client.created),
+        "lastModified": timestamp(client.last_modified),
+        "lastDateUsed": timestamp(client.created),
+        "lastRotated": timestamp(client.last_rotated),
+        "description": client.description,
+        "deleteOnExpiration": client.delete_on_expiration,
+        "disabled": client.disabled,
+        "scopes": sorted(client.scopes),
+        "expandedScopes": list(normal(call.deployment.expanded(client.scopes))),
+    }
+
+
+def _with_token(call: Call, client: Client) -> dict[str, Any]:
+    """What it tells whoever made the client or reset its token."""
+    return {**_public(call, client), "accessToken": client.access_token}
+
+
+def _client_id(call: Call) -> str:
+    client_id = call.params["clientId"]
+    if client_id.startswith("static/"):
+        raise wrong(
+            f'clientId "{client_id}" starts with "static/" which is reserved for statically configured clients. '
+            "Contact your administrator to change static clients."
+        )
+    return client_id
+
+
+@AUTH.declare("GET", "lbheartbeat", "/__lbheartbeat__")
+def _lbheartbeat(call: Call) -> Any:
+    """Load balancer heartbeat"""
+    return {}
+
+
+@AUTH.declare("GET", "version", "/__version__")
+def _version(call: Call) -> Any:
+    """Version of the deployment"""
+    return {"source": "tcenv sandbox", "version": "v106.0.0", "commit": "", "build": ""}
+
+
+@AUTH.declare("GET", "ping", "/ping")
+def _ping(call: Call) -> Any:
+    """Ping the server"""
+    return {"alive": True, "uptime": 1}
+
+
+@AUTH.declare("GET", "listClients", "/clients", "auth:list-clients", query=("prefix", "continuationToken", "limit"))
+def _list_clients(call: Call) -> Any:
+    """List clients"""
+    begin = int(call.query.get("continuationToken", "0"))
+    end = begin + int(call.query.get("limit", _MOST_LISTED))
+    prefix = call.query.get("prefix", "")
+    found = [client for name, client in sorted(call.deployment.clients.items()) if name.startswith(prefix)]
+    more = {"continuationToken": str(end)} if end < len(found) else {}
+    return {"clients": [_public(call, client) for client in found[begin:end]], **more}
+
+
+@AUTH.declare("GET", "client", "/clients/<clientId>", "auth:get-client:<clientId>")
+def _client(call: Call) -> Any:
+    """Get a client"""
+    return _public(call, call.deployment.existing(call.params["clientId"]))
+
+
+@AUTH.declare(
+    "PUT",
+    "createClient",
+    "/clients/<clientId>",
+    {"AllOf": ["auth:create-client:<clientId>", {"for": "scope", "in": "scopes", "each": "<scope>"}]},
+    body=True,
+)
+def _create_client(call: Call) -> Any:
+    """Create a client, or get the one that an equal call has just created"""
+    client_id, wanted = _client_id(call), wishes(call.body)
+    call.authorize(scopes=wanted.get("scopes", []))
+    return _with_token(call, call.deployment.create(client_id, wanted))
+
+
+@AUTH.declare(
+    "POST",
+    "updateClient",
+    "/clients/<clientId>",
+    {"AllOf": ["auth:update-client:<clientId>", {"for": "scope", "in": "scopesAdded", "each": "<scope>"}]},
+    body=True,
+)
+def _update_client(call: Call) -> Any:
+    """Update a client; scopes that it has already need not be held"""
+    client_id, wanted = _client_id(call), wishes(call.body)
+    held = call.deployment.existing(client_id).scopes
+    call.authorize(scopesAdded=[scope for scope in wanted.get("scopes", []) if scope not in held])
+    return _public(call, call.deployment.update(client_id, wanted))
+
+
+@AUTH.declare("POST", "resetAccessToken", "/clients/<clientId>/reset", "auth:reset-access-token:<clientId>")
+def _reset_access_token(call: Call) -> Any:
+    """Reset a client's accessToken"""
+    return _with_token(call, call.deployment.reset(_client_id(call)))
+
+
+@AUTH.declare("DELETE", "deleteClient", "/clients/<clientId>", "auth:delete-client:<clientId>")
+def _delete_client(call: Call) -> Any:
+    """Delete a client, if there is one"""
+    call.deployment.clients.pop(_client_id(call), None)
+
+
+@AUTH.declare("POST", "enableClient", "/clients/<clientId>/enable", "auth:enable-client:<clientId>")
+def _enable_client(call: Call) -> Any:
+    """Enable a client"""
+    client = call.deployment.existing(_client_id(call))
+    client.disabled = False
+    return _public(call, client)
+
+
+@AUTH.declare("POST", "disableClient", "/clients/<clientId>/disable", "auth:disable-client:<clientId>")
+def _disable_client(call: Call) -> Any:
+    """Disable a client"""
+    client = call.deployment.existing(_client_id(call))
+    client.disabled = True
+    return _public(call, client)
+
+
+@AUTH.declare("GET", "currentScopes", "/scopes/current", "auth:current-scopes")
+def _current_scopes(call: Call) -> Any:
+    """Get what the caller may do"""
+    return {"scopes": call.deployment.current_scopes(call.caller)}
+
+
+@AUTH.declare("POST", "expandScopes", "/scopes/expand", "auth:expand-scopes", body=True)
+def _expand_scopes(call: Call) -> Any:
+    """Expand scopes by the roles in them"""
+    fields = fields_of(call.body, scopes=list)
+    return {"scopes": list(normal(call.deployment.expanded(checked_scopes(fields.get("scopes", [])))))}
+
+
+@AUTH.declare("GET", "listRoles", "/roles", "auth:list-roles")
+def _list_roles(call: Call) -> Any:
+    """List roles"""
+    return [_role_of(call, role_id) for role_id in sorted(call.deployment.roles)]
+
+
+@AUTH.declare("GET", "role", "/roles/<roleId>", "auth:get-role:<roleId>")
+def _role(call: Call) -> Any:
+    """Get a role"""
+    if call.params["roleId"] not in call.deployment.roles:
+        raise ApiError(404, "ResourceNotFound", "Role not found")
+    return _role_of(call, call.params["roleId"])
+
+
+def _role_of(call: Call, role_id: str) -> dict[str, Any]:
+    return {
+        "roleId": role_id,
+        "scopes": sorted(call.deployment.roles[role_id]),
+        "expandedScopes": list(normal(call.deployment.expanded((f"assume:{role_id}",)))),
+        "description": "",
+        "created": timestamp(0),
+        "lastModified": timestamp(0),
+    }
+
+
+@AUTH.declare(
+    "GET",
+    "awsS3Credentials",
+    "/aws/s3/<level>/<bucket>/<prefix>",
+    {
+        "if": "levelIsReadOnly",
+        "then": {"AnyOf": ["auth:aws-s3:read-only:<bucket>/<prefix>", "auth:aws-s3:read-write:<bucket>/<prefix>"]},
+        "else": "auth:aws-s3:read-write:<bucket>/<prefix>",
+    },
+    query=("format",),
+)
+def _aws_s3_credentials(call: Call) -> Any:
+    """Get temporary credentials for a folder of an S3 bucket"""
+    call.authorize(levelIsReadOnly=call.params["level"] == "read-only")
+    credentials = {"accessKeyId": "sandbox", "secretAccessKey": "nothing-real", "sessionToken": "nothing-real"}
+    return {"credentials": credentials, "expires": timestamp(call.deployment.now() + 3600)}
+
+
+@AUTH.declare(
+    "GET",
+    "gcpCredentials",
+    "/gcp/credentials/<projectId>/<serviceAccount>",
+    "auth:gcp:access-token:<projectId>/<serviceAccount>",
+)
+def _gcp_credentials(call: Call) -> Any:
+    """Get an access token for a GCP service account"""
+    return {"accessToken": "nothing-real", "expireTime": timestamp(call.deployment.now() + 3600)}
+
+
+@AUTH.declare(
+    "GET",
+    "websocktunnelToken",
+    "/websocktunnel/<wstAudience>/<wstClient>",
+    "auth:websocktunnel-token:<wstAudience>/<wstClient>",
+)
+def _websocktunnel_token(call: Call) -> Any:
+    """Get a token for a websocktunnel"""
+    params = call.params
+    return {**params, "token": "nothing-real", "expires": timestamp(call.deployment.now() + 3600)}

@@ -1,0 +1,190 @@
+"""The state of a look-alike deployment: its clients, roles, tasks and secrets, its clock, its user. Knows no HTTP and no page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tcenv.sandbox.callers import EVERYBODY, Caller, Registry
+from tcenv.sandbox.records import (
+    CLIENT_ID,
+    LONGEST_DESCRIPTION,
+    SCOPE,
+    ApiError,
+    Client,
+    fields_of,
+    invalid,
+    parse_timestamp,
+    wrong,
+)
+from tcenv.sandbox.scopes import Held, expand, normal
+
+_PUBLIC = ("auth:current-scopes", "auth:get-client:*", "auth:list-clients")
+_DAY = 86400
+# How long createClient takes the same wishes for a repeated call (seconds).
+_IDEMPOTENT = 15 * 60
+_ANONYMOUS_ROLE = "anonymous"
+
+
+class Deployment:
+    """What there is, and what happens to it. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        user: str,
+        user_scopes: Iterable[str],
+        roles: Mapping[str, Sequence[str]],
+        public: bool,
+        clock: Callable[[], float],
+        token_factory: Callable[[], str],
+        any_time: bool,
+    ) -> None:
+        self.user = user
+        self.user_scopes = tuple(user_scopes)
+        self.roles: dict[str, list[str]] = {_ANONYMOUS_ROLE: list(_PUBLIC) if public else []}
+        self.roles.update({role_id: list(scopes) for role_id, scopes in roles.items()})
+        self.any_time = any_time
+        self.clock_offset = 0.0
+        self.token_factory = token_factory
+        self.root_url = ""
+        self.clients: dict[str, Client] = {}
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.secrets: dict[str, dict[str, Any]] = {}
+        #: Of artifacts: by (taskId, name) what was said of them; and by (taskId, name) their bytes.
+        self.artifacts: dict[tuple[str, str], dict[str, Any]] = {}
+        self.contents: dict[tuple[str, str], bytes] = {}
+        self.lock = threading.RLock()
+        self.registry = Registry(self.clients, self.expanded, self.now, any_time)
+        self._clock = clock
+        self._purged = self.now() // _DAY
+
+    def now(self) -> float:
+        """The deployment's clock, in seconds since the epoch."""
+        return self._clock() + self.clock_offset
+
+    def expanded(self, scopes: Iterable[str]) -> tuple[str, ...]:
+        """`scopes` and what the roles among them add."""
+        return expand(scopes, self.roles)
+
+    def purge(self, moment: float | None = None) -> None:
+        """Remove the clients that had expired by `moment` (now) and that were to be deleted then."""
+        with self.lock:
+            moment = self.now() if moment is None else moment
+            for client in list(self.clients.values()):
+                if client.delete_on_expiration and client.expires < moment:
+                    del self.clients[client.client_id]
+
+    def purge_if_due(self) -> None:
+        """Catch up on the latest midnight (UTC), when the deployment purges, if it has passed since the last time."""
+        today = self.now() // _DAY
+        if today > self._purged:
+            with self.lock:
+                self._purged = today
+                self.purge(today * _DAY)
+
+    def as_user(self) -> Caller:
+        """The user who is signed in on the pages."""
+        return Caller(self.user, Held(self.expanded((*self.user_scopes, EVERYBODY))))
+
+    def page_may_know_user(self) -> bool:
+        """Whether the sign-in page can find out who the user is: it asks for their scopes, which may be forbidden."""
+        return "auth:current-scopes" in self.as_user().held
+
+    def existing(self, client_id: str) -> Client:
+        """The client. Raises ApiError 404."""
+        client = self.clients.get(client_id)
+        if client is None:
+            raise ApiError(404, "ResourceNotFound", "Client not found")
+        return client
+
+    def create(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
+        """Make a client that is to be as `wanted` (see wishes), or give back the one that an equal call has just made.
+        Raises ApiError: 400 for the name, 409 where it is taken."""
+        with self.lock:
+            now = self.now()
+            there = self.clients.get(client_id)
+            if there is not None:
+                same = (
+                    there.description == wanted["description"]
+                    and there.expires == wanted["expires"]
+                    and there.scopes == wanted.get("scopes", [])
+                )
+                if same and not there.disabled and there.created >= now - _IDEMPOTENT:
+                    return there
+                raise ApiError(409, "RequestConflict", "Client already exists")
+            client = Client(
+                client_id=check_client_id(client_id),
+                access_token=self.token_factory(),
+                created=now,
+                last_modified=now,
+                last_rotated=now,
+                **{"scopes": [], **wanted},
+            )
+            self.clients[client_id] = client
+            return client
+
+    def update(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
+        """Change a client as `wanted` (see wishes). Raises ApiError 404."""
+        with self.lock:
+            client = self.existing(client_id)
+            for name, value in wanted.items():
+                setattr(client, name, value)
+            client.last_modified = self.now()
+            return client
+
+    def reset(self, client_id: str) -> Client:
+        """Give a client another token; the old one is dead from now on. Raises ApiError 404."""
+        with self.lock:
+            client = self.existing(client_id)
+            client.access_token = self.token_factory()
+            client.last_rotated = self.now()
+            return client
+
+    def current_scopes(self, caller: Caller) -> list[str]:
+        """What `caller` may do, in order."""
+        return list(normal(caller.held.scopes))
+
+
+def check_client_id(client_id: str) -> str:
+    """`client_id`. Raises ApiError 400."""
+    if not CLIENT_ID.fullmatch(client_id):
+        raise ApiError(
+            400, "InvalidRequestArguments", f"Invalid URL patterns: clientId must match ^{CLIENT_ID.pattern}$"
+        )
+    return client_id
+
+
+def wishes(body: Any) -> dict[str, Any]:
+    """The fields of a client that a request's body sets; scopes in order, as they are kept. Without deleteOnExpiration, that
+    is false. Raises ApiError 400."""
+    fields = fields_of(body, description=str, expires=str, scopes=list, deleteOnExpiration=bool)
+    if not {"description", "expires"} <= fields.keys():
+        raise invalid("the body must have description and expires")
+    unknown = fields.keys() - {"description", "expires", "scopes", "deleteOnExpiration"}
+    if unknown:
+        raise invalid(f"the body must not have {', '.join(sorted(unknown))}")
+    if len(fields["description"]) > LONGEST_DESCRIPTION:
+        raise invalid(f"description must be text of at most {LONGEST_DESCRIPTION} characters")
+    wanted: dict[str, Any] = {
+        "description": fields["description"],
+        "expires": parse_timestamp(fields["expires"]),
+        "delete_on_expiration": fields.get("deleteOnExpiration", False),
+    }
+    if "scopes" in fields:
+        wanted["scopes"] = checked_scopes(fields["scopes"])
+    return wanted
+
+
+def checked_scopes(scopes: list[Any]) -> list[str]:
+    """`scopes` in order. Raises ApiError 400 for what cannot be a scope, is there twice, or ends in `**`."""
+    if not all(isinstance(scope, str) for scope in scopes):
+        raise wrong("scopes must be an array of strings")
+    if not all(SCOPE.fullmatch(scope) for scope in scopes):
+        raise invalid("scopes must be an array of scopes")
+    if len(set(scopes)) < len(scopes):
+        raise wrong("scopes must not have duplicate items")
+    if any(scope.endswith("**") for scope in scopes):
+        raise wrong("scopes must not end with `**`")
+    return sorted(scopes)

@@ -1,0 +1,324 @@
+"""What answers on the sandbox's port: the API under `/api`, its references, the pages under `/auth/clients`, and what the
+pages ask for under `/sandbox`. Goes by no other name than localhost's."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from tcenv.sandbox import hawk, pages
+from tcenv.sandbox.answers import Answer
+from tcenv.sandbox.api import Call, call, find, verbs
+from tcenv.sandbox.callers import Caller, authenticate
+from tcenv.sandbox.deployment import Deployment
+from tcenv.sandbox.hawk import Signed
+from tcenv.sandbox.queue import STORAGE
+from tcenv.sandbox.records import ApiError, Request, timestamp
+from tcenv.sandbox.references import SERVICES, reference
+from tcenv.sandbox.wire import LARGEST_BODY, Incoming
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_UPLOAD = "/api/sandbox/v1/upload"
+_JSON = "application/json"
+_API_HEAD = (
+    "X-Content-Type-Options: nosniff\r\nCache-Control: no-store no-cache must-revalidate\r\n"
+    "Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 900\r\n"
+    "Access-Control-Allow-Methods: OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,CONNECT\r\nAccess-Control-Request-Method: *\r\n"
+    "Access-Control-Allow-Headers: X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control\r\n"
+)
+_JSON_HEAD = f"Content-Type: {_JSON}; charset=utf-8\r\n{_API_HEAD}"
+_PAGE_HEAD = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+_HTML_HEAD = f"Content-Type: text/html; charset=utf-8\r\n{_PAGE_HEAD}Content-Security-Policy: {pages.CONTENT_SECURITY_POLICY}\r\n"
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+@dataclass
+class Site:
+    """A deployment with its pages. `variants` are the sign-in pages that it has; `signed_in` tells whether somebody has
+    signed in to it in the browser, `signed_in_after` how many seconds a page needs to know them. `port` is known when it runs."""
+
+    deployment: Deployment
+    variants: Sequence[str]
+    signed_in_after: float
+    signed_in: bool
+    port: int = 0
+    approvals: int = 0
+    requests: list[Request] = field(default_factory=list)
+    #: Looks at each request, and answers in the site's place if it likes to; is given what the site would say.
+    intercept: (
+        Callable[[Incoming, Callable[[], Answer | Awaitable[Answer]]], Answer | Awaitable[Answer] | None] | None
+    ) = None
+
+    def now(self) -> float:
+        """The deployment's time, in seconds since the epoch."""
+        return self.deployment.now()
+
+    def begin(self, request: Incoming) -> Answer | None:
+        """Take bodies of any size where they are only counted, and no large ones elsewhere."""
+        if request.target.partition("?")[0] == _UPLOAD and request.method in ("POST", "PUT"):
+            request.sink = Upload(request.headers)
+        elif int(request.headers.get("content-length", "0")) > LARGEST_BODY:
+            return self._failed(request, ApiError(413, "InputTooLarge", "The body is too large"), "sandbox", {}, None)
+        return None
+
+    def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
+        """What the deployment says, or what it has been told to do instead."""
+        if self.intercept is not None:
+            other = self.intercept(request, lambda: self.truth(request))
+            if other is not None:
+                return other
+        return self.truth(request)
+
+    def truth(self, request: Incoming) -> Answer | Awaitable[Answer]:
+        """What a deployment says."""
+        self.deployment.purge_if_due()
+        path, _, query = request.target.partition("?")
+        try:
+            self._check_host(request)
+            if path.startswith("/api/"):
+                return self._api(request, path, query)
+            if path.startswith("/sandbox/"):
+                return self._sandbox(request, path, query)
+            found = reference(path)
+            if found is not None and request.method in ("GET", "HEAD"):
+                return self._logged(
+                    request, path, _tagged(request, found, f"Content-Type: {_JSON}\r\n{_REFERENCE_HEAD}")
+                )
+            status, text = self._page(request, path, query)
+            return self._logged(request, path, Answer(status, text.encode(), _HTML_HEAD))
+        except ApiError as error:
+            return self._logged(request, path, self._failed(request, error, "sandbox", {}, None))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            unreadable = ApiError(400, "InputError", "The request could not be read")
+            return self._logged(request, path, self._failed(request, unreadable, "sandbox", {}, None))
+
+    def _check_host(self, request: Incoming) -> None:
+        host, _, port = request.headers.get("host", "").rpartition(":")
+        if host not in _LOOPBACK or port != str(self.port):
+            raise ApiError(421, "InputError", "The sandbox goes by no other name than localhost")
+
+    def _logged(self, request: Incoming, path: str, answer: Answer, caller: Caller | None = None) -> Answer:
+        if caller is None:
+            self.requests.append(Request(request.method, path, None, answer.status))
+        else:
+            narrowed = caller.authorized_scopes
+            entry = Request(
+                request.method, path, caller.client_id, answer.status, narrowed, caller.certificate, caller.bewit
+            )
+            self.requests.append(entry)
+        return answer
+
+    def _api(self, request: Incoming, path: str, query: str) -> Answer:
+        verb = "GET" if request.method == "HEAD" else request.method
+        signed = _signed(request)
+        if isinstance(request.sink, Upload):
+            return self._uploaded(request, path, request.sink, signed)
+        below = path.removeprefix("/api/")
+        if verb == "OPTIONS":
+            return self._logged(request, path, _options(verbs(SERVICES, below)))
+        name, body, the_call = "unknown", None, None
+        params: dict[str, str] = {}
+        try:
+            found = find(SERVICES, verb, below)
+            if found is None:
+                return self._logged(request, path, Answer(404, b'{"error":"Not found"}', _JSON_HEAD))
+            method, params = found
+            name = method.name
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            body = _parsed(request.body) if kind == _JSON and request.body else {}
+            the_call = Call(self.deployment, method, params, dict(parse_qsl(query)), body, kind, signed)
+            told = call(the_call)
+            answer = self._told(request, told)
+        except ApiError as error:
+            answer = self._failed(request, error, name, params, body)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            unreadable = ApiError(400, "InputError", "The request could not be read")
+            answer = self._failed(request, unreadable, name, params, body)
+        return self._logged(request, path, answer, _who(the_call))
+
+    def _told(self, request: Incoming, told: Any) -> Answer:
+        if told is None:
+            return Answer(204, b"", _API_HEAD)
+        if isinstance(told, Answer):
+            told.head += _API_HEAD
+            return told
+        return _tagged(request, _encode(told).encode(), _JSON_HEAD)
+
+    def _uploaded(self, request: Incoming, path: str, upload: Upload, signed: Signed) -> Answer:
+        caller: Caller | None = None
+        try:
+            caller = authenticate(upload.hashed(signed), self.deployment.registry)
+            answer = self._told(request, {"bytes": upload.size, "sha256": upload.whole.hexdigest()})
+        except ApiError as error:
+            answer = self._failed(request, error, "upload", {}, None)
+        return self._logged(request, path, answer, caller)
+
+    def _failed(self, request: Incoming, error: ApiError, method: str, params: dict[str, str], payload: Any) -> Answer:
+        """An error as the API tells it: what, then when and where."""
+        time_ = timestamp(self.deployment.now())
+        facts = {"method": method, "errorCode": error.code, "statusCode": error.status, "time": time_}
+        trailer = "\n\n---\n\n" + "\n".join(f"* {f'{key}:':<12}{value}" for key, value in facts.items())
+        if request.target.startswith("/sandbox/"):
+            trailer = ""
+        info = {"method": method, "params": params, "payload": payload or {}, "time": time_}
+        told = {"code": error.code, "message": f"{error}{trailer}", "requestInfo": info}
+        challenge = "WWW-Authenticate: hawk\r\n" if error.status == 401 else ""
+        return Answer(error.status, _encode(told).encode("utf-8", "replace"), challenge + _JSON_HEAD)
+
+    def _sandbox(self, request: Incoming, path: str, query: str) -> Answer | Awaitable[Answer]:
+        rest = path.removeprefix("/sandbox/")
+        if path.startswith(STORAGE):
+            return self._logged(request, path, self._stored(request, path.removeprefix(STORAGE)))
+        if request.method in ("GET", "HEAD") and rest in pages.FILES:
+            head = f"Content-Type: {pages.FILES[rest]}\r\n{_PAGE_HEAD}"
+            return self._logged(request, path, Answer(200, pages.file(rest), head))
+        if request.method != "POST":
+            return self._logged(request, path, Answer(404, pages.draw_not_found().encode(), _HTML_HEAD))
+        # A page of another origin cannot send this type without asking first.
+        if request.headers.get("content-type") != _JSON:
+            raise ApiError(400, "InputError", "The body must be JSON")
+        content = json.loads(request.body)
+        if rest == "user":
+            return self._tell_user(request, path, content)
+        return self._logged(request, path, Answer(200, _encode(self._pressed(rest, content)).encode(), _JSON_PAGE_HEAD))
+
+    def _stored(self, request: Incoming, name: str) -> Answer:
+        """What createArtifact and getArtifact lead to."""
+        task_id, _, artifact = name.partition("/")
+        key = (task_id, unquote(artifact))
+        said = self.deployment.artifacts.get(key)
+        if said is None or request.method not in ("GET", "HEAD", "PUT"):
+            return Answer(404, b"", _PAGE_HEAD)
+        if request.method == "PUT":
+            self.deployment.contents[key] = request.body
+            return Answer(200, b"", _PAGE_HEAD)
+        content = self.deployment.contents.get(key)
+        if content is None:
+            return Answer(404, b"", _PAGE_HEAD)
+        kind = said.get("contentType", "application/binary")
+        return Answer(200, content, f"Content-Type: {kind}\r\nAccess-Control-Allow-Origin: *\r\n{_PAGE_HEAD}")
+
+    async def _tell_user(self, request: Incoming, path: str, content: dict[str, Any]) -> Answer:
+        """The page's question who the user is; it is answered when that is known."""
+        unknown_for = float(content["loaded"]) + self.signed_in_after - time.monotonic()
+        await asyncio.sleep(max(0.0, unknown_for))
+        with self.deployment.lock:
+            told = pages.about_user(self.deployment, content)
+        return self._logged(request, path, Answer(200, _encode(told).encode(), _JSON_PAGE_HEAD))
+
+    def _pressed(self, action: str, content: dict[str, Any]) -> dict[str, Any]:
+        """A button of a page."""
+        if action == "sign-in":
+            self.signed_in = True
+            return {}
+        unknown_for = float(content["loaded"]) + self.signed_in_after - time.monotonic()
+        if unknown_for > 0 or not self.signed_in or not content["clientId"]:
+            raise ApiError(404, "ResourceNotFound", "Not Found")
+        made = pages.act(self.deployment, action, content)
+        with self.deployment.lock:
+            self.approvals += 1
+        return made
+
+    def _page(self, request: Incoming, path: str, query: str) -> tuple[int, str]:
+        if request.method not in ("GET", "HEAD"):
+            return 405, pages.draw_not_found()
+        parts = path.strip("/").split("/")
+        with self.deployment.lock:
+            if parts == [""]:
+                return 200, pages.draw_front(self.deployment, self.variants)
+            if parts[0] in ("references", "schemas"):
+                return 200, pages.draw_not_found()
+            if parts[:2] != ["auth", "clients"] or len(parts) != 3:
+                return 404, pages.draw_not_found()
+            asked, loaded = parse_qsl(query, keep_blank_values=True), time.monotonic()
+            try:
+                if parts[2] in self.variants:
+                    known = self.signed_in and self.signed_in_after <= 0 and self.deployment.page_may_know_user()
+                    page = pages.sign_in_page(self.deployment, parts[2], asked, known=known, loaded=loaded)
+                    return 200, pages.draw_sign_in(page, signed_in=self.signed_in)
+                client = self.deployment.clients.get(unquote(parts[2]))
+                if client is None:
+                    raise pages.Crash("Client not found")
+            except pages.Crash as crash:
+                return 200, pages.draw_crash(crash)
+            callback = dict(asked).get("callback_url") or None
+            return 200, pages.draw_client(self.deployment, client, callback, loaded)
+
+
+class Upload:
+    """Counts a body and takes its digests, and keeps nothing of it."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.size = 0
+        self.whole = hashlib.sha256()
+        claims = hawk.claims_payload(headers.get("authorization", ""))
+        self._payload = hawk.payload_hash(headers.get("content-type", "")) if claims else None
+
+    def __call__(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self.whole.update(piece)
+        if self._payload is not None:
+            self._payload.update(piece)
+
+    def hashed(self, signed: Signed) -> Signed:
+        """`signed`, with the digest of the body that has come."""
+        digest = None if self._payload is None else hawk.payload_digest(self._payload)
+        return Signed(signed.method, signed.target, signed.host, signed.port, signed.authorization, digest)
+
+
+_REFERENCE_HEAD = "Access-Control-Allow-Origin: *\r\nCache-Control: max-age=0\r\nX-Content-Type-Options: nosniff\r\n"
+_JSON_PAGE_HEAD = f"Content-Type: {_JSON}\r\n{_PAGE_HEAD}"
+
+
+def _signed(request: Incoming) -> Signed:
+    headers = request.headers
+    host, _, port = headers.get("host", "").rpartition(":")
+    authorization = headers.get("authorization", "")
+    digest = None
+    if request.sink is None and hawk.claims_payload(authorization):
+        fed = hawk.payload_hash(headers.get("content-type", ""))
+        fed.update(request.body)
+        digest = hawk.payload_digest(fed)
+    return Signed(request.method, request.target, host.strip("[]"), port, authorization, digest)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, "MalformedPayload", f"Failed to parse JSON: {error}") from None
+    if not isinstance(content, dict | list):
+        raise ApiError(400, "MalformedPayload", "Failed to parse JSON: Must be an object or array")
+    return content
+
+
+def _tagged(request: Incoming, content: bytes, head: str) -> Answer:
+    """An answer with an ETag; without a body where the caller has that one already."""
+    digest = b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode().rstrip("=")
+    tag = f'W/"{len(content):x}-{digest}"'
+    known = request.headers.get("if-none-match")
+    if known is not None and request.method in ("GET", "HEAD") and tag in (one.strip() for one in known.split(",")):
+        return Answer(304, b"", f"ETag: {tag}\r\n{head}")
+    return Answer(200, content, f"ETag: {tag}\r\n{head}")
+
+
+def _options(allowed: list[str]) -> Answer:
+    if not allowed:
+        return Answer(404, b'{"error":"Not found"}', _JSON_HEAD)
+    listed = ",".join(sorted({*allowed, *(["HEAD"] if "GET" in allowed else [])}))
+    return Answer(200, listed.encode(), f"Allow: {listed}\r\nContent-Type: text/html; charset=utf-8\r\n{_API_HEAD}")
+
+
+def _who(the_call: Call | None) -> Caller | None:
+    """Who signed a call, if anybody, and if the signature was good."""
+    with suppress(ApiError):
+        return the_call.caller if the_call is not None else None
+    return None

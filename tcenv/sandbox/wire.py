@@ -1,0 +1,381 @@
+"""HTTP/1.1 on loopback, as much of it as clients and browsers need: requests in, answers out, bodies of any size streamed in
+constant memory. One thread and one event loop serve everybody; never listens anywhere but on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from tcenv.sandbox.answers import Answer
+
+# What the web server in front of a deployment takes (bytes): nginx with its default buffers of 8 KiB.
+LONGEST_TARGET = 8177
+_LONGEST_LINE = 8192
+_LONGEST_HEAD = 4 * 8192
+# Of a body that is kept whole.
+LARGEST_BODY = 16 << 20
+_TRIES = 50
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    414: "Request-URI Too Large",
+    421: "Misdirected Request",
+}
+_TOKEN = re.compile(r"[A-Z]+")
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request: `target` is path and query as they were sent, header names are in lower case. Its body is in `body`, unless
+    `sink` was set when the request began: then that was fed with it, piece by piece."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes = b""
+    sink: Callable[[bytes], None] | None = None
+    keep_alive: bool = True
+
+
+class Application(Protocol):
+    """What answers. `begin` sees a request before its body has come, may give it a sink, and may answer at once (the body
+    then is never read)."""
+
+    def now(self) -> float:
+        """The time for the Date header, in seconds since the epoch."""
+
+    def begin(self, request: Incoming) -> Answer | None:
+        """An answer that needs no body, or None."""
+
+    def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
+        """The answer to a whole request."""
+
+
+def page_of_the_web_server(status: int, what: str) -> Answer:
+    """What the web server in front of a deployment says by itself, before it hangs up."""
+    title = f"{status} {what or _REASONS[status]}"
+    text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center></body>\r\n</html>\r\n"
+    return Answer(status, text.encode(), "Content-Type: text/html\r\n", close=True)
+
+
+class Server:
+    """A thread that serves an application on one port of both loopback families, from `start` to `stop`."""
+
+    def __init__(self, application: Application, port: int) -> None:
+        self.application = application
+        self.sockets = _bind(port)
+        self.port: int = self.sockets[0].getsockname()[1]
+        self.connections: set[_Connection] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="tcenv-sandbox", daemon=True)
+        self._serving = threading.Event()
+        self._date = (0, "")
+
+    def start(self) -> None:
+        """Serve, from now on."""
+        self._thread.start()
+        self._serving.wait()
+
+    def stop(self) -> None:
+        """Stop listening, and hang up on whoever is still connected."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def date(self) -> str:
+        """The deployment's time, as it stands in a Date header."""
+        second = int(self.application.now())
+        if self._date[0] != second:
+            self._date = (second, formatdate(second, usegmt=True))
+        return self._date[1]
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        servers = [
+            self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), sock=one, backlog=512))
+            for one in self.sockets
+        ]
+        self._loop.call_soon(self._serving.set)
+        try:
+            self._loop.run_forever()
+        finally:
+            for server in servers:
+                server.close()
+            for connection in list(self.connections):
+                connection.hang_up()
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.close()
+
+
+@dataclass(slots=True)
+class _Body:
+    """How much of a request's body is still to come: `left` bytes (of a chunk, when `chunked`)."""
+
+    left: int = 0
+    chunked: bool = False
+    in_chunk: bool = False
+    last: bool = False
+    ended: bool = False
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: requests are answered one after the other."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._buffer = bytearray()
+        self._request: Incoming | None = None
+        self._body = _Body()
+        self._task: asyncio.Task[None] | None = None
+        self._busy = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connections.add(self)
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._writable.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def hang_up(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._busy:
+            if len(self._buffer) > 1 << 20:
+                self._transport.pause_reading()
+            return
+        self._advance()
+
+    def eof_received(self) -> bool:
+        # A client that has said all may still wait for its answer.
+        return self._busy
+
+    def _advance(self) -> None:
+        while not self._busy and not self._transport.is_closing():
+            if self._request is None and not self._read_head():
+                return
+            request = self._request
+            if request is None or not self._read_body(request):
+                return
+            self._request = None
+            if request.sink is None:
+                request.body = b"".join(self._body.pieces)
+            self._respond(request, self._server.application.answer(request))
+
+    def _read_head(self) -> bool:
+        """Whether a request has begun (and has not been answered yet)."""
+        while self._buffer[:2] == b"\r\n":
+            del self._buffer[:2]
+        end = self._buffer.find(b"\r\n\r\n")
+        head = bytes(self._buffer[: end if end >= 0 else _LONGEST_HEAD + 1])
+        line = head.find(b"\r\n")
+        if (len(head) if line < 0 else line) > _LONGEST_LINE + 8:
+            return self._refuse(414, "")
+        if end < 0:
+            return self._refuse(400, "Request Header Or Cookie Too Large") if len(head) > _LONGEST_HEAD else False
+        del self._buffer[: end + 4]
+        request = self._parsed(head.decode("latin-1"))
+        if request is None:
+            return False
+        early = self._server.application.begin(request)
+        if early is not None:
+            early.close = True
+            self._respond(request, early)
+            return False
+        if request.headers.get("expect", "").lower() == "100-continue":
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._request = request
+        return True
+
+    def _parsed(self, head: str) -> Incoming | None:
+        first, *lines = head.split("\r\n")
+        parts = first.split(" ")
+        if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not parts[2].startswith("HTTP/1."):
+            self._refuse(400, "")
+            return None
+        method, target, version = parts
+        if len(target) > LONGEST_TARGET:
+            self._refuse(414, "")
+            return None
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not colon or len(line) > _LONGEST_LINE - 2:
+                self._refuse(400, "Request Header Or Cookie Too Large" if colon else "")
+                return None
+            headers.setdefault(name.lower(), value.strip())
+        length = headers.get("content-length", "0")
+        chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+        if not (length.isascii() and length.isdecimal()):
+            self._refuse(400, "")
+            return None
+        self._body = _Body(left=0 if chunked else int(length), chunked=chunked)
+        keep = headers.get("connection", "keep-alive" if version == "HTTP/1.1" else "close").lower() != "close"
+        return Incoming(method, target, headers, keep_alive=keep)
+
+    def _read_body(self, request: Incoming) -> bool:
+        """Whether the whole body has come."""
+        body, buffer = self._body, self._buffer
+        while not body.ended:
+            if body.chunked and not body.left:
+                line = buffer.find(b"\r\n")
+                if line < 0:
+                    return False
+                text = bytes(buffer[:line]).split(b";")[0].strip()
+                del buffer[: line + 2]
+                if body.in_chunk:  # the end of the chunk before
+                    body.in_chunk = False
+                    continue
+                if body.last:  # what comes after the last chunk, up to an empty line
+                    body.ended = not text
+                    continue
+                try:
+                    body.left = int(text, 16)
+                except ValueError:
+                    self._refuse(400, "")
+                    return False
+                body.in_chunk = body.left > 0
+                body.last = not body.left
+                continue
+            if not body.left:
+                return True
+            if not buffer:
+                return False
+            piece = bytes(buffer[: body.left])
+            del buffer[: len(piece)]
+            body.left -= len(piece)
+            body.ended = not body.chunked and not body.left
+            body.size += len(piece)
+            if request.sink is not None:
+                request.sink(piece)
+            elif body.size > LARGEST_BODY:
+                self._refuse(413, "")
+                return False
+            else:
+                body.pieces.append(piece)
+        return True
+
+    def _refuse(self, status: int, what: str) -> bool:
+        self._respond(Incoming("GET", "/", {}), page_of_the_web_server(status, what))
+        return False
+
+    def _respond(self, request: Incoming, answer: Answer | Awaitable[Answer]) -> None:
+        if isinstance(answer, Answer) and answer.stream is None and not answer.silent:
+            self._write(request, answer)
+            return
+        self._busy = True
+        self._task = asyncio.get_running_loop().create_task(self._respond_later(request, answer))
+
+    async def _respond_later(self, request: Incoming, answer: Answer | Awaitable[Answer]) -> None:
+        with suppress(OSError, ConnectionError):
+            if not isinstance(answer, Answer):
+                answer = await answer
+            if answer.silent:
+                return
+            if answer.stream is None:
+                self._write(request, answer)
+            else:
+                await self._write_stream(request, answer)
+        self._busy = False
+        self._task = None
+        self._transport.resume_reading()
+        self._advance()
+
+    def _head(self, answer: Answer, ending: bool, length: int | None) -> bytes:
+        size = "Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n"
+        if answer.status in (204, 304):
+            size = ""
+        return (
+            f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\r\nServer: tcenv-sandbox\r\n"
+            f"Date: {self._server.date()}\r\n{size}{answer.head}{'Connection: close' if ending else 'Connection: keep-alive'}"
+            "\r\n\r\n"
+        ).encode("latin-1", "replace")
+
+    def _write(self, request: Incoming, answer: Answer) -> None:
+        ending = answer.close or not request.keep_alive
+        head = b"" if answer.raw else self._head(answer, ending, len(answer.body))
+        self._transport.write(head if request.method == "HEAD" or answer.status in (204, 304) else head + answer.body)
+        if ending:
+            self._transport.close()
+
+    async def _write_stream(self, request: Incoming, answer: Answer) -> None:
+        assert answer.stream is not None
+        ending = answer.close or not request.keep_alive
+        chunked = answer.length is None and not answer.raw
+        if not answer.raw:
+            self._transport.write(self._head(answer, ending, answer.length))
+        if request.method != "HEAD":
+            async for piece in answer.stream():
+                await self._writable.wait()
+                if self._transport.is_closing():
+                    return
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            if chunked:
+                self._transport.write(b"0\r\n\r\n")
+        if ending:
+            self._transport.close()
+
+
+def _bind(port: int) -> list[socket.socket]:
+    """Sockets that listen on the same port of 127.0.0.1 and, where the machine has it, ::1. Raises OSError."""
+    for _ in range(1 if port else _TRIES):
+        first = _listening(socket.AF_INET, "127.0.0.1", port)
+        try:
+            return [first, _listening(socket.AF_INET6, "::1", first.getsockname()[1])]
+        except OSError as error:
+            if not _has_ipv6():
+                return [first]
+            first.close()
+            failure = error
+    raise failure
+
+
+def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # The connections of the sandbox that was there before may linger; nobody else can listen beside this one.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((host, port))
+        one.listen(512)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
