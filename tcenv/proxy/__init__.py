@@ -1,0 +1,1 @@
+"""The signing proxy: who may call, what is signed, what is learned."""

@@ -1,0 +1,238 @@
+"""Hawk: making and checking the signatures of requests and of signed URLs (bewits), by the standard library alone. It holds
+no token longer than a call, keeps no nonces (the service keeps none either), and says of a wrong signature only that it is.
+
+Protocol facts: Hawk 1.1 as published (the normalized string, the payload hash, the bewit), and for what Taskcluster puts into
+`ext` and how its clients deviate, TASKCLUSTER.md."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+# Of a signature's time to ours, in seconds; more is a stale timestamp.
+SKEW = 15 * 60
+# Characters of an Authorization header; the service answers longer ones with 401.
+LONGEST_HEADER = 4096
+_ATTRIBUTE = re.compile(r'([a-z]+)="([^"\\]*)"\s*(?:,\s*|\Z)')
+# What the published form allows in an attribute's value.
+_VALUE = re.compile(r"[ \w!#$%&'()*+,\-./:;<=>?@\[\]^`{|}~]*", re.ASCII)
+_KNOWN = frozenset(("id", "ts", "nonce", "hash", "ext", "mac", "app", "dlg"))
+_NEEDED = ("id", "ts", "nonce", "mac")
+_NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
+# A bewit as the last, only or any other parameter of a query.
+_BEWIT = re.compile(r"(.*?)([?&])bewit=([^&]*)(?:&(.*))?", re.DOTALL)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BadSignature(Exception):
+    """The signature is missing a part, malformed, stale or wrong. Which of these is nobody's business."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What of an address is signed. `host` has no brackets, `resource` is the raw path with its raw query."""
+
+    host: str
+    port: int
+    resource: str
+
+    @classmethod
+    def of(cls, url: str) -> Place:
+        """The place of an absolute URL, its path and query taken as they are written. Raises ValueError."""
+        parts = urlsplit(url)
+        if parts.hostname is None or parts.scheme not in _DEFAULT_PORTS:
+            raise ValueError("not an absolute http(s) URL")
+        resource = parts.path or "/"
+        if parts.query:
+            resource += f"?{parts.query}"
+        return cls(parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme], resource)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The parts of an Authorization header. `hash` is empty where the body was not hashed."""
+
+    id: str
+    ts: str
+    nonce: str
+    mac: str = field(repr=False)
+    hash: str = ""
+    ext: str = field(default="", repr=False)
+    app: str = ""
+    dlg: str = ""
+
+
+@dataclass(frozen=True)
+class Bewit:
+    """The parts of a signed URL: who signed, until when (seconds since the epoch), and what for."""
+
+    id: str
+    exp: int
+    mac: str = field(repr=False)
+    ext: str = field(repr=False)
+
+
+# Making
+
+
+def header(
+    client_id: str, token: str, method: str, place: Place, *, now: float, ext: str = "", payload_hash: str = ""
+) -> str:
+    """The Authorization header of a request. `ext` is what `extension` returned, `payload_hash` what `PayloadHash` said."""
+    attributes = Attributes(client_id, str(int(now)), _nonce(), "", payload_hash, ext)
+    mac = _mac(token, "header", attributes, method, place)
+    hashed = f', hash="{payload_hash}"' if payload_hash else ""
+    extended = f', ext="{ext}"' if ext else ""
+    return f'Hawk id="{client_id}", ts="{attributes.ts}", nonce="{attributes.nonce}"{hashed}{extended}, mac="{mac}"'
+
+
+def bewit(client_id: str, token: str, place: Place, *, expires: float, ext: str = "") -> str:
+    """The value of the `bewit` parameter that signs a GET of `place` until `expires` (seconds since the epoch)."""
+    attributes = Attributes(client_id, str(int(expires)), "", "", ext=ext)
+    # The inner signature is standard base64, the whole is the URL-safe kind, without padding: the service takes no other.
+    inner = f"{client_id}\\{attributes.ts}\\{_mac(token, 'bewit', attributes, 'GET', place)}\\{ext}"
+    return base64.urlsafe_b64encode(inner.encode()).decode().rstrip("=")
+
+
+def with_bewit(url: str, value: str) -> str:
+    """`url` with the bewit as its last parameter."""
+    url = url.removesuffix("?")
+    return f"{url}{'&' if '?' in url else '?'}bewit={value}"
+
+
+def extension(content: dict[str, Any]) -> str:
+    """`authorizedScopes` and `certificate` as the `ext` attribute holds them; empty for nothing."""
+    if not content:
+        return ""
+    text = json.dumps(content, separators=(",", ":"))
+    return base64.b64encode(text.encode()).decode()
+
+
+class PayloadHash:
+    """The hash of a body that comes piece by piece."""
+
+    def __init__(self, content_type: str = "") -> None:
+        self._hash = hashlib.sha256(b"hawk.1.payload\n")
+        self._hash.update(f"{content_type.partition(';')[0].strip().lower()}\n".encode("utf-8", "replace"))
+
+    def update(self, piece: bytes) -> None:
+        """Add the next piece."""
+        self._hash.update(piece)
+
+    def value(self) -> str:
+        """What the `hash` attribute holds for all pieces so far."""
+        ended = self._hash.copy()
+        ended.update(b"\n")
+        return base64.b64encode(ended.digest()).decode()
+
+
+# Checking
+
+
+def parse(text: str) -> Attributes:
+    """The parts of an Authorization header. Raises BadSignature."""
+    if len(text) > LONGEST_HEADER:
+        raise BadSignature
+    scheme, _, rest = text.partition(" ")
+    if scheme.lower() != "hawk":
+        raise BadSignature
+    parts: dict[str, str] = {}
+    position = 0
+    rest = rest.lstrip()
+    while position < len(rest):
+        match = _ATTRIBUTE.match(rest, position)
+        if match is None or match[1] not in _KNOWN or match[1] in parts or not _VALUE.fullmatch(match[2]):
+            raise BadSignature
+        parts[match[1]] = match[2]
+        position = match.end()
+    if not all(parts.get(name) for name in _NEEDED) or not _NUMBER.fullmatch(parts["ts"]):
+        raise BadSignature
+    return Attributes(**parts)
+
+
+def check(attributes: Attributes, token: str, method: str, place: Place, *, now: float) -> None:
+    """Hold the signature against the request; the body's hash is for the reader of the body to check. Raises BadSignature."""
+    expected = _mac(token, "header", attributes, method, place)
+    if not _same(expected, attributes.mac) or abs(int(attributes.ts) - now) > SKEW:
+        raise BadSignature
+
+
+def split_bewit(resource: str) -> tuple[str, str] | None:
+    """A raw path and query without its bewit, and the bewit; None where it has none."""
+    match = _BEWIT.fullmatch(resource)
+    if match is None:
+        return None
+    rest = f"{match[2]}{match[4]}" if match[4] else ""
+    return match[1] + rest, match[3]
+
+
+def parse_bewit(value: str) -> Bewit:
+    """The parts of a bewit, with its padding or without, in either alphabet. Raises BadSignature."""
+    try:
+        parts = base64.b64decode(_padded(value.rstrip("=")), altchars=b"-_", validate=True).decode("ascii").split("\\")
+    except (ValueError, binascii.Error):
+        raise BadSignature from None
+    if len(parts) != 4 or not parts[0] or not _NUMBER.fullmatch(parts[1]):
+        raise BadSignature
+    return Bewit(parts[0], int(parts[1]), parts[2], parts[3])
+
+
+def check_bewit(signed: Bewit, token: str, place: Place, *, now: float) -> None:
+    """Hold a bewit against the place that it was taken from (see `split_bewit`). Raises BadSignature."""
+    attributes = Attributes(signed.id, str(signed.exp), "", "", ext=signed.ext)
+    expected = _mac(token, "bewit", attributes, "GET", place)
+    # Some clients write the inner signature in the URL-safe alphabet.
+    told = signed.mac.replace("-", "+").replace("_", "/")
+    if not _same(expected, told) or signed.exp <= now:
+        raise BadSignature
+
+
+def parse_extension(ext: str) -> dict[str, Any]:
+    """What an `ext` attribute holds, in either alphabet of base64, padded or not. Raises BadSignature."""
+    if not ext:
+        return {}
+    try:
+        content = json.loads(base64.b64decode(_padded(ext.rstrip("=")), altchars=b"-_", validate=True))
+    except (ValueError, RecursionError):
+        raise BadSignature from None
+    if not isinstance(content, dict):
+        raise BadSignature
+    return content
+
+
+def _padded(text: str) -> bytes:
+    return (text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4)).encode("ascii")
+
+
+def _nonce() -> str:
+    return base64.urlsafe_b64encode(os.urandom(6)).decode()
+
+
+def _same(expected: str, told: str) -> bool:
+    return hmac.compare_digest(expected.encode(), told.encode("utf-8", "replace"))
+
+
+def _mac(token: str, kind: str, attributes: Attributes, method: str, place: Place) -> str:
+    lines = [
+        f"hawk.1.{kind}",
+        attributes.ts,
+        attributes.nonce,
+        method.upper(),
+        place.resource,
+        place.host.lower(),
+        str(place.port),
+        attributes.hash,
+        attributes.ext.replace("\\", "\\\\").replace("\n", "\\n"),
+    ]
+    if attributes.app:
+        lines += [attributes.app, attributes.dlg]
+    text = "\n".join([*lines, ""])
+    return base64.b64encode(hmac.digest(token.encode(), text.encode("utf-8", "replace"), "sha256")).decode()
