@@ -1,0 +1,171 @@
+"""Who may call: whoever signs with the run's own client and token, whoever holds a signed URL made with them, and, where that
+is allowed, whoever knows the unguessable path. Everybody else is refused, and is not told why."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tcenv.proxy import hawk
+from tcenv.proxy.hawk import BadSignature, Place
+from tcenv.scopes import intersection
+
+# Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).
+_DRIFT = 5 * 60
+_LONGEST = 31 * 86400
+_SEED_LENGTH = 44
+_MOST_SCOPES = 10_000
+
+
+class Refused(Exception):
+    """The caller is not let in. `status` is 401 or 403."""
+
+    def __init__(self, status: int = 401) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the proxy as its programs know it: the client, a token made for this run alone, and, for programs that do not
+    sign, a path that cannot be guessed (None: everybody signs)."""
+
+    client_id: str
+    token: str = field(repr=False)
+    secret: str | None = field(repr=False, default=None)
+
+    @classmethod
+    def begin(cls, client_id: str, *, unsigned: bool) -> Run:
+        return cls(client_id, secrets.token_urlsafe(33), secrets.token_urlsafe(33) if unsigned else None)
+
+    def without_secrets(self, text: str) -> str:
+        """`text` with nothing of this run in it that would let somebody in."""
+        for secret in (self.token, self.secret):
+            if secret:
+                text = text.replace(secret, "…")
+        return text
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a caller was let in for. `scopes` is what they themselves narrowed the request to, None where they did not;
+    `hash` is the one that their body must have, empty where they told none; `resource` is the raw path and query without what
+    let them in."""
+
+    resource: str
+    scopes: tuple[str, ...] | None = None
+    hash: str = ""
+
+
+def let_in(
+    run: Run, method: str, host: str, port: int, resource: str, authorization: str | None, *, now: float
+) -> Pass | None:
+    """Let a request in by what it brings; None for one that brings nothing. `host` and `port` are of its Host header, `resource`
+    is its raw path and query. Raises Refused."""
+    bare, known = _without_secret(run, resource)
+    try:
+        if authorization is not None:
+            if hawk.split_bewit(resource) is not None:
+                # As the service does: two signatures are none.
+                raise Refused
+            return _signed(run, method, Place(host, port, resource), bare, authorization, now)
+        split = hawk.split_bewit(resource)
+        if split is not None and method in ("GET", "HEAD"):
+            return _signed_url(run, Place(host, port, split[0]), split[1], now)
+        if known:
+            return Pass(bare)
+    except BadSignature:
+        raise Refused from None
+    return None
+
+
+def narrowed(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """What is left of `outer` when somebody inside asks for `inner`: never more than either. None is no narrowing."""
+    if inner is None:
+        return outer
+    return inner if outer is None else intersection(inner, outer)
+
+
+def _without_secret(run: Run, resource: str) -> tuple[str, bool]:
+    """The resource without the unguessable path, and whether it was there."""
+    if run.secret is None:
+        return resource, False
+    first, slash, rest = resource[1:].partition("/")
+    if not hmac.compare_digest(first.encode("utf-8", "replace"), run.secret.encode()):
+        return resource, False
+    return slash + rest or "/", True
+
+
+def _signed(run: Run, method: str, place: Place, bare: str, authorization: str, now: float) -> Pass:
+    attributes = hawk.parse(authorization)
+    token, scopes = _credentials(run, attributes.id, attributes.ext, now)
+    hawk.check(attributes, token, method, place, now=now)
+    return Pass(bare, scopes, attributes.hash)
+
+
+def _signed_url(run: Run, place: Place, value: str, now: float) -> Pass:
+    signed = hawk.parse_bewit(value)
+    token, scopes = _credentials(run, signed.id, signed.ext, now)
+    hawk.check_bewit(signed, token, place, now=now)
+    return Pass(_without_secret(run, place.resource)[0], scopes)
+
+
+def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:
+    """The token that must have signed, and what the caller narrowed the request to. What `ext` says is believed only because
+    the signature covers it."""
+    content = hawk.parse_extension(ext)
+    token, scopes = run.token, None
+    certificate = content.get("certificate")
+    if certificate is not None:
+        token, scopes = _temporary(run, client_id, certificate, now)
+    elif client_id != run.client_id:
+        raise BadSignature
+    wanted = content.get("authorizedScopes")
+    if wanted is not None:
+        scopes = narrowed(scopes, _scopes(wanted))
+    return token, scopes
+
+
+def _temporary(run: Run, client_id: str, certificate: Any, now: float) -> tuple[str, tuple[str, ...]]:
+    """The token and the scopes of temporary credentials that the program has cut from the run's own."""
+    if not isinstance(certificate, Mapping) or certificate.get("version") != 1:
+        raise BadSignature
+    issuer = certificate.get("issuer")
+    named = issuer is not None
+    if (issuer if named else client_id) != run.client_id or (named and client_id == run.client_id):
+        raise BadSignature
+    seed, start, expiry = (certificate.get(key) for key in ("seed", "start", "expiry"))
+    if not isinstance(seed, str) or len(seed) != _SEED_LENGTH:
+        raise BadSignature
+    if type(start) is not int or type(expiry) is not int:
+        raise BadSignature
+    scopes = _scopes(certificate.get("scopes"))
+    begins, ends = start / 1000, expiry / 1000
+    if begins > now + _DRIFT or ends < now - _DRIFT or ends - begins > _LONGEST:
+        raise BadSignature
+    lines = ["version:1", *([f"clientId:{client_id}", f"issuer:{issuer}"] if named else ())]
+    lines += [f"seed:{seed}", f"start:{start}", f"expiry:{expiry}", "scopes:", *scopes]
+    expected = base64.b64encode(_hmac(run.token, "\n".join(lines))).decode()
+    signature = certificate.get("signature")
+    if not isinstance(signature, str) or not hmac.compare_digest(
+        expected.encode(), signature.encode("utf-8", "replace")
+    ):
+        raise BadSignature
+    return base64.urlsafe_b64encode(_hmac(run.token, seed)).decode().rstrip("="), scopes
+
+
+def _scopes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _MOST_SCOPES:
+        raise BadSignature
+    if not all(isinstance(scope, str) and scope.isascii() and scope.isprintable() and scope for scope in value):
+        raise BadSignature
+    return tuple(value)
+
+
+def _hmac(key: str, text: str) -> bytes:
+    return hmac.digest(key.encode(), text.encode("utf-8", "replace"), hashlib.sha256)

@@ -1,0 +1,236 @@
+"""Who is let in: the run's own programs by each of their ways to sign, and nobody else."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from typing import Any
+
+import mohawk
+import pytest
+import taskcluster
+
+from tcenv.proxy import callers, hawk
+from tcenv.proxy.callers import Pass, Refused, Run
+from tcenv.proxy.hawk import Place
+
+CLIENT = "github/1|jo/tcenv-box"
+NOW = time.time()
+PATH = "/api/secrets/v1/secret/project%2Fx?a=%20"
+RUN = Run.begin(CLIENT, unsigned=True)
+
+
+def enter(
+    authorization: str | None,
+    resource: str = PATH,
+    method: str = "GET",
+    run: Run = RUN,
+    now: float = NOW,
+    port: int = 80,
+) -> Pass | None:
+    return callers.let_in(run, method, "127.0.0.1", port, resource, authorization, now=now)
+
+
+def sign(resource: str = PATH, method: str = "GET", *, run: Run = RUN, token: str = "", **ext: Any) -> str:
+    place = Place("127.0.0.1", 80, resource)
+    return hawk.header(run.client_id, token or run.token, method, place, now=NOW, ext=hawk.extension(ext))
+
+
+def cut(
+    scopes: list[str], *, name: str | None = None, run: Run = RUN, start: float = NOW, seconds: float = 900
+) -> dict[str, str]:
+    """Temporary credentials as the client cuts them from the run's."""
+    moment = datetime.datetime.fromtimestamp(start, datetime.UTC)
+    made = taskcluster.createTemporaryCredentials(
+        run.client_id, run.token, moment, moment + datetime.timedelta(seconds=seconds), scopes, name
+    )
+    return {key: value.decode() if isinstance(value, bytes) else value for key, value in made.items()}
+
+
+def sign_with(credentials: dict[str, str], more: dict[str, Any] | None = None, method: str = "GET") -> str:
+    ext = hawk.extension({"certificate": json.loads(credentials["certificate"]), **(more or {})})
+    place = Place("127.0.0.1", 80, PATH)
+    return hawk.header(credentials["clientId"], credentials["accessToken"], method, place, now=NOW, ext=ext)
+
+
+def test_no_two_runs_have_the_same_token() -> None:
+    runs = [Run.begin(CLIENT, unsigned=True) for _ in range(50)]
+    secrets = {value for run in runs for value in (run.token, run.secret)}
+    assert len(secrets) == 100
+    assert all(len(value or "") == 44 for value in secrets)
+    assert not any(value in repr(run) for run in runs for value in (run.token, run.secret))
+
+
+def test_a_signed_request_is_let_in() -> None:
+    assert enter(sign()) == Pass(PATH)
+    assert enter(sign(method="PUT"), method="PUT") == Pass(PATH)
+    assert enter(sign(authorizedScopes=["a", "b*"])) == Pass(PATH, ("a", "b*"))
+    assert enter(sign(authorizedScopes=[])) == Pass(PATH, ())
+    sender = mohawk.Sender(
+        {"id": CLIENT, "key": RUN.token, "algorithm": "sha256"},
+        f"http://127.0.0.1{PATH}",
+        "GET",
+        content="",
+        content_type="",
+        ext="e30=",
+    )
+    taken = enter(sender.request_header, now=time.time())
+    assert taken is not None
+    assert (taken.scopes, len(taken.hash)) == (None, 44)
+
+
+def test_other_signatures_are_refused() -> None:
+    other = Run.begin(CLIENT, unsigned=False)
+    stranger = Run("github/2|eve/x", RUN.token)
+    attempts: list[tuple[str, dict[str, Any]]] = [
+        (sign(run=other), {}),
+        (sign(run=stranger), {}),
+        (sign(token=RUN.secret or ""), {}),
+        (sign(), {"method": "HEAD"}),
+        (sign(), {"resource": PATH + "1"}),
+        (sign(), {"port": 81}),
+        (sign(), {"now": NOW + 901}),
+        (sign(authorizedScopes="a"), {}),
+        (sign(authorizedScopes=[1]), {}),
+        (sign(authorizedScopes=["a\n"]), {}),
+        (sign(certificate="x"), {}),
+        (sign(certificate={}), {}),
+        ("Basic " + RUN.token, {}),
+        ("Bearer " + RUN.token, {}),
+        ("", {}),
+    ]
+    for header, more in attempts:
+        with pytest.raises(Refused) as refused:
+            enter(header, **more)
+        assert refused.value.status == 401
+        assert str(refused.value) == "401"
+
+
+def test_nothing_brought_is_nobody() -> None:
+    assert enter(None) is None
+    assert enter(None, "/") is None
+    assert enter(None, "/api/queue/v1/ping?x=bewit") is None
+
+
+def test_temporary_credentials_of_the_run_narrow() -> None:
+    assert enter(sign_with(cut(["a:*", "b"]))) == Pass(PATH, ("a:*", "b"))
+    assert enter(sign_with(cut(["a:*", "b"]), {"authorizedScopes": ["a:1", "c", "*"]})) == Pass(
+        PATH, ("a:1", "a:*", "b")
+    )
+    assert enter(sign_with(cut([]))) == Pass(PATH, ())
+    assert enter(sign_with(cut(["a"], name=f"{CLIENT}/named"))) == Pass(PATH, ("a",))
+    # Some minutes of drift are forgiven, as the service does.
+    assert enter(sign_with(cut(["a"], start=NOW + 200))) == Pass(PATH, ("a",))
+    assert enter(sign_with(cut(["a"], start=NOW - 1100, seconds=900))) == Pass(PATH, ("a",))
+
+
+def test_other_certificates_are_refused() -> None:
+    good = cut(["a"])
+    certificate = json.loads(good["certificate"])
+    named = cut(["a"], name=f"{CLIENT}/named")
+    altered = [
+        {**certificate, "scopes": ["a", "b"]},
+        {**certificate, "scopes": "a"},
+        {**certificate, "scopes": ["*"]},
+        {**certificate, "expiry": certificate["expiry"] + 1},
+        {**certificate, "start": True},
+        {**certificate, "start": "1"},
+        {**certificate, "start": None},
+        {**certificate, "version": 2},
+        {**certificate, "seed": certificate["seed"][:-1]},
+        {**certificate, "signature": ""},
+        {**certificate, "signature": None},
+        {**certificate, "issuer": CLIENT},
+        {**certificate, "issuer": "github/2|eve/x"},
+        {key: value for key, value in certificate.items() if key != "signature"},
+    ]
+    attempts = [{**good, "certificate": json.dumps(changed)} for changed in altered]
+    attempts += [
+        {**good, "accessToken": RUN.token},
+        {**named, "clientId": f"{CLIENT}/other"},
+        {**named, "clientId": CLIENT},
+        cut(["a"], run=Run.begin(CLIENT, unsigned=False)),
+        cut(["a"], run=Run("github/2|eve/x", RUN.token)),
+        cut(["a"], start=NOW + 400),
+        cut(["a"], start=NOW - 1300, seconds=900),
+    ]
+    for credentials in attempts:
+        with pytest.raises(Refused):
+            enter(sign_with(credentials))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_signed_url_is_let_in(method: str) -> None:
+    for ext, scopes in (({}, None), ({"authorizedScopes": ["a"]}, ("a",))):
+        place = Place("127.0.0.1", 80, PATH)
+        value = hawk.bewit(CLIENT, RUN.token, place, expires=NOW + 60, ext=hawk.extension(ext))
+        assert enter(None, hawk.with_bewit(PATH, value), method) == Pass(PATH, scopes)
+        with pytest.raises(Refused):
+            enter(None, hawk.with_bewit(PATH, value), method, now=NOW + 61)
+        with pytest.raises(Refused):
+            enter(None, hawk.with_bewit(PATH + "x", value), method)
+        with pytest.raises(Refused):
+            # A header as well: as the service does, neither counts.
+            enter(sign(hawk.with_bewit(PATH, value)), hawk.with_bewit(PATH, value), method)
+        assert enter(None, hawk.with_bewit(PATH, value), "PUT") is None
+
+
+def test_a_signed_url_of_somebody_else_is_refused() -> None:
+    other = Run.begin(CLIENT, unsigned=False)
+    value = hawk.bewit(CLIENT, other.token, Place("127.0.0.1", 80, PATH), expires=NOW + 60)
+    for bewit in (value, "", "x", "%", "a" * 5000):
+        with pytest.raises(Refused):
+            enter(None, hawk.with_bewit(PATH, bewit))
+
+
+def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
+    assert enter(None, f"/{RUN.secret}{PATH}") == Pass(PATH)
+    assert enter(None, f"/{RUN.secret}") == Pass("/")
+    assert enter(None, f"/{RUN.secret}/") == Pass("/")
+    assert enter(None, f"/{RUN.secret}/bewit", "POST") == Pass("/bewit")
+    # Signed as well: then the signature counts, over the whole path.
+    assert enter(sign(f"/{RUN.secret}{PATH}"), f"/{RUN.secret}{PATH}") == Pass(PATH)
+    with pytest.raises(Refused):
+        enter(sign(PATH), f"/{RUN.secret}{PATH}")
+    place = Place("127.0.0.1", 80, f"/{RUN.secret}{PATH}")
+    value = hawk.bewit(CLIENT, RUN.token, place, expires=NOW + 60)
+    assert enter(None, hawk.with_bewit(place.resource, value)) == Pass(PATH)
+
+
+def test_other_paths_let_nobody_in() -> None:
+    signing = Run.begin(CLIENT, unsigned=False)
+    for run, first in (
+        (RUN, RUN.token),
+        (RUN, f"{RUN.secret}x"),
+        (RUN, str(RUN.secret)[:-1]),
+        (RUN, ""),
+        (signing, "None"),
+    ):
+        assert enter(None, f"/{first}{PATH}", run=run) is None
+
+
+def test_what_is_said_of_a_run_holds_nothing_of_it() -> None:
+    told = RUN.without_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
+    assert told == "x … y … …"
+    assert Run.begin(CLIENT, unsigned=False).without_secrets("None") == "None"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "left"),
+    [
+        (None, None, None),
+        (("a",), None, ("a",)),
+        (None, ("a",), ("a",)),
+        (("a:*",), ("a:b", "b"), ("a:b",)),
+        (("a:b",), ("a:*",), ("a:b",)),
+        (("a:b",), ("*",), ("a:b",)),
+        (("a",), ("b",), ()),
+        ((), ("a",), ()),
+        (("a",), (), ()),
+    ],
+)
+def test_narrowing_never_widens(
+    outer: tuple[str, ...] | None, inner: tuple[str, ...] | None, left: tuple[str, ...] | None
+) -> None:
+    assert callers.narrowed(outer, inner) == left
