@@ -1,0 +1,105 @@
+"""The body that a program sends: passed on piece by piece, checked against its hash on the way with the last piece held back,
+and kept, if it is not too long, for being sent again. It is never in memory as a whole but for that."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from tcenv.proxy.hawk import PayloadHash
+
+# Bytes that are kept for being sent again. Where the length is not told beforehand, what has been kept is given up again when
+# it turns out to be longer, and the whole is to need no more memory than that.
+KEPT = 16 * 2**20
+KEPT_UNTOLD = 12 * 2**20
+# Bytes up to which a body is read before the deployment is called.
+SMALL = 64 * 2**10
+
+
+class WrongBody(Exception):
+    """The body does not have the hash that was signed."""
+
+
+class Body:
+    """One request's body. `read` gives the next piece, empty at the end; `length` is None where it was not told (bytes);
+    `expected` is the signed hash, empty where there is none."""
+
+    def __init__(
+        self, read: Callable[[], Awaitable[bytes]], length: int | None, *, content_type: str = "", expected: str = ""
+    ) -> None:
+        self.length = length
+        self.wrong = False
+        self._read = read
+        self._expected = expected
+        self._hash = PayloadHash(content_type) if expected else None
+        self._most = KEPT if length is not None else KEPT_UNTOLD
+        # None: given up.
+        self._kept: list[bytes] | None = [] if length is None or length <= KEPT else None
+        self._kept_bytes = 0
+        self._ended = length == 0
+        # An attempt that was given up may still be reading when the next one starts.
+        self._reading = asyncio.Lock()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return self.length == 0
+
+    @property
+    def small(self) -> bool:
+        """Whether it is worth reading it first."""
+        return self.length is not None and self.length <= SMALL
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be sent (once more)."""
+        return self._kept is not None
+
+    async def whole(self) -> bytes:
+        """All of it, checked. Raises WrongBody."""
+        return b"".join([piece async for piece in self])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """One attempt at sending it, from its beginning. Raises WrongBody before the last piece."""
+        index = 0
+        held = b""
+        while True:
+            piece = await self._piece(index)
+            if not piece:
+                break
+            index += 1
+            if self._hash is None:
+                yield piece
+            else:
+                if held:
+                    yield held
+                held = piece
+        self._check()
+        if held:
+            yield held
+
+    async def _piece(self, index: int) -> bytes:
+        async with self._reading:
+            if self._kept is not None and index < len(self._kept):
+                return self._kept[index]
+            piece = b"" if self._ended else await self._read()
+            if not piece:
+                self._ended = True
+                return b""
+            if self._hash is not None:
+                self._hash.update(piece)
+            if self._kept is not None:
+                self._kept.append(piece)
+                self._kept_bytes += len(piece)
+                if self._kept_bytes > self._most:
+                    self._kept = None
+            return piece
+
+    def _check(self) -> None:
+        if self._hash is None:
+            return
+        told, found = self._expected.encode("utf-8", "replace"), self._hash.value().encode()
+        if not hmac.compare_digest(told, found):
+            self.wrong = True
+            raise WrongBody
