@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tcenv.deployment.scopes import intersection
 from tcenv.proxy import hawk
 from tcenv.proxy.hawk import BadSignature, Place
-from tcenv.scopes import intersection
 
 # Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).
 _DRIFT = 5 * 60
@@ -67,7 +67,7 @@ def let_in(
 ) -> Pass | None:
     """Let a request in by what it brings; None for one that brings nothing. `host` and `port` are of its Host header, `resource`
     is its raw path and query. Raises Refused."""
-    bare, known = _without_secret(run, resource)
+    bare, known = without_secret(run, resource)
     try:
         if authorization is not None:
             if hawk.split_bewit(resource) is not None:
@@ -91,7 +91,7 @@ def narrowed(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tu
     return inner if outer is None else intersection(inner, outer)
 
 
-def _without_secret(run: Run, resource: str) -> tuple[str, bool]:
+def without_secret(run: Run, resource: str) -> tuple[str, bool]:
     """The resource without the unguessable path, and whether it was there."""
     if run.secret is None:
         return resource, False
@@ -112,7 +112,7 @@ def _signed_url(run: Run, place: Place, value: str, now: float) -> Pass:
     signed = hawk.parse_bewit(value)
     token, scopes = _credentials(run, signed.id, signed.ext, now)
     hawk.check_bewit(signed, token, place, now=now)
-    return Pass(_without_secret(run, place.resource)[0], scopes)
+    return Pass(without_secret(run, place.resource)[0], scopes)
 
 
 def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:

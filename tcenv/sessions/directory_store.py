@@ -27,6 +27,14 @@ class DirectoryStore:
         except (paths.Unsafe, OSError) as error:
             raise self._refusal(error) from None
 
+    def stamp(self, profile: str) -> object:
+        """Something that is another whenever the session of `profile` has been written anew; None where there is none."""
+        try:
+            found = os.stat(os.path.join(self.directory, profile + sessionfile.SUFFIX))
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
     def save(self, session: Session) -> None:
         path = os.path.join(self.directory, session.profile + sessionfile.SUFFIX)
         try:

@@ -39,6 +39,19 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
         os.close(descriptor)
 
 
+def is_held(profile: str) -> bool:
+    """Whether somebody is signing in to `profile`, or resetting its token, at this moment."""
+    path = os.path.join(_lock_directory(), f"{profile}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 if os.name == "nt":
 
     def _try_lock(descriptor: int) -> bool:

@@ -1,0 +1,65 @@
+"""A line for each call, for whoever wants to know what a program did. Holds no token, no value of a query and no body."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tcenv.errors import UsageError
+
+# The one route whose path holds a secret of the service's.
+_TRIGGER = re.compile(r"(/hooks/.*/trigger)/[^/]+/?\Z", re.IGNORECASE)
+
+
+@dataclass
+class Entry:
+    """What is known of a call while it is under way; `scopes` is what it was narrowed to, None for no narrowing."""
+
+    method: str
+    path: str
+    scopes: tuple[str, ...] | None = None
+    note: str = ""
+
+
+class CallLog:
+    """Lines of JSON, appended to a file that is this user's alone."""
+
+    def __init__(self, path: str, clean: Callable[[str], str] = str) -> None:
+        """Open `path`; `clean` takes out of a text what must not stand there. Raises UsageError."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            self._descriptor = os.open(path, flags, 0o600)
+            found = os.fstat(self._descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(0, "it is no regular file")
+            if hasattr(os, "fchmod"):
+                os.fchmod(self._descriptor, 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"The log {path} cannot be written: {error.strerror}.", "Name another file: --log FILE"
+            ) from None
+        self._clean = clean
+
+    def write(self, entry: Entry, status: int, milliseconds: float) -> None:
+        """Note a call that has been answered. A full disk is no reason to fail it."""
+        now = time.time()
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+        line = {
+            "time": moment,
+            "method": entry.method,
+            "path": self._clean(_TRIGGER.sub(r"\1/…", entry.path.partition("?")[0])),
+            "status": status,
+            "ms": round(milliseconds, 1),
+            "scopes": None if entry.scopes is None else list(entry.scopes),
+        }
+        if entry.note:
+            line["note"] = self._clean(entry.note)
+        try:
+            os.write(self._descriptor, (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        except OSError:
+            return

@@ -1,0 +1,320 @@
+"""One request through the proxy: who calls, may it go on, what is it signed with, and the answer handed back. Nothing is
+answered before Host has been checked, and those who are not let in are not told why."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from tcenv.proxy import callers, headers, refused, routes
+from tcenv.proxy.body import SMALL, Body, WrongBody
+from tcenv.proxy.callers import Pass, Refused, Run, narrowed
+from tcenv.proxy.calllog import CallLog, Entry
+from tcenv.proxy.deployment import Deployment, TooLong, Unreachable, read
+from tcenv.proxy.learn import Learner
+from tcenv.proxy.refused import OwnClient
+from tcenv.proxy.routes import BadTarget, Call
+from tcenv.proxy.source import Authority, Ended, Source
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
+_SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
+_READING = ("GET", "HEAD")
+# Seconds for which a signed URL is good.
+_SIGNED_URL = 15 * 60
+_LONGEST_URL = 8192
+# How often one request is sent, with newer sessions and more scopes.
+_MOST_SENT = 16
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the run lets through, and under which names it may be called."""
+
+    hosts: frozenset[str]
+    port: int
+    own: OwnClient
+    read_only: bool = False
+    allow_credentials: bool = False
+
+
+class Stop(Exception):
+    """The request goes no further: what the program is told."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class Forwarder:
+    """Answers requests, each by itself."""
+
+    def __init__(
+        self,
+        run: Run,
+        rules: Rules,
+        source: Source,
+        deployment: Deployment,
+        *,
+        log: CallLog | None = None,
+        learner: Learner | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._rules = rules
+        self._source = source
+        self._deployment = deployment
+        self._log = log
+        self._learner = learner
+        self._clock = clock
+
+    async def answer(self, request: web.BaseRequest, *, outside: bool) -> web.StreamResponse:
+        """The answer to a request, already sent if it is a long one. `outside`: it did not come over loopback."""
+        began = time.monotonic()
+        entry = Entry(request.method, request.raw_path)
+        status = 499
+        try:
+            response = await self._answer(request, entry, outside)
+            status = response.status
+            return response
+        except Refused as refusal:
+            status = refusal.status
+            return web.Response(status=status)
+        except Stop as stop:
+            status = stop.status
+            return _told(stop)
+        except Ended as ended:
+            status = 401
+            return _told(Stop(401, "AuthenticationFailed", ended.message))
+        except WrongBody:
+            status = 401
+            return web.Response(status=status)
+        except Unreachable as failure:
+            status = 502
+            return _told(Stop(502, "DeploymentUnreachable", f"The deployment cannot be reached ({failure})."))
+        finally:
+            if self._log is not None:
+                self._log.write(entry, status, (time.monotonic() - began) * 1000)
+
+    async def _answer(self, request: web.BaseRequest, entry: Entry, outside: bool) -> web.StreamResponse:
+        host, port = self._host(request)
+        lines = request.headers.getall("Authorization", [])
+        if len(lines) > 1:
+            raise Refused
+        passed = callers.let_in(
+            self._run, request.method, host, port, request.raw_path, lines[0] if lines else None, now=self._clock()
+        )
+        if passed is None:
+            return self._to_the_page(request.method, request.raw_path, outside)
+        entry.path = passed.resource
+        call = _call(passed.resource)
+        if "Upgrade" in request.headers:
+            raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")
+        if passed.resource.partition("?")[0] == "/bewit" and request.method == "POST":
+            return await self._sign_url(request, passed, entry)
+        if call is None:
+            return self._to_the_page(request.method, passed.resource, False)
+        self._check(request.method, call)
+        return await self._pass_on(request, call, passed, entry)
+
+    def _host(self, request: web.BaseRequest) -> tuple[str, int]:
+        lines = request.headers.getall("Host", [])
+        match = _HOST.fullmatch(lines[0]) if len(lines) == 1 else None
+        if match is None or match[1].lower() not in self._rules.hosts or int(match[2] or 80) != self._rules.port:
+            raise Refused(403)
+        # Clients sign the address of a family without its brackets.
+        return match[1].strip("[]"), self._rules.port
+
+    def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
+        """A link that somebody follows; what is nobody's call is refused."""
+        call = _call(resource, silently=True)
+        if call is not None or outside or method not in _READING or self._run.without_secrets(resource) != resource:
+            raise Refused
+        return web.Response(status=302, headers={"Location": self._deployment.root_url + resource})
+
+    def _check(self, method: str, call: Call) -> None:
+        if self._rules.read_only and method not in _READING:
+            raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy only reads (--read-only): GET and HEAD alone.")
+        if self._rules.own.is_changed_by(method, call):
+            raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
+        name = None if self._rules.allow_credentials else refused.minting(method, call)
+        if name is not None:
+            message = f"tcenv's proxy hands out no credentials: {call.service}.{name} goes through with --allow-credentials only."
+            raise Stop(403, "RefusedByProxy", message)
+
+    async def _pass_on(self, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry) -> web.StreamResponse:
+        body = _body_of(request, passed)
+        lines = headers.upwards(request.headers.items())
+        inner = narrowed(passed.scopes, _scopes_header(request))
+        trial = None
+        if self._learner is not None:
+            trial = self._learner.begin(request.method, call)
+            lines = headers.readable(lines)
+        authority = await self._source.current()
+        data = await body.whole() if body.small else None
+        former: web.Response | None = None
+        for _ in range(_MOST_SENT):
+            entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
+            answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
+            if answer.status != 401 and (answer.status != 403 or trial is None):
+                response = await _hand_back(request, answer)
+                break
+            content = await read(answer)
+            response = _short(request, answer, content)
+            if answer.status == 403 and trial is not None:
+                if not body.repeatable:
+                    await trial.cannot_repeat()
+                elif await trial.retry(content, answer.headers.get("Content-Encoding", ""), authority):
+                    former = response
+                    continue
+                break
+            newer = await self._source.after(authority) if body.repeatable else None
+            if newer is None:
+                if former is not None and trial is not None:
+                    # What was added is not held after all; the answer would list what is.
+                    await trial.not_held()
+                    response = former
+                break
+            authority = newer
+        if trial is not None:
+            await trial.ended(response.status)
+        return response
+
+    async def _send(
+        self,
+        method: str,
+        call: Call,
+        lines: list[tuple[str, str]],
+        authority: Authority,
+        scopes: tuple[str, ...] | None,
+        payload_hash: str,
+        body: Body,
+        data: bytes | None,
+    ) -> aiohttp.ClientResponse:
+        try:
+            authorization = self._deployment.authorization(authority, method, call.resource, scopes, payload_hash)
+        except TooLong:
+            raise Stop(
+                400, "HeaderTooLong", f"{len(scopes or ())} scopes do not fit into a request's header."
+            ) from None
+        try:
+            return await self._deployment.send(
+                method,
+                call.resource,
+                lines,
+                authorization=authorization,
+                data=data or None if body.small else body,
+                length=body.length or None,
+            )
+        except Unreachable:
+            if body.wrong:
+                raise WrongBody from None
+            raise
+
+    async def _sign_url(self, request: web.BaseRequest, passed: Pass, entry: Entry) -> web.StreamResponse:
+        """The URL in the request's body, signed: of this deployment, to GET, for a while."""
+        body = _body_of(request, passed)
+        if body.length is None or body.length > _LONGEST_URL:
+            raise Stop(400, "InputError", "The URL to sign is the request's whole body.")
+        url = (await body.whole()).decode("ascii", "replace").strip()
+        bases = (self._deployment.root_url, *(f"http://{host}:{self._rules.port}" for host in self._rules.hosts))
+        resource = next((url[len(base) :] for base in bases if url.startswith(base + "/")), "")
+        resource, _ = callers.without_secret(self._run, resource)
+        call = _call(resource) if resource else None
+        if call is None:
+            raise Stop(403, "RefusedByProxy", "tcenv's proxy signs URLs of this deployment's services alone.")
+        self._check("GET", call)
+        authority = await self._source.current()
+        scopes = narrowed(authority.scopes, narrowed(passed.scopes, _scopes_header(request)))
+        entry.scopes = scopes
+        entry.note = f"signed GET {call.path}"
+        expires = self._clock() + _SIGNED_URL
+        if self._source.until is not None:
+            expires = min(expires, self._source.until)
+        signed = self._deployment.signed_url(authority, call.resource, scopes, expires)
+        return web.Response(status=303, text=signed, headers={"Location": signed})
+
+
+def _call(resource: str, *, silently: bool = False) -> Call | None:
+    try:
+        return routes.parse(resource)
+    except BadTarget:
+        if silently:
+            raise Refused from None
+        raise Stop(400, "InputError", "The address is not one that services agree about.") from None
+
+
+def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
+    length = request.content_length if request.can_read_body else 0
+    waiting = request.headers.get("Expect", "").lower() == "100-continue"
+
+    async def piece() -> bytes:
+        nonlocal waiting
+        if waiting:
+            waiting = False
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        return await request.content.readany()
+
+    return Body(piece, length, content_type=request.headers.get("Content-Type", ""), expected=passed.hash)
+
+
+def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
+    """What a program that does not sign narrows its request to, in the way of Taskcluster's own proxy."""
+    text = request.headers.get(_SCOPES_HEADER)
+    if text is None:
+        return None
+    try:
+        scopes = json.loads(text)
+    except ValueError:
+        scopes = None
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope.isprintable() for scope in scopes):
+        raise Stop(400, "InputError", f"{_SCOPES_HEADER} is a JSON array of scopes.")
+    return tuple(scopes)
+
+
+def _told(stop: Stop) -> web.Response:
+    text = json.dumps({"code": stop.code, "message": stop.message, "requestInfo": {}})
+    return web.Response(status=stop.status, text=text, content_type="application/json")
+
+
+def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
+    """An answer that has been read."""
+    lines = headers.downwards(answer.headers.items())
+    if request.method != "HEAD":
+        lines = [line for line in lines if line[0].lower() != "content-length"]
+    return web.Response(status=answer.status, reason=answer.reason, headers=lines, body=content)
+
+
+async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """The deployment's answer, passed on as it comes. One that breaks off is broken off, so that nobody takes it for whole."""
+    length = answer.headers.get("Content-Length", "")
+    try:
+        if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":
+            return _short(request, answer, await answer.content.read())
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        response.headers.extend(headers.downwards(answer.headers.items()))
+        await response.prepare(request)
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+    except ConnectionResetError:
+        # The program has gone.
+        answer.close()
+        raise
+    except (aiohttp.ClientError, OSError) as error:
+        answer.close()
+        if request.transport is not None:
+            request.transport.abort()
+        raise Unreachable(type(error).__name__) from None
+    finally:
+        # One that was read to its end leaves its connection to the next.
+        answer.release()
+    return response

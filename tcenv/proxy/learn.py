@@ -1,0 +1,240 @@
+"""Which scopes a run needs: it starts with none, and each call that fails for want of scopes is sent again with what the
+deployment says is missing, as far as the session holds it. Never asks for more than that, and believes only a refusal that
+speaks of this caller and this call."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tcenv.deployment.scopes import covers
+from tcenv.proxy.references import References
+from tcenv.proxy.routes import Call
+from tcenv.proxy.source import Authority
+
+_BEGINNING = "Client ID "
+_MISSING = "missing the following scopes:"
+_REQUIRES = "This request requires"
+_FENCE = "```"
+_DEEPEST = 20
+_MOST_SCOPES = 2000
+_MOST_ROUNDS = 10
+_MOST_DECODED = 2**20
+# Of these the answer depends on the caller's scopes, and they never fail for want of them. Lists are known by their names.
+_DEPENDING = ("currentScopes", "testAuthenticateGet", "testAuthenticate")
+_DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "secrets"): "list"}
+
+
+@dataclass
+class Learned:
+    """What a run has taught: scope -> the calls that needed it. `kept` are the scopes that it began with; `refused` were
+    missing and are not held; `depending` are calls whose answers may have been shorter for want of scopes; `unrepeated` could
+    not be sent again."""
+
+    kept: tuple[str, ...] = ()
+    needed: dict[str, set[str]] = field(default_factory=dict)
+    refused: dict[str, set[str]] = field(default_factory=dict)
+    depending: set[str] = field(default_factory=set)
+    unrepeated: set[str] = field(default_factory=set)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The least set: sorted, and nothing that another one of them covers."""
+        every = sorted({*self.kept, *self.needed})
+        return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
+
+
+class Learner:
+    """Learns over all calls of a run."""
+
+    def __init__(self, references: References, kept: tuple[str, ...] = ()) -> None:
+        self.learned = Learned(kept)
+        self.references = references
+
+    def begin(self, verb: str, call: Call) -> Trial:
+        """The trials of one request."""
+        return Trial(self, verb, call)
+
+
+class Trial:
+    """One request, sent with more scopes each time."""
+
+    def __init__(self, learner: Learner, verb: str, call: Call) -> None:
+        self._learner = learner
+        self._verb = verb
+        self._call = call
+        self._added: set[str] = set()
+        self._missing: set[str] | None = None
+        self._rounds = 0
+
+    @property
+    def has_added(self) -> bool:
+        """Whether the request asks for more than the run began with."""
+        return bool(self._added)
+
+    def scopes(self, authority: Authority) -> tuple[str, ...]:
+        """What the request is narrowed to now."""
+        return tuple(sorted({*(authority.scopes or ()), *self._added}))
+
+    async def retry(self, content: bytes, encoding: str, authority: Authority) -> bool:
+        """Whether the request is to be sent again, after a 403 with this body."""
+        refusal = parse_refusal(content, encoding)
+        if refusal is None or refusal.client_id != authority.credentials.client_id:
+            return False
+        name = await self._learner.references.method(self._verb, self._call)
+        if name is not None and refusal.method != name:
+            return False
+        missing = set(leaves(refusal.expression))
+        if missing & self._added or not self._shrinks(missing) or self._rounds >= _MOST_ROUNDS:
+            return False
+        known = {*self._learner.learned.needed, *self.scopes(authority)}
+        chosen = least(refusal.expression, authority.held, known)
+        if chosen is None:
+            await self._note_refused(scope for scope in missing if not covers(authority.held or (), scope))
+            return False
+        if not chosen - self._added:
+            return False
+        self._missing = missing
+        self._rounds += 1
+        self._added |= chosen
+        return True
+
+    def _shrinks(self, missing: set[str]) -> bool:
+        # A call that checks twice, one thing after the other, misses none of the first things any more.
+        former = self._missing
+        return former is None or len(missing) < len(former) or not missing & former
+
+    async def not_held(self) -> None:
+        """The session turned out not to hold what was added."""
+        await self._note_refused(self._added)
+        self._added = set()
+
+    async def cannot_repeat(self) -> None:
+        """The request failed for want of scopes, and cannot be sent again."""
+        self._learner.learned.unrepeated.add(await self._label())
+
+    async def ended(self, status: int) -> None:
+        """The request has been answered."""
+        label = await self._label()
+        if status < 400 and self._depends(label):
+            self._learner.learned.depending.add(label)
+        if status not in (401, 403):
+            for scope in self._added:
+                self._learner.learned.needed.setdefault(scope, set()).add(label)
+
+    async def _note_refused(self, scopes: Iterable[str]) -> None:
+        label = await self._label()
+        for scope in scopes:
+            self._learner.learned.refused.setdefault(scope, set()).add(label)
+
+    async def _label(self) -> str:
+        name = await self._learner.references.method(self._verb, self._call)
+        return f"{self._call.service}.{name}" if name else f"{self._verb} {self._call.path}"
+
+    def _depends(self, label: str) -> bool:
+        if self._verb not in ("GET", "HEAD") and "testAuthenticate" not in label:
+            return False
+        path = "/".join(self._call.segments)
+        name = label.rpartition(".")[2] if " " not in label else _DEPENDING_PATHS.get((self._call.service, path), "")
+        return name in _DEPENDING or name.startswith("list")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A 403 InsufficientScopes that speaks of its caller: who that is, which method was called, and what is missing."""
+
+    client_id: str
+    method: str
+    expression: Any
+
+
+def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
+    """The refusal that the body of a 403 is; None for all others."""
+    try:
+        body = json.loads(_decoded(content, encoding))
+        if body["code"] != "InsufficientScopes":
+            return None
+        message, method = body["message"], body["requestInfo"]["method"]
+        if not isinstance(message, str) or not isinstance(method, str) or not message.startswith(_BEGINNING):
+            return None
+        expression = _missing_block(message)
+    except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
+        return None
+    if expression is None or len(leaves(expression)) > _MOST_SCOPES:
+        return None
+    return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression)
+
+
+def _missing_block(message: str) -> Any:
+    """The scope expression in the block behind the words that announce it; None where it is not that."""
+    head, found, rest = message.partition(_MISSING)
+    if not found or _FENCE in head or _REQUIRES in head:
+        return None
+    lines = [line.rstrip("\r") for line in rest.split("\n")]
+    fences = [number for number, line in enumerate(lines) if line.strip() == _FENCE]
+    if len(fences) < 2 or any(line.strip() for line in lines[: fences[0]]):
+        return None
+    after = "\n".join(lines[fences[1] + 1 :]).lstrip()
+    if not after.startswith(_REQUIRES):
+        return None
+    block = "\n".join(lines[fences[0] + 1 : fences[1]]).strip()
+    if not block.startswith("{"):
+        return block if block.isprintable() and block.isascii() and block else None
+    try:
+        expression = json.loads(block)
+    except ValueError:
+        # A scope may begin with a brace.
+        return block if block.isprintable() and block.isascii() else None
+    return expression if _is_expression(expression) else None
+
+
+def _is_expression(expression: Any, depth: int = 0) -> bool:
+    if isinstance(expression, str):
+        return expression.isascii() and expression.isprintable() and bool(expression)
+    if not isinstance(expression, dict) or len(expression) != 1 or depth > _DEEPEST:
+        return False
+    ((kind, parts),) = expression.items()
+    return kind in ("AllOf", "AnyOf") and isinstance(parts, list) and all(_is_expression(p, depth + 1) for p in parts)
+
+
+def leaves(expression: Any) -> list[str]:
+    """All scopes of an expression."""
+    if isinstance(expression, str):
+        return [expression]
+    (parts,) = expression.values()
+    return [scope for part in parts for scope in leaves(part)]
+
+
+def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
+    """The fewest scopes that satisfy the expression, of those that are `held` (None: nobody knows what is); those that are
+    `known` to be needed anyway come for nothing. None where what is held does not suffice."""
+    if isinstance(expression, str):
+        return {expression} if held is None or covers(held, expression) else None
+    ((kind, parts),) = expression.items()
+    if kind == "AllOf":
+        chosen: set[str] = set()
+        for part in parts:
+            found = least(part, held, known | chosen)
+            if found is None:
+                return None
+            chosen |= found
+        return chosen
+    possible = [found for part in parts if (found := least(part, held, known)) is not None]
+    return min(possible, key=lambda scopes: _price(scopes, known), default=None)
+
+
+def _price(scopes: set[str], known: set[str]) -> tuple[int, int, int, list[str]]:
+    fresh = [scope for scope in scopes if not covers(known, scope)]
+    return len(fresh), len(scopes), sum(map(len, scopes)), sorted(scopes)
+
+
+def _decoded(content: bytes, encoding: str) -> bytes:
+    if not encoding or encoding == "identity":
+        return content
+    if encoding not in ("gzip", "deflate"):
+        raise ValueError("unknown encoding")
+    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    return decoder.decompress(content, _MOST_DECODED)

@@ -1,0 +1,89 @@
+"""The proxy's sockets: the same port on both loopback families, and on one more address for those who ask for it. They are
+bound before anything heavy is imported, so that a program can be started at once: whoever connects meanwhile is queued."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from tcenv import loopback
+from tcenv.errors import TcenvError, UsageError
+
+_BACKLOG = 64
+# How many ports that are free on loopback may turn out to be taken on the other address.
+_TRIES = 20
+# Names by which containers know the machine that they run on.
+_FROM_CONTAINERS = ("host.docker.internal", "host.containers.internal")
+_HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """Listening sockets of one port. `outside` is the one on an address of its own, None where there is none."""
+
+    loopback: tuple[socket.socket, ...]
+    outside: socket.socket | None
+    port: int
+
+    @property
+    def root_url(self) -> str:
+        """The root URL that a program is given."""
+        return f"http://{_name(self.outside or self.loopback[0])}:{self.port}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names in a Host header that mean us."""
+        names = {"localhost", *map(_name, self.loopback)}
+        if self.outside is not None:
+            names |= {_name(self.outside), *_FROM_CONTAINERS}
+        return frozenset(names)
+
+    def close(self) -> None:
+        for each in (*self.loopback, self.outside):
+            if each is not None:
+                each.close()
+
+
+def bind(port: int = 0, address: str | None = None) -> Sockets:
+    """Bind loopback's two families, and `address` if there is one, all on `port` (0: a free one). Raises UsageError for an
+    address that cannot be meant, TcenvError for what is taken."""
+    family = None if address is None else _family(address)
+    failure: OSError | None = None
+    for _ in range(1 if port else _TRIES):
+        bound, number = loopback.bind(port)
+        if address is None or family is None:
+            return Sockets(tuple(bound), None, number)
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.bind((address, number))
+            made.listen(_BACKLOG)
+        except OSError as error:
+            failure = error
+            for each in (*bound, made):
+                each.close()
+            continue
+        return Sockets(tuple(bound), made, number)
+    reason = failure.strerror if failure is not None else "no port is free"
+    raise TcenvError(f"The address {address} of this machine cannot be listened on: {reason}.", _HINT)
+
+
+def _name(made: socket.socket) -> str:
+    """A socket's own address as a URL holds it."""
+    address = str(made.getsockname()[0])
+    return f"[{address}]" if ":" in address else address
+
+
+def _family(address: str) -> socket.AddressFamily:
+    for family, own, anywhere in ((socket.AF_INET, "127.", "0.0.0.0"), (socket.AF_INET6, "::1", "::")):  # noqa: S104
+        try:
+            plain = socket.inet_ntop(family, socket.inet_pton(family, address))
+        except OSError:
+            continue
+        if plain == anywhere:
+            raise UsageError("--listen takes one address, not all: whoever reaches this machine could call.", _HINT)
+        if plain.startswith(own):
+            raise UsageError("The proxy listens on loopback anyway.", _HINT)
+        return family
+    raise UsageError(f"--listen takes an IP address of this machine, not {address!r}.", _HINT)

@@ -1,0 +1,568 @@
+"""Calls through a running proxy: who is answered, what reaches the deployment, and what comes back."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import taskcluster
+from aiohttp import web
+
+from tcenv.proxy import hawk
+from tcenv.proxy.hawk import PayloadHash, Place
+from tests.proxy.world import CLIENT, TOKEN, Deployment, Proxied, Seen, deployment, proxied
+
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+PING = "/api/queue/v1/ping"
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+def signed(
+    proxy: Proxied,
+    method: str,
+    target: str,
+    *,
+    host: str = "127.0.0.1",
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    payload_hash: str = "",
+    scopes: list[str] | None = None,
+    **more: Any,
+) -> requests.Response:
+    """A call by a program that signs as it should, unless it is told otherwise."""
+    ext = hawk.extension({} if scopes is None else {"authorizedScopes": scopes})
+    place = Place(host.strip("[]"), proxy.port, target)
+    authorization = hawk.header(
+        CLIENT, proxy.run.token, method, place, now=time.time(), ext=ext, payload_hash=payload_hash
+    )
+    prepared = requests.Request(method, proxy.at(host)).prepare()
+    prepared.url = proxy.at(host) + target
+    prepared.headers.update({"Authorization": authorization, **(headers or {})})
+    prepared.prepare_body(body, None) if body is not None else None
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.send(prepared, allow_redirects=False, timeout=30, **more)
+
+
+def plain(
+    proxy: Proxied, method: str, target: str, host: str = "127.0.0.1", **headers: str
+) -> http.client.HTTPResponse:
+    """A call that is sent as it is written."""
+    connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=20)
+    connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return connection.getresponse()
+
+
+# Who is answered
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_a_signed_call_is_signed_anew_with_the_session(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        answer = signed(proxy, "GET", f"{PING}?x=%20+&y", host=host)
+    assert answer.json()["target"] == f"{PING}?x=%20+&y"
+    (seen,) = behind.seen
+    assert (seen.client_id, seen.scopes) == (CLIENT, None)
+    assert proxy.run.token not in str(seen.headers)
+
+
+def test_nobody_else_is_answered(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        for answer in (
+            plain(proxy, "GET", PING),
+            plain(proxy, "GET", PING, Authorization="Bearer x"),
+            plain(proxy, "GET", PING, Authorization=f"Bearer {proxy.run.token}"),
+            plain(proxy, "GET", f"{PING}?bewit=x"),
+            plain(proxy, "PUT", "/"),
+            plain(proxy, "POST", "/bewit"),
+            plain(proxy, "OPTIONS", "*"),
+            plain(proxy, "GET", f"http://127.0.0.1:{proxy.port}{PING}"),
+            plain(proxy, "CONNECT", "tc.example.com:443"),
+            plain(proxy, "GET", f"{PING}", Upgrade="websocket", Connection="Upgrade"),
+        ):
+            assert answer.status == 401
+            assert answer.read() == b""
+            assert answer.getheader("WWW-Authenticate") is None
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example.com", "127.0.0.1:1", "localhost.evil.example.com:{port}", "", "127.0.0.1:{port}x", "[::1"]
+)
+def test_another_host_is_not_answered(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        for target in (PING, "/", f"/{proxy.run.secret}{PING}"):
+            answer = plain(proxy, "GET", target, Host=host.format(port=proxy.port))
+            assert (answer.status, answer.read()) == (403, b"")
+            assert answer.getheader("Location") is None
+        with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+            raw.sendall(f"GET {PING} HTTP/1.1\r\nHost: localhost:{proxy.port}\r\nHost: evil\r\n\r\n".encode())
+            assert raw.recv(1000).split()[1] in (b"400", b"403")
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_another_user_is_not_answered(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        target = f"/{proxy.run.secret}{PING}"
+        program = (
+            "import http.client, sys\n"
+            "for target in (sys.argv[3], '/', 'x' * 100000):\n"
+            "    connection = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]))\n"
+            "    connection.request('GET', target)\n"
+            "    answer = connection.getresponse()\n"
+            "    print(answer.status, answer.read(), answer.getheaders())\n"
+        )
+        command = [
+            "sudo",
+            "-n",
+            "-u",
+            "#65534",
+            "/usr/bin/env",
+            "python3",
+            "-I",
+            "-c",
+            program,
+            host,
+            str(proxy.port),
+            target,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+        assert done.stdout == "403 b'' [('Connection', 'close'), ('Content-Length', '0')]\n" * 3, done.stderr
+        # The same by this user's own process.
+        assert plain(proxy, "GET", target, host).status == 200
+    assert len(behind.seen) == 1
+
+
+def test_what_is_no_http_gets_no_words(behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        for noise in (
+            f"GET /{proxy.run.secret} \x01\r\n\r\n",
+            "\0" * 20 + "\r\n\r\n",
+            f"GET /{'x' * 70000} HTTP/1.1\r\n\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+                raw.sendall(noise.encode())
+                answer = raw.makefile("rb").read()
+            assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.0 400 ")
+            assert answer.partition(b"\r\n\r\n")[2] == b""
+            assert (proxy.run.secret or "").encode() not in answer
+
+
+def test_the_unguessable_path_needs_no_signature_and_shows_nowhere(behind: Deployment) -> None:
+    async def redirect(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(status=303, headers={"Location": f"{behind.root_url}/elsewhere"})
+
+    behind.handlers["/api/queue/v1/redirect"] = redirect
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        base = f"/{proxy.run.secret}"
+        referer = f"http://127.0.0.1:{proxy.port}{base}/x"
+        assert plain(proxy, "GET", f"{base}/queue/v1/ping", Referer=referer).status == 200
+        told = [
+            plain(proxy, "GET", f"{base}/api/queue/v1/redirect"),
+            plain(proxy, "GET", f"{base}/tasks/abc"),
+            plain(proxy, "GET", f"{base}/api/queue/v1/../x"),
+            plain(proxy, "PUT", f"{base}/nothing"),
+            plain(proxy, "GET", f"{base}x/api/queue/v1/ping"),
+            plain(proxy, "GET", f"/x{base}"),
+            plain(proxy, "GET", f"/x?{base}"),
+        ]
+        texts = [f"{answer.getheaders()} {answer.read()!r}" for answer in told]
+        texts += [proxy.log.read_text(), *map(str, behind.seen)]
+        assert [answer.status for answer in told] == [303, 302, 400, 401, 401, 401, 401]
+        assert not any(str(proxy.run.secret) in text for text in texts)
+    assert [seen.target for seen in behind.seen] == [PING, "/api/queue/v1/redirect"]
+
+
+def test_a_program_narrows_further_and_never_widens(behind: Deployment) -> None:
+    def seen(wanted: list[str] | None, scopes: tuple[str, ...] | None) -> list[str] | None:
+        with proxied(behind.root_url, scopes=scopes) as proxy:
+            assert signed(proxy, "GET", PING, scopes=wanted).status_code == 200
+        return behind.seen[-1].scopes
+
+    assert seen(None, ("queue:a:*",)) == ["queue:a:*"]
+    assert seen(["queue:a:b", "secrets:get:project/x"], ("queue:a:*",)) == ["queue:a:b"]
+    assert seen(["*"], ("queue:a:*",)) == ["queue:a:*"]
+    assert seen([], ("queue:a:*",)) == []
+    assert seen(["queue:a"], None) == ["queue:a"]
+    # The session does not hold that, and asking for it would be told with a list of all that it holds.
+    assert seen(None, ("queue:a:*", "hooks:x")) == ["queue:a:*"]
+
+
+def test_the_header_of_programs_that_do_not_sign_narrows(behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True, scopes=("queue:a:*",)) as proxy:
+        target = f"/{proxy.run.secret}{PING}"
+        assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes='["queue:a:b", "*"]').status == 200
+        assert behind.seen[-1].scopes == ["queue:a:b", "queue:a:*"]
+        assert behind.seen[-1].header("X-Taskcluster-Authorized-Scopes") is None
+        assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes="x").status == 400
+
+
+def test_scopes_that_do_not_fit_are_said_so(behind: Deployment) -> None:
+    scopes = tuple(f"queue:{'x' * 40}:{number}" for number in range(80))
+    with proxied(behind.root_url, scopes=scopes) as proxy:
+        answer = signed(proxy, "GET", PING)
+        assert (answer.status_code, answer.json()["code"]) == (400, "HeaderTooLong")
+    assert behind.seen == []
+
+
+# What goes on
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("prefix", ["/api/", "/"])
+def test_all_methods_go_on_and_no_byte_is_altered(method: str, prefix: str, behind: Deployment) -> None:
+    odd = "queue/v1/x%2Fy//z'(,)|\"%zz%7c@:=+~?a=%7c&b=|&a=+\"'&c=?/&&d"
+    with proxied(behind.root_url) as proxy:
+        place = Place("127.0.0.1", proxy.port, prefix + odd)
+        authorization = hawk.header(CLIENT, proxy.run.token, method, place, now=time.time())
+        answer = plain(proxy, method, prefix + odd, Authorization=authorization)
+        assert answer.status == 200, answer.read()
+    (seen,) = behind.seen
+    assert (seen.method, seen.target, seen.client_id) == (method, "/api/" + odd, CLIENT)
+
+
+def test_header_lines_that_are_a_connections_own_are_dropped(behind: Deployment) -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        lines = [
+            ("Connection", "X-Own"),
+            ("X-Own", "1"),
+            ("Set-Cookie", "a=b"),
+            ("Alt-Svc", "h3"),
+            ("X-Kept", "1"),
+            ("X-Kept", "2"),
+        ]
+        return web.Response(headers=lines, text="x")
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        sent = {
+            "Connection": "keep-alive, X-Mine",
+            "X-Mine": "1",
+            "TE": "trailers",
+            "Cookie": "c=d",
+            "Proxy-Authorization": "x",
+            "X-Other": "2",
+            "User-Agent": "me",
+        }
+        got = signed(proxy, "GET", "/api/x/v1/y", headers={**sent, "Accept-Encoding": "br;q=0.1"})
+    (seen,) = behind.seen
+    names = {name.lower() for name, _ in seen.headers}
+    assert names <= {"host", "authorization", "x-other", "user-agent", "accept-encoding", "accept"}
+    assert (seen.header("User-Agent"), seen.header("Accept-Encoding")) == ("me", "br;q=0.1")
+    assert seen.header("Host") == urlsplit(behind.root_url).netloc
+    assert got.headers["X-Kept"] == "1, 2"
+    assert not {"X-Own", "Set-Cookie", "Alt-Svc"} & set(got.headers)
+
+
+def test_encodings_are_untouched(behind: Deployment) -> None:
+    packed = gzip.compress(b"hello")
+
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(body=seen.body, headers={"Content-Encoding": "gzip", "Content-Type": "a/b"})
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        got = signed(proxy, "PUT", "/api/x/v1/y", body=packed, headers={"Content-Encoding": "gzip"}, stream=True)
+        assert got.raw.read() == packed
+        assert (got.headers["Content-Encoding"], got.headers["Content-Type"]) == ("gzip", "a/b")
+    assert behind.seen[0].body == packed
+
+
+def test_answers_come_back_as_they_are(behind: Deployment) -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        status = int(seen.target.rpartition("/")[2])
+        if status == 204:
+            return web.Response(status=204)
+        return web.json_response(
+            {"code": "X", "message": "y"},
+            status=status,
+            headers={"Location": "https://elsewhere.example.com/?a=%20"},
+            reason="Odd",
+        )
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        for status in (201, 204, 302, 303, 400, 401, 403, 404, 409, 424, 500, 503):
+            got = signed(proxy, "POST", f"/api/x/v1/{status}", body=b"x")
+            assert got.status_code == status
+            if status != 204:
+                assert got.json() == {"code": "X", "message": "y"}
+                assert got.headers["Location"] == "https://elsewhere.example.com/?a=%20"
+                assert got.reason == "Odd"
+            else:
+                assert got.content == b""
+        head = signed(proxy, "HEAD", "/api/x/v1/200")
+        whole = signed(proxy, "GET", "/api/x/v1/200")
+        assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(len(whole.content))
+        assert head.content == b""
+
+
+def test_links_keep_working(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        for method in ("GET", "HEAD"):
+            for target in ("/", "/tasks/abc?x=y", "/references/queue/v1/api.json", "/api/queue"):
+                for answer in (plain(proxy, method, target), signed(proxy, method, target).raw):
+                    assert (answer.status, answer.getheader("Location")) == (302, behind.root_url + target)
+        assert signed(proxy, "POST", "/graphql").status_code == 401
+    assert behind.seen == []
+
+
+def test_upgrades_are_refused_clearly(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        answer = signed(proxy, "GET", PING, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        assert answer.status_code == 501
+        assert "websockets" in answer.json()["message"]
+    assert behind.seen == []
+
+
+def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
+    calls = [
+        ("PUT", "/api/auth/v1/clients/other"),
+        ("POST", "/auth/v1/clients/other/reset"),
+        ("GET", "/api/auth/v1/aws/s3/read-only/b/p"),
+        ("GET", "/api/hooks/v1/hooks/a/b/token"),
+        ("POST", "/api/queue/v1/claim-work/a%2Fb"),
+    ]
+    with proxied(behind.root_url) as proxy:
+        for method, target in calls:
+            answer = signed(proxy, method, target)
+            assert answer.status_code == 403
+            assert "--allow-credentials" in answer.json()["message"]
+            assert answer.json()["code"] != "InsufficientScopes"
+    assert behind.seen == []
+    with proxied(behind.root_url, allow_credentials=True) as proxy:
+        assert {signed(proxy, method, target).status_code for method, target in calls} == {200}
+        own = "/api/auth/v1/clients/" + CLIENT.replace("/", "%2F").replace("|", "%7C")
+        for method, target in (("POST", own), ("POST", own + "/reset"), ("DELETE", own + "%402"), ("PUT", own)):
+            assert signed(proxy, method, target).status_code == 403
+    assert len(behind.seen) == len(calls)
+
+
+def test_a_run_that_only_reads(behind: Deployment) -> None:
+    with proxied(behind.root_url, read_only=True) as proxy:
+        for method in ("PUT", "POST", "DELETE", "PATCH", "OPTIONS"):
+            answer = signed(proxy, method, PING, headers={"X-HTTP-Method-Override": "GET"})
+            assert answer.status_code == 403
+            assert "--read-only" in answer.json()["message"]
+        assert signed(proxy, "GET", PING, headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 200
+        assert signed(proxy, "HEAD", PING).status_code == 200
+    assert [seen.method for seen in behind.seen] == ["GET", "HEAD"]
+    assert behind.seen[0].header("X-HTTP-Method-Override") is None
+
+
+# Bodies
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 64 * 2**10, 64 * 2**10 + 1, 3 * 2**20])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("hashed", [False, True])
+def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Deployment) -> None:
+    body = os.urandom(size)
+    payload = PayloadHash("application/json")
+    payload.update(body)
+    with proxied(behind.root_url) as proxy:
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
+        authorization = hawk.header(
+            CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value() if hashed else ""
+        )
+        sent: Any = iter([body[:100], body[100:]]) if chunked else body
+        connection.request(
+            "PUT",
+            "/api/x/v1/y",
+            sent,
+            {"Authorization": authorization, "Content-Type": "application/json; x"},
+            encode_chunked=chunked,
+        )
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)["length"]) == (200, size)
+    (seen,) = behind.seen
+    assert (seen.body == body, seen.hashed) == (True, hashed)
+    assert (seen.header("Content-Length") is None) == (chunked and size > 0)
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 3 * 2**20])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked: bool, behind: Deployment) -> None:
+    body = os.urandom(size)
+    payload = PayloadHash()
+    payload.update(body + b"x")
+    with proxied(behind.root_url) as proxy:
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
+        authorization = hawk.header(
+            CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value()
+        )
+        sent: Any = iter([body]) if chunked else body
+        connection.request("PUT", "/api/x/v1/y", sent, {"Authorization": authorization}, encode_chunked=chunked)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (401, b"")
+    # The deployment answers bodies that are whole alone.
+    assert behind.seen == []
+
+
+def test_curl_waits_for_a_word_before_it_sends_much(behind: Deployment, tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(3 * 2**20))
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}/queue/v1/x"
+        command = [
+            "curl",
+            "-sS",
+            "--expect100-timeout",
+            "20",
+            "-H",
+            "Expect: 100-continue",
+            "-T",
+            str(big),
+            url,
+            "-w",
+            "\n%{time_total}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert json.loads(done.stdout.splitlines()[0])["length"] == 3 * 2**20, done.stderr
+    assert behind.seen[0].header("Expect") is None
+
+
+def test_an_answer_that_breaks_off_is_broken_off(behind: Deployment) -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "200000"} if "length" in seen.target else {})
+        await response.prepare(request)
+        await response.write(b"x" * 100000)
+        assert request.transport
+        request.transport.abort()
+        return response
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        for target in ("/api/x/v1/length", "/api/x/v1/chunked"):
+            with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+                signed(proxy, "GET", target)
+
+
+def test_a_deployment_that_is_not_there(behind: Deployment) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with proxied(f"http://127.0.0.1:{nobody.getsockname()[1]}") as proxy:
+            answer = signed(proxy, "GET", PING)
+            assert (answer.status_code, answer.json()["code"]) == (502, "DeploymentUnreachable")
+
+
+def test_no_redirect_is_followed_and_no_netrc_read(behind: Deployment) -> None:
+    (Path(os.environ["HOME"]) / ".netrc").write_text("machine 127.0.0.1 login x password y\n")
+
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": f"{behind.root_url}{PING}"})
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        got = signed(proxy, "GET", "/api/x/v1/y")
+        assert (got.status_code, got.headers["Location"]) == (302, f"{behind.root_url}{PING}")
+    (seen,) = behind.seen
+    assert seen.client_id == CLIENT
+
+
+# Signed URLs
+
+
+def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
+    with proxied(behind.root_url, scopes=("queue:a",)) as proxy:
+        for url in (f"{behind.root_url}{PING}?x=%20", f"{proxy.at('localhost')}{PING}?x=%20"):
+            answer = signed(proxy, "POST", "/bewit", body=url.encode())
+            assert (answer.status_code, answer.text) == (303, answer.headers["Location"])
+            place = Place.of(answer.text)
+            parts = hawk.split_bewit(place.resource)
+            assert parts is not None
+            assert answer.text.startswith(f"{behind.root_url}{PING}?x=%20&bewit=")
+            bewit = hawk.parse_bewit(parts[1])
+            hawk.check_bewit(bewit, TOKEN, Place(place.host, place.port, parts[0]), now=time.time())
+            assert 890 <= bewit.exp - time.time() <= 900
+            assert hawk.parse_extension(bewit.ext) == {"authorizedScopes": ["queue:a"]}
+        for url in (
+            "https://elsewhere.example.com/api/queue/v1/ping",
+            f"{behind.root_url}.example.com{PING}",
+            behind.root_url,
+            "x",
+            f"{behind.root_url}/tasks",
+            f"{behind.root_url}/api/hooks/v1/hooks/a/b/token",
+        ):
+            assert signed(proxy, "POST", "/bewit", body=url.encode()).status_code == 403
+        line = next(line for line in proxy.lines() if line["path"] == "/bewit")
+        assert line["note"] == f"signed GET {PING}"
+        assert "bewit=" not in proxy.log.read_text()
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_a_programs_signed_url_works(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        options = {"rootUrl": proxy.at(host), "credentials": proxy.credentials(), "authorizedScopes": ["queue:a"]}
+        for number in range(8):
+            url = taskcluster.Index(options).buildSignedUrl("findArtifactFromTask", f"x{number}", "public/y z")
+            answer = requests.get(url, allow_redirects=False)
+            assert answer.status_code == 200, answer.text
+            assert behind.seen[-1].target == f"/api/index/v1/task/x{number}/artifacts/public%2Fy%20z"
+            assert behind.seen[-1].scopes == ["queue:a"]
+        assert requests.get(url + "x").status_code == 401
+        assert requests.get(url.replace("task/x", "task/y")).status_code == 401
+        assert requests.put(url).status_code == 401
+        assert "bewit" not in proxy.log.read_text()
+
+
+# The log
+
+
+def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: Deployment) -> None:
+    with proxied(behind.root_url, scopes=("queue:a",)) as proxy:
+        signed(proxy, "GET", f"{PING}?secret=value")
+        signed(proxy, "PUT", "/api/secrets/v1/secret/x%0Ay", body=b"body-secret")
+        signed(proxy, "POST", "/api/hooks/v1/hooks/a/b/trigger/TriggerTokenSecret")
+        plain(proxy, "GET", f"/api/queue/v1/{proxy.run.token}")
+        lines = proxy.lines()
+        text = proxy.log.read_text()
+    assert [(line["method"], line["path"], line["status"], line["scopes"]) for line in lines] == [
+        ("GET", PING, 200, ["queue:a"]),
+        ("PUT", "/api/secrets/v1/secret/x%0Ay", 200, ["queue:a"]),
+        ("POST", "/api/hooks/v1/hooks/a/b/trigger/…", 200, ["queue:a"]),
+        ("GET", "/api/queue/v1/…", 401, None),
+    ]
+    assert all(line["ms"] >= 0 and line["time"].endswith("Z") for line in lines)
+    for secret in ("value", "body-secret", "TriggerTokenSecret", proxy.run.token, TOKEN):
+        assert secret not in text
+    assert stat.S_IMODE(proxy.log.stat().st_mode) == 0o600
+
+
+def test_it_is_over_when_the_run_is(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+    for host in ("127.0.0.1", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, proxy.port)).close()
+
+
+def test_the_client_itself_through_the_proxy(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        queue = taskcluster.Queue({"rootUrl": proxy.root_url, "credentials": proxy.credentials(), "maxRetries": 0})
+        assert queue.ping()["target"] == PING
+        assert queue.createTask("abc", {"x": "y"})["length"] == 9
+    assert [seen.client_id for seen in behind.seen] == [CLIENT, CLIENT]
+    assert sys.version_info >= (3, 11)
