@@ -1,14 +1,26 @@
-"""A Taskcluster look-alike on loopback: both sign-in pages and the part of the Auth API that sign-in tools need, faithful to
-a real deployment (version 106) where it matters to them.
+"""A Taskcluster look-alike on loopback: both sign-in pages, the Auth API, and a slice of queue, secrets and hooks, faithful to
+a real deployment (version 106) where it matters to tools that use Taskcluster credentials.
 
     from tcenv.sandbox import Sandbox
 
     with Sandbox() as tc:
         ...  # tc.root_url is a root URL
 
+`Sandbox` is the deployment; `tcenv.sandbox.approve.approve(url)` is a user who approves on its sign-in page (as a program,
+`python -m tcenv.sandbox.approve %s` for BROWSER); `FAULTS` are the ways in which it can be told to fail or to lie.
+
+- **Who is there:** `user`, `user_scopes`, `roles`, `create_client(client_id, scopes, lifetime=…)`, `credentials(client_id)`,
+  `clients`, `disable`, `delete`, `purge`.
+- **What happened:** `requests` (method, path, status, clientId, authorizedScopes, certificate, bewit), `approvals`, `tasks`,
+  `secrets`.
+- **What goes wrong:** `fail(name, path=…, times=…, seconds=…)`, `heal()`, `clock_offset`, `signed_in`, `signed_in_after`.
+
+With pytest, the fixture `tcenv_sandbox` is a running one. docs/sandbox.md shows it all in use.
+
 It hands out credentials to whoever asks, and must never listen beyond loopback."""
 
+from tcenv.sandbox.faults import FAULTS, Fault
 from tcenv.sandbox.records import ApiError, Client, Request
-from tcenv.sandbox.server import Sandbox
+from tcenv.sandbox.server import Sandbox, default_scopes
 
-__all__ = ["ApiError", "Client", "Request", "Sandbox"]
+__all__ = ["FAULTS", "ApiError", "Client", "Fault", "Request", "Sandbox", "default_scopes"]

@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Any
 
 from tcenv.sandbox.deployment import Deployment, wishes
+from tcenv.sandbox.faults import Faults, Options
 from tcenv.sandbox.records import Client, Request, new_token, timestamp
 from tcenv.sandbox.web import Site
-from tcenv.sandbox.wire import Server
+from tcenv.sandbox.wire import Incoming, Server
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|sandbox"
 VARIANTS = ("create", "new")
@@ -84,6 +85,8 @@ class Sandbox:
         )
         variants = VARIANTS if variant == "both" else (variant,)
         self._site = Site(self._deployment, variants, signed_in_after, signed_in)
+        self._faults = Faults(self._note)
+        self._site.intercept = self._faults.intercept
         self._port = port
         self._server: Server | None = None
 
@@ -99,6 +102,9 @@ class Sandbox:
     ) -> None:
         if self._server is not None:
             self._server.stop()
+
+    def _note(self, request: Incoming, status: int) -> None:
+        self.requests.append(Request(request.method, request.target.partition("?")[0], None, status))
 
     @property
     def port(self) -> int:
@@ -217,6 +223,26 @@ class Sandbox:
     def purge(self) -> None:
         """Do now what the deployment does at midnight (UTC): remove expired clients."""
         self._deployment.purge()
+
+    def fail(
+        self,
+        fault: str,
+        *,
+        path: str = "/api/",
+        method: str | None = None,
+        times: int | None = None,
+        seconds: float | None = None,
+        **options: Any,
+    ) -> None:
+        """From now on, do `fault` (a name in `FAULTS`) to requests whose path begins with `path` (and whose HTTP method is
+        `method`), the next `times` of them or for `seconds`, else until `heal`. Of several faults that fit, the first that
+        was asked for happens. `options` are those of `tcenv.sandbox.faults.Options`. A request that met a fault is in
+        `requests` without a clientId, with status 0 where nothing sensible was answered. Raises KeyError, TypeError."""
+        self._faults.add(fault, path, method, times, seconds, Options(**options))
+
+    def heal(self) -> None:
+        """No more faults."""
+        self._faults.clear()
 
     def credentials(self, client_id: str) -> dict[str, str]:
         """A client's credentials, as the Taskcluster clients take them."""

@@ -88,9 +88,9 @@ class Server:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
-    def date(self) -> str:
-        """The deployment's time, as it stands in a Date header."""
-        second = int(self.application.now())
+    def date(self, ahead: float = 0.0) -> str:
+        """The deployment's time, as it stands in a Date header, `ahead` seconds off."""
+        second = int(self.application.now() + ahead)
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
         return self._date[1]
@@ -314,7 +314,7 @@ class _Connection(asyncio.Protocol):
             size = ""
         return (
             f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\r\nServer: tcenv-sandbox\r\n"
-            f"Date: {self._server.date()}\r\n{size}{answer.head}{'Connection: close' if ending else 'Connection: keep-alive'}"
+            f"Date: {self._server.date(answer.ahead)}\r\n{size}{answer.head}Connection: {'close' if ending else 'keep-alive'}"
             "\r\n\r\n"
         ).encode("latin-1", "replace")
 

@@ -1,0 +1,326 @@
+"""Ways in which a deployment fails or lies, by name, for tests of programs that must bear it. `FAULTS` is the whole table;
+`Sandbox.fail` makes one happen. Nothing here ever happens by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import threading
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
+
+from tcenv.sandbox.answers import Answer, redirect
+from tcenv.sandbox.wire import Incoming, page_of_the_web_server
+
+_JSON = "Content-Type: application/json; charset=utf-8\r\n"
+_HTML = "Content-Type: text/html; charset=utf-8\r\n"
+_PAGE = b"<!doctype html><html><head><title>Taskcluster</title></head><body><div id=root></div></body></html>"
+_BLANKS = b" " * (1 << 20)
+_HIDDEN = "\x1b[31m\x07\x00\r\n\u202e\u2028$(touch owned)`';\"\\"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What some of the faults can be told: where a redirect leads, the seconds between the bytes of a drip, by how many
+    seconds the clock is ahead, which fields are missing, which client is named instead, how long a large answer is (bytes)."""
+
+    location: str = "http://127.0.0.1:1/"
+    pace: float = 1.0
+    ahead: float = 3600.0
+    fields: tuple[str, ...] = ("accessToken", "clientId", "expires", "scopes")
+    client_id: str = "mozilla-auth0/ad|Mozilla-LDAP|somebody-else/tcenv"
+    size: int = 1 << 30
+
+
+_Act = Callable[[Options, Answer], Answer]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A way to fail: `about` for people; `act` makes an answer of the true one. With `blind`, the true one is never made:
+    what was asked for does not happen."""
+
+    about: str
+    act: _Act
+    blind: bool = True
+
+
+@dataclass
+class Faults:
+    """Which faults happen to which requests, until when. Safe from any thread."""
+
+    log: Callable[[Incoming, int], None]
+    _rules: list[_Rule] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(
+        self, name: str, path: str, method: str | None, times: int | None, seconds: float | None, options: Options
+    ) -> None:
+        """See Sandbox.fail. Raises KeyError."""
+        until = None if seconds is None else time.monotonic() + seconds
+        with self._lock:
+            self._rules.append(_Rule(FAULTS[name], path, method, times, until, options))
+
+    def clear(self) -> None:
+        """No more faults."""
+        with self._lock:
+            self._rules.clear()
+
+    def intercept(
+        self, request: Incoming, truth: Callable[[], Answer | Awaitable[Answer]]
+    ) -> Answer | Awaitable[Answer] | None:
+        """The answer in place of the true one; None where there is no fault."""
+        rule = self._due(request)
+        if rule is None:
+            return None
+        if rule.fault.blind:
+            answer = rule.fault.act(rule.options, Answer())
+            self.log(request, 0 if answer.silent or answer.raw else answer.status)
+            return answer
+        true = truth()
+        return rule.fault.act(rule.options, true) if isinstance(true, Answer) else true
+
+    def _due(self, request: Incoming) -> _Rule | None:
+        with self._lock:
+            for rule in list(self._rules):
+                if rule.until is not None and time.monotonic() > rule.until:
+                    self._rules.remove(rule)
+                elif request.target.startswith(rule.path) and rule.method in (None, request.method):
+                    if rule.times is not None:
+                        rule.times -= 1
+                        if rule.times <= 0:
+                            self._rules.remove(rule)
+                    return rule
+        return None
+
+
+@dataclass
+class _Rule:
+    fault: Fault
+    path: str
+    method: str | None
+    times: int | None
+    until: float | None
+    options: Options
+
+
+def _plain(status: int, body: bytes, head: str = _JSON) -> _Act:
+    return lambda options, true: Answer(status, body, head)
+
+
+def _error(status: int, code: str, message: str, **more: Any) -> Answer:
+    told = {"code": code, "message": message, "requestInfo": {}, **more}
+    return Answer(status, json.dumps(told).encode(), _JSON)
+
+
+def _web_server(status: int) -> _Act:
+    return lambda options, true: page_of_the_web_server(status, "")
+
+
+def _stream(
+    pieces: Callable[[Options], AsyncIterator[bytes]], head: str = _JSON, *, raw: bool = False, **more: Any
+) -> _Act:
+    return lambda options, true: Answer(head=head, stream=partial(pieces, options), raw=raw, close=True, **more)
+
+
+def _raw(content: bytes) -> _Act:
+    async def pieces(options: Options) -> AsyncIterator[bytes]:
+        if content:
+            yield content
+
+    return _stream(pieces, raw=True)
+
+
+async def _endless(options: Options) -> AsyncIterator[bytes]:
+    yield b'{"clientId": "x", "scopes": ["'
+    while True:
+        yield b"a" * 65536
+        await asyncio.sleep(0)
+
+
+async def _endless_head(options: Options) -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\n"
+    while True:
+        yield b"X-More: " + b"a" * 1000 + b"\r\n"
+        await asyncio.sleep(0)
+
+
+async def _endless_continue(options: Options) -> AsyncIterator[bytes]:
+    while True:
+        yield b"HTTP/1.1 100 Continue\r\n\r\n"
+        await asyncio.sleep(options.pace / 100)
+
+
+async def _drip(options: Options) -> AsyncIterator[bytes]:
+    yield b"{"
+    while True:
+        await asyncio.sleep(options.pace)
+        yield b" "
+
+
+async def _drip_head(options: Options) -> AsyncIterator[bytes]:
+    for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 100_000:
+        yield bytes((byte,))
+        await asyncio.sleep(options.pace)
+
+
+async def _cut_off(options: Options) -> AsyncIterator[bytes]:
+    yield b'{"clientId": "'
+
+
+async def _large(options: Options) -> AsyncIterator[bytes]:
+    for _ in range(options.size // 65536):
+        yield b" " * 65536
+        await asyncio.sleep(0)
+
+
+async def _bomb(options: Options) -> AsyncIterator[bytes]:
+    yield b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+    pieces, check = max(1, options.size // len(_BLANKS)), 0
+    for _ in range(pieces):
+        yield _packed()
+        check = zlib.crc32(_BLANKS, check)
+        await asyncio.sleep(0)
+    yield b"\x03\x00" + struct.pack("<II", check, pieces * len(_BLANKS) % (1 << 32))
+
+
+@cache
+def _packed() -> bytes:
+    """_BLANKS, deflated so that it can be repeated."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(_BLANKS) + compressor.flush(zlib.Z_FULL_FLUSH)
+
+
+def _changed(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
+    """The true answer, if it is a JSON object and a good one, changed."""
+
+    def act(options: Options, true: Answer) -> Answer:
+        if true.status != 200 or not true.body.startswith(b"{"):
+            return true
+        told = json.dumps(change(options, json.loads(true.body)), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return Answer(200, told, _JSON)
+
+    return act
+
+
+def _everywhere(told: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(told, dict):
+        return {name: _everywhere(value, change) for name, value in told.items()}
+    return change(told)
+
+
+def _set(**values: Any) -> _Act:
+    return _changed(lambda options, told: {name: values.get(name, value) for name, value in told.items()})
+
+
+def _another_type(value: Any) -> Any:
+    if isinstance(value, str):
+        return [value]
+    return {"0": value} if isinstance(value, list) else str(value)
+
+
+def _ahead(options: Options, true: Answer) -> Answer:
+    true.ahead = options.ahead
+    return true
+
+
+def _stale(options: Options, true: Answer) -> Answer:
+    answer = _error(401, "AuthenticationFailed", "Unauthorized: Stale timestamp")
+    answer.ahead = options.ahead
+    return answer
+
+
+#: Every fault that there is, by name.
+FAULTS: dict[str, Fault] = {
+    # It does not work.
+    "unavailable": Fault("503, from the web server in front", _web_server(503)),
+    "bad-gateway": Fault("502, from the web server in front", _web_server(502)),
+    "broken": Fault("500, from the service", lambda o, t: _error(500, "InternalServerError", "Internal Server Error")),
+    "too-many": Fault("429", _web_server(429)),
+    "silent": Fault("accepts, and never answers", lambda options, true: Answer(silent=True)),
+    "hang-up": Fault("hangs up without a word", _raw(b"")),
+    "cut-off": Fault("hangs up in the middle of the body", _stream(_cut_off, length=1000)),
+    "drip": Fault("a body of one byte in `pace` seconds, without end", _stream(_drip)),
+    "drip-head": Fault("a head of one byte in `pace` seconds", _stream(_drip_head, raw=True)),
+    # It says something, but not what the API says.
+    "html": Fault("200 and the page of a web site", _plain(200, _PAGE, _HTML)),
+    "text": Fault("200 and some text", _plain(200, b"It works!\n", "Content-Type: text/plain\r\n")),
+    "empty": Fault("200 and nothing", _plain(200, b"")),
+    "no-content": Fault("204", _plain(204, b"")),
+    "not-json": Fault("200 and JSON that ends too early", _plain(200, b'{"clientId": "x", "scopes": [')),
+    "not-utf8": Fault("200 and JSON that is not UTF-8", _plain(200, b'{"clientId": "\xff\xfe"}')),
+    "no-number": Fault(
+        "200 and a number that JSON does not have", _plain(200, b'{"expires": NaN, "scopes": -Infinity}')
+    ),
+    "huge-number": Fault("200 and a number of 100,000 digits", _plain(200, b'{"expires": ' + b"9" * 100_000 + b"}")),
+    "deep": Fault("200 and lists in lists, 100,000 of them", _plain(200, b'{"scopes": ' + b"[" * 100_000)),
+    "deep-closed": Fault("the same, whole", _plain(200, b'{"scopes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")),
+    "null": Fault("200 and null", _plain(200, b"null")),
+    "list": Fault("200 and a list", _plain(200, b'["clientId", "scopes"]')),
+    "string": Fault("200 and a string", _plain(200, b'"clientId"')),
+    "number": Fault("200 and a number", _plain(200, b"7")),
+    "empty-object": Fault("200 and an object without fields", _plain(200, b"{}")),
+    # It says too much.
+    "endless": Fault("JSON without end", _stream(_endless)),
+    "endless-head": Fault("header lines without end", _stream(_endless_head, raw=True)),
+    "endless-continue": Fault("100 Continue without end", _stream(_endless_continue, raw=True)),
+    "large": Fault("`size` bytes of blanks", _stream(_large)),
+    "bomb": Fault(
+        "`size` bytes of blanks, compressed to a thousandth", _stream(_bomb, f"{_JSON}Content-Encoding: gzip\r\n")
+    ),
+    "many-scopes": Fault("100,000 scopes", _set(scopes=[f"s:{n}" for n in range(100_000)]), blind=False),
+    # It leads elsewhere.
+    "redirect": Fault("302 to `location`", lambda o, t: redirect(o.location, status=302)),
+    "redirect-307": Fault("307 to `location`", lambda o, t: redirect(o.location, status=307)),
+    "redirect-loop": Fault("302 to the same place", lambda o, t: redirect("?", status=302)),
+    # It breaks the rules of HTTP.
+    "not-http": Fault("another protocol", _raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
+    "not-gzip": Fault("says gzip, and is not", _plain(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")),
+    "bad-chunks": Fault(
+        "chunks of no size", _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n")
+    ),
+    "two-lengths": Fault("two lengths", _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}")),
+    # It lies. (What was asked for happens.)
+    "wrong-types": Fault(
+        "each field of another type", _changed(lambda o, told: _everywhere(told, _another_type)), blind=False
+    ),
+    "missing-fields": Fault(
+        "without `fields`", _changed(lambda o, told: {k: v for k, v in told.items() if k not in o.fields}), blind=False
+    ),
+    "null-fields": Fault(
+        "each field null", _changed(lambda o, told: _everywhere(told, lambda value: None)), blind=False
+    ),
+    "other-client": Fault(
+        "of another client, `client_id`",
+        _changed(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
+        blind=False,
+    ),
+    "odd-characters": Fault(
+        "control characters in every text",
+        _changed(
+            lambda o, told: _everywhere(told, lambda v: [*v, _HIDDEN] if isinstance(v, list) else f"{v}{_HIDDEN}")
+        ),
+        blind=False,
+    ),
+    "no-token": Fault("an empty accessToken", _set(accessToken=""), blind=False),
+    "no-time": Fault("an end that is no time", _set(expires="tomorrow"), blind=False),
+    "past": Fault("an end that is long past", _set(expires="1970-01-01T00:00:00.000Z"), blind=False),
+    "far": Fault("an end that is no year of ours", _set(expires="+275760-09-13T00:00:00.000Z"), blind=False),
+    "disabled": Fault("a client that is disabled", _set(disabled=True), blind=False),
+    # It refuses.
+    "unauthorized": Fault(
+        "401, whatever the credentials", lambda o, t: _error(401, "AuthenticationFailed", "Unauthorized")
+    ),
+    "unauthorized-html": Fault("401 and a page", _plain(401, _PAGE, _HTML)),
+    "forbidden": Fault("403 without the code for it", _plain(403, b'{"message": "no"}')),
+    "forbidden-html": Fault("403 and a page", _plain(403, _PAGE, _HTML)),
+    "forbidden-code": Fault("403 with another code", lambda o, t: _error(403, "Nothing", "no")),
+    # Its clock is off.
+    "clock": Fault("answers with a Date that is `ahead` seconds off", _ahead, blind=False),
+    "stale": Fault("401 Stale timestamp, with a Date that is `ahead` seconds off", _stale),
+}
