@@ -5,36 +5,53 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         Where-Object { $_ -notlike '-*' -and $_ -ne $word })
     $before = @($ast.CommandElements | ForEach-Object { "$_" } | Where-Object { $_ -ne $word })[-1]
     $table = @{
-        '' = 'login env logout shell exec status init direnv doctor sandbox profile --version --help'
+        '' = 'login env logout shell exec status init direnv doctor sandbox help version profile --version --help'
         'login' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --shell --help'
         'env' = '--shell --format --scope --for --help'
         'logout' = '--delete-client --all --shell --help'
         'shell' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --shell --help'
         'exec' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --help'
         'status' = '--offline --json --help'
-        'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd --no-hook --no-completion --help'
+        'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --help'
         'direnv' = '--install --uninstall --help'
         'doctor' = '--json --help'
         'sandbox' = '--port --private --help'
+        'help' = '--help'
+        'version' = '--help'
         'profile' = 'list show set remove --help'
         'profile list' = '--json --help'
         'profile show' = '--json --help'
         'profile set' = '--root-url --name --scope --expires --description --flow --port --timeout --browser --default --unset --help'
         'profile remove' = '--help'
     }
+    $names = @{
+        'login' = 'profiles'
+        'env' = 'profiles'
+        'logout' = 'profiles'
+        'shell' = 'profiles'
+        'exec' = 'profiles'
+        'status' = 'profiles'
+        'profile show' = 'profiles'
+        'profile set' = 'profiles'
+        'profile remove' = 'profiles'
+    }
     $values = @{
+        '--expires' = '1h 8h 1d 1w'
+        '--flow' = 'auto create new'
+        '--timeout' = '1m 5m 15m'
         '--shell' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh'
         '--format' = 'json dotenv github systemd'
-        '--flow' = 'auto create new'
-        '--store' = 'auto runtime keyring file none'
-        '--expires' = '1h 8h 1d 1w'
         '--for' = '15m 1h 8h'
-        '--timeout' = '1m 5m 15m'
+    }
+    $named = @{
     }
     $key = ($words | Select-Object -First 2) -join ' '
     if (-not $table.ContainsKey($key)) { $key = "$($words | Select-Object -First 1)" }
-    $choices = if ($values.ContainsKey("$before")) { $values[$before] -split ' ' } else { $table[$key] -split ' ' }
-    if ($key -in 'login', 'env', 'logout', 'shell', 'exec', 'status', 'profile show', 'profile set', 'profile remove') { $choices += @(& (Get-Command tcenv -CommandType Application)[0] --profiles) }
+    $of = $null
+    if ($values.ContainsKey("$before")) { $choices = $values[$before] -split ' ' }
+    elseif ($named.ContainsKey("$before")) { $choices = @(); $of = $named[$before] }
+    else { $choices = $table[$key] -split ' '; $of = $names[$key] }
+    if ($of) { $choices += @(& (Get-Command tcenv -CommandType Application)[0] "--$of") }
     $choices | Where-Object { $_ -like "$word*" } | ForEach-Object {
         [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
     }

@@ -26,7 +26,11 @@ def main() -> int:
         from tcenv.settings.names import print_names
 
         return print_names()
-    if arguments and not arguments[0].startswith("-"):
+    if arguments[:1] == ["help"] and arguments[1:2] not in (["--help"], ["-h"]):
+        arguments = [*arguments[1:], "--help"]
+    elif arguments == ["--version"]:
+        arguments = ["version"]
+    if arguments:
         from tcenv.cli import dispatch
 
         status = dispatch.run(arguments)

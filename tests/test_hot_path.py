@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli import light
-from tcenv.cli.generate.completions import FILES, commands
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
 from tests.need import need
@@ -164,33 +162,9 @@ def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> 
     assert tcenv("env", "--shell", "sh", env=env).returncode == 3
 
 
-def test_the_light_reader_knows_the_declared_options() -> None:
-    declared = {command.words: command for command in commands()}
-    tables = {
-        "login": light.LOGIN,
-        "exec": light.EXEC,
-        "shell": light.SHELL,
-        "env": light.ENV,
-        "logout": light.LOGOUT,
-        "status": light.STATUS,
-        "init": light.INIT,
-    }
-    for words, table in tables.items():
-        options = {option.names[0]: option for option in declared[words].options}
-        assert set(table) == set(options), words
-        for name, (_, kind) in table.items():
-            assert (kind != "flag") == options[name].takes_value, (words, name)
-
-
 def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
     env = signed_in(deployment)
     for done in (tcenv("env", "--shell", "nosuch", env=env), tcenv("login", env={**env, "TCENV_SHELL": "nosuch"})):
         assert (done.returncode, done.stdout) == (2, "false\n")
         assert "Traceback" not in done.stderr
         assert "nosuch" in done.stderr
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_completions_are_current(name: str) -> None:
-    folder = Path(__file__).parent.parent / "completions"
-    assert (folder / name).read_text() == FILES[name](), "run: make generated"

@@ -1,27 +1,32 @@
-"""The full command line, declared: names, options, help. What the commands do stands in their own modules, imported when one
-is carried out."""
+"""The full command line, declared once: commands, their options (`options`), help, examples. What a command does stands in the
+module of its first word: `run`, or for a command of a group `run_` and its second word, called with the positional argument and
+the given options. Completion, man pages, reference, help texts and the light reader's tables are generated from here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from tcenv.cli import options as o
 from tcenv.cli.ending import carry_out
+from tcenv.cli.helpful import Command, Group
 
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
+    cls=Group,
     name="tcenv",
     help="Taskcluster credentials for your shell: sign in once in the browser, and every terminal, direnv directory and "
     "command has them.",
-    no_args_is_help=True,
+    epilog='eval "$(tcenv login)"\ntcenv status\ntcenv exec -- taskcluster group list',
     add_completion=False,
     # Typer's own tracebacks show local variables, and with them tokens.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=_CONTEXT,
 )
-profiles = typer.Typer(help="Named deployments in the configuration file.", no_args_is_help=True, rich_markup_mode=None)
+profiles = typer.Typer(cls=Group, help="Named deployments in the configuration file.", rich_markup_mode=None)
 app.add_typer(profiles, name="profile")
 
 
@@ -29,310 +34,241 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out a command line; its exit status."""
 
     def invoke() -> int:
-        app(list(arguments), prog_name="tcenv")
-        return 0
+        return int(app(list(arguments), prog_name="tcenv", standalone_mode=False) or 0)
 
     return carry_out(arguments, invoke)
 
 
-def _version(value: bool) -> None:
-    if value:
-        from tcenv import __version__
+def _declared(
+    group: typer.Typer, name: str, *examples: str, **settings: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command of `group`, with lines to copy for its help."""
+    return group.command(name, cls=Command, epilog="\n".join(examples) or None, **settings)
 
-        print(f"tcenv {__version__}")
-        raise typer.Exit
+
+def _carry_out(words: str, argument: str | None, values: Mapping[str, Any]) -> None:
+    """Run the command `words`; `values` are its parameters, of which those that were not given are left out."""
+    from tcenv.cli.dispatch import action
+
+    given = {key: value for key, value in values.items() if key != "argument" and value not in (None, False, [])}
+    raise typer.Exit(action(words)(argument, given))
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    pass
+    if version:
+        _carry_out("version", None, {})
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
-ProfileArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="[PROFILE]", help="A configured profile, a root URL, or the host of one used before."),
-]
-RootUrl = Annotated[str | None, typer.Option("--root-url", metavar="URL", help="The deployment.")]
-Name = Annotated[
-    str | None,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        help="The client's name (default: tcenv). {hostname} and {user} are replaced.",
-    ),
-]
-Scope = Annotated[
-    list[str] | None,
-    typer.Option("--scope", metavar="S", help="A scope to ask for; repeatable, 20 at most (default: *)."),
-]
-CutScope = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--scope",
-        metavar="S",
-        help="Temporary credentials with this scope alone, cut from the session; repeatable. Without a session: the scope "
-        "to sign in with.",
-    ),
-]
-Expires = Annotated[
-    str | None,
-    typer.Option("--expires", metavar="TIME", help="How long the session lasts, like 8h or 1d (default: 1d)."),
-]
-Description = Annotated[
-    str | None,
-    typer.Option("--description", metavar="TEXT", help="The client's description on the deployment."),
-]
-Reset = Annotated[bool, typer.Option("--reset", help="A new token for the same client, even if the session is good.")]
-Flow = Annotated[
-    str | None,
-    typer.Option("--flow", metavar="create|new|auto", help="Which sign-in page to open (default: auto)."),
-]
-Port = Annotated[
-    int | None,
-    typer.Option("--port", metavar="N", help="The loopback port for the answer (default: a free one)."),
-]
-Timeout = Annotated[
-    str | None,
-    typer.Option("--timeout", metavar="TIME", help="How long to wait for the browser (default: 5m)."),
-]
-Browser = Annotated[
-    str | None,
-    typer.Option("--browser", metavar="CMD", help="The browser to open, as BROWSER would name it."),
-]
-NoBrowser = Annotated[
-    bool,
-    typer.Option("--no-browser", help="Open none: print the URL, and take the answer or the pasted address of it."),
-]
-Shell = Annotated[
-    str | None,
-    typer.Option("--shell", metavar="NAME", help="The shell that evaluates the output (default: detected)."),
-]
-For = Annotated[
-    str | None,
-    typer.Option("--for", metavar="TIME", help="How long temporary credentials last, like 15m (31 days at most)."),
-]
-NoLogin = Annotated[bool, typer.Option("--no-login", help="Exit with 3 instead of signing in.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-
-
-def _sign_in_options(values: dict[str, Any]) -> dict[str, Any]:
-    """The options under the keys of the configuration file, those that were not given left out."""
-    renamed = {"scope": "scopes"}
-    return {
-        renamed.get(key, key): value
-        for key, value in values.items()
-        if key != "profile" and value not in (None, False, [])
-    }
-
-
-@app.command()
+@_declared(
+    app, "login", 'eval "$(tcenv login)"', "tcenv login | source       # fish", "eval `tcenv login`          # tcsh"
+)
 def login(
-    profile: ProfileArgument = None,
-    root_url: RootUrl = None,
-    name: Name = None,
-    scope: Scope = None,
-    expires: Expires = None,
-    description: Description = None,
-    reset: Reset = False,
-    flow: Flow = None,
-    port: Port = None,
-    timeout: Timeout = None,
-    browser: Browser = None,
-    no_browser: NoBrowser = False,
-    shell: Shell = None,
+    argument: o.ProfileArgument = None,
+    root_url: o.RootUrl = None,
+    name: o.Name = None,
+    scopes: o.Scopes = None,
+    expires: o.Expires = None,
+    description: o.Description = None,
+    reset: o.Reset = False,
+    flow: o.Flow = None,
+    port: o.Port = None,
+    timeout: o.Timeout = None,
+    browser: o.Browser = None,
+    no_browser: o.NoBrowser = False,
+    shell: o.Shell = None,
 ) -> None:
-    """Make sure that there is a working session, and print the statements that load it.
-
-    eval "$(tcenv login)"  ·  fish: tcenv login | source  ·  tcsh: eval `tcenv login`
-    """
-    options = _sign_in_options(locals())
-    from tcenv.cli import login as command
-
-    raise typer.Exit(command.run(profile, options))
+    """Make sure that there is a working session, and print the statements that load it."""
+    _carry_out("login", argument, locals())
 
 
-@app.command()
+@_declared(app, "env", 'eval "$(tcenv env)"', "tcenv env --format json | jq -r .TASKCLUSTER_CLIENT_ID")
 def env(
-    profile: ProfileArgument = None,
-    shell: Shell = None,
-    output: Annotated[
-        str | None,
-        typer.Option("--format", metavar="json|dotenv|github|systemd", help="A form for what is not a shell."),
-    ] = None,
-    scope: CutScope = None,
-    duration: For = None,
+    argument: o.ProfileArgument = None,
+    shell: o.Shell = None,
+    format: o.Format = None,
+    scopes: o.CutScopes = None,
+    duration: o.For = None,
 ) -> None:
     """Print the statements that load the stored session. Never opens a browser; exit status 3 when there is none."""
-    from tcenv.cli import env as command
-
-    raise typer.Exit(command.run(profile, shell, output, scope or [], duration))
+    _carry_out("env", argument, locals())
 
 
-@app.command()
+@_declared(app, "logout", 'eval "$(tcenv logout)"', "tcenv logout --all")
 def logout(
-    profile: ProfileArgument = None,
+    argument: o.ProfileArgument = None,
     delete_client: Annotated[
         bool, typer.Option("--delete-client", help="Delete the client on the deployment as well.")
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Forget the sessions of all profiles.")] = False,
-    shell: Shell = None,
+    shell: o.Shell = None,
 ) -> None:
     """Forget the session, and print the statements that unset it."""
-    from tcenv.cli import logout as command
-
-    raise typer.Exit(command.run(profile, delete_client=delete_client, everything=everything, shell=shell))
+    _carry_out("logout", argument, locals())
 
 
-@app.command()
+@_declared(app, "shell", "tcenv shell", "tcenv shell community --scope queue:get-artifact:*")
 def shell(
-    profile: ProfileArgument = None,
-    root_url: RootUrl = None,
-    name: Name = None,
-    scope: CutScope = None,
-    expires: Expires = None,
-    description: Description = None,
-    reset: Reset = False,
-    flow: Flow = None,
-    port: Port = None,
-    timeout: Timeout = None,
-    browser: Browser = None,
-    no_browser: NoBrowser = False,
-    duration: For = None,
-    no_login: NoLogin = False,
-    shell: Shell = None,
+    argument: o.ProfileArgument = None,
+    root_url: o.RootUrl = None,
+    name: o.Name = None,
+    scopes: o.CutScopes = None,
+    expires: o.Expires = None,
+    description: o.Description = None,
+    reset: o.Reset = False,
+    flow: o.Flow = None,
+    port: o.Port = None,
+    timeout: o.Timeout = None,
+    browser: o.Browser = None,
+    no_browser: o.NoBrowser = False,
+    duration: o.For = None,
+    no_login: o.NoLogin = False,
+    shell: o.Shell = None,
 ) -> None:
     """A subshell of your own shell with the session loaded; `exit` leaves it."""
-    options = _sign_in_options(locals())
-    from tcenv.cli import shell as command
-
-    raise typer.Exit(command.run(profile, options))
+    _carry_out("shell", argument, locals())
 
 
-@app.command("exec", context_settings={"allow_interspersed_args": False})
+@_declared(
+    app,
+    "exec",
+    "tcenv exec -- ./deploy.py",
+    "tcenv exec community --for 15m -- taskcluster task status fN1SbArXTPSVFNUvaOlinQ",
+    context_settings={"allow_interspersed_args": False},
+)
 def execute(
-    words: Annotated[list[str], typer.Argument(metavar="[PROFILE] -- CMD...", help="The command, behind `--`.")],
-    root_url: RootUrl = None,
-    name: Name = None,
-    scope: CutScope = None,
-    expires: Expires = None,
-    description: Description = None,
-    reset: Reset = False,
-    flow: Flow = None,
-    port: Port = None,
-    timeout: Timeout = None,
-    browser: Browser = None,
-    no_browser: NoBrowser = False,
-    duration: For = None,
-    no_login: NoLogin = False,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[PROFILE] -- CMD...", help="The command, behind `--`."),
+        o.known(of="profiles"),
+    ],
+    root_url: o.RootUrl = None,
+    name: o.Name = None,
+    scopes: o.CutScopes = None,
+    expires: o.Expires = None,
+    description: o.Description = None,
+    reset: o.Reset = False,
+    flow: o.Flow = None,
+    port: o.Port = None,
+    timeout: o.Timeout = None,
+    browser: o.Browser = None,
+    no_browser: o.NoBrowser = False,
+    duration: o.For = None,
+    no_login: o.NoLogin = False,
 ) -> None:
     """Run one command with the session loaded, signing in first if need be."""
-    # The everyday forms never come here (see `arguments`): what does lacks its `--`, or a value.
+    # The light reader carries out all forms that are whole: what comes here lacks its `--`, or a value.
     raise typer.BadParameter("write the command behind `--`, and the options before it: tcenv exec [PROFILE] -- CMD...")
 
 
-@app.command()
+@_declared(app, "status", "tcenv status", "tcenv status --json | jq -r .expires")
 def status(
-    profile: ProfileArgument = None,
+    argument: o.ProfileArgument = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")] = False,
-    as_json: Json = False,
+    as_json: o.Json = False,
 ) -> None:
     """Who am I, where, until when, with which scopes: verified with the deployment."""
-    from tcenv.cli import status as command
-
-    raise typer.Exit(command.run(profile, offline=offline, as_json=as_json))
+    _carry_out("status", argument, locals())
 
 
-@app.command()
+@_declared(
+    app,
+    "init",
+    'eval "$(tcenv init bash)"         # in ~/.bashrc',
+    "tcenv init fish | source           # in config.fish",
+)
 def init(
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish, ...")],
+    argument: o.ShellArgument,
     no_hook: Annotated[bool, typer.Option("--no-hook", help="Leave out the prompt hook.")] = False,
     no_completion: Annotated[bool, typer.Option("--no-completion", help="Leave out completion.")] = False,
 ) -> None:
     """Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion."""
-    from tcenv.cli import init as command
-
-    raise typer.Exit(command.run(shell, hook=not no_hook, completion=not no_completion))
+    _carry_out("init", argument, locals())
 
 
-@app.command()
+@_declared(app, "direnv", "tcenv direnv --install", "echo 'use taskcluster community' >> .envrc")
 def direnv(
     install: Annotated[bool, typer.Option("--install", help="Write it where direnv finds it.")] = False,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove it from there.")] = False,
 ) -> None:
     """Print the direnv library (`use taskcluster [PROFILE]`)."""
-    from tcenv.cli import direnv as command
-
-    raise typer.Exit(command.run(install=install, uninstall=uninstall))
+    _carry_out("direnv", None, locals())
 
 
-@app.command()
-def doctor(as_json: Json = False) -> None:
+@_declared(app, "doctor", "tcenv doctor")
+def doctor(as_json: o.Json = False) -> None:
     """Check what tcenv needs on this machine, and say how to mend what is wrong."""
-    from tcenv.cli import doctor as command
-
-    raise typer.Exit(command.run(as_json=as_json))
+    _carry_out("doctor", None, locals())
 
 
-@app.command()
+@_declared(app, "sandbox", "tcenv sandbox --port 8080")
 def sandbox(
-    port: Annotated[int, typer.Option("--port", metavar="N", help="The port (default: a free one).")] = 0,
+    port: Annotated[int | None, typer.Option("--port", metavar="N", help="The port (default: a free one).")] = None,
     private: Annotated[
         bool, typer.Option("--private", help="A deployment where nobody may look without scopes.")
     ] = False,
 ) -> None:
     """A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials."""
-    from tcenv.cli import sandbox as command
-
-    raise typer.Exit(command.run(port=port, private=private))
+    _carry_out("sandbox", None, locals())
 
 
-@profiles.command("list")
-def profile_list(as_json: Json = False) -> None:
-    """List the profiles, one a line, with their root URLs; the default is marked."""
-    from tcenv.cli import profile as command
-
-    raise typer.Exit(command.list_profiles(as_json=as_json))
-
-
-@profiles.command("show")
-def profile_show(
-    name: Annotated[str | None, typer.Argument(metavar="[PROFILE]")] = None, as_json: Json = False
+@_declared(app, "help", "tcenv help profile set")
+def help_of(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]", help="The command.")] = None,
 ) -> None:
+    """Show the help of a command."""
+    # Read by the way in, as `COMMAND --help`; it never comes here.
+    raise typer.Exit(app(["--help"], prog_name="tcenv", standalone_mode=False))
+
+
+@_declared(app, "version")
+def version() -> None:
+    """Print the version."""
+    _carry_out("version", None, {})
+
+
+@_declared(profiles, "list", "tcenv profile list")
+def profile_list(as_json: o.Json = False) -> None:
+    """List the profiles, one a line, with their root URLs; the default is marked."""
+    _carry_out("profile list", None, locals())
+
+
+@_declared(profiles, "show", "tcenv profile show community")
+def profile_show(argument: o.ProfileArgument = None, as_json: o.Json = False) -> None:
     """Show what a profile comes to, with the file's defaults and tcenv's own filled in."""
-    from tcenv.cli import profile as command
-
-    raise typer.Exit(command.show(name, as_json=as_json))
+    _carry_out("profile show", argument, locals())
 
 
-@profiles.command("set")
+@_declared(
+    profiles,
+    "set",
+    "tcenv profile set community --root-url https://community-tc.services.mozilla.com --default",
+)
 def profile_set(
-    profile: Annotated[str, typer.Argument(metavar="PROFILE")],
-    root_url: RootUrl = None,
-    name: Name = None,
-    scope: Scope = None,
-    expires: Expires = None,
-    description: Description = None,
-    flow: Flow = None,
-    port: Port = None,
-    timeout: Timeout = None,
-    browser: Browser = None,
+    argument: o.ProfileName,
+    root_url: o.RootUrl = None,
+    name: o.Name = None,
+    scopes: o.Scopes = None,
+    expires: o.Expires = None,
+    description: o.Description = None,
+    flow: o.Flow = None,
+    port: o.Port = None,
+    timeout: o.Timeout = None,
+    browser: o.Browser = None,
     default: Annotated[bool, typer.Option("--default", help="Make it the default profile.")] = False,
     unset: Annotated[list[str] | None, typer.Option("--unset", metavar="KEY", help="Remove a key.")] = None,
 ) -> None:
     """Make a profile, or change the keys of one."""
-    given = {k: v for k, v in _sign_in_options(locals()).items() if k not in ("default", "unset")}
-    from tcenv.cli import profile as command
-
-    raise typer.Exit(command.set_profile(profile, given, default=default, unset=unset or []))
+    _carry_out("profile set", argument, locals())
 
 
-@profiles.command("remove")
-def profile_remove(profile: Annotated[str, typer.Argument(metavar="PROFILE")]) -> None:
+@_declared(profiles, "remove", "tcenv profile remove community")
+def profile_remove(argument: o.ProfileName) -> None:
     """Remove a profile from the configuration file, and forget its session."""
-    from tcenv.cli import profile as command
-
-    raise typer.Exit(command.remove(profile))
+    _carry_out("profile remove", argument, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from tcenv import shipped
 from tcenv.cli import messages
@@ -11,8 +12,9 @@ from tcenv.errors import TcenvError, UsageError
 from tcenv.files import write_privately
 
 
-def run(*, install: bool, uninstall: bool) -> int:
+def run(argument: str | None, options: dict[str, Any]) -> int:
     """Print the library, or write it into (or remove it from) direnv's library folder."""
+    install, uninstall = options.get("install", False), options.get("uninstall", False)
     if install and uninstall:
         raise UsageError("--install and --uninstall exclude each other.")
     text = shipped.read("shell", "direnv.sh")

@@ -1,99 +1,76 @@
-"""The everyday forms of the commands, carried out without the weight of the full command line."""
+"""From the words of a command line to the function that carries them out, without the weight of the full command line."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tcenv.cli import light
 
-# What a command does with its positional argument and its options by key.
-_Action = Callable[[str | None, dict[str, Any]], int]
+# What a command does with its positional argument and its given options.
+Action = Callable[[str | None, dict[str, Any]], int]
 
 
-def _login(profile: str | None, options: dict[str, Any]) -> int:
-    from tcenv.cli import login
-
-    return login.run(profile, options)
-
-
-def _shell(profile: str | None, options: dict[str, Any]) -> int:
-    from tcenv.cli import shell
-
-    return shell.run(profile, options)
-
-
-def _env(profile: str | None, options: dict[str, Any]) -> int:
-    from tcenv.cli import env
-
-    return env.run(profile, options.get("shell"), options.get("form"), options.get("scopes", []), options.get("term"))
-
-
-def _logout(profile: str | None, options: dict[str, Any]) -> int:
-    from tcenv.cli import logout
-
-    return logout.run(
-        profile,
-        delete_client=options.get("delete_client", False),
-        everything=options.get("everything", False),
-        shell=options.get("shell"),
-    )
-
-
-def _status(profile: str | None, options: dict[str, Any]) -> int:
-    from tcenv.cli import status
-
-    return status.run(profile, offline=options.get("offline", False), as_json=options.get("as_json", False))
-
-
-def _init(shell: str | None, options: dict[str, Any]) -> int:
-    from tcenv.cli import init
-
-    return init.run(
-        shell or "", hook=not options.get("no_hook", False), completion=not options.get("no_completion", False)
-    )
-
-
-_COMMANDS: dict[str, tuple[light.Table, _Action]] = {
-    "login": (light.LOGIN, _login),
-    "shell": (light.SHELL, _shell),
-    "env": (light.ENV, _env),
-    "logout": (light.LOGOUT, _logout),
-    "status": (light.STATUS, _status),
-    "init": (light.INIT, _init),
-}
+def action(words: str) -> Action:
+    """The function of a command: `run` in the module of its first word, `run_SECOND` for the member of a group."""
+    first, _, second = words.partition(" ")
+    module = __import__(f"tcenv.cli.{first}", fromlist=["run"])
+    found: Action = getattr(module, f"run_{second}" if second else "run")
+    return found
 
 
 def run(words: Sequence[str]) -> int | None:
     """Carry out the command line; None for one that the full command line has to judge."""
-    command = _exec(words[1:]) if words[0] == "exec" else _other(words)
-    if command is None:
+    if _asks_for_help(words) and words[0].startswith("-"):
+        return _help("")
+    found = light.find(words)
+    if found is None:
+        return None
+    name, count = found
+    rest = words[count:]
+    if _asks_for_help(rest):
+        return _help(name)
+    from tcenv.cli.tables import COMMANDS
+
+    if name not in COMMANDS:
+        return None
+    positional, options = COMMANDS[name]
+    read = light.read(rest, options, positional)
+    if read is None:
         return None
     from tcenv.cli.ending import carry_out
 
-    return carry_out(words, command)
+    return carry_out(words, lambda: action(name)(*read))
 
 
-def _other(words: Sequence[str]) -> Callable[[], int] | None:
-    if words[0] not in _COMMANDS:
+def _asks_for_help(words: Sequence[str]) -> bool:
+    """Whether the first option is the one for help: behind another one, it may be that one's value."""
+    first = next((word for word in words if word.startswith("-")), "")
+    return first in ("-h", "--help")
+
+
+def _help(name: str) -> int | None:
+    """Print the help that was made ready; None where the terminal is narrower than it is, or it is not there."""
+    if _columns() < 80:
         return None
-    table, action = _COMMANDS[words[0]]
-    read = light.read(words[1:], table)
-    if read is None or read[2] is not None or (words[0] == "init" and read[0] is None):
+    path = f"{os.path.dirname(__file__)}/help/{name.replace(' ', '-') or 'tcenv'}.txt"
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
         return None
-    argument, options, _ = read
-    return lambda: action(argument, options)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text)
+    return 0
 
 
-def _exec(words: Sequence[str]) -> Callable[[], int] | None:
-    read = light.read(words, light.EXEC)
-    if read is None or not read[2]:
-        return None
-    profile, options, command = read[0], read[1], read[2]
-
-    def execute() -> int:
-        from tcenv.cli import execute
-
-        return execute.run(profile, options, command)
-
-    return execute
+def _columns() -> int:
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except (OSError, ValueError):
+        return 80

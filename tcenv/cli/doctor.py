@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tcenv import paths
 from tcenv.cli import messages
@@ -31,10 +32,10 @@ class Finding:
     mend: str | None = None
 
 
-def run(*, as_json: bool) -> int:
+def run(argument: str | None, options: dict[str, Any]) -> int:
     """Check this machine; 1 when something is bad."""
     findings = [finding for check in _CHECKS for finding in _guarded(check)]
-    if as_json:
+    if options.get("as_json"):
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tcenv.cli import messages
 from tcenv.cli.hotpath import write_out
@@ -45,10 +46,21 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 1
     except Exception as failure:
-        _confess(failure)
+        if hasattr(failure, "format_message"):
+            status = _misread(arguments, failure)
+        else:
+            _confess(failure)
     if status:
         fail_evaluation(arguments)
     return status
+
+
+def _misread(arguments: Sequence[str], failure: Any) -> int:
+    """What the parser of the full command line could not read, in the voice of all other messages."""
+    text = str(failure.format_message()).strip()
+    words = getattr(getattr(failure, "ctx", None), "command_path", "tcenv")
+    messages.error(UsageError(text[:1].upper() + text[1:], f"See: {words} --help"))
+    return UsageError.exit_code
 
 
 def _raise(number: int, frame: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tcenv.cli import messages
 from tcenv.cli.hotpath import write_out
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
@@ -12,8 +14,10 @@ from tcenv.settings import profile as profiles
 from tcenv.shells import formats
 
 
-def run(argument: str | None, shell: str | None, form: str | None, scopes: list[str], term: str | None) -> int:
-    """Print what loads the stored session: in the words of `shell`, or in the format `form`."""
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Print what loads the stored session: in the words of a shell, or in another format."""
+    shell, form = options.get("shell"), options.get("format")
+    scopes, term = options.get("scopes", []), options.get("duration")
     if form is not None and form not in formats.FORMATS:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:

@@ -1,79 +1,68 @@
-"""Reading the everyday command lines without the full command line's weight: what is typed often, runs in start-up files or
-ends in a browser is under way before Typer would have been imported.
+"""Reading command lines without the full command line's weight, by the tables that are generated from its declarations: what is
+typed often, runs in start-up files or ends in a browser is under way before Typer would have been imported.
 
-What is not plain here (help, an unknown option, a missing value) is None, and the full command line has the word. A test
-holds these tables against the declarations in `app`."""
+What is not plain here (an unknown option, a missing value) is None, and the full command line has the word."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-Table = Mapping[str, tuple[str, str]]
-
-# option -> (key, kind); the keys are those of the configuration file where there is one.
-SIGN_IN: Table = {
-    "--root-url": ("root_url", "text"),
-    "--name": ("name", "text"),
-    "--scope": ("scopes", "list"),
-    "--expires": ("expires", "text"),
-    "--description": ("description", "text"),
-    "--reset": ("reset", "flag"),
-    "--flow": ("flow", "text"),
-    "--port": ("port", "number"),
-    "--timeout": ("timeout", "text"),
-    "--browser": ("browser", "text"),
-    "--no-browser": ("no_browser", "flag"),
-}
-LOGIN = {**SIGN_IN, "--shell": ("shell", "text")}
-EXEC = {**SIGN_IN, "--for": ("duration", "text"), "--no-login": ("no_login", "flag")}
-SHELL = {**EXEC, "--shell": ("shell", "text")}
-ENV = {
-    "--shell": ("shell", "text"),
-    "--format": ("form", "text"),
-    "--scope": ("scopes", "list"),
-    "--for": ("term", "text"),
-}
-LOGOUT = {
-    "--delete-client": ("delete_client", "flag"),
-    "--all": ("everything", "flag"),
-    "--shell": ("shell", "text"),
-}
-STATUS = {"--offline": ("offline", "flag"), "--json": ("as_json", "flag")}
-INIT = {"--no-hook": ("no_hook", "flag"), "--no-completion": ("no_completion", "flag")}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
-def read(arguments: Sequence[str], table: Table) -> tuple[str | None, dict[str, Any], list[str] | None] | None:
-    """The profile, the options by key, and the command behind `--` (None without one); None for what is not plain."""
-    profile = None
+def find(words: Sequence[str]) -> tuple[str, int] | None:
+    """The command that `words` begin with, and how many of them are its name; None for none that is declared."""
+    from tcenv.cli.tables import COMMANDS, GROUPS
+
+    for count in (2, 1) if words[0] in GROUPS else (1,):
+        name = " ".join(words[:count])
+        if len(words) >= count and (name in COMMANDS or name in GROUPS):
+            return name, count
+    return None
+
+
+def read(
+    words: Sequence[str], options: Mapping[str, tuple[str, str]], positional: str
+) -> tuple[str | None, dict[str, Any]] | None:
+    """The positional argument and the options by key (under `command`: what stands behind `--`); None for what is not plain.
+
+    `positional` is empty (none is taken), `?`, `!` (it must be there) or `--` (a command must follow behind that)."""
+    argument = None
     values: dict[str, Any] = {}
-    rest = iter(arguments)
-    for argument in rest:
-        if argument == "--":
-            return profile, values, list(rest)
-        if not argument.startswith("-"):
-            if profile is not None:
+    rest = iter(words)
+    for word in rest:
+        if word == "--" and positional == "--":
+            values["command"] = list(rest)
+        elif not word.startswith("-"):
+            if argument is not None or not positional:
                 return None
-            profile = argument
-            continue
-        option, equals, value = argument.partition("=")
-        if option not in table:
+            argument = word
+        elif not _option(word, rest, options, values):
             return None
-        key, kind = table[option]
-        if kind == "flag":
-            if equals:
-                return None
-            values[key] = True
-            continue
-        text = value if equals else next(rest, None)
-        if text is None or (not equals and text.startswith("-")):
-            return None
-        if kind == "list":
-            values.setdefault(key, []).append(text)
-        elif kind == "number":
-            if not text.isdecimal():
-                return None
-            values[key] = int(text)
-        else:
-            values[key] = text
-    return profile, values, None
+    if (positional == "!" and argument is None) or (positional == "--" and not values.get("command")):
+        return None
+    return argument, values
+
+
+def _option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], values: dict[str, Any]) -> bool:
+    """Whether `word` is an option that is declared, with a value if it takes one: then that is in `values`."""
+    name, equals, value = word.partition("=")
+    if name not in options:
+        return False
+    key, kind = options[name]
+    if kind == "flag":
+        values[key] = True
+        return not equals
+    text = value if equals else next(rest, None)
+    if text is None or (not equals and text.startswith("-")):
+        return False
+    if kind == "list":
+        values.setdefault(key, []).append(text)
+    elif kind == "number":
+        if not (text.isascii() and text.isdecimal()):
+            return False
+        values[key] = int(text)
+    else:
+        values[key] = text
+    return True

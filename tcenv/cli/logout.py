@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from tcenv.cli import messages
 from tcenv.cli.statements import print_change, statements
@@ -14,9 +15,11 @@ from tcenv.settings import profile as profiles
 from tcenv.shells import environment
 
 
-def run(argument: str | None, *, delete_client: bool, everything: bool, shell: str | None) -> int:
+def run(argument: str | None, options: dict[str, Any]) -> int:
     """Forget the session of a profile, or all; print the statements that unset what is loaded. Exit status 1 if a client
     was to be deleted and could not be: its session is kept then, so that it can be tried again."""
+    delete_client, everything = options.get("delete_client", False), options.get("everything", False)
+    shell = options.get("shell")
     change = environment.unloading()
     statements(change, shell)
     store = open_store(profiles.store_name())

@@ -12,10 +12,10 @@ from tcenv.settings import configuration
 from tcenv.settings import profile as profiles
 
 
-def list_profiles(*, as_json: bool) -> int:
+def run_list(argument: str | None, options: dict[str, Any]) -> int:
     """One line a profile: name, root URL, and `default` for that one."""
     config = configuration.load()
-    if as_json:
+    if options.get("as_json"):
         print(
             json.dumps(
                 [
@@ -34,9 +34,9 @@ def list_profiles(*, as_json: bool) -> int:
     return 0
 
 
-def show(name: str | None, *, as_json: bool) -> int:
+def run_show(argument: str | None, options: dict[str, Any]) -> int:
     """What a profile comes to in this environment."""
-    profile = profiles.resolve(name, {})
+    profile = profiles.resolve(argument, {})
     values: dict[str, Any] = {
         "profile": profile.name,
         "root_url": profile.root_url,
@@ -51,7 +51,7 @@ def show(name: str | None, *, as_json: bool) -> int:
         "no_browser": profile.no_browser,
         "store": profiles.store_name(),
     }
-    if as_json:
+    if options.get("as_json"):
         print(json.dumps(values, indent=2))
     else:
         for key, value in values.items():
@@ -60,8 +60,11 @@ def show(name: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def set_profile(name: str, given: dict[str, Any], *, default: bool, unset: list[str]) -> int:
+def run_set(argument: str | None, options: dict[str, Any]) -> int:
     """Make or change a profile. A new one needs a root URL."""
+    name = argument or ""
+    given = {key: value for key, value in options.items() if key not in ("default", "unset")}
+    default, unset = options.get("default", False), options.get("unset", [])
     for key in unset:
         if key not in configuration.KEYS or key == "root_url":
             raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(configuration.KEYS)}.")
@@ -77,8 +80,9 @@ def set_profile(name: str, given: dict[str, Any], *, default: bool, unset: list[
     return 0
 
 
-def remove(name: str) -> int:
+def run_remove(argument: str | None, options: dict[str, Any]) -> int:
     """Remove a profile and its session."""
+    name = argument or ""
     if name not in configuration.load().profiles:
         raise UsageError(f"There is no profile {name!r}.", "tcenv profile list shows those that there are.")
     if open_store(profiles.store_name()).forget(name):

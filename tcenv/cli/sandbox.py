@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tcenv.errors import TcenvError, UsageError
 
 
-def run(*, port: int, private: bool) -> int:
+def run(argument: str | None, options: dict[str, Any]) -> int:
     """Serve until Ctrl-C. Raises TcenvError."""
     from tcenv.sandbox.serve import CannotListen, serve
 
     try:
-        return serve(port=port, public=not private)
+        return serve(port=options.get("port", 0), public=not options.get("private", False))
     except ValueError as error:
         raise UsageError(str(error)) from None
     except CannotListen as error:

@@ -20,8 +20,9 @@ from tcenv.text import duration, moment, printable
 _FEW = 12
 
 
-def run(argument: str | None, *, offline: bool, as_json: bool) -> int:
+def run(argument: str | None, options: dict[str, Any]) -> int:
     """Tell who is signed in where: on stderr for people, on stdout as JSON. 3 when nobody is, or not any more."""
+    offline, as_json = options.get("offline", False), options.get("as_json", False)
     profile = profiles.resolve(argument, {})
     store = open_store(profiles.store_name())
     session = load_session(store, profile.name, profile.root_url, messages.warn)

@@ -101,7 +101,14 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         roots = {name.partition("/")[0] for name in archive.namelist()}
     assert roots == {"tcenv", f"{NAME}.dist-info", f"{NAME}.data"}
-    assert _carried(wheel, f"{NAME}.data").keys() == {"scripts/tcenv", "scripts/tcenv.cmd"}
+    assert _carried(wheel, f"{NAME}.data").keys() == {
+        "scripts/tcenv",
+        "scripts/tcenv.cmd",
+        "data/share/bash-completion/completions/tcenv",
+        "data/share/zsh/site-functions/_tcenv",
+        "data/share/fish/vendor_completions.d/tcenv.fish",
+        *(f"data/share/man/man1/{page.name}" for page in (PROJECT / "man").iterdir()),
+    }
 
 
 def test_metadata(wheel: Path) -> None:

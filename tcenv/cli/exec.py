@@ -10,7 +10,9 @@ from tcenv.shells import environment
 from tcenv.shells.process import replace_process
 
 
-def run(argument: str | None, options: dict[str, Any], command: list[str]) -> int:
-    """Become `command`, with the session loaded. Returns only where the system cannot replace a process."""
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Become the `command` of `options`, with the session loaded. Returns only where the system cannot replace a process."""
+    options = dict(options)
+    command = options.pop("command")
     _, change = session_and_change(argument, options)
     replace_process(command, environment.applied(change, os.environ))

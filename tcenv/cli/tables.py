@@ -1,0 +1,147 @@
+"""The commands for the light reader: what positional argument each takes, and its options with their keys and kinds.
+Generated from `app` by `make generated`."""
+
+GROUPS = ("profile",)
+COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "login": (
+        "?",
+        {
+            "--root-url": ("root_url", "text"),
+            "--name": ("name", "text"),
+            "--scope": ("scopes", "list"),
+            "--expires": ("expires", "text"),
+            "--description": ("description", "text"),
+            "--reset": ("reset", "flag"),
+            "--flow": ("flow", "text"),
+            "--port": ("port", "number"),
+            "--timeout": ("timeout", "text"),
+            "--browser": ("browser", "text"),
+            "--no-browser": ("no_browser", "flag"),
+            "--shell": ("shell", "text"),
+        },
+    ),
+    "env": (
+        "?",
+        {
+            "--shell": ("shell", "text"),
+            "--format": ("format", "text"),
+            "--scope": ("scopes", "list"),
+            "--for": ("duration", "text"),
+        },
+    ),
+    "logout": (
+        "?",
+        {
+            "--delete-client": ("delete_client", "flag"),
+            "--all": ("everything", "flag"),
+            "--shell": ("shell", "text"),
+        },
+    ),
+    "shell": (
+        "?",
+        {
+            "--root-url": ("root_url", "text"),
+            "--name": ("name", "text"),
+            "--scope": ("scopes", "list"),
+            "--expires": ("expires", "text"),
+            "--description": ("description", "text"),
+            "--reset": ("reset", "flag"),
+            "--flow": ("flow", "text"),
+            "--port": ("port", "number"),
+            "--timeout": ("timeout", "text"),
+            "--browser": ("browser", "text"),
+            "--no-browser": ("no_browser", "flag"),
+            "--for": ("duration", "text"),
+            "--no-login": ("no_login", "flag"),
+            "--shell": ("shell", "text"),
+        },
+    ),
+    "exec": (
+        "--",
+        {
+            "--root-url": ("root_url", "text"),
+            "--name": ("name", "text"),
+            "--scope": ("scopes", "list"),
+            "--expires": ("expires", "text"),
+            "--description": ("description", "text"),
+            "--reset": ("reset", "flag"),
+            "--flow": ("flow", "text"),
+            "--port": ("port", "number"),
+            "--timeout": ("timeout", "text"),
+            "--browser": ("browser", "text"),
+            "--no-browser": ("no_browser", "flag"),
+            "--for": ("duration", "text"),
+            "--no-login": ("no_login", "flag"),
+        },
+    ),
+    "status": (
+        "?",
+        {
+            "--offline": ("offline", "flag"),
+            "--json": ("as_json", "flag"),
+        },
+    ),
+    "init": (
+        "!",
+        {
+            "--no-hook": ("no_hook", "flag"),
+            "--no-completion": ("no_completion", "flag"),
+        },
+    ),
+    "direnv": (
+        "",
+        {
+            "--install": ("install", "flag"),
+            "--uninstall": ("uninstall", "flag"),
+        },
+    ),
+    "doctor": (
+        "",
+        {
+            "--json": ("as_json", "flag"),
+        },
+    ),
+    "sandbox": (
+        "",
+        {
+            "--port": ("port", "number"),
+            "--private": ("private", "flag"),
+        },
+    ),
+    "version": (
+        "",
+        {},
+    ),
+    "profile list": (
+        "",
+        {
+            "--json": ("as_json", "flag"),
+        },
+    ),
+    "profile show": (
+        "?",
+        {
+            "--json": ("as_json", "flag"),
+        },
+    ),
+    "profile set": (
+        "!",
+        {
+            "--root-url": ("root_url", "text"),
+            "--name": ("name", "text"),
+            "--scope": ("scopes", "list"),
+            "--expires": ("expires", "text"),
+            "--description": ("description", "text"),
+            "--flow": ("flow", "text"),
+            "--port": ("port", "number"),
+            "--timeout": ("timeout", "text"),
+            "--browser": ("browser", "text"),
+            "--default": ("default", "flag"),
+            "--unset": ("unset", "list"),
+        },
+    ),
+    "profile remove": (
+        "!",
+        {},
+    ),
+}
