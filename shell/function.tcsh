@@ -1,8 +1,9 @@
 # What the alias `tcenv` of init.tcsh does with __tcenv_words.
 set __tcenv_applies = 0
 if ( $#__tcenv_words > 0 ) then
-    switch ( "$__tcenv_words[1]" )
+    switch ( $__tcenv_words[1]:q )
         case login:
+        case signin:
         case env:
         case logout:
             set __tcenv_applies = 1
@@ -10,9 +11,11 @@ if ( $#__tcenv_words > 0 ) then
     endsw
 endif
 foreach __tcenv_word ( $__tcenv_words:q )
-    switch ( "$__tcenv_word" )
+    switch ( $__tcenv_word:q )
         case -h:
         case --help:
+        case --csh:
+        case --check:
         case --shell*:
         case --format*:
             set __tcenv_applies = 0
@@ -20,7 +23,16 @@ foreach __tcenv_word ( $__tcenv_words:q )
     endsw
 end
 if ( $__tcenv_applies ) then
+    # A trace would show the token. Where Ctrl-C comes in between, the hook puts it back.
+    if ( $?echo ) set __tcenv_echo
+    if ( $?verbose ) set __tcenv_verbose
+    unset echo verbose
     eval `\tcenv $__tcenv_words:q --shell tcsh`
+    set __tcenv_status = $status
+    if ( $?__tcenv_verbose ) set verbose
+    if ( $?__tcenv_echo ) set echo
+    unset __tcenv_echo __tcenv_verbose
+    set status = $__tcenv_status
 else
     \tcenv $__tcenv_words:q
 endif

@@ -1,13 +1,14 @@
-# tcenv for bash: the function that applies login, env and logout to this shell, and the prompt hook.
+# tcenv for bash: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 # shellcheck shell=bash
 
 # --- function
+\builtin unset -v __tcenv_level
 __tcenv_level=${BASH_SUBSHELL-0}
 
 tcenv() {
-  \builtin local __tcenv_arg __tcenv_text
+  \builtin local __tcenv_arg
   case ${1-} in
-    login | env | logout) ;;
+    login | signin | env | logout) ;;
     *)
       \command tcenv "$@"
       return
@@ -15,7 +16,7 @@ tcenv() {
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
-      -h | --help | --shell | --shell=* | --format | --format=*)
+      -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
         \command tcenv "$@"
         return
         ;;
@@ -26,98 +27,175 @@ tcenv() {
     \command tcenv "$@" --shell bash
     return
   fi
+  __tcenv_untraced __tcenv_apply "$@"
+}
+
+__tcenv_apply() {
+  \builtin local __tcenv_text
   __tcenv_text=$(\command tcenv "$@" --shell bash) || return
   \builtin eval "$__tcenv_text"
 }
 
+# Run what has a token at hand without the traces that would show it: `set -x`, and a DEBUG trap that functions inherit.
+__tcenv_untraced() {
+  \builtin local __tcenv_flags=$-
+  if [[ $- == *[xT]* ]]; then
+    # From bash 4.4 on they come back by themselves, after Ctrl-C too.
+    {
+      ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && \builtin local - && __tcenv_flags=''
+      \builtin set +xT
+    } 2>/dev/null
+  fi
+  "$@"
+  \builtin set -- "$?"
+  case $__tcenv_flags in
+    *x*T* | *T*x*) \builtin set -xT ;;
+    *x*) \builtin set -x ;;
+    *T*) \builtin set -T ;;
+  esac
+  \builtin return "$1"
+}
+
 # --- hook
-# What this shell has loaded, by profile and end; its token; whether its file has been seen; and the two times that matter:
-# from when on to remind of the end, and the end.
-__tcenv_seen=${__tcenv_seen-}
-__tcenv_token=${__tcenv_token-}
-__tcenv_tracked=${__tcenv_tracked-}
-__tcenv_renew=${__tcenv_renew-0}
-__tcenv_end=${__tcenv_end-0}
+# Where the stores keep their files, and which store is in use unless TCENV_STORE says so.
+\builtin unset -v __tcenv_runtime __tcenv_files __tcenv_store __tcenv_xdg
+__tcenv_runtime=@RUNTIME@
+__tcenv_files=@FILES@
+__tcenv_store=@STORE@
+__tcenv_xdg=${XDG_RUNTIME_DIR-}
+# What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
+# been read; and the two times that matter: from when on to remind of the end, and the end. Nothing of it is inherited.
+\builtin unset -v __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read \
+  __tcenv_renew __tcenv_end
+__tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_folder='' __tcenv_kept='' __tcenv_read=''
+__tcenv_renew=0 __tcenv_end=0
 
 __tcenv_hook() {
   \builtin local __tcenv_status=$?
-  if [[ -n ${TCENV_PROFILE-} && -n ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
-    __tcenv_check
-  fi
+  __tcenv_untraced __tcenv_check
   \builtin return "$__tcenv_status"
 }
 
 __tcenv_check() {
-  \builtin local file=${XDG_RUNTIME_DIR-}/tcenv/$TCENV_PROFILE.session first='' now=${EPOCHSECONDS-}
-  if [[ -z $now ]]; then
-    \builtin printf -v now '%(%s)T' -1 2>/dev/null || now=0
+  if [[ -z ${TCENV_PROFILE-} || -z ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
+    \builtin return 0
   fi
-  if [[ $TCENV_PROFILE:${TCENV_EXPIRES-} != "$__tcenv_seen" ]]; then
+  if [[ "$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}" != "$__tcenv_seen" ]]; then
     # Loaded since the last prompt, or inherited.
-    __tcenv_seen=$TCENV_PROFILE:${TCENV_EXPIRES-}
-    __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_tracked='' __tcenv_end=0
-    if [[ ${TCENV_EXPIRES-} =~ ^[0-9]+$ ]]; then
-      __tcenv_end=$TCENV_EXPIRES __tcenv_renew=$((TCENV_EXPIRES - 600))
-    fi
+    __tcenv_adopt
   fi
-  if [[ -z ${TASKCLUSTER_CERTIFICATE-} ]]; then
-    if [[ -r $file ]] && IFS='' \builtin read -r first <"$file"; then
-      if [[ $first == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN" ]]; then
-        __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
-        if [[ -z $__tcenv_tracked ]]; then
+  if [[ -z $__tcenv_profile || ${TASKCLUSTER_ROOT_URL-} != "$__tcenv_root" ]]; then
+    \builtin return 0
+  fi
+  \builtin local __tcenv_now=0 __tcenv_first='' __tcenv_file=$__tcenv_folder/$__tcenv_profile.session
+  \builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0
+  if [[ -n $__tcenv_folder && -z ${TASKCLUSTER_CERTIFICATE-} && -O $__tcenv_folder && ! -L $__tcenv_folder ]]; then
+    if [[ -f $__tcenv_file && -O $__tcenv_file && ! -L $__tcenv_file && -r $__tcenv_file ]]; then
+      IFS='' \builtin read -r __tcenv_first <"$__tcenv_file" || :
+      if [[ $__tcenv_first == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN" ]]; then
+        __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_kept=1
+        if [[ -z $__tcenv_read ]]; then
           __tcenv_load
         fi
       elif [[ $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_load
       fi
-    elif [[ -n $__tcenv_tracked && $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
-      __tcenv_unload 'signed out elsewhere'
-      \builtin return 0
+    elif [[ -n $__tcenv_kept && $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" && ! -e $__tcenv_file && ! -L $__tcenv_file ]]; then
+      if ((__tcenv_end == 0 || __tcenv_now < __tcenv_end)); then
+        __tcenv_unload 'signed out elsewhere'
+        \builtin return 0
+      fi
     fi
   fi
-  if ((now >= __tcenv_renew && __tcenv_end > 0)) && [[ $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
-    if ((now >= __tcenv_end)); then
+  if ((__tcenv_now >= __tcenv_renew && __tcenv_end > 0)) && [[ $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
+    if ((__tcenv_now >= __tcenv_end)); then
       __tcenv_unload 'the session has expired'
     else
-      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$TCENV_PROFILE" \
-        $(((__tcenv_end - now) / 60)) >&2
+      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$__tcenv_profile" \
+        "$(((__tcenv_end - __tcenv_now) / 60))" >&2 || :
       __tcenv_renew=$__tcenv_end
     fi
   fi
 }
 
-# Load the session from its file, if it is whole, live, and of this shell's deployment.
-__tcenv_load() {
-  \builtin local key value root='' client='' token='' profile='' expires='' renew='' end=''
-  while IFS='=' \builtin read -r key value; do
-    case $key in
-      TASKCLUSTER_ROOT_URL) root=$value ;;
-      TASKCLUSTER_CLIENT_ID) client=$value ;;
-      TASKCLUSTER_ACCESS_TOKEN) token=$value ;;
-      TCENV_PROFILE) profile=$value ;;
-      TCENV_EXPIRES) expires=$value ;;
-      RENEW) renew=$value ;;
-      END) end=$value ;;
-    esac
-  done 2>/dev/null <"$file"
-  if [[ $end != tcenv-session-1 || $profile != "$TCENV_PROFILE" || $root != "${TASKCLUSTER_ROOT_URL-}" ||
-    ! $expires =~ ^[0-9]+$ || ! $renew =~ ^[0-9]+$ ]]; then
+# Note what is loaded, if it is what tcenv could have loaded: whoever set these variables is not known.
+__tcenv_adopt() {
+  __tcenv_seen="$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}"
+  __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
+  __tcenv_profile='' __tcenv_folder='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
+  case $TCENV_PROFILE in
+    [!A-Za-z0-9]* | *[!A-Za-z0-9._@-]*) \builtin return 0 ;;
+  esac
+  if ((${#TCENV_PROFILE} > 128)); then
     \builtin return 0
   fi
-  __tcenv_tracked=1
-  if ((now < expires)); then
+  __tcenv_profile=$TCENV_PROFILE
+  __tcenv_root=${TCENV_LOADED:-${TASKCLUSTER_ROOT_URL-}}
+  __tcenv_root=${__tcenv_root%% *}
+  case ${TCENV_LOADED-} in
+    '' | *' -' | *' - '*) ;;
+    *) __tcenv_kept=1 ;;
+  esac
+  case ${TCENV_EXPIRES-} in
+    '' | 0* | *[!0-9]* | ????????????????*) ;;
+    *) __tcenv_end=$TCENV_EXPIRES __tcenv_renew=$((TCENV_EXPIRES - 600)) ;;
+  esac
+  case ${TCENV_STORE:-$__tcenv_store} in
+    auto | runtime)
+      if [[ ${XDG_RUNTIME_DIR-} == "$__tcenv_xdg" ]]; then
+        __tcenv_folder=$__tcenv_runtime
+      fi
+      ;;
+    file) __tcenv_folder=$__tcenv_files ;;
+  esac
+}
+
+# Load the session from its file, if it is whole, live, and of this shell's deployment.
+__tcenv_load() {
+  \builtin local __tcenv_key __tcenv_value __tcenv_url='' __tcenv_client='' __tcenv_new='' __tcenv_name='' \
+    __tcenv_expires='' __tcenv_soon='' __tcenv_last=''
+  while IFS='=' \builtin read -r __tcenv_key __tcenv_value; do
+    case $__tcenv_key in
+      TASKCLUSTER_ROOT_URL) __tcenv_url=$__tcenv_value ;;
+      TASKCLUSTER_CLIENT_ID) __tcenv_client=$__tcenv_value ;;
+      TASKCLUSTER_ACCESS_TOKEN) __tcenv_new=$__tcenv_value ;;
+      TCENV_PROFILE) __tcenv_name=$__tcenv_value ;;
+      TCENV_EXPIRES) __tcenv_expires=$__tcenv_value ;;
+      RENEW) __tcenv_soon=$__tcenv_value ;;
+      END) __tcenv_last=$__tcenv_value ;;
+    esac
+  done 2>/dev/null <"$__tcenv_file"
+  if [[ $__tcenv_last != tcenv-session-1 || $__tcenv_name != "$__tcenv_profile" || $__tcenv_url != "$__tcenv_root" ]]; then
+    \builtin return 0
+  fi
+  case $__tcenv_expires:$__tcenv_soon in
+    0* | *:0* | *[!0-9:]* | :* | *: | ????????????????*:* | *:????????????????*) \builtin return 0 ;;
+  esac
+  __tcenv_read=1 __tcenv_kept=1
+  if ((__tcenv_now < __tcenv_expires)); then
     # shellcheck disable=SC2034 # it does not see through the backslash
-    \builtin export TASKCLUSTER_CLIENT_ID="$client" TASKCLUSTER_ACCESS_TOKEN="$token" TCENV_EXPIRES="$expires"
+    \builtin export TASKCLUSTER_CLIENT_ID="$__tcenv_client" TASKCLUSTER_ACCESS_TOKEN="$__tcenv_new" \
+      TCENV_EXPIRES="$__tcenv_expires"
     \builtin unset -v TASKCLUSTER_CERTIFICATE
-    __tcenv_token=$token __tcenv_renew=$renew __tcenv_end=$expires __tcenv_seen=$profile:$expires
+    __tcenv_token=$__tcenv_new __tcenv_renew=$__tcenv_soon __tcenv_end=$__tcenv_expires
+    __tcenv_seen="$TCENV_PROFILE $TCENV_EXPIRES ${TCENV_STORE-} ${TCENV_LOADED-}"
   fi
 }
 
+# Take away what was loaded; the root URL becomes what it was before that.
 __tcenv_unload() {
-  \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$TCENV_PROFILE" "$1" >&2
+  \builtin local __tcenv_before=''
+  \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$__tcenv_profile" "$1" >&2 || :
+  case ${TCENV_LOADED-} in
+    *' '*) __tcenv_before=${TCENV_LOADED##* } ;;
+  esac
   \builtin unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
-    TCENV_PROFILE TCENV_EXPIRES
-  __tcenv_token='' __tcenv_tracked='' __tcenv_seen='' __tcenv_end=0
+    TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+  case $__tcenv_before in
+    '' | - | *[!]A-Za-z0-9:/._~%@+[-]*) ;;
+    *) \builtin export TASKCLUSTER_ROOT_URL="$__tcenv_before" ;;
+  esac
+  __tcenv_token='' __tcenv_profile='' __tcenv_seen='' __tcenv_kept='' __tcenv_end=0
 }
 
 # First, so that $? is still the user's; in the form, string or array, that the user has.

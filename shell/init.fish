@@ -1,14 +1,14 @@
-# tcenv for fish: the function that applies login, env and logout to this shell, and the prompt hook.
+# tcenv for fish: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
 function tcenv --description 'Taskcluster credentials for this shell'
     set -l evaluated 0
     switch "$argv[1]"
-        case login env logout
+        case login signin env logout
             set evaluated 1
             for word in $argv
                 switch $word
-                    case -h --help --shell '--shell=*' --format '--format=*'
+                    case -h --help --shell '--shell=*' --format '--format=*' --csh --check
                         set evaluated 0
                 end
             end
@@ -22,61 +22,106 @@ function tcenv --description 'Taskcluster credentials for this shell'
         command tcenv $argv --shell fish
         return
     end
+    # A trace would show the token; erasing the local variable puts it back.
+    set -l fish_trace
     set -l text (command tcenv $argv --shell fish)
     set -l code $status
-    test $code = 0; or return $code
-    builtin string join -- \n $text | source
+    if test $code = 0
+        builtin string join -- \n $text | source
+        set code $status
+    end
+    set -e fish_trace
+    return $code
 end
 
 # --- hook
-# What this shell has loaded, by profile and end; its token; the session's file; and from when on to speak of the end, as the
-# age of that file: fish tells no time, but it tells how old a file is.
-for name in seen token file reminded
-    set -q __tcenv_$name; or set -g __tcenv_$name ''
+# Where the stores keep their files, and which store is in use unless TCENV_STORE says so.
+set -gu __tcenv_runtime @RUNTIME@
+set -gu __tcenv_files @FILES@
+set -gu __tcenv_store @STORE@
+set -gu __tcenv_xdg "$XDG_RUNTIME_DIR"
+# What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
+# been read; whether the end was reminded of; and from when on to speak of the end, as the age of a file: fish tells no time,
+# but it tells how old a file is. Nothing of it is inherited.
+for name in seen profile root token folder kept read reminded clock
+    set -gu __tcenv_$name ''
 end
-for name in old dead
-    set -q __tcenv_$name; or set -g __tcenv_$name 0
-end
+set -gu __tcenv_old 0
+set -gu __tcenv_dead 0
 
 function __tcenv_hook --on-event fish_prompt
     set -q TCENV_PROFILE; and set -q TASKCLUSTER_ACCESS_TOKEN; or return 0
-    if test "$TCENV_PROFILE:$TCENV_EXPIRES" != "$__tcenv_seen"
-        __tcenv_adopt; or return 0
-    end
-    if test -z "$TASKCLUSTER_CERTIFICATE"
-        set -l first ''
-        if test -r "$__tcenv_file"; and builtin read first <"$__tcenv_file"
-            if test "$first" != "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"
-                if test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
-                    __tcenv_load
-                end
-            else if test "$__tcenv_token" != "$TASKCLUSTER_ACCESS_TOKEN"
-                __tcenv_adopt; or return 0
-            end
-        else if test "$__tcenv_clock" = "$__tcenv_file" -a "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
-            __tcenv_unload 'signed out elsewhere'
-            return 0
-        end
-    end
-    test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"; or return 0
-    set -l age (path mtime --relative "$__tcenv_clock")
-    if test "$age" -ge "$__tcenv_old"
-        __tcenv_near_the_end $age
-    end
+    set -l fish_trace
+    __tcenv_check
+    set -e fish_trace
     return 0
 end
 
-# Note what has been loaded since the last prompt, or was inherited. Fails where TCENV_EXPIRES is no number.
+function __tcenv_check
+    if test "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED" != "$__tcenv_seen"
+        # Loaded since the last prompt, or inherited.
+        __tcenv_adopt
+    end
+    test -n "$__tcenv_profile"; and test "$TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
+    if test -z "$TASKCLUSTER_CERTIFICATE"; and test -n "$__tcenv_folder"
+        and test -O "$__tcenv_folder"; and not test -L "$__tcenv_folder"
+        set -l file "$__tcenv_folder/$__tcenv_profile.session"
+        set -l first ''
+        if test -f "$file"; and test -O "$file"; and not test -L "$file"; and test -r "$file"
+            builtin read first <"$file"
+            if test "$first" = "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"
+                set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
+                set __tcenv_kept 1
+                test -n "$__tcenv_read"; or __tcenv_load "$file"
+            else if test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
+                __tcenv_load "$file"
+            end
+        else if test -n "$__tcenv_kept"; and test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
+            and not test -e "$file"; and not test -L "$file"
+            set -l age (path mtime --relative "$__tcenv_clock")
+            if test -z "$age"; or test "$__tcenv_dead" -eq 0; or test "$age" -lt "$__tcenv_dead"
+                __tcenv_unload 'signed out elsewhere'
+                return 0
+            end
+        end
+    end
+    test "$__tcenv_dead" -ne 0; and test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"; or return 0
+    set -l age (path mtime --relative "$__tcenv_clock")
+    if test -n "$age"; and test "$age" -ge "$__tcenv_old"
+        __tcenv_near_the_end $age
+    end
+end
+
+# Note what is loaded, if it is what tcenv could have loaded: whoever set these variables is not known.
 function __tcenv_adopt
-    set __tcenv_seen "$TCENV_PROFILE:$TCENV_EXPIRES"
+    set __tcenv_seen "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED"
     set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
-    set __tcenv_reminded ''
-    set __tcenv_file "$XDG_RUNTIME_DIR/tcenv/$TCENV_PROFILE.session"
-    set -g __tcenv_clock /
-    string match -qr '^[0-9]+$' -- "$TCENV_EXPIRES"; or return 1
-    __tcenv_set_clock (math "$TCENV_EXPIRES - 600")
-    if test -z "$TASKCLUSTER_CERTIFICATE" -a -r "$__tcenv_file"
-        __tcenv_load
+    for name in profile folder kept read reminded
+        set __tcenv_$name ''
+    end
+    set __tcenv_old 0
+    set __tcenv_dead 0
+    string match -qr '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z' -- "$TCENV_PROFILE"; or return 0
+    set __tcenv_profile "$TCENV_PROFILE"
+    set __tcenv_root "$TASKCLUSTER_ROOT_URL"
+    if test -n "$TCENV_LOADED"
+        set -l words (string split ' ' -- "$TCENV_LOADED")
+        set __tcenv_root "$words[1]"
+        contains -- - $words; or set __tcenv_kept 1
+    end
+    if string match -qr '^[1-9][0-9]{0,14}\z' -- "$TCENV_EXPIRES"
+        # Where there is no session's file, anything that is seldom touched tells the time.
+        set __tcenv_clock (status fish-path)
+        test -e "$__tcenv_clock"; or set __tcenv_clock /
+        __tcenv_set_clock (math "$TCENV_EXPIRES - 600")
+    end
+    set -l store "$TCENV_STORE"
+    test -n "$store"; or set store "$__tcenv_store"
+    switch "$store"
+        case auto runtime
+            test "$XDG_RUNTIME_DIR" = "$__tcenv_xdg"; and set __tcenv_folder "$__tcenv_runtime"
+        case file
+            set __tcenv_folder "$__tcenv_files"
     end
     return 0
 end
@@ -94,12 +139,12 @@ function __tcenv_near_the_end --argument-names age
     else if test -z "$__tcenv_reminded"
         set __tcenv_reminded 1
         set -l left (math --scale=0 "($__tcenv_dead - $age) / 60")
-        builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$TCENV_PROFILE" $left >&2
+        builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$__tcenv_profile" $left >&2
     end
 end
 
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
-function __tcenv_load
+function __tcenv_load --argument-names file
     set -l names TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_PROFILE TCENV_EXPIRES RENEW END
     set -l field_TASKCLUSTER_ROOT_URL ''
     set -l field_TASKCLUSTER_CLIENT_ID ''
@@ -110,11 +155,14 @@ function __tcenv_load
     set -l field_END ''
     while builtin read --delimiter = key value
         contains -- "$key" $names; and set field_$key "$value"
-    end <"$__tcenv_file"
-    test "$field_END" = tcenv-session-1 -a "$field_TCENV_PROFILE" = "$TCENV_PROFILE" \
-        -a "$field_TASKCLUSTER_ROOT_URL" = "$TASKCLUSTER_ROOT_URL"; or return 0
-    string match -qr '^[0-9]+$' -- "$field_TCENV_EXPIRES"; and string match -qr '^[0-9]+$' -- "$field_RENEW"; or return 0
-    set -l left (math "$field_TCENV_EXPIRES - "(path mtime "$__tcenv_file")" - "(path mtime --relative "$__tcenv_file"))
+    end <"$file"
+    test "$field_END" = tcenv-session-1; and test "$field_TCENV_PROFILE" = "$__tcenv_profile"
+    and test "$field_TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
+    string match -qr '^[1-9][0-9]{0,14}\z' -- "$field_TCENV_EXPIRES"
+    and string match -qr '^[1-9][0-9]{0,14}\z' -- "$field_RENEW"; or return 0
+    set __tcenv_read 1
+    set __tcenv_kept 1
+    set -l left (math "$field_TCENV_EXPIRES - "(path mtime "$file")" - "(path mtime --relative "$file"))
     test $left -gt 0; or return 0
     if test "$__tcenv_token" != "$field_TASKCLUSTER_ACCESS_TOKEN"
         set __tcenv_reminded ''
@@ -123,18 +171,24 @@ function __tcenv_load
         set -gx TCENV_EXPIRES $field_TCENV_EXPIRES
         set -q TASKCLUSTER_CERTIFICATE; and set -e TASKCLUSTER_CERTIFICATE
         set __tcenv_token $TASKCLUSTER_ACCESS_TOKEN
-        set __tcenv_seen "$TCENV_PROFILE:$TCENV_EXPIRES"
+        set __tcenv_seen "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED"
     end
-    set __tcenv_clock "$__tcenv_file"
+    set __tcenv_clock "$file"
     __tcenv_set_clock $field_RENEW
 end
 
+# Take away what was loaded; the root URL becomes what it was before that.
 function __tcenv_unload --argument-names why
-    builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$TCENV_PROFILE" "$why" >&2
+    builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$__tcenv_profile" "$why" >&2
+    set -l before ''
+    string match -q -- '* *' "$TCENV_LOADED"; and set before (string split ' ' -- "$TCENV_LOADED")[-1]
     for name in TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
-            TCENV_PROFILE TCENV_EXPIRES
+            TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
         set -e $name
     end
+    string match -qr '^[A-Za-z0-9:/._~%@+[\]-]{2,}\z' -- "$before"; and set -gx TASKCLUSTER_ROOT_URL "$before"
     set __tcenv_token ''
+    set __tcenv_profile ''
     set __tcenv_seen ''
+    set __tcenv_kept ''
 end

@@ -1,10 +1,10 @@
-# tcenv for nushell: the command that applies login, env and logout to this shell, and the prompt hook.
+# tcenv for nushell: the command that applies login, signin, env and logout to this shell, and the prompt hook.
 # nushell reads no text at run time: save it once (tcenv init nu | save -f ~/.config/nushell/tcenv.nu) and `source` it.
 
 # --- function
 def --env --wrapped tcenv [...words: string] {
-    let applies = ($words | first 1 | any {|word| $word in [login env logout] }) and not ($words | any {|word|
-        $word in [-h --help] or ($word | str starts-with "--shell") or ($word | str starts-with "--format")
+    let applies = ($words | first 1 | any {|word| $word in [login signin env logout] }) and not ($words | any {|word|
+        $word in [-h --help --csh --check] or ($word | str starts-with "--shell") or ($word | str starts-with "--format")
     })
     if $applies {
         ^tcenv ...$words --shell nu | from json | load-env
@@ -14,50 +14,86 @@ def --env --wrapped tcenv [...words: string] {
 }
 
 # --- hook
+# It only looks whether the session's file still holds the token that is loaded; what else it may hold is tcenv's to judge.
 def --env __tcenv_hook [] {
-    if ($env.TCENV_PROFILE? | is-empty) or ($env.TASKCLUSTER_ACCESS_TOKEN? | is-empty) { return }
+    let profile = ($env.TCENV_PROFILE? | default "" | into string)
+    let token = ($env.TASKCLUSTER_ACCESS_TOKEN? | default "" | into string)
+    if ($token | is-empty) or not ($profile =~ '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z') { return }
+    let loaded = ($env.TCENV_LOADED? | default "" | into string)
+    let words = ($loaded | split row " ")
+    let root = ($env.TASKCLUSTER_ROOT_URL? | default "")
+    if ($loaded | is-not-empty) and $words.0 != $root { return }
+    let expires = ($env.TCENV_EXPIRES? | default "" | into string)
+    let end = (if $expires =~ '^[1-9][0-9]{0,14}\z' { $expires | into int } else { 0 })
     let now = (date now | format date "%s" | into int)
-    let file = $"($env.XDG_RUNTIME_DIR?)/tcenv/($env.TCENV_PROFILE).session"
-    let remembered = ($env.__TCENV?.token? | default $env.TASKCLUSTER_ACCESS_TOKEN)
-    if ($env.TASKCLUSTER_CERTIFICATE? | is-empty) {
-        if ($file | path exists) {
-            let fields = (open --raw $file | lines | parse "{key}={value}" | uniq-by key | transpose -r -d)
-            let whole = ($fields.END? == "tcenv-session-1") and ($fields.TASKCLUSTER_ROOT_URL? == $env.TASKCLUSTER_ROOT_URL?)
-            if $whole {
-                if $fields.TASKCLUSTER_ACCESS_TOKEN != $env.TASKCLUSTER_ACCESS_TOKEN and $remembered == $env.TASKCLUSTER_ACCESS_TOKEN and ($fields.TCENV_EXPIRES | into int) > $now {
-                    load-env ($fields | select TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_EXPIRES)
-                }
-                if $fields.TASKCLUSTER_ACCESS_TOKEN == $env.TASKCLUSTER_ACCESS_TOKEN {
-                    $env.__TCENV = {
-                        token: $env.TASKCLUSTER_ACCESS_TOKEN
-                        renew: ($fields.RENEW | into int)
-                        tracked: $env.TCENV_PROFILE
-                        reminded: ($env.__TCENV?.reminded? | default "")
-                    }
-                }
-            }
-        } else if $env.__TCENV?.tracked? == $env.TCENV_PROFILE and $remembered == $env.TASKCLUSTER_ACCESS_TOKEN {
-            __tcenv_unload "signed out elsewhere"
-            return
+    let seen = $"($profile) ($expires) ($loaded)"
+    if $env.__TCENV?.seen? != $seen {
+        # Loaded since the last prompt, or inherited.
+        $env.__TCENV = {
+            seen: $seen, token: $token, kept: (($loaded | is-not-empty) and "-" not-in $words)
+            renew: ($end - 600), reminded: false, refused: ""
         }
     }
-    if $remembered != $env.TASKCLUSTER_ACCESS_TOKEN and $env.__TCENV?.token? != $env.TASKCLUSTER_ACCESS_TOKEN { return }
-    let end = ($env.TCENV_EXPIRES? | default "0" | into int)
+    if ($env.TASKCLUSTER_CERTIFICATE? | is-empty) {
+        let folder = (__tcenv_folder)
+        let file = $"($folder)/($profile).session"
+        if ($folder | is-not-empty) and ($folder | path type) == "dir" {
+            if ($file | path type) == "file" {
+                let lines = (try { open --raw $file | lines } catch { [] })
+                let first = ($lines | get --optional 0 | default "")
+                if $first == $"TASKCLUSTER_ACCESS_TOKEN=($token)" {
+                    let renew = ($lines | where $it =~ '^RENEW=[1-9][0-9]{0,14}\z' | get --optional 0 | default $"RENEW=($end - 600)")
+                    $env.__TCENV = ($env.__TCENV | merge {token: $token, kept: true, renew: ($renew | str substring 6.. | into int)})
+                } else if $env.__TCENV.token == $token and $env.__TCENV.refused != $first {
+                    let change = (try { ^tcenv env $profile --shell nu e> /dev/null | from json } catch { null })
+                    if ($change | describe) =~ '^record' {
+                        load-env $change
+                        $env.__TCENV = {
+                            seen: $"($profile) ($env.TCENV_EXPIRES) ($env.TCENV_LOADED? | default '')"
+                            token: $env.TASKCLUSTER_ACCESS_TOKEN, kept: true
+                            renew: (($env.TCENV_EXPIRES | into int) - 600), reminded: false, refused: ""
+                        }
+                        __tcenv_hook
+                        return
+                    }
+                    $env.__TCENV.refused = $first
+                }
+            } else if $env.__TCENV.kept and $env.__TCENV.token == $token and ($file | path type) == null and ($end == 0 or $now < $end) {
+                __tcenv_unload "signed out elsewhere"
+                return
+            }
+        }
+    }
+    if $env.__TCENV.token != $token or $end == 0 { return }
     if $now >= $end {
         __tcenv_unload "the session has expired"
-    } else if $now >= ($env.__TCENV?.renew? | default ($end - 600)) and $env.__TCENV?.reminded? != $env.TCENV_EXPIRES {
-        $env.__TCENV = ($env.__TCENV? | default {token: $env.TASKCLUSTER_ACCESS_TOKEN} | upsert reminded $env.TCENV_EXPIRES)
-        print -e $"tcenv: ($env.TCENV_PROFILE) ends in (($end - $now) // 60) min; tcenv login --reset renews it"
+    } else if $now >= $env.__TCENV.renew and not $env.__TCENV.reminded {
+        $env.__TCENV.reminded = true
+        print -e $"tcenv: ($profile) ends in (($end - $now) // 60) min; tcenv login --reset renews it"
     }
 }
 
-def --env __tcenv_unload [why: string] {
-    print -e $"tcenv: ($env.TCENV_PROFILE): ($why); tcenv login signs in again"
-    hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES __TCENV
+# Where the store in use keeps its files.
+def __tcenv_folder [] {
+    match ($env.TCENV_STORE? | default "" | if ($in | is-empty) { @STORE@ } else { $in }) {
+        "auto" | "runtime" => (if ($env.XDG_RUNTIME_DIR? | default "") == $env.__TCENV_HOOKED.xdg { @RUNTIME@ } else { "" })
+        "file" => @FILES@
+        _ => ""
+    }
 }
 
-if ($env.__TCENV_HOOKED? | is-empty) {
-    $env.__TCENV_HOOKED = true
+# Take away what was loaded; the root URL becomes what it was before that.
+def --env __tcenv_unload [why: string] {
+    print -e $"tcenv: ($env.TCENV_PROFILE): ($why); tcenv login signs in again"
+    let words = ($env.TCENV_LOADED? | default "" | split row " ")
+    let before = (if ($words | length) > 1 { $words | last } else { "" })
+    hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED __TCENV
+    if $before =~ '^[A-Za-z0-9:/._~%@+\[\]-]{2,}\z' { $env.TASKCLUSTER_ROOT_URL = $before }
+}
+
+if ($env.__TCENV_HOOKED? | describe) !~ '^record' {
+    $env.__TCENV_HOOKED = {xdg: ($env.XDG_RUNTIME_DIR? | default "")}
+    hide-env -i __TCENV
     $env.config = ($env.config | upsert hooks.pre_prompt {|config|
         ($config.hooks?.pre_prompt? | default []) ++ [{|| __tcenv_hook }]
     })

@@ -1,61 +1,76 @@
-# tcenv for PowerShell: the function that applies login, env and logout to this shell. Not run by tcenv's tests.
+# tcenv for PowerShell: the function that applies login, signin, env and logout to this shell. Not run by tcenv's tests.
 
 # --- function
 function tcenv {
     $program = (Get-Command tcenv -CommandType Application | Select-Object -First 1).Source
-    $applies = $args.Count -gt 0 -and $args[0] -in 'login', 'env', 'logout' -and
-        -not ($args | Where-Object { $_ -in '-h', '--help' -or $_ -like '--shell*' -or $_ -like '--format*' })
+    $applies = $args.Count -gt 0 -and $args[0] -in 'login', 'signin', 'env', 'logout' -and
+        -not ($args | Where-Object { $_ -in '-h', '--help', '--csh', '--check' -or $_ -like '--shell*' -or $_ -like '--format*' })
     if (-not $applies) {
         & $program @args
         return
     }
     $text = & $program @args --shell powershell | Out-String
-    if ($LASTEXITCODE -eq 0) { Invoke-Expression $text }
+    if ($LASTEXITCODE -ne 0) { throw 'tcenv failed' }
+    if ($text.Trim()) { Invoke-Expression $text }
 }
 
 # --- hook
+# It only looks whether the session's file still holds the token that is loaded; what else it may hold is tcenv's to judge.
+$global:__tcenv_runtime = @RUNTIME@
+$global:__tcenv_files = @FILES@
+$global:__tcenv_store = @STORE@
+$global:__tcenv_xdg = "$Env:XDG_RUNTIME_DIR"
+$global:__tcenv_seen = ''
 $global:__tcenv_token = ''
-$global:__tcenv_tracked = ''
+$global:__tcenv_kept = $false
+$global:__tcenv_refused = ''
 $global:__tcenv_reminded = ''
 function global:__tcenv_unload([string] $why) {
     [Console]::Error.WriteLine("tcenv: ${Env:TCENV_PROFILE}: $why; tcenv login signs in again")
+    $words = "$Env:TCENV_LOADED" -split ' '
     'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
-    'TCENV_PROFILE', 'TCENV_EXPIRES' | ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
-    $global:__tcenv_token = ''
-    $global:__tcenv_tracked = ''
+    'TCENV_PROFILE', 'TCENV_EXPIRES', 'TCENV_LOADED' | ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
+    if ($words.Count -gt 1 -and $words[-1] -cmatch '^[A-Za-z0-9:/._~%@+\[\]-]{2,}\z') { $Env:TASKCLUSTER_ROOT_URL = $words[-1] }
+    $global:__tcenv_seen = ''
 }
 function global:__tcenv_hook {
-    if (-not ($Env:TCENV_PROFILE -and $Env:TASKCLUSTER_ACCESS_TOKEN)) { return }
-    if (-not $global:__tcenv_token) { $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN }
-    $now = [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
-    if (-not $Env:TASKCLUSTER_CERTIFICATE -and $Env:XDG_RUNTIME_DIR) {
-        $file = "$Env:XDG_RUNTIME_DIR/tcenv/$Env:TCENV_PROFILE.session"
-        if ([IO.File]::Exists($file)) {
-            $fields = @{}
-            foreach ($line in [IO.File]::ReadAllLines($file)) {
-                $key, $value = $line -split '=', 2
-                if (-not $fields.ContainsKey($key)) { $fields[$key] = $value }
+    if (-not $Env:TASKCLUSTER_ACCESS_TOKEN -or "$Env:TCENV_PROFILE" -cnotmatch '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z') { return }
+    $words = "$Env:TCENV_LOADED" -split ' '
+    if ($words[0] -and $words[0] -cne $Env:TASKCLUSTER_ROOT_URL) { return }
+    $seen = "$Env:TCENV_PROFILE $Env:TCENV_EXPIRES $Env:TCENV_LOADED"
+    if ($seen -cne $global:__tcenv_seen) {
+        $global:__tcenv_seen = $seen
+        $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN
+        $global:__tcenv_kept = $words[0] -and $words -notcontains '-'
+    }
+    $store = if ($Env:TCENV_STORE) { $Env:TCENV_STORE } else { $global:__tcenv_store }
+    $folder = if ($store -ceq 'file') { $global:__tcenv_files }
+        elseif ($store -in 'auto', 'runtime' -and "$Env:XDG_RUNTIME_DIR" -ceq $global:__tcenv_xdg) { $global:__tcenv_runtime }
+    if ($folder -and -not $Env:TASKCLUSTER_CERTIFICATE -and [IO.Directory]::Exists($folder)) {
+        $file = Get-Item -LiteralPath "$folder/$Env:TCENV_PROFILE.session" -Force -ErrorAction Ignore
+        if ($file -and -not $file.LinkType -and "$($file.UnixMode)" -notmatch '^[^-]') {
+            $first = [IO.File]::ReadLines($file.FullName) | Select-Object -First 1
+            if ($first -ceq "TASKCLUSTER_ACCESS_TOKEN=$Env:TASKCLUSTER_ACCESS_TOKEN") {
+                $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN
+                $global:__tcenv_kept = $true
             }
-            if ($fields['END'] -eq 'tcenv-session-1' -and $fields['TASKCLUSTER_ROOT_URL'] -eq $Env:TASKCLUSTER_ROOT_URL) {
-                if ($fields['TASKCLUSTER_ACCESS_TOKEN'] -cne $Env:TASKCLUSTER_ACCESS_TOKEN -and
-                    $global:__tcenv_token -ceq $Env:TASKCLUSTER_ACCESS_TOKEN -and [long] $fields['TCENV_EXPIRES'] -gt $now) {
-                    $Env:TASKCLUSTER_CLIENT_ID = $fields['TASKCLUSTER_CLIENT_ID']
-                    $Env:TASKCLUSTER_ACCESS_TOKEN = $fields['TASKCLUSTER_ACCESS_TOKEN']
-                    $Env:TCENV_EXPIRES = $fields['TCENV_EXPIRES']
-                }
-                if ($fields['TASKCLUSTER_ACCESS_TOKEN'] -ceq $Env:TASKCLUSTER_ACCESS_TOKEN) {
+            elseif ($global:__tcenv_token -ceq $Env:TASKCLUSTER_ACCESS_TOKEN -and $first -cne $global:__tcenv_refused) {
+                $global:__tcenv_refused = $first
+                try {
+                    tcenv env $Env:TCENV_PROFILE 2>$null
+                    $global:__tcenv_seen = "$Env:TCENV_PROFILE $Env:TCENV_EXPIRES $Env:TCENV_LOADED"
                     $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN
-                    $global:__tcenv_tracked = $Env:TCENV_PROFILE
                 }
+                catch { }
             }
         }
-        elseif ($global:__tcenv_tracked -eq $Env:TCENV_PROFILE -and $global:__tcenv_token -ceq $Env:TASKCLUSTER_ACCESS_TOKEN) {
+        elseif (-not $file -and $global:__tcenv_kept -and $global:__tcenv_token -ceq $Env:TASKCLUSTER_ACCESS_TOKEN) {
             __tcenv_unload 'signed out elsewhere'
             return
         }
     }
-    if ($global:__tcenv_token -cne $Env:TASKCLUSTER_ACCESS_TOKEN -or -not $Env:TCENV_EXPIRES) { return }
-    $left = [long] $Env:TCENV_EXPIRES - $now
+    if ($global:__tcenv_token -cne $Env:TASKCLUSTER_ACCESS_TOKEN -or "$Env:TCENV_EXPIRES" -cnotmatch '^[1-9][0-9]{0,14}\z') { return }
+    $left = [long] $Env:TCENV_EXPIRES - [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
     if ($left -le 0) { __tcenv_unload 'the session has expired' }
     elseif ($left -le 600 -and $global:__tcenv_reminded -ne $Env:TCENV_EXPIRES) {
         $global:__tcenv_reminded = $Env:TCENV_EXPIRES

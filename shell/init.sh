@@ -1,11 +1,11 @@
-# tcenv for POSIX shells (dash, ash, busybox, yash): the function that applies login, env and logout to this shell.
+# tcenv for POSIX shells (dash, ash, busybox, yash): the function that applies login, signin, env and logout to this shell.
 # They have no prompt hook that forks no process.
 # shellcheck shell=sh
 
 # --- function
 tcenv() {
   case ${1-} in
-    login | env | logout) ;;
+    login | signin | env | logout) ;;
     *)
       \command tcenv "$@"
       return
@@ -13,7 +13,7 @@ tcenv() {
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
-      -h | --help | --shell | --shell=* | --format | --format=*)
+      -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
         \command tcenv "$@"
         return
         ;;
@@ -24,11 +24,29 @@ tcenv() {
     \command tcenv "$@" --shell sh
     return
   fi
+  case $- in
+    *x*)
+      # A trace would show the token.
+      { \set +x; } 2>/dev/null
+      __tcenv_apply "$@"
+      \set -- "$?"
+      \set -x
+      return "$1"
+      ;;
+  esac
+  __tcenv_apply "$@"
+}
+
+__tcenv_apply() {
+  # Not as what may have been inherited under this name, which programs would see.
+  \unset -v __tcenv_arg
   __tcenv_arg=$(\command tcenv "$@" --shell sh) || {
     __tcenv_status=$?
     \unset -v __tcenv_arg
     return "$__tcenv_status"
   }
   \eval "$__tcenv_arg"
+  \set -- "$?"
   \unset -v __tcenv_arg
+  return "$1"
 }

@@ -1,14 +1,17 @@
-# tcenv for tcsh: the alias that applies login, env and logout to this shell, and the prompt hook. An alias holds one line, so
-# the work is done by files beside this one; @SHELL_FILES@ is their folder.
+# tcenv for tcsh. What `tcenv init tcsh` prints is one line, which tells this folder and where the stores keep their files and
+# sources this: a start-up file may evaluate it or keep it. An alias holds one line, so the work is done by files beside this one.
+unsetenv __tcenv_*
 
 # --- function
-alias tcenv 'set __tcenv_words = (\!*); source @SHELL_FILES@/function.tcsh'
+alias tcenv 'set __tcenv_words = (\!*); source $__tcenv_shell:q/function.tcsh'
 
 # --- hook
 # tcsh can neither read a file nor the clock without a process: the hook goes by the time at which the session's file changed,
 # and says nothing about the end of a session.
-if ( ! $?__tcenv_hooked ) then
+if ( $__tcenv_hook && ! $?__tcenv_hooked ) then
     set __tcenv_hooked
+    set __tcenv_seen = '' __tcenv_token = '' __tcenv_changed = '' __tcenv_kept = 0 __tcenv_xdg = ''
+    if ( $?XDG_RUNTIME_DIR ) set __tcenv_xdg = $XDG_RUNTIME_DIR:q
     set __tcenv_precmd = "`alias precmd`"
-    alias precmd "source @SHELL_FILES@/hook.tcsh; $__tcenv_precmd:q"
+    alias precmd 'source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
 endif

@@ -1,10 +1,10 @@
-# tcenv for xonsh: the alias that applies login, env and logout to this shell, and the prompt hook.
+# tcenv for xonsh: the alias that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
 def _tcenv(args, stdin=None, stdout=None, stderr=None):
     import subprocess
-    applies = bool(args) and args[0] in ("login", "env", "logout") and not any(
-        word in ("-h", "--help") or word.startswith(("--shell", "--format")) for word in args
+    applies = bool(args) and args[0] in ("login", "signin", "env", "logout") and not any(
+        word in ("-h", "--help", "--csh", "--check") or word.startswith(("--shell", "--format")) for word in args
     )
     environ = __xonsh__.env.detype()
     if not applies:
@@ -18,58 +18,91 @@ def _tcenv(args, stdin=None, stdout=None, stderr=None):
 aliases["tcenv"] = _tcenv
 
 # --- hook
-def _tcenv_hook(state={}, **_):
+def _tcenv_read(folder, profile):
+    """What the session's file says, by key; None where there is no file, nothing where it is not one that tcenv has written."""
     import os
+    import stat
+
+    me = os.geteuid() if hasattr(os, "geteuid") else None
+    path = os.path.join(folder, profile + ".session")
+    try:
+        status = os.lstat(folder)
+        if not stat.S_ISDIR(status.st_mode) or me not in (None, status.st_uid):
+            return {}
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        except FileNotFoundError:
+            return None
+        with open(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or me not in (None, status.st_uid):
+                return {}
+            lines = file.read(1 << 20).decode("ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    fields = dict(line.partition("=")[::2] for line in reversed(lines))
+    whole = fields.get("END") == "tcenv-session-1" and fields.get("TCENV_PROFILE") == profile
+    times = all(fields.get(key, "").isdecimal() and len(fields[key]) < 16 for key in ("TCENV_EXPIRES", "RENEW"))
+    return fields if whole and times else {}
+
+
+def _tcenv_hook(state={"xdg": str(__xonsh__.env.get("XDG_RUNTIME_DIR") or "")}, **_):
+    import re
     import sys
     import time
 
     env = __xonsh__.env
     names = (
         "TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE",
-        "TCENV_PROFILE", "TCENV_EXPIRES",
+        "TCENV_PROFILE", "TCENV_EXPIRES", "TCENV_LOADED",
     )
-    value = {name: str(env.get(name) or "") for name in names}
-    profile, token = value["TCENV_PROFILE"], value["TASKCLUSTER_ACCESS_TOKEN"]
-    if not profile or not token:
+    value = {name: str(env.get(name) or "") for name in (*names, "TCENV_STORE", "XDG_RUNTIME_DIR")}
+    profile, token, (root, *before) = value["TCENV_PROFILE"], value["TASKCLUSTER_ACCESS_TOKEN"], value["TCENV_LOADED"].split(" ")
+    if not token or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}", profile):
+        return
+    if root and root != value["TASKCLUSTER_ROOT_URL"]:
         return
 
     def unload(why):
         print(f"tcenv: {profile}: {why}; tcenv login signs in again", file=sys.stderr)
         for name in names:
             env.pop(name, None)
-        state.clear()
+        if before and re.fullmatch(r"[A-Za-z0-9:/._~%@+\[\]-]{2,}", before[-1]):
+            env["TASKCLUSTER_ROOT_URL"] = before[-1]
+        state.pop("seen", None)
 
-    if state.get("seen") != (profile, value["TCENV_EXPIRES"]):
+    seen = (profile, value["TCENV_EXPIRES"], value["TCENV_LOADED"])
+    if state.get("seen") != seen:
         # Loaded since the last prompt, or inherited.
-        state.clear()
-        state.update(seen=(profile, value["TCENV_EXPIRES"]), token=token)
-    if not value["TASKCLUSTER_CERTIFICATE"]:
-        path = os.path.join(str(env.get("XDG_RUNTIME_DIR") or ""), "tcenv", profile + ".session")
-        try:
-            with open(path, encoding="ascii") as file:
-                lines = file.read().splitlines()
-        except (OSError, UnicodeDecodeError):
-            if state.get("tracked") and state["token"] == token:
+        state.update(seen=seen, token=token, kept=bool(root) and "-" not in before, renew=None, reminded=False)
+    store = value["TCENV_STORE"] or @STORE@
+    folder = @FILES@ if store == "file" else ""
+    if store in ("auto", "runtime") and value["XDG_RUNTIME_DIR"] == state["xdg"]:
+        folder = @RUNTIME@
+    end = int(value["TCENV_EXPIRES"]) if re.fullmatch(r"[1-9][0-9]{0,14}", value["TCENV_EXPIRES"]) else 0
+    if folder and not value["TASKCLUSTER_CERTIFICATE"]:
+        fields = _tcenv_read(folder, profile)
+        if fields is None:
+            if state["kept"] and state["token"] == token and not 0 < end <= time.time():
                 unload("signed out elsewhere")
                 return
-            lines = []
-        fields = dict(line.partition("=")[::2] for line in reversed(lines))
-        if fields.get("END") == "tcenv-session-1" and fields.get("TASKCLUSTER_ROOT_URL") == value["TASKCLUSTER_ROOT_URL"]:
+        elif fields.get("TASKCLUSTER_ROOT_URL") == value["TASKCLUSTER_ROOT_URL"]:
             if fields["TASKCLUSTER_ACCESS_TOKEN"] == token:
-                state.update(token=token, tracked=True, renew=int(fields["RENEW"]))
+                state.update(token=token, kept=True, renew=int(fields["RENEW"]))
             elif state["token"] == token and int(fields["TCENV_EXPIRES"]) > time.time():
                 for name in ("TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TCENV_EXPIRES"):
                     env[name] = value[name] = fields[name]
-                token = value["TASKCLUSTER_ACCESS_TOKEN"]
+                token, end = fields["TASKCLUSTER_ACCESS_TOKEN"], int(fields["TCENV_EXPIRES"])
                 state.update(
-                    seen=(profile, value["TCENV_EXPIRES"]), token=token, tracked=True, renew=int(fields["RENEW"]), reminded=False
+                    seen=(profile, fields["TCENV_EXPIRES"], value["TCENV_LOADED"]), token=token, kept=True,
+                    renew=int(fields["RENEW"]), reminded=False,
                 )
-    if state["token"] != token or not value["TCENV_EXPIRES"].isdecimal():
+    if state["token"] != token or not end:
         return
-    left = int(value["TCENV_EXPIRES"]) - time.time()
+    left = end - time.time()
     if left <= 0:
         unload("the session has expired")
-    elif time.time() >= state.get("renew", int(value["TCENV_EXPIRES"]) - 600) and not state.get("reminded"):
+    elif time.time() >= (end - 600 if state["renew"] is None else state["renew"]) and not state["reminded"]:
         state["reminded"] = True
         print(f"tcenv: {profile} ends in {int(left // 60)} min; tcenv login --reset renews it", file=sys.stderr)
 

@@ -1,18 +1,21 @@
-# tcenv for zsh: the function that applies login, env and logout to this shell, and the prompt hook.
+# tcenv for zsh: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
+\builtin unset __tcenv_level
 typeset -g __tcenv_level=$ZSH_SUBSHELL
 
 tcenv() {
+  # What has a token at hand is not traced; all of this is as before when the function ends, after Ctrl-C too.
   \builtin emulate -L zsh
+  \builtin setopt noxtrace noverbose
   \builtin local __tcenv_arg __tcenv_text
   case ${1-} in
-    (login|env|logout) ;;
+    (login|signin|env|logout) ;;
     (*) \command tcenv "$@"; \builtin return ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
-      (-h|--help|--shell|--shell=*|--format|--format=*) \command tcenv "$@"; \builtin return ;;
+      (-h|--help|--shell|--shell=*|--format|--format=*|--csh|--check) \command tcenv "$@"; \builtin return ;;
     esac
   done
   if [[ $ZSH_SUBSHELL != "$__tcenv_level" ]]; then
@@ -20,39 +23,50 @@ tcenv() {
     \command tcenv "$@" --shell zsh
     \builtin return
   fi
+  \builtin trap - DEBUG
   __tcenv_text=$(\command tcenv "$@" --shell zsh) || \builtin return
   \builtin eval "$__tcenv_text"
 }
 
 # --- hook
 \builtin zmodload zsh/datetime zsh/system
-# What this shell has loaded, by profile and end; its token; whether its file has been seen; and the two times that matter:
-# from when on to remind of the end, and the end.
-typeset -g __tcenv_seen=${__tcenv_seen-} __tcenv_token=${__tcenv_token-} __tcenv_tracked=${__tcenv_tracked-}
-typeset -gi __tcenv_renew=${__tcenv_renew-0} __tcenv_end=${__tcenv_end-0} __tcenv_fd=0
+# Where the stores keep their files, and which store is in use unless TCENV_STORE says so.
+\builtin unset __tcenv_runtime __tcenv_files __tcenv_store __tcenv_xdg
+typeset -g __tcenv_runtime=@RUNTIME@ __tcenv_files=@FILES@ __tcenv_store=@STORE@ __tcenv_xdg=${XDG_RUNTIME_DIR-}
+# What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
+# been read; and the two times that matter: from when on to remind of the end, and the end. Nothing of it is inherited.
+\builtin unset __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read __tcenv_text \
+  __tcenv_renew __tcenv_end __tcenv_fd
+typeset -g __tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_folder='' __tcenv_kept='' __tcenv_read=''
 typeset -g __tcenv_text=''
+typeset -gi __tcenv_renew=0 __tcenv_end=0 __tcenv_fd=0
 
 # What is done at every prompt keeps away from whatever options could bend, and reads with two system calls: `read` would
-# make one for each character.
+# make one for each character. A pipe in the place of the file would not hold it up.
 __tcenv_hook() {
+  \builtin setopt localoptions noxtrace
   [[ -n ${TCENV_PROFILE-} && -n ${TASKCLUSTER_ACCESS_TOKEN-} ]] || \builtin return 0
-  if [[ "$TCENV_PROFILE:${TCENV_EXPIRES-}" != "$__tcenv_seen" ]]; then
+  if [[ "$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}" != "$__tcenv_seen" ]]; then
     # Loaded since the last prompt, or inherited.
     __tcenv_adopt
   fi
-  if [[ -z ${TASKCLUSTER_CERTIFICATE-} ]]; then
-    if [[ -r "${XDG_RUNTIME_DIR-}/tcenv/$TCENV_PROFILE.session" ]] &&
-      \builtin sysopen -r -o cloexec -u __tcenv_fd "$XDG_RUNTIME_DIR/tcenv/$TCENV_PROFILE.session"; then
+  [[ -n "$__tcenv_profile" && "${TASKCLUSTER_ROOT_URL-}" == "$__tcenv_root" ]] || \builtin return 0
+  if [[ -n "$__tcenv_folder" && -z ${TASKCLUSTER_CERTIFICATE-} && -O "$__tcenv_folder" && ! -L "$__tcenv_folder" ]]; then
+    if [[ -f "$__tcenv_folder/$__tcenv_profile.session" && -O "$__tcenv_folder/$__tcenv_profile.session" &&
+      -r "$__tcenv_folder/$__tcenv_profile.session" ]] &&
+      \builtin sysopen -r -o cloexec,nofollow,nonblock -u __tcenv_fd "$__tcenv_folder/$__tcenv_profile.session" 2>/dev/null; then
       __tcenv_text=''
       \builtin sysread -i $__tcenv_fd -s 128 __tcenv_text
       \builtin exec {__tcenv_fd}<&-
       if [[ "$__tcenv_text" == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"$'\n'* ]]; then
-        __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
-        [[ -n $__tcenv_tracked ]] || __tcenv_load
+        __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_kept=1
+        [[ -n $__tcenv_read ]] || __tcenv_load
       elif [[ "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_load
       fi
-    elif [[ -n $__tcenv_tracked && "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
+    elif [[ -n $__tcenv_kept && "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" &&
+      ! -e "$__tcenv_folder/$__tcenv_profile.session" && ! -L "$__tcenv_folder/$__tcenv_profile.session" ]] &&
+      (( __tcenv_end == 0 || EPOCHSECONDS < __tcenv_end )); then
       __tcenv_unload 'signed out elsewhere'
       \builtin return 0
     fi
@@ -61,7 +75,7 @@ __tcenv_hook() {
     if (( EPOCHSECONDS >= __tcenv_end )); then
       __tcenv_unload 'the session has expired'
     else
-      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$TCENV_PROFILE" \
+      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$__tcenv_profile" \
         $(( (__tcenv_end - EPOCHSECONDS) / 60 )) >&2
       __tcenv_renew=$__tcenv_end
     fi
@@ -69,46 +83,75 @@ __tcenv_hook() {
   \builtin return 0
 }
 
+# Note what is loaded, if it is what tcenv could have loaded: whoever set these variables is not known.
 __tcenv_adopt() {
   \builtin emulate -L zsh
-  __tcenv_seen=$TCENV_PROFILE:${TCENV_EXPIRES-}
-  __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_tracked='' __tcenv_end=0
-  if [[ ${TCENV_EXPIRES-} == <-> ]]; then
-    __tcenv_end=$TCENV_EXPIRES __tcenv_renew=$(( TCENV_EXPIRES - 600 ))
-  fi
+  __tcenv_seen="$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}"
+  __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
+  __tcenv_profile='' __tcenv_folder='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
+  case $TCENV_PROFILE in
+    ([^A-Za-z0-9]*|*[^A-Za-z0-9._@-]*) \builtin return 0 ;;
+  esac
+  (( ${#TCENV_PROFILE} <= 128 )) || \builtin return 0
+  __tcenv_profile=$TCENV_PROFILE
+  __tcenv_root=${TCENV_LOADED:-${TASKCLUSTER_ROOT_URL-}}
+  __tcenv_root=${__tcenv_root%% *}
+  case ${TCENV_LOADED-} in
+    (''|*' -'|*' - '*) ;;
+    (*) __tcenv_kept=1 ;;
+  esac
+  case ${TCENV_EXPIRES-} in
+    (''|0*|*[^0-9]*|????????????????*) ;;
+    (*) __tcenv_end=$TCENV_EXPIRES __tcenv_renew=$(( TCENV_EXPIRES - 600 )) ;;
+  esac
+  case ${TCENV_STORE:-$__tcenv_store} in
+    (auto|runtime) [[ "${XDG_RUNTIME_DIR-}" != "$__tcenv_xdg" ]] || __tcenv_folder=$__tcenv_runtime ;;
+    (file) __tcenv_folder=$__tcenv_files ;;
+  esac
 }
 
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
 __tcenv_load() {
   \builtin emulate -L zsh
-  \builtin local file=$XDG_RUNTIME_DIR/tcenv/$TCENV_PROFILE.session now=$EPOCHSECONDS
-  \builtin local key value root client token profile expires renew end
-  while IFS='=' \builtin read -r key value; do
-    case $key in
-      (TASKCLUSTER_ROOT_URL) root=$value ;;
-      (TASKCLUSTER_CLIENT_ID) client=$value ;;
-      (TASKCLUSTER_ACCESS_TOKEN) token=$value ;;
-      (TCENV_PROFILE) profile=$value ;;
-      (TCENV_EXPIRES) expires=$value ;;
-      (RENEW) renew=$value ;;
-      (END) end=$value ;;
+  \builtin local __tcenv_key __tcenv_value __tcenv_url __tcenv_client __tcenv_new __tcenv_name __tcenv_expires __tcenv_soon \
+    __tcenv_last
+  while IFS='=' \builtin read -r __tcenv_key __tcenv_value; do
+    case $__tcenv_key in
+      (TASKCLUSTER_ROOT_URL) __tcenv_url=$__tcenv_value ;;
+      (TASKCLUSTER_CLIENT_ID) __tcenv_client=$__tcenv_value ;;
+      (TASKCLUSTER_ACCESS_TOKEN) __tcenv_new=$__tcenv_value ;;
+      (TCENV_PROFILE) __tcenv_name=$__tcenv_value ;;
+      (TCENV_EXPIRES) __tcenv_expires=$__tcenv_value ;;
+      (RENEW) __tcenv_soon=$__tcenv_value ;;
+      (END) __tcenv_last=$__tcenv_value ;;
     esac
-  done 2>/dev/null <$file
-  [[ $end == tcenv-session-1 && $profile == "$TCENV_PROFILE" && $root == "${TASKCLUSTER_ROOT_URL-}" &&
-    $expires == <-> && $renew == <-> ]] || \builtin return 0
-  __tcenv_tracked=1
-  (( now < expires )) || \builtin return 0
-  \builtin export TASKCLUSTER_CLIENT_ID=$client TASKCLUSTER_ACCESS_TOKEN=$token TCENV_EXPIRES=$expires
+  done 2>/dev/null <"$__tcenv_folder/$__tcenv_profile.session"
+  [[ $__tcenv_last == tcenv-session-1 && $__tcenv_name == "$__tcenv_profile" && $__tcenv_url == "$__tcenv_root" ]] ||
+    \builtin return 0
+  case $__tcenv_expires:$__tcenv_soon in
+    (0*|*:0*|*[^0-9:]*|:*|*:|????????????????*:*|*:????????????????*) \builtin return 0 ;;
+  esac
+  __tcenv_read=1 __tcenv_kept=1
+  (( EPOCHSECONDS < __tcenv_expires )) || \builtin return 0
+  \builtin export TASKCLUSTER_CLIENT_ID=$__tcenv_client TASKCLUSTER_ACCESS_TOKEN=$__tcenv_new TCENV_EXPIRES=$__tcenv_expires
   \builtin unset TASKCLUSTER_CERTIFICATE
-  __tcenv_token=$token __tcenv_renew=$renew __tcenv_end=$expires __tcenv_seen=$profile:$expires
+  __tcenv_token=$__tcenv_new __tcenv_renew=$__tcenv_soon __tcenv_end=$__tcenv_expires
+  __tcenv_seen="$TCENV_PROFILE $TCENV_EXPIRES ${TCENV_STORE-} ${TCENV_LOADED-}"
 }
 
+# Take away what was loaded; the root URL becomes what it was before that.
 __tcenv_unload() {
   \builtin emulate -L zsh
-  \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$TCENV_PROFILE" "$1" >&2
+  \builtin local __tcenv_before=''
+  \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$__tcenv_profile" "$1" >&2
+  [[ ${TCENV_LOADED-} == *' '* ]] && __tcenv_before=${TCENV_LOADED##* }
   \builtin unset TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
-    TCENV_PROFILE TCENV_EXPIRES
-  __tcenv_token='' __tcenv_tracked='' __tcenv_seen='' __tcenv_end=0
+    TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+  case $__tcenv_before in
+    (''|-|*[^]A-Za-z0-9:/._~%@+[-]*) ;;
+    (*) \builtin export TASKCLUSTER_ROOT_URL=$__tcenv_before ;;
+  esac
+  __tcenv_token='' __tcenv_profile='' __tcenv_seen='' __tcenv_kept='' __tcenv_end=0
 }
 
 typeset -ga precmd_functions

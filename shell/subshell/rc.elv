@@ -9,4 +9,7 @@ if (has-env __TCENV_LOAD) {
   unset-env __TCENV_LOAD
 }
 var tcenv-own-prompt = $edit:prompt
-set edit:prompt = { put '(tcenv:'$E:TCENV_SUBSHELL') '; $tcenv-own-prompt }
+set edit:prompt = {
+  if (eq $E:TCENV_PROFILE '') { put '(tcenv) ' } else { put '(tcenv:'$E:TCENV_PROFILE') ' }
+  $tcenv-own-prompt
+}

@@ -1,7 +1,10 @@
 # What `tcenv shell` has fish do after the user's own configuration: the session, and the mark in the prompt.
 if set -q __TCENV_LOAD
+    # A trace would show the token.
+    set -l fish_trace
     echo $__TCENV_LOAD | source
     set -e __TCENV_LOAD
+    set -e fish_trace
 end
 function __tcenv_status
     return $argv[1]
@@ -13,7 +16,8 @@ if not functions -q __tcenv_own_prompt
     functions -c fish_prompt __tcenv_own_prompt
     function fish_prompt
         set -l code $status
-        echo -n "(tcenv:$TCENV_SUBSHELL) "
+        set -l profile (string match -r '^[A-Za-z0-9._@-]+\z' -- "$TCENV_PROFILE")
+        echo -n "(tcenv"(string replace -r '^' : -- $profile)") "
         # The user's prompt may show the status of the last command.
         __tcenv_status $code
         __tcenv_own_prompt

@@ -4,5 +4,6 @@ hide-env __TCENV_LOAD
 let tcenv_own_prompt = ($env.PROMPT_COMMAND? | default {|| $env.PWD })
 $env.PROMPT_COMMAND = {||
     let own = (if ($tcenv_own_prompt | describe) == "closure" { do $tcenv_own_prompt } else { $tcenv_own_prompt })
-    $"\(tcenv:($env.TCENV_SUBSHELL)) ($own)"
+    let profile = ($env.TCENV_PROFILE? | default "")
+    $"\(tcenv(if ($profile | is-empty) { '' } else { $':($profile)' })) ($own)"
 }

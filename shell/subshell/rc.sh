@@ -15,6 +15,23 @@ for __tcenv_file in "${ENV-}" "${__TCENV_OWN-}"; do
   fi
 done
 unset -v __tcenv_file __TCENV_OWN
-eval "${__TCENV_LOAD-}"
-unset -v __TCENV_LOAD
-PS1="(tcenv:$TCENV_SUBSHELL) ${PS1-\$ }"
+# A trace would show the token.
+case $- in
+  *x*)
+    { set +x; } 2>/dev/null
+    eval "${__TCENV_LOAD-}"
+    unset -v __TCENV_LOAD
+    set -x
+    ;;
+  *)
+    eval "${__TCENV_LOAD-}"
+    unset -v __TCENV_LOAD
+    ;;
+esac
+# These shells expand variables in the prompt, and not what they hold.
+# shellcheck disable=SC2016
+case ${PS1-\$ } in
+  # The prompt hook goes first: it may change what is loaded.
+  '${ __tcenv_hook; }'*) PS1='${ __tcenv_hook; }(tcenv${TCENV_PROFILE:+:$TCENV_PROFILE}) '${PS1#*\}} ;;
+  *) PS1='(tcenv${TCENV_PROFILE:+:$TCENV_PROFILE}) '"${PS1-\$ }" ;;
+esac

@@ -5,7 +5,10 @@ _tcenv_own_prompt = $PROMPT
 
 def _tcenv_prompt():
     own = _tcenv_own_prompt() if callable(_tcenv_own_prompt) else _tcenv_own_prompt
-    return "(tcenv:" + __xonsh__.env.get("TCENV_SUBSHELL", "") + ") " + own
+    # A prompt is expanded: what is no profile's name does not come in.
+    profile = str(__xonsh__.env.get("TCENV_PROFILE") or "")
+    known = profile and all(part.isalnum() or part in "._@-" for part in profile)
+    return (f"(tcenv:{profile}) " if known else "(tcenv) ") + own
 
 
 $PROMPT = _tcenv_prompt
