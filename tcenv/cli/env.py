@@ -9,7 +9,7 @@ from tcenv.cli.hotpath import write_out
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions.session import Session
-from tcenv.sessions.stores import load_session, open_store
+from tcenv.sessions.stores import in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.shells import formats
 
@@ -35,7 +35,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
         change = temporary.loading(session, tuple(scopes), term)
     else:
-        change = session.variables()
+        # What is not a shell has nothing to go back to.
+        change = session.variables(None if form is None else {}, kept=in_files(open_store(profiles.store_name())))
     if form is None:
         print_change(change, shell)
     else:

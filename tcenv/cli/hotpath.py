@@ -103,7 +103,7 @@ def _print_statements(fields: dict[str, str], shell: str | None) -> None:
         from tcenv.shells.detect import detect_shell
 
         name = detect_shell()
-    text = dialect(name).statements(environment.loading(fields))
+    text = dialect(name).statements(environment.loading(fields, os.environ))
     write_out(text.encode())
 
 
@@ -123,4 +123,4 @@ def _exec(arguments: list[str]) -> int | None:
     fields = _live_session(before[0] if before else None, for_signing_in=True)
     from tcenv.shells.process import replace_process
 
-    replace_process(command, environment.applied(environment.loading(fields), os.environ))
+    replace_process(command, environment.applied(environment.loading(fields, os.environ), os.environ))

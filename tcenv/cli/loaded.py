@@ -8,7 +8,7 @@ from tcenv.cli.env import live_session
 from tcenv.cli.login import resolve_to_open
 from tcenv.cli.waiting import Waiting
 from tcenv.sessions.session import Session
-from tcenv.sessions.stores import load_session, open_store
+from tcenv.sessions.stores import in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
 
@@ -36,4 +36,4 @@ def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[S
         from tcenv.sessions import temporary
 
         return session, temporary.loading(session, scopes, term)
-    return session, session.variables()
+    return session, session.variables(kept=in_files(open_store(profiles.store_name())))

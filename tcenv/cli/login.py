@@ -6,7 +6,7 @@ from typing import Any
 
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.cli.waiting import Waiting
-from tcenv.sessions.stores import open_store
+from tcenv.sessions.stores import in_files, open_store
 from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
 
@@ -22,11 +22,12 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         statements({}, shell)
     display = Waiting(profile)
-    session = ensure_session(profile, open_store(profiles.store_name()), display, reset=reset)
+    store = open_store(profiles.store_name())
+    session = ensure_session(profile, store, display, reset=reset)
     if stdout_is_terminal():
         display.explain(session, f"To load it in this shell: {evaluation_line('login', shell)}")
         return 0
-    print_change(session.variables(), shell)
+    print_change(session.variables(kept=in_files(store)), shell)
     return 0
 
 

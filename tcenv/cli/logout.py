@@ -20,7 +20,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     was to be deleted and could not be: its session is kept then, so that it can be tried again."""
     delete_client, everything = options.get("delete_client", False), options.get("everything", False)
     shell = options.get("shell")
-    change = environment.unloading()
+    change = environment.unloading(os.environ)
     statements(change, shell)
     store = open_store(profiles.store_name())
     names = store.profiles() if everything else [_profile_name(argument)]

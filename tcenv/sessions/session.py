@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
@@ -56,9 +58,10 @@ class Session:
         """Whether `login` would hand this session out again without asking."""
         return (time.time() if now is None else now) < self.renew
 
-    def variables(self) -> dict[str, str | None]:
-        """The change to the environment that loads this session."""
-        return environment.loading(self._fields())
+    def variables(self, environ: Mapping[str, str] | None = None, *, kept: bool = True) -> dict[str, str | None]:
+        """The change that loads this session into `environ` (None: this process's); `kept` says whether it is in a store of
+        files, where prompt hooks look for it."""
+        return environment.loading(self._fields(), os.environ if environ is None else environ, kept=kept)
 
     def _fields(self) -> dict[str, str]:
         return {

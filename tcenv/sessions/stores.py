@@ -58,6 +58,11 @@ def open_store(wanted: str = "auto") -> Store:
     return NoStore()
 
 
+def in_files(store: Store) -> bool:
+    """Whether the store keeps its sessions in files, which prompt hooks and direnv's library read."""
+    return store.name in ("runtime", "file")
+
+
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:
     """The session of `profile` on `root_url`, live or expired. A damaged one, or one of another deployment, counts as none
     and is said so. Raises StoreError."""

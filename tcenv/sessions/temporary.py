@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from tcenv.deployment.auth import LONGEST_TEMPORARY, temporary
@@ -36,5 +37,6 @@ def loading(session: Session, scopes: tuple[str, ...], term: str | None) -> dict
             environment.CERTIFICATE: made.certificate or "",
             environment.PROFILE: session.profile,
             environment.EXPIRES: str(expires),
-        }
+        },
+        os.environ,
     )

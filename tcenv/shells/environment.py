@@ -14,19 +14,58 @@ CERTIFICATE = "TASKCLUSTER_CERTIFICATE"
 PROFILE = "TCENV_PROFILE"
 EXPIRES = "TCENV_EXPIRES"
 
-VARIABLES = (ROOT_URL, CLIENT_ID, ACCESS_TOKEN, CERTIFICATE, PROFILE, EXPIRES)
+# The root URL that was loaded; then, a blank apart, `-` where the session is kept in no file that a prompt hook could look for,
+# and what the root URL was before tcenv loaded anything (nothing where there was none).
+LOADED = "TCENV_LOADED"
+
+VARIABLES = (ROOT_URL, CLIENT_ID, ACCESS_TOKEN, CERTIFICATE, PROFILE, EXPIRES, LOADED)
+_UNKEPT = "-"
+# What a root URL may be written with: anything else was none, and is not brought back.
+_OF_URLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._~%@+[]-")
 
 
-def loading(values: Mapping[str, str]) -> dict[str, str | None]:
-    """The change that loads the credentials in `values`, which is keyed by variable.
+def loading(values: Mapping[str, str], environ: Mapping[str, str], *, kept: bool = True) -> dict[str, str | None]:
+    """The change that loads the credentials in `values`, which is keyed by variable, into `environ`; `kept` says whether
+    their session is in a file of the runtime or file store.
 
     A variable without a value is unset: a certificate left over beside permanent credentials makes every call fail."""
-    return {variable: values.get(variable) for variable in VARIABLES}
+    change = {variable: values.get(variable) for variable in VARIABLES}
+    words = (change[ROOT_URL], "" if kept else _UNKEPT, root_url_before(environ))
+    change[LOADED] = " ".join(word for word in words if word)
+    return change
 
 
-def unloading() -> dict[str, str | None]:
-    """The change that removes whatever was loaded."""
-    return dict.fromkeys(VARIABLES)
+def unloading(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """The change that removes what is loaded in `environ`; the root URL becomes what it was before, unless another one has
+    been chosen since."""
+    change: dict[str, str | None] = dict.fromkeys(VARIABLES)
+    loaded = environ.get(LOADED)
+    if loaded and loaded.partition(" ")[0] != environ.get(ROOT_URL, ""):
+        del change[ROOT_URL]
+    else:
+        change[ROOT_URL] = root_url_before(environ) or None
+    return change
+
+
+def root_url_before(environ: Mapping[str, str]) -> str:
+    """What the root URL was before tcenv loaded anything into `environ`; empty where there was none."""
+    here, loaded = environ.get(ROOT_URL, ""), environ.get(LOADED)
+    if loaded:
+        first, *rest = loaded.split(" ")
+        before = here if first != here else rest[-1] if rest and rest[-1] != _UNKEPT else ""
+    else:
+        # A version that did not note it has loaded this one.
+        before = "" if environ.get(PROFILE) and environ.get(EXPIRES) else here
+    return before if before != _UNKEPT and not set(before) - _OF_URLS else ""
+
+
+def loaded_profile(environ: Mapping[str, str]) -> str | None:
+    """The profile that `TCENV_PROFILE` names; None where it names none, or where another root URL has been chosen since that
+    was loaded."""
+    loaded = environ.get(LOADED)
+    if loaded and loaded.partition(" ")[0] != environ.get(ROOT_URL, ""):
+        return None
+    return environ.get(PROFILE) or None
 
 
 def applied(change: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:

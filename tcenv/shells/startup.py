@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
-from tcenv import shipped
+from tcenv import paths, shipped
 from tcenv.errors import UsageError
-from tcenv.shells import canonical
+from tcenv.shells import Unrepresentable, canonical, dialect
 
 # shell -> start-up file, completion file
 _FILES = {
@@ -26,11 +24,15 @@ _FILES = {
 _HOOK = "# --- hook\n"
 # In a completion file: from here on it is for those who do without the start-up text.
 _STANDALONE = "# --- without the start-up text\n"
+_TCSH = (
+    "set __tcenv_shell = @SHELL@; set __tcenv_runtime = @RUNTIME@; set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; "
+    "set __tcenv_hook = @HOOK@; source $__tcenv_shell:q/init.tcsh;\n"
+)
 
 
-def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> str:
-    """What the start-up file of `shell` evaluates. Raises UsageError for a shell that tcenv does not know, or that has no
-    start-up files (cmd)."""
+def startup_text(shell: str, store: str = "auto", *, hook: bool = True, completion: bool = True) -> str:
+    """What the start-up file of `shell` evaluates; `store` is the one in use unless `TCENV_STORE` names another. Raises
+    UsageError for a shell that tcenv does not know, or that has no start-up files (cmd)."""
     name = canonical(shell)
     if name not in _FILES:
         raise UsageError(f"{name} has no start-up file.", f"tcenv init knows: {', '.join(_FILES)}.")
@@ -38,11 +40,41 @@ def startup_text(shell: str, *, hook: bool = True, completion: bool = True) -> s
     text = shipped.read("shell", start)
     if text is None:
         raise UsageError(f"The start-up text of {name} is missing from this installation.", "Install tcenv again.")
-    if "@SHELL_FILES@" in text:
-        text = text.replace("@SHELL_FILES@", shlex.quote(str(shipped.folder("shell"))))
+    if name == "tcsh":
+        # Backquotes give it one line: the rest is read from where it is.
+        hooked = "1" if hook else "0"
+        return _filled(_TCSH.replace("@HOOK@", hooked), name, store)
     if not hook:
         text = text.partition(_HOOK)[0]
     more = shipped.read("completions", complete) if completion and complete else None
     if more:
         more = more.partition(_STANDALONE)[0]
-    return text + (f"\n# --- completion\n{more}" if more else "")
+    return _filled(text, name, store) + (f"\n# --- completion\n{more}" if more else "")
+
+
+def _filled(text: str, shell: str, store: str) -> str:
+    """`text` with the places in it, each in the words of the shell."""
+    quote = dialect(shell).quote
+    places = {
+        "@SHELL@": str(shipped.folder("shell")),
+        "@RUNTIME@": _own(paths.runtime_directory()),
+        "@FILES@": _own(paths.file_store_directory()),
+        "@STORE@": store,
+    }
+    for mark, value in places.items():
+        if mark in text:
+            try:
+                text = text.replace(mark, quote(value))
+            except Unrepresentable:
+                text = text.replace(mark, quote(""))
+    return text
+
+
+def _own(directory: str | None) -> str:
+    """`directory`, which need not be there yet, unless it is open to others: then hooks have nothing to look for in it."""
+    try:
+        if directory is not None:
+            paths.check_directory(directory)
+    except paths.Unsafe:
+        return ""
+    return directory or ""

@@ -50,7 +50,9 @@ def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[l
     files = shipped.folder("shell") / "subshell"
     home = os.path.expanduser("~")
     if shell == "bash":
-        return [program, "--rcfile", str(files / "rc.bash")], {}
+        ours = str(files / "rc.bash")
+        posix = {"ENV": ours, "__TCENV_ENV": environ.get("ENV", "")} if "POSIXLY_CORRECT" in environ else {}
+        return [program, "--rcfile", ours], posix
     if shell == "zsh":
         return [program], {"ZDOTDIR": str(files / "zsh"), "__TCENV_ZDOTDIR": environ.get("ZDOTDIR", "")}
     if shell == "fish":
