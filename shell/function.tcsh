@@ -32,7 +32,9 @@ if ( $__tcenv_applies ) then
     if ( $?__tcenv_verbose ) set verbose
     if ( $?__tcenv_echo ) set echo
     unset __tcenv_echo __tcenv_verbose
-    set status = $__tcenv_status
 else
     \tcenv $__tcenv_words:q
+    set __tcenv_status = $status
 endif
+# Behind the last `endif`, which would take it for its own.
+set status = $__tcenv_status

@@ -57,12 +57,13 @@ __tcenv_untraced() {
 }
 
 # --- hook
-# Where the stores keep their files, and which store is in use unless TCENV_STORE says so.
+# Where the stores keep their files (the first one, as long as XDG_RUNTIME_DIR is what it was), and which store is in use
+# unless TCENV_STORE says so.
 \builtin unset -v __tcenv_runtime __tcenv_files __tcenv_store __tcenv_xdg
 __tcenv_runtime=@RUNTIME@
 __tcenv_files=@FILES@
 __tcenv_store=@STORE@
-__tcenv_xdg=${XDG_RUNTIME_DIR-}
+__tcenv_xdg=@XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; and the two times that matter: from when on to remind of the end, and the end. Nothing of it is inherited.
 \builtin unset -v __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read \

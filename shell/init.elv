@@ -29,7 +29,7 @@ edit:add-var tcenv~ $tcenv~
 var tcenv-runtime = @RUNTIME@
 var tcenv-files = @FILES@
 var tcenv-store = @STORE@
-var tcenv-xdg = $E:XDG_RUNTIME_DIR
+var tcenv-xdg = @XDG@
 # What this shell has loaded; whether its file is to be there; and what its first line said when it was not taken.
 var tcenv-seen = ''
 var tcenv-token = ''

@@ -35,11 +35,12 @@ function tcenv --description 'Taskcluster credentials for this shell'
 end
 
 # --- hook
-# Where the stores keep their files, and which store is in use unless TCENV_STORE says so.
+# Where the stores keep their files (the first one, as long as XDG_RUNTIME_DIR is what it was), and which store is in use
+# unless TCENV_STORE says so.
 set -gu __tcenv_runtime @RUNTIME@
 set -gu __tcenv_files @FILES@
 set -gu __tcenv_store @STORE@
-set -gu __tcenv_xdg "$XDG_RUNTIME_DIR"
+set -gu __tcenv_xdg @XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; whether the end was reminded of; and from when on to speak of the end, as the age of a file: fish tells no time,
 # but it tells how old a file is. Nothing of it is inherited.
@@ -113,7 +114,7 @@ function __tcenv_adopt
         # Where there is no session's file, anything that is seldom touched tells the time.
         set __tcenv_clock (status fish-path)
         test -e "$__tcenv_clock"; or set __tcenv_clock /
-        __tcenv_set_clock (math "$TCENV_EXPIRES - 600")
+        __tcenv_set_clock (math "$TCENV_EXPIRES - 600") $TCENV_EXPIRES
     end
     set -l store "$TCENV_STORE"
     test -n "$store"; or set store "$__tcenv_store"
@@ -126,11 +127,11 @@ function __tcenv_adopt
     return 0
 end
 
-# From the time `renew` on to remind, by the age of the file __tcenv_clock.
-function __tcenv_set_clock --argument-names renew
+# From the time `renew` on to remind, until the time `end`, by the age of the file __tcenv_clock.
+function __tcenv_set_clock --argument-names renew over
     set -l born (path mtime "$__tcenv_clock")
     set __tcenv_old (math "$renew - $born")
-    set __tcenv_dead (math "$TCENV_EXPIRES - $born")
+    set __tcenv_dead (math "$over - $born")
 end
 
 function __tcenv_near_the_end --argument-names age
@@ -174,7 +175,7 @@ function __tcenv_load --argument-names file
         set __tcenv_seen "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED"
     end
     set __tcenv_clock "$file"
-    __tcenv_set_clock $field_RENEW
+    __tcenv_set_clock $field_RENEW $field_TCENV_EXPIRES
 end
 
 # Take away what was loaded; the root URL becomes what it was before that.

@@ -71,12 +71,13 @@ function __tcenv_untraced {
 }
 
 # --- hook
-# Where the stores keep their files, and which store is in use unless TCENV_STORE says so.
+# Where the stores keep their files (the first one, as long as XDG_RUNTIME_DIR is what it was), and which store is in use
+# unless TCENV_STORE says so.
 \unset -v __tcenv_runtime __tcenv_files __tcenv_store __tcenv_xdg
 __tcenv_runtime=@RUNTIME@
 __tcenv_files=@FILES@
 __tcenv_store=@STORE@
-__tcenv_xdg=${XDG_RUNTIME_DIR-}
+__tcenv_xdg=@XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; from when on to remind of the end, the end, and whether that was done. Nothing of it is inherited.
 \unset -v __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read __tcenv_renew \

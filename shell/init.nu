@@ -76,7 +76,7 @@ def --env __tcenv_hook [] {
 # Where the store in use keeps its files.
 def __tcenv_folder [] {
     match ($env.TCENV_STORE? | default "" | if ($in | is-empty) { @STORE@ } else { $in }) {
-        "auto" | "runtime" => (if ($env.XDG_RUNTIME_DIR? | default "") == $env.__TCENV_HOOKED.xdg { @RUNTIME@ } else { "" })
+        "auto" | "runtime" => (if ($env.XDG_RUNTIME_DIR? | default "") == @XDG@ { @RUNTIME@ } else { "" })
         "file" => @FILES@
         _ => ""
     }
@@ -91,8 +91,8 @@ def --env __tcenv_unload [why: string] {
     if $before =~ '^[A-Za-z0-9:/._~%@+\[\]-]{2,}\z' { $env.TASKCLUSTER_ROOT_URL = $before }
 }
 
-if ($env.__TCENV_HOOKED? | describe) !~ '^record' {
-    $env.__TCENV_HOOKED = {xdg: ($env.XDG_RUNTIME_DIR? | default "")}
+if ($env.__TCENV_HOOKED? | describe) != "bool" {
+    $env.__TCENV_HOOKED = true
     hide-env -i __TCENV
     $env.config = ($env.config | upsert hooks.pre_prompt {|config|
         ($config.hooks?.pre_prompt? | default []) ++ [{|| __tcenv_hook }]

@@ -19,7 +19,7 @@ function tcenv {
 $global:__tcenv_runtime = @RUNTIME@
 $global:__tcenv_files = @FILES@
 $global:__tcenv_store = @STORE@
-$global:__tcenv_xdg = "$Env:XDG_RUNTIME_DIR"
+$global:__tcenv_xdg = @XDG@
 $global:__tcenv_seen = ''
 $global:__tcenv_token = ''
 $global:__tcenv_kept = $false

@@ -10,8 +10,7 @@ alias tcenv 'set __tcenv_words = (\!*); source $__tcenv_shell:q/function.tcsh'
 # and says nothing about the end of a session.
 if ( $__tcenv_hook && ! $?__tcenv_hooked ) then
     set __tcenv_hooked
-    set __tcenv_seen = '' __tcenv_token = '' __tcenv_changed = '' __tcenv_kept = 0 __tcenv_xdg = ''
-    if ( $?XDG_RUNTIME_DIR ) set __tcenv_xdg = $XDG_RUNTIME_DIR:q
+    set __tcenv_seen = '' __tcenv_token = '' __tcenv_changed = '' __tcenv_kept = 0
     set __tcenv_precmd = "`alias precmd`"
     alias precmd 'source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
 endif

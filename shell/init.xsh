@@ -46,7 +46,7 @@ def _tcenv_read(folder, profile):
     return fields if whole and times else {}
 
 
-def _tcenv_hook(state={"xdg": str(__xonsh__.env.get("XDG_RUNTIME_DIR") or "")}, **_):
+def _tcenv_hook(state={}, **_):
     import re
     import sys
     import time
@@ -57,7 +57,10 @@ def _tcenv_hook(state={"xdg": str(__xonsh__.env.get("XDG_RUNTIME_DIR") or "")}, 
         "TCENV_PROFILE", "TCENV_EXPIRES", "TCENV_LOADED",
     )
     value = {name: str(env.get(name) or "") for name in (*names, "TCENV_STORE", "XDG_RUNTIME_DIR")}
-    profile, token, (root, *before) = value["TCENV_PROFILE"], value["TASKCLUSTER_ACCESS_TOKEN"], value["TCENV_LOADED"].split(" ")
+    profile = value["TCENV_PROFILE"]
+    token = value["TASKCLUSTER_ACCESS_TOKEN"]
+    words = value["TCENV_LOADED"].split(" ")
+    root = words[0]
     if not token or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}", profile):
         return
     if root and root != value["TASKCLUSTER_ROOT_URL"]:
@@ -67,17 +70,17 @@ def _tcenv_hook(state={"xdg": str(__xonsh__.env.get("XDG_RUNTIME_DIR") or "")}, 
         print(f"tcenv: {profile}: {why}; tcenv login signs in again", file=sys.stderr)
         for name in names:
             env.pop(name, None)
-        if before and re.fullmatch(r"[A-Za-z0-9:/._~%@+\[\]-]{2,}", before[-1]):
-            env["TASKCLUSTER_ROOT_URL"] = before[-1]
+        if len(words) > 1 and re.fullmatch(r"[A-Za-z0-9:/._~%@+\[\]-]{2,}", words[-1]):
+            env["TASKCLUSTER_ROOT_URL"] = words[-1]
         state.pop("seen", None)
 
     seen = (profile, value["TCENV_EXPIRES"], value["TCENV_LOADED"])
     if state.get("seen") != seen:
         # Loaded since the last prompt, or inherited.
-        state.update(seen=seen, token=token, kept=bool(root) and "-" not in before, renew=None, reminded=False)
+        state.update(seen=seen, token=token, kept=bool(root) and "-" not in words[1:], renew=None, reminded=False)
     store = value["TCENV_STORE"] or @STORE@
     folder = @FILES@ if store == "file" else ""
-    if store in ("auto", "runtime") and value["XDG_RUNTIME_DIR"] == state["xdg"]:
+    if store in ("auto", "runtime") and value["XDG_RUNTIME_DIR"] == @XDG@:
         folder = @RUNTIME@
     end = int(value["TCENV_EXPIRES"]) if re.fullmatch(r"[1-9][0-9]{0,14}", value["TCENV_EXPIRES"]) else 0
     if folder and not value["TASKCLUSTER_CERTIFICATE"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tcenv import paths, shipped
 from tcenv.errors import UsageError
 from tcenv.shells import Unrepresentable, canonical, dialect
@@ -26,7 +28,7 @@ _HOOK = "# --- hook\n"
 _STANDALONE = "# --- without the start-up text\n"
 _TCSH = (
     "set __tcenv_shell = @SHELL@; set __tcenv_runtime = @RUNTIME@; set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; "
-    "set __tcenv_hook = @HOOK@; source $__tcenv_shell:q/init.tcsh;\n"
+    "set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; source $__tcenv_shell:q/init.tcsh;\n"
 )
 
 
@@ -60,13 +62,17 @@ def _filled(text: str, shell: str, store: str) -> str:
         "@RUNTIME@": _own(paths.runtime_directory()),
         "@FILES@": _own(paths.file_store_directory()),
         "@STORE@": store,
+        # The runtime store's place is known as long as this stays what it was.
+        "@XDG@": os.environ.get("XDG_RUNTIME_DIR", ""),
     }
+    # A value may read like a mark; none holds a NUL.
+    for mark in places:
+        text = text.replace(mark, f"\0{mark}\0")
     for mark, value in places.items():
-        if mark in text:
-            try:
-                text = text.replace(mark, quote(value))
-            except Unrepresentable:
-                text = text.replace(mark, quote(""))
+        try:
+            text = text.replace(f"\0{mark}\0", quote(value))
+        except Unrepresentable:
+            text = text.replace(f"\0{mark}\0", quote(""))
     return text
 
 

@@ -85,6 +85,12 @@ def loaded(env: dict[str, str]) -> dict[str, str | None]:
     return {name: env.get(name) for name in VARIABLES}
 
 
+def unloaded(env: dict[str, str], before: dict[str, str]) -> bool:
+    """Whether nothing of tcenv's is left, and the root URL is what it was before."""
+    left = {name: env[name] for name in (*VARIABLES, "TCENV_LOADED") if env.get(name)}
+    return left == {"TASKCLUSTER_ROOT_URL": before["TASKCLUSTER_ROOT_URL"]}
+
+
 @pytest.mark.parametrize("shell", PROGRAMS)
 def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment)
@@ -114,7 +120,7 @@ def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) ->
         terminal.keys("Enter")
         terminal.wait_for("signed out elsewhere")
         terminal.keys("Enter")
-        assert not [value for value in loaded(terminal.environment(caret)).values() if value]
+        assert unloaded(terminal.environment(caret), env)
         assert terminal.screen().count("signed out elsewhere") == 1
 
 
@@ -146,7 +152,7 @@ def test_the_end_is_announced_once_and_then_unloads(shell: str, deployment: Sand
         terminal.keys("Enter")
         terminal.wait_for("has expired")
         terminal.keys("Enter")
-        assert not [value for value in loaded(terminal.environment(caret)).values() if value]
+        assert unloaded(terminal.environment(caret), env)
         assert terminal.screen().count("has expired") == 1
 
 
