@@ -49,6 +49,22 @@ def test_bash(line: str, expected: set[str]) -> None:
     assert all(word.startswith(line.split()[-1]) for word in done.stdout.split())
 
 
+def test_a_files_name_is_no_command_to_bash(tmp_path: Path, home: Path) -> None:
+    """A name that somebody has given to a file in the current directory is completed as a name, and Enter runs nothing of it."""
+    (home / "x$(touch owned)y").write_text("")
+    rc = tmp_path / "rc"
+    rc.write_text(f". {FOLDER}/tcenv.bash\nPS1='> '\n")
+    for expanding in ("tcenv exec -- cat x", "tcenv exec -- cat ./x", "tcenv login '$(touch owned)"):
+        with Terminal([need("bash"), "--noprofile", "--rcfile", str(rc)], environ(), tmp_path) as terminal:
+            terminal.wait_for(">")
+            terminal.keys(*expanding.replace(" ", "\0 \0").split("\0"), "Tab")
+            terminal.keys("Tab", "Enter")
+            terminal.type("")
+            terminal.type("echo do''ne")
+            terminal.wait(lambda: "done" in terminal.screen() or "> echo" in terminal.screen(), "the prompt")
+        assert not (home / "owned").exists(), expanding
+
+
 @pytest.mark.parametrize(("line", "expected"), [*CASES, ("tcenv exec -- mkdi", {"mkdir"})])
 def test_fish(line: str, expected: set[str]) -> None:
     script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
