@@ -108,7 +108,7 @@ def _readable(text: str) -> str:
     """The beginning of what a person would read on a page, or in an error of the API."""
     with suppress(ValueError, TypeError, KeyError):
         return str(json.loads(text)["message"]).splitlines()[0]
-    visible = re.sub(r"<(script|style|title)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
+    visible = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
     words = " ".join("".join(c if c.isprintable() else " " for c in unescape(visible)).split())
     return words if len(words) <= _LONGEST_SAID else f"{words[:_LONGEST_SAID]}…"
 
@@ -143,7 +143,10 @@ def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any
     )
     if answer.status != 200:
         raise NotApproved(_told(answer.text) or f"the page got status {answer.status}")
-    told: dict[str, Any] = json.loads(answer.text)
+    try:
+        told: dict[str, Any] = json.loads(answer.text)
+    except ValueError:
+        raise NotApproved(f"the page's answer cannot be read: {_readable(answer.text)!r}") from None
     return told
 
 

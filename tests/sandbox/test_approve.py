@@ -81,6 +81,51 @@ def test_it_waits_until_the_page_knows_the_user() -> None:
         assert tc.clients[f"{USER}/tcenv"].scopes
 
 
+def test_it_says_what_went_wrong_elsewhere() -> None:
+    with Sandbox() as tc, callback() as told:
+        url = sign_in_url(tc.root_url, told.url)
+        assert "status 414" in approve(url + "&x=" + "y" * 8200)[2]
+        assert "no sign-in form at that address (status 200, 'Sandbox" in approve(tc.root_url)[2]
+        assert "Client not found" in approve(f"{tc.root_url}/auth/clients/nobody")[2]
+        for fault, said in (("not-http", "no answer of HTTP"), ("unavailable", "status 503"), ("text", "It works!")):
+            tc.fail(fault, path="/auth/clients/create")
+            status, out, err = approve(url)
+            assert (status, out) == (1, "")
+            assert err.startswith("not approved: ")
+            assert said in err
+            tc.heal()
+        tc.fail("html", path="/sandbox/create")
+        assert approve(url) == (1, "", "not approved: the page's answer cannot be read: 'Taskcluster'\n")
+        assert approve("http://localhost:1/auth/clients/create")[2] == "not approved: nothing listens on port 1\n"
+    with Sandbox() as other:
+        # A program that waits, and says no.
+        status, _, err = approve(sign_in_url(other.root_url, f"{other.root_url}/not-there"))
+        assert status == 1
+        assert "approved, but the program that waits answered with status 404: " in err
+        assert "Not Found" in err
+
+
+def test_it_signs_in_first_and_changes_what_it_is_told_to() -> None:
+    with Sandbox(user=USER, signed_in=False) as tc, callback() as told:
+        url = sign_in_url(tc.root_url, told.url)
+        assert approve("--expires", "2031-02-03T04:05:06Z", "--keep", url) == (0, "", "")
+        client = tc.clients[f"{USER}/tcenv"]
+        assert (client.delete_on_expiration, client.expires) == (False, 1927857906.0)
+        assert "date-time" in approve("--expires", "tomorrow", url)[2]
+
+
+def test_it_meets_not_found_where_a_page_does_not_know_the_user() -> None:
+    with Sandbox(user=USER, public=False, user_scopes=[f"auth:create-client:{USER}/*"]) as tc, callback() as told:
+        url = sign_in_url(tc.root_url, told.url, scope=["a"])
+        assert approve(url) == (1, "", "not approved: Not Found\n")
+        status, _, err = approve("--rename", f"{USER}/x", url)
+        assert (status, "missing the following scopes" in err) == (1, True)
+    with Sandbox(user=USER) as tc, callback() as told:
+        tc.clock_offset = 3600
+        assert approve(sign_in_url(tc.root_url, told.url)) == (1, "", "not approved: Not Found\n")
+        assert approve("--rename", f"{USER}/x", sign_in_url(tc.root_url, told.url))[2] == "not approved: Not Found\n"
+
+
 def test_it_goes_nowhere_but_to_loopback() -> None:
     for url in ("http://192.0.2.1/auth/clients/create", "https://localhost/", "file:///etc/passwd"):
         status, _, err = approve(url)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 import taskcluster
@@ -232,6 +233,115 @@ class TestBothPages:
             page.get_by_role("button", name="Save Client").click()
             arrived(page)
             assert tc.clients[NAME].scopes == [scope for scope in tc.user_scopes if scope.startswith("queue:")]
+
+
+class TestWhoTheUserIs:
+    def test_somebody_who_has_not_signed_in_sees_a_dialog_before_the_form(self, page: Page, waiting: Callback) -> None:
+        with Sandbox(user=USER, signed_in=False) as tc:
+            page.goto(sign_in_url(tc.root_url, waiting.url))
+            expect(page.get_by_role("dialog")).to_contain_text("not signed in")
+            assert page.get_by_label("Client ID").count() == 0
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_label("Client ID")).to_have_value(NAME)
+            page.get_by_role("button", name="Save Client").click()
+            arrived(page)
+            assert tc.signed_in
+            page.goto(sign_in_url(tc.root_url, waiting.url))
+            assert page.get_by_role("dialog").count() == 0
+
+    @pytest.mark.parametrize("variant", ["create", "new"])
+    def test_where_their_scopes_cannot_be_read_there_is_no_client_id_and_the_whole_one_has_to_be_typed(
+        self, page: Page, waiting: Callback, variant: str
+    ) -> None:
+        with Sandbox(user=USER, public=False, user_scopes=[f"auth:create-client:{USER}/*", "queue:*"]) as tc:
+            page.goto(sign_in_url(tc.root_url, waiting.url, variant, scope=["queue:x"]))
+            field = page.get_by_label("Client ID")
+            expect(field).to_have_value("")
+            page.get_by_role("button", name="Save Client").click()
+            assert error(page) == "Not Found"
+            assert not tc.clients
+            if variant == "create":
+                field.fill(NAME)
+                page.get_by_role("button", name="Save Client").click()
+                arrived(page)
+                assert tc.clients[NAME].scopes == ["queue:x"]
+
+    @pytest.mark.parametrize("ahead", [-3600, 3600])
+    def test_where_the_clock_is_off_nothing_helps(self, tc: Sandbox, page: Page, waiting: Callback, ahead: int) -> None:
+        tc.clock_offset = ahead
+        page.goto(sign_in_url(tc.root_url, waiting.url))
+        field = page.get_by_label("Client ID")
+        expect(field).to_have_value("")
+        page.get_by_role("button", name="Save Client").click()
+        assert error(page) == "Not Found"
+        field.fill(NAME)
+        page.get_by_role("button", name="Save Client").click()
+        assert error(page) == "Not Found"
+        assert not tc.clients
+        tc.clock_offset = ahead / 6
+        approve(page, sign_in_url(tc.root_url, waiting.url))
+        assert list(tc.clients) == [NAME]
+
+    def test_scopes_that_a_role_adds_are_the_users_too(self, page: Page, waiting: Callback) -> None:
+        roles = {"everybody-here": ["auth:create-client:u/*", "queue:a", "queue:b:*"]}
+        with Sandbox(user="u", user_scopes=["assume:everybody-here"], roles=roles) as tc:
+            approve(page, sign_in_url(tc.root_url, waiting.url))
+            assert tc.clients["u/tcenv"].scopes == ["queue:a", "queue:b:*"]
+
+
+class TestWhatCanBeChanged:
+    def test_the_end(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
+        page.goto(sign_in_url(tc.root_url, waiting.url))
+        page.get_by_label("Expires").fill("2031-02-03T04:05")
+        page.get_by_role("button", name="Save Client").click()
+        arrived(page)
+        assert datetime.fromtimestamp(tc.clients[NAME].expires, UTC) == datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
+
+    def test_whether_it_is_deleted_then(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
+        page.goto(sign_in_url(tc.root_url, waiting.url))
+        assert page.get_by_label("Delete on Expiration").is_checked()
+        page.get_by_label("Delete on Expiration").uncheck()
+        page.get_by_role("button", name="Save Client").click()
+        arrived(page)
+        tc.clients[NAME].expires = tc.now() - 1
+        tc.purge()
+        assert list(tc.clients) == [NAME]
+
+    def test_a_client_that_says_so_stays_as_it_is_when_its_own_page_is_saved(self, tc: Sandbox, page: Page) -> None:
+        tc.create_client(NAME, delete_on_expiration=False)
+        page.goto(f"{tc.root_url}/auth/clients/{quote(NAME, safe='')}")
+        assert not page.get_by_label("Delete on Expiration").is_checked()
+        page.get_by_role("button", name="Save Client").click()
+        expect(page.get_by_role("heading")).to_have_text("Client saved")
+        assert not tc.clients[NAME].delete_on_expiration
+
+
+class TestTheAddress:
+    def test_one_that_is_too_long_ends_at_the_web_server(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
+        def answer(length: int) -> int:
+            url = sign_in_url(tc.root_url, waiting.url)
+            padding = length - len(url.removeprefix(tc.root_url)) - len("&x=")
+            told = page.goto(f"{url}&x={'y' * padding}")
+            assert told is not None
+            return told.status
+
+        assert answer(8177) == 200
+        expect(page.get_by_label("Client ID")).to_have_value(NAME)
+        assert answer(8178) == 414
+        assert page.get_by_role("button").count() == 0
+
+    @pytest.mark.parametrize("width", [320, 360, 1000])
+    def test_the_end_of_a_long_client_id_can_be_seen(self, tc: Sandbox, browser: Browser, width: int) -> None:
+        with fresh_page(browser, width=width) as page:
+            for variant in ("create", "new"):
+                page.goto(
+                    sign_in_url(tc.root_url, "http://localhost:1/", variant, name="tcenv-a-host-with-a-name:staging@2")
+                )
+                field = page.locator("#client-id")
+                shown = field.evaluate("f => [f.scrollHeight - f.clientHeight, f.scrollWidth - f.clientWidth]")
+                assert shown == [0, 0]
+                box = field.bounding_box()
+                assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
 class TestCreate:
