@@ -29,3 +29,18 @@ def moment(seconds: float) -> str:
 
     then, now = time.localtime(seconds), time.localtime()
     return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
+    """`text` behind `first`, broken between words into lines of at most `width` columns, the further ones behind `rest`. A
+    word that is longer than a line stays whole: it is something to copy."""
+    lines: list[str] = []
+    line, room = first, width
+    empty = True
+    for word in text.split(" "):
+        if not empty and len(line) + 1 + len(word) > room:
+            lines.append(line)
+            line, empty = rest, True
+        line += word if empty else f" {word}"
+        empty = False
+    return "\n".join([*lines, line])

@@ -1,55 +1,119 @@
-"""What tcenv says to people: always on stderr, through rich, plain when that is no terminal. Never shows a token, and shows
-nothing from outside before `printable` has been over it."""
+"""What tcenv says to people, in one voice: on stderr, with a mark and colours in a terminal, plain and one line each elsewhere.
+Never shows a token, and shows nothing from outside before `printable` has been over it.
+
+Without rich, whose import takes five times as long as the interpreter: that is for what moves (`waiting`)."""
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from tcenv.text import printable
+from tcenv.text import printable, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tcenv.errors import TcenvError
 
+_STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
+
+
+class Face:
+    """What a stream can show: `terminal`, `colour`, `fancy` (marks beyond ASCII) and `width` (columns; 0: no limit)."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream
+        try:
+            self.terminal = stream is not None and stream.isatty()
+        except ValueError:  # closed
+            self.terminal = False
+        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+        self.colour = self.terminal and not dumb and not os.environ.get("NO_COLOR")
+        self.fancy = self.terminal and not dumb and (getattr(stream, "encoding", "") or "").lower().startswith("utf")
+        self.width = _columns(stream) if self.terminal else 0
+
+    def styled(self, text: str, style: str) -> str:
+        """`text` in a colour or weight, where the stream shows any."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+
+    def line(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
+        """`text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. What has no blank
+        in it (an address, a scope) is never broken."""
+        whole = wrapped(text, self.width, first, rest) if self.width else first + text
+        return (first if shown is None else shown) + whole[len(first) :]
+
+    def write(self, text: str) -> None:
+        """Write a line; a stream that is closed or full loses it."""
+        if self.stream is None:
+            return
+        try:
+            self.stream.write(text + "\n")
+            self.stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+def _columns(stream: TextIO | None) -> int:
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
+    except (OSError, ValueError):
+        return 80
+
+
+@cache
+def face() -> Face:
+    """The face of stderr."""
+    return Face(sys.stderr)
+
+
+@cache
+def report() -> Face:
+    """The face of stdout, for the commands that report."""
+    return Face(sys.stdout)
+
 
 @cache
 def console() -> Console:
-    """The one console for people."""
+    """rich's console for people, for what moves."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _line(mark: str, style: str, text: str) -> None:
-    from rich.text import Text
-
-    console().print(Text.assemble((mark, style), " ", printable(text)))
+def _line(mark: str, word: str, style: str, text: str) -> None:
+    out = face()
+    lead = mark if out.fancy else f"tcenv: {word}:" if word else "tcenv:"
+    first = f"{lead} "
+    out.write(out.line(printable(text), first, "  " if out.terminal else "", shown=out.styled(lead, style) + " "))
 
 
 def done(text: str) -> None:
-    _line("✓" if _fancy() else "tcenv:", "green", text)
+    """Something has been done."""
+    _line("✓", "", "green", text)
 
 
 def note(text: str) -> None:
-    _line("·" if _fancy() else "tcenv:", "dim", text)
+    """Something worth knowing."""
+    _line("·", "", "dim", text)
 
 
 def warn(text: str) -> None:
-    _line("!" if _fancy() else "tcenv: warning:", "yellow", text)
+    """Something that the user should look at."""
+    _line("!", "warning", "yellow", text)
 
 
 def hint(text: str) -> None:
-    _line("→" if _fancy() else "tcenv:", "cyan", text)
+    """What to do next."""
+    _line("→", "", "cyan", text)
 
 
 def error(failure: TcenvError) -> None:
-    _line("✗" if _fancy() else "tcenv: error:", "bold red", failure.message)
+    """Why the command fails, and what to do next."""
+    _line("✗", "error", "bold red", failure.message)
     if failure.hint:
         hint(failure.hint)
-
-
-def _fancy() -> bool:
-    return console().is_terminal and (getattr(sys.stderr, "encoding", "") or "").lower().startswith("utf")
