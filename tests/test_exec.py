@@ -16,7 +16,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import NAME, TCENV, environ, session_fields, signed_in, tcenv
 
 _CALL = (
     "import json, taskcluster; "
@@ -81,7 +81,7 @@ def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
     assert (refused.returncode, refused.stdout) == (3, "")
     assert deployment.approvals == 0
     done = tcenv("exec", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
-    assert done.stdout == f"{deployment.user}/tcenv\n"
+    assert done.stdout == f"{deployment.user}/{NAME}\n"
     assert deployment.approvals == 1
 
 
@@ -165,7 +165,7 @@ def test_formats(deployment: Sandbox, tmp_path: Path) -> None:
     token = fields["TASKCLUSTER_ACCESS_TOKEN"]
     expected = {
         "TASKCLUSTER_ROOT_URL": deployment.root_url,
-        "TASKCLUSTER_CLIENT_ID": f"{deployment.user}/tcenv",
+        "TASKCLUSTER_CLIENT_ID": f"{deployment.user}/{NAME}",
         "TASKCLUSTER_ACCESS_TOKEN": token,
         "TCENV_PROFILE": fields["TCENV_PROFILE"],
         "TCENV_EXPIRES": fields["TCENV_EXPIRES"],

@@ -12,7 +12,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
-from tests.world import HOSTILE_USER, TCENV, VARIABLES, environ, session_fields, session_file, signed_in, tcenv
+from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, session_fields, session_file, signed_in, tcenv
 
 ids = [shell.name for shell in SHELLS]
 
@@ -40,7 +40,7 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
     after = environment_after(out)
     assert {name: after.get(name) for name in VARIABLES} == {
         "TASKCLUSTER_ROOT_URL": deployment.root_url,
-        "TASKCLUSTER_CLIENT_ID": "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv",
+        "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
         "TASKCLUSTER_ACCESS_TOKEN": "-_" + "aB3" * 14,
         "TASKCLUSTER_CERTIFICATE": None,
         "TCENV_PROFILE": f"http_localhost_{deployment.port}",
@@ -98,7 +98,7 @@ def test_unquoted_evaluation(shell: RealShell, form: str, deployment: Sandbox, t
     out = tmp_path / "env.json"
     done = shell.run(f"{form.format('tcenv login')} && {shell.dump(out)}", env)
     assert out.exists(), done.stderr
-    assert environment_after(out)["TASKCLUSTER_CLIENT_ID"] == f"{HOSTILE_USER}/tcenv"
+    assert environment_after(out)["TASKCLUSTER_CLIENT_ID"] == f"{HOSTILE_USER}/{NAME}"
 
 
 def test_the_second_login_needs_no_browser(deployment: Sandbox) -> None:
@@ -183,7 +183,7 @@ def test_the_older_page_resets_the_same_client(deployment: Sandbox) -> None:
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    assert list(deployment.clients) == [f"{HOSTILE_USER}/tcenv"]
+    assert list(deployment.clients) == [f"{HOSTILE_USER}/{NAME}"]
     assert deployment.approvals == 2
 
 
@@ -220,7 +220,7 @@ def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbo
         text=True,
         timeout=25,
     )
-    assert done.stdout == f"{HOSTILE_USER}/tcenv\n"
+    assert done.stdout == f"{HOSTILE_USER}/{NAME}\n"
     assert "noise" not in done.stderr
     assert time.monotonic() - start < 25
 
@@ -244,7 +244,7 @@ def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
     from urllib.parse import parse_qs, urlsplit
 
     callback = parse_qs(urlsplit(url).query)["callback_url"][0]
-    client = deployment.create_client(f"{HOSTILE_USER}/tcenv", ["queue:scheduler-id:a"])
+    client = deployment.create_client(f"{HOSTILE_USER}/{NAME}", ["queue:scheduler-id:a"])
     process.stdin.write("not the address\n")
     process.stdin.write(f"{callback}?clientId={client.client_id}&accessToken={client.access_token}\n")
     process.stdin.flush()

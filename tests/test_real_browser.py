@@ -13,7 +13,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.chromium import approve, browser_page
 from tests.shells.real import BY_NAME, environment_after
-from tests.world import HOSTILE_USER, TCENV, VARIABLES, environ, session_fields, tcenv
+from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, session_fields, tcenv
 
 PROJECT = Path(__file__).parent.parent
 
@@ -25,7 +25,7 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
     with Sandbox(user=HOSTILE_USER) as sandbox:
         if flow == "new":
             # The page then asks what to do about the name, and the first button resets the token.
-            sandbox.create_client(f"{HOSTILE_USER}/tcenv")
+            sandbox.create_client(f"{HOSTILE_USER}/{NAME}")
         env = environ(
             sandbox,
             BROWSER=f"{sys.executable} -m tests.chromium %s",
@@ -40,7 +40,7 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
         fields = session_fields(env)
         assert {variable: after.get(variable) for variable in VARIABLES} == {
             **{variable: fields.get(variable) for variable in VARIABLES},
-            "TASKCLUSTER_CLIENT_ID": "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv",
+            "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
             "TASKCLUSTER_CERTIFICATE": None,
         }
         assert sandbox.clients[after["TASKCLUSTER_CLIENT_ID"]].access_token == after["TASKCLUSTER_ACCESS_TOKEN"]
@@ -65,7 +65,7 @@ def test_what_the_person_sees(tmp_path: Path) -> None:
         approve(page, url)
         page.wait_for_selector("h1:has-text('signed in')")
         text = page.inner_text("body")
-        assert f"{HOSTILE_USER}/tcenv" in text
+        assert f"{HOSTILE_USER}/{NAME}" in text
         assert urlsplit(sandbox.root_url).netloc in text
         assert "secrets:get:not/mine" in text
         assert process.wait(20) == 0
@@ -79,7 +79,7 @@ def test_what_the_person_sees(tmp_path: Path) -> None:
 
 def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on() -> None:
     with Sandbox() as sandbox, browser_page() as page:
-        sandbox.create_client(f"{sandbox.user}/tcenv")
+        sandbox.create_client(f"{sandbox.user}/{NAME}")
         env = environ(sandbox, BROWSER="true")
         process = subprocess.Popen(
             [TCENV, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -101,4 +101,4 @@ def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on() -> None:
         # Tomorrow that name is asked for by itself, as long as the first one is taken.
         tcenv("logout", "--delete-client", "--shell", "sh", env=env)
         assert tcenv("login", "--shell", "sh", env=environ(sandbox)).returncode == 0
-        assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/tcenv-2"
+        assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/{NAME}@2"

@@ -19,7 +19,7 @@ import tcenv as library
 from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import APPROVE, TCENV, environ, session_fields, session_file, signed_in, tcenv
+from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, signed_in, tcenv
 
 DAY = 86400
 
@@ -53,7 +53,7 @@ def test_twenty_logins_at_once_ask_once(deployment: Sandbox) -> None:
             )
         )
     assert len(set(outputs)) == 1
-    assert outputs[0].startswith(f"{deployment.user}/tcenv ")
+    assert outputs[0].startswith(f"{deployment.user}/{NAME} ")
     assert deployment.approvals == 1
 
 
@@ -124,23 +124,27 @@ def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment:
     assert login(env).returncode == 0
     done = login(env, "--reset")
     assert done.returncode == 0, done.stderr
-    assert sorted(deployment.clients) == [f"{deployment.user}/tcenv", f"{deployment.user}/tcenv-2"]
-    assert "tcenv-2" in done.stderr
-    assert session_fields(env)["NAME"] == "tcenv"
+    # The prefix is known by now, so this session may end the former client, and has.
+    assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}@2"]
+    assert f"{NAME}@2" in done.stderr
+    assert "is deleted" in done.stderr
+    assert login(env, "--reset").returncode == 0
+    assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}"]
+    assert session_fields(env)["NAME"] == NAME
 
 
 def test_a_name_that_the_user_insists_on_is_not_altered(deployment: Sandbox) -> None:
     env = environ(deployment)
     assert login(env).returncode == 0
     tcenv("logout", "--shell", "sh", env=env)
-    done = login(env, "--name", "tcenv", "--timeout", "2s")
+    done = login(env, "--name", NAME, "--timeout", "2s")
     assert done.returncode == 124
     assert "taken" in done.stderr
-    assert list(deployment.clients) == [f"{deployment.user}/tcenv"]
+    assert list(deployment.clients) == [f"{deployment.user}/{NAME}"]
 
 
 def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> None:
-    deployment.create_client(f"{deployment.user}/tcenv")
+    deployment.create_client(f"{deployment.user}/{NAME}")
     edit = (
         f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve;"
         f' approve(sys.argv[1], rename="{deployment.user}/laptop")\' %s'
@@ -176,7 +180,7 @@ def test_every_morning_for_thirty_days_one_approval(public: bool, scope: str) ->
             )
             assert done.returncode == 0, (day, done.stderr)
             assert sandbox.approvals == day + 1
-            ours = [client for client in sandbox.clients if client.startswith(f"{sandbox.user}/tcenv")]
+            ours = [client for client in sandbox.clients if client.startswith(f"{sandbox.user}/{NAME}")]
             assert len(ours) <= 2, (day, ours)
 
 
@@ -230,7 +234,7 @@ def test_a_damaged_session_counts_as_none_and_is_said_so(content: bytes, deploym
     assert shown.returncode == 3
     assert "damaged" in shown.stderr
     assert "Traceback" not in shown.stderr
-    deployment.delete(f"{deployment.user}/tcenv")
+    deployment.delete(f"{deployment.user}/{NAME}")
     assert login(env).returncode == 0
 
 
@@ -318,16 +322,16 @@ def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: P
 def test_status_tells_the_truth(deployment: Sandbox) -> None:
     env = signed_in(deployment)
     good = json.loads(tcenv("status", "--json", env=env).stdout)
-    assert (good["signed_in"], good["verified"], good["client_id"]) == (True, True, f"{deployment.user}/tcenv")
+    assert (good["signed_in"], good["verified"], good["client_id"]) == (True, True, f"{deployment.user}/{NAME}")
     assert good["loaded"] == "no"
     human = tcenv("status", env=env)
     assert (human.returncode, human.stdout) == (0, "")
-    assert f"{deployment.user}/tcenv" in human.stderr
+    assert f"{deployment.user}/{NAME}" in human.stderr
     deployment.clock_offset = 3 * 3600
     skewed = json.loads(tcenv("status", "--json", env=env).stdout)
     assert skewed["problem"].startswith("clock")
     deployment.clock_offset = 0
-    deployment.disable(f"{deployment.user}/tcenv")
+    deployment.disable(f"{deployment.user}/{NAME}")
     disabled = tcenv("status", "--json", env=env)
     assert disabled.returncode == 3
     assert json.loads(disabled.stdout)["problem"].startswith("disabled")

@@ -14,7 +14,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import TCENV, session_fields, signed_in, tcenv
+from tests.world import NAME, TCENV, session_fields, signed_in, tcenv
 
 # shell -> its start-up file below the home folder, a line that sets a variable there, the prompt's last characters
 STARTUP = {
@@ -76,7 +76,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
         terminal.wait_for(f"(tcenv:{profile}) own")
         inner = terminal.environment(caret)
         assert inner["MINE"] == "1"
-        assert inner["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv"
+        assert inner["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
         assert inner["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert "__TCENV_LOAD" not in inner
         assert inner.get("ZDOTDIR") is None
@@ -151,7 +151,7 @@ def test_without_a_terminal_it_reads_its_input(deployment: Sandbox) -> None:
             text=True,
             timeout=30,
         )
-        assert (done.stdout, done.returncode) == (f"{deployment.user}/tcenv", 3), done.stderr
+        assert (done.stdout, done.returncode) == (f"{deployment.user}/{NAME}", 3), done.stderr
 
 
 def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ BIN = Path(sys.executable).parent
 TCENV = str(BIN / "tcenv")
 # The characters that a clientId may hold and that some shell or decoder might hurt.
 HOSTILE_USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
+# What a client is called where no profile is configured.
+NAME = "tcenv-" + socket.gethostname().partition(".")[0]
 APPROVE = f"{sys.executable} -m tcenv.sandbox.approve %s"
 VARIABLES = (
     "TASKCLUSTER_ROOT_URL",
@@ -22,6 +25,7 @@ VARIABLES = (
     "TASKCLUSTER_CERTIFICATE",
     "TCENV_PROFILE",
     "TCENV_EXPIRES",
+    "TCENV_LOADED",
 )
 
 

@@ -67,20 +67,32 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     directory = _directory(store)
     if directory is None:
         raise HandOver
-    profile = argument or environ.get("TCENV_PROFILE") or (known and known.default) or None
+    here = environ.get("TASKCLUSTER_ROOT_URL")
+    profile = root_url = None
+    if argument and "://" in argument:
+        here = argument
+    else:
+        profile = argument or environment.loaded_profile(environ)
     if profile is None:
-        root_url = environ.get("TASKCLUSTER_ROOT_URL", "")
-        profile = profile_of(root_url)
+        if here:
+            root_url = here
+            profile = (known and known.profile_of(here)) or profile_of(here)
+        else:
+            profile = (known and known.default) or ""
+    elif argument is None and "TCENV_LOADED" not in environ:
+        raise HandOver  # a version that did not note what it loaded
     if not is_profile_name(profile) or "@" in profile:
         raise HandOver
     found = sessionfile.read(directory, profile)
     if found is None:
         raise HandOver
     fields = found[0]
+    held = fields["TASKCLUSTER_ROOT_URL"]
     configured = known and known.root_url(profile)
-    if configured is None and profile_of(fields["TASKCLUSTER_ROOT_URL"]) != profile:
+    if (profile_of(held) != profile) if configured is None else (configured != held):
         raise HandOver
-    if configured is not None and configured != fields["TASKCLUSTER_ROOT_URL"]:
+    # Root URLs are compared as they are; another spelling of the same one is for the full command line.
+    if root_url not in (None, held) or "STATE" in fields:
         raise HandOver
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver

@@ -109,7 +109,7 @@ class Waiting:
         left = duration(session.expires - time.time())
         messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
         if session.scopes is not None:
-            dropped, narrowed = not_granted(session.asked, session.scopes)
+            dropped, narrowed = not_granted(session.wanted, session.scopes)
             if dropped:
                 messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
             if narrowed:

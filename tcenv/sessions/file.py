@@ -33,19 +33,23 @@ class Damaged(Exception):
     """A session file is half-written, foreign or altered; the text says in what way, never with what content."""
 
 
-def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str]) -> bytes:
-    """The bytes of a session file: `scopes` are those held (None: the deployment would not tell), `asked` those asked for."""
+def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str], state: str = "") -> bytes:
+    """The bytes of a session file: `scopes` are those held (None: the deployment would not tell), `asked` those asked for;
+    `state` is a word for a session that is not to be trusted as it is."""
     count = "unknown" if scopes is None else str(len(scopes))
     lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
     lines.append(f"SCOPES={count}")
     lines += [f"SCOPE={scope}" for scope in scopes or ()]
     lines += [f"ASKED={scope}" for scope in asked]
+    if state:
+        lines.append(f"STATE={state}")
     lines.append(END)
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
 def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
-    """The fields, the scopes held (None: unknown) and those asked for, of a session file's bytes. Raises Damaged."""
+    """The fields, the scopes held (None: unknown) and those asked for, of a session file's bytes; a state is the
+    field STATE. Raises Damaged."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -64,6 +68,9 @@ def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
     asked: list[str] = []
     for line in lines[len(KEYS) : -2]:
         key, _, scope = line.partition("=")
+        if key == "STATE":
+            fields[key] = scope
+            continue
         if key not in ("SCOPE", "ASKED"):
             raise Damaged("a line is foreign")
         (held if key == "SCOPE" else asked).append(scope)

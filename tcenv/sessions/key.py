@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _LONGEST = 128
+# What of a root URL's path has no place in a profile's name; `_` begins each of these, so that no two paths meet.
+_ESCAPES = {"/": "__", "_": "_u", "~": "_t"}
 
 
 def is_profile_name(text: str) -> bool:
@@ -17,12 +19,22 @@ def is_configurable_name(text: str) -> bool:
 
 
 def profile_of(root_url: str) -> str:
-    """The name of the session of a deployment that no profile names: its host, told apart by scheme, port and path."""
+    """The name of the session of a deployment that no profile names: its host, told apart by scheme, port and path. No two
+    root URLs (in the spelling of `parse_root_url`) share one."""
     scheme, _, rest = root_url.partition("://")
     host, _, path = rest.partition("/")
-    name = host.replace("[", "").replace("]", "").replace(":", "_")
+    if host[:1] == "[" and scheme == "https":
+        address, _, port = host[1:].partition("]")
+        # Behind a host, `_` is followed by a port or a path: never by a dot.
+        name = "ip6_." + address.replace(":", "_") + port.replace(":", "_.")
+    else:
+        name = host.replace("[", "").replace("]", "").replace(":", "_")
     if scheme != "https":
         name = f"{scheme}_{name}"
     if path:
-        name += "__" + "".join(character if character in _ALPHANUMERIC else "_" for character in path)
+        name += "__" + "".join(_ESCAPES.get(character, character) for character in path)
+    if len(name) > _LONGEST:
+        import hashlib
+
+        name = f"{name[:80]}_.{hashlib.sha256(root_url.encode()).hexdigest()[:40]}"
     return name

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
 from tcenv.deployment.rooturl import parse_root_url
+from tcenv.deployment.scopes import covers
 from tcenv.errors import DamagedSession
+from tcenv.sessions import clients
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.key import is_profile_name
 from tcenv.shells import environment
@@ -21,12 +23,20 @@ def renewal_time(created: int, expires: int) -> int:
     return expires - min((expires - created) // 10, 600)
 
 
+#: The client was deleted so that its name is free for a new sign-in, which has not come yet.
+ENDED = "ended"
+#: The token is being reset: whoever finds this asks the deployment whether the one here is still good.
+RESETTING = "resetting"
+STATES = (ENDED, RESETTING)
+
+
 @dataclass(frozen=True)
 class Session:
     """Permanent credentials on one deployment, and what is known about them. Times are seconds since the epoch.
 
-    `scopes` is None where the deployment would not tell; `asked` are the scopes that were asked for. `name` is the client
-    name that was asked for."""
+    `scopes` is None where the deployment would not tell; `asked` are the scopes that were asked for, the right to end its own
+    client included. `name` is the client name that was asked for (the series', see `clients.series`). `state` is empty, or one
+    of the words below."""
 
     profile: str
     root_url: str
@@ -36,6 +46,7 @@ class Session:
     name: str
     scopes: tuple[str, ...] | None
     asked: tuple[str, ...] = ()
+    state: str = ""
 
     def __post_init__(self) -> None:
         if not is_profile_name(self.profile):
@@ -46,6 +57,8 @@ class Session:
             raise ValueError("not a client name")
         if not all(SCOPE.fullmatch(scope) for scope in (*(self.scopes or ()), *self.asked)):
             raise ValueError("not a scope")
+        if self.state not in ("", *STATES):
+            raise ValueError("not a state")
 
     @property
     def renew(self) -> int:
@@ -57,6 +70,32 @@ class Session:
     def has_time_left(self, now: float | None = None) -> bool:
         """Whether `login` would hand this session out again without asking."""
         return (time.time() if now is None else now) < self.renew
+
+    def ended(self) -> Session:
+        """This session, whose client is no more."""
+        now = int(time.time())
+        return replace(self, expires=min(self.expires, now), created=min(self.created, now), state=ENDED)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The scopes that the user asked for."""
+        return self._without_ending(self.asked)
+
+    @property
+    def passed_on(self) -> tuple[str, ...] | None:
+        """The scopes that temporary credentials or a proxy may be given: those held, without the right to end the session's own
+        client, unless the user asked for it. None where the deployment would not tell."""
+        return None if self.scopes is None else self._without_ending(self.scopes)
+
+    def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        client_id = self.credentials.client_id
+        prefix = client_id[: len(client_id) - len(clients.name_of(client_id, self.name))]
+        own = {f"auth:delete-client:{prefix}{name}" for name in clients.series(self.name)}
+        own.add(f"auth:delete-client:{client_id}")
+        # Nothing else of what was asked for covers them where tcenv added them (see `naming.Names.ending`).
+        rest = [scope for scope in self.asked if scope not in own]
+        own = {scope for scope in own if not covers(rest, scope)}
+        return tuple(scope for scope in scopes if scope not in own)
 
     def variables(self, environ: Mapping[str, str] | None = None, *, kept: bool = True) -> dict[str, str | None]:
         """The change that loads this session into `environ` (None: this process's); `kept` says whether it is in a store of
@@ -77,7 +116,7 @@ class Session:
 
     def encode(self) -> bytes:
         """The session as it is stored (see `sessionfile`)."""
-        return sessionfile.encode(self._fields(), self.scopes, self.asked)
+        return sessionfile.encode(self._fields(), self.scopes, self.asked, self.state)
 
     @classmethod
     def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
@@ -92,6 +131,7 @@ class Session:
                 name=fields["NAME"],
                 scopes=None if scopes is None else tuple(scopes),
                 asked=tuple(asked),
+                state=fields.get("STATE", ""),
             )
         except Exception as error:
             raise DamagedSession("The stored session does not hold what a session holds.") from error

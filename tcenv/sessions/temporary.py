@@ -21,14 +21,14 @@ def loading(session: Session, scopes: tuple[str, ...], term: str | None) -> dict
     if not scopes:
         if session.scopes is None:
             raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
-        scopes = session.scopes
+        scopes = session.passed_on or ()
     expires = min(session.expires, now + LONGEST_TEMPORARY)
     if term is not None:
         seconds = parse_expires(term)
         if seconds > LONGEST_TEMPORARY:
             raise UsageError("Temporary credentials last 31 days at most.", "Accepted: --for 15m, 8h, 31d.")
         expires = min(expires, now + seconds)
-    made = temporary(session.credentials, session.scopes, scopes, expires)
+    made = temporary(session.credentials, session.passed_on, scopes, expires)
     return environment.loading(
         {
             environment.ROOT_URL: session.root_url,

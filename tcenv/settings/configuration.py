@@ -18,7 +18,7 @@ from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import ConfigError, TcenvError, UsageError
 from tcenv.files import write_privately
 from tcenv.sessions.key import is_configurable_name
-from tcenv.settings import index
+from tcenv.settings import clientname, index
 
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
@@ -56,8 +56,10 @@ def _port(value: Any) -> int:
 
 
 def _name(value: Any) -> str:
-    text = _text(value)
-    check_name(text.replace("{hostname}", "h").replace("{user}", "u"))
+    text = example = _text(value)
+    for part in clientname.PARTS:
+        example = example.replace("{" + part + "}", "x")
+    check_name(example)
     return text
 
 
@@ -79,6 +81,7 @@ KEYS: Mapping[str, Any] = {
     "timeout": _duration,
     "browser": _text,
     "no_browser": _flag,
+    "no_self_delete": _flag,
 }
 
 

@@ -35,6 +35,13 @@ class Index:
         start += len(key)
         return self._profiles[start : self._profiles.index("\n", start)]
 
+    def profile_of(self, root_url: str) -> str | None:
+        """The one configured profile that has this root URL, or the default among several; None where it is nobody's."""
+        found = [name for name in self.names() if self.root_url(name) == root_url]
+        if len(found) == 1:
+            return found[0]
+        return self.default if self.default in found else None
+
     def names(self) -> list[str]:
         """The configured profiles."""
         return [line.split(" ")[1] for line in self._profiles.split("\n") if line]

@@ -3,24 +3,21 @@ one value. Knows no command line and no session."""
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
-from tcenv.deployment.rooturl import parse_root_url
-from tcenv.errors import NotSignedIn, UsageError
-from tcenv.sessions import clients
-from tcenv.sessions.key import is_profile_name, profile_of
-from tcenv.settings import configuration
+from tcenv.errors import UsageError
+from tcenv.settings import clientname, configuration
+from tcenv.settings.which import NoDeployment, UnknownProfile, choose
 
-DEFAULT_NAME = "tcenv"
+__all__ = ["NoDeployment", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
+
 BUILT_IN: Mapping[str, Any] = {
-    "name": DEFAULT_NAME,
+    "name": None,
     "scopes": ("*",),
     "expires": "1d",
     "description": "Made by tcenv for the command line on {hostname}",
@@ -29,6 +26,7 @@ BUILT_IN: Mapping[str, Any] = {
     "timeout": "5m",
     "browser": None,
     "no_browser": False,
+    "no_self_delete": False,
 }
 # The variable of each key; TCENV_EXPIRES is taken (it tells prompts when the loaded session ends).
 VARIABLES: Mapping[str, str] = {
@@ -42,6 +40,7 @@ VARIABLES: Mapping[str, str] = {
     "timeout": "TCENV_TIMEOUT",
     "browser": "TCENV_BROWSER",
     "no_browser": "TCENV_NO_BROWSER",
+    "no_self_delete": "TCENV_NO_SELF_DELETE",
 }
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off", "")
@@ -51,10 +50,12 @@ FALSE = ("0", "false", "no", "off", "")
 class Profile:
     """A deployment and how to sign in to it. `expires` is fromNow text, `lifetime` the same and `timeout` in seconds.
 
-    `insisted` holds the keys that an option or a variable gave: tcenv never alters those by itself."""
+    `argument` is what to type behind a command to mean this profile. `insisted` holds the keys that an option or a variable
+    gave: tcenv never alters those by itself."""
 
     name: str
     root_url: str
+    argument: str
     client_name: str
     scopes: tuple[str, ...]
     expires: str
@@ -64,6 +65,7 @@ class Profile:
     timeout: int
     browser: str | None
     no_browser: bool
+    no_self_delete: bool = False
     insisted: frozenset[str] = frozenset()
 
     @property
@@ -89,7 +91,7 @@ def _from_variables() -> dict[str, Any]:
             continue
         if key == "scopes":
             result[key] = text.split()
-        elif key == "no_browser":
+        elif key in ("no_browser", "no_self_delete"):
             result[key] = flag(variable)
         elif key == "port":
             if not text.isdecimal():
@@ -110,14 +112,6 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _filled(template: str) -> str:
-    if "{hostname}" in template:
-        template = template.replace("{hostname}", socket.gethostname().partition(".")[0])
-    if "{user}" in template:
-        template = template.replace("{user}", getpass.getuser())
-    return template
-
-
 def store_name(config: configuration.Configuration | None = None) -> str:
     """Which store the user wants: `TCENV_STORE`, the file's `store`, else auto."""
     named = os.environ.get("TCENV_STORE")
@@ -133,91 +127,25 @@ def resolve(argument: str | None = None, options: Mapping[str, Any] | None = Non
     were not given. Raises UsageError (nothing names a deployment: NotSignedIn, a kind of its own for scripts)."""
     config = configuration.load()
     given = {key: configuration.check_option(key, value) for key, value in (options or {}).items() if value is not None}
-    strong = {**_checked(_from_variables()), **given}
-    name, root_url, own = _deployment(argument, strong.get("root_url"), config)
-    values = {**BUILT_IN, **config.defaults, **own, **strong}
-    client_name = _filled(values["name"])
-    check_name(client_name)
-    description = _filled(values["description"])
+    variables = _checked(_from_variables())
+    chosen = choose(argument, given.get("root_url"), variables.get("root_url"), config)
+    strong = {**variables, **given}
+    values = {**BUILT_IN, **config.defaults, **chosen.own, **strong}
+    profile = chosen.profile or chosen.key
+    default_name = clientname.DEFAULT if chosen.profile is None else clientname.DEFAULT_OF_A_PROFILE
     return Profile(
-        name=name,
-        root_url=root_url,
-        client_name=client_name,
+        name=chosen.key,
+        root_url=chosen.root_url,
+        argument=chosen.argument,
+        client_name=check_name(clientname.filled(values["name"] or default_name, profile)),
         scopes=tuple(values["scopes"]),
         expires=values["expires"],
-        description=description,
+        description=clientname.filled(values["description"], profile),
         flow=values["flow"],
         port=values["port"],
         timeout=parse_expires(values["timeout"]),
         browser=values["browser"],
         no_browser=values["no_browser"],
+        no_self_delete=values["no_self_delete"],
         insisted=frozenset(strong),
     )
-
-
-def _deployment(
-    argument: str | None, root_url: str | None, config: configuration.Configuration
-) -> tuple[str, str, Mapping[str, Any]]:
-    """The session's profile name, the root URL, and what the configuration says of that profile."""
-    if argument and "://" in argument and root_url is None:
-        root_url = parse_root_url(argument)
-        argument = None
-    if argument:
-        return _named(argument, root_url, config)
-    if root_url:
-        return profile_of(root_url), root_url, {}
-    loaded = os.environ.get("TCENV_PROFILE", "")
-    if loaded:
-        try:
-            return _named(loaded, None, config)
-        except UsageError:
-            pass  # What another configuration loaded, or hand-made: the next source decides.
-    if config.default:
-        return _named(config.default, None, config)
-    named = os.environ.get("TASKCLUSTER_ROOT_URL")
-    if named:
-        try:
-            root_url = parse_root_url(named)
-        except UsageError as error:
-            raise UsageError(f"TASKCLUSTER_ROOT_URL: {error.message}", error.hint) from None
-        return profile_of(root_url), root_url, {}
-    raise NoDeployment(
-        "No deployment is named.",
-        "Set TASKCLUSTER_ROOT_URL, or name one for good: tcenv profile set NAME --root-url URL --default",
-    )
-
-
-class NoDeployment(NotSignedIn):
-    """Nothing says which deployment is meant: a usage error where one must be opened, not signed in where one is read."""
-
-
-def _named(
-    argument: str, root_url: str | None, config: configuration.Configuration
-) -> tuple[str, str, Mapping[str, Any]]:
-    base, _, host = argument.partition("@")
-    if not is_profile_name(argument):
-        raise UsageError(f"{argument!r} cannot be a profile's name.", _known(config))
-    own = config.profiles.get(base)
-    if own is not None and not host:
-        if root_url is None or root_url == own["root_url"]:
-            return base, own["root_url"], own
-    elif root_url is None:
-        # The name under which a bare root URL, or an overridden one, was used before.
-        root_url = clients.remembered_root_url(host or base)
-        named = os.environ.get("TASKCLUSTER_ROOT_URL")
-        if root_url is None and named and profile_of(parse_root_url(named)) == (host or base):
-            root_url = parse_root_url(named)
-        if root_url is None or (host and own is None):
-            raise UsageError(f"There is no profile {argument!r}.", _known(config))
-        return argument, root_url, own or {}
-    if root_url is None:
-        raise UsageError(f"There is no profile {argument!r}.", _known(config))
-    if profile_of(root_url) == base:
-        return base, root_url, {}
-    return f"{base}@{profile_of(root_url)}", root_url, own or {}
-
-
-def _known(config: configuration.Configuration) -> str:
-    names = ", ".join(config.profiles)
-    listed = f"There is: {names}. " if names else ""
-    return f"{listed}To add one: tcenv profile set NAME --root-url URL"

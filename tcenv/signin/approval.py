@@ -3,13 +3,13 @@ word, session. No credentials leave here before the deployment has vouched for t
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import not_granted
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
-from tcenv.sessions import clients
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store
 from tcenv.settings.profile import Profile
@@ -19,18 +19,31 @@ if TYPE_CHECKING:
     from tcenv.signin.page import Outcome
 
 
-def sign_in(profile: Profile, store: Store, display: Display) -> Session:
-    """One approval in the browser, taken, verified and remembered."""
+def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
+    """One approval in the browser, taken, verified and remembered. The client of the session that it replaces is ended: in a
+    terminal before the approval, so that its name is free for it; else afterwards."""
     from tcenv.signin import browser, naming, paste
     from tcenv.signin.listener import Listener
     from tcenv.signin.request import SigninRequest, resolve_flow
 
     flow = resolve_flow(profile.flow, profile.root_url)
-    name = profile.client_name
-    if flow == "create" and clients.known(profile.root_url):
-        from tcenv.deployment.auth import Deployment
-
-        name = naming.free_name(profile, Deployment(profile.root_url), display.note)
+    # The older page resets a client of that name itself.
+    first = _to_be_ended_first(profile, replacing) if flow == "create" else None
+    names = naming.names(profile, first)
+    name = names.free[0] if flow == "create" else profile.client_name
+    ending = names.ending(name, profile.scopes, wanted=not profile.no_self_delete)
+    said = naming.told(names, name, profile.scopes, wanted=not profile.no_self_delete)
+    if said:
+        display.note(said)
+    if flow == "create" and name != profile.client_name:
+        display.note(
+            f"The name {profile.client_name} is still taken on this deployment, so {name} is asked for this time."
+        )
+    elif flow == "create" and names.insisted and names.taken and first is None:
+        display.note(
+            f"The name {name} is taken on this deployment: the page will say so. "
+            "Change the Client ID there, or leave out --name."
+        )
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
         request = SigninRequest(
@@ -38,11 +51,13 @@ def sign_in(profile: Profile, store: Store, display: Display) -> Session:
             flow=flow,
             name=name,
             description=profile.description,
-            scopes=profile.scopes,
+            scopes=(*profile.scopes, *ending),
             expires=profile.expires,
             callback_url=listener.callback_url,
         )
         opened = not profile.no_browser and browser.open_browser(request.url, profile.browser)
+        if first is not None and replacing is not None:
+            _end_first(replacing, store, display)
         end = time.monotonic() + profile.timeout
         with paste.watching(
             listener, opened=opened, insisted=profile.no_browser, on_wrong=display.wrong_paste
@@ -56,20 +71,55 @@ def sign_in(profile: Profile, store: Store, display: Display) -> Session:
             )
         display.verify()
         try:
-            session = _verified(profile, name, credentials, asked_at)
+            session = _verified(profile, request.scopes, credentials, asked_at)
         except TcenvError as failure:
             listener.finish(_failure_page(profile, failure))
             raise
         # Stored before the page says so.
-        naming.remember(session, name)
+        naming.remember(session, name, made=flow == "create")
         store.save(session)
         listener.finish(_success_page(session))
     display.granted(session)
+    if ending and session.credentials.client_id != names.client_id(name):
+        display.note(
+            f"The Client ID was changed on the page: {', '.join(ending)} does not speak of it, and cannot end it."
+        )
+    if replacing is not None:
+        naming.end_replaced(replacing, session, display.note)
     naming.tidy(session)
+    display.close()
     return session
 
 
-def _verified(profile: Profile, name: str, credentials: Credentials, asked_at: int) -> Session:
+def _to_be_ended_first(profile: Profile, replacing: Session | None) -> Session | None:
+    """The session whose client is to be deleted before the approval: in a terminal, where somebody is there to give it, and
+    only for one that is good and may, and whose name would be asked for again."""
+    from tcenv.signin import naming
+
+    if replacing is None or not replacing.is_live() or not os.isatty(2) or not naming.may_end(replacing):
+        return None
+    return replacing if replacing.name == profile.client_name else None
+
+
+def _end_first(old: Session, store: Store, display: Display) -> None:
+    """Delete the client of the session that is being replaced. That the deployment does it proves the clock and the network."""
+    from tcenv.signin import naming
+
+    client_id = old.credentials.client_id
+    try:
+        naming.end(old, old)
+    except DeploymentError as error:
+        display.note(
+            f"The former client {client_id} could not be deleted, so the page may say that it exists: {error.message}"
+        )
+        return
+    store.save(old.ended())
+    display.note(
+        f"The former client {client_id} is deleted, and its session has ended: the same name is free for this one."
+    )
+
+
+def _verified(profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int) -> Session:
     """The session that these credentials are, by the deployment's word. Raises DeploymentError."""
     from tcenv.deployment.auth import Deployment
 
@@ -101,7 +151,7 @@ def _verified(profile: Profile, name: str, credentials: Credentials, asked_at: i
         expires=expires,
         name=profile.client_name,
         scopes=vouched.scopes,
-        asked=profile.scopes,
+        asked=asked,
     )
 
 
@@ -118,7 +168,7 @@ def _success_page(session: Session) -> Outcome:
     dropped: list[str] = []
     if session.scopes is not None:
         facts.append(("Scopes", f"{len(session.scopes)} held"))
-        dropped, _ = not_granted(session.asked, session.scopes)
+        dropped, _ = not_granted(session.wanted, session.scopes)
     lines = ("The deployment has confirmed it.",)
     return Outcome(True, "You are signed in", lines, tuple(facts), missing=tuple(dropped))
 

@@ -44,7 +44,7 @@ def ensure_session(profile: Profile, store: Store, display: Display, *, reset: b
             if new is None:
                 from tcenv.signin.approval import sign_in
 
-                return sign_in(profile, store, display)
+                return sign_in(profile, store, display, replacing=session)
             store.save(new)
             display.granted(new)
             return new

@@ -1,105 +1,195 @@
-"""Which client name to ask for. Today's page refuses a name that is taken, and an expired client keeps its name until the
-deployment's nightly purge; so the name comes from a bounded series, the first again as soon as it is free."""
+"""Which client name to ask for, decided from what is remembered and without a network. Today's page refuses a name that is taken,
+and an expired client keeps its name until the deployment's nightly purge; so the name comes from a bounded series, the first
+again as soon as it is free. Also: which scopes let a client end itself, and ending the clients that are no longer needed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tcenv.deployment.auth import Deployment
+from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
-from tcenv.errors import DeploymentError
+from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
 from tcenv.sessions import clients
-from tcenv.sessions.clients import KnownClient
+from tcenv.sessions.clients import FORMER_NAME, KnownClient, series, two_of
 from tcenv.sessions.session import Session
 from tcenv.settings.profile import Profile
+from tcenv.text import duration, moment
+
+DELETE = "auth:delete-client:"
 
 
-def series(name: str) -> list[str]:
-    """The names that stand for `name`, in the order in which they are tried."""
-    return [name, *(f"{name}-{number}" for number in range(2, clients.SERIES + 1))]
+@dataclass(frozen=True)
+class Names:
+    """The names that may be asked for: `free` ones in the order in which to ask (the next for when one turns out to be taken),
+    and the `taken` clients of the series. `prefix` is what the deployment puts before this user's names (their own clientId
+    and a slash), None until a sign-in has told it. `insisted`: the user wants the one name and no other."""
+
+    asked: str
+    prefix: str | None
+    free: tuple[str, ...]
+    taken: tuple[KnownClient, ...]
+    insisted: bool = False
+
+    def client_id(self, name: str) -> str | None:
+        """The clientId that `name` would have, None until the prefix is known."""
+        return None if self.prefix is None else self.prefix + name
+
+    def ending(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
+        """The scopes with which a client called `name` may end itself and the other one of its series, as far as `scopes` (those
+        asked for) do not include them and the page has room for them; none where they are not `wanted`."""
+        if self.prefix is None or not wanted:
+            return ()
+        names = (name,) if self.insisted else two_of(self.asked, name)
+        missing = [
+            f"{DELETE}{self.prefix}{other}" for other in names if not covers(scopes, f"{DELETE}{self.prefix}{other}")
+        ]
+        return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
 
 
-def prefix_of(client: KnownClient) -> str:
-    """What the deployment puts before the names of this user's clients: their own clientId and a slash."""
-    if client.client_id.endswith("/" + client.name):
-        return client.client_id[: -len(client.name)]
-    return client.client_id.rpartition("/")[0] + "/"
+def names(profile: Profile, replacing: Session | None = None) -> Names:
+    """The names to ask today's page for, without asking anybody. The client of the session that is being replaced is
+    `replacing` where it will be ended before the answer comes: its name is free then, and the first.
 
-
-def free_name(profile: Profile, deployment: Deployment, say: Callable[[str], None]) -> str:
-    """The name to ask today's page for. One that the user insists on is never altered; that it is taken is said."""
-    wanted = profile.client_name
+    A name that the user insists on is never altered. Raises TcenvError where all names are taken, with their ends."""
     known = clients.known(profile.root_url)
-    if not known:
-        return wanted
-    taken = _Taken(deployment, known)
+    own = [client for client in known if client.asked == profile.client_name]
+    prefix = next((client.prefix for client in (*reversed(own), *reversed(known)) if client.prefix), None)
     if "name" in profile.insisted:
-        if taken(wanted):
-            say(
-                f"The name {wanted} is taken on this deployment: the page will say so. "
-                "Change the Client ID there, or leave out --name."
-            )
-        return wanted
-    in_series = series(wanted)
+        taken = tuple(client for client in known if client.name == profile.client_name and _is_taken(client))
+        return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)
+    in_series = series(profile.client_name)
     # A name that the user typed on the page once, because this one was taken, is as good as the series'.
-    edited = [client.name for client in reversed(known) if client.name not in in_series]
-    candidates = [wanted, *dict.fromkeys(edited[:1]), *in_series[1:]]
-    chosen = next((name for name in candidates if not taken(name)), wanted)
-    if chosen != wanted:
-        say(f"The name {wanted} is still taken on this deployment, so {chosen} is asked for this time.")
-    return chosen
+    edited = [client.name for client in reversed(own) if client.made and client.name not in in_series]
+    candidates = dict.fromkeys([in_series[0], *edited[:1], *in_series[1:]])
+    if replacing is not None:
+        name = clients.name_of(replacing.credentials.client_id, replacing.name)
+        candidates = dict.fromkeys([name, *candidates]) if name in candidates else candidates
+    ended = replacing.credentials.client_id if replacing is not None else None
+    in_the_way = {
+        client.name: client
+        for client in known
+        if client.name in candidates
+        and client.client_id != ended
+        and (_is_taken(client) or client.asked != profile.client_name)
+    }
+    free = tuple(name for name in candidates if name not in in_the_way)
+    found = Names(profile.client_name, prefix, free, tuple(in_the_way.values()))
+    if not free:
+        raise all_taken(profile, found)
+    return found
 
 
-class _Taken:
-    """Whether a name is taken: the deployment's word where it lets anybody look, else what is remembered."""
-
-    def __init__(self, deployment: Deployment, known: tuple[KnownClient, ...]) -> None:
-        self._deployment = deployment
-        self._known = {client.name: client for client in known}
-        self._prefix = prefix_of(known[-1])
-        self._may_look = True
-
-    def __call__(self, name: str) -> bool:
-        remembered = self._known.get(name)
-        if self._may_look:
-            client_id = remembered.client_id if remembered else self._prefix + name
-            try:
-                return self._deployment.look(client_id) is not None
-            except (PermissionError, DeploymentError):
-                self._may_look = False
-        return remembered is not None and time.time() < remembered.purged_by()
+def _is_taken(client: KnownClient) -> bool:
+    return time.time() < client.purged_by()
 
 
-def remember(session: Session, asked_name: str) -> None:
-    """Note the name that the deployment gave. Another one than was asked for tells that the asked one is taken."""
+def all_taken(profile: Profile, found: Names) -> TcenvError:
+    """The error for when no name is left, with the clients and their ends."""
+    listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
+    return TcenvError(
+        f"All names of this series are taken on {profile.root_url}: {listed}.",
+        f"Ask for another one: tcenv login {profile.argument} --name {profile.client_name}-new. "
+        f"Or end one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
+    )
+
+
+def client_page(root_url: str, client_id: str) -> str:
+    """The address of a client's own page, where it can be deleted."""
+    from urllib.parse import quote
+
+    return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
+
+
+def told(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> str | None:
+    """What to say on the wait of the client's right to end itself; None where there is nothing to say."""
+    asked = found.ending(name, scopes, wanted=wanted)
+    if asked:
+        return (
+            f"Also asked for: {' and '.join(asked)}, so that a reset or a logout can end this client (--no-self-delete leaves "
+            "it out)."
+        )
+    names_ = (name,) if found.insisted else two_of(found.asked, name)
+    if found.prefix and wanted and not all(covers(scopes, f"{DELETE}{found.prefix}{other}") for other in names_):
+        return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the right to end this client early."
+    return None
+
+
+def remember(session: Session, page_name: str, *, made: bool = True) -> None:
+    """Note the client that the deployment gave when it was asked for `page_name`. Another one than was asked for tells that the
+    asked one is taken. `made` says whether the page cannot but have made it (the older page may have reset another's)."""
     client_id = session.credentials.client_id
-    prefix, _, last = client_id.rpartition("/")
-    if client_id.endswith("/" + asked_name):
-        given = asked_name
-    else:
-        given = last
-        if prefix:
-            taken = KnownClient(asked_name, f"{prefix}/{asked_name}", session.expires)
-            if not any(known.client_id == taken.client_id for known in clients.known(session.root_url)):
-                clients.remember(session.root_url, taken)
-    clients.remember(session.root_url, KnownClient(given, client_id, session.expires))
+    given = clients.name_of(client_id, page_name)
+    if given != page_name:
+        prefix = client_id.rpartition("/")[0]
+        known = {client.client_id for client in clients.known(session.root_url)}
+        if prefix and f"{prefix}/{page_name}" not in known:
+            taken = KnownClient(page_name, f"{prefix}/{page_name}", session.expires, session.name, made=False)
+            clients.remember(session.root_url, taken)
+    clients.remember(session.root_url, KnownClient(given, client_id, session.expires, session.name, made))
+
+
+def may_end(session: Session, client_id: str | None = None) -> bool:
+    """Whether the session's scopes, as far as they are known, let it delete `client_id` (None: its own)."""
+    held = session.scopes if session.scopes is not None else session.asked
+    return covers(held, DELETE + (client_id or session.credentials.client_id))
+
+
+def end(session: Session, by: Session) -> bool:
+    """Delete the client of `session` with the credentials of the session `by`; True where its token is dead now. Raises
+    DeploymentError where the deployment cannot be asked."""
+    client_id = session.credentials.client_id
+    try:
+        Deployment(session.root_url).delete_client(by.credentials, client_id)
+    except CredentialsRejected as rejection:
+        # Its own word that it is no more is as good; anything else (a clock) leaves it alive.
+        if by is not session or rejection.reason not in ("expired", "disabled", "deleted", "bad-token"):
+            raise
+    clients.forget(session.root_url, client_id)
+    return True
+
+
+def end_replaced(old: Session, new: Session, say: Callable[[str], None]) -> None:
+    """End the client of a session that another one has replaced, with whichever of the two may; where neither may, say until
+    when its token is good and where to end it."""
+    client_id = old.credentials.client_id
+    if not old.is_live() or client_id == new.credentials.client_id or old.root_url != new.root_url:
+        return
+    for by in (new, old):
+        if may_end(by, client_id):
+            with suppress(DeploymentError):
+                if end(old, by):
+                    say(f"The former client {client_id} is deleted: its token is no longer good.")
+                    return
+    say(still_good(old))
+
+
+def still_good(session: Session) -> str:
+    """The sentence for a token that outlives its session."""
+    client_id = session.credentials.client_id
+    left = duration(session.expires - time.time())
+    return (
+        f"The token of {client_id} stays good until {moment(session.expires)} ({left}); to end it earlier, delete the client: "
+        f"{client_page(session.root_url, client_id)}"
+    )
 
 
 def tidy(session: Session) -> None:
     """Delete the expired clients of the series, if the new session may: their names become free. Not being able to is no
     error, and a client that the deployment does not call expired is left alone."""
-    names = series(session.name)
     deployment = Deployment(session.root_url)
     for known in clients.known(session.root_url):
         client_id = known.client_id
         if (
-            known.name not in names
+            known.asked not in (session.name, FORMER_NAME)
+            or not known.made
             or client_id == session.credentials.client_id
             or known.expires > time.time()
             or session.scopes is None
-            or not covers(session.scopes, f"auth:delete-client:{client_id}")
+            or not covers(session.scopes, DELETE + client_id)
         ):
             continue
         with suppress(DeploymentError, PermissionError):

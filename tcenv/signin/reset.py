@@ -9,7 +9,6 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers, intersection, not_granted
 from tcenv.errors import CredentialsRejected, DeploymentError
 from tcenv.sessions import clients
-from tcenv.sessions.clients import KnownClient
 from tcenv.sessions.session import Session
 from tcenv.settings.profile import Profile
 from tcenv.signin.display import Display
@@ -52,5 +51,5 @@ def renewed(session: Session, profile: Profile, display: Display) -> Session | N
         asked=profile.scopes,
         scopes=facts.expanded,
     )
-    clients.remember(profile.root_url, KnownClient(session.name, client_id, facts.expires))
+    clients.extend(profile.root_url, client_id, facts.expires, session.name)
     return renewed

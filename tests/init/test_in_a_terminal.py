@@ -19,7 +19,7 @@ from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import TCENV, VARIABLES, environ, session_fields, session_file, tcenv
+from tests.world import NAME, TCENV, VARIABLES, environ, session_fields, session_file, tcenv
 
 PROGRAMS = {
     "bash": "bash",
@@ -257,7 +257,7 @@ echo "x$TASKCLUSTER_CLIENT_ID"
         stdin=subprocess.DEVNULL,
     )
     assert done.stdout.split() == [
-        *("a=3", "b=2", "c=42", "d=0", f"{deployment.user}/tcenv", "e=0", "tcenv", "0.1.0", "f=0", "g=0", "x"),
+        *("a=3", "b=2", "c=42", "d=0", f"{deployment.user}/{NAME}", "e=0", "tcenv", "0.1.0", "f=0", "g=0", "x"),
     ], done.stderr
 
 

@@ -1,0 +1,90 @@
+"""The client's name by default: the same on every run, and never that of another machine, profile or user."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from tcenv import paths
+from tcenv.errors import StoreError, UsageError
+from tcenv.files import write_privately
+
+DEFAULT = "tcenv-{hostname}"
+DEFAULT_OF_A_PROFILE = "tcenv-{hostname}:{profile}"
+PARTS = ("hostname", "user", "profile", "machine")
+# What a clientId can hold, but for the signs that tcenv puts between the parts, and the slash behind the user's own clientId.
+_HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!.+|_-")
+_LONGEST_PART = {"hostname": 63}
+
+
+def filled(template: str, profile: str) -> str:
+    """`template` with `{hostname}` (up to its first dot), `{user}`, `{profile}` and `{machine}` replaced; what a clientId
+    cannot hold becomes `-`, and so do `:` and `@` in these parts. Raises UsageError where there is no machine's id to be had."""
+    for part in PARTS:
+        mark = "{" + part + "}"
+        if mark in template:
+            template = template.replace(mark, _part(part, profile))
+    return template
+
+
+def fitted(text: str) -> str:
+    """`text` as one part of a client's name."""
+    return "".join(character if character in _HARMLESS else "-" for character in text) or "-"
+
+
+def hostname() -> str:
+    """This machine's name up to its first dot."""
+    return socket.gethostname().partition(".")[0]
+
+
+def _part(part: str, profile: str) -> str:
+    if part == "hostname":
+        text = hostname()
+    elif part == "user":
+        text = _user()
+    elif part == "machine":
+        text = machine()
+    else:
+        text = profile
+    return fitted(text[: _LONGEST_PART.get(part)])
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container's user without an entry in the user database.
+        return str(os.getuid()) if hasattr(os, "getuid") else "user"
+
+
+def machine() -> str:
+    """A short id of this machine (of this home's state directory, to be exact), made once: for machines whose names change, or
+    are the same. Raises UsageError where it cannot be kept."""
+    path = os.path.join(paths.state_directory(), "machine")
+    known = _read(path)
+    if known:
+        return known
+    import secrets
+
+    new = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6))
+    try:
+        write_privately(path, f"{new}\n".encode())
+    except (OSError, StoreError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{{machine}} needs an id that is kept, and {path} cannot be written: {reason}",
+            "Use {hostname} in the name, or set XDG_STATE_HOME to a directory that stays.",
+        ) from None
+    # Whoever was first has named the machine.
+    return _read(path) or new
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="ascii") as file:
+            text = file.read(64).strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if text.isalnum() and len(text) <= 32 else None
