@@ -11,6 +11,8 @@ _tcenv() {
       elif ((COMP_CWORD == i + 1)); then
         mapfile -t COMPREPLY < <(compgen -c -- "$word")
       else
+        # Whoever made a file may have called it $(…): readline quotes what is a file's name.
+        compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
       fi
       return
