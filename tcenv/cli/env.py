@@ -35,8 +35,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
         change = temporary.loading(session, tuple(scopes), term)
     else:
-        # What is not a shell has nothing to go back to.
-        change = session.variables(None if form is None else {}, kept=in_files(open_store(profiles.store_name())))
+        change = session.variables(kept=in_files(open_store(profiles.store_name())))
     if form is None:
         print_change(change, shell)
     else:

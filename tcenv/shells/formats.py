@@ -17,7 +17,8 @@ def render(change: Mapping[str, str | None], form: str) -> str:
     variables go to the file that `GITHUB_ENV` names, and the text is what masks the secrets in the log.
 
     Raises UsageError for an unknown form."""
-    values = {name: value for name, value in change.items() if value is not None}
+    # What is not a shell has nothing to go back to.
+    values = {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
     if form == "json":
         return json.dumps(values, indent=2) + "\n"
     if form == "dotenv":
