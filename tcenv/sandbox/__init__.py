@@ -10,7 +10,7 @@ a real deployment (version 106) where it matters to tools that use Taskcluster c
 `python -m tcenv.sandbox.approve %s` for BROWSER); `FAULTS` are the ways in which it can be told to fail or to lie.
 
 - **Who is there:** `user`, `user_scopes`, `roles`, `create_client(client_id, scopes, lifetime=…)`, `credentials(client_id)`,
-  `clients`, `disable`, `delete`, `purge`.
+  `environ(client_id)`, `clients`, `disable`, `delete`, `purge`.
 - **What happened:** `requests` (method, path, status, clientId, authorizedScopes, certificate, bewit), `approvals`, `tasks`,
   `secrets`.
 - **What goes wrong:** `fail(name, path=…, times=…, seconds=…)`, `heal()`, `clock_offset`, `signed_in`, `signed_in_after`.
@@ -19,8 +19,32 @@ With pytest, the fixture `tcenv_sandbox` is a running one. docs/sandbox.md shows
 
 It hands out credentials to whoever asks, and must never listen beyond loopback."""
 
-from tcenv.sandbox.faults import FAULTS, Fault
-from tcenv.sandbox.records import ApiError, Client, Request
-from tcenv.sandbox.server import Sandbox, default_scopes
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tcenv.sandbox.faults import FAULTS, Fault
+    from tcenv.sandbox.records import ApiError, Client, Request
+    from tcenv.sandbox.server import Sandbox, default_scopes
 
 __all__ = ["FAULTS", "ApiError", "Client", "Fault", "Request", "Sandbox", "default_scopes"]
+_HOMES = {
+    "FAULTS": "faults", "Fault": "faults", "ApiError": "records", "Client": "records", "Request": "records",
+    "Sandbox": "server", "default_scopes": "server",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    # pytest loads this package in every project where tcenv is installed; the sandbox waits until somebody wants it.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -247,3 +247,11 @@ class Sandbox:
     def credentials(self, client_id: str) -> dict[str, str]:
         """A client's credentials, as the Taskcluster clients take them."""
         return {"clientId": client_id, "accessToken": self.clients[client_id].access_token}
+
+    def environ(self, client_id: str) -> dict[str, str]:
+        """The variables from which programs take a deployment and a client's credentials."""
+        return {
+            "TASKCLUSTER_ROOT_URL": self.root_url,
+            "TASKCLUSTER_CLIENT_ID": client_id,
+            "TASKCLUSTER_ACCESS_TOKEN": self.clients[client_id].access_token,
+        }
