@@ -147,7 +147,7 @@ def call(the_call: Call) -> Any:
         return method.act(the_call)
 
 
-def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, dict[str, str]] | None:
+def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
     """The method that `verb` and `path` (`<service>/v1/…`, as it was sent) mean, and the parameters in the path; None where
     there is none. Raises ApiError 400 for parameters that cannot be such."""
     for method, match in _matching(services, path):

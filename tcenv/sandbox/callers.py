@@ -9,6 +9,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tcenv.sandbox import hawk
@@ -36,11 +37,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What has to be known to tell who calls: the clients, what roles add to scopes, the deployment's clock (seconds since
-    the epoch), and whether a signature may be as old as it likes."""
+    """What has to be known to tell who calls: the clients, what scopes come to with what roles add, the deployment's clock
+    (seconds since the epoch), and whether a signature may be as old as it likes."""
 
     clients: Mapping[str, Client]
-    expanded: Callable[[tuple[str, ...]], tuple[str, ...]]
+    held: Callable[[tuple[str, ...]], Held]
     now: Callable[[], float]
     any_time: bool
 
@@ -56,7 +57,7 @@ def authenticate(signed: Signed, registry: Registry) -> Caller:
     try:
         claim = hawk.read(signed)
         if claim is None:
-            return Caller(None, Held(registry.expanded((EVERYBODY,))))
+            return Caller(None, registry.held((EVERYBODY,)))
         extension = _extension(claim.ext)
         credentials = _credentials(claim.client_id, extension, registry)
         hawk.check(claim, signed, credentials.token, registry.now(), any_time=registry.any_time)
@@ -65,7 +66,7 @@ def authenticate(signed: Signed, registry: Registry) -> Caller:
             scopes = tuple(narrowed)
         return Caller(
             claim.client_id,
-            Held(registry.expanded((*scopes, EVERYBODY))),
+            registry.held((*scopes, EVERYBODY)),
             None if narrowed is None else scopes,
             bool(extension.get("certificate")),
             claim.bewit,
@@ -74,7 +75,7 @@ def authenticate(signed: Signed, registry: Registry) -> Caller:
         raise ApiError(401, "AuthenticationFailed", str(rejection)) from None
 
 
-def _credentials(client_id: str, extension: dict[str, Any], registry: Registry) -> _Credentials:
+def _credentials(client_id: str, extension: Mapping[str, Any], registry: Registry) -> _Credentials:
     """The key that the signature must have been made with, and what it may do. Raises Rejected."""
     certificate = extension.get("certificate")
     if certificate is None:
@@ -91,12 +92,11 @@ def _credentials(client_id: str, extension: dict[str, Any], registry: Registry) 
         raise Rejected("ext.authorizedScopes must be an array")
     if not _are_scopes(wanted):
         raise Rejected("ext.authorizedScopes must be an array of valid scopes")
-    held = registry.expanded((*credentials.scopes, EVERYBODY))
-    has = Held(held)
-    if not all(scope in has for scope in wanted):
+    held = registry.held((*credentials.scopes, EVERYBODY))
+    if not all(scope in held for scope in wanted):
         raise Rejected(
             "Supplied credentials do not satisfy authorizedScopes; credentials have scopes:\n\n```\n"
-            + "\n".join(normal(held))
+            + "\n".join(normal(held.scopes))
             + "\n```\n\nauthorizedScopes are:\n\n```\n"
             + "\n".join(wanted)
             + "\n```"
@@ -128,7 +128,7 @@ def _temporary(client_id: str, certificate: dict[str, Any], registry: Registry) 
         raise Rejected("ext.certificate.expiry < now")
     if expiry - start > LONGEST_TEMPORARY:
         raise Rejected("ext.certificate cannot last longer than 31 days!")
-    held = Held(registry.expanded(tuple(issuer.scopes)))
+    held = registry.held(tuple(issuer.scopes))
     if issuer_id != client_id and f"auth:create-client:{client_id}" not in held:
         raise Rejected(
             f"ext.certificate issuer `{issuer_id}` doesn't have `auth:create-client:{client_id}` for supplied clientId."
@@ -175,7 +175,8 @@ def _are_scopes(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and SCOPE.fullmatch(item) for item in value)
 
 
-def _extension(text: str) -> dict[str, Any]:
+@lru_cache(maxsize=1024)
+def _extension(text: str) -> Mapping[str, Any]:
     if not text:
         return {}
     try:

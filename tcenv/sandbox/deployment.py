@@ -24,6 +24,7 @@ _PUBLIC = ("auth:current-scopes", "auth:get-client:*", "auth:list-clients")
 _DAY = 86400
 # How long createClient takes the same wishes for a repeated call (seconds).
 _IDEMPOTENT = 15 * 60
+_MOST_KEPT = 1000
 _ANONYMOUS_ROLE = "anonymous"
 
 
@@ -56,7 +57,8 @@ class Deployment:
         self.artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self.contents: dict[tuple[str, str], bytes] = {}
         self.lock = threading.RLock()
-        self.registry = Registry(self.clients, self.expanded, self.now, any_time)
+        self.registry = Registry(self.clients, self.held, self.now, any_time)
+        self._held: dict[object, Held] = {}
         self._clock = clock
         self._purged = self.now() // _DAY
 
@@ -67,6 +69,16 @@ class Deployment:
     def expanded(self, scopes: Iterable[str]) -> tuple[str, ...]:
         """`scopes` and what the roles among them add."""
         return expand(scopes, self.roles)
+
+    def held(self, scopes: tuple[str, ...]) -> Held:
+        """What somebody holds who has `scopes`; kept, since most callers call again."""
+        key = (scopes, tuple((role_id, *given) for role_id, given in list(self.roles.items())))
+        found = self._held.get(key)
+        if found is None:
+            if len(self._held) >= _MOST_KEPT:
+                self._held.clear()
+            found = self._held[key] = Held(self.expanded(scopes))
+        return found
 
     def purge(self, moment: float | None = None) -> None:
         """Remove the clients that had expired by `moment` (now) and that were to be deleted then."""

@@ -14,6 +14,7 @@ from typing import Any
 SKEW = 15 * 60
 LONGEST_HEADER = 4096
 _ATTRIBUTE = re.compile(r'(\w+)="([^"\\]*)"\s*(?:,\s*|$)')
+_ATTRIBUTES = re.compile(r'(?:\w+="[^"\\]*"\s*(?:,\s*|$))+')
 _KNOWN = frozenset(("id", "ts", "nonce", "hash", "ext", "mac", "app", "dlg"))
 _BEWIT = re.compile(r"(.*)([?&])bewit=([^&]*)(?:&(.+))?")
 
@@ -103,14 +104,9 @@ def _read_header(signed: Signed) -> Claim:
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "hawk":
         raise Rejected("Bad Request: Invalid header syntax" if not rest else "Unauthorized: Hawk")
-    said: dict[str, str] = {}
-    end = 0
-    for match in _ATTRIBUTE.finditer(rest):
-        if match.start() != end or match[1] not in _KNOWN or match[1] in said:
-            raise Rejected("Bad Request: Invalid header syntax")
-        said[match[1]] = match[2]
-        end = match.end()
-    if end != len(rest):
+    pairs = _ATTRIBUTE.findall(rest) if _ATTRIBUTES.fullmatch(rest) else []
+    said = dict(pairs)
+    if not pairs or len(said) < len(pairs) or not said.keys() <= _KNOWN:
         raise Rejected("Bad Request: Invalid header syntax")
     if not ({"id", "ts", "nonce", "mac"} <= said.keys() and said["ts"].isascii() and said["ts"].isdecimal()):
         raise Rejected("Bad Request: Missing attributes")

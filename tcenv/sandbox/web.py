@@ -8,15 +8,16 @@ import hashlib
 import json
 import time
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from tcenv.sandbox import hawk, pages
 from tcenv.sandbox.answers import Answer
-from tcenv.sandbox.api import Call, call, find, verbs
+from tcenv.sandbox.api import Call, Method, call, find, verbs
 from tcenv.sandbox.callers import Caller, authenticate
 from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import Signed
@@ -125,9 +126,9 @@ class Site:
         if verb == "OPTIONS":
             return self._logged(request, path, _options(verbs(SERVICES, below)))
         name, body, the_call = "unknown", None, None
-        params: dict[str, str] = {}
+        params: Mapping[str, str] = {}
         try:
-            found = find(SERVICES, verb, below)
+            found = _found(verb, below)
             if found is None:
                 return self._logged(request, path, Answer(404, b'{"error":"Not found"}', _JSON_HEAD))
             method, params = found
@@ -161,14 +162,16 @@ class Site:
             answer = self._failed(request, error, "upload", {}, None)
         return self._logged(request, path, answer, caller)
 
-    def _failed(self, request: Incoming, error: ApiError, method: str, params: dict[str, str], payload: Any) -> Answer:
+    def _failed(
+        self, request: Incoming, error: ApiError, method: str, params: Mapping[str, str], payload: Any
+    ) -> Answer:
         """An error as the API tells it: what, then when and where."""
         time_ = timestamp(self.deployment.now())
         facts = {"method": method, "errorCode": error.code, "statusCode": error.status, "time": time_}
         trailer = "\n\n---\n\n" + "\n".join(f"* {f'{key}:':<12}{value}" for key, value in facts.items())
         if request.target.startswith("/sandbox/"):
             trailer = ""
-        info = {"method": method, "params": params, "payload": payload or {}, "time": time_}
+        info = {"method": method, "params": dict(params), "payload": payload or {}, "time": time_}
         told = {"code": error.code, "message": f"{error}{trailer}", "requestInfo": info}
         challenge = "WWW-Authenticate: hawk\r\n" if error.status == 401 else ""
         return Answer(error.status, _encode(told).encode("utf-8", "replace"), challenge + _JSON_HEAD)
@@ -276,6 +279,12 @@ class Upload:
 
 _REFERENCE_HEAD = "Access-Control-Allow-Origin: *\r\nCache-Control: max-age=0\r\nX-Content-Type-Options: nosniff\r\n"
 _JSON_PAGE_HEAD = f"Content-Type: {_JSON}\r\n{_PAGE_HEAD}"
+
+
+# Most programs ask for the same over and over.
+@lru_cache(maxsize=4096)
+def _found(verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
+    return find(SERVICES, verb, path)
 
 
 def _signed(request: Incoming) -> Signed:
