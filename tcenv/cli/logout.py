@@ -20,8 +20,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     was to be deleted and could not be: its session is kept then, so that it can be tried again."""
     delete_client, everything = options.get("delete_client", False), options.get("everything", False)
     shell = options.get("shell")
-    change = environment.unloading(os.environ)
-    statements(change, shell)
+    unloading = environment.unloading(os.environ)
+    statements(unloading, shell)
     store = open_store(profiles.store_name())
     names = store.profiles() if everything else [_profile_name(argument)]
     status = 0
@@ -35,7 +35,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if everything and not names:
         messages.note("There was no session.")
     if status == 0:
-        print_change(change, shell)
+        # What another profile has loaded stays.
+        print_change(unloading if os.environ.get(environment.PROFILE) in names else {}, shell)
     return status
 
 

@@ -51,8 +51,8 @@ def root_url_before(environ: Mapping[str, str]) -> str:
     """What the root URL was before tcenv loaded anything into `environ`; empty where there was none."""
     here, loaded = environ.get(ROOT_URL, ""), environ.get(LOADED)
     if loaded:
-        first, *rest = loaded.split(" ")
-        before = here if first != here else rest[-1] if rest and rest[-1] != _UNKEPT else ""
+        first, _, before = loaded.partition(" ")
+        before = here if first != here else before.removeprefix(_UNKEPT + " ")
     else:
         # A version that did not note it has loaded this one.
         before = "" if environ.get(PROFILE) and environ.get(EXPIRES) else here

@@ -20,7 +20,8 @@ def quote(text: str) -> str:
 
 
 def statements(change: Mapping[str, str | None]) -> str:
-    lines = []
+    # `Invoke-Expression` takes no empty text.
+    lines = [] if change else ["[void]0;\n"]
     for name, value in change.items():
         if value is None:
             lines.append(f"Remove-Item -LiteralPath Env:{name} -ErrorAction Ignore;\n")
