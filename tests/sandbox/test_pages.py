@@ -62,8 +62,13 @@ def answered(waiting: Callback) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in query.split("&"))  # type: ignore[misc]
 
 
+PAGES = ("create", "new")
+
+
 class TestBothPages:
-    @pytest.mark.parametrize("variant", ["create", "new"])
+    """What both sign-in pages promise, today's and the one of the original guide. A new page is one more in PAGES."""
+
+    @pytest.mark.parametrize("variant", PAGES)
     def test_saving_calls_back_with_credentials_that_work_and_nothing_encoded(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
@@ -79,10 +84,11 @@ class TestBothPages:
         auth = taskcluster.Auth({"rootUrl": tc.root_url, "credentials": dict(answer), "maxRetries": 0})
         assert "queue:scheduler-id:*" in auth.currentScopes()["scopes"]
 
+    @pytest.mark.parametrize("variant", PAGES)
     def test_the_callback_has_the_headers_of_a_navigation_from_a_neighbour(
-        self, tc: Sandbox, page: Page, waiting: Callback
+        self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url))
+        approve(page, sign_in_url(tc.root_url, waiting.url, variant))
         headers = waiting.headers[0]
         assert headers["host"] == waiting.url.split("/")[2]
         assert headers["sec-fetch-mode"] == "navigate"
@@ -91,27 +97,30 @@ class TestBothPages:
         assert headers["referer"] == f"{tc.root_url}/"
         assert "origin" not in headers
 
+    @pytest.mark.parametrize("variant", PAGES)
     def test_scopes_are_narrowed_to_what_the_user_holds_and_the_rest_is_dropped_without_a_word(
-        self, page: Page, waiting: Callback
+        self, page: Page, waiting: Callback, variant: str
     ) -> None:
         with Sandbox(user="u", user_scopes=["auth:create-client:u/*", "b", "c:1", "c:2", "e:*"]) as tc:
             asked = ["e:x", "nothing", "c:*", "b", "auth:create-client:*"]
-            page.goto(sign_in_url(tc.root_url, waiting.url, scope=asked))
+            page.goto(sign_in_url(tc.root_url, waiting.url, variant, scope=asked))
             narrowed = ["e:x", "b", "auth:create-client:u/*", "c:1", "c:2"]
             assert page.get_by_label("Scopes").input_value().splitlines() == narrowed
             page.get_by_role("button", name="Save Client").click()
             arrived(page)
             assert tc.clients["u/tcenv"].scopes == sorted(narrowed)
 
-    def test_a_star_becomes_the_users_full_list(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, scope=["*"]))
+    @pytest.mark.parametrize("variant", PAGES)
+    def test_a_star_becomes_the_users_full_list(self, tc: Sandbox, page: Page, waiting: Callback, variant: str) -> None:
+        approve(page, sign_in_url(tc.root_url, waiting.url, variant, scope=["*"]))
         assert set(tc.user_scopes) < set(tc.clients[NAME].scopes)
         assert "*" not in tc.clients[NAME].scopes
 
+    @pytest.mark.parametrize("variant", PAGES)
     def test_no_scope_left_still_makes_a_client_and_a_callback(
-        self, tc: Sandbox, page: Page, waiting: Callback
+        self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, scope=["nothing:of-the-kind"]))
+        approve(page, sign_in_url(tc.root_url, waiting.url, variant, scope=["nothing:of-the-kind"]))
         assert answered(waiting)["clientId"] == NAME
         assert tc.clients[NAME].scopes == []
 
@@ -135,9 +144,11 @@ class TestBothPages:
         assert page.locator("button").count() == 0
         assert not tc.clients
 
-    def test_twenty_scopes_are_still_fine(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
+    @pytest.mark.parametrize("variant", PAGES)
+    def test_twenty_scopes_are_still_fine(self, tc: Sandbox, page: Page, waiting: Callback, variant: str) -> None:
         approve(
-            page, sign_in_url(tc.root_url, waiting.url, scope=[f"queue:route:index.sandbox.{n}" for n in range(20)])
+            page,
+            sign_in_url(tc.root_url, waiting.url, variant, scope=[f"queue:route:index.sandbox.{n}" for n in range(20)]),
         )
         assert len(tc.clients[NAME].scopes) == 20
 
@@ -155,10 +166,11 @@ class TestBothPages:
             ("-1d", -86400),
         ],
     )
+    @pytest.mark.parametrize("variant", PAGES)
     def test_the_grammar_of_expires(
-        self, tc: Sandbox, page: Page, waiting: Callback, expires: str, seconds: int
+        self, tc: Sandbox, page: Page, waiting: Callback, variant: str, expires: str, seconds: int
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, expires=expires))
+        approve(page, sign_in_url(tc.root_url, waiting.url, variant, expires=expires))
         lifetime = tc.clients[NAME].expires - tc.clients[NAME].created
         assert seconds - 60 < lifetime <= seconds
 
@@ -189,11 +201,12 @@ class TestBothPages:
         assert "clientId must match" in error(page)
         assert not waiting.paths
 
+    @pytest.mark.parametrize("variant", PAGES)
     def test_what_is_asked_for_can_be_read_and_changed_before_it_is_given(
-        self, tc: Sandbox, page: Page, waiting: Callback
+        self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
         hostile = "</script><script>document.title='owned'</script><b>\n\"x\""
-        page.goto(sign_in_url(tc.root_url, waiting.url, description=hostile, scope=["queue:*", hostile]))
+        page.goto(sign_in_url(tc.root_url, waiting.url, variant, description=hostile, scope=["queue:*", hostile]))
         assert page.get_by_label("Description").input_value() == hostile
         assert page.get_by_label("Scopes").input_value().splitlines()[0] == "queue:create-task:highest:proj-sandbox/*"
         assert "owned" not in page.title()
@@ -203,8 +216,11 @@ class TestBothPages:
         assert tc.clients[NAME].scopes == ["queue:scheduler-id:mine"]
         assert tc.clients[NAME].description == hostile
 
-    def test_more_than_the_user_holds_cannot_be_given(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url))
+    @pytest.mark.parametrize("variant", PAGES)
+    def test_more_than_the_user_holds_cannot_be_given(
+        self, tc: Sandbox, page: Page, waiting: Callback, variant: str
+    ) -> None:
+        page.goto(sign_in_url(tc.root_url, waiting.url, variant))
         page.get_by_label("Scopes").fill("*")
         page.get_by_role("button", name="Save Client").click()
         assert "does not have sufficient scopes" in error(page)

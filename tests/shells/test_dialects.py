@@ -91,24 +91,6 @@ def check(shell: RealShell, values: list[str]) -> None:
         }
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=ids)
-def test_any_text_arrives_as_it_is(shell: RealShell) -> None:
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(texts, min_size=20, max_size=60))
-    @example(NASTY)
-    def run(values: list[str]) -> None:
-        check(shell, values)
-
-    run()
-
-
-@pytest.mark.parametrize("shell", SHELLS, ids=ids)
-def test_what_a_shell_cannot_carry_is_an_error(shell: RealShell) -> None:
-    speaks = dialect(canonical(shell.name))
-    refused = [value for value in [*NASTY, "\0", "\ud800"] if not _carries(speaks, value)]
-    assert refused == (["\n", "a\nb\n", "\r\n"] if canonical(shell.name) == "tcsh" else []) + ["\0", "\ud800"]
-
-
 def _carries(speaks: object, value: str) -> bool:
     try:
         speaks.quote(value)  # type: ignore[attr-defined]
@@ -282,54 +264,8 @@ def test_fish_unsets_in_every_scope(tmp_path: Path) -> None:
     assert not printed
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=ids)
-def test_long_values_arrive_whole_or_not_at_all(shell: RealShell, tmp_path: Path) -> None:
-    for value in ("a" * 3000, '{"scopes": ["queue:*"]}' * 40, '{"scopes": ["queue:*"]}' * 1000, "é x" * 30_000):
-        change = {"TCENV_LONG": value, "TCENV_AFTER": "there"}
-        try:
-            text = dialect(canonical(shell.name)).statements(change)
-        except Unrepresentable:
-            assert canonical(shell.name) == "tcsh"
-            continue
-        after, printed = evaluated(shell, shell.line, text, tmp_path)
-        if shell.name == "csh" and len(value) > 3000:
-            assert not after
-            assert "Word too long" in printed
-        else:
-            assert has(after, change), printed[:500]
-
-
-@pytest.mark.parametrize("shell", SHELLS, ids=ids)
-def test_in_the_C_locale_text_arrives_or_the_evaluation_fails(
-    shell: RealShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("LANG")
-    monkeypatch.setenv("LC_ALL", "C")
-    speaks = dialect(canonical(shell.name))
-    after, printed = evaluated(shell, shell.line, speaks.statements({"TCENV_T": "é 漢字 🦊"}), tmp_path)
-    # yash reads characters, and knows only ASCII then.
-    assert not after if shell.name == "yash" else has(after, {"TCENV_T": "é 漢字 🦊"}), printed
-    after, printed = evaluated(shell, shell.line, speaks.statements(SESSION), tmp_path)
-    assert has(after, SESSION), printed
-
-
 # A statement, and then another whatever becomes of the first.
 REGARDLESS = {"elvish": "try {{ {} }} catch e {{ nop }}; {}", "nu": "try {{ {} }}; {}"}
-
-
-@pytest.mark.parametrize("shell", SHELLS, ids=ids)
-def test_failure_fails_and_changes_nothing(shell: RealShell, tmp_path: Path) -> None:
-    text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
-    text.write_text(dialect(canonical(shell.name)).failure(), newline="")
-    line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
-    shell.run(shell.chain.format(line, f"touch {reached}"), environ())
-    assert not reached.exists()
-    regardless = "try:\n    {}\nexcept Exception:\n    pass\n{}" if shell.name == "xonsh" else "{}; {}"
-    env = environ(TCENV_A="a", **OLD)
-    done = shell.run(REGARDLESS.get(shell.name, regardless).format(line, shell.dump(out)), env)
-    assert out.exists(), done.stderr
-    after = environment_after(out)
-    assert {name: after.get(name) for name in ("TCENV_A", *OLD)} == {"TCENV_A": "a", **OLD}
 
 
 INTERACTIVE = {
@@ -459,3 +395,62 @@ def test_every_name_leads_to_a_dialect() -> None:
         assert dialect(name).failure().strip()
     with pytest.raises(UsageError, match="nosuchshell"):
         dialect("nosuchshell")
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=ids)
+class TestEveryDialect:
+    """What every dialect promises, in its real shell. A new shell is one line in `real.SHELLS`."""
+
+    def test_any_text_arrives_as_it_is(self, shell: RealShell) -> None:
+        @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(texts, min_size=20, max_size=60))
+        @example(NASTY)
+        def run(values: list[str]) -> None:
+            check(shell, values)
+
+        run()
+
+    def test_what_a_shell_cannot_carry_is_an_error(self, shell: RealShell) -> None:
+        speaks = dialect(canonical(shell.name))
+        refused = [value for value in [*NASTY, "\0", "\ud800"] if not _carries(speaks, value)]
+        assert refused == (["\n", "a\nb\n", "\r\n"] if canonical(shell.name) == "tcsh" else []) + ["\0", "\ud800"]
+
+    def test_long_values_arrive_whole_or_not_at_all(self, shell: RealShell, tmp_path: Path) -> None:
+        for value in ("a" * 3000, '{"scopes": ["queue:*"]}' * 40, '{"scopes": ["queue:*"]}' * 1000, "é x" * 30_000):
+            change = {"TCENV_LONG": value, "TCENV_AFTER": "there"}
+            try:
+                text = dialect(canonical(shell.name)).statements(change)
+            except Unrepresentable:
+                assert canonical(shell.name) == "tcsh"
+                continue
+            after, printed = evaluated(shell, shell.line, text, tmp_path)
+            if shell.name == "csh" and len(value) > 3000:
+                assert not after
+                assert "Word too long" in printed
+            else:
+                assert has(after, change), printed[:500]
+
+    def test_in_the_C_locale_text_arrives_or_it_fails(
+        self, shell: RealShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("LANG")
+        monkeypatch.setenv("LC_ALL", "C")
+        speaks = dialect(canonical(shell.name))
+        after, printed = evaluated(shell, shell.line, speaks.statements({"TCENV_T": "é 漢字 🦊"}), tmp_path)
+        # yash reads characters, and knows only ASCII then.
+        assert not after if shell.name == "yash" else has(after, {"TCENV_T": "é 漢字 🦊"}), printed
+        after, printed = evaluated(shell, shell.line, speaks.statements(SESSION), tmp_path)
+        assert has(after, SESSION), printed
+
+    def test_failure_fails_and_changes_nothing(self, shell: RealShell, tmp_path: Path) -> None:
+        text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
+        text.write_text(dialect(canonical(shell.name)).failure(), newline="")
+        line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
+        shell.run(shell.chain.format(line, f"touch {reached}"), environ())
+        assert not reached.exists()
+        regardless = "try:\n    {}\nexcept Exception:\n    pass\n{}" if shell.name == "xonsh" else "{}; {}"
+        env = environ(TCENV_A="a", **OLD)
+        done = shell.run(REGARDLESS.get(shell.name, regardless).format(line, shell.dump(out)), env)
+        assert out.exists(), done.stderr
+        after = environment_after(out)
+        assert {name: after.get(name) for name in ("TCENV_A", *OLD)} == {"TCENV_A": "a", **OLD}
