@@ -47,9 +47,11 @@ def browser_page(*, dark: bool = False, width: int = 1000, height: int = 900) ->
 
 
 def approve(page: Page, url: str) -> None:
-    """Open a sign-in page and press its first button: save, or reset the token where the name is taken. Ends when the
-    browser has left for the callback and stopped loading."""
+    """Open a sign-in page, sign in if it asks for that, and press its first button: save, or reset the token where the name
+    is taken. Ends when the browser has left for the callback and stopped loading."""
     page.goto(url)
+    if page.locator("#sign-in").count():
+        page.locator("#sign-in").click()
     page.locator("#save, #reset").click()
     page.wait_for_url(lambda there: "/auth/clients/" not in there)
     page.wait_for_load_state()

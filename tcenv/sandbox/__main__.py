@@ -19,10 +19,10 @@ def main() -> int:
     parser.add_argument(
         "--user", default=USER, metavar="CLIENT_ID", help="who is signed in on the pages (default: %(default)s)"
     )
-    parser.add_argument("--signed-out", action="store_true", help="have the pages show their sign-in dialog first")
+    parser.add_argument("--signed-in", action="store_true", help="spare people the pages' sign-in dialog")
     options = parser.parse_args()
     try:
-        return serve(port=options.port, public=not options.private, user=options.user, signed_in=not options.signed_out)
+        return serve(port=options.port, public=not options.private, user=options.user, signed_in=options.signed_in)
     except ValueError as error:
         parser.error(str(error))
     except CannotListen as error:

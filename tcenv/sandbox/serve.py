@@ -14,9 +14,10 @@ class CannotListen(Exception):
     """The port is taken, or not to be had; the text says which."""
 
 
-def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bool = True) -> int:
+def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bool = False) -> int:
     """Serve on loopback until SIGINT or SIGTERM, for which it takes over the handlers. Prints the root URL, and nothing
-    else, on stdout; returns 0 in the end. Raises ValueError, CannotListen."""
+    else, on stdout; returns 0 in the end. Unless somebody is `signed_in`, the first page that is opened asks for that, as for
+    people who come to a deployment. Raises ValueError, CannotListen."""
     if not 0 <= port < 65536:
         raise ValueError(f"{port} is not a port. Accepted: 0 (any free one) to 65535.")
     if not CLIENT_ID.fullmatch(user):
@@ -30,8 +31,9 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bo
             print(
                 f"A {'public' if public else 'private'} Taskcluster sandbox, on loopback alone; everything in it is gone "
                 "when it ends (Ctrl-C).\n"
-                "Sign in to it from another terminal, in your browser or without one:\n"
+                "Sign in to it from another terminal:\n"
                 f'  eval "$(TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login)"\n'
+                "Your browser opens. To have it approved without one, put this before:\n"
                 f"  export BROWSER='{sys.executable} -m tcenv.sandbox.approve %s'",
                 file=sys.stderr,
                 flush=True,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 import tcenv
 from tcenv.sandbox import Sandbox
+from tcenv.sandbox.approve import approve
+from tests.sandbox.callback import callback, sign_in_url
 
 COMMANDS = [["-m", "tcenv.sandbox"], ["-m", "tcenv", "sandbox"]]
 
@@ -65,6 +69,54 @@ def test_who_is_signed_in_can_be_said() -> None:
     )
     assert wrong.returncode == 2
     assert "cannot be a clientId" in wrong.stderr
+
+
+@pytest.mark.parametrize(("options", "asks"), [([], True), (["--signed-in"], False)])
+def test_people_sign_in_first_unless_they_are_spared_it(options: list[str], asks: bool) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tcenv.sandbox", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert running.stdout is not None
+        root_url = running.stdout.readline().strip()
+        with callback() as told:
+            url = sign_in_url(root_url, told.url)
+            assert ('role="dialog"' in requests.get(url).text) is asks
+            assert approve(url) == 200
+            assert 'role="dialog"' not in requests.get(url).text
+    finally:
+        running.terminate()
+        assert running.wait(30) == 0
+
+
+def test_bodies_of_any_size_pass_in_constant_memory() -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tcenv.sandbox"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+    def most() -> int:
+        """The largest that it has been, in MiB."""
+        status = Path(f"/proc/{running.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
+
+    try:
+        assert running.stdout is not None
+        api = f"{running.stdout.readline().strip()}/api/sandbox/v1"
+        assert requests.get(f"{api}/ping").ok
+        idle, piece, pieces = most(), bytes(1 << 20), 200
+        assert requests.post(f"{api}/upload", data=iter([piece] * pieces)).json()["bytes"] == pieces << 20
+        with requests.get(f"{api}/download/{pieces << 20}", stream=True) as answer:
+            assert sum(len(got) for got in answer.iter_content(1 << 20)) == pieces << 20
+        # Somebody who asks for much, and reads none of it.
+        with socket.create_connection(("127.0.0.1", urlsplit(api).port or 0)) as connection:
+            host = urlsplit(api).netloc.encode()
+            connection.sendall(b"GET /api/sandbox/v1/download/1000000000 HTTP/1.1\r\nHost: %b\r\n\r\n" % host)
+            assert connection.recv(1)
+            assert requests.get(f"{api}/ping").ok
+        assert most() - idle < 16
+    finally:
+        running.terminate()
+        assert running.wait(30) == 0
 
 
 def test_only_the_sandbox_command_brings_the_sandbox_along() -> None:

@@ -278,3 +278,18 @@ class TestTheWebServerInFront:
         with Sandbox() as tc, socket.create_connection(("127.0.0.1", tc.port)) as connection:
             connection.sendall(garbage)
             assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_no_character_of_a_signature_can_be_changed() -> None:
+    with Sandbox() as tc, requests.Session() as session:
+        client = tc.create_client("me", ["*"])
+        url = f"{tc.root_url}/api/auth/v1/scopes/current"
+        who = {"id": "me", "key": client.access_token, "algorithm": "sha256"}
+        header = mohawk.Sender(who, url, "GET", content="", content_type="", ext="e30=").request_header
+        good = []
+        for place, character in enumerate(header):
+            changed = header[:place] + ("x" if character != "x" else "y") + header[place + 1 :]
+            if session.get(url, headers={"Authorization": changed}).status_code == 200:
+                good.append(changed)
+        assert good == []
+        assert session.get(url, headers={"Authorization": header}).status_code == 200
