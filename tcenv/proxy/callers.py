@@ -6,14 +6,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tcenv.deployment.scopes import intersection
 from tcenv.proxy import hawk
 from tcenv.proxy.hawk import BadSignature, Place
+from tcenv.proxy.run import Run
 
 # Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).
 _DRIFT = 5 * 60
@@ -28,27 +28,6 @@ class Refused(Exception):
     def __init__(self, status: int = 401) -> None:
         super().__init__(status)
         self.status = status
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the proxy as its programs know it: the client, a token made for this run alone, and, for programs that do not
-    sign, a path that cannot be guessed (None: everybody signs)."""
-
-    client_id: str
-    token: str = field(repr=False)
-    secret: str | None = field(repr=False, default=None)
-
-    @classmethod
-    def begin(cls, client_id: str, *, unsigned: bool) -> Run:
-        return cls(client_id, secrets.token_urlsafe(33), secrets.token_urlsafe(33) if unsigned else None)
-
-    def without_secrets(self, text: str) -> str:
-        """`text` with nothing of this run in it that would let somebody in."""
-        for secret in (self.token, self.secret):
-            if secret:
-                text = text.replace(secret, "…")
-        return text
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from aiohttp import web
 
 from tcenv.proxy import callers, headers, refused, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
-from tcenv.proxy.callers import Pass, Refused, Run, narrowed
+from tcenv.proxy.callers import Pass, Refused, narrowed
 from tcenv.proxy.calllog import CallLog, Entry
 from tcenv.proxy.deployment import Deployment, TooLong, Unreachable, read
 from tcenv.proxy.learn import Learner
 from tcenv.proxy.refused import OwnClient
 from tcenv.proxy.routes import BadTarget, Call
+from tcenv.proxy.run import Run
 from tcenv.proxy.source import Authority, Ended, Source
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)

@@ -1,12 +1,11 @@
-"""The proxy as a running thing: a thread with an event loop that answers on sockets which are already bound. Whose process a
-connection is, is asked of the kernel once a connection, before the first byte is looked at."""
+"""The proxy's side towards programs: it answers on sockets that are already bound. Whose process a connection is, is asked of
+the kernel once a connection, before the first byte is looked at."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -15,14 +14,11 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server as WebServer
 
 from tcenv import peer
-from tcenv.proxy.callers import Run
-from tcenv.proxy.calllog import CallLog
+from tcenv.proxy.background import Plan
 from tcenv.proxy.deployment import Deployment
 from tcenv.proxy.forward import Forwarder, Rules
 from tcenv.proxy.learn import Learned, Learner
 from tcenv.proxy.references import References
-from tcenv.proxy.refused import OwnClient
-from tcenv.proxy.sockets import Sockets
 from tcenv.proxy.source import Source
 from tcenv.text import duration
 
@@ -32,6 +28,7 @@ _IDLE = 75.0
 _LONGEST_LINE = 16384
 # Seconds that running calls are given when the run ends.
 _LAST_CALLS = 0.2
+_BACKLOG = 512
 # Seconds between two looks at the clock: a machine may have slept.
 _LOOK_AT_THE_TIME = 30.0
 
@@ -97,87 +94,41 @@ class _Server(WebServer):
         return made
 
 
-class Proxy:
-    """One run's proxy, from `start` to `stop`."""
+class Service:
+    """The proxy on its event loop. `ready` is called once it answers; `stopping` ends it."""
 
-    def __init__(
-        self,
-        sockets: Sockets,
-        run: Run,
-        source: Source,
-        *,
-        own: OwnClient,
-        read_only: bool = False,
-        allow_credentials: bool = False,
-        log: CallLog | None = None,
-        learn: tuple[str, ...] | None = None,
-        announce: Callable[[str], None] = lambda text: None,
-    ) -> None:
-        """`learn` is what a run that learns begins with, None for one that does not; `announce` is told what the user should
-        know, from the proxy's own thread."""
-        self._sockets = sockets
-        self._run = run
-        self._source = source
-        self._rules = Rules(sockets.hosts, sockets.port, own, read_only, allow_credentials)
-        self._log = log
-        self._learn = learn
-        self._announce = announce
-        self._learner: Learner | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run_thread, name="proxy", daemon=True)
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._source = Source(plan.store, plan.first, scopes=plan.scopes, until=plan.until)
+        self.stopping = asyncio.Event()
+        self.learned: Learned | None = None
 
-    @property
-    def learned(self) -> Learned | None:
-        """What the run has taught so far, None where it does not learn."""
-        return None if self._learner is None else self._learner.learned
-
-    def start(self) -> None:
-        """Answer from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer no more; returns when that is so."""
-        self._ready.wait(10)
-        if self._loop is not None and self._stopping is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(10)
-
-    def _run_thread(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except Exception as error:
-            self._announce(f"The proxy has ended early ({type(error).__name__}).")
-        finally:
-            self._ready.set()
-            self._sockets.close()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Answer until `stopping` is set."""
+        plan = self._plan
         deployment = Deployment(self._source.root_url)
-        if self._learn is not None:
-            self._learner = Learner(References(deployment), self._learn)
-        forwarder = Forwarder(self._run, self._rules, self._source, deployment, log=self._log, learner=self._learner)
+        learner = None
+        if plan.learn is not None:
+            learner = Learner(References(deployment), plan.learn)
+            self.learned = learner.learned
+        rules = Rules(plan.sockets.hosts, plan.sockets.port, plan.own, plan.read_only, plan.allow_credentials)
+        forwarder = Forwarder(plan.run, rules, self._source, deployment, log=plan.log, learner=learner)
+        loop = asyncio.get_running_loop()
         servers = []
         watch = asyncio.create_task(self._watch_the_end())
         try:
-            for made in (*self._sockets.loopback, self._sockets.outside):
-                if made is None:
-                    continue
-                web_server = _Server(forwarder, outside=made is self._sockets.outside)
-                made.setblocking(False)
-                servers.append((web_server, await self._loop.create_server(web_server, sock=made, backlog=512)))
-            self._ready.set()
-            await self._stopping.wait()
+            for made in (*plan.sockets.loopback, plan.sockets.outside):
+                if made is not None:
+                    server = _Server(forwarder, outside=made is plan.sockets.outside)
+                    servers.append((server, await loop.create_server(server, sock=made, backlog=_BACKLOG)))
+            ready()
+            await self.stopping.wait()
         finally:
             watch.cancel()
             for _, listening in servers:
                 listening.close()
-            for web_server, _ in servers:
-                await web_server.shutdown(_LAST_CALLS)
+            for server, _ in servers:
+                await server.shutdown(_LAST_CALLS)
             await deployment.close()
 
     async def _watch_the_end(self) -> None:
@@ -197,7 +148,7 @@ class Proxy:
                 key = (session.expires, text.partition(" ends ")[0])
                 if text and key not in said:
                     said.add(key)
-                    self._announce(f"{text} To renew it, in any shell: tcenv login {session.profile}")
+                    self._plan.announce(f"{text} To renew it, in any shell: tcenv login {session.profile}")
                 wait = min(wait, *(moment - now for moment in (session.renew, session.expires) if moment > now), wait)
             await asyncio.sleep(max(wait, 0.05))
             with contextlib.suppress(Exception):

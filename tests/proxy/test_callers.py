@@ -12,8 +12,9 @@ import pytest
 import taskcluster
 
 from tcenv.proxy import callers, hawk
-from tcenv.proxy.callers import Pass, Refused, Run
+from tcenv.proxy.callers import Pass, Refused
 from tcenv.proxy.hawk import Place
+from tcenv.proxy.run import Run
 
 CLIENT = "github/1|jo/tcenv-box"
 NOW = time.time()

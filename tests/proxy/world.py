@@ -20,11 +20,10 @@ from aiohttp import web
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import sockets
-from tcenv.proxy.callers import Run
+from tcenv.proxy.background import Background, Plan
 from tcenv.proxy.calllog import CallLog
 from tcenv.proxy.refused import OwnClient
-from tcenv.proxy.server import Proxy
-from tcenv.proxy.source import Source
+from tcenv.proxy.run import Run
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 
@@ -172,7 +171,7 @@ class Proxied:
 
     root_url: str
     run: Run
-    proxy: Proxy
+    proxy: Background
     store: DirectoryStore
     port: int
     said: list[str]
@@ -210,15 +209,19 @@ def proxied(
     run = Run.begin(first.credentials.client_id, unsigned=unsigned)
     said: list[str] = []
     log = Path(os.environ["HOME"]) / "calls.log"
-    proxy = Proxy(
+    plan = Plan(
         bound,
         run,
-        Source(store, first, scopes=scopes, until=until),
-        own=OwnClient.of(first.credentials.client_id),
+        store,
+        first,
+        OwnClient.of(first.credentials.client_id),
+        said.append,
+        scopes=scopes,
+        until=until,
         log=CallLog(str(log), run.without_secrets),
-        announce=said.append,
         **more,
     )
+    proxy = Background(plan)
     proxy.start()
     try:
         yield Proxied(bound.root_url, run, proxy, store, bound.port, said, log, first)

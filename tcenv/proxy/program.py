@@ -1,0 +1,74 @@
+"""What a program that runs behind the proxy is given: the proxy's address, the run's token, and an environment in which the
+session's own is nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from tcenv.proxy.run import Run
+from tcenv.settings.behind import BEHIND, Behind
+from tcenv.shells import environment
+
+PROXY_URL = "TASKCLUSTER_PROXY_URL"
+# Through these an HTTP client would call the proxy by another proxy.
+_VIA = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+_NOT_VIA = ("no_proxy", "NO_PROXY")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# What holds variables as they were or will be: direnv's, and what tcenv's own subshells are given.
+_REMEMBERED = ("DIRENV_", "__TCENV_LOAD", "__tcenv_")
+# Characters of a value, and bytes of what it unpacks to, that are looked into.
+_LONG = 40
+_MOST_UNPACKED = 2**24
+
+
+def change(run: Run, root_url: str, behind: Behind, environ: Mapping[str, str]) -> dict[str, str | None]:
+    """The change to the environment that makes programs use the proxy at `root_url`."""
+    made: dict[str, str | None] = dict(environment.unloading())
+    made[environment.ROOT_URL] = root_url
+    made[environment.CLIENT_ID] = run.client_id
+    made[environment.ACCESS_TOKEN] = run.token
+    made[PROXY_URL] = f"{root_url}/{run.secret}" if run.secret else None
+    made[BEHIND] = behind.encode()
+    if any(environ.get(name) for name in _VIA):
+        host = root_url.partition("://")[2].rpartition(":")[0].strip("[]")
+        for name in _NOT_VIA:
+            known = [part for part in environ.get(name, "").split(",") if part.strip()]
+            made[name] = ",".join([*known, *(each for each in dict.fromkeys((*_LOOPBACK, host)) if each not in known)])
+    return made
+
+
+def without(token: str, environ: Mapping[str, str]) -> dict[str, str | None]:
+    """The change that takes out of the environment whatever holds the session's `token`, packed as direnv and its like pack
+    what they remember, and what such tools would put it back from."""
+    return {name: None for name, value in environ.items() if name.startswith(_REMEMBERED) or _holds(value, token)}
+
+
+def _holds(value: str, token: str) -> bool:
+    if token in value:
+        return True
+    return len(value) >= _LONG and any(token.encode() in unpacked for unpacked in _unpacked(value))
+
+
+def _unpacked(value: str) -> Iterator[bytes]:
+    """What a value would hold if it were base64, and if that were compressed."""
+    import base64
+    import binascii
+    import zlib
+
+    text = value.strip().replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return
+    yield raw
+    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            yield zlib.decompressobj(wbits=form).decompress(raw, _MOST_UNPACKED)
+        except zlib.error:
+            continue
+
+
+def environment_of(change: Mapping[str, str | None], token: str) -> dict[str, str]:
+    """This process's environment with `change` made, and without the session's `token` in any form."""
+    return environment.applied({**without(token, os.environ), **change}, os.environ)

@@ -1,0 +1,41 @@
+"""Inside of a proxied run the root URL is the proxy's; this tells which deployment and which profile are behind it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from tcenv.deployment.rooturl import parse_root_url
+from tcenv.errors import UsageError
+from tcenv.sessions.key import is_profile_name
+
+# The proxy's root URL, the profile and the deployment's root URL, with a blank between them.
+BEHIND = "TCENV_PROXY"
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What is behind the proxy at `proxy` (a root URL, as programs are given it)."""
+
+    proxy: str
+    profile: str
+    root_url: str
+
+    def encode(self) -> str:
+        """The variable's value."""
+        return f"{self.proxy} {self.profile} {self.root_url}"
+
+    def is_meant_by(self, root_url: str | None) -> bool:
+        """Whether a root URL is the proxy's."""
+        return root_url is not None and root_url.rstrip("/") == self.proxy
+
+
+def behind() -> Behind | None:
+    """What the environment says of a proxy around this process, None where it says nothing that could be."""
+    parts = os.environ.get(BEHIND, "").split(" ")
+    if len(parts) != 3 or not is_profile_name(parts[1]):
+        return None
+    try:
+        return Behind(parts[0], parts[1], parse_root_url(parts[2]))
+    except UsageError:
+        return None

@@ -1,0 +1,125 @@
+"""Running a command as a child and waiting for it as a shell would: its signals, its terminal, its status. For whoever has to
+outlive the command; everybody else becomes it (see `process`)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# What somebody may send to us and mean the command.
+_PASSED_ON = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGALRM")
+# What Python ignores, and a command must not inherit so.
+_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
+
+
+def run_child(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
+    """Run `command` with the environment `environ`, call `started` once it is under way, and wait for its end: its status,
+    128+n for a signal n, 127 and 126 (said on stderr) where it cannot be started, as shells do."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not hasattr(signal, "sigwaitinfo"):
+        return _run_plainly(command, environ, started)
+    numbers = [getattr(signal, name) for name in _PASSED_ON]
+    waited_for = {*numbers, signal.SIGCHLD}
+    # From here on nothing interrupts us: what comes is taken one by one. A signal that is ignored would not come at all.
+    former = signal.signal(signal.SIGCHLD, _nothing)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
+    try:
+        child = _spawn(command, environ, mask)
+        if isinstance(child, str):
+            return _cannot(command[0], child)
+        started()
+        return _wait(child, waited_for)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGCHLD, former)
+
+
+def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.Signals] | set[int]) -> int | str:
+    """The process id, or what keeps it from being started."""
+    defaults = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
+    reason = ""
+    for path in _candidates(command[0], environ):
+        try:
+            return os.posix_spawn(path, list(command), dict(environ), setsigmask=list(mask), setsigdef=defaults)
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.exists(path):
+                reason = reason or "its interpreter is not there"
+        except OSError as error:
+            reason = reason or error.strerror or str(error)
+    return reason
+
+
+def _candidates(name: str, environ: Mapping[str, str]) -> list[str]:
+    if os.path.dirname(name):
+        return [name]
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    return [os.path.join(folder or os.curdir, name) for folder in folders]
+
+
+def _cannot(name: str, reason: str) -> int:
+    text = f"tcenv: {name}: {reason or 'command not found'}"
+    print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), file=sys.stderr)
+    return NOT_EXECUTABLE if reason else NOT_FOUND
+
+
+def _wait(child: int, waited_for: set[int]) -> int:
+    while True:
+        # Before the wait too: the child may have ended in the meantime.
+        pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+        if pid and os.WIFSTOPPED(status):
+            # Ctrl-Z, `suspend`: the whole of us gives the terminal back, and comes back together.
+            os.kill(os.getpid(), signal.SIGSTOP)
+            _send(child, signal.SIGCONT)
+            continue
+        if pid:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+        info = signal.sigwaitinfo(waited_for)
+        # What comes from the terminal (the kernel: a positive code) has reached the child as well; what somebody has sent to
+        # us alone has not.
+        if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
+            _send(child, info.si_signo)
+
+
+def _send(child: int, number: int) -> None:
+    try:
+        os.kill(child, number)
+    except ProcessLookupError:
+        return
+
+
+def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
+    """Where signals cannot be waited for one by one: the terminal's are the command's own affair."""
+    import shutil
+    import subprocess
+
+    found = shutil.which(command[0], path=environ.get("PATH"))
+    if found is None:
+        return _cannot(command[0], "")
+    former = {number: signal.signal(number, _nothing) for number in (signal.SIGINT,)}
+    try:
+        with subprocess.Popen([found, *command[1:]], env=dict(environ)) as child:
+            for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
+                if hasattr(signal, name):
+                    number = getattr(signal, name)
+                    former[number] = signal.signal(number, lambda sent, frame: child.send_signal(sent))
+            started()
+            code = child.wait()
+        return code if code >= 0 else 128 - code
+    except OSError as error:
+        return _cannot(command[0], error.strerror or str(error))
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _nothing(number: int, frame: object) -> None:
+    return None
