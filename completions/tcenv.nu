@@ -22,6 +22,28 @@ export extern "tcenv shell" [
   --no-browser # Open none: print the URL, and take the answer or the pasted address of it
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
+  --proxy # Without a token: calls go through a signing proxy that ends with the command
+  --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
+  --log: string # Note each call through the proxy: time, method, path, status, scopes
+  --read-only # The proxy passes on GET and HEAD alone
+  --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
+  --allow-credentials # The proxy passes on calls that hand out credentials
+  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
+  --help(-h) # Show help
+]
+# A signing proxy in the foreground: programs that use it need no token
+export extern "tcenv proxy" [
+  profile?: string@__tcenv_profiles
+  --root-url: string # The deployment
+  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
+  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
+  --no-login # Exit with 3 instead of signing in
+  --port: string # The proxy's port (default: a free one)
+  --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
+  --log: string # Note each call through the proxy: time, method, path, status, scopes
+  --read-only # The proxy passes on GET and HEAD alone
+  --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
+  --allow-credentials # The proxy passes on calls that hand out credentials
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help
 ]

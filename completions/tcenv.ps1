@@ -5,12 +5,13 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         Where-Object { $_ -notlike '-*' -and $_ -ne $word })
     $before = @($ast.CommandElements | ForEach-Object { "$_" } | Where-Object { $_ -ne $word })[-1]
     $table = @{
-        '' = 'login env logout shell exec status init direnv doctor sandbox help version profile --version --help'
+        '' = 'login env logout shell exec proxy status init direnv doctor sandbox help version profile --version --help'
         'login' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --shell --help'
         'env' = '--shell --format --scope --for --help'
         'logout' = '--delete-client --all --shell --help'
-        'shell' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --shell --help'
-        'exec' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --help'
+        'shell' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help'
+        'exec' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
+        'proxy' = '--root-url --scope --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help'
         'status' = '--offline --json --help'
         'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --help'
         'direnv' = '--install --uninstall --help'
@@ -30,6 +31,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         'logout' = 'profiles'
         'shell' = 'profiles'
         'exec' = 'profiles'
+        'proxy' = 'profiles'
         'status' = 'profiles'
         'profile show' = 'profiles'
         'profile set' = 'profiles'

@@ -129,6 +129,12 @@ def shell(
     no_browser: o.NoBrowser = False,
     duration: o.For = None,
     no_login: o.NoLogin = False,
+    proxy: o.Proxy = False,
+    listen: o.Listen = None,
+    log: o.Log = None,
+    read_only: o.ReadOnly = False,
+    unsigned: o.Unsigned = False,
+    allow_credentials: o.AllowCredentials = False,
     shell: o.Shell = None,
 ) -> None:
     """A subshell of your own shell with the session loaded; `exit` leaves it."""
@@ -140,6 +146,8 @@ def shell(
     "exec",
     "tcenv exec -- ./deploy.py",
     "tcenv exec community --for 15m -- taskcluster task status fN1SbArXTPSVFNUvaOlinQ",
+    "tcenv exec --proxy --read-only --log calls.log -- ./agent.py",
+    "tcenv exec --learn -- ./deploy.py",
     context_settings={"allow_interspersed_args": False},
 )
 def execute(
@@ -161,10 +169,37 @@ def execute(
     no_browser: o.NoBrowser = False,
     duration: o.For = None,
     no_login: o.NoLogin = False,
+    proxy: o.Proxy = False,
+    listen: o.Listen = None,
+    log: o.Log = None,
+    read_only: o.ReadOnly = False,
+    unsigned: o.Unsigned = False,
+    allow_credentials: o.AllowCredentials = False,
+    learn: o.Learn = False,
+    save: o.Save = None,
 ) -> None:
     """Run one command with the session loaded, signing in first if need be."""
     # The light reader carries out all forms that are whole: what comes here lacks its `--`, or a value.
     raise typer.BadParameter("write the command behind `--`, and the options before it: tcenv exec [PROFILE] -- CMD...")
+
+
+@_declared(app, "proxy", "tcenv proxy > proxy.env &", "tcenv proxy community --read-only --log calls.log")
+def proxy(
+    argument: o.ProfileArgument = None,
+    root_url: o.RootUrl = None,
+    scopes: o.CutScopes = None,
+    duration: o.For = None,
+    no_login: o.NoLogin = False,
+    port: o.ProxyPort = None,
+    listen: o.Listen = None,
+    log: o.Log = None,
+    read_only: o.ReadOnly = False,
+    unsigned: o.Unsigned = False,
+    allow_credentials: o.AllowCredentials = False,
+    shell: o.Shell = None,
+) -> None:
+    """A signing proxy in the foreground: programs that use it need no token. Prints the statements that make a shell use it."""
+    _carry_out("proxy", argument, locals())
 
 
 @_declared(app, "status", "tcenv status", "tcenv status --json | jq -r .expires")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     pass
 
 # Variables with which the stored session may not be the one that is meant: the full command line decides.
-_DECIDING = ("TCENV_ROOT_URL",)
-_DECIDING_TO_SIGN_IN = ("TCENV_ROOT_URL", "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
+_DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
+_DECIDING_TO_SIGN_IN = (*_DECIDING, "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
 
 
 def run(arguments: list[str]) -> int | None:

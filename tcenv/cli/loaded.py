@@ -1,39 +1,68 @@
-"""What `exec` and `shell` share: the environment that the child is to have."""
+"""What `exec`, `shell` and `proxy` share: the session, signed in to first if need be, and what of it the child is to have."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from tcenv.cli.env import live_session
 from tcenv.cli.login import resolve_to_open
 from tcenv.cli.waiting import Waiting
 from tcenv.sessions.session import Session
-from tcenv.sessions.stores import in_files, load_session, open_store
+from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
 
+# The options that only make sense behind a proxy, by key.
+BEHIND_A_PROXY = ("proxy", "learn", "save", "listen", "log", "read_only", "unsigned", "allow_credentials")
 
-def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:
-    """The session, signed in to first if need be, and the change that loads it: cut to `--scope` and `--for` if given.
-    Raises NotSignedIn where `--no-login` forbids signing in."""
+
+@dataclass(frozen=True)
+class Opened:
+    """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
+    lasts), by the name of `purpose` (None: none was named)."""
+
+    session: Session
+    store: Store
+    scopes: tuple[str, ...] = ()
+    term: str | None = None
+    purpose: str | None = None
+
+    @property
+    def until(self) -> float | None:
+        """When what is wanted ends (seconds since the epoch), None where the session's end is meant. Raises UsageError."""
+        if self.term is None:
+            return None
+        from tcenv.deployment.fromnow import parse_expires
+
+        return time.time() + parse_expires(self.term)
+
+
+def opened(argument: str | None, options: dict[str, Any]) -> Opened:
+    """The session that the options mean, signed in to first if need be. Raises NotSignedIn where `--no-login` forbids it."""
     options = dict(options)
     term = options.pop("duration", None)
     no_login = options.pop("no_login", False)
     reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
     scopes = tuple(options.pop("scopes", ()))
+    store = open_store(profiles.store_name())
     if no_login:
-        session = live_session(argument)
-    else:
-        profile = resolve_to_open(argument, options)
-        store = open_store(profiles.store_name())
-        stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
-        if scopes and (stored is None or not stored.has_time_left()):
-            # Nothing to cut from: what the command needs is what is asked for.
-            profile = resolve_to_open(argument, {**options, "scopes": list(scopes)})
-        display = Waiting(profile)
-        session = ensure_session(profile, store, display, reset=reset)
-    if scopes or term:
+        return Opened(live_session(argument), store, scopes, term)
+    profile = resolve_to_open(argument, options)
+    stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
+    if scopes and (stored is None or not stored.has_time_left()):
+        # Nothing to cut from: what the command needs is what is asked for.
+        profile = resolve_to_open(argument, {**options, "scopes": list(scopes)})
+    return Opened(ensure_session(profile, store, Waiting(profile), reset=reset), store, scopes, term)
+
+
+def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:
+    """The session, signed in to first if need be, and the change that loads it: cut to `--scope` and `--for` if given.
+    Raises NotSignedIn where `--no-login` forbids signing in."""
+    found = opened(argument, options)
+    if found.scopes or found.term:
         from tcenv.sessions import temporary
 
-        return session, temporary.loading(session, scopes, term)
-    return session, session.variables(kept=in_files(open_store(profiles.store_name())))
+        return found.session, temporary.loading(found.session, found.scopes, found.term)
+    return found.session, found.session.variables(kept=in_files(found.store))

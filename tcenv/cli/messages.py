@@ -112,6 +112,11 @@ def hint(text: str) -> None:
     _line("→", "", "cyan", text)
 
 
+def plain(text: str) -> None:
+    """A line that belongs to the one above, as it is."""
+    face().write(printable(text))
+
+
 def error(failure: TcenvError) -> None:
     """Why the command fails, and what to do next."""
     _line("✗", "error", "bold red", failure.message)

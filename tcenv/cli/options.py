@@ -37,6 +37,7 @@ _SIGNING_IN = "Signing in"
 _BROWSER = "The browser"
 _CUT = "Temporary credentials"
 _OUTPUT = "Output"
+_PROXY = "Without a token"
 
 ProfileArgument = Annotated[
     str | None,
@@ -175,3 +176,65 @@ For = Annotated[
 ]
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Exit with 3 instead of signing in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
+
+Proxy = Annotated[
+    bool,
+    typer.Option(
+        "--proxy",
+        help="Without a token: calls go through a signing proxy that ends with the command.",
+        rich_help_panel=_PROXY,
+    ),
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="ADDRESS",
+        help="Where the proxy answers signed calls besides loopback, for containers on a bridge.",
+        rich_help_panel=_PROXY,
+    ),
+]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="Note each call through the proxy: time, method, path, status, scopes.",
+        rich_help_panel=_PROXY,
+    ),
+]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="The proxy passes on GET and HEAD alone.", rich_help_panel=_PROXY)
+]
+Unsigned = Annotated[
+    bool,
+    typer.Option(
+        "--unsigned",
+        help="Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign.",
+        rich_help_panel=_PROXY,
+    ),
+]
+AllowCredentials = Annotated[
+    bool,
+    typer.Option(
+        "--allow-credentials",
+        help="The proxy passes on calls that hand out credentials.",
+        rich_help_panel=_PROXY,
+    ),
+]
+Learn = Annotated[
+    bool,
+    typer.Option(
+        "--learn",
+        help="Behind a proxy, with no scopes at first; ends with the least set that the command needed.",
+        rich_help_panel=_PROXY,
+    ),
+]
+Save = Annotated[
+    str | None,
+    typer.Option("--save", metavar="PURPOSE", help="Keep what was learned under this name.", rich_help_panel=_PROXY),
+]
+ProxyPort = Annotated[
+    int | None,
+    typer.Option("--port", metavar="N", help="The proxy's port (default: a free one).", rich_help_panel=_PROXY),
+]

@@ -7,11 +7,12 @@ from typing import Any
 
 from tcenv.cli import messages
 from tcenv.cli.ending import chosen_shell
-from tcenv.cli.loaded import session_and_change
+from tcenv.cli.loaded import BEHIND_A_PROXY, session_and_change
 from tcenv.errors import TcenvError, UsageError
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.settings import profile as profiles
+from tcenv.settings.behind import behind
 from tcenv.shells import canonical, environment, subshell
 
 
@@ -21,6 +22,10 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     shell = canonical(chosen_shell(options.pop("shell", None)))
     subshell.program_of(shell)
     _refuse_nesting(argument, options)
+    if any(options.get(key) for key in BEHIND_A_PROXY):
+        from tcenv.cli import proxy
+
+        return proxy.subshell(argument, options, shell)
     session, change = session_and_change(argument, options)
     status = subshell.run_subshell(shell, change, session.profile)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
@@ -29,7 +34,9 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
 def _refuse_nesting(argument: str | None, options: dict[str, Any]) -> None:
     here = os.environ.get(subshell.MARK)
-    if not here or options.get("scopes") or here != os.environ.get(environment.PROFILE):
+    around = behind()
+    loaded = around.profile if around is not None else os.environ.get(environment.PROFILE)
+    if not here or options.get("scopes") or here != loaded:
         return
     wanted = {key: options[key] for key in ("root_url",) if key in options}
     if profiles.resolve(argument, wanted).name == here:

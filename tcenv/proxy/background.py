@@ -65,6 +65,9 @@ class Background:
 
     def stop(self) -> None:
         """Answer no more; returns when that is so."""
+        if not self._thread.is_alive() and not self._ready.is_set():
+            self._plan.sockets.close()
+            return
         self._ready.wait(_PATIENCE)
         if self._loop is not None and self._service is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._service.stopping.set)

@@ -24,7 +24,7 @@ _MOST_UNPACKED = 2**24
 
 def change(run: Run, root_url: str, behind: Behind, environ: Mapping[str, str]) -> dict[str, str | None]:
     """The change to the environment that makes programs use the proxy at `root_url`."""
-    made: dict[str, str | None] = dict(environment.unloading())
+    made: dict[str, str | None] = dict.fromkeys(environment.VARIABLES)
     made[environment.ROOT_URL] = root_url
     made[environment.CLIENT_ID] = run.client_id
     made[environment.ACCESS_TOKEN] = run.token

@@ -11,6 +11,7 @@ from tcenv.sessions.key import is_profile_name
 
 # The proxy's root URL, the profile and the deployment's root URL, with a blank between them.
 BEHIND = "TCENV_PROXY"
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,26 @@ class Behind:
         return f"{self.proxy} {self.profile} {self.root_url}"
 
     def is_meant_by(self, root_url: str | None) -> bool:
-        """Whether a root URL is the proxy's."""
-        return root_url is not None and root_url.rstrip("/") == self.proxy
+        """Whether a root URL is the proxy's, by whichever name of this machine."""
+        if root_url is None:
+            return False
+        host, port = _host_and_port(root_url)
+        own_host, own_port = _host_and_port(self.proxy)
+        return port == own_port and (host == own_host or host in _LOOPBACK)
+
+
+def _host_and_port(root_url: str) -> tuple[str, str]:
+    scheme, _, rest = root_url.rstrip("/").partition("://")
+    host, _, port = rest.rpartition(":")
+    return (host, port) if scheme == "http" and port.isdecimal() else ("", "")
 
 
 def behind() -> Behind | None:
     """What the environment says of a proxy around this process, None where it says nothing that could be."""
     parts = os.environ.get(BEHIND, "").split(" ")
     if len(parts) != 3 or not is_profile_name(parts[1]):
+        return None
+    if not _host_and_port(parts[0])[1]:
         return None
     try:
         return Behind(parts[0], parts[1], parse_root_url(parts[2]))

@@ -14,6 +14,7 @@ from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions import clients
 from tcenv.sessions.key import is_profile_name, profile_of
 from tcenv.settings import configuration
+from tcenv.settings.behind import Behind, behind
 from tcenv.shells import environment
 
 
@@ -50,6 +51,11 @@ def choose(
 ) -> Chosen:
     """The deployment that is meant; `option` and `variable` are root URLs as `parse_root_url` gives them. Raises UsageError,
     NoDeployment."""
+    around = behind()
+    if around is not None:
+        here = None if environment.loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
+        if around.is_meant_by(argument or option or variable or here):
+            return _behind(around, config)
     if argument and "://" in argument:
         root_url = parse_root_url(argument)
         if option not in (None, root_url):
@@ -75,6 +81,14 @@ def choose(
         "No deployment is named.",
         "Set TASKCLUSTER_ROOT_URL, or name one for good: tcenv profile set NAME --root-url URL --default",
     )
+
+
+def _behind(around: Behind, config: configuration.Configuration) -> Chosen:
+    """What is behind the proxy around this process, under the name that it had there."""
+    base = around.profile.partition("@")[0]
+    if base in config.profiles:
+        return _named(base, around.root_url, config)
+    return Chosen(around.profile, around.root_url)
 
 
 def of_root_url(root_url: str, config: configuration.Configuration) -> Chosen:

@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from types import FrameType
 
 from tcenv import shipped
 from tcenv.errors import UsageError
 from tcenv.shells import canonical, dialect
+from tcenv.shells.child import run_child
 from tcenv.shells.environment import applied
-from tcenv.shells.process import NOT_EXECUTABLE
 
 # The profile whose subshell this is, for the mark in the prompt, and against nesting by mistake.
 MARK = "TCENV_SUBSHELL"
@@ -79,55 +75,23 @@ def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[l
     return [program], {}
 
 
-def run_subshell(shell: str, change: Mapping[str, str | None], profile: str) -> int:
-    """Run an interactive `shell` with `change` made, and wait for its end: its status, 128+n for a signal n.
-    Raises UsageError."""
+def run_subshell(
+    shell: str,
+    change: Mapping[str, str | None],
+    profile: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    started: Callable[[], None] = lambda: None,
+) -> int:
+    """Run an interactive `shell` with `change` made to `environ` (None: this process's own), and wait for its end: its status,
+    128+n for a signal n. `started` is called once it is under way. Raises UsageError."""
     program = program_of(shell)
-    environ = applied(change, os.environ)
-    environ[MARK] = profile
+    made = applied(change, os.environ if environ is None else environ)
+    made[MARK] = profile
     arguments = [program]
     if os.isatty(0):
         arguments, extra = launch_plan(shell, program, os.environ)
-        environ.update(extra)
+        made.update(extra)
         if extra or len(arguments) > 1:
-            environ[_LOAD] = dialect(shell).statements(change)
-    return _wait(arguments, environ)
-
-
-def _wait(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    sys.stderr.flush()
-    if os.name == "nt":
-        return subprocess.call(list(arguments), env=dict(environ))
-    # Keys like Ctrl-C are the subshell's; ours to pass on is what is sent to us alone. Handlers, unlike ignored signals,
-    # are not inherited.
-    former = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)}
-    try:
-        try:
-            child = subprocess.Popen(list(arguments), env=dict(environ))
-        except OSError as error:
-            print(f"tcenv: {arguments[0]}: {error.strerror}", file=sys.stderr)
-            return NOT_EXECUTABLE
-
-        def pass_on(number: int, frame: FrameType | None) -> None:
-            with suppress(ProcessLookupError):
-                child.send_signal(number)
-
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            former[number] = signal.signal(number, pass_on)
-        while True:
-            _, status = os.waitpid(child.pid, os.WUNTRACED)
-            if os.WIFSTOPPED(status):
-                # `suspend`: the whole of us gives the terminal back, and comes back together.
-                os.kill(os.getpid(), signal.SIGSTOP)
-                child.send_signal(signal.SIGCONT)
-                continue
-            code = os.waitstatus_to_exitcode(status)
-            child.returncode = code
-            return code if code >= 0 else 128 - code
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _nothing(number: int, frame: FrameType | None) -> None:
-    return None
+            made[_LOAD] = dialect(shell).statements(change)
+    return run_child(arguments, made, started)

@@ -1,0 +1,73 @@
+"""What `--learn` ends with: the least set of scopes, which calls needed them, and the line that keeps them."""
+
+from __future__ import annotations
+
+from tcenv.cli import messages
+from tcenv.cli.loaded import Opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.proxy.learn import Learned
+
+
+def report(learned: Learned | None, opened: Opened, save: str | None) -> None:
+    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for."""
+    if learned is None:
+        messages.warn("Nothing was learned: the proxy never ran.")
+        return
+    _tell_needed(learned, opened)
+    for scope, calls in sorted(learned.refused.items()):
+        messages.warn(f"Not held by the session: {scope} ({_listed(calls)}).")
+    if learned.unrepeated:
+        messages.warn(f"Failed, and could not be sent again for the length of the body: {_listed(learned.unrepeated)}.")
+    if learned.depending:
+        messages.note(
+            f"What these answer depends on the scopes, and they never fail for want of them: {_listed(learned.depending)}."
+        )
+    if save is not None:
+        _keep(save, learned)
+    elif learned.scopes:
+        words = " ".join(f"--scope {_quoted(scope)}" for scope in learned.scopes)
+        messages.hint(f"To keep them: tcenv purpose set {opened.purpose or 'NAME'} {words}")
+
+
+def _tell_needed(learned: Learned, opened: Opened) -> None:
+    from tcenv.proxy.hawk import LONGEST_HEADER
+    from tcenv.proxy.narrowing import certificate_length
+
+    if not learned.scopes:
+        messages.done("The command needed no scopes.")
+        return
+    length = certificate_length(opened.session.credentials.client_id, learned.scopes)
+    number = len(learned.scopes)
+    messages.done(
+        f"The command needed {number} scope{'s' if number > 1 else ''}; a request with a certificate for "
+        f"{'them' if number > 1 else 'it'} has a header of {length:,} characters (at most {LONGEST_HEADER:,})."
+    )
+    for scope in learned.scopes:
+        calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
+        messages.plain(f"  {scope}  {_listed(calls) if calls else '(kept)'}")
+    if length > LONGEST_HEADER:
+        messages.warn("A certificate with all of them does not fit: patterns that end in * take less room.")
+
+
+def _listed(calls: set[str]) -> str:
+    return ", ".join(sorted(calls))
+
+
+def _quoted(scope: str) -> str:
+    """A scope as a word of the user's shell."""
+    from tcenv.cli.ending import chosen_shell
+    from tcenv.errors import UsageError
+    from tcenv.shells import dialect
+
+    try:
+        return dialect(chosen_shell(None)).quote(scope)
+    except UsageError:
+        return dialect("sh").quote(scope)
+
+
+def _keep(name: str, learned: Learned) -> None:
+    from tcenv.errors import UsageError
+
+    raise UsageError(f"The purpose {name} cannot be kept yet.")

@@ -1,0 +1,170 @@
+"""`tcenv proxy`, and `--proxy` and `--learn` of `exec` and `shell`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened
+from tcenv.errors import UsageError
+from tcenv.proxy.background import Background, Plan
+from tcenv.proxy.refused import OwnClient
+from tcenv.proxy.run import Run
+from tcenv.settings.behind import Behind
+from tcenv.shells import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.proxy.calllog import CallLog
+
+
+@dataclass(frozen=True)
+class Started:
+    """A proxy whose sockets are bound, and what a program needs to use it."""
+
+    background: Background
+    change: Mapping[str, str | None]
+    environ: dict[str, str]
+    opened: Opened
+    root_url: str
+
+
+def execute(argument: str | None, options: dict[str, Any], command: list[str]) -> int:
+    """Run `command` behind a proxy of its own; its status. Raises UsageError."""
+    _check_wanted(options)
+    from tcenv.shells.child import run_child
+
+    learn, save = options.get("learn", False), options.get("save")
+    started = _prepared(argument, options)
+    status = run_child(command, started.environ, started.background.start)
+    started.background.stop()
+    if learn:
+        from tcenv.cli import learned
+
+        learned.report(started.background.learned, started.opened, save)
+    return status
+
+
+def subshell(argument: str | None, options: dict[str, Any], shell: str) -> int:
+    """Run a subshell behind a proxy of its own; its status. Raises UsageError."""
+    _check_wanted(options)
+    from tcenv.shells.subshell import run_subshell
+
+    started = _prepared(argument, options)
+    profile = started.opened.session.profile
+    status = run_subshell(shell, started.change, profile, environ=started.environ, started=started.background.start)
+    started.background.stop()
+    return status
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
+    import signal
+
+    from tcenv.cli import messages
+    from tcenv.cli.statements import print_change, statements
+
+    options = dict(options)
+    shell, port = options.pop("shell", None), options.pop("port", 0)
+    statements({}, shell)
+    started = _prepared(argument, options, port=port)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ended: list[int] = []
+    for number in numbers:
+        signal.signal(number, lambda sent, frame: ended.append(sent))
+    print_change(started.change, shell)
+    if not os.isatty(1):
+        # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    started.background.start()
+    session = started.opened.session
+    messages.note(f"A signing proxy for {session.profile} ({session.root_url}) at {started.root_url}, until Ctrl-C.")
+    while not ended:
+        time.sleep(3600) if os.name == "nt" else signal.pause()
+    started.background.stop()
+    return 0
+
+
+def _check_wanted(options: Mapping[str, Any]) -> None:
+    if options.get("save") and not options.get("learn"):
+        raise UsageError("--save keeps what was learned: it needs --learn.")
+    if options.get("proxy") or options.get("learn"):
+        return
+    named = next(key for key in BEHIND_A_PROXY if options.get(key))
+    raise UsageError(f"--{named.replace('_', '-')} needs --proxy.")
+
+
+def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -> Started:
+    """Everything that can fail, before a program is started: the session, the scopes, the log, the sockets."""
+    from tcenv.proxy import program, sockets
+
+    options = dict(options)
+    own = {key: options.pop(key, None) for key in BEHIND_A_PROXY}
+    if own["listen"] and own["unsigned"]:
+        raise UsageError("--unsigned is for this machine alone: over --listen, whoever calls has to sign.")
+    session = opened(argument, options)
+    scopes = _checked(session)
+    learn = (scopes or ()) if own["learn"] else None
+    bound = sockets.bind(port, own["listen"])
+    run = Run.begin(session.session.credentials.client_id, unsigned=bool(own["unsigned"]))
+    plan = Plan(
+        sockets=bound,
+        run=run,
+        store=session.store,
+        first=session.session,
+        own=OwnClient.of(run.client_id),
+        announce=_announce,
+        scopes=scopes if learn is None else learn,
+        until=session.until,
+        read_only=bool(own["read_only"]),
+        allow_credentials=bool(own["allow_credentials"]),
+        log=_log(own["log"], run.without_secrets),
+        learn=learn,
+    )
+    if own["listen"]:
+        _announce(f"Whoever reaches {bound.root_url} can try to call: signed calls alone are answered there.")
+    behind = Behind(bound.root_url, session.session.profile, session.session.root_url)
+    change = program.change(run, bound.root_url, behind, os.environ)
+    token = session.session.credentials.access_token
+    cleared = {**program.without(token, os.environ), **change}
+    return Started(Background(plan), change, environment.applied(cleared, os.environ), session, bound.root_url)
+
+
+def _checked(session: Opened) -> tuple[str, ...] | None:
+    """What the run is narrowed to, None for nothing. Raises UsageError for what is not held, or does not fit."""
+    if not session.scopes:
+        return None
+    from tcenv.deployment.scopes import covers
+    from tcenv.proxy.narrowing import how_many_fit
+
+    held = session.session.scopes
+    missing = [scope for scope in session.scopes if held is not None and not covers(held, scope)]
+    if missing:
+        raise UsageError(
+            f"The session does not hold {', '.join(missing)}.",
+            "See what it holds: tcenv status. To ask for more: tcenv login --reset --scope …",
+        )
+    fitting = how_many_fit(session.session.credentials.client_id, session.scopes)
+    if fitting < len(session.scopes):
+        raise UsageError(
+            f"{len(session.scopes)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
+            "Name fewer, or patterns that end in *.",
+        )
+    return session.scopes
+
+
+def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
+    if not path:
+        return None
+    from tcenv.proxy.calllog import CallLog
+
+    return CallLog(path, clean)
+
+
+def _announce(text: str) -> None:
+    from tcenv.cli import messages
+
+    messages.warn(text)

@@ -1,0 +1,44 @@
+"""How many scopes a request can be narrowed to: they travel in its Authorization header, and the service takes no longer one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tcenv.proxy import hawk
+from tcenv.proxy.hawk import Place
+
+# The longest that the parts of a header become which are not known beforehand.
+_HASH = "=" * 44
+_ANYWHERE = Place("localhost", 443, "/")
+
+
+def header_length(client_id: str, content: dict[str, Any]) -> int:
+    """The characters of a header by `client_id` with this `ext`."""
+    header = hawk.header(client_id, "", "GET", _ANYWHERE, now=10**10, ext=hawk.extension(content), payload_hash=_HASH)
+    return len(header)
+
+
+def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
+    """How many of `scopes`, from the first, a request can be narrowed to."""
+    fitting, too_many = 0, len(scopes) + 1
+    while too_many - fitting > 1:
+        middle = (fitting + too_many) // 2
+        if header_length(client_id, {"authorizedScopes": list(scopes[:middle])}) <= hawk.LONGEST_HEADER:
+            fitting = middle
+        else:
+            too_many = middle
+    return fitting
+
+
+def certificate_length(client_id: str, scopes: Sequence[str]) -> int:
+    """The characters of a header by temporary credentials with `scopes`."""
+    certificate = {
+        "version": 1,
+        "scopes": list(scopes),
+        "start": 10**12,
+        "expiry": 10**12,
+        "seed": "=" * 44,
+        "signature": "=" * 44,
+    }
+    return header_length(client_id, {"certificate": certificate})
