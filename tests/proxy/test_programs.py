@@ -152,7 +152,7 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
     }
     assert not gone & set(inner)
     assert inner["KEPT"] == loaded["KEPT"]
-    assert inner["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/tcenv"
+    assert inner["TASKCLUSTER_CLIENT_ID"] == session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     assert inner["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert inner["no_proxy"] == "example.com,localhost,127.0.0.1,::1"
     assert inner["NO_PROXY"] == "localhost,127.0.0.1,::1"
@@ -354,7 +354,7 @@ def test_it_signs_in_first_or_does_not(sandbox: Sandbox) -> None:
     refused = tcenv("exec", "--proxy", "--no-login", "--", "true", env=env)
     assert (refused.returncode, sandbox.approvals) == (3, 0)
     done = tcenv("exec", "--proxy", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
-    assert (done.stdout, sandbox.approvals) == (f"{sandbox.user}/tcenv\n", 1)
+    assert (done.stdout.strip(), sandbox.approvals) == (session_fields(env)["TASKCLUSTER_CLIENT_ID"], 1)
 
 
 def test_tcenv_inside_means_the_profile_behind_it(sandbox: Sandbox) -> None:
