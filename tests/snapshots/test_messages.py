@@ -1,0 +1,102 @@
+"""What tcenv says, as people read it: in a terminal of 80 and of 40 columns, a dumb one, without colour, and in a log."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pexpect
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ, signed_in, tcenv
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def settled(text: str, env: Mapping[str, str]) -> str:
+    """`text` without what differs from run to run: ports, secrets, times, names of this machine."""
+    import socket
+
+    text = text.replace(env["HOME"], "/home/ada").replace(sys.executable, "/usr/bin/python3")
+    text = text.replace(socket.gethostname().partition(".")[0], "laptop")
+    text = re.sub(r"localhost(:|%3A)\d+", r"localhost\g<1>PORT", text)
+    text = re.sub(r"/[0-9a-f]{40}|%2F[0-9a-f]{40}", "/SECRET", text)
+    text = re.sub(r"localhost_\d+", "localhost_PORT", text)
+    text = re.sub(r"\b\d+ (min|h|d|s)( \d+ (min|h|s))?( (left|ago))?", r"TIME", text)
+    text = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?( [A-Z]{3,4})?", "MOMENT", text)
+    return re.sub(r"[ \t]+$", "", text, flags=re.M)
+
+
+CASES: dict[str, tuple[list[str], bool]] = {
+    "not signed in": (["env", "--shell", "bash"], False),
+    "status, not signed in": (["status"], False),
+    "status": (["status"], True),
+    "status offline": (["status", "--offline"], True),
+    "no such option": (["login", "--nonsense"], False),
+    "no such command": (["lgoin"], False),
+    "wrong time": (["login", "--shell", "sh", "--expires", "tomorrow"], False),
+    "wrong root URL": (["login", "--shell", "sh", "http://example.com"], False),
+    "too many scopes": (["login", "--shell", "sh", *(w for n in range(21) for w in ("--scope", f"s:{n}"))], False),
+    "unknown shell": (["env", "--shell", "nosuch"], False),
+    "unknown format": (["env", "--format", "yaml"], True),
+    "scope that is not held": (["env", "--shell", "sh", "--scope", "nobody:has:this"], True),
+    "command not found": (["exec", "--", "nosuchcommand"], True),
+    "profile list, empty": (["profile", "list"], False),
+    "profile remove, unknown": (["profile", "remove", "nosuch"], False),
+    "direnv install": (["direnv", "--install"], False),
+    "login again": (["login", "--shell", "bash"], True),
+    "logout": (["logout", "--shell", "bash"], True),
+    "logout again": (["logout", "--shell", "bash"], False),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_in_a_log(name: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
+    words, needs_session = CASES[name]
+    env = signed_in(deployment) if needs_session else environ(deployment)
+    done = tcenv(*words, env=env)
+    out = done.stdout if words[0] in ("status", "profile", "doctor") else ""
+    assert settled(f"$ tcenv {' '.join(words)}\n{out}{done.stderr}[{done.returncode}]\n", env) == shown
+
+
+def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
+    """What a terminal of that width shows on stderr; stdout is thrown away unless the command reports."""
+    reports = words[0] in ("status", "doctor", "profile")
+    line = " ".join(words) if reports else f"{' '.join(words)} >/dev/null"
+    child = pexpect.spawn(
+        "/bin/sh", ["-c", f"{TCENV} {line}"], env=dict(env), dimensions=(50, columns), encoding="utf-8", timeout=30
+    )
+    text = child.read()
+    child.close()
+    return text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("face", ["wide", "narrow", "dumb", "plain"])
+@pytest.mark.parametrize("name", ["status", "status, not signed in", "wrong time", "not signed in", "login again"])
+def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
+    words, needs_session = CASES[name]
+    more = {"dumb": {"TERM": "dumb"}, "plain": {"TERM": "xterm", "NO_COLOR": "1"}}.get(face, {"TERM": "xterm-256color"})
+    env = {**(signed_in(deployment) if needs_session else environ(deployment)), **more}
+    text = on_screen(words, env, 40 if face == "narrow" else 80)
+    if face in ("dumb", "plain"):
+        assert "\x1b[" not in text
+    if face == "narrow":
+        plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+        assert all(len(line) <= 40 or " " not in line.strip(" ·✓✗→!") for line in plain.splitlines())
+    assert settled(text, env) == shown
+
+
+def test_doctor(deployment: Sandbox) -> None:
+    """Every finding is one line with a mark, and says an error once."""
+    env = signed_in(deployment)
+    done = subprocess.run([TCENV, "doctor"], env=env, capture_output=True, text=True, timeout=60)
+    lines = (done.stdout + done.stderr).splitlines()
+    assert len(lines) == len(set(lines)) > 5
