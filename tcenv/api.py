@@ -20,14 +20,16 @@ class Options(TypedDict):
 def credentials(profile: str | None = None) -> Options:
     """The stored session of `profile` (None: the one that `tcenv env` would load), for `taskcluster.Queue(credentials())`.
 
-    A new dictionary at every call, since those clients change the one that they are given. Never opens a browser and never
-    asks the network. Raises NotSignedIn where there is no live session, and other kinds of TcenvError (all in
-    `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
+    A new dictionary at every call, since those clients change the one that they are given. Never opens a browser, and asks
+    the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
+    kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
+    from tcenv.sessions.settled import settled
     from tcenv.sessions.stores import load_session, open_store
     from tcenv.settings import profile as profiles
 
     wanted = profiles.resolve(profile, {})
-    session = load_session(open_store(profiles.store_name()), wanted.name, wanted.root_url, _say)
+    store = open_store(profiles.store_name())
+    session = settled(load_session(store, wanted.name, wanted.root_url, _say), store, _say)
     if session is None or not session.is_live():
         state = "has expired" if session else "is not there"
         raise NotSignedIn(f"The session of {wanted.name} ({wanted.root_url}) {state}.", "Sign in: tcenv login")

@@ -43,6 +43,10 @@ class DeploymentError(TcenvError):
     """The deployment cannot be reached or answered with an error."""
 
 
+class Refused(DeploymentError):
+    """The deployment has answered that it does not do what was asked, and has not done it."""
+
+
 class CredentialsRejected(DeploymentError):
     """The deployment says that these credentials are not good (HTTP 401).
 

@@ -17,7 +17,7 @@ FLOORS = (
     ("sessions",),
     ("deployment",),
     ("shells",),
-    ("shipped", "loopback", "peer", "files", "paths", "errors", "text"),
+    ("shipped", "loopback", "peer", "files", "paths", "errors", "text", "interrupts"),
     ("__init__",),
 )
 HEIGHT = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}

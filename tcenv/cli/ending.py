@@ -34,8 +34,10 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
     except TcenvError as failure:
         messages.error(failure)
         status = failure.exit_code
-    except KeyboardInterrupt:
-        messages.error(Interrupted("Interrupted; nothing was changed."))
+    except KeyboardInterrupt as interrupt:
+        # What has happened by then is noted on the way up.
+        done = " ".join(getattr(interrupt, "__notes__", ()))
+        messages.error(Interrupted(f"Interrupted. {done}" if done else "Interrupted; nothing was changed."))
         status = Interrupted.exit_code
     except _Signalled as signalled:
         status = 128 + signalled.number

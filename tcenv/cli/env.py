@@ -9,6 +9,7 @@ from tcenv.cli.hotpath import write_out
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions.session import Session
+from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.shells import formats
@@ -48,6 +49,7 @@ def live_session(argument: str | None) -> Session:
     profile = profiles.resolve(argument, {})
     store = open_store(profiles.store_name())
     session = load_session(store, profile.name, profile.root_url, messages.warn)
+    session = settled(session, store, messages.warn)
     command = "tcenv login" + (f" {argument}" if argument else "")
     if session is None:
         if store.name == "none":

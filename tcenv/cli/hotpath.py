@@ -94,6 +94,8 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     # Root URLs are compared as they are; another spelling of the same one is for the full command line.
     if root_url not in (None, held) or "STATE" in fields:
         raise HandOver
+    if "STATE" in fields:
+        raise HandOver
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver
     return fields

@@ -39,7 +39,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     else:
         _describe(session, facts)
         if session.is_live() and not offline:
-            _verify(session, store, facts)
+            _verify(session, store, facts, profile.timeout)
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
@@ -73,12 +73,12 @@ def _loaded(session: Session) -> str:
     return "stale" if variables.get(environment.PROFILE) == session.profile else "other"
 
 
-def _verify(session: Session, store: Store, facts: dict[str, Any]) -> None:
+def _verify(session: Session, store: Store, facts: dict[str, Any], timeout: float) -> None:
     """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
     from tcenv.deployment.auth import Deployment
 
     try:
-        vouched = Deployment(session.root_url).vouch(session.credentials)
+        vouched = Deployment(session.root_url, until=time.monotonic() + timeout).vouch(session.credentials)
     except CredentialsRejected as rejection:
         facts.update(signed_in=False, problem=f"{rejection.reason}: {rejection.message}", hint=rejection.hint)
         if rejection.reason in ("expired", "disabled", "deleted", "bad-token") and _is_stored(session, store):

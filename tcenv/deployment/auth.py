@@ -1,38 +1,31 @@
-"""The Taskcluster side: what a deployment says of credentials and clients, and temporary credentials.
+"""The Taskcluster side: what a deployment says of credentials and clients.
 
-Facts about the API are those of the auth service (version 106) and of the `taskcluster` client 113; its errors are turned
+Facts about the API are those of the auth service (version 106) and of the `taskcluster` client 60 to 113; its errors are turned
 into tcenv's here. Importing this module is cheap; the client library comes with the first call."""
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tcenv.deployment import answers
+from tcenv.deployment.answers import ClientFacts
 from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.scopes import covers
-from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
+from tcenv.deployment.transport import Line, Unreachable, Unusable
+from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.text import printable
 
-LONGEST_TEMPORARY = 31 * 86400
-# Besides the waits between them, each try may take this long: connecting, then each read (seconds).
-_TIMEOUT = (10, 30)
-_RETRIES = 2
+if TYPE_CHECKING:
+    from tcenv.deployment.client import Auth
 
+__all__ = ["ClientFacts", "Deployment", "Vouched"]
 
-@dataclass(frozen=True)
-class ClientFacts:
-    """What a deployment says of a client. `expires` is seconds since the epoch; `scopes` are its own, `expanded` those and
-    what its roles add."""
-
-    client_id: str
-    expires: int
-    disabled: bool
-    scopes: tuple[str, ...]
-    expanded: tuple[str, ...]
+_Result = TypeVar("_Result")
+# What one method may take altogether (seconds), unless the command's own time is shorter.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -47,136 +40,129 @@ class Vouched:
 
 
 class Deployment:
-    """The Auth service at a root URL. Every method raises DeploymentError where it cannot be reached, and
-    CredentialsRejected on HTTP 401."""
+    """The Auth service at a root URL, over one connection. Every method raises DeploymentError where it cannot be reached
+    or gives no usable answer, and CredentialsRejected where it says that the credentials are not good.
 
-    def __init__(self, root_url: str) -> None:
+    `until` (time.monotonic) is when the command's own time is up; each method takes 30 seconds at most in any case."""
+
+    def __init__(self, root_url: str, *, until: float | None = None) -> None:
         self.root_url = root_url
+        self._until = until
+        self._line = Line(root_url)
 
     def vouch(self, credentials: Credentials) -> Vouched:
         """Have the deployment check the signature of a call. 403 is an authenticated answer too."""
-        auth = self._auth(credentials)
-        scopes = client = None
-        with self._errors():
-            answer = _unless_forbidden(auth.currentScopes)
+        with self._call():
+            auth = self._auth(credentials)
+            client_id = credentials.client_id
+            scopes = client = None
+            held = _unless_forbidden(lambda: answers.held_scopes(auth.currentScopes()))
             if credentials.certificate is None:
-                client = _facts(_unless_forbidden(auth.client, credentials.client_id))
+                client = _unless_forbidden(lambda: answers.client(auth.client(client_id), client_id))
             if client is not None:
                 scopes = client.expanded
-            elif answer is not None:
-                everybody = _unless_forbidden(self._auth(None).currentScopes) or {"scopes": ()}
-                common = {"assume:anonymous", *everybody["scopes"]}
-                scopes = tuple(str(scope) for scope in answer["scopes"] if scope not in common)
+            elif held is not None:
+                nobody = self._auth(None)
+                everybody = _unless_forbidden(lambda: answers.held_scopes(nobody.currentScopes()))
+                common = {"assume:anonymous", *(everybody or ())}
+                scopes = tuple(scope for scope in held if scope not in common)
         return Vouched(scopes, client)
 
     def look(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
         """What the deployment says of a client, None when there is none. Raises PermissionError where it lets nobody
         (or not these credentials) look."""
-        auth = self._auth(credentials)
-        with self._errors(), _missing_is_none():
-            answer = _unless_forbidden(auth.client, client_id)
-            if answer is None:
+        with self._call(), _missing_is_none():
+            auth = self._auth(credentials)
+            facts = _unless_forbidden(lambda: answers.client(auth.client(client_id), client_id))
+            if facts is None:
                 raise PermissionError("this deployment does not let these credentials look at clients")
-            return _facts(answer)
+            return facts
         return None
 
-    def renew(
-        self,
-        credentials: Credentials,
-        client_id: str,
-        scopes: tuple[str, ...],
-        expires: int,
-        description: str,
-    ) -> tuple[str, ClientFacts]:
-        """Update the client and reset its token: the new accessToken, and the client. The old token dies at once."""
-        auth = self._auth(credentials)
-        with self._errors():
-            answer = auth.updateClient(
-                client_id,
-                {
-                    "expires": _timestamp(expires),
-                    "description": description,
-                    "scopes": list(scopes),
-                    # Without it the service sets it to false, and the client outlives its end.
-                    "deleteOnExpiration": True,
-                },
-            )
-            facts = _facts(answer)
-            token = auth.resetAccessToken(client_id)["accessToken"]
-        if facts is None:
-            raise DeploymentError(f"{self.root_url} answered the update of a client without saying what it is now.")
-        return str(token), facts
+    def reset_token(self, credentials: Credentials, client_id: str) -> str:
+        """Give the client a new token: the new accessToken. The old one dies at once.
+
+        Where this raises anything but `Refused`, the old token may be dead all the same."""
+        with self._call():
+            return answers.new_token(self._auth(credentials).resetAccessToken(client_id), client_id)
+
+    def update_client(
+        self, credentials: Credentials, client_id: str, scopes: tuple[str, ...], expires: int, description: str
+    ) -> ClientFacts:
+        """Change what the client holds and until when (seconds since the epoch): the client as it is then."""
+        wanted = {
+            "expires": _timestamp(expires),
+            "description": description,
+            "scopes": list(scopes),
+            # Without it the service sets it to false, and the client outlives its end.
+            "deleteOnExpiration": True,
+        }
+        with self._call():
+            return answers.client(self._auth(credentials).updateClient(client_id, wanted), client_id)
 
     def delete_client(self, credentials: Credentials, client_id: str) -> None:
         """Delete a client; there being none is no error."""
-        with self._errors():
-            self._auth(credentials).deleteClient(client_id)
+        with self._call():
+            answers.nothing(self._auth(credentials).deleteClient(client_id))
 
     def server_time(self) -> float:
-        """The deployment's clock, by the Date of an answer (whole seconds)."""
-        import email.utils
-        import urllib.error
-        import urllib.request
+        """The deployment's clock, by the Date of an answer (whole seconds since the epoch)."""
+        from email.utils import parsedate_to_datetime
 
-        request = urllib.request.Request(f"{self.root_url}/api/auth/v1/ping")  # noqa: S310 - root URLs are checked
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                date = answer.headers.get("Date")
-        except urllib.error.HTTPError as error:
-            date = error.headers.get("Date")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise self._unreachable(printable(str(reason))) from None
-        if not date:
-            raise DeploymentError(f"{self.root_url} does not tell its time.")
-        return email.utils.parsedate_to_datetime(date).timestamp()
+        with self._call():
+            answer = self._line.exchange("GET", f"{self.root_url}/api/auth/v1/ping", None, {})
+            try:
+                return parsedate_to_datetime(answer.date).timestamp()
+            except (TypeError, ValueError, OverflowError):
+                raise DeploymentError(f"{self.root_url} does not tell its time.") from None
 
-    def _auth(self, credentials: Credentials | None) -> Any:
-        import requests
-        import taskcluster
+    def _auth(self, credentials: Credentials | None) -> Auth:
+        from tcenv.deployment.client import Auth
 
-        class Bounded(requests.Session):
-            def request(self, *args: Any, **kwargs: Any) -> Any:
-                kwargs["timeout"] = _TIMEOUT
-                kwargs["allow_redirects"] = False  # a signed call goes to the deployment and nowhere else
-                return super().request(*args, **kwargs)
-
-        session = Bounded()
-        # ~/.netrc would put its own Authorization in place of the signature; proxies are still taken from the environment.
-        session.auth = _keep_authorization
-        options: dict[str, Any] = {"rootUrl": self.root_url, "maxRetries": _RETRIES}
-        if credentials is not None:
-            options["credentials"] = credentials.for_taskcluster()
-        return taskcluster.Auth(options, session=session)
-
-    def _unreachable(self, why: str) -> DeploymentError:
-        return DeploymentError(
-            f"{self.root_url} cannot be reached: {why}.", "Is the network up, and the root URL right?"
-        )
+        return Auth(self.root_url, credentials, self._line)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
-        from requests.exceptions import RequestException
-        from taskcluster.exceptions import (
-            TaskclusterAuthFailure,
-            TaskclusterConnectionError,
-            TaskclusterFailure,
-            TaskclusterRestFailure,
-        )
-
+    def _call(self) -> Iterator[None]:
+        """What one method does: its time, and its failures in tcenv's words."""
+        end = time.monotonic() + _PATIENCE
+        self._line.until = end if self._until is None else min(end, self._until)
         try:
             yield
-        except TaskclusterAuthFailure as error:
-            raise self._rejection(_message(error)) from None
-        except TaskclusterConnectionError as error:
-            raise self._unreachable(_reason(error.superExc)) from None
-        except TaskclusterRestFailure as error:
-            hint = None
-            if error.status_code == 403:
-                hint = "The session does not hold the scopes for it."
-            raise DeploymentError(f"{self.root_url} answered {error.status_code}: {_message(error)}", hint) from None
-        except (TaskclusterFailure, RequestException) as error:
-            raise DeploymentError(f"{self.root_url} gave no usable answer ({type(error).__name__}).") from None
+        except Unreachable as error:
+            raise DeploymentError(
+                f"{self.root_url} cannot be reached: {error}.", "Is the network up, and the root URL right?"
+            ) from None
+        except Unusable as error:
+            raise self._unusable(str(error)) from None
+        except (DeploymentError, PermissionError):
+            raise
+        except Exception as error:
+            raise self._translated(error) from None
+
+    def _translated(self, error: Exception) -> Exception:
+        from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterFailure, TaskclusterRestFailure
+
+        if isinstance(error, TaskclusterAuthFailure):
+            if answers.code(error.body) == "AuthenticationFailed":
+                return self._rejection(_message(error))
+            return self._unusable("it is a 401 that is not the service's")
+        if isinstance(error, TaskclusterRestFailure):
+            if answers.code(error.body) == "InsufficientScopes":
+                return Refused(
+                    f"{self.root_url} answered {error.status_code}: {_message(error)}",
+                    "The session does not hold the scopes for it.",
+                )
+            kind = Refused if 400 <= error.status_code < 500 else DeploymentError
+            return kind(f"{self.root_url} answered {error.status_code}: {_message(error)}")
+        if isinstance(error, TaskclusterFailure):
+            return self._unusable(type(error).__name__)
+        return error
+
+    def _unusable(self, why: str) -> DeploymentError:
+        return DeploymentError(
+            f"{self.root_url} gave an answer that cannot be used: {why}.",
+            "Is that a Taskcluster deployment's root URL, and nothing in between (a proxy, a network's sign-in page)?",
+        )
 
     def _rejection(self, message: str) -> CredentialsRejected:
         again = "Sign in again: tcenv login"
@@ -202,61 +188,18 @@ class Deployment:
         return CredentialsRejected(f"{self.root_url} rejects the credentials: {message}", again)
 
 
-def temporary(
-    credentials: Credentials, held: tuple[str, ...] | None, scopes: tuple[str, ...], expires: int
-) -> Credentials:
-    """Temporary credentials with `scopes`, good until `expires` (seconds since the epoch), signed by `credentials` without
-    a call. Raises UsageError for scopes outside of `held` (None: unknown, so the deployment will judge), or for more than
-    31 days."""
-    from taskcluster import createTemporaryCredentials
-
-    missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
-    if missing:
-        raise UsageError(
-            f"The session does not hold {', '.join(missing)}.",
-            "See what it holds: tcenv status. To ask for more: tcenv login --reset --scope …",
-        )
-    now = int(time.time())
-    if expires - now > LONGEST_TEMPORARY:
-        raise UsageError("Temporary credentials last 31 days at most.")
-    made = createTemporaryCredentials(
-        credentials.client_id,
-        credentials.access_token,
-        datetime.datetime.fromtimestamp(now, datetime.UTC),
-        datetime.datetime.fromtimestamp(expires, datetime.UTC),
-        list(scopes),
-    )
-    return Credentials(credentials.client_id, made["accessToken"].decode("ascii"), made["certificate"])
-
-
-def _keep_authorization(request: Any) -> Any:
-    return request
-
-
 def _timestamp(seconds: int) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
 
 
-def _facts(answer: Any) -> ClientFacts | None:
-    if answer is None:
-        return None
-    expires = datetime.datetime.fromisoformat(answer["expires"])
-    return ClientFacts(
-        client_id=str(answer["clientId"]),
-        expires=int(expires.timestamp()),
-        disabled=bool(answer.get("disabled")),
-        scopes=tuple(str(scope) for scope in answer.get("scopes", ())),
-        expanded=tuple(str(scope) for scope in answer.get("expandedScopes") or answer.get("scopes", ())),
-    )
-
-
-def _unless_forbidden(call: Callable[..., Any], *arguments: str) -> Any:
+def _unless_forbidden(call: Callable[[], _Result]) -> _Result | None:
+    """What `call` returns; None where the deployment knows the caller and says that the scopes do not suffice."""
     from taskcluster.exceptions import TaskclusterRestFailure
 
     try:
-        return call(*arguments)
+        return call()
     except TaskclusterRestFailure as error:
-        if error.status_code == 403:
+        if error.status_code == 403 and answers.code(error.body) == "InsufficientScopes":
             return None
         raise
 
@@ -268,26 +211,10 @@ def _missing_is_none() -> Iterator[None]:
     try:
         yield
     except TaskclusterRestFailure as error:
-        if error.status_code != 404:
+        if error.status_code != 404 or answers.code(error.body) != "ResourceNotFound":
             raise
 
 
 def _message(error: Any) -> str:
     """The service's own first sentence, made fit for a terminal."""
-    body = error.body if isinstance(error.body, dict) else {}
-    text = str(body.get("message") or error)
-    return printable(text.split("\n")[0])[:300]
-
-
-def _reason(error: BaseException | None) -> str:
-    """The innermost cause in words, without the address noise of the HTTP library."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            return printable(error.strerror)
-        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
-        if inner is None and error.args and isinstance(error.args[0], BaseException):
-            inner = error.args[0]
-        if not isinstance(inner, BaseException) or inner is error:
-            return printable(str(error))[:200]
-        error = inner
-    return "no answer"
+    return printable(str(error).split("\n")[0])[:300]

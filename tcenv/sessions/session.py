@@ -36,7 +36,7 @@ class Session:
 
     `scopes` is None where the deployment would not tell; `asked` are the scopes that were asked for, the right to end its own
     client included. `name` is the client name that was asked for (the series', see `clients.series`). `state` is empty, or one
-    of the words below."""
+    of the words above."""
 
     profile: str
     root_url: str
@@ -69,7 +69,7 @@ class Session:
 
     def has_time_left(self, now: float | None = None) -> bool:
         """Whether `login` would hand this session out again without asking."""
-        return (time.time() if now is None else now) < self.renew
+        return not self.state and (time.time() if now is None else now) < self.renew
 
     def ended(self) -> Session:
         """This session, whose client is no more."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from tcenv.deployment.auth import LONGEST_TEMPORARY, temporary
 from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.temporary import LONGEST_TEMPORARY, temporary
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions.session import Session
 from tcenv.shells import environment

@@ -4,14 +4,15 @@ time. Knows nothing of shells and prints nothing: what people see is the `Displa
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.session import Session
+from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import Store, load_session
 from tcenv.settings.profile import Profile
 from tcenv.signin.display import Display
-from tcenv.signin.reset import renewed
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:
@@ -21,8 +22,9 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
     if "name" in profile.insisted and session.name != profile.client_name:
         return False
     if "scopes" in profile.insisted:
+        # What was asked for and not given would not be given now either.
         held = session.scopes or ()
-        return all(scope in session.asked or covers(held, scope) for scope in profile.scopes)
+        return all(covers(session.asked, scope) or covers(held, scope) for scope in profile.scopes)
     return True
 
 
@@ -37,16 +39,21 @@ def ensure_session(profile: Profile, store: Store, display: Display, *, reset: b
     began = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, display.queue) as waited:
         session = load_session(store, profile.name, profile.root_url, display.note if reset else lambda text: None)
+        session = settled(session, store, display.note, locked=True)
         if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
             return session
         try:
-            new = renewed(session, profile, display) if reset and session is not None else None
-            if new is None:
-                from tcenv.signin.approval import sign_in
+            if reset and session is not None:
+                from tcenv.signin.reset import renewed
 
-                return sign_in(profile, store, display, replacing=session)
-            store.save(new)
-            display.granted(new)
-            return new
+                if session.wanted and "scopes" not in profile.insisted:
+                    profile = replace(profile, scopes=session.wanted)
+                new = renewed(session, profile, store, display)
+                if new is not None:
+                    display.granted(new)
+                    return new
+            from tcenv.signin.approval import sign_in
+
+            return sign_in(profile, store, display, replacing=session)
         finally:
             display.close()

@@ -1,55 +1,148 @@
-"""A new token for the same client by API, without a browser, where the session may."""
+"""A new token for the same client by API, without a browser, where the session may.
+
+The reset is the moment after which the stored token is worthless, so everything that can fail comes before or after it: first
+the store is proven by marking the session there, then the reset, then the new session is stored, and only then the rest."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.scopes import covers, intersection, not_granted
-from tcenv.errors import CredentialsRejected, DeploymentError
+from tcenv.deployment.scopes import covers, intersection
+from tcenv.errors import CredentialsRejected, DeploymentError, Refused, StoreError
+from tcenv.interrupts import held_back
 from tcenv.sessions import clients
-from tcenv.sessions.session import Session
+from tcenv.sessions.session import RESETTING, Session
+from tcenv.sessions.stores import Store
 from tcenv.settings.profile import Profile
 from tcenv.signin.display import Display
 
+# What somebody who interrupts it afterwards is told.
+_STORED = "The token has been reset, and the new one is stored: tcenv login loads it."
 
-def renewed(session: Session, profile: Profile, display: Display) -> Session | None:
-    """The same client with new scopes, end and token, by API and without a browser; None where that is not possible."""
-    client_id = session.credentials.client_id
-    if not session.is_live() or ("name" in profile.insisted and session.name != profile.client_name):
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the client is to be given besides the token; None: it stays as it is."""
+
+    scopes: tuple[str, ...] | None
+
+
+def renewed(session: Session, profile: Profile, store: Store, display: Display) -> Session | None:
+    """The same client with a new token, stored, and with the scopes and the end that `profile` asks for where the session
+    may change those; None where that is not possible, and a browser has to be asked.
+
+    Raises StoreError where the store cannot be written: before the reset, so that nothing has changed then."""
+    if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
-    if session.scopes is not None:
-        needed = [f"auth:update-client:{client_id}", f"auth:reset-access-token:{client_id}"]
-        if not all(covers(session.scopes, scope) for scope in needed):
-            return None
-    from tcenv.deployment.auth import Deployment
-
-    deployment = Deployment(profile.root_url)
+    deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout)
     try:
-        vouched = deployment.vouch(session.credentials)
-        held = vouched.client.scopes if vouched.client else session.scopes
-        if held is None or not_granted(profile.scopes, vouched.scopes or held) != ([], []):
+        plan = _plan(session, profile, deployment)
+        if plan is None:
             return None
-        scopes = intersection(profile.scopes, held) if profile.scopes != session.asked else held
-        now = int(time.time())
-        token, facts = deployment.renew(
-            session.credentials, client_id, scopes, now + profile.lifetime, profile.description
-        )
+        new = _with_new_token(session, store, deployment, display)
     except CredentialsRejected as rejection:
         display.note(f"{rejection.message} The browser is asked instead.")
         return None
     except DeploymentError as error:
         display.note(f"The token could not be reset by API: {error.message} The browser is asked instead.")
         return None
-    credentials = Credentials(client_id, token)
-    renewed = replace(
-        session,
-        credentials=credentials,
-        created=now,
-        expires=facts.expires,
-        asked=profile.scopes,
-        scopes=facts.expanded,
-    )
-    clients.extend(profile.root_url, client_id, facts.expires, session.name)
-    return renewed
+    try:
+        if plan.scopes is not None:
+            new = _updated(new, plan.scopes, profile, store, deployment, display)
+        clients.extend(profile.root_url, new.credentials.client_id, new.expires, new.name)
+    except BaseException as end:
+        end.add_note(_STORED)
+        raise
+    return new
+
+
+def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan | None:
+    """What is to be done by API; None where the session may not, or where only the page can give what is asked for."""
+    client_id = session.credentials.client_id
+    if session.scopes is not None and not covers(session.scopes, f"auth:reset-access-token:{client_id}"):
+        return None
+    vouched = deployment.vouch(session.credentials)
+    own = vouched.client.scopes if vouched.client else session.scopes
+    held = vouched.scopes or own or ()
+    # What was asked for before and not given would not be given now either.
+    if not all(covers(held, scope) or covers(session.asked, scope) for scope in profile.scopes):
+        return None
+    same = set(profile.scopes) == set(session.wanted)
+    if own is not None and covers(held, f"auth:update-client:{client_id}"):
+        return _Plan(own if same else intersection((*profile.scopes, *_ending(session)), own))
+    return _Plan(None) if same and "expires" not in profile.insisted else None
+
+
+def _ending(session: Session) -> tuple[str, ...]:
+    """What was asked for besides what the user wanted: the right to end the client."""
+    return tuple(scope for scope in session.asked if scope not in session.wanted)
+
+
+def _with_new_token(session: Session, store: Store, deployment: Deployment, display: Display) -> Session:
+    """The session with a new token, stored. Raises DeploymentError, CredentialsRejected, StoreError."""
+    try:
+        store.save(replace(session, state=RESETTING))
+    except StoreError as error:
+        raise StoreError(
+            f"{error.message} Nothing was changed, since a new token could not be kept.", error.hint
+        ) from None
+    client_id = session.credentials.client_id
+    unsaved: StoreError | None = None
+    stored = False
+    try:
+        with held_back() as signals:
+            token = _token(session, store, deployment)
+            now = min(int(time.time()), session.expires - 1)
+            new = replace(session, credentials=Credentials(client_id, token), created=now)
+            try:
+                store.save(new)
+                stored = True
+            except StoreError as error:
+                # This process has the only copy: it must live to hand it to the shell.
+                unsaved = error
+                signals.clear()
+    except BaseException as end:
+        if stored:
+            end.add_note(_STORED)
+        raise
+    if unsaved is not None:
+        display.note(
+            f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
+        )
+    return new
+
+
+def _token(session: Session, store: Store, deployment: Deployment) -> str:
+    try:
+        return deployment.reset_token(session.credentials, session.credentials.client_id)
+    except Refused:
+        # It did not happen. (Where nobody knows, the mark stays, and whoever meets it asks the deployment.)
+        with suppress(StoreError):
+            store.save(session)
+        raise
+
+
+def _updated(
+    session: Session, scopes: tuple[str, ...], profile: Profile, store: Store, deployment: Deployment, display: Display
+) -> Session:
+    """The session after its client was given `scopes` and a new end; as it was, and said so, where that failed."""
+    now = int(time.time())
+    client_id = session.credentials.client_id
+    try:
+        facts = deployment.update_client(
+            session.credentials, client_id, scopes, now + profile.lifetime, profile.description
+        )
+    except DeploymentError as error:
+        display.note(f"The token is new, but the client's scopes and end could not be changed: {error.message}")
+        return session
+    asked = (*profile.scopes, *_ending(session))
+    updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded)
+    try:
+        store.save(updated)
+    except StoreError as error:
+        display.note(f"The session could not be stored as it is now: {error.message}")
+    return updated

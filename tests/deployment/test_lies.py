@@ -1,0 +1,165 @@
+"""A deployment that fails or lies: one clear sentence, in time, and nothing of what it said is believed."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tcenv.deployment.auth import Deployment
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import CredentialsRejected, DeploymentError, Refused
+from tcenv.sandbox import FAULTS, Sandbox
+from tests.world import environ, session_file, signed_in, tcenv
+
+ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
+# What is no lie by itself: the answer is whole and right, and says something unwelcome.
+TRUE_BUT_UNWELCOME = {"clock", "disabled", "past"}
+REJECTED = {"unauthorized": "other", "stale": "clock"}
+_METHODS: dict[str, Callable[[Deployment, Credentials], object]] = {
+    "vouch": lambda there, me: there.vouch(me),
+    "look": lambda there, me: there.look(ME, me),
+    "reset": lambda there, me: there.reset_token(me, ME),
+    "update": lambda there, me: there.update_client(me, ME, ("queue:*",), int(time.time()) + 3600, "about"),
+    "delete": lambda there, me: there.delete_client(me, ME),
+}
+# Answers that are right for what has no result.
+NOTHING = {"no-content", "empty-object"}
+
+
+def world(tc: Sandbox) -> Credentials:
+    client = tc.create_client(ME, ["auth:*", "queue:*"])
+    return Credentials(ME, client.access_token)
+
+
+def said(error: DeploymentError, tc: Sandbox) -> str:
+    """The sentence: one, fit for a terminal, about this deployment."""
+    assert error.message.startswith(tc.root_url) or f"({tc.root_url})" in error.message
+    assert error.message.isprintable() and len(error.message) < 400
+    return error.message
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_nothing_is_believed(fault: str) -> None:
+    with Sandbox() as tc:
+        for name, method in _METHODS.items():
+            me = world(tc)
+            tc.fail(fault, path="/api/auth/", pace=0.05, size=1 << 27)
+            began = time.monotonic()
+            there = Deployment(tc.root_url, until=began + 0.7)
+            if fault in TRUE_BUT_UNWELCOME or (name == "delete" and (fault in NOTHING or not FAULTS[fault].blind)):
+                method(there, me)
+            elif fault in REJECTED:
+                with pytest.raises(CredentialsRejected) as rejected:
+                    method(there, me)
+                assert rejected.value.reason == REJECTED[fault]
+            elif name == "reset" and fault in ("no-time", "far"):
+                # The token is right, and nothing else of that answer is read.
+                assert method(there, me) == tc.clients[ME].access_token
+            elif name == "reset" and fault == "many-scopes":
+                with pytest.raises(DeploymentError, match="too long"):
+                    method(there, me)
+            elif fault == "no-token" and name != "reset":
+                method(there, me)
+            else:
+                with pytest.raises(DeploymentError) as failure:
+                    method(there, me)
+                assert not isinstance(failure.value, CredentialsRejected)
+                assert said(failure.value, tc)
+            assert time.monotonic() - began < 5
+            tc.heal()
+            tc.delete(ME) if ME in tc.clients else None
+
+
+def test_only_insufficient_scopes_is_an_authenticated_403() -> None:
+    with Sandbox(public=False) as tc:
+        tc.create_client(ME, [])
+        me = Credentials(ME, tc.clients[ME].access_token)
+        assert Deployment(tc.root_url).vouch(me) is not None
+        for fault in ("forbidden", "forbidden-html", "forbidden-code"):
+            tc.fail(fault)
+            with pytest.raises(DeploymentError, match="403"):
+                Deployment(tc.root_url).vouch(me)
+            tc.heal()
+
+
+def test_a_404_that_is_not_the_services_does_not_say_that_a_client_is_gone() -> None:
+    with Sandbox() as tc:
+        assert Deployment(tc.root_url).look("nobody/here") is None
+        with pytest.raises(DeploymentError, match="404"):
+            Deployment(f"{tc.root_url}/elsewhere").look("nobody/here")
+
+
+def test_refused_is_said_only_where_the_deployment_answered() -> None:
+    with Sandbox() as tc:
+        tc.create_client(ME, ["queue:*"])
+        me = Credentials(ME, tc.clients[ME].access_token)
+        with pytest.raises(Refused):
+            Deployment(tc.root_url).reset_token(me, ME)
+        for fault in ("hang-up", "cut-off", "broken", "html"):
+            tc.fail(fault)
+            with pytest.raises(DeploymentError) as failure:
+                Deployment(tc.root_url).reset_token(me, ME)
+            assert not isinstance(failure.value, Refused)
+            tc.heal()
+
+
+def test_too_much_is_not_even_read() -> None:
+    """A gibibyte, plain and packed to a thousandth: memory stays where it was."""
+    with Sandbox() as tc:
+        me = world(tc)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for fault in ("large", "bomb", "endless"):
+            tc.fail(fault, size=1 << 30)
+            with pytest.raises(DeploymentError, match="too long"):
+                Deployment(tc.root_url).vouch(me)
+            tc.heal()
+        # The sandbox runs in this process too, and packs its bomb here.
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def test_its_clock() -> None:
+    with Sandbox() as tc:
+        assert abs(Deployment(tc.root_url).server_time() - time.time()) < 5
+        tc.fail("clock", ahead=3600)
+        assert 3590 < Deployment(tc.root_url).server_time() - time.time() < 3610
+        tc.heal()
+        tc.fail("silent")
+        began = time.monotonic()
+        with pytest.raises(DeploymentError, match="in time"):
+            Deployment(tc.root_url, until=began + 0.5).server_time()
+        assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("fault", ["silent", "drip", "drip-head", "endless-continue"])
+def test_status_ends_in_the_commands_own_time(fault: str) -> None:
+    with Sandbox() as tc:
+        env = signed_in(tc)
+        tc.fail(fault, pace=0.1)
+        began = time.monotonic()
+        done = tcenv("status", "--json", env={**env, "TCENV_TIMEOUT": "2s"})
+        assert time.monotonic() - began < 20
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["verified"]) == (0, False)
+        assert "in time" in told["problem"]
+        assert session_file(env).exists()
+
+
+@pytest.mark.parametrize("fault", ["html", "other-client", "forbidden-html", "unauthorized-html", "redirect", "deep"])
+def test_the_commands_say_it_and_keep_the_session(fault: str) -> None:
+    with Sandbox() as tc:
+        env = signed_in(tc)
+        before = session_file(env).read_bytes()
+        tc.fail(fault, location="http://127.0.0.1:1/")
+        done = tcenv("status", "--json", env=env)
+        assert json.loads(done.stdout)["verified"] is False
+        assert "Traceback" not in done.stderr
+        assert "inside tcenv" not in done.stderr
+        # A sign-in that gets such an answer fails, and stores nothing.
+        done = tcenv("login", "--shell", "sh", "--timeout", "3s", env=environ(tc, XDG_RUNTIME_DIR=env["HOME"]))
+        assert (done.returncode != 0, done.stdout) == (True, "\\false;\n")
+        assert "inside tcenv" not in done.stderr
+        assert session_file(env).read_bytes() == before
