@@ -48,6 +48,14 @@ __tcenv_use() {
     shift
   done
 
+  # Behind a proxy, programs have no token, and are to be given none.
+  if [[ -n ${TCENV_PROXY-} && ${TASKCLUSTER_ROOT_URL-} == "${TCENV_PROXY%% *}" ]]; then
+    local behind=${TCENV_PROXY#* }
+    case ${profile:-${behind%% *}} in
+      "${behind%% *}" | "${behind#* }") return 0 ;;
+    esac
+  fi
+
   # What the session has to be of: a profile's name, a root URL, or both.
   local named=$profile url='' known=1 store=${TCENV_STORE-} config index state directory
   __tcenv_xdg "${XDG_CONFIG_HOME-}" .config

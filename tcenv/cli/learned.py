@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def report(learned: Learned | None, opened: Opened, save: str | None) -> None:
-    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for."""
+    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for. Raises TcenvError."""
     if learned is None:
         messages.warn("Nothing was learned: the proxy never ran.")
         return
@@ -68,6 +68,10 @@ def _quoted(scope: str) -> str:
 
 
 def _keep(name: str, learned: Learned) -> None:
-    from tcenv.errors import UsageError
+    """Keep the set as a purpose, as `tcenv purpose set` does. Raises TcenvError."""
+    from tcenv.cli.dispatch import action
 
-    raise UsageError(f"The purpose {name} cannot be kept yet.")
+    if not learned.scopes:
+        messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
+        return
+    action("purpose set")(name, {"scopes": list(learned.scopes)})

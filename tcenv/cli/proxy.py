@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened
@@ -105,7 +105,7 @@ def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -
     own = {key: options.pop(key, None) for key in BEHIND_A_PROXY}
     if own["listen"] and own["unsigned"]:
         raise UsageError("--unsigned is for this machine alone: over --listen, whoever calls has to sign.")
-    session = opened(argument, options)
+    session = _learning(argument, options) if own["learn"] else opened(argument, options)
     scopes = _checked(session)
     learn = (scopes or ()) if own["learn"] else None
     bound = sockets.bind(port, own["listen"])
@@ -131,6 +131,12 @@ def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -
     token = session.session.credentials.access_token
     cleared = {**program.without(token, os.environ), **change}
     return Started(Background(plan), change, environment.applied(cleared, os.environ), session, bound.root_url)
+
+
+def _learning(argument: str | None, options: dict[str, Any]) -> Opened:
+    """The session for a run that learns: what that begins with is no reason to sign in with no more."""
+    kept = tuple(options.pop("scopes", ()))
+    return replace(opened(argument, options), scopes=kept)
 
 
 def _checked(session: Opened) -> tuple[str, ...] | None:

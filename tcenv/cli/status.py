@@ -14,6 +14,7 @@ from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.settings import profile as profiles
+from tcenv.settings.behind import behind
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
@@ -61,8 +62,12 @@ def _describe(session: Session, facts: dict[str, Any]) -> None:
 
 
 def _loaded(session: Session) -> str:
-    """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, or `other`."""
+    """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, `proxy` (it has
+    none, and calls through one), or `other`."""
     variables = os.environ
+    around = behind()
+    if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
+        return "proxy" if around.profile == session.profile else "other"
     token = variables.get(environment.ACCESS_TOKEN)
     if not token:
         return "no"
@@ -137,6 +142,7 @@ _LOADED = {
     "no": "has not loaded it",
     "stale": "has an older token of it; for the new one: {}",
     "temporary": "has temporary credentials cut from it",
+    "proxy": "has no token, and calls through a proxy",
     "other": "has other credentials",
 }
 
