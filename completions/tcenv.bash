@@ -50,11 +50,11 @@ _tcenv() {
   if [[ -z $choices$names ]]; then
     case $command in
       '') choices='login env logout shell exec proxy status init direnv doctor sandbox help version profile --version --help' ;;
-      login) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --shell --help' names=--profiles ;;
+      login) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
       env) choices='--shell --format --scope --for --help' names=--profiles ;;
-      logout) choices='--delete-client --all --shell --help' names=--profiles ;;
-      shell) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      exec) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
+      logout) choices='--keep-client --delete-client --all --shell --help' names=--profiles ;;
+      shell) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
+      exec) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
       proxy) choices='--root-url --scope --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --json --help' names=--profiles ;;
       init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --help' ;;

@@ -10,7 +10,7 @@ def __tcenv_for [] { [15m 1h 8h] }
 export extern "tcenv shell" [
   profile?: string@__tcenv_profiles
   --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv)
+  --name: string # The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})
   --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
   --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
   --description: string # The client's description on the deployment
@@ -20,6 +20,8 @@ export extern "tcenv shell" [
   --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
   --browser: string # The browser to open, as BROWSER would name it
   --no-browser # Open none: print the URL, and take the answer or the pasted address of it
+  --retry # Open a browser though the last one was not answered, also where no terminal is
+  --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
   --proxy # Without a token: calls go through a signing proxy that ends with the command
@@ -106,7 +108,7 @@ export extern "tcenv profile show" [
 export extern "tcenv profile set" [
   profile: string@__tcenv_profiles
   --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv)
+  --name: string # The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})
   --scope: string # A scope to ask for; repeatable, 20 at most (default: *)
   --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
   --description: string # The client's description on the deployment
@@ -128,7 +130,7 @@ export extern "tcenv profile remove" [
 export extern "tcenv login" [
   profile?: string@__tcenv_profiles
   --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv)
+  --name: string # The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})
   --scope: string # A scope to ask for; repeatable, 20 at most (default: *)
   --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
   --description: string # The client's description on the deployment
@@ -138,6 +140,8 @@ export extern "tcenv login" [
   --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
   --browser: string # The browser to open, as BROWSER would name it
   --no-browser # Open none: print the URL, and take the answer or the pasted address of it
+  --retry # Open a browser though the last one was not answered, also where no terminal is
+  --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help
 ]
@@ -150,10 +154,11 @@ export extern "tcenv env" [
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --help(-h) # Show help
 ]
-# Forget the session, and print the statements that unset it
+# Forget the session, end its client where that is tcenv's own, and print the statements that unset it
 export extern "tcenv logout" [
   profile?: string@__tcenv_profiles
-  --delete-client # Delete the client on the deployment as well
+  --keep-client # Leave the client on the deployment until it ends by itself
+  --delete-client # Delete the client, whoever made it; fail if that cannot be done
   --all # Forget the sessions of all profiles
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help

@@ -6,11 +6,11 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
     $before = @($ast.CommandElements | ForEach-Object { "$_" } | Where-Object { $_ -ne $word })[-1]
     $table = @{
         '' = 'login env logout shell exec proxy status init direnv doctor sandbox help version profile --version --help'
-        'login' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --shell --help'
+        'login' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help'
         'env' = '--shell --format --scope --for --help'
-        'logout' = '--delete-client --all --shell --help'
-        'shell' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help'
-        'exec' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
+        'logout' = '--keep-client --delete-client --all --shell --help'
+        'shell' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help'
+        'exec' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
         'proxy' = '--root-url --scope --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help'
         'status' = '--offline --json --help'
         'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --help'

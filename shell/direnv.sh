@@ -128,17 +128,22 @@ __tcenv_configured() {
   if [[ ! -e $config ]]; then
     return 0
   fi
-  if [[ ! -r $index || ! -O $index || $config -nt $index || $config -ot $index ]]; then
+  if [[ ! -r $index || ! -O $index || ! -r $config ]]; then
     return 1
   fi
-  local line default='' found='' name root count=0
+  local line default='' found='' name root count=0 of='' text=''
   {
     IFS='' read -r line
-    if [[ $line != "CONFIG=$config "* ]]; then
+    if [[ $line != "CONFIG=$config" ]]; then
       return 1
     fi
     while IFS='' read -r line; do
       case $line in
+        '')
+          # Behind the blank line stands the configuration that it is of: times and sizes can stay what they were.
+          IFS='' read -r -d '' of || true
+          break
+          ;;
         STORE=*) store=${store:-${line#STORE=}} ;;
         DEFAULT=*)
           default=${line#DEFAULT=}
@@ -163,6 +168,10 @@ __tcenv_configured() {
       esac
     done
   } <"$index"
+  IFS='' read -r -d '' text <"$config" || true
+  if [[ $of != "$text" ]]; then
+    return 1
+  fi
   if [[ -z $profile ]]; then
     profile=$found
   elif [[ -n $found && -z ${url:+$named} ]]; then
@@ -192,7 +201,7 @@ __tcenv_directory() {
 __tcenv_profile_of() {
   local of=${1%/} rest
   rest=${of#*://}
-  if [[ -z $of || $rest == "$of" || $rest == */* ]]; then
+  if [[ -z $of || $rest == "$of" || $rest == */* || $of == 'https://['* ]]; then
     return 0
   fi
   rest=${rest//[\[\]]/}

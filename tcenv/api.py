@@ -32,7 +32,9 @@ def credentials(profile: str | None = None) -> Options:
     session = settled(load_session(store, wanted.name, wanted.root_url, _say), store, _say)
     if session is None or not session.is_live():
         state = "has expired" if session else "is not there"
-        raise NotSignedIn(f"The session of {wanted.name} ({wanted.root_url}) {state}.", "Sign in: tcenv login")
+        raise NotSignedIn(
+            f"The session of {wanted.name} ({wanted.root_url}) {state}.", f"Sign in: tcenv login {wanted.argument}"
+        )
     return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}
 
 

@@ -16,9 +16,7 @@ def make_private_directory(path: str) -> None:
     """Make `path` (0700, parents as needed) or see that it is private. Raises StoreError with the reason, OSError."""
     try:
         if not paths.check_directory(path):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            with suppress(FileExistsError):
-                os.mkdir(path, 0o700)
+            _make(path)
             paths.check_directory(path)
     except paths.Unsafe as unsafe:
         raise StoreError(
@@ -27,20 +25,40 @@ def make_private_directory(path: str) -> None:
         ) from None
 
 
-def write_privately(
-    path: str, data: bytes, *, mtime_ns: int | None = None, keep_mode: bool = False, durable: bool = False
-) -> None:
+def _make(path: str) -> None:
+    """The directory `path` and what is missing above it, closed to others."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for each in reversed(missing):
+        with suppress(FileExistsError):
+            os.mkdir(each, 0o700)
+
+
+def note(path: str, data: bytes) -> None:
+    """Write a file of notes, which hold no secret, in the state directory; former versions made that one open to others. Raises
+    StoreError, OSError."""
+    state = paths.state_directory()
+    with suppress(OSError):
+        if os.lstat(state).st_mode & 0o077:
+            os.chmod(state, 0o700)
+    write_privately(path, data)
+
+
+def write_privately(path: str, data: bytes, *, keep_mode: bool = False, durable: bool = False) -> None:
     """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600.
 
     `keep_mode` is for files that hold no secret and that the user may have linked or opened to others; a symbolic link
     there is followed. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError, OSError."""
     if keep_mode:
         path = os.path.realpath(path)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _make(os.path.dirname(path))
     else:
         make_private_directory(os.path.dirname(path))
     directory, name = os.path.split(path)
-    _sweep(directory, name)
+    # A directory of the user's own may hold other programs' files.
+    sweep(directory, f".{name}." if keep_mode else ".")
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):
         os.unlink(temporary)
@@ -54,8 +72,6 @@ def write_privately(
         if keep_mode:
             with suppress(FileNotFoundError):
                 os.chmod(temporary, os.stat(path).st_mode & 0o777)
-        if mtime_ns is not None:
-            os.utime(temporary, ns=(mtime_ns, mtime_ns))
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -63,12 +79,26 @@ def write_privately(
         raise
 
 
-def _sweep(directory: str, name: str) -> None:
-    """Remove what a writer that was killed left behind; a writer at work is younger."""
-    prefix = f".{name}."
+def sweep(directory: str, beginning: str = ".") -> None:
+    """Remove what writers that were killed have left in `directory` under names with this `beginning`: tokens may be in it. A
+    writer at work is alive and young."""
     with suppress(OSError):
         for entry in os.scandir(directory):
-            if entry.name.startswith(prefix) and entry.name.endswith(".tmp"):
+            if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):
+                writer = entry.name.split(".")[-2]
                 with suppress(OSError):
-                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
+                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if writer.isdecimal() and (age > _STALE or not _is_alive(int(writer))):
                         os.unlink(entry.path)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":
+        return True  # there, signal 0 would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -6,19 +6,85 @@ from __future__ import annotations
 import os
 import stat
 
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is checked
+
 
 def _home(variable: str, *default: str) -> str:
     # The specification says that a relative path there is to be ignored.
     value = os.environ.get(variable, "")
     if os.path.isabs(value):
         return value
-    return os.path.join(os.path.expanduser("~"), *default)
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        from tcenv.errors import UsageError
+
+        # The current directory is no home: a configuration found there would be somebody else's.
+        raise UsageError("Your home directory is not known.", f"Set HOME, or {variable}, to an absolute path.")
+    return os.path.join(home, *default)
 
 
 def runtime_directory() -> str | None:
-    """The memory-backed directory of the `runtime` store, or None where the system offers none."""
+    """The memory-backed directory of the `runtime` store, which need not be there yet: below `$XDG_RUNTIME_DIR` (one that belongs
+    to another user counts as unset), below `/run/user/UID`, or `/dev/shm/tcenv-UID`. None where the system offers none.
+
+    Raises Unsafe for an `XDG_RUNTIME_DIR` of the user's own that is open to others."""
     value = os.environ.get("XDG_RUNTIME_DIR", "")
-    return os.path.join(value, "tcenv") if os.path.isabs(value) else None
+    if not hasattr(os, "geteuid"):
+        return os.path.join(value, "tcenv") if os.path.isabs(value) else None
+    if os.path.isabs(value) and _is_own(value):
+        status = os.stat(value)
+        if status.st_mode & 0o077:
+            raise Unsafe(f"XDG_RUNTIME_DIR, {value}, is open to other users (mode {stat.S_IMODE(status.st_mode):04o})")
+        if os.access(value, os.W_OK | os.X_OK):
+            return os.path.join(value, "tcenv")
+    value = f"/run/user/{os.geteuid()}"
+    if _is_own(value) and not os.stat(value).st_mode & 0o077 and os.access(value, os.W_OK | os.X_OK):
+        return os.path.join(value, "tcenv")
+    return shared_memory_directory() if squatter() is None and _is_memory(_SHARED_MEMORY) else None
+
+
+def shared_memory_directory() -> str:
+    """The place of the `runtime` store on a machine without a login manager."""
+    return f"{_SHARED_MEMORY}/tcenv-{os.geteuid()}"
+
+
+def squatter() -> str | None:
+    """What is wrong with the place in shared memory, where anybody may have made it; None where nothing is."""
+    try:
+        check_directory(shared_memory_directory())
+    except Unsafe as unsafe:
+        return str(unsafe)
+    except OSError as error:
+        return f"{shared_memory_directory()}: {error.strerror}"
+    return None
+
+
+def runtime_directories() -> list[str]:
+    """All places that the `runtime` store may have had, in another shell or at another time; those that are there."""
+    value = os.environ.get("XDG_RUNTIME_DIR", "")
+    places = [os.path.join(value, "tcenv")] if os.path.isabs(value) else []
+    if hasattr(os, "geteuid"):
+        places += [f"/run/user/{os.geteuid()}/tcenv", shared_memory_directory()]
+    return [place for place in dict.fromkeys(places) if os.path.isdir(place)]
+
+
+def _is_own(directory: str) -> bool:
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _is_memory(directory: str) -> bool:
+    """Whether a directory that may be a mount of its own (or stand below one in `/dev`) is in memory, by the kernel's word."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            mounts = {line.split(b" ", 5)[4]: line.partition(b" - ")[2] for line in file}
+    except (OSError, IndexError):
+        return False
+    kind = mounts.get(directory.encode()) or mounts.get(b"/dev") or b""
+    return kind.startswith((b"tmpfs ", b"ramfs ")) and os.access(directory, os.W_OK | os.X_OK)
 
 
 def state_directory() -> str:

@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import VARIABLES, environ, session_fields, tcenv
+from tests.world import NAME, VARIABLES, environ, session_fields, tcenv
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_a_session_is_read_without_a_program_of_ours(project: Path, home: Path) 
     assert found == {
         **{name: fields.get(name) for name in VARIABLES},
         "TASKCLUSTER_CERTIFICATE": None,
+        "TCENV_LOADED": fields["TASKCLUSTER_ROOT_URL"],
         "AFTER": "1",
     }
     assert not (home / "called").exists()
@@ -111,7 +112,7 @@ def test_required_fails_and_login_signs_in(project: Path, deployment: Sandbox) -
     assert deployment.approvals == 0
     envrc(project, "use taskcluster work --login\nexport AFTER=1\n")
     found, said = inside(project, environ())
-    assert found["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv", said
+    assert found["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}:work", said
     assert found["AFTER"] == "1"
     assert deployment.approvals == 1
 
@@ -120,7 +121,7 @@ def test_a_plain_eval_works_and_asks_once(project: Path, deployment: Sandbox) ->
     envrc(project, 'eval "$(tcenv login)"\n')
     env = environ(SHELL="/usr/bin/fish")
     first, said = inside(project, env)
-    assert first["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv", said
+    assert first["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}:work", said
     assert inside(project, env)[0] == first
     assert deployment.approvals == 1
 
@@ -130,7 +131,7 @@ def test_a_bare_root_url_in_the_envrc(project: Path, home: Path, deployment: San
     env = environ(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     envrc(project, f"export TASKCLUSTER_ROOT_URL={deployment.root_url}/\nuse taskcluster\n")
-    assert inside(project, environ())[0]["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv"
+    assert inside(project, environ())[0]["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
 
 
 def test_a_changed_configuration_is_noticed(project: Path, home: Path) -> None:

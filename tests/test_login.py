@@ -45,6 +45,7 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
         "TASKCLUSTER_CERTIFICATE": None,
         "TCENV_PROFILE": f"http_localhost_{deployment.port}",
         "TCENV_EXPIRES": session_fields(env)["TCENV_EXPIRES"],
+        "TCENV_LOADED": f"{deployment.root_url} {deployment.root_url}",
     }
     assert done.stdout == ""
 
@@ -83,6 +84,7 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
     loaded = dict.fromkeys(VARIABLES, "x")
     loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
     loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
+    loaded["TCENV_LOADED"] = deployment.root_url
     line = shell.evaluate(command(shell, "tcenv logout"))
     done = shell.run(shell.chain.format(line, shell.dump(out)), {**env, **loaded})
     assert out.exists(), done.stderr

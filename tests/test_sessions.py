@@ -136,7 +136,7 @@ def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment:
 def test_a_name_that_the_user_insists_on_is_not_altered(deployment: Sandbox) -> None:
     env = environ(deployment)
     assert login(env).returncode == 0
-    tcenv("logout", "--shell", "sh", env=env)
+    tcenv("logout", "--keep-client", "--shell", "sh", env=env)
     done = login(env, "--name", NAME, "--timeout", "2s")
     assert done.returncode == 124
     assert "taken" in done.stderr
@@ -288,8 +288,7 @@ def test_stores(deployment: Sandbox, home: Path) -> None:
 
 
 def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
-    del env["XDG_RUNTIME_DIR"]
+    env = environ(deployment, TCENV_STORE="keyring")
     script = f"""
     printf '\\n' | {need("gnome-keyring-daemon")} --unlock --components=secrets >/dev/null 2>&1
     {TCENV} login --shell sh > first || exit 1

@@ -82,6 +82,8 @@ def login(
     timeout: o.Timeout = None,
     browser: o.Browser = None,
     no_browser: o.NoBrowser = False,
+    retry: o.Retry = False,
+    no_self_delete: o.NoSelfDelete = False,
     shell: o.Shell = None,
 ) -> None:
     """Make sure that there is a working session, and print the statements that load it."""
@@ -103,13 +105,16 @@ def env(
 @_declared(app, "logout", 'eval "$(tcenv logout)"', "tcenv logout --all")
 def logout(
     argument: o.ProfileArgument = None,
+    keep_client: Annotated[
+        bool, typer.Option("--keep-client", help="Leave the client on the deployment until it ends by itself.")
+    ] = False,
     delete_client: Annotated[
-        bool, typer.Option("--delete-client", help="Delete the client on the deployment as well.")
+        bool, typer.Option("--delete-client", help="Delete the client, whoever made it; fail if that cannot be done.")
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Forget the sessions of all profiles.")] = False,
     shell: o.Shell = None,
 ) -> None:
-    """Forget the session, and print the statements that unset it."""
+    """Forget the session, end its client where that is tcenv's own, and print the statements that unset it."""
     _carry_out("logout", argument, locals())
 
 
@@ -127,6 +132,8 @@ def shell(
     timeout: o.Timeout = None,
     browser: o.Browser = None,
     no_browser: o.NoBrowser = False,
+    retry: o.Retry = False,
+    no_self_delete: o.NoSelfDelete = False,
     duration: o.For = None,
     no_login: o.NoLogin = False,
     proxy: o.Proxy = False,
@@ -167,6 +174,8 @@ def execute(
     timeout: o.Timeout = None,
     browser: o.Browser = None,
     no_browser: o.NoBrowser = False,
+    retry: o.Retry = False,
+    no_self_delete: o.NoSelfDelete = False,
     duration: o.For = None,
     no_login: o.NoLogin = False,
     proxy: o.Proxy = False,

@@ -30,7 +30,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         )
     if form is None:
         statements({}, shell)
-    session = live_session(argument)
+    session = live_session(argument, stored=True)
     if scopes or term:
         from tcenv.sessions import temporary
 
@@ -44,20 +44,28 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def live_session(argument: str | None) -> Session:
-    """The stored session of a profile. Raises NotSignedIn when there is none, or it has expired."""
+def live_session(argument: str | None, *, stored: bool = False) -> Session:
+    """The session of a profile; `stored`: only one that is kept, where a store that keeps none would give what this shell has
+    loaded. Raises NotSignedIn when there is none, or it has expired."""
     profile = profiles.resolve(argument, {})
-    store = open_store(profiles.store_name())
+    store = open_store(profiles.store_name(), messages.warn)
+    command = f"tcenv login {profile.argument}"
+    if store.name == "none" and stored:
+        raise NotSignedIn(
+            f"No session of {profile.name} is kept: {nothing_kept()}.",
+            f"To keep it in a file: TCENV_STORE=file. To sign in for this shell alone: {command}",
+        )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
     session = settled(session, store, messages.warn)
-    command = "tcenv login" + (f" {argument}" if argument else "")
     if session is None:
-        if store.name == "none":
-            raise NotSignedIn(
-                f"No session is kept on this machine for {profile.name}: there is no runtime directory and no keyring.",
-                f"{command} still exports one. To keep it in a file: TCENV_STORE=file",
-            )
         raise NotSignedIn(f"Not signed in to {profile.name} ({profile.root_url}).", f"Sign in: {command}")
     if not session.is_live():
         raise NotSignedIn(f"The session of {profile.name} has expired.", f"Sign in again: {command}")
     return session
+
+
+def nothing_kept() -> str:
+    """Why no session is kept."""
+    if profiles.store_name() == "none":
+        return "the store is none"
+    return "this machine has no runtime directory and no keyring"

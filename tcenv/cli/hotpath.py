@@ -36,9 +36,13 @@ def run(arguments: list[str]) -> int | None:
             return None
         fields = _live_session(profile, for_signing_in=command == "login")
         _print_statements(fields, shell)
-        return 0
     except Exception:  # whatever it is, the full command line says it better
         return None
+    if command == "login" and os.isatty(2):
+        from tcenv.cli import messages
+
+        messages.signed_in(fields["TCENV_PROFILE"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"]))
+    return 0
 
 
 def _parse(arguments: list[str]) -> tuple[str | None, str | None]:

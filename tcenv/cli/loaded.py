@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from tcenv.cli import messages
 from tcenv.cli.env import live_session
 from tcenv.cli.login import resolve_to_open
 from tcenv.cli.waiting import Waiting
@@ -46,7 +47,7 @@ def opened(argument: str | None, options: dict[str, Any]) -> Opened:
     no_login = options.pop("no_login", False)
     reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
     scopes = tuple(options.pop("scopes", ()))
-    store = open_store(profiles.store_name())
+    store = open_store(profiles.store_name(), messages.warn)
     if no_login:
         return Opened(live_session(argument), store, scopes, term)
     profile = resolve_to_open(argument, options)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from tcenv import paths
+from tcenv.cli import messages
+from tcenv.cli.env import nothing_kept
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.cli.waiting import Waiting
 from tcenv.sessions.stores import in_files, open_store
@@ -22,13 +26,35 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         statements({}, shell)
     display = Waiting(profile)
-    store = open_store(profiles.store_name())
+    store = open_store(profiles.store_name(), messages.warn)
     session = ensure_session(profile, store, display, reset=reset)
+    if not display.is_new:
+        _say_without_effect(options, profile)
     if stdout_is_terminal():
-        display.explain(session, f"To load it in this shell: {evaluation_line('login', shell)}")
+        line = evaluation_line(f"login {argument}" if argument else "login", shell)
+        display.explain(session, f"To load it in this shell: {line}")
         return 0
     print_change(session.variables(kept=in_files(store)), shell)
+    if not display.is_new and os.isatty(2):
+        messages.signed_in(session.profile, session.credentials.client_id, session.expires)
+    if store.name == "none" and display.is_new:
+        messages.note(f"The session is not kept, and serves this shell alone: {nothing_kept()}.")
+        messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')
     return 0
+
+
+# These say how to sign in, or what with; a session that is there was made with others.
+_OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
+
+
+def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> None:
+    names = [f"--{key.replace('_', '-')}" for key in _OF_SIGNING_IN if options.get(key) not in (None, False)]
+    if names:
+        verb = "has" if len(names) == 1 else "have"
+        messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
+        messages.hint(
+            f"For a new token, with {'it' if len(names) == 1 else 'them'}: tcenv login {profile.argument} --reset …"
+        )
 
 
 def resolve_to_open(argument: str | None, options: dict[str, Any]) -> profiles.Profile:

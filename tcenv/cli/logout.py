@@ -3,78 +3,172 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from tcenv.cli import messages
 from tcenv.cli.statements import print_change, statements
-from tcenv.errors import DamagedSession, TcenvError
+from tcenv.errors import DamagedSession, DeploymentError, NotSignedIn, TcenvError
 from tcenv.sessions import clients
-from tcenv.sessions.session import Session
-from tcenv.sessions.stores import Store, open_store
+from tcenv.sessions.key import is_profile_name
+from tcenv.sessions.session import ENDED, Session
+from tcenv.sessions.stores import Store, everywhere, open_store
 from tcenv.settings import profile as profiles
 from tcenv.shells import environment
 
+# Signing out must not wait for a network that is not there (seconds, for all clients together).
+_PATIENCE = 4.0
+
+
+@dataclass
+class _Ending:
+    """A session that is signed out of, and what came of its client: `dead`, or a failure."""
+
+    session: Session
+    dead: bool = False
+    failure: TcenvError | None = None
+
+    def delete(self) -> None:
+        from tcenv.signin import naming
+
+        try:
+            self.dead = naming.end(self.session, self.session)
+            self.failure = None
+        except TcenvError as error:
+            self.failure = error
+
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
-    """Forget the session of a profile, or all; print the statements that unset what is loaded. Exit status 1 if a client
-    was to be deleted and could not be: its session is kept then, so that it can be tried again."""
-    delete_client, everything = options.get("delete_client", False), options.get("everything", False)
+    """Forget the session of a profile, or all, wherever they are kept; end their clients where they are tcenv's own and may be;
+    print the statements that unset what this shell has loaded of them. Status 1 if a client was to be deleted with
+    `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
+    insisted, kept = options.get("delete_client", False), options.get("keep_client", False)
+    if insisted and kept:
+        from tcenv.errors import UsageError
+
+        raise UsageError("--delete-client and --keep-client exclude each other.")
     shell = options.get("shell")
-    unloading = environment.unloading(os.environ)
-    statements(unloading, shell)
-    store = open_store(profiles.store_name())
-    names = store.profiles() if everything else [_profile_name(argument)]
+    statements({}, shell)
+    places = everywhere(open_store(profiles.store_name(), messages.warn))
+    if options.get("everything"):
+        names = sorted({name for store in places for name in store.profiles()})
+        if not names:
+            messages.note("There was no session.")
+    else:
+        names = [_profile_name(argument, places)]
+    sessions = {name: _sessions(places, name) for name in names}
+    endings = [_Ending(session) for found in sessions.values() for session in found]
+    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))])
     status = 0
+    loaded = os.environ.get(environment.PROFILE)
+    change: dict[str, str | None] = {}
     for name in names:
-        if delete_client and not _deleted_client(store, name):
+        own = [ending for ending in endings if ending.session.profile == name]
+        if insisted and any(ending.failure for ending in own):
             status = 1
-        elif store.forget(name):
+            _refuse(name, own)
+            continue
+        there = [store.forget(name) for store in places]
+        if any(there):
             messages.done(f"Signed out of {name}.")
-        elif not everything:
+        elif not options.get("everything"):
             messages.note(f"There was no session of {name}.")
-    if everything and not names:
-        messages.note("There was no session.")
+        for ending in own:
+            _tell(ending, insisted=insisted)
+        if loaded == name:
+            change = environment.unloading(os.environ)
+    if options.get("everything") and loaded and status == 0:
+        change = environment.unloading(os.environ)
     if status == 0:
-        # What another profile has loaded stays.
-        print_change(unloading if os.environ.get(environment.PROFILE) in names else {}, shell)
+        print_change(change, shell)
     return status
 
 
-def _profile_name(argument: str | None) -> str:
-    """What is loaded here, when nothing else is named: a profile that has left the configuration can be signed out of too."""
-    loaded = os.environ.get("TCENV_PROFILE")
+def _profile_name(argument: str | None, places: list[Store]) -> str:
+    """The profile that is meant. What is loaded here, or has a session, can be signed out of whether it is configured or not.
+    Raises UsageError for one that is neither."""
+    loaded = os.environ.get(environment.PROFILE)
     try:
-        return profiles.resolve(argument, {}).name
-    except profiles.NoDeployment:
-        raise
-    except TcenvError:
-        from tcenv.sessions.key import is_profile_name
-
+        chosen = profiles.resolve(argument, {})
+    except TcenvError as error:
         name = argument or loaded
-        if name and is_profile_name(name):
+        if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):
+            raise
+        if name == loaded or any(name in store.profiles() for store in places):
             return name
         raise
+    known = chosen.is_configured or chosen.name == loaded
+    if argument and not known and not any(chosen.name in store.profiles() for store in places):
+        raise profiles.UnknownProfile(
+            f"{argument} is no profile, and has no session.", "tcenv profile list shows who is signed in where."
+        )
+    return chosen.name
 
 
-def _deleted_client(store: Store, name: str) -> bool:
-    """Delete the client of the session of `name` on its deployment; True where none is left."""
-    from tcenv.deployment.auth import Deployment
+def _sessions(places: list[Store], name: str) -> list[Session]:
+    """The sessions of `name`, each client once."""
+    found: dict[str, Session] = {}
+    for store in places:
+        try:
+            session = store.load(name)
+        except DamagedSession as damaged:
+            messages.warn(f"{damaged.message} Its client is left to expire.")
+            continue
+        if session is not None and session.credentials.certificate is None:
+            found.setdefault(session.credentials.access_token, session)
+    return list(found.values())
 
-    session: Session | None
-    try:
-        session = store.load(name)
-    except DamagedSession as damaged:
-        messages.warn(f"{damaged.message} Its client is left to expire.")
-        return True
-    if session is None:
-        return True
+
+def _is_own(session: Session) -> bool:
+    """Whether tcenv made the session's client, under its own name, and the session may delete it."""
+    from tcenv.signin import naming
+
     client_id = session.credentials.client_id
-    try:
-        Deployment(session.root_url).delete_client(session.credentials, client_id)
-    except TcenvError as error:
-        messages.error(error)
-        messages.hint(f"{client_id} ends by itself. To sign out without deleting it: tcenv logout {name}")
-        return False
-    clients.forget(session.root_url, client_id)
-    messages.done(f"Deleted {client_id} on {session.root_url}.")
-    return True
+    known = next((known for known in clients.known(session.root_url) if known.client_id == client_id), None)
+    name = clients.name_of(client_id, session.name)
+    made = known.made if known is not None else True
+    may = naming.may_end(session) or (session.scopes is None and not session.asked)
+    return made and name in clients.series(session.name) and may
+
+
+def _delete(endings: list[_Ending]) -> None:
+    """Have the deployments delete the clients, all at once and not for long."""
+    threads = []
+    for ending in endings:
+        if ending.session.is_live() and ending.session.state != ENDED:
+            ending.failure = DeploymentError(f"{ending.session.root_url} has not answered in time.")
+            threads.append(threading.Thread(target=ending.delete, daemon=True))
+            threads[-1].start()
+        else:
+            ending.dead = True
+    end = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+
+
+def _refuse(name: str, endings: list[_Ending]) -> None:
+    for ending in endings:
+        if ending.failure is not None:
+            messages.error(ending.failure)
+            client_id = ending.session.credentials.client_id
+            messages.hint(
+                f"{client_id} ends by itself. To sign out without deleting it: "
+                f"tcenv logout {ending.session.argument} --keep-client"
+            )
+
+
+def _tell(ending: _Ending, *, insisted: bool) -> None:
+    from tcenv.signin import naming
+
+    session = ending.session
+    if ending.dead:
+        if session.is_live():
+            messages.done(
+                f"Deleted {session.credentials.client_id} on {session.root_url}: its token is no longer good."
+            )
+    elif session.is_live() and session.state != ENDED:
+        if ending.failure is not None:
+            messages.warn(f"The client could not be deleted: {ending.failure.message}")
+        messages.note(naming.still_good(session))

@@ -102,13 +102,27 @@ def note(text: str) -> None:
     _line("·", "", "dim", text)
 
 
+def signed_in(profile: str, client_id: str, expires: int) -> None:
+    """That a session is reused."""
+    import time
+
+    from tcenv.text import duration
+
+    done(f"{profile}: signed in as {client_id}, {duration(expires - time.time())} left.")
+
+
 def warn(text: str) -> None:
     """Something that the user should look at."""
     _line("!", "warning", "yellow", text)
 
 
 def hint(text: str) -> None:
-    """What to do next."""
+    """What to do next. A command that a shell has to evaluate, at the end, is given the form of the user's shell."""
+    before, mark, command = text.rpartition(": tcenv ")
+    if mark and command.partition(" ")[0] in ("login", "env", "logout"):
+        from tcenv.cli.statements import evaluation_line
+
+        text = f"{before}: {evaluation_line(command, None)}"
     _line("→", "", "cyan", text)
 
 

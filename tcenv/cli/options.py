@@ -58,7 +58,8 @@ Name = Annotated[
     typer.Option(
         "--name",
         metavar="NAME",
-        help="The client's name (default: tcenv). {hostname} and {user} are replaced.",
+        help="The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile}). {hostname}, {user}, "
+        "{profile} and {machine} are replaced.",
         rich_help_panel=_SIGNING_IN,
     ),
 ]
@@ -146,6 +147,22 @@ NoBrowser = Annotated[
     typer.Option(
         "--no-browser",
         help="Open none: print the URL, and take the answer or the pasted address of it.",
+        rich_help_panel=_BROWSER,
+    ),
+]
+NoSelfDelete = Annotated[
+    bool,
+    typer.Option(
+        "--no-self-delete",
+        help="Do not ask for the right to end this client early (auth:delete-client for its own names).",
+        rich_help_panel=_SIGNING_IN,
+    ),
+]
+Retry = Annotated[
+    bool,
+    typer.Option(
+        "--retry",
+        help="Open a browser though the last one was not answered, also where no terminal is.",
         rich_help_panel=_BROWSER,
     ),
 ]

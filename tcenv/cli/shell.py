@@ -42,7 +42,7 @@ def _refuse_nesting(argument: str | None, options: dict[str, Any]) -> None:
     if profiles.resolve(argument, wanted).name == here:
         raise UsageError(
             f"This is a subshell of tcenv with the session of {here} already.",
-            "Leave it: exit. To renew its token: tcenv login --reset",
+            f"Leave it: exit. To renew its token: tcenv login {profiles.resolve(argument, wanted).argument} --reset",
         )
 
 

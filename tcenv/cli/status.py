@@ -44,7 +44,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
-        _show(session, facts)
+        _show(session, facts, profile.argument)
     return 0 if facts["signed_in"] else 3
 
 
@@ -108,13 +108,13 @@ def _is_stored(session: Session, store: Store) -> bool:
     return stored is not None and stored.credentials == session.credentials
 
 
-def _show(session: Session | None, facts: dict[str, Any]) -> None:
+def _show(session: Session | None, facts: dict[str, Any], argument: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
     if session is None:
         messages.warn(f"Not signed in to {facts['profile']} ({facts['root_url']}).")
-        messages.hint("Sign in: tcenv login")
+        messages.hint(f"Sign in: tcenv login {argument}")
         return
     table = Table.grid(padding=(0, 2))
     state = "verified with the deployment" if facts["verified"] else "not verified"
@@ -125,7 +125,7 @@ def _show(session: Session | None, facts: dict[str, Any]) -> None:
         ("profile", f"{session.profile} (store: {facts['store']})"),
         ("good until", f"{moment(session.expires)} ({left})" if session.is_live() else "expired"),
         ("state", state),
-        ("this shell", _LOADED[facts["loaded"]].format(evaluation_line("env", None))),
+        ("this shell", _LOADED[facts["loaded"]].format(evaluation_line(f"env {argument}", None))),
         ("scopes", _scopes(facts["scopes"])),
     ]
     for label, value in rows:

@@ -22,7 +22,8 @@ class Waiting:
         self._profile = profile
         self._live: Any = None
         self._notes: list[str] = []
-        self._signed_in_now = False
+        #: Whether a new session has come meanwhile.
+        self.is_new = False
 
     def note(self, text: str) -> None:
         # Until the browser is on its way, nothing is worth the time that importing rich takes.
@@ -38,7 +39,6 @@ class Waiting:
 
         from tcenv.cli import messages
 
-        self._signed_in_now = True
         console = messages.console()
         self._flush()
         link = Text(url, style=f"link {url}" if console.is_terminal else "")
@@ -106,6 +106,7 @@ class Waiting:
         from tcenv.deployment.scopes import not_granted
 
         self.close()
+        self.is_new = True
         left = duration(session.expires - time.time())
         messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
         if session.scopes is not None:
@@ -122,8 +123,7 @@ class Waiting:
         from tcenv.cli import messages
 
         self._flush()
-        if not self._signed_in_now:
-            left = duration(session.expires - time.time())
-            messages.done(f"{session.profile}: signed in as {session.credentials.client_id}, {left} left.")
+        if not self.is_new:
+            messages.signed_in(session.profile, session.credentials.client_id, session.expires)
         messages.hint(line)
         sys.stderr.flush()

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 
 from tcenv import paths
 from tcenv.errors import StoreError
-from tcenv.files import write_privately
+from tcenv.files import note
 from tcenv.sessions.key import is_profile_name, profile_of
 
 _DAY = 86400
@@ -163,7 +163,7 @@ def _write_file(path: str, root_url: str, asked: str | None, clients: Iterable[K
         content["asked"] = asked
     content["clients"] = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
     with suppress(OSError, StoreError):
-        write_privately(path, (json.dumps(content, indent=1) + "\n").encode())
+        note(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def remembered_root_url(profile: str) -> str | None:

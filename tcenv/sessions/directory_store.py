@@ -6,7 +6,7 @@ import os
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
-from tcenv.files import write_privately
+from tcenv.files import sweep, write_privately
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.session import Session
 
@@ -46,6 +46,7 @@ class DirectoryStore:
         try:
             if not paths.check_directory(self.directory):
                 return False
+            sweep(self.directory)
             os.unlink(os.path.join(self.directory, profile + sessionfile.SUFFIX))
         except FileNotFoundError:
             return False

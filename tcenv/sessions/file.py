@@ -26,7 +26,7 @@ KEYS = (
     "NAME",
     "SCOPES",
 )
-_LONGEST = 1 << 20
+_LONGEST = 64 << 20
 
 
 class Damaged(Exception):
@@ -99,7 +99,9 @@ def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None
     try:
         status = os.fstat(descriptor)
         private(status, stat.S_ISREG(status.st_mode), path)
-        data = os.read(descriptor, _LONGEST)
+        if status.st_size > _LONGEST:
+            raise Damaged("it is too long")
+        data = os.read(descriptor, status.st_size)
     finally:
         os.close(descriptor)
     parts = decode(data)

@@ -18,6 +18,14 @@ def is_configurable_name(text: str) -> bool:
     return is_profile_name(text) and "@" not in text
 
 
+def argument_of(key: str, root_url: str) -> str:
+    """What to type behind a command to mean the session `key` of a deployment, whatever is set or loaded."""
+    if key == profile_of(root_url):
+        return f"'{root_url}'" if "[" in root_url else root_url
+    base, at, _ = key.partition("@")
+    return f"{base} --root-url {root_url}" if at else key
+
+
 def profile_of(root_url: str) -> str:
     """The name of the session of a deployment that no profile names: its host, told apart by scheme, port and path. No two
     root URLs (in the spelling of `parse_root_url`) share one."""

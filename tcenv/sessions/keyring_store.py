@@ -5,14 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
-from tcenv.files import write_privately
+from tcenv.files import note
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.session import Session
 
 _SERVICE = "tcenv"
+
+
+# The library's backends that are a system's own; among the others are some that write plain files.
+_SYSTEMS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
+
+
+def _is_the_systems(backend: Any) -> bool:
+    module = type(backend).__module__
+    return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEMS
+
+
+def _list() -> str:
+    return os.path.join(paths.state_directory(), "keyring-profiles")
 
 
 class KeyringStore:
@@ -22,22 +36,36 @@ class KeyringStore:
 
     name = "keyring"
 
-    def __init__(self) -> None:
-        import keyring
+    def __init__(self, backend: Any) -> None:
+        self._keyring = backend
 
-        self._keyring = keyring
-
-    def usable(self) -> bool:
-        """Whether there is a real keyring behind it. One that is locked may ask the user to unlock it."""
-        from keyring.backends import chainer, fail, null
-
+    @classmethod
+    def of_this_machine(cls, *, chosen: bool) -> KeyringStore | None:
+        """The store in the operating system's own keyring, None where there is none that works. A backend of another kind, like
+        one that writes a plain file, is taken only where the user has chosen both the keyring as the store and that backend. A
+        keyring that is locked may ask the user to unlock it."""
         try:
-            backend = self._keyring.get_keyring()
+            import keyring
+            from keyring.backends import chainer, fail, null
+
+            backend: Any = keyring.get_keyring()
             if isinstance(backend, chainer.ChainerBackend):
-                return bool(backend.backends)
-            return not isinstance(backend, (fail.Keyring, null.Keyring))
+                backend = next((each for each in backend.backends if _is_the_systems(each)), None)
+            if backend is None or isinstance(backend, (fail.Keyring, null.Keyring)):
+                return None
+            if not chosen:
+                if not _is_the_systems(backend):
+                    return None
+                backend.get_password(_SERVICE, "?")
         except Exception:
-            return False
+            # The library and its backends raise errors of their own kinds: whatever it is, it is no keyring.
+            return None
+        return cls(backend)
+
+    @staticmethod
+    def noted() -> bool:
+        """Whether a session may be in a keyring, by our own note."""
+        return os.path.exists(_list())
 
     def load(self, profile: str) -> Session | None:
         with self._failing():
@@ -72,17 +100,14 @@ class KeyringStore:
 
     def profiles(self) -> list[str]:
         try:
-            with open(self._list(), encoding="ascii") as file:
+            with open(_list(), encoding="ascii") as file:
                 return sorted(set(file.read().split()))
         except (OSError, UnicodeDecodeError):
             return []
 
-    def _list(self) -> str:
-        return os.path.join(paths.state_directory(), "keyring-profiles")
-
     def _note(self, profiles: set[str]) -> None:
         with suppress(OSError, StoreError):
-            write_privately(self._list(), "".join(f"{name}\n" for name in sorted(profiles)).encode())
+            note(_list(), "".join(f"{name}\n" for name in sorted(profiles)).encode())
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tcenv import paths
-from tcenv.errors import TcenvError, TimedOut
+from tcenv.errors import StoreError, TcenvError, TimedOut
 from tcenv.files import make_private_directory
 
 
 def _lock_directory() -> str:
-    runtime = paths.runtime_directory()
-    if runtime is not None and os.access(os.path.dirname(runtime), os.W_OK | os.X_OK):
-        return runtime
+    try:
+        runtime = paths.runtime_directory()
+        if runtime is not None:
+            make_private_directory(runtime)
+            return runtime
+    except (paths.Unsafe, OSError, StoreError):
+        pass  # the store says so, where it is the one in use
     return os.path.join(paths.state_directory(), "locks")
 
 
@@ -26,9 +31,18 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
     The lock ends with the process, however that ends, so that the next in line takes over. `on_wait` is called once if
     another process holds it. Raises TimedOut after `timeout` seconds."""
     directory = _lock_directory()
-    make_private_directory(directory)
     path = os.path.join(directory, f"{profile}.lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        make_private_directory(directory)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC) and not os.path.lexists(path):
+            # Nothing can be written anywhere: better two browsers than none.
+            yield False
+            return
+        raise StoreError(
+            f"The lock {path} cannot be taken: {error.strerror}.", "Look at what it is, and move it away."
+        ) from None
     try:
         waited = not _try_lock(descriptor)
         if waited:

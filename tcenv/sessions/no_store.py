@@ -1,23 +1,58 @@
-"""The store for where nothing can be kept."""
+"""The store for where nothing can be kept: what there is, is what this shell has loaded."""
 
 from __future__ import annotations
 
+import os
+
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import DamagedSession
 from tcenv.sessions.session import Session
+from tcenv.shells import environment
+
+# A session tells its end to the environment, but not when it was made: from this long before its end on, it counts as nearly
+# over (seconds).
+_NEARLY_OVER = 600
 
 
 class NoStore:
-    """Keeps nothing: `login` still exports, and everything that reads says what is missing."""
+    """Keeps nothing. `login` still exports; `exec`, `status` and `logout` find what this shell has loaded."""
 
     name = "none"
 
     def load(self, profile: str) -> Session | None:
-        return None
+        return loaded(profile)
 
     def save(self, session: Session) -> None:
         return None
 
     def forget(self, profile: str) -> bool:
-        return False
+        return loaded(profile) is not None
 
     def profiles(self) -> list[str]:
-        return []
+        name = environment.loaded_profile(os.environ)
+        return [name] if name and loaded(name) else []
+
+
+def loaded(profile: str) -> Session | None:
+    """The session of `profile` that this process's environment holds, as far as it tells: neither its scopes nor its age. None
+    where there is none, or something else is loaded."""
+    environ = os.environ
+    if environment.loaded_profile(environ) != profile:
+        return None
+    try:
+        expires = int(environ[environment.EXPIRES])
+        client_id = environ[environment.CLIENT_ID]
+        credentials = Credentials(
+            client_id, environ[environment.ACCESS_TOKEN], environ.get(environment.CERTIFICATE) or None
+        )
+        return Session(
+            profile=profile,
+            root_url=environ[environment.ROOT_URL],
+            credentials=credentials,
+            created=expires - 10 * _NEARLY_OVER,
+            expires=expires,
+            name=client_id.rpartition("/")[2],
+            scopes=None,
+        )
+    except (KeyError, ValueError, DamagedSession):
+        return None

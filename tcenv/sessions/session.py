@@ -13,7 +13,7 @@ from tcenv.deployment.scopes import covers
 from tcenv.errors import DamagedSession
 from tcenv.sessions import clients
 from tcenv.sessions import file as sessionfile
-from tcenv.sessions.key import is_profile_name
+from tcenv.sessions.key import argument_of, is_profile_name
 from tcenv.shells import environment
 
 
@@ -61,6 +61,11 @@ class Session:
             raise ValueError("not a state")
 
     @property
+    def argument(self) -> str:
+        """What to type behind a command to mean this session's profile, whatever is set or loaded."""
+        return argument_of(self.profile, self.root_url)
+
+    @property
     def renew(self) -> int:
         return renewal_time(self.created, self.expires)
 
@@ -100,7 +105,10 @@ class Session:
     def variables(self, environ: Mapping[str, str] | None = None, *, kept: bool = True) -> dict[str, str | None]:
         """The change that loads this session into `environ` (None: this process's); `kept` says whether it is in a store of
         files, where prompt hooks look for it."""
-        return environment.loading(self._fields(), os.environ if environ is None else environ, kept=kept)
+        fields = self._fields()
+        if self.credentials.certificate is not None:
+            fields[environment.CERTIFICATE] = self.credentials.certificate
+        return environment.loading(fields, os.environ if environ is None else environ, kept=kept)
 
     def _fields(self) -> dict[str, str]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from tcenv import paths
@@ -33,29 +34,65 @@ class Store(Protocol):
         """The profiles that have a session. Raises StoreError."""
 
 
-def open_store(wanted: str = "auto") -> Store:
-    """The store called `wanted`; `auto` is the first of runtime, keyring, none that works on this machine.
+def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None) -> Store:
+    """The store called `wanted`; `auto` is the first of runtime, keyring, none that works on this machine. `say` is told of a
+    place that somebody else has taken.
 
-    Raises StoreError. A runtime directory that is there but unsafe is an error and no reason to go elsewhere."""
+    Raises StoreError. A runtime directory of the user's own that is open to others is an error and no reason to go elsewhere."""
     if wanted in ("auto", "runtime"):
-        directory = paths.runtime_directory()
-        if directory is not None and os.access(os.path.dirname(directory), os.W_OK | os.X_OK):
-            make_private_directory(directory)
-            return DirectoryStore("runtime", directory)
+        runtime = _runtime_store(say)
+        if runtime is not None:
+            return runtime
         if wanted == "runtime":
             raise StoreError(
-                "There is no runtime store: XDG_RUNTIME_DIR names no directory that can be written.",
+                "There is no runtime store: neither XDG_RUNTIME_DIR nor /run/user nor /dev/shm offers a directory for it.",
                 "Choose another one: TCENV_STORE=keyring, file or none.",
             )
     if wanted == "file":
         return DirectoryStore("file", paths.file_store_directory())
     if wanted in ("auto", "keyring"):
-        keyring = KeyringStore()
-        if keyring.usable():
+        keyring = KeyringStore.of_this_machine(chosen=wanted == "keyring")
+        if keyring is not None:
             return keyring
         if wanted == "keyring":
             raise StoreError("There is no keyring on this machine.", "Choose another store: TCENV_STORE=file or none.")
     return NoStore()
+
+
+def _runtime_store(say: Callable[[str], None]) -> Store | None:
+    try:
+        directory = paths.runtime_directory()
+        if directory is None:
+            squatted = paths.squatter() if hasattr(os, "geteuid") else None
+            if squatted:
+                say(f"{squatted}: no session is kept there.")
+            return None
+        make_private_directory(directory)
+    except paths.Unsafe as unsafe:
+        raise StoreError(
+            f"tcenv does not use this directory: {unsafe}.",
+            "Make it yours alone (chmod 700), or unset XDG_RUNTIME_DIR.",
+        ) from None
+    except OSError:
+        return None
+    return DirectoryStore("runtime", directory)
+
+
+def everywhere(store: Store) -> list[Store]:
+    """`store`, and all other places where sessions of this user may be: what is signed out of must be left in none."""
+    found: list[Store] = [store]
+    seen = {store.directory} if isinstance(store, DirectoryStore) else set()
+    places = [("runtime", path) for path in paths.runtime_directories()] + [("file", paths.file_store_directory())]
+    for name, path in places:
+        if path not in seen and os.path.isdir(path):
+            with suppress(paths.Unsafe, OSError):
+                paths.check_directory(path)
+                found.append(DirectoryStore(name, path))
+    if not isinstance(store, KeyringStore) and KeyringStore.noted():
+        keyring = KeyringStore.of_this_machine(chosen=True)
+        if keyring is not None:
+            found.append(keyring)
+    return found
 
 
 def in_files(store: Store) -> bool:

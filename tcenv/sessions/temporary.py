@@ -17,7 +17,9 @@ def loading(session: Session, scopes: tuple[str, ...], term: str | None) -> dict
     holds) for `term` (fromNow text; None: as long as the session lasts, 31 days at most). Raises UsageError, NotSignedIn."""
     now = int(time.time())
     if not session.is_live(now):
-        raise NotSignedIn(f"The session of {session.profile} has expired.", "Sign in again: tcenv login")
+        raise NotSignedIn(
+            f"The session of {session.profile} has expired.", f"Sign in again: tcenv login {session.argument}"
+        )
     if not scopes:
         if session.scopes is None:
             raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")

@@ -7,7 +7,7 @@ import socket
 
 from tcenv import paths
 from tcenv.errors import StoreError, UsageError
-from tcenv.files import write_privately
+from tcenv.files import note
 
 DEFAULT = "tcenv-{hostname}"
 DEFAULT_OF_A_PROFILE = "tcenv-{hostname}:{profile}"
@@ -70,7 +70,7 @@ def machine() -> str:
 
     new = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6))
     try:
-        write_privately(path, f"{new}\n".encode())
+        note(path, f"{new}\n".encode())
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(

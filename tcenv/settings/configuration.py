@@ -170,7 +170,6 @@ def load() -> Configuration:
     path = paths.config_file()
     try:
         with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
             data = file.read()
     except FileNotFoundError:
         if os.environ.get("TCENV_CONFIG"):
@@ -186,18 +185,18 @@ def load() -> Configuration:
     configuration = parse(text, path)
     # A cache: where it cannot be written, the full way remains.
     with suppress(OSError, TcenvError):
-        _write_index(configuration, path, status)
+        _write_index(configuration, path, text)
     return configuration
 
 
-def _write_index(configuration: Configuration, path: str, status: os.stat_result) -> None:
+def _write_index(configuration: Configuration, path: str, text: str) -> None:
     cache = paths.index_file()
     root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
-    data = index.encode(path, status, configuration.store or "auto", configuration.default or "", root_urls)
+    data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls)
     with suppress(FileNotFoundError), open(cache, "rb") as file:
-        if os.fstat(file.fileno()).st_mtime_ns == status.st_mtime_ns and file.read() == data:
+        if file.read() == data:
             return
-    write_privately(cache, data, mtime_ns=status.st_mtime_ns)
+    write_privately(cache, data)
 
 
 def check_option(key: str, value: Any) -> Any:
@@ -222,6 +221,8 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
             text = file.read()
     except FileNotFoundError:
         text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from None
     if text:
         parse(text, path)
     document = tomlkit.parse(text)
@@ -243,4 +244,12 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
             document["default"] = profile
     result = tomlkit.dumps(document)
     parse(result, path)
-    write_privately(path, result.encode(), keep_mode=True, durable=True)
+    try:
+        write_privately(path, result.encode(), keep_mode=True, durable=True)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: str, error: Exception) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    return ConfigError(f"{path}: {reason}")

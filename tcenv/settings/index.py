@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_MARK = "\n\n"
+
+
 class HandOver(Exception):
     """This run is not one for the hot path: the full command line has the word."""
 
@@ -24,7 +27,7 @@ class Index:
     def __init__(self, store: str, default: str, profiles: str) -> None:
         self.store = store
         self.default = default
-        self._profiles = "\n" + profiles
+        self._profiles = f"\n{profiles}\n"
 
     def root_url(self, profile: str) -> str | None:
         """The root URL of a configured profile, None for one that is not."""
@@ -52,35 +55,34 @@ def read() -> Index | None:
     OSError, ValueError."""
     path = paths.config_file()
     try:
-        config = os.stat(path)
+        text = _content(path)
     except FileNotFoundError:
         if "TCENV_CONFIG" in os.environ:
             raise HandOver from None
         return None
-    descriptor = os.open(paths.index_file(), os.O_RDONLY)
-    try:
-        status = os.fstat(descriptor)
-        text = os.read(descriptor, 1 << 24).decode()
-    finally:
-        os.close(descriptor)
-    head, store, default, profiles = text.split("\n", 3)
-    if (
-        status.st_mtime_ns != config.st_mtime_ns
-        or head != f"CONFIG={path} {config.st_size}"
-        or store[:6] != "STORE="
-        or default[:8] != "DEFAULT="
-        or text[-1:] != "\n"
-    ):
+    known = _content(paths.index_file())
+    # The configuration itself stands behind its index: times and sizes can stay what they were.
+    head, mark, of = known.partition(_MARK)
+    first, store, default, profiles = f"{head}\n".split("\n", 3)
+    if not mark or of != text or first != f"CONFIG={path}" or store[:6] != "STORE=" or default[:8] != "DEFAULT=":
         raise HandOver
     return Index(store[6:], default[8:], profiles)
 
 
-def encode(path: str, status: os.stat_result, store: str, default: str, root_urls: Mapping[str, str]) -> bytes:
-    """The index of the configuration at `path` (its `status` when it was read), whose profiles have these root URLs."""
+def _content(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        return os.read(descriptor, os.fstat(descriptor).st_size + 1).decode()
+    finally:
+        os.close(descriptor)
+
+
+def encode(path: str, text: str, store: str, default: str, root_urls: Mapping[str, str]) -> bytes:
+    """The index of the configuration at `path`, which reads `text` and whose profiles have these root URLs."""
     lines = [
-        f"CONFIG={path} {status.st_size}",
+        f"CONFIG={path}",
         f"STORE={store}",
         f"DEFAULT={default}",
         *(f"PROFILE {name} {root_url}" for name, root_url in root_urls.items()),
     ]
-    return ("\n".join(lines) + "\n").encode()
+    return ("\n".join(lines) + _MARK + text).encode()

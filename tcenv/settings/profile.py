@@ -16,6 +16,9 @@ from tcenv.settings.which import NoDeployment, UnknownProfile, choose
 
 __all__ = ["NoDeployment", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
 
+# Further than that, the system's timers do not count (seconds).
+_LONGEST_WAIT = 20 * 86400
+
 BUILT_IN: Mapping[str, Any] = {
     "name": None,
     "scopes": ("*",),
@@ -66,6 +69,7 @@ class Profile:
     browser: str | None
     no_browser: bool
     no_self_delete: bool = False
+    is_configured: bool = False
     insisted: frozenset[str] = frozenset()
 
     @property
@@ -143,9 +147,10 @@ def resolve(argument: str | None = None, options: Mapping[str, Any] | None = Non
         description=clientname.filled(values["description"], profile),
         flow=values["flow"],
         port=values["port"],
-        timeout=parse_expires(values["timeout"]),
+        timeout=min(parse_expires(values["timeout"]), _LONGEST_WAIT),
         browser=values["browser"],
         no_browser=values["no_browser"],
         no_self_delete=values["no_self_delete"],
+        is_configured=chosen.profile is not None,
         insisted=frozenset(strong),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions import clients
-from tcenv.sessions.key import is_profile_name, profile_of
+from tcenv.sessions.key import argument_of, is_profile_name, profile_of
 from tcenv.settings import configuration
 from tcenv.settings.behind import Behind, behind
 from tcenv.shells import environment
@@ -31,11 +31,7 @@ class Chosen:
     @property
     def argument(self) -> str:
         """What to type behind a command to mean this one, whatever is set or loaded."""
-        if self.profile is None:
-            return f"'{self.root_url}'" if "[" in self.root_url else self.root_url
-        if self.root_url == self.own.get("root_url"):
-            return self.profile
-        return f"{self.profile} --root-url {self.root_url}"
+        return argument_of(self.key, self.root_url)
 
 
 class NoDeployment(NotSignedIn):

@@ -18,6 +18,7 @@ import pytest
 import tcenv
 from tcenv.sandbox import Sandbox
 from tests.world import BIN, environ
+from tests.world import NAME as CLIENT
 
 PROJECT = Path(__file__).parent.parent.parent
 NAME = f"tcenv-{tcenv.__version__}"
@@ -174,7 +175,7 @@ def test_the_main_job_with_the_installed_command(installed: Path) -> None:
         env = environ(sandbox)
         env["PATH"] = f"{installed}:{env['PATH']}"
         script = 'eval "$(tcenv login)" && eval "$(tcenv env)" && printf %s "$TASKCLUSTER_CLIENT_ID"'
-        assert _run(["bash", "-c", script], env).stdout == f"{sandbox.user}/tcenv"
+        assert _run(["bash", "-c", script], env).stdout == f"{sandbox.user}/{CLIENT}"
         assert sandbox.approvals == 1
 
 
