@@ -58,14 +58,17 @@ export extern "tcenv status" [
 ]
 # Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion
 export extern "tcenv init" [
-  shell: string@__tcenv_shell
+  shell?: string@__tcenv_shell
   --no-hook # Leave out the prompt hook
   --no-completion # Leave out completion
+  --install # Write it where it is found: a line in the shell's start-up file, direnv's library
+  --uninstall # Remove it from there
+  --yes # Write without asking
   --help(-h) # Show help
 ]
 # Print the direnv library (`use taskcluster [PROFILE]`)
 export extern "tcenv direnv" [
-  --install # Write it where direnv finds it
+  --install # Write it where it is found: a line in the shell's start-up file, direnv's library
   --uninstall # Remove it from there
   --help(-h) # Show help
 ]

@@ -23,7 +23,13 @@ def test_a_sound_machine(home: Path) -> None:
             ["bash", "-c", f"{TCENV} doctor; echo $?"], env=env, capture_output=True, text=True, timeout=60
         )
         assert done.stdout == "0\n"
-        for words in ("shell: bash", "mentions tcenv", "127.0.0.1 and ::1", "runtime, 1 session", "clock: agrees"):
+        for words in (
+            "shell: bash",
+            "evaluates tcenv init",
+            "127.0.0.1 and ::1",
+            "runtime, 1 session",
+            "clock: agrees",
+        ):
             assert words in done.stderr
 
 

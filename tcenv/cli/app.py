@@ -226,11 +226,15 @@ def status(
     "init",
     'eval "$(tcenv init bash)"         # in ~/.bashrc',
     "tcenv init fish | source           # in config.fish",
+    "tcenv init --install",
 )
 def init(
-    argument: o.ShellArgument,
+    argument: o.ShellArgument = None,
     no_hook: Annotated[bool, typer.Option("--no-hook", help="Leave out the prompt hook.")] = False,
     no_completion: Annotated[bool, typer.Option("--no-completion", help="Leave out completion.")] = False,
+    install: o.Install = False,
+    uninstall: o.Uninstall = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
 ) -> None:
     """Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion."""
     _carry_out("init", argument, locals())
@@ -238,8 +242,8 @@ def init(
 
 @_declared(app, "direnv", "tcenv direnv --install", "echo 'use taskcluster community' >> .envrc")
 def direnv(
-    install: Annotated[bool, typer.Option("--install", help="Write it where direnv finds it.")] = False,
-    uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove it from there.")] = False,
+    install: o.Install = False,
+    uninstall: o.Uninstall = False,
 ) -> None:
     """Print the direnv library (`use taskcluster [PROFILE]`)."""
     _carry_out("direnv", None, locals())

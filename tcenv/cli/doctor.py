@@ -13,7 +13,7 @@ from typing import Any
 
 from tcenv import paths
 from tcenv.cli import messages
-from tcenv.errors import TcenvError
+from tcenv.errors import TcenvError, UsageError
 from tcenv.settings import profile as profiles
 from tcenv.shells import environment
 from tcenv.text import duration
@@ -57,42 +57,26 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 
 def _shell() -> Iterator[Finding]:
+    from tcenv.shells import rcfile
     from tcenv.shells.detect import detect_shell
 
     shell = detect_shell()
     yield Finding("shell", "good", shell)
-    files = {
-        "bash": [".bashrc", ".bash_profile", ".profile"],
-        "zsh": [".zshrc"],
-        "fish": [".config/fish/config.fish"],
-        "tcsh": [".tcshrc", ".cshrc"],
-        "ksh": [".kshrc"],
-        "mksh": [".mkshrc"],
-        "elvish": [".config/elvish/rc.elv"],
-        "nu": [".config/nushell/config.nu"],
-        "xonsh": [".xonshrc"],
-    }.get(shell)
-    if files is None:
+    try:
+        path = rcfile.place(shell, os.environ, os.path.expanduser("~"))
+    except UsageError as error:
+        yield Finding("start-up file", "note", error.message, error.hint)
         return
-    for name in files:
-        path = os.path.join(os.path.expanduser("~"), name)
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                if "tcenv" in file.read():
-                    yield Finding("start-up file", "good", f"{path} mentions tcenv")
-                    return
-        except OSError:
-            continue
-    line = {
-        "fish": "tcenv init fish | source",
-        "elvish": "eval (tcenv init elvish | slurp)",
-        "nu": "source ~/.config/nushell/tcenv.nu (made by: tcenv init nu)",
-        "tcsh": 'eval "`tcenv init tcsh`"',
-        "xonsh": "execx($(tcenv init xonsh))",
-    }.get(shell, f'eval "$(tcenv init {shell})"')
-    yield Finding(
-        "start-up file", "note", "none mentions tcenv", f"For the function and the hook, in ~/{files[0]}: {line}"
-    )
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        text = ""
+    if rcfile.evaluates(text, shell):
+        yield Finding("start-up file", "good", f"{path} evaluates tcenv init")
+    else:
+        mend = f"For the function, the hook and completion: tcenv init {shell} --install"
+        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 
 def _browser() -> Iterator[Finding]:

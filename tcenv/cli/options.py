@@ -46,7 +46,9 @@ ProfileArgument = Annotated[
 ]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), known(of="profiles")]
 ShellArgument = Annotated[
-    str, typer.Argument(metavar="SHELL", help="The shell: bash, zsh, fish, ..."), known(*SHELLS, *ALIASES)
+    str | None,
+    typer.Argument(metavar="[SHELL]", help="The shell: bash, zsh, fish, ... (--install: the one that runs)."),
+    known(*SHELLS, *ALIASES),
 ]
 
 RootUrl = Annotated[
@@ -255,3 +257,10 @@ ProxyPort = Annotated[
     int | None,
     typer.Option("--port", metavar="N", help="The proxy's port (default: a free one).", rich_help_panel=_PROXY),
 ]
+Install = Annotated[
+    bool,
+    typer.Option(
+        "--install", help="Write it where it is found: a line in the shell's start-up file, direnv's library."
+    ),
+]
+Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove it from there.")]

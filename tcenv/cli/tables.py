@@ -119,10 +119,13 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "init": (
-        "!",
+        "?",
         {
             "--no-hook": ("no_hook", "flag"),
             "--no-completion": ("no_completion", "flag"),
+            "--install": ("install", "flag"),
+            "--uninstall": ("uninstall", "flag"),
+            "--yes": ("yes", "flag"),
         },
     ),
     "direnv": (

@@ -1,0 +1,154 @@
+"""`tcenv init --install`: one line in the right file, shown first, that works before the PATH is whole; and goes whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import BIN, TCENV, environ, tcenv
+
+# shell -> its start-up file below the home, how it is started, what tells that the function is there and what it says then
+SHELLS = {
+    "bash": (".bashrc", ["bash"], "type -t tcenv", "function"),
+    "zsh": (".zshrc", ["zsh", "-d"], "whence -w tcenv", "tcenv: function"),
+    "ksh": (".kshrc", ["ksh93"], "whence -v tcenv", "tcenv is a function"),
+    "mksh": (".mkshrc", ["mksh"], "whence -v tcenv", "tcenv is a function"),
+    "yash": (".yashrc", ["yash"], "command -V tcenv", "function"),
+    "fish": (".config/fish/config.fish", ["fish"], "type -t tcenv", "function"),
+    "tcsh": (".tcshrc", ["tcsh"], "alias tcenv", "function.tcsh"),
+    "elvish": (".config/elvish/rc.elv", ["elvish"], "echo kind=(kind-of $tcenv~)", "kind=fn"),
+    "nu": (".config/nushell/config.nu", ["nu"], "which tcenv | get 0.type", "custom"),
+    "xonsh": (".config/xonsh/rc.xsh", ["xonsh"], "print('kind=' + type(aliases['tcenv']).__name__)", "kind=FuncAlias"),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path, home: Path) -> None:
+    """As in Debian's login shells, whose start-up file is read before ~/.local/bin is on the PATH; and in a home that has been
+    given an odd name."""
+    name, program, question, answer = SHELLS[shell]
+    file = home / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    own = {"nu": "$env.config.show_banner = false\n"}.get(shell, "# my own\n")
+    file.write_text(own)
+    assert tcenv("init", shell, "--install", "--yes", env=environ()).returncode == 0
+    lines = file.read_text().splitlines()
+    assert lines[:-1] == own.splitlines()
+    assert lines[-1].endswith("# tcenv init --install")
+    # Once more changes nothing, and other options replace the line.
+    before = file.read_text()
+    assert "already" in tcenv("init", shell, "--install", "--yes", env=environ()).stderr or shell == "nu"
+    assert file.read_text() == before
+    if shell != "nu":
+        assert tcenv("init", shell, "--no-completion", "--install", "--yes", env=environ()).returncode == 0
+        assert len(file.read_text().splitlines()) == len(lines)
+        assert "--no-completion" in file.read_text()
+    bare = environ(PATH=f"{Path(need('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
+    assert shutil.which("tcenv", path=bare["PATH"]) is None
+    ready = "@#" if shell == "xonsh" else ""
+    with Terminal([need(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+        terminal.type(question)
+        terminal.wait_for(answer)
+        assert "not found" not in terminal.screen()
+        assert "rror" not in terminal.screen()
+    # The line is there, and tcenv is gone: the shell starts without a word about it.
+    if shell != "nu":
+        file.write_text(file.read_text().replace(TCENV, "/no/such/tcenv"))
+        with Terminal([need(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+            terminal.type("echo re''ady" if shell not in ("elvish", "xonsh") else "echo ready")
+            terminal.wait_for("ready")
+            assert "no/such" not in terminal.screen()
+        file.write_text(file.read_text().replace("/no/such/tcenv", TCENV))
+    assert tcenv("init", shell, "--uninstall", "--yes", env=environ()).returncode == 0
+    assert file.read_text() == own
+    assert not list(file.parent.glob("tcenv.nu"))
+
+
+def test_it_is_shown_and_asked_for(home: Path, tmp_path: Path) -> None:
+    (home / ".bashrc").write_text("# my own")
+    refused = tcenv("init", "bash", "--install", env=environ())
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    assert "# tcenv init --install" in refused.stderr
+    assert (home / ".bashrc").read_text() == "# my own"
+    env = {**environ(), "PS1": "> "}
+    for reply, written in (("n", False), ("y", True)):
+        with Terminal([need("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
+            # Which shell it is, is seen from who runs it.
+            terminal.type("tcenv init --install; echo status=$?.")
+            terminal.wait_for("Write that?")
+            terminal.type(reply)
+            terminal.wait_for("status=0." if written else "status=2.")
+        assert ("tcenv init" in (home / ".bashrc").read_text()) == written
+    assert (home / ".bashrc").read_text().startswith("# my own\n")
+
+
+def test_a_link_is_written_through_and_what_is_read_only_stays(home: Path) -> None:
+    """Dotfiles that a repository, or a system like NixOS, keeps."""
+    kept = home / "dotfiles"
+    kept.mkdir()
+    (kept / "bashrc").write_text("# kept\n")
+    (kept / "bashrc").chmod(0o640)
+    (home / ".bashrc").symlink_to("dotfiles/bashrc")
+    done = tcenv("init", "bash", "--install", "--yes", env=environ())
+    assert done.returncode == 0
+    assert str(kept / "bashrc") in done.stderr
+    assert (home / ".bashrc").is_symlink()
+    assert (kept / "bashrc").stat().st_mode & 0o777 == 0o640
+    assert "# tcenv init --install" in (kept / "bashrc").read_text()
+    assert tcenv("init", "bash", "--uninstall", "--yes", env=environ()).returncode == 0
+    assert (kept / "bashrc").read_text() == "# kept\n"
+    (kept / "bashrc").chmod(0o444)
+    refused = tcenv("init", "bash", "--install", "--yes", env=environ())
+    assert refused.returncode == 1
+    assert "read-only" in refused.stderr
+    assert "Add this line" in refused.stderr
+    assert (kept / "bashrc").read_text() == "# kept\n"
+
+
+def test_the_home_is_written_as_such(home: Path) -> None:
+    """A tcenv below the home is found there also when the same dotfiles are used in another home."""
+    folder = home / ".local/bin"
+    folder.mkdir(parents=True)
+    (folder / "tcenv").symlink_to(TCENV)
+    env = environ(PATH=f"{folder}:/usr/bin:/bin")
+    done = subprocess.run(["tcenv", "init", "zsh", "--install", "--yes"], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '"$HOME"/.local/bin/tcenv init zsh' in (home / ".zshrc").read_text()
+    assert "not on your PATH" not in done.stderr
+    away = subprocess.run(
+        [folder / "tcenv", "init", "fish", "--install", "--yes"],
+        env={**env, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert "pipx ensurepath" in away.stderr
+
+
+def test_doctor_looks_for_just_that_line(home: Path) -> None:
+    def start_up(shell: str) -> str:
+        done = subprocess.run(
+            [need(shell), "-c", f"{TCENV} doctor; :"], env=environ(), capture_output=True, text=True, timeout=60
+        )
+        return next(line for line in done.stderr.splitlines() if "start-up file" in line) + done.stderr
+
+    (home / ".bashrc").write_text("# I like tcenv init bash\nalias t=tcenv\n")
+    assert "does not evaluate" in start_up("bash")
+    assert "tcenv init bash --install" in start_up("bash")
+    assert tcenv("init", "bash", "--install", "--yes", env=environ()).returncode == 0
+    assert "does not evaluate" not in start_up("bash")
+
+
+@pytest.mark.parametrize("shell", ["sh", "powershell", "cmd"])
+def test_where_there_is_no_file_to_edit(shell: str) -> None:
+    done = tcenv("init", shell, "--install", "--yes", env=environ())
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert os.path.basename(str(BIN)) == "bin"
