@@ -20,4 +20,5 @@ PROJECT = str(Path(__file__).parents[2])
 def test_startup_text(shell: str, hook: bool, completion: bool, shown: SnapshotAssertion) -> None:
     text = startup_text(shell, hook=hook, completion=completion)
     text = text.replace(os.environ["XDG_RUNTIME_DIR"], "/run/user/1000").replace(PROJECT, "/opt/tcenv")
+    text = text.replace(os.environ["HOME"], "/home/user")
     assert text == shown
