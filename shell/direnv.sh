@@ -230,6 +230,8 @@ __tcenv_from_file() {
       TASKCLUSTER_ACCESS_TOKEN) token=$value ;;
       TCENV_PROFILE) name=$value ;;
       TCENV_EXPIRES) expires=$value ;;
+      # Being reset, or ended: not to be trusted as it is.
+      STATE) return 1 ;;
       END) end=$value ;;
     esac
   done <"$2"

@@ -163,6 +163,8 @@ __tcenv_load() {
       TCENV_PROFILE) __tcenv_name=$__tcenv_value ;;
       TCENV_EXPIRES) __tcenv_expires=$__tcenv_value ;;
       RENEW) __tcenv_soon=$__tcenv_value ;;
+      # Being reset, or ended: not to be trusted as it is.
+      STATE) \builtin return 0 ;;
       END) __tcenv_last=$__tcenv_value ;;
     esac
   done 2>/dev/null <"$__tcenv_file"

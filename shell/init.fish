@@ -146,7 +146,8 @@ end
 
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
 function __tcenv_load --argument-names file
-    set -l names TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_PROFILE TCENV_EXPIRES RENEW END
+    set -l names TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_PROFILE TCENV_EXPIRES RENEW END STATE
+    set -l field_STATE ''
     set -l field_TASKCLUSTER_ROOT_URL ''
     set -l field_TASKCLUSTER_CLIENT_ID ''
     set -l field_TASKCLUSTER_ACCESS_TOKEN ''
@@ -157,6 +158,8 @@ function __tcenv_load --argument-names file
     while builtin read --delimiter = key value
         contains -- "$key" $names; and set field_$key "$value"
     end <"$file"
+    # Being reset, or ended: not to be trusted as it is.
+    test -z "$field_STATE"; or return 0
     test "$field_END" = tcenv-session-1; and test "$field_TCENV_PROFILE" = "$__tcenv_profile"
     and test "$field_TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
     string match -qr '^[1-9][0-9]{0,14}\z' -- "$field_TCENV_EXPIRES"

@@ -184,6 +184,8 @@ function __tcenv_load {
       TCENV_PROFILE) __tcenv_name=$__tcenv_value ;;
       TCENV_EXPIRES) __tcenv_expires=$__tcenv_value ;;
       RENEW) __tcenv_soon=$__tcenv_value ;;
+      # Being reset, or ended: not to be trusted as it is.
+      STATE) return 0 ;;
       END) __tcenv_last=$__tcenv_value ;;
     esac
   done <"$__tcenv_file"

@@ -41,7 +41,7 @@ def _tcenv_read(folder, profile):
     except (OSError, UnicodeDecodeError):
         return {}
     fields = dict(line.partition("=")[::2] for line in reversed(lines))
-    whole = fields.get("END") == "tcenv-session-1" and fields.get("TCENV_PROFILE") == profile
+    whole = fields.get("END") == "tcenv-session-1" and "STATE" not in fields and fields.get("TCENV_PROFILE") == profile
     times = all(fields.get(key, "").isdecimal() and len(fields[key]) < 16 for key in ("TCENV_EXPIRES", "RENEW"))
     return fields if whole and times else {}
 

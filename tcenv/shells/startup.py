@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 
 from tcenv import paths, shipped
-from tcenv.errors import UsageError
+from tcenv.errors import TcenvError, UsageError
 from tcenv.shells import Unrepresentable, canonical, dialect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # shell -> start-up file, completion file
 _FILES = {
@@ -59,8 +63,8 @@ def _filled(text: str, shell: str, store: str) -> str:
     quote = dialect(shell).quote
     places = {
         "@SHELL@": str(shipped.folder("shell")),
-        "@RUNTIME@": _own(paths.runtime_directory()),
-        "@FILES@": _own(paths.file_store_directory()),
+        "@RUNTIME@": _own(paths.runtime_directory),
+        "@FILES@": _own(paths.file_store_directory),
         "@STORE@": store,
         # The runtime store's place is known as long as this stays what it was.
         "@XDG@": os.environ.get("XDG_RUNTIME_DIR", ""),
@@ -76,11 +80,13 @@ def _filled(text: str, shell: str, store: str) -> str:
     return text
 
 
-def _own(directory: str | None) -> str:
-    """`directory`, which need not be there yet, unless it is open to others: then hooks have nothing to look for in it."""
+def _own(place: Callable[[], str | None]) -> str:
+    """The directory that `place` finds, which need not be there yet; empty where it is open to others, or there is none: then
+    hooks have nothing to look for. A shell starts all the same."""
     try:
+        directory = place()
         if directory is not None:
             paths.check_directory(directory)
-    except paths.Unsafe:
+    except (paths.Unsafe, TcenvError, OSError):
         return ""
     return directory or ""

@@ -160,6 +160,15 @@ def _unreadable(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00" * 2000)
 
 
+def _ended(path: Path) -> None:
+    stored(path.parent, PROFILE, ROOT, FOREIGN, int(time.time()) - 10)
+    path.write_text(path.read_text().replace("END=", "STATE=ended\nEND="))
+
+
+def _being_reset(path: Path) -> None:
+    path.write_text(path.read_text().replace("END=", "STATE=resetting\nEND="))
+
+
 MADE: dict[str, Callable[[Path], None]] = {
     "a pipe": _pipe,
     "a link": _link,
@@ -172,6 +181,8 @@ MADE: dict[str, Callable[[Path], None]] = {
     "another profile's": _other_profile,
     "times that are commands": _commands,
     "no text": _unreadable,
+    "one that has ended": _ended,
+    "one that is being reset": _being_reset,
 }
 
 
