@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from tcenv.cli import light
 
-# What a command does with its positional argument and its given options.
-Action = Callable[[str | None, dict[str, Any]], int]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    # What a command does with its positional argument and its given options.
+    Action = Callable[[str | None, dict[str, Any]], int]
 
 
 def action(words: str) -> Action:
@@ -23,21 +25,18 @@ def action(words: str) -> Action:
 
 def run(words: Sequence[str]) -> int | None:
     """Carry out the command line; None for one that the full command line has to judge."""
-    if _asks_for_help(words) and words[0].startswith("-"):
-        return _help("")
+    if _asks_for_help(words):
+        return _help(words)
     found = light.find(words)
     if found is None:
         return None
-    name, count = found
-    rest = words[count:]
-    if _asks_for_help(rest):
-        return _help(name)
     from tcenv.cli.tables import COMMANDS
 
+    name, count = found
     if name not in COMMANDS:
         return None
     positional, options = COMMANDS[name]
-    read = light.read(rest, options, positional)
+    read = light.read(words[count:], options, positional)
     if read is None:
         return None
     from tcenv.cli.ending import carry_out
@@ -51,19 +50,23 @@ def _asks_for_help(words: Sequence[str]) -> bool:
     return first in ("-h", "--help")
 
 
-def _help(name: str) -> int | None:
-    """Print the help that was made ready; None where the terminal is narrower than it is, or it is not there."""
+def _help(words: Sequence[str]) -> int | None:
+    """Print the help that was made ready; None where the terminal is narrower than it is, or there is none."""
+    names = [word for word in words[:2] if word.isalpha()]
     if _columns() < 80:
         return None
-    path = f"{os.path.dirname(__file__)}/help/{name.replace(' ', '-') or 'tcenv'}.txt"
-    try:
-        with open(path, "rb") as file:
+    # A command's argument may stand before the option: its first word alone names it then.
+    for name in ("-".join(names), names[0] if names else "tcenv", "tcenv" if not names else ""):
+        try:
+            descriptor = os.open(f"{os.path.dirname(__file__)}/help/{name}.txt", os.O_RDONLY)
+        except OSError:
+            continue
+        with open(descriptor, "rb", buffering=0) as file:
             text = file.read()
-    except OSError:
-        return None
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text)
-    return 0
+        while text:
+            text = text[os.write(1, text) :]
+        return 0
+    return None
 
 
 def _columns() -> int:
