@@ -7,133 +7,20 @@ import os
 import re
 import resource
 import shlex
-import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.commands import asking, commands
+from bench.common import fresh, sign_in
 from bench.measure import Row, ratio, seconds
 from bench.peers import gh_with_a_token, obtain
+from bench.signing import signing_in
 from bench.world import World, have
-
-
-def _sign_in(world: World, env: dict[str, str] | None = None) -> None:
-    subprocess.run(
-        [world.tcenv, "login", "--shell", "sh"],
-        env=env or world.env,
-        check=True,
-        capture_output=True,
-    )
-
-
-def _bare(world: World) -> Callable[[], float]:
-    return lambda: seconds([world.python, "-c", "pass"], world.env)
-
-
-def commands(world: World) -> Iterator[Row]:
-    """Whole commands against the bare interpreter."""
-    _sign_in(world)
-    for name, words, bound in (
-        ("env, shell named", ["env", "--shell", "bash"], 1.5),
-        ("env, shell detected", ["env"], 2.2),
-        ("login, live session", ["login", "--shell", "bash"], 2.0),
-        ("exec -- true", ["exec", "--", "true"], 2.5),
-        ("status --offline", ["status", "--offline"], 8.0),
-        ("init bash", ["init", "bash"], 8.0),
-        ("completion (--profiles)", ["--profiles"], 8.0),
-        ("--help", ["--help"], 8.0),
-        ("login --help", ["login", "--help"], 8.0),
-    ):
-        note = (
-            "Typer builds its parameters with pydantic: a Typer program with one option takes as long"
-            if name == "login --help"
-            else ""
-        )
-        yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), _bare(world)), bound, note=note)  # type: ignore[misc]
-
-
-def signing_in(world: World) -> Iterator[Row]:
-    """From the start to the browser's, and from the callback to the statements."""
-    stamp = world.home / "stamp"
-    browser = world.home / "browser.sh"
-    browser.write_text(f"#!/bin/sh\ndate +%s.%N > {stamp}.part; mv {stamp}.part {stamp}\n")
-    browser.chmod(0o755)
-
-    def to_browser() -> float:
-        stamp.unlink(missing_ok=True)
-        env = {**world.env, "BROWSER": f"{browser} %s", "XDG_RUNTIME_DIR": str(_fresh(world))}
-        start = time.time()
-        process = subprocess.Popen(
-            [world.tcenv, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        while not stamp.exists():
-            time.sleep(0.001)
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-        return float(stamp.read_text()) - start
-
-    yield Row("login, start to the browser's start", ratio(to_browser, _bare(world), 15), 6.0)
-
-    approver = world.home / "approver.py"
-    approver.write_text(
-        "import http.client, json, re, socket, sys, time, urllib.parse, urllib.request\n"
-        "time.sleep(1.5)\n"  # a person takes longer: what is imported meanwhile is there by then
-        "from tcenv.sandbox import approve\n"
-        "visit = approve.visit\n"
-        f"stamp = {str(stamp)!r}\n"
-        "def timed(url, **more):\n"
-        "    open(stamp, 'w').write(repr(time.time()))\n"
-        "    return visit(url, **more)\n"
-        "approve.visit = timed\n"
-        "approve.approve(sys.argv[1])\n"
-    )
-
-    def from_callback() -> float:
-        world.sandbox.clients.clear()
-        env = {**world.env, "BROWSER": f"{sys.executable} {approver} %s", "XDG_RUNTIME_DIR": str(_fresh(world))}
-        done = subprocess.run([world.tcenv, "login", "--shell", "sh"], env=env, capture_output=True, check=True)
-        assert b"TASKCLUSTER_ACCESS_TOKEN" in done.stdout
-        return time.time() - float(stamp.read_text())
-
-    answer = statistics.median(_answer_time(world) for _ in range(5))
-    spent = statistics.median(from_callback() for _ in range(7))
-    base = statistics.median(_bare(world)() for _ in range(15))
-    yield Row(
-        "login, callback to the end, less the deployment's answers",
-        (spent - answer) / base,
-        1.5,
-        note=f"the sandbox's answers alone took {answer * 1000:.0f} ms of {spent * 1000:.0f} ms",
-    )
-
-
-def _fresh(world: World) -> Path:
-    folder = world.home / "fresh"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    shutil.rmtree(world.home / ".local", ignore_errors=True)
-    return folder
-
-
-def _answer_time(world: World) -> float:
-    """How long the two calls that verify take by themselves, the client library imported already."""
-    client = world.sandbox.create_client(f"{world.sandbox.user}/bench-{time.time_ns()}", ["auth:current-scopes"])
-    import taskcluster
-
-    options = {
-        "rootUrl": world.sandbox.root_url,
-        "credentials": {"clientId": client.client_id, "accessToken": client.access_token},
-    }
-    start = time.perf_counter()
-    auth = taskcluster.Auth(options)
-    auth.currentScopes()
-    auth.client(client.client_id)
-    return time.perf_counter() - start
-
 
 _HOOKS = {
     # The hook called 2,000 times in one shell, the session loaded; the loop alone is taken off.
@@ -159,7 +46,7 @@ _HOOKS = {
 
 def hooks(world: World) -> Iterator[Row]:
     """The prompt hook in microseconds a call."""
-    _sign_in(world)
+    sign_in(world)
     for shell, (script, bound) in _HOOKS.items():
         program = have(shell)
         if program is None:
@@ -225,10 +112,10 @@ def growth(world: World) -> Iterator[Row]:
 
     def cpu(logins: int) -> float:
         world.sandbox.clients.clear()
-        env = {**world.env, "XDG_RUNTIME_DIR": str(_fresh(world))}
+        env = {**world.env, "XDG_RUNTIME_DIR": str(fresh(world))}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with ThreadPoolExecutor(logins) as pool:
-            list(pool.map(lambda _: _sign_in(world, env), range(logins)))
+            list(pool.map(lambda _: sign_in(world, env), range(logins)))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / logins
 
@@ -260,7 +147,7 @@ def _populated(world: World, profiles: int) -> dict[str, str]:
 
 def memory(world: World) -> Iterator[Row]:
     """The waiting login's peak, with all that it has imported meanwhile; what exec leaves."""
-    env = {**world.env, "BROWSER": "true", "XDG_RUNTIME_DIR": str(_fresh(world))}
+    env = {**world.env, "BROWSER": "true", "XDG_RUNTIME_DIR": str(fresh(world))}
     process = subprocess.Popen(
         [world.tcenv, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -270,7 +157,7 @@ def memory(world: World) -> Iterator[Row]:
     process.communicate()
     assert peak is not None
     yield Row("the waiting login", int(peak[1]) / 1024, 60.0, "MB", "")
-    _sign_in(world)
+    sign_in(world)
     process = subprocess.Popen([world.tcenv, "exec", "--", "sleep", "5"], env=world.env)
     time.sleep(0.5)
     program = os.readlink(f"/proc/{process.pid}/exe")
@@ -285,7 +172,7 @@ def peers(world: World) -> Iterator[Row]:
     if hyperfine is None:
         yield Row("peers", None, None, note="not measured: no hyperfine here")
         return
-    _sign_in(world)
+    sign_in(world)
     gh_with_a_token(world)
     found = {"tcenv env": [world.tcenv, "env", "--shell", "bash"]}
     missing = {}
@@ -315,6 +202,7 @@ def peers(world: World) -> Iterator[Row]:
 
 GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (
     ("Commands", commands),
+    ("Asking", asking),
     ("Signing in", signing_in),
     ("Prompts", hooks),
     ("direnv", direnv),

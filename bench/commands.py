@@ -1,0 +1,112 @@
+"""Whole commands against the bare interpreter; the bounds are the project's own."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+from bench.common import bare, sign_in
+from bench.measure import Row, ratio, seconds
+from bench.world import PROJECT, World
+
+_EVERY_DAY = (
+    ("env, shell named", ["env", "--shell", "bash"], 1.5),
+    ("env, shell detected", ["env"], 2.2),
+    ("login, live session", ["login", "--shell", "bash"], 2.0),
+    ("exec -- true", ["exec", "--", "true"], 2.5),
+    ("env --scope, temporary credentials", ["env", "--shell", "bash", "--scope", "queue:get-artifact:*"], 2.0),
+    ("exec --scope, temporary credentials", ["exec", "--scope", "queue:get-artifact:*", "--", "true"], 2.0),
+    ("exec --as, a purpose's", ["exec", "--as", "reading", "--", "true"], 2.0),
+    ("status --offline", ["status", "--offline"], 3.5),
+    ("profile list", ["profile", "list"], 3.5),
+    ("profile show", ["profile", "show"], 3.5),
+    ("purpose list", ["purpose", "list"], 3.5),
+    ("init bash", ["init", "bash"], 2.5),
+    ("direnv", ["direnv"], 2.5),
+    ("completion (--profiles)", ["--profiles"], 2.0),
+)
+
+
+def commands(world: World) -> Iterator[Row]:
+    """What needs no network."""
+    _run(world, "profile", "set", "work", "--root-url", world.sandbox.root_url, "--default")
+    _run(world, "purpose", "set", "reading", "--scope", "queue:get-artifact:*", "--for", "15m")
+    sign_in(world)
+    for name, words, bound in _EVERY_DAY:
+        yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), bare(world)), bound)  # type: ignore[misc]
+    names = [path.stem for path in sorted((PROJECT / "tcenv/cli/help").glob("*.txt"))]
+    slowest, which = max(
+        (ratio(lambda w=name: seconds([world.tcenv, *_words(w), "--help"], world.env), bare(world), 9), name)  # type: ignore[misc]
+        for name in names
+    )
+    yield Row(
+        "--help, the slowest command's", slowest, 1.5, note=f"of {len(names)}: {' '.join(_words(which)) or 'tcenv'}"
+    )
+
+
+def asking(world: World) -> Iterator[Row]:
+    """What asks the deployment, less its answers: those are timed where they are made."""
+    sign_in(world)
+    base = statistics.median(bare(world)() for _ in range(21))
+    for name, words, prepare, bound in (
+        ("status", ["status"], None, 9.0),
+        ("login --reset, by API", ["login", "--reset", "--shell", "sh"], None, 9.0),
+        ("logout", ["logout", "--shell", "sh"], lambda: sign_in(world), 9.0),
+        ("doctor", ["doctor"], None, 5.0),
+    ):
+        sign_in(world)
+        spent, answers = _less_answers(world, words, prepare)
+        yield Row(
+            f"{name}, less the deployment's answers",
+            (spent - answers) / base,
+            bound,
+            note=f"the sandbox's answers took {answers * 1000:.0f} ms of {spent * 1000:.0f} ms",
+        )
+
+
+def _less_answers(world: World, words: list[str], prepare: Callable[[], None] | None) -> tuple[float, float]:
+    """The medians of the whole and of what the sandbox had the requests for, in seconds."""
+    whole, answers = [], []
+    for _ in range(9):
+        if prepare is not None:
+            prepare()
+        before = len(world.sandbox.requests)
+        start = time.perf_counter()
+        subprocess.run(
+            [world.tcenv, *words],
+            env=world.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=words != ["doctor"],
+        )
+        whole.append(time.perf_counter() - start)
+        count = len(world.sandbox.requests) - before
+        answers.append(count * _one_answer(world))
+    return statistics.median(whole), statistics.median(answers)
+
+
+def _one_answer(world: World) -> float:
+    """How long the sandbox takes for one call on a connection that is open, in seconds."""
+    import http.client
+    import urllib.parse
+
+    place = urllib.parse.urlsplit(world.sandbox.root_url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port)
+    connection.request("GET", "/api/auth/v1/ping")
+    connection.getresponse().read()
+    start = time.perf_counter()
+    for _ in range(5):
+        connection.request("GET", "/api/auth/v1/ping")
+        connection.getresponse().read()
+    connection.close()
+    return (time.perf_counter() - start) / 5
+
+
+def _words(name: str) -> list[str]:
+    return [] if name == "tcenv" else name.split("-")
+
+
+def _run(world: World, *words: str) -> None:
+    subprocess.run([world.tcenv, *words], env=world.env, check=True, capture_output=True)

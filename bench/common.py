@@ -1,0 +1,51 @@
+"""What the groups of rows share: a session, a fresh store, the bare interpreter, and how long the deployment takes by itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.measure import seconds
+from bench.world import World
+
+
+def sign_in(world: World, env: dict[str, str] | None = None) -> None:
+    subprocess.run(
+        [world.tcenv, "login", "--shell", "sh"],
+        env=env or world.env,
+        check=True,
+        capture_output=True,
+    )
+
+
+def bare(world: World) -> Callable[[], float]:
+    return lambda: seconds([world.python, "-c", "pass"], world.env)
+
+
+def fresh(world: World, *, keep: bool = False) -> Path:
+    """A runtime directory without a session; what is remembered of clients goes too, unless it is to be kept."""
+    folder = world.home / "fresh"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    if not keep:
+        shutil.rmtree(world.home / ".local", ignore_errors=True)
+    return folder
+
+
+def answer_time(world: World) -> float:
+    """How long the two calls that verify take by themselves, the client library imported already."""
+    client = world.sandbox.create_client(f"{world.sandbox.user}/bench-{time.time_ns()}", ["auth:current-scopes"])
+    import taskcluster
+
+    options = {
+        "rootUrl": world.sandbox.root_url,
+        "credentials": {"clientId": client.client_id, "accessToken": client.access_token},
+    }
+    start = time.perf_counter()
+    auth = taskcluster.Auth(options)
+    auth.currentScopes()
+    auth.client(client.client_id)
+    return time.perf_counter() - start
