@@ -147,7 +147,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
         return len([call for call in lines if call.startswith("open") and "ENOENT" not in call])
 
     # One for each module of ours and of the rooms that they are in, folders that the import system lists, launcher, session.
-    assert opened(hot) - opened(bare) <= 28
+    assert opened(hot) - opened(bare) <= 30
     assert len(hot) - len(bare) <= 340
 
 
