@@ -17,8 +17,16 @@ from tcenv.shells import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Mapping
+    from typing import Any
 
+    # The parts of a session's file, see `sessions.file.decode`.
+    _Found = tuple[dict[str, str], list[str] | None, list[str]]
+
+# The options of each command that are of the hot path, by what they are called here.
+_LOGIN = {"--shell": "shell"}
+_EXEC = {"--scope": "scopes", "--for": "term"}
+_ENV = {**_LOGIN, **_EXEC}
 # Variables with which the stored session may not be the one that is meant: the full command line decides.
 _DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
 _DECIDING_TO_SIGN_IN = (*_DECIDING, "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
@@ -31,11 +39,11 @@ def run(arguments: list[str]) -> int | None:
         command = arguments[0]
         if command == "exec":
             return _exec(arguments[1:])
-        profile, shell = _parse(arguments[1:])
+        profile, options = _parse(arguments[1:], _LOGIN if command == "login" else _ENV)
         if command == "login" and os.isatty(1):
             return None
-        fields = _live_session(profile, for_signing_in=command == "login")
-        _print_statements(fields, shell)
+        fields = _narrowed(_live_session(profile, for_signing_in=command == "login"), options)
+        _print_statements(fields, options.get("shell"))
     except Exception:  # whatever it is, the full command line says it better
         return None
     if command == "login" and os.isatty(2):
@@ -45,24 +53,39 @@ def run(arguments: list[str]) -> int | None:
     return 0
 
 
-def _parse(arguments: list[str]) -> tuple[str | None, str | None]:
-    profile = shell = None
+def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, dict[str, Any]]:
+    profile = None
+    options: dict[str, Any] = {}
     rest = iter(arguments)
     for argument in rest:
-        if argument == "--shell":
-            shell = next(rest, None)
-            if not shell:
+        if argument.startswith("-"):
+            name, equals, value = argument.partition("=")
+            if not equals:
+                value = next(rest, "")
+            if name not in takes or not value or (not equals and value.startswith("-")):
                 raise HandOver
-        elif argument.startswith("--shell=") and len(argument) > 8:
-            shell = argument[8:]
-        elif argument.startswith("-") or profile is not None:
+            key = takes[name]
+            if key == "scopes":
+                options.setdefault(key, []).append(value)
+            else:
+                options[key] = value
+        elif profile is not None:
             raise HandOver
         else:
             profile = argument
-    return profile, shell
+    return profile, options
 
 
-def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, str]:
+def _narrowed(found: _Found, options: Mapping[str, Any]) -> Mapping[str, str]:
+    """What is to be loaded of a session: it itself, or temporary credentials cut from it."""
+    if not options.keys() & {"scopes", "term"}:
+        return found[0]
+    from tcenv.sessions.temporary import cut
+
+    return cut(*found, options.get("scopes", ()), options.get("term"))
+
+
+def _live_session(argument: str | None, *, for_signing_in: bool) -> _Found:
     environ = os.environ
     if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
         raise HandOver
@@ -98,11 +121,9 @@ def _live_session(argument: str | None, *, for_signing_in: bool) -> dict[str, st
     # Root URLs are compared as they are; another spelling of the same one is for the full command line.
     if root_url not in (None, held) or "STATE" in fields:
         raise HandOver
-    if "STATE" in fields:
-        raise HandOver
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver
-    return fields
+    return found
 
 
 def _directory(store: str) -> str | None:
@@ -111,7 +132,7 @@ def _directory(store: str) -> str | None:
     return paths.runtime_directory() if store in ("auto", "runtime") else None
 
 
-def _print_statements(fields: dict[str, str], shell: str | None) -> None:
+def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
     from tcenv.shells import dialect
 
     if os.isatty(1):
@@ -136,9 +157,10 @@ def _exec(arguments: list[str]) -> int | None:
         return None
     cut = arguments.index("--")
     before, command = arguments[:cut], arguments[cut + 1 :]
-    if len(before) > 1 or (before and before[0].startswith("-")) or not command:
+    if not command:
         return None
-    fields = _live_session(before[0] if before else None, for_signing_in=True)
+    profile, options = _parse(before, _EXEC)
+    fields = _narrowed(_live_session(profile, for_signing_in=True), options)
     from tcenv.shells.process import replace_process
 
     replace_process(command, environment.applied(environment.loading(fields, os.environ), os.environ))

@@ -1,39 +1,112 @@
-"""Temporary credentials: cut from others without a call, holding less and ending sooner."""
+"""Temporary credentials: cut from others without a call, holding less and ending sooner. Made as the `taskcluster` library makes
+them (its `createTemporaryCredentials`, to which a test holds this), without its weight: must stay importable for next to nothing
+(hot path)."""
 
 from __future__ import annotations
 
-import datetime
-import time
+import binascii
+import os
 
-from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.scopes import covers
 from tcenv.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 LONGEST_TEMPORARY = 31 * 86400
+# The service takes no longer Authorization header (characters). Of it, everything but the clientId and the certificate: the
+# clients write 156, with a nonce of 6.
+LONGEST_HEADER = 4096
+_REST_OF_HEADER = 192
 
 
-def temporary(
-    credentials: Credentials, held: tuple[str, ...] | None, scopes: tuple[str, ...], expires: int
-) -> Credentials:
-    """Temporary credentials with `scopes`, good until `expires` (seconds since the epoch), signed by `credentials` without
-    a call. Raises UsageError for scopes outside of `held` (None: unknown, so the deployment will judge), or for more than
-    31 days."""
-    from taskcluster import createTemporaryCredentials
+def mint(
+    client_id: str, access_token: str, scopes: Sequence[str], start: int, expires: int, seed: str | None = None
+) -> tuple[str, str]:
+    """The accessToken and the certificate (JSON text) of temporary credentials with `scopes`, good from `start` to `expires`
+    (seconds since the epoch), issued by the client with this token. `seed` (44 characters) is for tests.
 
-    missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
-    if missing:
-        raise UsageError(
-            f"The session does not hold {', '.join(missing)}.",
-            "See what it holds: tcenv status. To ask for more: tcenv login --reset --scope …",
-        )
-    now = int(time.time())
-    if expires - now > LONGEST_TEMPORARY:
+    Raises UsageError for what is no scope, for more than 31 days, and for more scopes than fit into the header of a call."""
+    for scope in scopes:
+        if not (scope and scope.isascii() and scope.isprintable()):
+            raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
+    if expires - start > LONGEST_TEMPORARY:
         raise UsageError("Temporary credentials last 31 days at most.")
-    made = createTemporaryCredentials(
-        credentials.client_id,
-        credentials.access_token,
-        datetime.datetime.fromtimestamp(now, datetime.UTC),
-        datetime.datetime.fromtimestamp(expires, datetime.UTC),
-        list(scopes),
+    seed = seed or _slug() + _slug()
+    signed = "\n".join(
+        ("version:1", f"seed:{seed}", f"start:{start * 1000}", f"expiry:{expires * 1000}", "scopes:", *scopes)
     )
-    return Credentials(credentials.client_id, made["accessToken"].decode("ascii"), made["certificate"])
+    signature = binascii.b2a_base64(_hmac(access_token, signed), newline=False).decode()
+    token = _url_safe(_hmac(access_token, seed)).rstrip("=")
+    certificate = _certificate([_quoted(scope) for scope in scopes], start, expires, seed, signature)
+    if not _fits(client_id, certificate):
+        raise UsageError(_too_long(client_id, [_quoted(scope) for scope in scopes], certificate))
+    return token, certificate
+
+
+def without_repetition(scopes: Sequence[str]) -> tuple[str, ...]:
+    """`scopes` without those that another one of them stands for: they would only make the certificate longer."""
+    patterns = sorted({scope[:-1] for scope in scopes if scope.endswith("*")}, key=len)
+    prefixes: list[str] = []
+    for prefix in patterns:
+        if not prefix.startswith(tuple(prefixes)):
+            prefixes.append(prefix)
+    return tuple(
+        dict.fromkeys(
+            scope for scope in scopes
+            if (scope.endswith("*") and scope[:-1] in prefixes) or not scope.startswith(tuple(prefixes))
+        )
+    )  # fmt: skip
+
+
+def _certificate(quoted: Sequence[str], start: int, expires: int, seed: str, signature: str) -> str:
+    scopes = ",".join(quoted)
+    return (
+        f'{{"version":1,"scopes":[{scopes}],"start":{start * 1000},"expiry":{expires * 1000},'
+        f'"seed":"{seed}","signature":"{signature}"}}'
+    )
+
+
+def _quoted(scope: str) -> str:
+    """A scope as JSON writes it: printable ASCII needs no more."""
+    escaped = scope.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _fits(client_id: str, certificate: str) -> bool:
+    """Whether a call that is signed with it can carry it: as base64, in Hawk's `ext`."""
+    length = len('{"certificate":}') + len(certificate)
+    return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= LONGEST_HEADER
+
+
+def _too_long(client_id: str, quoted: Sequence[str], certificate: str) -> str:
+    spent = len(certificate) - len(",".join(quoted))
+    for count in range(len(quoted) - 1, -1, -1):
+        if _fits(client_id, "x" * (spent + len(",".join(quoted[:count])))):
+            break
+    return (
+        f"{len(quoted)} scopes do not fit into temporary credentials: each call carries them in a header of "
+        f"{LONGEST_HEADER:,} characters, which holds the first {count} of these."
+    )
+
+
+def _slug() -> str:
+    """22 characters at random, in the form in which the library writes a UUID."""
+    raw = bytearray(os.urandom(16))
+    raw[0] &= 0x7F
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    return _url_safe(bytes(raw))[:22]
+
+
+def _url_safe(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode().replace("+", "-").replace("/", "_")
+
+
+def _hmac(key: str, message: str) -> bytes:
+    try:
+        # What hmac.digest does in the end, without importing all that it might do instead.
+        from _hashlib import hmac_digest as digest
+    except ImportError:
+        from hmac import digest  # type: ignore[assignment]
+    return digest(key.encode(), message.encode(), "sha256")

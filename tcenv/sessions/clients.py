@@ -16,29 +16,17 @@ from tcenv import paths
 from tcenv.errors import StoreError
 from tcenv.files import note
 from tcenv.sessions.key import is_profile_name, profile_of
+from tcenv.sessions.series import FORMER_NAME as FORMER_NAME
+from tcenv.sessions.series import SERIES as SERIES
+from tcenv.sessions.series import name_of as name_of
+from tcenv.sessions.series import series as series
 
 _DAY = 86400
-SERIES = 5
-#: The name that all clients had before names held the machine; used until those have ended.
-FORMER_NAME = "tcenv"
-
-
-def series(name: str) -> list[str]:
-    """The names that stand for the asked `name`, in the order in which they are tried. Neither a machine's nor a profile's
-    part of a name holds `@`."""
-    if name == FORMER_NAME:
-        return [name, *(f"{name}-{number}" for number in range(2, SERIES + 1))]
-    return [name, *(f"{name}@{number}" for number in range(2, SERIES + 1))]
 
 
 def two_of(series_name: str, name: str) -> tuple[str, str]:
     """`name` and the other one of the two in the series of `series_name` that a client may end: the first of the others."""
     return name, next(other for other in series(series_name) if other != name)
-
-
-def name_of(client_id: str, asked: str) -> str:
-    """The client's own name in a clientId: `asked` (which may hold slashes) where it ends so, else what follows the last one."""
-    return asked if client_id.endswith("/" + asked) else client_id.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
 from tcenv.deployment.rooturl import parse_root_url
-from tcenv.deployment.scopes import covers
 from tcenv.errors import DamagedSession
-from tcenv.sessions import clients
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.key import argument_of, is_profile_name
+from tcenv.sessions.series import without_ending
 from tcenv.shells import environment
 
 
@@ -93,24 +92,18 @@ class Session:
         return None if self.scopes is None else self._without_ending(self.scopes)
 
     def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        client_id = self.credentials.client_id
-        prefix = client_id[: len(client_id) - len(clients.name_of(client_id, self.name))]
-        own = {f"auth:delete-client:{prefix}{name}" for name in clients.series(self.name)}
-        own.add(f"auth:delete-client:{client_id}")
-        # Nothing else of what was asked for covers them where tcenv added them (see `naming.Names.ending`).
-        rest = [scope for scope in self.asked if scope not in own]
-        own = {scope for scope in own if not covers(rest, scope)}
-        return tuple(scope for scope in scopes if scope not in own)
+        return without_ending(scopes, self.asked, self.credentials.client_id, self.name)
 
     def variables(self, environ: Mapping[str, str] | None = None, *, kept: bool = True) -> dict[str, str | None]:
         """The change that loads this session into `environ` (None: this process's); `kept` says whether it is in a store of
         files, where prompt hooks look for it."""
-        fields = self._fields()
+        fields = self.fields()
         if self.credentials.certificate is not None:
             fields[environment.CERTIFICATE] = self.credentials.certificate
         return environment.loading(fields, os.environ if environ is None else environ, kept=kept)
 
-    def _fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, str]:
+        """The session's values, as its file has them."""
         return {
             "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
             "TASKCLUSTER_ROOT_URL": self.root_url,
@@ -124,7 +117,7 @@ class Session:
 
     def encode(self) -> bytes:
         """The session as it is stored (see `sessionfile`)."""
-        return sessionfile.encode(self._fields(), self.scopes, self.asked, self.state)
+        return sessionfile.encode(self.fields(), self.scopes, self.asked, self.state)
 
     @classmethod
     def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:

@@ -1,4 +1,5 @@
-"""Credentials cut to the job: temporary ones, minted from a live session without a call, that hold less and never outlive it."""
+"""Credentials cut to the job: temporary ones, minted from a live session without a call, that hold less and never outlive it.
+Must stay importable for next to nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -6,39 +7,66 @@ import os
 import time
 
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.temporary import LONGEST_TEMPORARY, temporary
+from tcenv.deployment.scopes import covers
+from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.sessions.session import Session
+from tcenv.sessions.series import without_ending
 from tcenv.shells import environment
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-def loading(session: Session, scopes: tuple[str, ...], term: str | None) -> dict[str, str | None]:
+    from tcenv.sessions.session import Session
+
+
+def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[str, str | None]:
     """The change to the environment that loads temporary credentials with `scopes` (none given: all that the session
     holds) for `term` (fromNow text; None: as long as the session lasts, 31 days at most). Raises UsageError, NotSignedIn."""
-    now = int(time.time())
-    if not session.is_live(now):
-        raise NotSignedIn(
-            f"The session of {session.profile} has expired.", f"Sign in again: tcenv login {session.argument}"
-        )
-    if not scopes:
-        if session.scopes is None:
-            raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
-        scopes = session.passed_on or ()
-    expires = min(session.expires, now + LONGEST_TEMPORARY)
+    values = cut(session.fields(), session.scopes, session.asked, scopes, term)
+    return environment.loading(values, os.environ)
+
+
+def cut(
+    fields: Mapping[str, str], held: Sequence[str] | None, asked: Sequence[str], scopes: Sequence[str], term: str | None
+) -> dict[str, str]:
+    """The same from the parts of a session's file (see `file.decode`), as values by variable."""
+    now, end = int(time.time()), int(fields[environment.EXPIRES])
+    if now >= end:
+        raise NotSignedIn(f"The session of {fields[environment.PROFILE]} has expired.", "Sign in again: tcenv login")
+    client_id = fields[environment.CLIENT_ID]
+    expires = min(end, now + LONGEST_TEMPORARY)
     if term is not None:
         seconds = parse_expires(term)
         if seconds > LONGEST_TEMPORARY:
             raise UsageError("Temporary credentials last 31 days at most.", "Accepted: --for 15m, 8h, 31d.")
         expires = min(expires, now + seconds)
-    made = temporary(session.credentials, session.passed_on, scopes, expires)
-    return environment.loading(
-        {
-            environment.ROOT_URL: session.root_url,
-            environment.CLIENT_ID: made.client_id,
-            environment.ACCESS_TOKEN: made.access_token,
-            environment.CERTIFICATE: made.certificate or "",
-            environment.PROFILE: session.profile,
-            environment.EXPIRES: str(expires),
-        },
-        os.environ,
-    )
+    if held is not None:
+        held = without_ending(held, asked, client_id, fields["NAME"])
+        _check_held(held, scopes)
+    elif not scopes:
+        raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
+    wanted = without_repetition(scopes or held or ())
+    try:
+        token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
+    except UsageError as error:
+        hint = error.hint or "Name those that are needed, as patterns where that says it: --scope 'queue:*'"
+        raise UsageError(error.message, hint) from None
+    return {
+        environment.ROOT_URL: fields[environment.ROOT_URL],
+        environment.CLIENT_ID: client_id,
+        environment.ACCESS_TOKEN: token,
+        environment.CERTIFICATE: certificate,
+        environment.PROFILE: fields[environment.PROFILE],
+        environment.EXPIRES: str(expires),
+    }
+
+
+def _check_held(held: Sequence[str], scopes: Sequence[str]) -> None:
+    """Raises UsageError: scopes that the issuer does not hold make every call fail."""
+    missing = [scope for scope in scopes if not covers(held, scope)]
+    if missing:
+        raise UsageError(
+            f"The session does not hold {', '.join(missing)}.",
+            "See what it holds: tcenv status. To ask for more: tcenv login --reset --scope …",
+        )

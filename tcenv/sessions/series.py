@@ -1,0 +1,38 @@
+"""The names of a client's series, and which of a session's scopes are only there to end its own client. Must stay importable
+for next to nothing (hot path)."""
+
+from __future__ import annotations
+
+from tcenv.deployment.scopes import covers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SERIES = 5
+#: The name that all clients had before names held the machine; used until those have ended.
+FORMER_NAME = "tcenv"
+
+
+def series(name: str) -> list[str]:
+    """The names that stand for the asked `name`, in the order in which they are tried. Neither a machine's nor a profile's
+    part of a name holds `@`."""
+    mark = "-" if name == FORMER_NAME else "@"
+    return [name, *(f"{name}{mark}{number}" for number in range(2, SERIES + 1))]
+
+
+def name_of(client_id: str, asked: str) -> str:
+    """The client's own name in a clientId: `asked` (which may hold slashes) where it ends so, else what follows the last one."""
+    return asked if client_id.endswith("/" + asked) else client_id.rpartition("/")[2]
+
+
+def without_ending(scopes: Sequence[str], asked: Sequence[str], client_id: str, name: str) -> tuple[str, ...]:
+    """`scopes` without the right to end the client of the series of `name` itself, where tcenv added that to what was `asked`
+    for: it is passed on to nobody."""
+    prefix = client_id[: len(client_id) - len(name_of(client_id, name))]
+    own = {f"auth:delete-client:{prefix}{other}" for other in series(name)}
+    own.add(f"auth:delete-client:{client_id}")
+    # Nothing else of what was asked for covers them where tcenv added them (see `naming.Names.ending`).
+    rest = [scope for scope in asked if scope not in own]
+    own = {scope for scope in own if not covers(rest, scope)}
+    return tuple(scope for scope in scopes if scope not in own)
