@@ -20,7 +20,7 @@ export extern "tcenv shell" [
   --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
   --browser: string # The browser to open, as BROWSER would name it
   --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --retry # Open a browser though the last one was not answered, also where no terminal is
+  --retry # Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)
   --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
@@ -143,7 +143,7 @@ export extern "tcenv login" [
   --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
   --browser: string # The browser to open, as BROWSER would name it
   --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --retry # Open a browser though the last one was not answered, also where no terminal is
+  --retry # Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)
   --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help

@@ -121,7 +121,10 @@ def test_streams_and_codes(deployment: Sandbox) -> None:
     assert f"{deployment.root_url}/auth/clients/create?" in late.stderr
     usage = tcenv("login", "--no-such-option", "--shell", "tcsh", env=env)
     assert (usage.returncode, usage.stdout) == (2, "false;\n")
-    good = tcenv("login", "--shell", "bash", env=env)
+    again = tcenv("login", "--shell", "bash", env=env)
+    assert (again.returncode, again.stdout) == (3, "\\false;\n")
+    assert "--retry" in again.stderr
+    good = tcenv("login", "--shell", "bash", "--retry", env=env)
     assert good.returncode == 0
     token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert token in good.stdout

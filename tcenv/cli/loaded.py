@@ -46,6 +46,7 @@ def opened(argument: str | None, options: dict[str, Any]) -> Opened:
     term = options.pop("duration", None)
     no_login = options.pop("no_login", False)
     reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
+    retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
     scopes = tuple(options.pop("scopes", ()))
     store = open_store(profiles.store_name(), messages.warn)
     if no_login:
@@ -55,7 +56,7 @@ def opened(argument: str | None, options: dict[str, Any]) -> Opened:
     if scopes and (stored is None or not stored.has_time_left()):
         # Nothing to cut from: what the command needs is what is asked for.
         profile = resolve_to_open(argument, {**options, "scopes": list(scopes)})
-    return Opened(ensure_session(profile, store, Waiting(profile), reset=reset), store, scopes, term)
+    return Opened(ensure_session(profile, store, Waiting(profile), reset=reset, retry=retry), store, scopes, term)
 
 
 def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:

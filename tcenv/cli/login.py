@@ -21,13 +21,14 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     options = dict(options)
     shell = options.pop("shell", None)
     reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
+    retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
     profile = resolve_to_open(argument, options)
     if not stdout_is_terminal():
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         statements({}, shell)
     display = Waiting(profile)
     store = open_store(profiles.store_name(), messages.warn)
-    session = ensure_session(profile, store, display, reset=reset)
+    session = ensure_session(profile, store, display, reset=reset, retry=retry)
     if not display.is_new:
         _say_without_effect(options, profile)
     if stdout_is_terminal():

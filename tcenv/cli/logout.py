@@ -58,32 +58,36 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
             messages.note("There was no session.")
     else:
         names = [_profile_name(argument, places)]
-    sessions = {name: _sessions(places, name) for name in names}
-    endings = [_Ending(session) for found in sessions.values() for session in found]
-    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))])
-    status = 0
     loaded = os.environ.get(environment.PROFILE)
-    change: dict[str, str | None] = {}
+    ended = sign_out(names, places, kept=kept, insisted=insisted)
+    if len(ended) < len(names):
+        return 1
+    if not options.get("everything") and not ended[names[0]]:
+        messages.note(f"There was no session of {names[0]}.")
+    unloads = loaded and (loaded in names or options.get("everything"))
+    print_change(environment.unloading(os.environ) if unloads else {}, shell)
+    return 0
+
+
+def sign_out(names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False) -> dict[str, bool]:
+    """Forget the sessions of the profiles `names` in all `places`, and end their clients: `insisted`, or where they are tcenv's
+    own and may be; or none at all (`kept`). Says what came of each. For each profile that is signed out of, whether there was
+    a session: one whose client was to be ended and could not be is kept, and left out."""
+    endings = [_Ending(session) for name in names for session in _sessions(places, name)]
+    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))])
+    result = {}
     for name in names:
         own = [ending for ending in endings if ending.session.profile == name]
         if insisted and any(ending.failure for ending in own):
-            status = 1
-            _refuse(name, own)
+            _refuse(own)
             continue
         there = [store.forget(name) for store in places]
-        if any(there):
+        result[name] = any(there)
+        if result[name]:
             messages.done(f"Signed out of {name}.")
-        elif not options.get("everything"):
-            messages.note(f"There was no session of {name}.")
         for ending in own:
-            _tell(ending, insisted=insisted)
-        if loaded == name:
-            change = environment.unloading(os.environ)
-    if options.get("everything") and loaded and status == 0:
-        change = environment.unloading(os.environ)
-    if status == 0:
-        print_change(change, shell)
-    return status
+            _tell(ending)
+    return result
 
 
 def _profile_name(argument: str | None, places: list[Store]) -> str:
@@ -148,7 +152,7 @@ def _delete(endings: list[_Ending]) -> None:
         thread.join(max(0.0, end - time.monotonic()))
 
 
-def _refuse(name: str, endings: list[_Ending]) -> None:
+def _refuse(endings: list[_Ending]) -> None:
     for ending in endings:
         if ending.failure is not None:
             messages.error(ending.failure)
@@ -159,7 +163,7 @@ def _refuse(name: str, endings: list[_Ending]) -> None:
             )
 
 
-def _tell(ending: _Ending, *, insisted: bool) -> None:
+def _tell(ending: _Ending) -> None:
     from tcenv.signin import naming
 
     session = ending.session

@@ -164,7 +164,7 @@ Retry = Annotated[
     bool,
     typer.Option(
         "--retry",
-        help="Open a browser though the last one was not answered, also where no terminal is.",
+        help="Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes).",
         rich_help_panel=_BROWSER,
     ),
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from tcenv.cli import messages
 from tcenv.errors import UsageError
-from tcenv.sessions.stores import open_store
+from tcenv.sessions.stores import everywhere, open_store
 from tcenv.settings import configuration
 from tcenv.settings import profile as profiles
 
@@ -83,11 +84,27 @@ def run_set(argument: str | None, options: dict[str, Any]) -> int:
 def run_remove(argument: str | None, options: dict[str, Any]) -> int:
     """Remove a profile and its session."""
     name = argument or ""
-    if name not in configuration.load().profiles:
+    config = configuration.load()
+    if name not in config.profiles:
         raise UsageError(f"There is no profile {name!r}.", "tcenv profile list shows those that there are.")
-    if open_store(profiles.store_name()).forget(name):
-        messages.note("Its session is forgotten. The client on the deployment ends by itself.")
+    places = everywhere(open_store(profiles.store_name(), messages.warn))
+    if any(name in store.profiles() for store in places):
+        from tcenv.cli.logout import sign_out
+
+        sign_out(
+            [name],
+            places,
+            kept=not _agreed(f"End its session too, and delete the client on {config.profiles[name]['root_url']}?"),
+        )
     configuration.edit({}, name, remove=True)
     configuration.load()
     messages.done(f"The profile {name} is removed.")
     return 0
+
+
+def _agreed(question: str) -> bool:
+    """Whether somebody at the terminal says yes; nobody there has not."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")

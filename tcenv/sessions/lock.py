@@ -13,7 +13,8 @@ from tcenv.errors import StoreError, TcenvError, TimedOut
 from tcenv.files import make_private_directory
 
 
-def _lock_directory() -> str:
+def lock_directory() -> str:
+    """Where the locks are, and what is noted of sign-ins: the runtime store's place, else in the state directory."""
     try:
         runtime = paths.runtime_directory()
         if runtime is not None:
@@ -30,7 +31,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
 
     The lock ends with the process, however that ends, so that the next in line takes over. `on_wait` is called once if
     another process holds it. Raises TimedOut after `timeout` seconds."""
-    directory = _lock_directory()
+    directory = lock_directory()
     path = os.path.join(directory, f"{profile}.lock")
     try:
         make_private_directory(directory)
@@ -55,7 +56,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
 
 def is_held(profile: str) -> bool:
     """Whether somebody is signing in to `profile`, or resetting its token, at this moment."""
-    path = os.path.join(_lock_directory(), f"{profile}.lock")
+    path = os.path.join(lock_directory(), f"{profile}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:

@@ -28,10 +28,13 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
     return True
 
 
-def ensure_session(profile: Profile, store: Store, display: Display, *, reset: bool = False) -> Session:
+def ensure_session(
+    profile: Profile, store: Store, display: Display, *, reset: bool = False, retry: bool = False
+) -> Session:
     """The stored session of `profile` if it is usable (and no `reset` is asked for), else a new one, stored.
 
-    However many ask at once, one signs in and the others get its session. Raises TcenvError's kinds."""
+    However many ask at once, one signs in and the others get its session. `retry`: a browser is opened though nobody has
+    answered the last one. Raises TcenvError's kinds."""
     if not reset:
         session = load_session(store, profile.name, profile.root_url, display.note)
         if session is not None and is_usable(session, profile):
@@ -52,8 +55,11 @@ def ensure_session(profile: Profile, store: Store, display: Display, *, reset: b
                 if new is not None:
                     display.granted(new)
                     return new
+            from tcenv.signin import attendance
             from tcenv.signin.approval import sign_in
 
-            return sign_in(profile, store, display, replacing=session)
+            attendance.require(profile, waited=waited, retry=retry)
+            with attendance.noted(profile):
+                return sign_in(profile, store, display, replacing=session)
         finally:
             display.close()

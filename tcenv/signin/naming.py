@@ -41,13 +41,16 @@ class Names:
     def ending(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
         """The scopes with which a client called `name` may end itself and the other one of its series, as far as `scopes` (those
         asked for) do not include them and the page has room for them; none where they are not `wanted`."""
-        if self.prefix is None or not wanted:
-            return ()
-        names = (name,) if self.insisted else two_of(self.asked, name)
-        missing = [
-            f"{DELETE}{self.prefix}{other}" for other in names if not covers(scopes, f"{DELETE}{self.prefix}{other}")
-        ]
+        missing = self.not_ending(name, scopes) if wanted else []
         return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
+
+    def not_ending(self, name: str, scopes: tuple[str, ...]) -> list[str]:
+        """The scopes for ending a client called `name`, and the other one of its series, that `scopes` do not include."""
+        if self.prefix is None:
+            return []
+        names = (name,) if self.insisted else two_of(self.asked, name)
+        needed = [f"{DELETE}{self.prefix}{other}" for other in names]
+        return [scope for scope in needed if not covers(scopes, scope)]
 
 
 def names(profile: Profile, replacing: Session | None = None) -> Names:
@@ -107,15 +110,16 @@ def client_page(root_url: str, client_id: str) -> str:
 def told(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> str | None:
     """What to say on the wait of the client's right to end itself; None where there is nothing to say."""
     asked = found.ending(name, scopes, wanted=wanted)
-    if asked:
-        return (
-            f"Also asked for: {' and '.join(asked)}, so that a reset or a logout can end this client (--no-self-delete leaves "
-            "it out)."
-        )
-    names_ = (name,) if found.insisted else two_of(found.asked, name)
-    if found.prefix and wanted and not all(covers(scopes, f"{DELETE}{found.prefix}{other}") for other in names_):
+    missing = found.not_ending(name, scopes) if wanted else []
+    if not missing:
+        return None
+    if not asked:
         return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the right to end this client early."
-    return None
+    room = "" if len(asked) == len(missing) else f"; there is no room for more than {MOST_SCOPES} scopes"
+    return (
+        f"Also asked for: {' and '.join(asked)}, so that a reset or a logout can end this client (--no-self-delete leaves "
+        f"it out{room})."
+    )
 
 
 def remember(session: Session, page_name: str, *, made: bool = True) -> None:

@@ -1,0 +1,252 @@
+"""Signing out: the client is ended where it may be, only this profile is unloaded, and no network is waited for."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.world import APPROVE, NAME, environ, session_fields, signed_in, tcenv
+
+DELETED = "its token is no longer good"
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def logout(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return tcenv("logout", *arguments, "--shell", "sh", env=env)
+
+
+def sessions(env: dict[str, str]) -> list[str]:
+    return sorted(path.name for path in (Path(env["XDG_RUNTIME_DIR"]) / "tcenv").glob("*.session"))
+
+
+def test_logout_ends_the_client_and_frees_its_name(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    done = logout(env)
+    assert (done.returncode, done.stdout.strip()) == (0, "")
+    assert DELETED in done.stderr
+    assert not deployment.clients
+    signed_in(deployment)
+    assert list(deployment.clients) == [f"{deployment.user}/{NAME}"]
+
+
+def test_a_narrow_session_ends_itself_once_the_prefix_is_known(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    first = logout(env)
+    assert first.returncode == 0
+    page = f"{deployment.root_url}/auth/clients/mozilla-auth0%2Fad%7CMozilla-LDAP%7Csandbox%2F{NAME}"
+    assert page in first.stderr
+    assert "stays good until" in first.stderr
+    assert len(deployment.clients) == 1
+    second = tcenv("login", "--shell", "sh", env=env)
+    assert f"auth:delete-client:{deployment.user}/{NAME}" in second.stderr
+    assert logout(env).returncode == 0
+    assert len(deployment.clients) == 1
+    # With the former one gone too (its end, or by hand), it is one name for ever.
+    deployment.delete(f"{deployment.user}/{NAME}")
+    for _ in range(3):
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert logout(env).returncode == 0
+        assert not deployment.clients
+
+
+def test_the_right_to_end_itself_is_left_out_when_asked_and_where_there_is_no_room(deployment: Sandbox) -> None:
+    narrow = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    assert tcenv("login", "--shell", "sh", env=narrow).returncode == 0
+    assert logout(narrow).returncode == 0
+    without = tcenv("login", "--no-self-delete", "--shell", "sh", env=narrow)
+    assert "delete-client" not in without.stderr
+    assert logout(narrow, "--keep-client").returncode == 0
+    for count, asked in ((18, 2), (19, 1), (20, 0)):
+        env = environ(deployment, TCENV_SCOPE=" ".join(f"queue:x:{n}" for n in range(count)))
+        done = tcenv("login", "--shell", "sh", env=env)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.replace("%3A", ":").count("scope=auth:delete-client:") == asked
+        assert ("no room" in done.stderr) == (asked < 2)
+        logout(env)
+
+
+def test_the_right_to_end_itself_is_never_passed_on(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    logout(env)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    cut = tcenv("env", "--for", "1h", "--format", "json", env={k: v for k, v in env.items() if k != "TCENV_SCOPE"})
+    assert cut.returncode == 0, cut.stderr
+    assert "queue:scheduler-id:a" in cut.stdout
+    assert "delete-client" not in cut.stdout
+    scope = f"auth:delete-client:{session_fields(env)['TASKCLUSTER_CLIENT_ID']}"
+    assert tcenv("env", "--scope", scope, "--format", "json", env=env).returncode == 2
+
+
+def test_a_client_id_that_was_edited_is_said_to_stay(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    logout(env)
+    import sys
+
+    edit = (
+        f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve;"
+        f' approve(sys.argv[1], rename="{deployment.user}/laptop")\' %s'
+    )
+    done = tcenv("login", "--shell", "sh", env={**env, "BROWSER": edit})
+    assert done.returncode == 0
+    assert "was changed on the page" in done.stderr
+    out = logout(env)
+    assert f"{deployment.user}/laptop" in deployment.clients
+    assert "stays good until" in out.stderr
+    # By name, on request, it is anybody's.
+    assert tcenv("login", "--shell", "sh", env={**env, "TCENV_SCOPE": "auth:delete-client:*"}).returncode == 0
+    assert logout(env, "--delete-client").returncode == 0
+
+
+def test_keep_client_keeps_it(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    done = logout(env, "--keep-client")
+    assert done.returncode == 0
+    assert list(deployment.clients) == [f"{deployment.user}/{NAME}"]
+    assert logout(env, "--keep-client", "--delete-client").returncode == 2
+
+
+def test_a_client_that_is_gone_or_expired_is_done(deployment: Sandbox) -> None:
+    for happened in ("gone", "disabled", "expired"):
+        env = signed_in(deployment)
+        client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        if happened == "gone":
+            deployment.delete(client_id)
+        elif happened == "disabled":
+            deployment.disable(client_id)
+        else:
+            deployment.clock_offset = 2 * 86400
+        done = logout(env, "--delete-client")
+        assert done.returncode == 0, (happened, done.stderr)
+        assert sessions(env) == []
+        deployment.clock_offset = 0
+        deployment.clients.pop(client_id, None)
+
+
+@pytest.mark.parametrize("network", ["refused", "silent"])
+def test_without_a_network_it_is_forgotten_at_once(network: str) -> None:
+    with Sandbox() as sandbox:
+        env = signed_in(sandbox)
+        port = sandbox.port
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if network == "silent":
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    waiting = time.monotonic()
+    script = 'eval "$(tcenv env)"; eval "$(tcenv logout)"; echo "$? ${TASKCLUSTER_ACCESS_TOKEN-none}"'
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=30)
+    took = time.monotonic() - waiting
+    listener.close()
+    assert done.stdout == "0 none\n"
+    assert "stays good until" in done.stderr
+    assert sessions(env) == []
+    # Counted by what it waits for at most, with much to spare for a busy machine.
+    assert took < 20
+
+
+def test_another_profile_never_unloads_this_one(deployment: Sandbox) -> None:
+    with Sandbox() as other:
+        env = environ()
+        for name, root_url in (("work", deployment.root_url), ("sb", other.root_url)):
+            assert tcenv("profile", "set", name, "--root-url", root_url, env=env).returncode == 0
+            assert tcenv("login", name, "--shell", "sh", env=env).returncode == 0
+        script = (
+            'eval "$(tcenv env work)"; eval "$(tcenv logout sb)"; echo "$? $TCENV_PROFILE ${TASKCLUSTER_ACCESS_TOKEN:+yes}"\n'
+            'eval "$(tcenv logout)"; echo "$? ${TCENV_PROFILE-none} ${TASKCLUSTER_ROOT_URL-none}"'
+        )
+        done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "0 work yes\n0 none none\n", done.stderr
+    assert sessions(env) == []
+
+
+def test_an_unknown_profile_is_an_error(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    for words in (("nobody",), ("https://never.example.com",)):
+        done = logout(env, *words)
+        assert (done.returncode, done.stdout) == (2, "\\false;\n")
+    assert len(sessions(env)) == 1
+    # Configured, or loaded here: no error, whether there is a session or not.
+    assert tcenv("profile", "set", "sb", "--root-url", "https://sb.example.com", env=env).returncode == 0
+    assert logout(env, "sb").returncode == 0
+    assert logout(env).returncode == 0
+    assert logout(env).returncode == 0
+
+
+def test_a_shell_that_missed_it_still_unloads(deployment: Sandbox) -> None:
+    """Another terminal has signed out; this one saw no prompt since."""
+    env = signed_in(deployment)
+    script = (
+        'eval "$(tcenv env)"; tcenv logout >/dev/null; [ -n "$TASKCLUSTER_ACCESS_TOKEN" ]\n'
+        'eval "$(tcenv logout)"; echo "$? ${TASKCLUSTER_ACCESS_TOKEN-none} $TASKCLUSTER_ROOT_URL"'
+    )
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"0 none {deployment.root_url}\n", done.stderr
+
+
+def test_all_looks_in_all_places(deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    with Sandbox() as other:
+        signed_in(other)
+        filed = environ(other, TCENV_STORE="file")
+        assert tcenv("login", "--shell", "sh", env=filed).returncode == 0
+        assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
+        left = home / "run/tcenv/.x.session.999999999.tmp"
+        left.write_text("the token of a writer that was killed")
+        assert logout(env, "--all").returncode == 0
+        assert not other.clients
+    assert not deployment.clients
+    assert not list(home.rglob("*.session"))
+    assert not left.exists()
+
+
+def test_all_ends_what_it_can_at_once() -> None:
+    """Twelve deployments that never answer are waited for together, not one after the other."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    stop = threading.Event()
+    with Sandbox() as sandbox:
+        env = signed_in(sandbox)
+        folder = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
+        text = next(folder.glob("*.session")).read_text()
+        name = next(folder.glob("*.session")).stem
+        for n in range(12):
+            root_url = f"http://localhost:{listener.getsockname()[1]}/d{n}"
+            key = f"http_localhost_{listener.getsockname()[1]}__d{n}"
+            path = folder / f"{key}.session"
+            path.write_text(text.replace(name, key).replace(sandbox.root_url, root_url))
+            path.chmod(0o600)
+        started = time.monotonic()
+        done = logout(env, "--all")
+        took = time.monotonic() - started
+    stop.set()
+    listener.close()
+    assert done.returncode == 0
+    assert sessions(env) == []
+    assert took < 30
+    assert done.stderr.count("Signed out of") == 13
+
+
+def test_profile_remove_says_what_becomes_of_its_session(deployment: Sandbox) -> None:
+    env = environ()
+    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
+    assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
+    done = tcenv("profile", "remove", "work", env=env)
+    assert done.returncode == 0
+    assert "stays good until" in done.stderr
+    assert sessions(env) == []

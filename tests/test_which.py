@@ -1,0 +1,260 @@
+"""Which deployment a command is about: a variable beats the default, and the hot path says what the full command line says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tcenv.sessions.key import is_profile_name, profile_of
+from tests.need import need
+from tests.world import NAME, environ, session_file, tcenv
+
+_FULL = (
+    "import sys\nfrom tcenv.cli import hotpath\nhotpath.run = lambda words: None\n"
+    "from tcenv.__main__ import main\nsys.exit(main())\n"
+)
+
+
+@pytest.fixture
+def production() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def full(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", _FULL, *words], env=env, capture_output=True, text=True, timeout=60)
+
+
+def configured(home: Path, **profiles: str) -> None:
+    """Profiles with these root URLs; the first is the default."""
+    lines = [f'default = "{next(iter(profiles))}"']
+    for name, root_url in profiles.items():
+        lines += [f"[profiles.{name}]", f'root_url = "{root_url}"']
+    path = home / ".config/tcenv/config.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def after(script: str, env: dict[str, str]) -> list[str]:
+    """The lines that a bash script prints; it must succeed."""
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")[:-1]
+
+
+def meant(env: dict[str, str], *words: str) -> str:
+    """The profile that a command would be about."""
+    done = tcenv("profile", "show", "--json", *words, env=env)
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["profile"])
+
+
+def test_a_new_users_walk(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
+    """A default profile is configured, then somebody sets the variable of a sandbox: that is what is signed in to."""
+    env = environ()
+    assert tcenv("profile", "set", "work", "--root-url", production.root_url, "--default", env=env).returncode == 0
+    said = after(
+        f"export TASKCLUSTER_ROOT_URL={sandbox.root_url}\n"
+        'eval "$(tcenv login)" && echo "$TASKCLUSTER_ROOT_URL $TASKCLUSTER_CLIENT_ID"',
+        env,
+    )
+    assert said == [f"{sandbox.root_url} {sandbox.user}/{NAME}"]
+    assert (sandbox.approvals, production.approvals) == (1, 0)
+    # And without the variable, it is the default's again.
+    assert after('eval "$(tcenv login)" && echo "$TASKCLUSTER_CLIENT_ID"', env) == [f"{production.user}/{NAME}:work"]
+
+
+def test_the_first_that_says_so(home: Path) -> None:
+    configured(home, work="https://work.example.com", sb="https://sb.example.com", other="https://other.example.com")
+    env = environ()
+    assert meant(env) == "work"
+    env["TASKCLUSTER_ROOT_URL"] = "https://sb.example.com/"
+    assert meant(env) == "sb"
+    env.update(TCENV_PROFILE="work", TCENV_LOADED="https://work.example.com", TCENV_EXPIRES="9999999999")
+    assert meant(env) == "sb"
+    loaded = {**env, "TASKCLUSTER_ROOT_URL": "https://work.example.com"}
+    assert meant(loaded) == "work"
+    assert meant({**loaded, "TCENV_ROOT_URL": "https://other.example.com"}) == "other"
+    assert meant({**loaded, "TCENV_ROOT_URL": "https://other.example.com"}, "sb") == "sb"
+    assert meant(loaded, "https://nobodys.example.com") == "nobodys.example.com"
+    # Gone from the environment: changed since it was loaded.
+    gone = {**env, "TCENV_PROFILE": "sb", "TCENV_LOADED": "https://sb.example.com"}
+    del gone["TASKCLUSTER_ROOT_URL"]
+    assert meant(gone) == "work"
+
+
+def test_a_root_url_of_several_profiles_is_the_defaults_or_nobodys(home: Path) -> None:
+    configured(home, a="https://tc.example.com", b="https://tc.example.com", c="https://two.example.com")
+    assert meant(environ(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "a"
+    configured(home, c="https://two.example.com", a="https://tc.example.com", b="https://tc.example.com")
+    assert meant(environ(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "tc.example.com"
+
+
+def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
+    configured(home, work=production.root_url, also=production.root_url, sb=sandbox.root_url)
+    bare = environ()
+    for profile in ("work", "also", "sb"):
+        assert tcenv("login", profile, "--shell", "sh", env=bare).returncode == 0
+    loaded = {
+        "TCENV_PROFILE": "also",
+        "TCENV_EXPIRES": "9999999999",
+        "TCENV_LOADED": production.root_url,
+        "TASKCLUSTER_ROOT_URL": production.root_url,
+    }
+    cases = {
+        "default": {},
+        "variable": {"TASKCLUSTER_ROOT_URL": sandbox.root_url},
+        "variable of two": {"TASKCLUSTER_ROOT_URL": production.root_url},
+        "other spelling": {"TASKCLUSTER_ROOT_URL": sandbox.root_url.upper() + "/"},
+        "loaded": loaded,
+        "changed since": {**loaded, "TASKCLUSTER_ROOT_URL": sandbox.root_url},
+        "tcenv's own": {**loaded, "TCENV_ROOT_URL": sandbox.root_url},
+        "an older version's": {k: v for k, v in loaded.items() if k != "TCENV_LOADED"},
+        "nonsense": {"TASKCLUSTER_ROOT_URL": "nonsense"},
+    }
+    meaning = {}
+    for name, more in cases.items():
+        for words in ((), (sandbox.root_url,), ("sb",)) if name in ("default", "loaded") else ((),):
+            env = {**bare, **more}
+            hot = tcenv("env", *words, "--shell", "sh", env=env)
+            slow = full("env", *words, "--shell", "sh", env=env)
+            assert (hot.returncode, hot.stdout, hot.stderr) == (slow.returncode, slow.stdout, slow.stderr), name
+            found = [line for line in hot.stdout.splitlines() if "TCENV_PROFILE=" in line]
+            meaning[(name, *words)] = found[0].split("'")[1] if found else hot.returncode
+    assert meaning == {
+        ("default",): "work",
+        ("default", sandbox.root_url): "sb",
+        ("default", "sb"): "sb",
+        ("variable",): "sb",
+        ("variable of two",): "work",
+        ("other spelling",): "sb",
+        ("loaded",): "also",
+        ("loaded", sandbox.root_url): "sb",
+        ("loaded", "sb"): "sb",
+        ("changed since",): "sb",
+        ("tcenv's own",): "sb",
+        ("an older version's",): "also",
+        ("nonsense",): 2,
+    }
+
+
+def test_loading_again_and_unloading_brings_the_variable_back(
+    home: Path, production: Sandbox, sandbox: Sandbox
+) -> None:
+    configured(home, work=production.root_url, sb=sandbox.root_url)
+    env = environ(TASKCLUSTER_ROOT_URL="https://mine.example.com")
+    said = after(
+        'eval "$(tcenv login work)"; eval "$(tcenv login sb)"; echo "$TASKCLUSTER_ROOT_URL"\n'
+        'eval "$(tcenv logout work)"; echo "$TCENV_PROFILE $TASKCLUSTER_ROOT_URL"\n'
+        'eval "$(tcenv logout)"; echo "${TCENV_PROFILE-none} ${TCENV_LOADED-none} $TASKCLUSTER_ROOT_URL"',
+        env,
+    )
+    assert said == [sandbox.root_url, f"sb {sandbox.root_url}", "none none https://mine.example.com"]
+
+
+def test_every_hint_names_the_profile_in_the_shells_own_form(home: Path) -> None:
+    configured(home, work="https://work.example.com", sb="https://sb.example.com")
+    env = environ(TASKCLUSTER_ROOT_URL="https://sb.example.com")
+    for shell, line in {
+        "bash": 'eval "$(tcenv login sb)"',
+        "fish": "tcenv login sb | source",
+        "tcsh": "eval `tcenv login sb`",
+    }.items():
+        done = tcenv("env", "--shell", shell, env={**env, "TCENV_SHELL": shell})
+        assert done.returncode == 3
+        assert line in done.stderr
+        assert line in tcenv("status", env={**env, "TCENV_SHELL": shell}).stderr
+    bare = tcenv("env", "--shell", "bash", env={**env, "TASKCLUSTER_ROOT_URL": "https://x.example.com"})
+    assert 'eval "$(tcenv login https://x.example.com)"' in bare.stderr
+
+
+def test_no_two_root_urls_share_a_session(sandbox: Sandbox) -> None:
+    urls = [
+        *("https://h", "https://h:1", "https://h/1", "https://h/team-a", "https://h/team_a", "https://h/team~a"),
+        *(
+            "https://h/a/b",
+            "https://h/a_b",
+            "https://h/a__b",
+            "https://h/a_/b",
+            "https://h/a/_b",
+            "https://h/a_u",
+            "https://h/a_",
+        ),
+        *(
+            "http://localhost",
+            "http://localhost:1",
+            "http://localhost/1",
+            "http://127.0.0.1",
+            "http://[::1]",
+            "http://[::1]:1",
+        ),
+        *("https://[::1]", "https://[::1]:80", "https://[::1:80]", "https://http", "https://ip6", "https://ip6:1"),
+        *(f"https://h/{'a' * 200}", f"https://h/{'a' * 201}"),
+    ]
+    names = [profile_of(url) for url in urls]
+    assert len(set(names)) == len(urls)
+    assert all(map(is_profile_name, names))
+
+
+def test_a_session_of_a_path_is_not_anothers(home: Path, sandbox: Sandbox) -> None:
+    """Names could meet by hand-made files alone; then root URLs are compared, by the hot path and by direnv."""
+    env = environ(sandbox)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    mine = session_file(env)
+    other = f"{sandbox.root_url}/team_a"
+    forged = mine.with_name(f"{profile_of(other)}.session")
+    text = mine.read_text().replace(f"TCENV_PROFILE={mine.stem}", f"TCENV_PROFILE={forged.stem}")
+    forged.write_text(text)
+    forged.chmod(0o600)
+    for words in (("env",), ("env", other), ("login", "--timeout", "1s")):
+        done = tcenv(*words, "--shell", "sh", env={**env, "TASKCLUSTER_ROOT_URL": other, "BROWSER": "true"})
+        assert done.returncode in (3, 124)
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in done.stdout
+    folder = home / "project"
+    folder.mkdir()
+    (folder / ".envrc").write_text(f"use taskcluster {other}\n")
+    assert tcenv("direnv", "--install", env=env).returncode == 0
+    subprocess.run([need("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
+    shown = subprocess.run(
+        [need("direnv"), "exec", str(folder), "env"], env=env, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in shown.stdout
+
+
+def test_a_home_that_is_no_absolute_path_is_refused(home: Path) -> None:
+    env = {k: v for k, v in environ(TASKCLUSTER_ROOT_URL="https://x.example.com").items() if not k.startswith("XDG_")}
+    (home / "~/.config/tcenv").mkdir(parents=True)
+    (home / "~/.config/tcenv/config.toml").write_text('browser = "evil"\n')
+    for value in ("~", ".", "relative"):
+        done = tcenv("env", "--shell", "sh", env={**env, "HOME": value}, cwd=home)
+        assert done.returncode == 2
+        assert "home directory" in done.stderr
+
+
+def test_a_configuration_changed_without_a_new_time_or_size_counts(
+    home: Path, production: Sandbox, sandbox: Sandbox
+) -> None:
+    import os
+
+    configured(home, one=production.root_url, two=sandbox.root_url)
+    env = environ()
+    for profile in ("one", "two"):
+        assert tcenv("login", profile, "--shell", "sh", env=env).returncode == 0
+    path = home / ".config/tcenv/config.toml"
+    before = path.stat()
+    path.write_text(path.read_text().replace('default = "one"', 'default = "two"'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert f"'{sandbox.root_url}'" in tcenv("env", "--shell", "sh", env=env).stdout
