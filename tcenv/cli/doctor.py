@@ -8,7 +8,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from tcenv import paths
@@ -17,6 +16,7 @@ from tcenv.errors import TcenvError, UsageError
 from tcenv.settings import profile as profiles
 from tcenv.shells import environment
 from tcenv.text import duration
+from tcenv.values import asdict, dataclass
 
 # The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
 _SKEW = 60.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from tcenv.cli import messages
@@ -14,6 +13,7 @@ from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
+from tcenv.values import dataclass
 
 # The options that only make sense behind a proxy, by key.
 BEHIND_A_PROXY = ("proxy", "learn", "save", "listen", "log", "read_only", "unsigned", "allow_credentials")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened
@@ -15,6 +14,7 @@ from tcenv.proxy.refused import OwnClient
 from tcenv.proxy.run import Run
 from tcenv.settings.behind import Behind
 from tcenv.shells import environment
+from tcenv.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tcenv.deployment.credentials import ACCESS_TOKEN, SCOPE
 from tcenv.deployment.transport import Unusable
+from tcenv.values import dataclass
 
 # Times as the service writes them; the milliseconds and another zone than Z are allowed for.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcenv.deployment import answers
@@ -17,6 +16,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.transport import Line, Unreachable, Unusable
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.text import printable
+from tcenv.values import dataclass
 
 if TYPE_CHECKING:
     from tcenv.deployment.client import Auth

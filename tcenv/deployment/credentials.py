@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from tcenv.values import dataclass, field
 
 # Both as the deployment defines them (auth service, schemas for clients and access tokens).
 CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]{1,1024}")

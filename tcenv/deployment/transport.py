@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tcenv.deployment.rooturl import is_loopback
 from tcenv.text import printable
+from tcenv.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 
 from tcenv import paths
 from tcenv.errors import StoreError
@@ -20,6 +19,7 @@ from tcenv.sessions.series import FORMER_NAME as FORMER_NAME
 from tcenv.sessions.series import SERIES as SERIES
 from tcenv.sessions.series import name_of as name_of
 from tcenv.sessions.series import series as series
+from tcenv.values import asdict, dataclass, replace
 
 _DAY = 86400
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
 from tcenv.deployment.rooturl import parse_root_url
@@ -14,6 +13,7 @@ from tcenv.sessions import file as sessionfile
 from tcenv.sessions.key import argument_of, is_profile_name
 from tcenv.sessions.series import without_ending
 from tcenv.shells import environment
+from tcenv.values import dataclass, replace
 
 
 def renewal_time(created: int, expires: int) -> int:

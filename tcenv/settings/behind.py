@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import UsageError
 from tcenv.sessions.key import is_profile_name
+from tcenv.values import dataclass
 
 # The proxy's root URL, the profile and the deployment's root URL, with a blank between them.
 BEHIND = "TCENV_PROXY"

@@ -8,7 +8,6 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from tcenv import paths
@@ -19,6 +18,7 @@ from tcenv.errors import ConfigError, TcenvError, UsageError
 from tcenv.files import write_privately
 from tcenv.sessions.key import is_configurable_name
 from tcenv.settings import clientname, index
+from tcenv.values import dataclass, field
 
 STORES = ("auto", "runtime", "keyring", "file", "none")
 

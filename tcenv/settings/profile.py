@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tcenv.deployment.fromnow import parse_expires
@@ -13,6 +12,7 @@ from tcenv.deployment.limits import check_name
 from tcenv.errors import UsageError
 from tcenv.settings import clientname, configuration
 from tcenv.settings.which import NoDeployment, UnknownProfile, choose
+from tcenv.values import dataclass
 
 __all__ = ["NoDeployment", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from tcenv.deployment.rooturl import parse_root_url
@@ -16,6 +15,7 @@ from tcenv.sessions.key import argument_of, is_profile_name, profile_of
 from tcenv.settings import configuration
 from tcenv.settings.behind import Behind, behind
 from tcenv.shells import environment
+from tcenv.values import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ time. Knows nothing of shells and prints nothing: what people see is the `Displa
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.lock import sign_in_lock
@@ -13,6 +12,7 @@ from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import Store, load_session
 from tcenv.settings.profile import Profile
 from tcenv.signin.display import Display
+from tcenv.values import replace
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:

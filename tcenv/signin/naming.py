@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.limits import MOST_SCOPES
@@ -18,6 +17,7 @@ from tcenv.sessions.clients import FORMER_NAME, KnownClient, series, two_of
 from tcenv.sessions.session import Session
 from tcenv.settings.profile import Profile
 from tcenv.text import duration, moment
+from tcenv.values import dataclass
 
 DELETE = "auth:delete-client:"
 

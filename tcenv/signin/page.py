@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
+
+from tcenv.values import dataclass
 
 
 @dataclass(frozen=True)

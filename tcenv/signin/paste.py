@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin.listener import Listener
 from tcenv.signin.reading import Refused
+from tcenv.values import dataclass
 
 
 @dataclass(frozen=True)

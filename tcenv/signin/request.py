@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
 from tcenv.errors import UsageError
+from tcenv.values import dataclass
 
 # The retired deployment whose page is the one that the original guide describes.
 _NEW_PAGE = ("https://taskcluster.net",)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
@@ -19,6 +18,7 @@ from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
 from tcenv.settings.profile import Profile
 from tcenv.signin.display import Display
+from tcenv.values import dataclass, replace
 
 # What somebody who interrupts it afterwards is told.
 _STORED = "The token has been reset, and the new one is stored: tcenv login loads it."
