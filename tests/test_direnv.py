@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -199,3 +200,133 @@ def test_install_is_idempotent_and_says_what_it_did(home: Path) -> None:
     assert "Removed" in tcenv("direnv", "--uninstall", env=env).stderr
     assert not path.exists()
     assert tcenv("direnv", "--uninstall", env=env).returncode == 0
+
+
+def profile_file(env: dict[str, str]) -> Path:
+    return Path(env["XDG_RUNTIME_DIR"]) / "tcenv/work.session"
+
+
+def test_what_the_root_url_was_before_is_noted(project: Path, deployment: Sandbox) -> None:
+    """As a load in the shell does: a prompt hook that unloads in the directory knows what to go back to."""
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+
+    def loaded(before: str, env: dict[str, str]) -> str:
+        envrc(project, before + "use taskcluster work\n")
+        done = subprocess.run(
+            [need("direnv"), "exec", str(project), "sh", "-c", "echo $TCENV_LOADED"],
+            env=env,
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout.strip()
+
+    root = deployment.root_url
+    other = "https://other.example.com"
+    assert loaded("", env) == root
+    assert loaded("", {**env, "TASKCLUSTER_ROOT_URL": other}) == f"{root} {other}"
+    assert loaded(f"export TASKCLUSTER_ROOT_URL={other}\n", env) == f"{root} {other}"
+    outer = {**env, "TASKCLUSTER_ROOT_URL": other, "TCENV_LOADED": f"{other} https://first.example.com"}
+    assert loaded("", outer) == f"{root} https://first.example.com"
+    assert loaded("", {**outer, "TCENV_LOADED": "https://x.example.com"}) == f"{root} {other}"
+    assert loaded("export TASKCLUSTER_ROOT_URL='$(id) x'\n", env) == root
+
+
+def test_root_urls_are_compared_and_not_names(project: Path, home: Path, deployment: Sandbox) -> None:
+    """The file's name fits, and what it holds is another deployment's: it is not loaded."""
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    path = profile_file(env)
+    good = path.read_text()
+    path.write_text(good.replace(deployment.root_url, "https://h.example.com/team_a"))
+    found, said = inside(project, env)
+    assert found["TASKCLUSTER_ACCESS_TOKEN"] is None
+    assert "not signed in" in said
+    # A bare root URL of which another spelling would make the same name.
+    (home / ".config/tcenv/config.toml").unlink()
+    (path.parent / "h.example.com__team_a.session").write_text(
+        good.replace(deployment.root_url, "https://h.example.com/team-a").replace("=work", "=h.example.com__team_a")
+    )
+    for root_url in ("https://h.example.com/team_a", "https://h.example.com/team-a"):
+        envrc(project, f"export TASKCLUSTER_ROOT_URL={root_url}\nuse taskcluster\n")
+        found, _ = inside(project, env)
+        assert (found["TASKCLUSTER_ACCESS_TOKEN"], found["TASKCLUSTER_ROOT_URL"]) == (None, root_url)
+
+
+def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path) -> None:
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    path = profile_file(env)
+    good = path.read_text()
+    expires = session_fields(env, "work")["TCENV_EXPIRES"]
+    assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is not None
+    for bad in (
+        good.replace(f"TCENV_EXPIRES={expires}", "TCENV_EXPIRES=1500000000"),
+        good.replace(f"TCENV_EXPIRES={expires}", "TCENV_EXPIRES=a[$(touch owned)]"),
+        good.replace("END=tcenv-session-1\n", ""),
+        good.replace("TCENV_PROFILE=work", "TCENV_PROFILE=other"),
+        good.replace("END=", "STATE=ended\nEND="),
+    ):
+        path.write_text(bad)
+        assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is None, bad.partition("\n")[2]
+        assert not (project / "owned").exists()
+    path.write_text(good)
+    path.rename(path.with_name("real"))
+    path.symlink_to(path.with_name("real"))
+    assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is None
+    path.unlink()
+    os.mkfifo(path)
+    assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is None
+
+
+def test_a_profile_that_is_no_name_opens_no_file(project: Path, home: Path) -> None:
+    for odd in ("../../x", "$(touch owned)", "a b", "*"):
+        envrc(project, f"use taskcluster '{odd}'\nexport AFTER=1\n")
+        found, _ = inside(project, environ())
+        assert (found["TASKCLUSTER_ACCESS_TOKEN"], found["AFTER"]) == (None, "1")
+        assert not (project / "owned").exists()
+
+
+def test_a_purpose_is_passed_on(project: Path, home: Path) -> None:
+    """`--as` cuts the session: the program does that."""
+    trap = home / "trap"
+    trap.mkdir()
+    (trap / "tcenv").write_text(f'#!/bin/sh\necho "$@" >>{home}/called\nexit 3\n')
+    (trap / "tcenv").chmod(0o755)
+    env = environ()
+    env["PATH"] = f"{trap}:{env['PATH']}"
+    for text in ("--as relduty", "--as=relduty"):
+        envrc(project, f"use taskcluster work {text} --login\n")
+        inside(project, env)
+        assert (home / "called").read_text().splitlines() == [
+            "env work --as relduty --shell bash",
+            "login work --as relduty --shell bash",
+        ]
+        (home / "called").unlink()
+    envrc(project, "use taskcluster work --as\n")
+    assert "--as needs" in inside(project, env)[1]
+
+
+def test_without_a_login_manager_it_finds_the_same_place(project: Path, home: Path) -> None:
+    """`su -`, ssh, a container: no XDG_RUNTIME_DIR, or another user's."""
+    env = environ()
+    (home / "neighbours").mkdir()
+    os.chown(home / "neighbours", 1234, 1234)
+    place = Path(f"/dev/shm/tcenv-{os.geteuid()}")
+    mine = not Path(f"/run/user/{os.geteuid()}").exists()
+    for runtime in (None, str(home / "neighbours")):
+        env.pop("XDG_RUNTIME_DIR", None)
+        if runtime:
+            env["XDG_RUNTIME_DIR"] = runtime
+        done = tcenv("login", "work", "--shell", "sh", env=env)
+        assert done.returncode == 0, done.stderr
+        try:
+            found, said = inside(project, env)
+            assert found["TASKCLUSTER_ACCESS_TOKEN"], said
+            if mine:
+                assert (place / "work.session").exists()
+        finally:
+            assert tcenv("logout", "work", "--shell", "sh", env=env).returncode == 0
+        assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is None
