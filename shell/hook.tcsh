@@ -1,13 +1,24 @@
 # What `precmd` of init.tcsh does before each prompt. Only builtins, unless the session's file has changed. Whoever set the
-# variables is not known: their values stand behind an x, so that none is an operator.
+# variables is not known: their values stand behind an x, so that none is an operator. (An `if` of one line would want its
+# variables to be there, whatever its condition says.)
 if ( $?echo ) set __tcenv_echo
 if ( $?verbose ) set __tcenv_verbose
 unset echo verbose
 if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && ! $?TASKCLUSTER_CERTIFICATE ) then
-    set __tcenv_loaded = ( ) __tcenv_expires = '' __tcenv_here = '' __tcenv_use = $__tcenv_store:q __tcenv_folder = ''
-    if ( $?TCENV_LOADED ) set __tcenv_loaded = ( $TCENV_LOADED:x )
-    if ( $?TCENV_EXPIRES ) set __tcenv_expires = $TCENV_EXPIRES:q
-    if ( $?XDG_RUNTIME_DIR ) set __tcenv_here = $XDG_RUNTIME_DIR:q
+    set __tcenv_loaded = ( )
+    set __tcenv_expires = ''
+    set __tcenv_here = ''
+    set __tcenv_use = $__tcenv_store:q
+    set __tcenv_folder = ''
+    if ( $?TCENV_LOADED ) then
+        set __tcenv_loaded = ( $TCENV_LOADED:x )
+    endif
+    if ( $?TCENV_EXPIRES ) then
+        set __tcenv_expires = $TCENV_EXPIRES:q
+    endif
+    if ( $?XDG_RUNTIME_DIR ) then
+        set __tcenv_here = $XDG_RUNTIME_DIR:q
+    endif
     if ( $?TCENV_STORE ) then
         if ( x${TCENV_STORE:q} != x ) set __tcenv_use = $TCENV_STORE:q
     endif
@@ -31,7 +42,9 @@ if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && 
         set __tcenv_key = ${TCENV_PROFILE:q}:${__tcenv_expires:q}:$#__tcenv_loaded
         if ( x${__tcenv_key:q} != x${__tcenv_seen:q} ) then
             # Loaded since the last prompt, or inherited.
-            set __tcenv_seen = $__tcenv_key:q __tcenv_token = $TASKCLUSTER_ACCESS_TOKEN:q __tcenv_changed = ''
+            set __tcenv_seen = $__tcenv_key:q
+            set __tcenv_token = $TASKCLUSTER_ACCESS_TOKEN:q
+            set __tcenv_changed = ''
             @ __tcenv_kept = ( $#__tcenv_loaded > 0 )
             foreach __tcenv_word ( $__tcenv_loaded:q )
                 if ( x${__tcenv_word:q} == x- ) set __tcenv_kept = 0
@@ -46,10 +59,15 @@ if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && 
                 set __tcenv_changed = "$__tcenv_time.$__tcenv_number"
                 eval `\tcenv env $TCENV_PROFILE:q --shell tcsh`
                 set __tcenv_expires = ''
-                if ( $?TCENV_EXPIRES ) set __tcenv_expires = $TCENV_EXPIRES:q
-                if ( $?TCENV_LOADED ) set __tcenv_loaded = ( $TCENV_LOADED:x )
+                if ( $?TCENV_EXPIRES ) then
+                    set __tcenv_expires = $TCENV_EXPIRES:q
+                endif
+                if ( $?TCENV_LOADED ) then
+                    set __tcenv_loaded = ( $TCENV_LOADED:x )
+                endif
                 set __tcenv_seen = ${TCENV_PROFILE:q}:${__tcenv_expires:q}:$#__tcenv_loaded
-                set __tcenv_token = $TASKCLUSTER_ACCESS_TOKEN:q __tcenv_kept = 1
+                set __tcenv_token = $TASKCLUSTER_ACCESS_TOKEN:q
+                set __tcenv_kept = 1
             endif
         else if ( $__tcenv_kept && ! -e $__tcenv_file:q && ! -l $__tcenv_file:q ) then
             # Standard error cannot always be opened by its name.
@@ -64,7 +82,8 @@ if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && 
             if ( $#__tcenv_loaded > 1 ) then
                 if ( x$__tcenv_loaded[$#__tcenv_loaded]:q != x- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_loaded[$#__tcenv_loaded]:q
             endif
-            set __tcenv_seen = '' __tcenv_token = ''
+            set __tcenv_seen = ''
+            set __tcenv_token = ''
         endif
     endif
 endif

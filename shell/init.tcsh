@@ -10,7 +10,10 @@ alias tcenv 'set __tcenv_words = (\!*); source $__tcenv_shell:q/function.tcsh'
 # and says nothing about the end of a session.
 if ( $__tcenv_hook && ! $?__tcenv_hooked ) then
     set __tcenv_hooked
-    set __tcenv_seen = '' __tcenv_token = '' __tcenv_changed = '' __tcenv_kept = 0
+    set __tcenv_seen = ''
+    set __tcenv_token = ''
+    set __tcenv_changed = ''
+    set __tcenv_kept = 0
     set __tcenv_precmd = "`alias precmd`"
     alias precmd 'source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
 endif

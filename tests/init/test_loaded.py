@@ -4,6 +4,7 @@ touches nothing that belongs to somebody else."""
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,3 +199,36 @@ def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: S
     assert ("-" in done.stdout.partition("TCENV_LOADED=")[2].split("'")[1].split(" ")[1:]) == (store == "none"), (
         done.stderr
     )
+
+
+@pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
+@pytest.mark.parametrize("place", ["no runtime directory", "a neighbour's runtime directory", "files"])
+def test_hooks_look_where_the_stores_are(
+    shell: Prompted, place: str, deployment: Sandbox, tmp_path: Path, home: Path
+) -> None:
+    """`su -`, ssh, containers: the start-up text tells the place, and resets and logouts elsewhere are seen there too."""
+    env = environ(deployment)
+    if place == "files":
+        env["TCENV_STORE"] = "file"
+    else:
+        del env["XDG_RUNTIME_DIR"]
+    if place.startswith("a neighbour's"):
+        (home / "neighbours").mkdir()
+        os.chown(home / "neighbours", 1234, 1234)
+        env["XDG_RUNTIME_DIR"] = str(home / "neighbours")
+    text = start_up_text(shell, env, tmp_path)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    try:
+        values = json.loads(tcenv("env", "--format", "json", env=env).stdout)
+        now = {**env, **values, "TCENV_LOADED": f"{deployment.root_url} {deployment.root_url}"}
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        healed, said = prompted(shell, text, tmp_path, now)
+        renewed = json.loads(tcenv("env", "--format", "json", env=env).stdout)
+        assert renewed["TASKCLUSTER_ACCESS_TOKEN"] != values["TASKCLUSTER_ACCESS_TOKEN"]
+        assert healed["TASKCLUSTER_ACCESS_TOKEN"] == renewed["TASKCLUSTER_ACCESS_TOKEN"], said
+        assert said == ""
+    finally:
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    left, said = prompted(shell, text, tmp_path, now)
+    assert left == {"TASKCLUSTER_ROOT_URL": deployment.root_url}
+    assert "signed out elsewhere" in said
