@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _LOGIN = {"--shell": "shell"}
 _EXEC = {"--scope": "scopes", "--for": "term"}
 _ENV = {**_LOGIN, **_EXEC}
+# Of the options behind a proxy, those that need nothing looked at before the command starts.
+_BEHIND_A_PROXY = {
+    "--proxy": "proxy",
+    "--read-only": "read_only",
+    "--unsigned": "unsigned",
+    "--allow-credentials": "allow_credentials",
+}
 # Variables with which the stored session may not be the one that is meant: the full command line decides.
 _DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
 _DECIDING_TO_SIGN_IN = (*_DECIDING, "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
@@ -157,10 +164,16 @@ def _exec(arguments: list[str]) -> int | None:
         return None
     cut = arguments.index("--")
     before, command = arguments[:cut], arguments[cut + 1 :]
-    if not command:
+    flags = {_BEHIND_A_PROXY[word] for word in before if word in _BEHIND_A_PROXY}
+    if not command or (flags and "proxy" not in flags):
         return None
-    profile, options = _parse(before, _EXEC)
-    fields = _narrowed(_live_session(profile, for_signing_in=True), options)
+    profile, options = _parse([word for word in before if word not in _BEHIND_A_PROXY], {} if flags else _EXEC)
+    found = _live_session(profile, for_signing_in=True)
+    if flags:
+        from tcenv.proxy.quick import run_behind
+
+        run_behind(found[0], flags, command)
+    fields = _narrowed(found, options)
     from tcenv.shells.process import replace_process
 
     replace_process(command, environment.applied(environment.loading(fields, os.environ), os.environ))

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened
 from tcenv.errors import UsageError
-from tcenv.proxy.background import Background, Plan
-from tcenv.proxy.refused import OwnClient
-from tcenv.proxy.run import Run
-from tcenv.settings.behind import Behind
-from tcenv.shells import environment
+from tcenv.proxy.background import Background
+from tcenv.proxy.program import Prepared
 from tcenv.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.proxy.calllog import CallLog
+    from tcenv.proxy.plan import Plan
+    from tcenv.sessions.session import Session
 
 
 @dataclass(frozen=True)
 class Started:
-    """A proxy whose sockets are bound, and what a program needs to use it."""
+    """A proxy whose sockets are bound, what a program needs to use it, and the session behind it."""
 
     background: Background
-    change: Mapping[str, str | None]
-    environ: dict[str, str]
+    prepared: Prepared
     opened: Opened
-    root_url: str
 
 
 def execute(argument: str | None, options: dict[str, Any], command: list[str]) -> int:
@@ -39,7 +35,7 @@ def execute(argument: str | None, options: dict[str, Any], command: list[str]) -
 
     learn, save = options.get("learn", False), options.get("save")
     started = _prepared(argument, options)
-    status = run_child(command, started.environ, started.background.start)
+    status = run_child(command, started.prepared.environ, started.background.start)
     started.background.stop()
     if learn:
         from tcenv.cli import learned
@@ -54,8 +50,8 @@ def subshell(argument: str | None, options: dict[str, Any], shell: str) -> int:
     from tcenv.shells.subshell import run_subshell
 
     started = _prepared(argument, options)
-    profile = started.opened.session.profile
-    status = run_subshell(shell, started.change, profile, environ=started.environ, started=started.background.start)
+    profile, prepared = started.opened.session.profile, started.prepared
+    status = run_subshell(shell, prepared.change, profile, environ=prepared.environ, started=started.background.start)
     started.background.stop()
     return status
 
@@ -63,6 +59,7 @@ def subshell(argument: str | None, options: dict[str, Any], shell: str) -> int:
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
     import signal
+    import threading
 
     from tcenv.cli import messages
     from tcenv.cli.statements import print_change, statements
@@ -71,19 +68,18 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     shell, port = options.pop("shell", None), options.pop("port", 0)
     statements({}, shell)
     started = _prepared(argument, options, port=port)
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    ended: list[int] = []
-    for number in numbers:
-        signal.signal(number, lambda sent, frame: ended.append(sent))
-    print_change(started.change, shell)
+    ended = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: ended.set())
+    print_change(started.prepared.change, shell)
     if not os.isatty(1):
         # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     started.background.start()
-    session = started.opened.session
-    messages.note(f"A signing proxy for {session.profile} ({session.root_url}) at {started.root_url}, until Ctrl-C.")
-    while not ended:
-        time.sleep(3600) if os.name == "nt" else signal.pause()
+    session, root_url = started.opened.session, started.prepared.sockets.root_url
+    messages.note(f"A signing proxy for {session.profile} ({session.root_url}) at {root_url}, until Ctrl-C.")
+    ended.wait()
     started.background.stop()
     return 0
 
@@ -99,7 +95,7 @@ def _check_wanted(options: Mapping[str, Any]) -> None:
 
 def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -> Started:
     """Everything that can fail, before a program is started: the session, the scopes, the log, the sockets."""
-    from tcenv.proxy import program, sockets
+    from tcenv.proxy import sockets
 
     options = dict(options)
     own = {key: options.pop(key, None) for key in BEHIND_A_PROXY}
@@ -108,29 +104,37 @@ def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -
     session = _learning(argument, options) if own["learn"] else opened(argument, options)
     scopes = _checked(session)
     learn = (scopes or ()) if own["learn"] else None
+    until = session.until
     bound = sockets.bind(port, own["listen"])
-    run = Run.begin(session.session.credentials.client_id, unsigned=bool(own["unsigned"]))
-    plan = Plan(
-        sockets=bound,
-        run=run,
-        store=session.store,
-        first=session.session,
-        own=OwnClient.of(run.client_id),
-        announce=_announce,
-        scopes=scopes if learn is None else learn,
-        until=session.until,
-        read_only=bool(own["read_only"]),
-        allow_credentials=bool(own["allow_credentials"]),
-        log=_log(own["log"], run.without_secrets),
-        learn=learn,
-    )
+    prepared = Prepared(bound, _told(session.session), os.environ, unsigned=bool(own["unsigned"]))
+    log = _log(own["log"], prepared.run.without_secrets)
     if own["listen"]:
-        _announce(f"Whoever reaches {bound.root_url} can try to call: signed calls alone are answered there.")
-    behind = Behind(bound.root_url, session.session.profile, session.session.root_url)
-    change = program.change(run, bound.root_url, behind, os.environ)
-    token = session.session.credentials.access_token
-    cleared = {**program.without(token, os.environ), **change}
-    return Started(Background(plan), change, environment.applied(cleared, os.environ), session, bound.root_url)
+        announce(f"Whoever reaches {bound.root_url} can try to call: signed calls alone are answered there.")
+
+    def plan() -> Plan:
+        from tcenv.proxy.plan import Plan
+        from tcenv.proxy.refused import OwnClient
+
+        return Plan(
+            sockets=bound,
+            run=prepared.run,
+            store=session.store,
+            first=session.session,
+            own=OwnClient.of(prepared.run.client_id),
+            announce=announce,
+            scopes=scopes if learn is None else learn,
+            until=until,
+            read_only=bool(own["read_only"]),
+            allow_credentials=bool(own["allow_credentials"]),
+            log=log,
+            learn=learn,
+        )
+
+    return Started(Background(bound, plan, announce), prepared, session)
+
+
+def _told(session: Session) -> dict[str, str]:
+    return {name: value for name, value in session.variables({}).items() if value is not None}
 
 
 def _learning(argument: str | None, options: dict[str, Any]) -> Opened:
@@ -146,7 +150,7 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
     from tcenv.deployment.scopes import covers
     from tcenv.proxy.narrowing import how_many_fit
 
-    held = session.session.scopes
+    held = session.session.passed_on
     missing = [scope for scope in session.scopes if held is not None and not covers(held, scope)]
     if missing:
         raise UsageError(
@@ -170,7 +174,8 @@ def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
     return CallLog(path, clean)
 
 
-def _announce(text: str) -> None:
+def announce(text: str) -> None:
+    """Tell the user what the proxy has to say, while the terminal is the program's."""
     from tcenv.cli import messages
 
     messages.warn(text)

@@ -1,54 +1,30 @@
 """The proxy beside the program that it serves: on a thread of its own, which imports what it needs while the program starts.
-Nothing here is heavy, so that the program can be started first."""
+Nothing here is heavy, so that the program can be started first. Hot path."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from tcenv.proxy.refused import OwnClient
-from tcenv.proxy.run import Run
-from tcenv.proxy.sockets import Sockets
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
-    from tcenv.proxy.calllog import CallLog
     from tcenv.proxy.learn import Learned
+    from tcenv.proxy.plan import Plan
     from tcenv.proxy.server import Service
-    from tcenv.sessions.session import Session
-    from tcenv.sessions.stores import Store
+    from tcenv.proxy.sockets import Sockets
 
 _PATIENCE = 10.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All that a proxy needs to know. `scopes` is what the run is narrowed to (None: to nothing), `until` when it ends before
-    the session does (seconds since the epoch), `learn` what a run that learns begins with (None: it does not); `announce` is
-    told what the user should know, from the proxy's own thread."""
-
-    sockets: Sockets
-    run: Run
-    store: Store
-    first: Session
-    own: OwnClient
-    announce: Callable[[str], None]
-    scopes: tuple[str, ...] | None = None
-    until: float | None = None
-    read_only: bool = False
-    allow_credentials: bool = False
-    log: CallLog | None = None
-    learn: tuple[str, ...] | None = None
-
-
 class Background:
-    """A proxy from `start` to `stop`."""
+    """A proxy from `start` to `stop`. `plan` is called on its thread; `announce` is told why it ended early, if it did."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, sockets: Sockets, plan: Callable[[], Plan], announce: Callable[[str], None]) -> None:
+        self._sockets = sockets
         self._plan = plan
+        self._announce = announce
         self._service: Service | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -66,7 +42,7 @@ class Background:
     def stop(self) -> None:
         """Answer no more; returns when that is so."""
         if not self._thread.is_alive() and not self._ready.is_set():
-            self._plan.sockets.close()
+            self._sockets.close()
             return
         self._ready.wait(_PATIENCE)
         if self._loop is not None and self._service is not None and not self._loop.is_closed():
@@ -79,10 +55,10 @@ class Background:
 
             asyncio.run(self._serve())
         except Exception as error:
-            self._plan.announce(f"The proxy has ended early ({type(error).__module__}.{type(error).__name__}).")
+            self._announce(f"The proxy has ended early ({type(error).__module__}.{type(error).__name__}).")
         finally:
             self._ready.set()
-            self._plan.sockets.close()
+            self._sockets.close()
 
     async def _serve(self) -> None:
         import asyncio
@@ -90,5 +66,5 @@ class Background:
         from tcenv.proxy.server import Service
 
         self._loop = asyncio.get_running_loop()
-        self._service = Service(self._plan)
+        self._service = Service(self._plan())
         await self._service.serve(self._ready.set)

@@ -1,14 +1,17 @@
 """What a program that runs behind the proxy is given: the proxy's address, the run's token, and an environment in which the
-session's own is nowhere."""
+session's own is nowhere. Hot path."""
 
 from __future__ import annotations
-
-import os
-from collections.abc import Iterator, Mapping
 
 from tcenv.proxy.run import Run
 from tcenv.settings.behind import BEHIND, Behind
 from tcenv.shells import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tcenv.proxy.sockets import Sockets
 
 PROXY_URL = "TASKCLUSTER_PROXY_URL"
 # Through these an HTTP client would call the proxy by another proxy.
@@ -19,10 +22,28 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REMEMBERED = ("DIRENV_", "__TCENV_LOAD", "__tcenv_")
 # Characters of a value, and bytes of what it unpacks to, that are looked into.
 _LONG = 40
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _MOST_UNPACKED = 2**24
 
 
-def change(run: Run, root_url: str, behind: Behind, environ: Mapping[str, str]) -> dict[str, str | None]:
+class Prepared:
+    """A run whose sockets are bound: what a program has to be told (`change`), and the environment for one (`environ`)."""
+
+    __slots__ = ("change", "environ", "run", "sockets")
+
+    def __init__(
+        self, sockets: Sockets, session: Mapping[str, str], environ: Mapping[str, str], *, unsigned: bool
+    ) -> None:
+        """`session` is keyed by variable, as sessions are stored."""
+        self.sockets = sockets
+        self.run = Run.begin(session[environment.CLIENT_ID], unsigned=unsigned)
+        behind = Behind(sockets.root_url, session[environment.PROFILE], session[environment.ROOT_URL])
+        self.change = _change(self.run, sockets.root_url, behind, environ)
+        removed = _remembering(session[environment.ACCESS_TOKEN], environ)
+        self.environ = environment.applied({**removed, **self.change}, environ)
+
+
+def _change(run: Run, root_url: str, behind: Behind, environ: Mapping[str, str]) -> dict[str, str | None]:
     """The change to the environment that makes programs use the proxy at `root_url`."""
     made: dict[str, str | None] = dict.fromkeys(environment.VARIABLES)
     made[environment.ROOT_URL] = root_url
@@ -38,7 +59,7 @@ def change(run: Run, root_url: str, behind: Behind, environ: Mapping[str, str]) 
     return made
 
 
-def without(token: str, environ: Mapping[str, str]) -> dict[str, str | None]:
+def _remembering(token: str, environ: Mapping[str, str]) -> dict[str, str | None]:
     """The change that takes out of the environment whatever holds the session's `token`, packed as direnv and its like pack
     what they remember, and what such tools would put it back from."""
     return {name: None for name, value in environ.items() if name.startswith(_REMEMBERED) or _holds(value, token)}
@@ -52,14 +73,15 @@ def _holds(value: str, token: str) -> bool:
 
 def _unpacked(value: str) -> Iterator[bytes]:
     """What a value would hold if it were base64, and if that were compressed."""
-    import base64
     import binascii
     import zlib
 
     text = value.strip().replace("-", "+").replace("_", "/").rstrip("=")
+    if not _BASE64.issuperset(text):
+        return
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        raw = binascii.a2b_base64(text + "=" * (-len(text) % 4))
+    except ValueError:
         return
     yield raw
     for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
@@ -67,8 +89,3 @@ def _unpacked(value: str) -> Iterator[bytes]:
             yield zlib.decompressobj(wbits=form).decompress(raw, _MOST_UNPACKED)
         except zlib.error:
             continue
-
-
-def environment_of(change: Mapping[str, str | None], token: str) -> dict[str, str]:
-    """This process's environment with `change` made, and without the session's `token` in any form."""
-    return environment.applied({**without(token, os.environ), **change}, os.environ)

@@ -14,10 +14,10 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server as WebServer
 
 from tcenv import peer
-from tcenv.proxy.background import Plan
 from tcenv.proxy.deployment import Deployment
 from tcenv.proxy.forward import Forwarder, Rules
 from tcenv.proxy.learn import Learned, Learner
+from tcenv.proxy.plan import Plan
 from tcenv.proxy.references import References
 from tcenv.proxy.source import Source
 from tcenv.text import duration

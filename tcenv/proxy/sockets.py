@@ -1,10 +1,10 @@
 """The proxy's sockets: the same port on both loopback families, and on one more address for those who ask for it. They are
-bound before anything heavy is imported, so that a program can be started at once: whoever connects meanwhile is queued."""
+bound before anything heavy is imported, so that a program can be started at once: whoever connects meanwhile is queued. Hot
+path."""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 
 from tcenv import loopback
 from tcenv.errors import TcenvError, UsageError
@@ -17,13 +17,15 @@ _FROM_CONTAINERS = ("host.docker.internal", "host.containers.internal")
 _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 
 
-@dataclass(frozen=True)
 class Sockets:
     """Listening sockets of one port. `outside` is the one on an address of its own, None where there is none."""
 
-    loopback: tuple[socket.socket, ...]
-    outside: socket.socket | None
-    port: int
+    __slots__ = ("loopback", "outside", "port")
+
+    def __init__(self, loopback: tuple[socket.socket, ...], outside: socket.socket | None, port: int) -> None:
+        self.loopback = loopback
+        self.outside = outside
+        self.port = port
 
     @property
     def root_url(self) -> str:

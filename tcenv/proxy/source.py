@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import StoreError, TcenvError
 from tcenv.proxy.callers import narrowed
+from tcenv.proxy.narrowing import how_many_fit
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.lock import is_held
 from tcenv.sessions.no_store import NoStore
@@ -112,8 +113,13 @@ class Source:
         self._session = session
         self._authority: Authority | None = None
         if session is not None:
-            scopes = self._scopes if self._scopes is None else narrowed(session.scopes, self._scopes)
-            self._authority = Authority(session.credentials, scopes, session.scopes)
+            held = session.passed_on
+            scopes = self._scopes if self._scopes is None else narrowed(held, self._scopes)
+            if scopes is None and held != session.scopes and held is not None:
+                # What tcenv asked for besides, so that the session can end itself, is no program's.
+                fits = how_many_fit(session.credentials.client_id, held) == len(held)
+                scopes = held if fits else None
+            self._authority = Authority(session.credentials, scopes, held)
 
     def _authority_or_end(self) -> Authority:
         now = self._clock()

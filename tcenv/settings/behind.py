@@ -1,4 +1,4 @@
-"""Inside of a proxied run the root URL is the proxy's; this tells which deployment and which profile are behind it."""
+"""Inside of a proxied run the root URL is the proxy's; this tells which deployment and which profile are behind it. Hot path."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import os
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import UsageError
 from tcenv.sessions.key import is_profile_name
-from tcenv.values import dataclass
 
 # The proxy's root URL, the profile and the deployment's root URL, with a blank between them.
 BEHIND = "TCENV_PROXY"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
-@dataclass(frozen=True)
 class Behind:
     """What is behind the proxy at `proxy` (a root URL, as programs are given it)."""
 
-    proxy: str
-    profile: str
-    root_url: str
+    __slots__ = ("profile", "proxy", "root_url")
+
+    def __init__(self, proxy: str, profile: str, root_url: str) -> None:
+        self.proxy = proxy
+        self.profile = profile
+        self.root_url = root_url
 
     def encode(self) -> str:
         """The variable's value."""

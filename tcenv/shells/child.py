@@ -47,11 +47,13 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
     defaults = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
     reason = ""
     for path in _candidates(command[0], environ):
+        if not os.path.exists(path):
+            # Trying costs a process.
+            continue
         try:
             return os.posix_spawn(path, list(command), dict(environ), setsigmask=list(mask), setsigdef=defaults)
         except (FileNotFoundError, NotADirectoryError):
-            if os.path.exists(path):
-                reason = reason or "its interpreter is not there"
+            reason = reason or "its interpreter is not there"
         except OSError as error:
             reason = reason or error.strerror or str(error)
     return reason

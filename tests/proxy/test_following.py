@@ -214,3 +214,17 @@ def test_where_nothing_is_kept_the_loaded_session_is_the_one() -> None:
         assert await source.after(authority) is None
 
     asyncio.run(story())
+
+
+def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
+    """tcenv asks for it beside what the user wants, and no program is given it."""
+    own = f"auth:delete-client:{CLIENT}"
+    asked = ("queue:a", own)
+    first = session("https://tc.example.com", scopes=asked, asked=asked)
+
+    async def story() -> None:
+        assert (await module.Source(NoStore(), first).current()).scopes == ("queue:a",)
+        wide = dataclasses.replace(first, asked=("*",))
+        assert (await module.Source(NoStore(), wide).current()).scopes is None
+
+    asyncio.run(story())

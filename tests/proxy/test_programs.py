@@ -423,3 +423,50 @@ def test_a_proxy_on_a_port_of_ones_own_tells_when_it_is_taken(sandbox: Sandbox) 
     done = tcenv("proxy", "--port", str(taken), "--shell", "sh", env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert str(taken) in done.stderr
+
+
+def test_the_command_starts_before_anything_heavy_is_imported(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    program = (
+        "import os, sys\n"
+        "def spawn(path, *arguments, **more):\n"
+        "    print(*sys.modules)\n"
+        "    sys.stdout.flush()\n"
+        "    os._exit(0)\n"
+        "os.posix_spawn = spawn\n"
+        "sys.argv = ['tcenv', 'exec', *sys.argv[1:], '--', 'true']\n"
+        "from tcenv.__main__ import main\n"
+        "main()\n"
+    )
+    heavy = {
+        "aiohttp",
+        "asyncio",
+        "ssl",
+        "dataclasses",
+        "typer",
+        "rich",
+        "taskcluster",
+        "requests",
+        "tomllib",
+        "typing",
+    }
+    for words in (["--proxy"], ["--proxy", "--read-only", "--unsigned"]):
+        done = subprocess.run([sys.executable, "-c", program, *words], env=env, capture_output=True, text=True)
+        assert "tcenv.shells.child" in done.stdout.split(), done.stderr
+        assert not heavy & set(done.stdout.split())
+    # What has to be looked at first costs more, and still not the proxy itself.
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--proxy", "--for", "1h"], env=env, capture_output=True, text=True
+    )
+    assert not {"aiohttp", "asyncio", "ssl", "typer", "rich", "taskcluster", "requests"} & set(done.stdout.split())
+
+
+def test_both_ways_in_give_a_program_the_same(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox, DIRENV_DIFF="x", HTTPS_PROXY="http://127.0.0.1:1")
+    found = []
+    for words in (["--proxy", "--unsigned"], ["--proxy", "--unsigned", "--for", "1h"]):
+        inner = json.loads(tcenv("exec", *words, "--", sys.executable, "-c", _ENVIRONMENT, env=env).stdout)
+        for name in ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_PROXY_URL", "TASKCLUSTER_ROOT_URL", "TCENV_PROXY"):
+            assert inner.pop(name)
+        found.append(inner)
+    assert found[0] == found[1]

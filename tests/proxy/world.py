@@ -20,8 +20,9 @@ from aiohttp import web
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import sockets
-from tcenv.proxy.background import Background, Plan
+from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
+from tcenv.proxy.plan import Plan
 from tcenv.proxy.refused import OwnClient
 from tcenv.proxy.run import Run
 from tcenv.sessions.directory_store import DirectoryStore
@@ -221,7 +222,7 @@ def proxied(
         log=CallLog(str(log), run.without_secrets),
         **more,
     )
-    proxy = Background(plan)
+    proxy = Background(bound, lambda: plan, said.append)
     proxy.start()
     try:
         yield Proxied(bound.root_url, run, proxy, store, bound.port, said, log, first)
