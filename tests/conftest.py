@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-_CLEARED = ("TASKCLUSTER_", "TCENV_", "XDG_", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_", "GITHUB_", "DIRENV_")
+_CLEARED = (
+    "TASKCLUSTER_",
+    "TCENV_",
+    "XDG_",
+    "BROWSER",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "SSH_",
+    "GITHUB_",
+    "DIRENV_",
+    "PYTHONDONTWRITEBYTECODE",
+)
 _NO_PROOF = "a skipped or excused proof is no proof: "
 
 
