@@ -391,12 +391,9 @@ def test_profiles_keep_comments_and_name_what_is_wrong(home: Path) -> None:
     text = config.read_text()
     assert "# mine" in text
     assert "# first" in text
-    assert tcenv("profile", "list", env=env).stdout.split() == [
-        "a",
-        "https://a.example.com",
-        "default",
-        "b",
-        "https://b.example.com",
+    assert tcenv("profile", "list", env=env).stdout.splitlines() == [
+        "a  https://a.example.com  default  not signed in",
+        "b  https://b.example.com  not signed in",
     ]
     assert tcenv("profile", "remove", "a", env=env).returncode == 0
     assert "default" not in config.read_text()
@@ -412,6 +409,18 @@ def test_profiles_keep_comments_and_name_what_is_wrong(home: Path) -> None:
         assert done.returncode == 2, wrong
         assert f"line {line}" in done.stderr
         assert key in done.stderr
+
+
+def test_profile_list_tells_who_is_signed_in_where(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    tcenv("profile", "set", "work", "--root-url", "https://tc.example.com", "--default", env=env)
+    [work, bare] = json.loads(tcenv("profile", "list", "--json", env=env).stdout)
+    assert (work["profile"], work["signed_in"], work["default"]) == ("work", False, True)
+    assert (bare["root_url"], bare["signed_in"]) == (deployment.root_url, True)
+    assert bare["client_id"] in deployment.clients
+    lines = tcenv("profile", "list", env=env).stdout.splitlines()
+    assert lines[0].endswith("not signed in")
+    assert f"signed in as {bare['client_id']}, 23 h 59 min left" in lines[1]
 
 
 def test_precedence(home: Path, deployment: Sandbox) -> None:

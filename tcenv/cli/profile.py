@@ -2,41 +2,140 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
-from typing import Any
+import time
 
-from tcenv.cli import messages
-from tcenv.errors import UsageError
-from tcenv.sessions.stores import everywhere, open_store
-from tcenv.settings import configuration
-from tcenv.settings import profile as profiles
+from tcenv import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run_list(argument: str | None, options: dict[str, Any]) -> int:
-    """One line a profile: name, root URL, and `default` for that one."""
-    config = configuration.load()
+    """One line a deployment: the profiles of the configuration, then those signed in to without one; who is signed in there,
+    and for how long."""
+    from tcenv.cli import messages
+
+    configured, default = _configured()
+    rows = [_state(name, root_url, name == default) for name, root_url in configured.items()]
+    rows += _without_a_profile({str(row["root_url"]) for row in rows if row["signed_in"]}, set(configured))
     if options.get("as_json"):
-        print(
-            json.dumps(
-                [
-                    {"profile": name, "root_url": keys["root_url"], "default": name == config.default}
-                    for name, keys in config.profiles.items()
-                ],
-                indent=2,
-            )
-        )
+        import json
+
+        print(json.dumps(rows, indent=2))
         return 0
-    width = max(map(len, config.profiles), default=0)
-    for name, keys in config.profiles.items():
-        print(f"{name:{width}}  {keys['root_url']}{'  default' if name == config.default else ''}")
-    if not config.profiles:
+    face = messages.report()
+    for row in rows:
+        face.write(_line(row, max(len(str(other["profile"])) for other in rows)))
+    if not rows:
         messages.hint("There is no profile yet: tcenv profile set NAME --root-url URL --default")
     return 0
 
 
+def _configured() -> tuple[dict[str, str], str | None]:
+    """The configured profiles with their root URLs, and the default: by the index where that is current."""
+    from tcenv.settings import index
+
+    try:
+        known = index.read()
+    except (index.HandOver, OSError, ValueError):
+        from tcenv.settings import configuration
+
+        config = configuration.load()
+        return {name: str(keys["root_url"]) for name, keys in config.profiles.items()}, config.default
+    if known is None:
+        return {}, None
+    return {name: known.root_url(name) or "" for name in known.names()}, known.default or None
+
+
+def _state(name: str, root_url: str | None, default: bool) -> dict[str, Any]:
+    """Whether somebody is signed in under that name. `root_url` None: that of the session."""
+    session = _session(name)
+    signed_in = session is not None and (root_url is None or session[0] == root_url) and session[2] > time.time()
+    row: dict[str, Any] = {
+        "profile": name,
+        "root_url": root_url or (session[0] if session else ""),
+        "default": default,
+        "signed_in": signed_in,
+    }
+    if session is not None and signed_in:
+        row.update(client_id=session[1], expires=session[2])
+    return row
+
+
+def _session(name: str) -> tuple[str, str, int] | None:
+    """Root URL, clientId and end (seconds since the epoch) of the session kept under a name; None for none, or none to be
+    read."""
+    from tcenv.sessions import file as sessionfile
+
+    directory = _store_directory()
+    if directory is None:
+        from tcenv.errors import TcenvError
+        from tcenv.sessions.stores import open_store
+        from tcenv.settings import profile as profiles
+
+        try:
+            session = open_store(profiles.store_name()).load(name)
+        except TcenvError:
+            return None
+        return (session.root_url, session.credentials.client_id, session.expires) if session else None
+    try:
+        found = sessionfile.read(directory, name)
+    except (sessionfile.Damaged, paths.Unsafe, OSError):
+        return None
+    if found is None:
+        return None
+    fields = found[0]
+    return fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"])
+
+
+def _store_directory() -> str | None:
+    """Where the sessions are files; None for a keyring or nowhere."""
+    from tcenv.settings import index
+
+    try:
+        known = index.read()
+    except (index.HandOver, OSError, ValueError):
+        return None
+    store = os.environ.get("TCENV_STORE") or (known and known.store) or "auto"
+    if store == "file":
+        return paths.file_store_directory()
+    try:
+        return paths.runtime_directory() if store in ("auto", "runtime") else None
+    except paths.Unsafe:
+        return None
+
+
+def _without_a_profile(shown: set[str], configured: set[str]) -> list[dict[str, Any]]:
+    """The deployments signed in to by their root URL, as far as their sessions are files."""
+    directory = _store_directory()
+    try:
+        names = sorted(name[:-8] for name in os.listdir(directory or "") if name.endswith(".session"))
+    except OSError:
+        return []
+    rows = [_state(name, None, False) for name in names if name[:1] != "." and name not in configured]
+    return [row for row in rows if row["signed_in"] and row["root_url"] not in shown]
+
+
+def _line(row: dict[str, Any], width: int) -> str:
+    from tcenv.text import duration, printable
+
+    state = (
+        f"signed in as {row['client_id']}, {duration(row['expires'] - time.time())} left"
+        if row["signed_in"]
+        else "not signed in"
+    )
+    default = "  default" if row["default"] else ""
+    return printable(f"{row['profile']:{width}}  {row['root_url']}{default}  {state}")
+
+
 def run_show(argument: str | None, options: dict[str, Any]) -> int:
     """What a profile comes to in this environment."""
+    from tcenv.cli import messages
+    from tcenv.settings import profile as profiles
+
     profile = profiles.resolve(argument, {})
     values: dict[str, Any] = {
         "profile": profile.name,
@@ -53,16 +152,24 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
         "store": profiles.store_name(),
     }
     if options.get("as_json"):
+        import json
+
         print(json.dumps(values, indent=2))
-    else:
-        for key, value in values.items():
-            shown = ", ".join(value) if isinstance(value, list) else "" if value is None else value
-            print(f"{key:12} {shown}")
+        return 0
+    from tcenv.text import printable
+
+    for key, value in values.items():
+        shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+        messages.report().write(f"{key:12} {printable(shown)}".rstrip())
     return 0
 
 
 def run_set(argument: str | None, options: dict[str, Any]) -> int:
     """Make or change a profile. A new one needs a root URL."""
+    from tcenv.cli import messages
+    from tcenv.errors import UsageError
+    from tcenv.settings import configuration
+
     name = argument or ""
     given = {key: value for key, value in options.items() if key not in ("default", "unset")}
     default, unset = options.get("default", False), options.get("unset", [])
@@ -83,6 +190,12 @@ def run_set(argument: str | None, options: dict[str, Any]) -> int:
 
 def run_remove(argument: str | None, options: dict[str, Any]) -> int:
     """Remove a profile and its session."""
+    from tcenv.cli import messages
+    from tcenv.errors import UsageError
+    from tcenv.sessions.stores import everywhere, open_store
+    from tcenv.settings import configuration
+    from tcenv.settings import profile as profiles
+
     name = argument or ""
     config = configuration.load()
     if name not in config.profiles:
