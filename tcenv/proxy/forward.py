@@ -4,7 +4,6 @@ answered before Host has been checked, and those who are not let in are not told
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from tcenv.proxy.routes import BadTarget, Call
 from tcenv.proxy.run import Run
 from tcenv.proxy.source import Authority, Ended, Source
 
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
 # Seconds for which a signed URL is good.
@@ -75,6 +73,8 @@ class Forwarder:
         self._log = log
         self._learner = learner
         self._clock = clock
+        # What a Host header holds -> what clients sign: the address of a family without its brackets.
+        self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
 
     async def answer(self, request: web.BaseRequest, *, outside: bool) -> web.StreamResponse:
         """The answer to a request, already sent if it is a long one. `outside`: it did not come over loopback."""
@@ -127,11 +127,10 @@ class Forwarder:
 
     def _host(self, request: web.BaseRequest) -> tuple[str, int]:
         lines = request.headers.getall("Host", [])
-        match = _HOST.fullmatch(lines[0]) if len(lines) == 1 else None
-        if match is None or match[1].lower() not in self._rules.hosts or int(match[2] or 80) != self._rules.port:
+        host = self._hosts.get(lines[0].lower()) if len(lines) == 1 else None
+        if host is None:
             raise Refused(403)
-        # Clients sign the address of a family without its brackets.
-        return match[1].strip("[]"), self._rules.port
+        return host, self._rules.port
 
     def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
         """A link that somebody follows; what is nobody's call is refused."""
