@@ -8,7 +8,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 # Elsewhere nobody tells whose a connection is; docs/security.md says what that means.
 KERNEL_TELLS = sys.platform == "linux"
@@ -40,6 +40,30 @@ def owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int 
     `local` and `remote` are our own end's addresses as `getsockname` and `getpeername` tell them. A socket that has been
     closed belongs to nobody any more (the kernel shows it as root's, without an inode): unknown. To be asked while the
     connection is being answered."""
+    found = _socket(local, remote)
+    return None if found is None else found[0]
+
+
+def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], names: Collection[str]) -> bool:
+    """Whether a program with one of these `names` (as the kernel calls it, 15 characters at most) holds the other end."""
+    found = _socket(local, remote)
+    if found is None:
+        return False
+    wanted = f"socket:[{found[1]}]"
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                if file.read().rstrip("\n") not in names:
+                    continue
+            if any(os.readlink(f"/proc/{pid}/fd/{number}") == wanted for number in os.listdir(f"/proc/{pid}/fd")):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int, int] | None:
+    """The user id and the inode of the other end; None where it is nobody's any more, or unknown."""
     if not KERNEL_TELLS:
         return None
     try:
@@ -67,7 +91,7 @@ def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
     return packed.removeprefix(_MAPPED), port
 
 
-def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> int | None:
+def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """Ask for the one socket with these ends. Raises OSError where the kernel takes no such question."""
     import socket
     import struct
@@ -94,10 +118,10 @@ def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> int | None
     # The kernel falls back to a socket that listens at that port: not the one that was asked for.
     told = answer[_HEADER_SIZE + 4 : _HEADER_SIZE + 4 + 36]
     same = told in (ends, ports + _MAPPED + there[0] + _MAPPED + here[0])
-    return uid if same and inode and state in _HELD else None
+    return (uid, inode) if same and inode and state in _HELD else None
 
 
-def _by_proc(here: tuple[bytes, int], there: tuple[bytes, int]) -> int | None:
+def _by_proc(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """The same from the tables in /proc/net, which every Linux has."""
     wanted = [("tcp", here[0], there[0])] if len(here[0]) == 4 else [("tcp6", here[0], there[0])]
     if len(here[0]) == 4:
@@ -106,7 +130,7 @@ def _by_proc(here: tuple[bytes, int], there: tuple[bytes, int]) -> int | None:
         ends = [_in_table(theirs, there[1]), _in_table(ours, here[1])]
         for fields in _rows(table):
             if fields[1:3] == ends and int(fields[3], 16) in _HELD:
-                return int(fields[7]) if fields[9] != "0" else None
+                return (int(fields[7]), int(fields[9])) if fields[9] != "0" else None
     return None
 
 

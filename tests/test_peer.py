@@ -156,6 +156,24 @@ def test_what_is_no_connection_is_nobodys(local: tuple[object, ...], remote: tup
     assert not peer.is_own_peer(local, remote)
 
 
+def test_which_program_it_is() -> None:
+    with listening("127.0.0.1") as server:
+        command = [sys.executable, "-I", "-c", _STAY, "127.0.0.1", str(server.getsockname()[1])]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        accepted, _ = server.accept()
+        with accepted:
+            name = Path(f"/proc/{process.pid}/comm").read_text().strip()
+            assert peer.is_program_of_peer(*ends(accepted), {"ssh", name})
+            assert not peer.is_program_of_peer(*ends(accepted), {"ssh", "sshd"})
+            process.stdin.close()
+            process.stdout.close()
+            process.wait(10)
+            assert not peer.is_program_of_peer(*ends(accepted), {name})
+
+
 def test_where_no_kernel_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer, "KERNEL_TELLS", False)
     assert peer.owner_of_peer(("127.0.0.1", 1), ("127.0.0.1", 2)) is None

@@ -34,11 +34,12 @@ class Refused(Exception):
 class Pass:
     """What a caller was let in for. `scopes` is what they themselves narrowed the request to, None where they did not;
     `hash` is the one that their body must have, empty where they told none; `resource` is the raw path and query without what
-    let them in."""
+    let them in; `unsigned` says that it was the unguessable path alone."""
 
     resource: str
     scopes: tuple[str, ...] | None = None
     hash: str = ""
+    unsigned: bool = False
 
 
 def let_in(
@@ -57,7 +58,7 @@ def let_in(
         if split is not None and method in ("GET", "HEAD"):
             return _signed_url(run, Place(host, port, split[0]), split[1], now)
         if known:
-            return Pass(bare)
+            return Pass(bare, unsigned=True)
     except BadSignature:
         raise Refused from None
     return None

@@ -76,13 +76,16 @@ class Forwarder:
         # What a Host header holds -> what clients sign: the address of a family without its brackets.
         self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
 
-    async def answer(self, request: web.BaseRequest, *, outside: bool) -> web.StreamResponse:
-        """The answer to a request, already sent if it is a long one. `outside`: it did not come over loopback."""
+    async def answer(
+        self, request: web.BaseRequest, *, outside: bool, from_elsewhere: Callable[[], bool]
+    ) -> web.StreamResponse:
+        """The answer to a request, already sent if it is a long one. `outside`: it did not come over loopback;
+        `from_elsewhere` finds out whether it came from another machine all the same."""
         began = time.monotonic()
         entry = Entry(request.method, request.raw_path)
         status = 499
         try:
-            response = await self._answer(request, entry, outside)
+            response = await self._answer(request, entry, outside, from_elsewhere)
             status = response.status
             return response
         except Refused as refusal:
@@ -104,7 +107,9 @@ class Forwarder:
             if self._log is not None:
                 self._log.write(entry, status, (time.monotonic() - began) * 1000)
 
-    async def _answer(self, request: web.BaseRequest, entry: Entry, outside: bool) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.BaseRequest, entry: Entry, outside: bool, from_elsewhere: Callable[[], bool]
+    ) -> web.StreamResponse:
         host, port = self._host(request)
         lines = request.headers.getall("Authorization", [])
         if len(lines) > 1:
@@ -115,6 +120,9 @@ class Forwarder:
         if passed is None:
             return self._to_the_page(request.method, request.raw_path, outside)
         entry.path = passed.resource
+        if passed.unsigned and from_elsewhere():
+            # There everybody sees the path, in an environment or an argument list.
+            raise Refused
         call = _call(passed.resource)
         if "Upgrade" in request.headers:
             raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")

@@ -23,6 +23,8 @@ from tcenv.proxy.source import Source
 from tcenv.text import duration
 
 _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# Programs that bring connections from other machines (`ssh -R`, `ssh -L`).
+_FORWARDERS = ("ssh", "sshd", "sshd-session", "dbclient", "dropbear", "autossh")
 _IDLE = 75.0
 # Of a request's head; the service itself takes no Authorization over 4,096 characters.
 _LONGEST_LINE = 16384
@@ -38,6 +40,7 @@ class Connection(RequestHandler):
 
     outside = False
     _let_in: bool | None = None
+    _forwarded: bool | None = None
 
     def data_received(self, data: bytes) -> None:
         if self._let_in is None:
@@ -48,6 +51,20 @@ class Connection(RequestHandler):
                 self.transport.close()
         if self._let_in:
             super().data_received(data)
+
+    def is_from_elsewhere(self) -> bool:
+        """Whether the other end is on another machine, or forwards what comes from one."""
+        if self.outside:
+            return True
+        if self._forwarded is None:
+            made = self.transport.get_extra_info("socket") if self.transport is not None else None
+            try:
+                self._forwarded = made is None or peer.is_program_of_peer(
+                    made.getsockname(), made.getpeername(), _FORWARDERS
+                )
+            except OSError:
+                self._forwarded = True
+        return self._forwarded
 
     def _is_ours(self) -> bool:
         made = self.transport.get_extra_info("socket") if self.transport is not None else None
@@ -73,7 +90,10 @@ class Connection(RequestHandler):
 class _Server(WebServer):
     def __init__(self, forwarder: Forwarder, *, outside: bool) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return await forwarder.answer(request, outside=outside)
+            protocol = request.protocol
+            if not isinstance(protocol, Connection):
+                raise TypeError("not a connection of ours")
+            return await forwarder.answer(request, outside=outside, from_elsewhere=protocol.is_from_elsewhere)
 
         silent = logging.getLogger("tcenv.proxy")
         silent.disabled = True
