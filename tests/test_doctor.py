@@ -22,7 +22,8 @@ def test_a_sound_machine(home: Path) -> None:
         done = subprocess.run(
             ["bash", "-c", f"{TCENV} doctor; echo $?"], env=env, capture_output=True, text=True, timeout=60
         )
-        assert done.stdout == "0\n"
+        assert done.stdout.endswith("\n0\n")
+        assert done.stderr == ""
         for words in (
             "shell: bash",
             "evaluates tcenv init",
@@ -30,7 +31,7 @@ def test_a_sound_machine(home: Path) -> None:
             "runtime, 1 session",
             "clock: agrees",
         ):
-            assert words in done.stderr
+            assert words in done.stdout
 
 
 def test_what_is_wrong_is_named_with_its_mend(home: Path) -> None:
@@ -60,3 +61,11 @@ def test_the_exit_status_tells() -> None:
     with Sandbox() as sandbox:
         assert tcenv("doctor", env=environ(sandbox, SHELL="/bin/bash")).returncode == 0
     assert tcenv("doctor", env=environ(sandbox, SHELL="/bin/bash")).returncode == 1
+
+
+def test_an_error_is_said_once(home: Path) -> None:
+    (home / ".config/tcenv").mkdir(parents=True)
+    (home / ".config/tcenv/config.toml").write_text("nonsense = 1\n")
+    done = tcenv("doctor", env=environ())
+    assert done.returncode == 1
+    assert done.stdout.count("nonsense") == 1

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tcenv import paths
@@ -34,17 +33,28 @@ class Finding:
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Check this machine; 1 when something is bad."""
-    findings = [finding for check in _CHECKS for finding in _guarded(check)]
+    findings = _once(finding for check in _CHECKS for finding in _guarded(check))
     if options.get("as_json"):
+        import json
+
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            {"good": messages.done, "note": messages.note, "bad": messages.warn}[finding.state](
-                f"{finding.check}: {finding.text}"
-            )
-            if finding.mend:
-                messages.hint(finding.mend)
+            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings without an error that an earlier check has met already: a wrong configuration fails several."""
+    kept: dict[tuple[str, str, str | None], Finding] = {}
+    for finding in findings:
+        kept.setdefault(
+            (finding.state, finding.text, finding.mend)
+            if finding.state == "bad"
+            else (finding.check, finding.text, None),
+            finding,
+        )
+    return list(kept.values())
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -163,4 +173,5 @@ def _variables() -> Iterator[Finding]:
         yield Finding("variables", "good", "nothing conflicts")
 
 
-_CHECKS = (_shell, _browser, _loopback, _store, _configuration, _deployment, _variables)
+# A wrong configuration is told as such, before what cannot work without it.
+_CHECKS = (_configuration, _shell, _browser, _loopback, _store, _deployment, _variables)

@@ -126,6 +126,26 @@ def hint(text: str) -> None:
     _line("→", "", "cyan", text)
 
 
+# state -> mark, word, style
+_FOUND = {"good": ("✓", "good", "green"), "note": ("·", "note", "dim"), "bad": ("✗", "bad", "bold red")}
+
+
+def finding(state: str, text: str, mend: str | None) -> None:
+    """A line of a report on stdout: `state` is good, note or bad; `mend` says what to do."""
+    out = report()
+    mark, word, style = _FOUND[state]
+    lead = mark if out.fancy else f"{word}:"
+    rest = "  " if out.terminal else ""
+    out.write(out.line(printable(text), f"{lead} ", rest, shown=out.styled(lead, style) + " "))
+    if mend:
+        arrow = "→" if out.fancy else "mend:"
+        out.write(
+            out.line(
+                printable(mend), f"  {arrow} ", "    " if out.terminal else "", shown=f"  {out.styled(arrow, 'cyan')} "
+            )
+        )
+
+
 def plain(text: str) -> None:
     """A line that belongs to the one above, as it is."""
     face().write(printable(text))
