@@ -57,7 +57,7 @@ _tcenv() {
       exec) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
       proxy) choices='--root-url --scope --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --json --help' names=--profiles ;;
-      init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --install --uninstall --yes --help' ;;
+      init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
       direnv) choices='--install --uninstall --help' ;;
       doctor) choices='--json --help' ;;
       sandbox) choices='--port --private --help' ;;

@@ -130,6 +130,7 @@ complete -c tcenv -n '__tcenv_at status' -a '(command tcenv --profiles 2>/dev/nu
 complete -c tcenv -n '__tcenv_at status' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at init' -l no-hook -d 'Leave out the prompt hook'
 complete -c tcenv -n '__tcenv_at init' -l no-completion -d 'Leave out completion'
+complete -c tcenv -n '__tcenv_at init' -l prompt -d 'Have the prompt show which profile is loaded'
 complete -c tcenv -n '__tcenv_at init' -l install -d 'Write it where it is found: a line in the shell\'s start-up file, direnv\'s library'
 complete -c tcenv -n '__tcenv_at init' -l uninstall -d 'Remove it from there'
 complete -c tcenv -n '__tcenv_at init' -l yes -d 'Write without asking'

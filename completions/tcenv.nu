@@ -61,6 +61,7 @@ export extern "tcenv init" [
   shell?: string@__tcenv_shell
   --no-hook # Leave out the prompt hook
   --no-completion # Leave out completion
+  --prompt # Have the prompt show which profile is loaded
   --install # Write it where it is found: a line in the shell's start-up file, direnv's library
   --uninstall # Remove it from there
   --yes # Write without asking

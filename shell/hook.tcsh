@@ -4,7 +4,7 @@
 if ( $?echo ) set __tcenv_echo
 if ( $?verbose ) set __tcenv_verbose
 unset echo verbose
-if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && ! $?TASKCLUSTER_CERTIFICATE ) then
+if ( $__tcenv_hook && $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && ! $?TASKCLUSTER_CERTIFICATE ) then
     set __tcenv_loaded = ( )
     set __tcenv_expires = ''
     set __tcenv_here = ''
@@ -86,6 +86,16 @@ if ( $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && 
             set __tcenv_token = ''
         endif
     endif
+endif
+if ( $__tcenv_prompts && $?prompt && ! $?TCENV_SUBSHELL ) then
+    # The profile that is loaded, in front of the user's own prompt, which may have been made anew.
+    set __tcenv_mark = ''
+    if ( $?TCENV_PROFILE ) then
+        if ( x${TCENV_PROFILE:q} !~ x*[^A-Za-z0-9._@-]* ) set __tcenv_mark = "(tcenv:$TCENV_PROFILE) "
+    endif
+    if ( x${prompt:q} != x${__tcenv_shown:q} ) set __tcenv_own = $prompt:q
+    set __tcenv_shown = ${__tcenv_mark:q}${__tcenv_own:q}
+    set prompt = $__tcenv_shown:q
 endif
 if ( $?__tcenv_verbose ) set verbose
 if ( $?__tcenv_echo ) set echo

@@ -210,3 +210,34 @@ elif [[ ";${PROMPT_COMMAND-};" != *';__tcenv_hook;'* ]]; then
   # shellcheck disable=SC2178,SC2128
   PROMPT_COMMAND="__tcenv_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
 fi
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+\builtin unset -v __tcenv_shown
+__tcenv_shown=''
+
+__tcenv_prompt() {
+  \builtin local __tcenv_status=$? __tcenv_mark=''
+  # A prompt is expanded: what is no profile's name does not come in.
+  case ${TCENV_SUBSHELL:+/}${TCENV_PROFILE-} in
+    '' | *[!A-Za-z0-9._@-]*) ;;
+    *) __tcenv_mark="(tcenv:$TCENV_PROFILE) " ;;
+  esac
+  # Prompt frameworks make PS1 anew each time.
+  if [[ ${PS1-} != "$__tcenv_mark"* || $__tcenv_shown != "$__tcenv_mark" ]]; then
+    PS1=${PS1#"$__tcenv_shown"}
+    PS1=$__tcenv_mark${PS1#"$__tcenv_mark"}
+  fi
+  __tcenv_shown=$__tcenv_mark
+  \builtin return "$__tcenv_status"
+}
+
+# Last: behind whatever makes PS1.
+if [[ "$(\builtin declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -a'* ]]; then
+  if [[ " ${PROMPT_COMMAND[*]-} " != *' __tcenv_prompt '* ]]; then
+    PROMPT_COMMAND+=(__tcenv_prompt)
+  fi
+elif [[ ";${PROMPT_COMMAND-};" != *';__tcenv_prompt;'* ]]; then
+  # shellcheck disable=SC2178,SC2128
+  PROMPT_COMMAND="${PROMPT_COMMAND:+${PROMPT_COMMAND%;};}__tcenv_prompt"
+fi

@@ -113,3 +113,17 @@ fn tcenv-hook {
 if (not (has-env __TCENV_ELVISH_HOOK)) {
   set edit:before-readline = [$tcenv-hook~ $@edit:before-readline]
 }
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+# This text may be evaluated twice; of what outlives it in this shell alone, the completers can be told apart by name.
+if (not (or (has-env TCENV_SUBSHELL) (has-key $edit:completion:arg-completer tcenv-prompt))) {
+  var own = $edit:prompt
+  set edit:prompt = {
+    if (re:match '^[A-Za-z0-9._@-]+\z' $E:TCENV_PROFILE) {
+      put '(tcenv:'$E:TCENV_PROFILE') '
+    }
+    $own
+  }
+  set edit:completion:arg-completer[tcenv-prompt] = {|@words| }
+}

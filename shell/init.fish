@@ -196,3 +196,23 @@ function __tcenv_unload --argument-names why
     set __tcenv_seen ''
     set __tcenv_kept ''
 end
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+function __tcenv_status
+    return $argv[1]
+end
+if not set -q TCENV_SUBSHELL; and not functions -q __tcenv_own_prompt
+    functions -q fish_prompt; or function fish_prompt
+        echo '> '
+    end
+    functions -c fish_prompt __tcenv_own_prompt
+    function fish_prompt
+        set -l code $status
+        set -l profile (string match -r '^[A-Za-z0-9._@-]+\z' -- "$TCENV_PROFILE")
+        test -n "$profile"; and echo -n "(tcenv:$profile) "
+        # The user's prompt may show the status of the last command.
+        __tcenv_status $code
+        __tcenv_own_prompt
+    end
+end

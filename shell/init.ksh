@@ -226,3 +226,14 @@ case ${PS1-} in
   *__tcenv_hook*) ;;
   *) PS1='${ __tcenv_hook; }'${PS1-} ;;
 esac
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark. The shell expands the
+# variable at each prompt, and not what it holds.
+# shellcheck disable=SC2016
+case ${TCENV_SUBSHELL:+sub}${PS1-} in
+  sub* | *'${TCENV_PROFILE:+(tcenv'*) ;;
+  # The hook goes first: it may change what is loaded.
+  '${ __tcenv_hook; }'*) PS1='${ __tcenv_hook; }${TCENV_PROFILE:+(tcenv:$TCENV_PROFILE) }'${PS1#*\}} ;;
+  *) PS1='${TCENV_PROFILE:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
+esac

@@ -98,3 +98,15 @@ if ($env.__TCENV_HOOKED? | describe) != "bool" {
         ($config.hooks?.pre_prompt? | default []) ++ [{|| __tcenv_hook }]
     })
 }
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+if ($env.TCENV_SUBSHELL? | is-empty) and ($env.__TCENV_PROMPTED? | describe) != "bool" {
+    $env.__TCENV_PROMPTED = true
+    let own = ($env.PROMPT_COMMAND? | default {|| $env.PWD })
+    $env.PROMPT_COMMAND = {||
+        let shown = (if ($own | describe) == "closure" { do $own } else { $own })
+        let profile = ($env.TCENV_PROFILE? | default "")
+        if $profile =~ '^[A-Za-z0-9._@-]+\z' { $"\(tcenv:($profile)) ($shown)" } else { $shown }
+    }
+}

@@ -82,3 +82,14 @@ if (-not $global:__tcenv_hooked) {
     $global:__tcenv_prompt = $function:prompt
     function global:prompt { __tcenv_hook; & $global:__tcenv_prompt }
 }
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+if (-not $Env:TCENV_SUBSHELL -and -not $global:__tcenv_prompted) {
+    $global:__tcenv_prompted = $true
+    $global:__tcenv_plain_prompt = $function:prompt
+    function global:prompt {
+        $own = & $global:__tcenv_plain_prompt
+        if ("$Env:TCENV_PROFILE" -cmatch '^[A-Za-z0-9._@-]+\z') { "(tcenv:$Env:TCENV_PROFILE) $own" } else { $own }
+    }
+}

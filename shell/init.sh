@@ -50,3 +50,12 @@ __tcenv_apply() {
   \unset -v __tcenv_arg
   return "$1"
 }
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark. The shell expands the
+# variable at each prompt, and not what it holds.
+# shellcheck disable=SC2016
+case ${TCENV_SUBSHELL:+sub}${PS1-} in
+  sub* | *'${TCENV_PROFILE:+(tcenv'*) ;;
+  *) PS1='${TCENV_PROFILE:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
+esac

@@ -8,12 +8,14 @@ alias tcenv 'set __tcenv_words = (\!*); source $__tcenv_shell:q/function.tcsh'
 # --- hook
 # tcsh can neither read a file nor the clock without a process: the hook goes by the time at which the session's file changed,
 # and says nothing about the end of a session.
-if ( $__tcenv_hook && ! $?__tcenv_hooked ) then
+if ( ( $__tcenv_hook || $__tcenv_prompts ) && ! $?__tcenv_hooked ) then
     set __tcenv_hooked
     set __tcenv_seen = ''
     set __tcenv_token = ''
     set __tcenv_changed = ''
     set __tcenv_kept = 0
+    set __tcenv_shown = ''
+    set __tcenv_own = ''
     set __tcenv_precmd = "`alias precmd`"
     alias precmd 'source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
 endif

@@ -113,3 +113,19 @@ def _tcenv_hook(state={}, **_):
 if not getattr(events, "_tcenv_hooked", False):
     events._tcenv_hooked = True
     events.on_pre_prompt(_tcenv_hook)
+
+# --- prompt
+def _tcenv_prompt(own=__xonsh__.env["PROMPT"]):
+    """The profile that is loaded, in front of the user's own prompt."""
+    import re
+
+    shown = own() if callable(own) else own
+    # A prompt is expanded: what is no profile's name does not come in.
+    profile = str(__xonsh__.env.get("TCENV_PROFILE") or "")
+    return f"(tcenv:{profile}) {shown}" if re.fullmatch("[A-Za-z0-9._@-]+", profile) else shown
+
+
+# A subshell of tcenv has its own mark.
+if not __xonsh__.env.get("TCENV_SUBSHELL") and not getattr(events, "_tcenv_prompted", False):
+    events._tcenv_prompted = True
+    __xonsh__.env["PROMPT"] = _tcenv_prompt

@@ -163,3 +163,27 @@ typeset -ga precmd_functions
 if [[ " ${precmd_functions[*]-} " != *' __tcenv_hook '* ]]; then
   precmd_functions=(__tcenv_hook "${precmd_functions[@]}")
 fi
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+\builtin unset __tcenv_shown
+typeset -g __tcenv_shown=''
+
+__tcenv_prompt() {
+  \builtin emulate -L zsh
+  \builtin local __tcenv_mark=''
+  # A prompt is expanded: what is no profile's name does not come in.
+  [[ -z ${TCENV_SUBSHELL-} && -n ${TCENV_PROFILE-} && ${TCENV_PROFILE-} != *[^A-Za-z0-9._@-]* ]] &&
+    __tcenv_mark="(tcenv:$TCENV_PROFILE) "
+  # Prompt frameworks make PROMPT anew each time.
+  if [[ $PROMPT != "$__tcenv_mark"* || $__tcenv_shown != "$__tcenv_mark" ]]; then
+    PROMPT=${PROMPT#"$__tcenv_shown"}
+    PROMPT=$__tcenv_mark${PROMPT#"$__tcenv_mark"}
+  fi
+  __tcenv_shown=$__tcenv_mark
+}
+
+typeset -ga precmd_functions
+if [[ " ${precmd_functions[*]-} " != *' __tcenv_prompt '* ]]; then
+  precmd_functions+=(__tcenv_prompt)
+fi

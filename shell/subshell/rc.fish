@@ -17,7 +17,8 @@ if not functions -q __tcenv_own_prompt
     function fish_prompt
         set -l code $status
         set -l profile (string match -r '^[A-Za-z0-9._@-]+\z' -- "$TCENV_PROFILE")
-        echo -n "(tcenv"(string replace -r '^' : -- $profile)") "
+        test -n "$profile"; and set profile ":$profile"
+        echo -n "(tcenv$profile) "
         # The user's prompt may show the status of the last command.
         __tcenv_status $code
         __tcenv_own_prompt

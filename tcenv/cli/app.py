@@ -232,6 +232,7 @@ def init(
     argument: o.ShellArgument = None,
     no_hook: Annotated[bool, typer.Option("--no-hook", help="Leave out the prompt hook.")] = False,
     no_completion: Annotated[bool, typer.Option("--no-completion", help="Leave out completion.")] = False,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Have the prompt show which profile is loaded.")] = False,
     install: o.Install = False,
     uninstall: o.Uninstall = False,
     yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,

@@ -26,7 +26,7 @@ def _text(shell: str, options: dict[str, Any]) -> str:
     from tcenv.shells.startup import startup_text
 
     hook, completion = not options.get("no_hook"), not options.get("no_completion")
-    return startup_text(shell, _store(), hook=hook, completion=completion)
+    return startup_text(shell, _store(), hook=hook, completion=completion, prompt=bool(options.get("prompt")))
 
 
 def _edit(argument: str | None, options: dict[str, Any]) -> int:
@@ -42,7 +42,7 @@ def _edit(argument: str | None, options: dict[str, Any]) -> int:
     program = rcfile.program()
     path = rcfile.place(shell, os.environ, home)
     beside = os.path.join(os.path.dirname(path), "tcenv.nu") if shell == "nu" else None
-    given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion") if options.get(name)]
+    given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if options.get(name)]
     line = rcfile.line(shell, beside or program, given, home)
     before = _read(path)
     after = rcfile.with_line(before, line) if options.get("install") else rcfile.without_line(before)

@@ -123,6 +123,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "--no-hook": ("no_hook", "flag"),
             "--no-completion": ("no_completion", "flag"),
+            "--prompt": ("prompt", "flag"),
             "--install": ("install", "flag"),
             "--uninstall": ("uninstall", "flag"),
             "--yes": ("yes", "flag"),

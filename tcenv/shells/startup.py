@@ -28,17 +28,21 @@ _FILES = {
     "powershell": ("init.ps1", "tcenv.ps1"),
 }
 _HOOK = "# --- hook\n"
+_PROMPT = "# --- prompt\n"
 # In a completion file: from here on it is for those who do without the start-up text.
 _STANDALONE = "# --- without the start-up text\n"
 _TCSH = (
     "set __tcenv_shell = @SHELL@; set __tcenv_runtime = @RUNTIME@; set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; "
-    "set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; source $__tcenv_shell:q/init.tcsh;\n"
+    "set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; "
+    "set __tcenv_prompts = @PROMPT@; source $__tcenv_shell:q/init.tcsh;\n"
 )
 
 
-def startup_text(shell: str, store: str = "auto", *, hook: bool = True, completion: bool = True) -> str:
-    """What the start-up file of `shell` evaluates; `store` is the one in use unless `TCENV_STORE` names another. Raises
-    UsageError for a shell that tcenv does not know, or that has no start-up files (cmd)."""
+def startup_text(
+    shell: str, store: str = "auto", *, hook: bool = True, completion: bool = True, prompt: bool = False
+) -> str:
+    """What the start-up file of `shell` evaluates; `store` is the one in use unless `TCENV_STORE` names another, `prompt` has
+    the prompt show what is loaded. Raises UsageError for a shell that tcenv does not know, or without start-up files (cmd)."""
     name = canonical(shell)
     if name not in _FILES:
         raise UsageError(f"{name} has no start-up file.", f"tcenv init knows: {', '.join(_FILES)}.")
@@ -48,10 +52,13 @@ def startup_text(shell: str, store: str = "auto", *, hook: bool = True, completi
         raise UsageError(f"The start-up text of {name} is missing from this installation.", "Install tcenv again.")
     if name == "tcsh":
         # Backquotes give it one line: the rest is read from where it is.
-        hooked = "1" if hook else "0"
-        return _filled(_TCSH.replace("@HOOK@", hooked), name, store)
+        line = _TCSH.replace("@HOOK@", str(int(hook))).replace("@PROMPT@", str(int(prompt)))
+        return _filled(line, name, store)
+    text, mark, rest = text.partition(_PROMPT)
     if not hook:
         text = text.partition(_HOOK)[0]
+    if prompt:
+        text += mark + rest
     more = shipped.read("completions", complete) if completion and complete else None
     if more:
         more = more.partition(_STANDALONE)[0]

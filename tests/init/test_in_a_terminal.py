@@ -48,9 +48,11 @@ def deployment() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def start(shell: str, folder: Path, env: dict[str, str], before: str = "", after: str = "") -> Terminal:
+def start(
+    shell: str, folder: Path, env: dict[str, str], before: str = "", after: str = "", options: tuple[str, ...] = ()
+) -> Terminal:
     """An interactive shell whose start-up file has the text of `tcenv init` in it."""
-    text = subprocess.run([TCENV, "init", shell], env=env, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([TCENV, "init", shell, *options], env=env, capture_output=True, text=True, check=True).stdout
     rc = folder / f"rc.{shell}"
     rc.write_text(f"{before}\n{text}\n{text if shell not in ('nu',) else ''}\n{after}\n")
     program = need(PROGRAMS[shell])
