@@ -19,6 +19,7 @@ from bench.commands import asking, commands
 from bench.common import fresh, sign_in
 from bench.measure import Row, ratio, seconds
 from bench.peers import gh_with_a_token, obtain
+from bench.proxy import proxy
 from bench.signing import signing_in
 from bench.world import World, have
 
@@ -208,5 +209,6 @@ GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (
     ("direnv", direnv),
     ("Growth", growth),
     ("Memory", memory),
+    ("Proxy", proxy),
     ("Peers", peers),
 )

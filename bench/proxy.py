@@ -1,0 +1,188 @@
+"""The signing proxy against the same calls made directly, in one run."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.common import fresh
+from bench.measure import Row, ratio, seconds
+from bench.upstream import BIG
+from bench.world import World, have
+from tcenv.deployment.credentials import Credentials
+from tcenv.proxy import hawk
+from tcenv.proxy.hawk import PayloadHash, Place
+from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.key import profile_of
+from tcenv.sessions.session import Session
+
+_CALL = "/api/queue/v1/task/dSlITZ4yQgmvxxAi4A8fHQ"
+_PIECE = b"x" * 2**20
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A running `exec --proxy`: the deployment's port, the proxy's, and what its programs sign with."""
+
+    direct: int
+    port: int
+    client_id: str
+    token: str
+    process: int
+
+    def header(self, method: str, path: str, payload_hash: str = "") -> str:
+        place = Place("127.0.0.1", self.port, path)
+        return hawk.header(self.client_id, self.token, method, place, now=time.time(), payload_hash=payload_hash)
+
+    def memory(self, what: str) -> float:
+        """MiB, by /proc."""
+        found = re.search(rf"{what}:\s*(\d+) kB", Path(f"/proc/{self.process}/status").read_text())
+        assert found is not None
+        return int(found[1]) / 1024
+
+
+def _session(root_url: str) -> Session:
+    now = int(time.time())
+    return Session(
+        profile=profile_of(root_url),
+        root_url=root_url,
+        credentials=Credentials("bench/tcenv", "BenchTokenBenchTokenBenchTokenBenchTokenBenc"),
+        created=now,
+        expires=now + 86400,
+        name="tcenv",
+        scopes=("*",),
+        asked=("*",),
+    )
+
+
+@contextlib.contextmanager
+def _running(world: World) -> Iterator[_Run]:
+    upstream = subprocess.Popen([sys.executable, "-m", "bench.upstream"], stdout=subprocess.PIPE)
+    assert upstream.stdout is not None
+    direct = int(upstream.stdout.readline())
+    env = {**world.env, "XDG_RUNTIME_DIR": str(fresh(world)), "TASKCLUSTER_ROOT_URL": f"http://127.0.0.1:{direct}"}
+    store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
+    store.mkdir(mode=0o700)
+    DirectoryStore("runtime", str(store)).save(_session(env["TASKCLUSTER_ROOT_URL"]))
+    look = 'echo "$TASKCLUSTER_ROOT_URL $TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN"; exec sleep 600'
+    program = subprocess.Popen(
+        [world.tcenv, "exec", "--proxy", "--", "sh", "-c", look], env=env, stdout=subprocess.PIPE
+    )
+    assert program.stdout is not None
+    try:
+        root_url, client_id, token = program.stdout.readline().decode().split()
+        run = _Run(direct, int(root_url.rpartition(":")[2]), client_id, token, program.pid)
+        _median_call(run, run.port, 50)
+        yield run
+    finally:
+        for process in (program, upstream):
+            process.terminate()
+            process.wait()
+
+
+def proxy(world: World) -> Iterator[Row]:
+    """What a call costs, how many there can be, what a big body takes, and how soon the command starts."""
+    with _running(world) as run:
+        pairs = [(_median_call(run, run.port, 300), _median_call(run, run.direct, 300)) for _ in range(9)]
+        through, direct = (statistics.median(side) for side in zip(*pairs, strict=True))
+        note = f"{through * 1000:.2f} ms through the proxy, {direct * 1000:.2f} ms directly"
+        yield Row("a call over one connection, added", (through - direct) * 1000, 1.0, "ms", "", note)
+        yield _many(run)
+        yield from _big_bodies(run)
+    yield _start(world)
+
+
+def _median_call(run: _Run, port: int, count: int) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    header = run.header("GET", _CALL)
+    took = []
+    for _ in range(count):
+        start = time.perf_counter()
+        connection.request("GET", _CALL, headers={"Authorization": header})
+        answer = connection.getresponse()
+        answer.read()
+        took.append(time.perf_counter() - start)
+        assert answer.status == 200
+    connection.close()
+    return statistics.median(took)
+
+
+def _many(run: _Run) -> Row:
+    name = "16 connections, time a call"
+    wrk = have("wrk")
+    if wrk is None:
+        return Row(name, None, None, "µs", "", "not measured: wrk is not there")
+    rates = {}
+    for port in (run.direct, run.port):
+        command = [wrk, "-c16", "-t1", "-d5s", "-H", f"Authorization: {run.header('GET', _CALL)}"]
+        done = subprocess.run([*command, f"http://127.0.0.1:{port}{_CALL}"], capture_output=True, text=True, check=True)
+        assert "Non-2xx" not in done.stdout
+        found = re.search(r"Requests/sec:\s*([\d.]+)", done.stdout)
+        assert found is not None
+        rates[port] = float(found[1])
+    through, direct = rates[run.port], rates[run.direct]
+    note = f"{through:,.0f} calls a second (at least 3,000), directly {direct:,.0f}, client and deployment on the same cores"
+    return Row(name, 1e6 / through, 1e6 / 3000, "µs", "", note)
+
+
+def _big_bodies(run: _Run) -> Iterator[Row]:
+    idle = run.memory("VmRSS")
+    for name, method, slow in (
+        ("a GiB to the program", "GET", False),
+        ("a GiB to a program that reads slowly", "GET", True),
+        ("a GiB to the deployment", "PUT", False),
+    ):
+        Path(f"/proc/{run.process}/clear_refs").write_text("5")
+        start = time.perf_counter()
+        _transfer(run, method, slow=slow)
+        note = f"in {time.perf_counter() - start:.1f} s; {idle:.0f} MiB when idle"
+        yield Row(f"{name}, memory above idle", max(0.0, run.memory("VmHWM") - idle), 16.0, "MiB", "", note)
+
+
+def _transfer(run: _Run, method: str, *, slow: bool) -> None:
+    path = f"{_CALL}/big"
+    payload_hash = ""
+    if method == "PUT":
+        payload = PayloadHash()
+        for _ in range(BIG // len(_PIECE)):
+            payload.update(_PIECE)
+        payload_hash = payload.value()
+    length = f"Content-Length: {BIG}\r\n" if method == "PUT" else ""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\n{length}"
+    with socket.create_connection(("127.0.0.1", run.port)) as connection:
+        connection.sendall(f"{head}Authorization: {run.header(method, path, payload_hash)}\r\n\r\n".encode())
+        if method == "PUT":
+            for _ in range(BIG // len(_PIECE)):
+                connection.sendall(_PIECE)
+        taken, wanted = 0, BIG if method == "GET" else 500
+        while taken < wanted:
+            piece = connection.recv(2**16 if slow else 2**20)
+            assert piece
+            taken += len(piece)
+            if slow and taken % 2**22 < len(piece):
+                time.sleep(0.01)
+
+
+def _start(world: World) -> Row:
+    root_url = "https://tc.example.com"
+    env = {**world.env, "XDG_RUNTIME_DIR": str(fresh(world)), "TASKCLUSTER_ROOT_URL": root_url}
+    store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
+    store.mkdir(mode=0o700)
+    DirectoryStore("runtime", str(store)).save(_session(root_url))
+
+    def started() -> float:
+        start = time.time()
+        command = [world.tcenv, "exec", "--proxy", "--", "date", "+%s.%N"]
+        return float(subprocess.run(command, env=env, capture_output=True, check=True).stdout) - start
+
+    bare = ratio(started, lambda: seconds([world.python, "-c", "pass"], world.env))
+    return Row("exec --proxy, start of its command", bare, 5.0, note="to the command's first output")

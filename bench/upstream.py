@@ -1,0 +1,76 @@
+"""A deployment that answers as fast as an event loop can, and checks nobody: what the proxy is measured against. Prints its port.
+
+GET of a path with `big` in it is a GiB, sent as fast as it is taken; whatever is sent to it is taken and thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+BIG = 2**30
+_PIECE = b"x" * 2**18
+_SMALL = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"x":"' + b"y" * 492 + b'"}'
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = 0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self._sending: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        while data or self._head:
+            if self._left:
+                taken = min(self._left, len(data))
+                self._left -= taken
+                data = data[taken:]
+                if self._left:
+                    return
+                self._transport.write(_SMALL)
+                continue
+            self._head += data
+            data = b""
+            head, found, rest = self._head.partition(b"\r\n\r\n")
+            if not found:
+                return
+            self._head, data = b"", rest
+            self._answer(head)
+
+    def _answer(self, head: bytes) -> None:
+        lower = head.lower()
+        _, told, length = lower.partition(b"content-length:")
+        self._left = int(length.split(b"\r\n")[0]) if told else 0
+        if b"big" in head.split(b"\r\n")[0] and not self._left:
+            self._sending = asyncio.ensure_future(self._send_big())
+        elif not self._left:
+            self._transport.write(_SMALL)
+
+    async def _send_big(self) -> None:
+        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BIG)
+        for _ in range(BIG // len(_PIECE)):
+            await self._may_write.wait()
+            self._transport.write(_PIECE)
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+
+async def main() -> None:
+    """Serve until the end of the process."""
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
