@@ -225,6 +225,7 @@ __tcenv_prompt() {
   esac
   # Prompt frameworks make PS1 anew each time.
   if [[ ${PS1-} != "$__tcenv_mark"* || $__tcenv_shown != "$__tcenv_mark" ]]; then
+    PS1=${PS1-}
     PS1=${PS1#"$__tcenv_shown"}
     PS1=$__tcenv_mark${PS1#"$__tcenv_mark"}
   fi

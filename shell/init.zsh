@@ -176,7 +176,8 @@ __tcenv_prompt() {
   [[ -z ${TCENV_SUBSHELL-} && -n ${TCENV_PROFILE-} && ${TCENV_PROFILE-} != *[^A-Za-z0-9._@-]* ]] &&
     __tcenv_mark="(tcenv:$TCENV_PROFILE) "
   # Prompt frameworks make PROMPT anew each time.
-  if [[ $PROMPT != "$__tcenv_mark"* || $__tcenv_shown != "$__tcenv_mark" ]]; then
+  if [[ ${PROMPT-} != "$__tcenv_mark"* || $__tcenv_shown != "$__tcenv_mark" ]]; then
+    PROMPT=${PROMPT-}
     PROMPT=${PROMPT#"$__tcenv_shown"}
     PROMPT=$__tcenv_mark${PROMPT#"$__tcenv_mark"}
   fi
