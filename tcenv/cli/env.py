@@ -8,7 +8,7 @@ from tcenv.cli import messages
 from tcenv.cli.hotpath import write_out
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.sessions.session import Session
+from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import in_files, load_session, open_store
 from tcenv.settings import profile as profiles
@@ -59,6 +59,11 @@ def live_session(argument: str | None, *, stored: bool = False) -> Session:
     session = settled(session, store, messages.warn)
     if session is None:
         raise NotSignedIn(f"Not signed in to {profile.name} ({profile.root_url}).", f"Sign in: {command}")
+    if session.state == ENDED:
+        raise NotSignedIn(
+            f"The session of {profile.name} was ended by a reset that nobody approved: its client is deleted.",
+            f"Sign in again: {command}",
+        )
     if not session.is_live():
         raise NotSignedIn(f"The session of {profile.name} has expired.", f"Sign in again: {command}")
     return session

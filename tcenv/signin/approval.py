@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import not_granted
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
-from tcenv.sessions.session import Session
+from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store
 from tcenv.settings.profile import Profile
 from tcenv.signin.display import Display
@@ -29,7 +29,9 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
     flow = resolve_flow(profile.flow, profile.root_url)
     # The older page resets a client of that name itself.
     first = _to_be_ended_first(profile, replacing) if flow == "create" else None
-    names = naming.names(profile, first)
+    # A reset that nobody approved has freed a name: that one again.
+    freed = replacing if replacing is not None and replacing.state == ENDED else None
+    names = naming.names(profile, first or freed)
     name = names.free[0] if flow == "create" else profile.client_name
     ending = names.ending(name, profile.scopes, wanted=not profile.no_self_delete)
     said = naming.told(names, name, profile.scopes, wanted=not profile.no_self_delete)
@@ -55,9 +57,9 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
             expires=profile.expires,
             callback_url=listener.callback_url,
         )
+        if first is not None:
+            _end_first(first, store, display)
         opened = not profile.no_browser and browser.open_browser(request.url, profile.browser)
-        if first is not None and replacing is not None:
-            _end_first(replacing, store, display)
         end = time.monotonic() + profile.timeout
         with paste.watching(
             listener, opened=opened, insisted=profile.no_browser, on_wrong=display.wrong_paste
@@ -94,9 +96,12 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
 def _to_be_ended_first(profile: Profile, replacing: Session | None) -> Session | None:
     """The session whose client is to be deleted before the approval: in a terminal, where somebody is there to give it, and
     only for one that is good and may, and whose name would be asked for again."""
-    from tcenv.signin import naming
+    from tcenv.signin import browser, naming
 
     if replacing is None or not replacing.is_live() or not os.isatty(2) or not naming.may_end(replacing):
+        return None
+    # The page must not be seen while the name is still taken, so that there is a browser to start is all that can be known.
+    if not profile.no_browser and not browser.is_findable(profile.browser):
         return None
     return replacing if replacing.name == profile.client_name else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -35,6 +36,27 @@ def open_browser(url: str, command: str | None = None) -> bool:
     if command:
         return _open_named(command, url)
     return _open_named(os.environ.get("BROWSER", ""), url) or _open_desktop(url)
+
+
+def is_findable(command: str | None = None) -> bool:
+    """Whether there is a program that `open_browser` would start, as far as can be told without starting it."""
+    if any(_is_program(entry) for entry in (command or os.environ.get("BROWSER", "")).split(os.pathsep)):
+        return True
+    if command:
+        return False
+    if os.name == "nt" or sys.platform == "darwin":
+        return not os.environ.get("SSH_CONNECTION")
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    return any(shutil.which(program[0]) for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX))
+
+
+def _is_program(entry: str) -> bool:
+    try:
+        words = shlex.split(entry)
+    except ValueError:
+        return False
+    return bool(words) and os.path.basename(words[0]) not in _IN_TERMINAL and shutil.which(words[0]) is not None
 
 
 def _open_named(commands: str, url: str) -> bool:

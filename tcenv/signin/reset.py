@@ -63,7 +63,10 @@ def renewed(session: Session, profile: Profile, store: Store, display: Display) 
 def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan | None:
     """What is to be done by API; None where the session may not, or where only the page can give what is asked for."""
     client_id = session.credentials.client_id
-    if session.scopes is not None and not covers(session.scopes, f"auth:reset-access-token:{client_id}"):
+    held = session.scopes
+    if held is None and not any("assume:".startswith(scope[:7].rstrip("*")) for scope in session.asked):
+        held = session.asked  # no more than that
+    if held is not None and not covers(held, f"auth:reset-access-token:{client_id}"):
         return None
     vouched = deployment.vouch(session.credentials)
     own = vouched.client.scopes if vouched.client else session.scopes

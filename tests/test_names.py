@@ -1,0 +1,258 @@
+"""The same client every day, on every machine and for every profile, and never another one's token killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import NAME, TCENV, environ, session_fields, session_file, tcenv
+
+DAY = 86400
+_ON = (
+    "import socket, sys\nhost = sys.argv.pop(1)\nsocket.gethostname = lambda: host\n"
+    "from tcenv.__main__ import main\nsys.exit(main())\n"
+)
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def login(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return tcenv("login", "--shell", "sh", *arguments, env=env)
+
+
+def on_machine(
+    host: str, env: dict[str, str], *words: str, at: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command on a machine of that name (with a runtime directory of its own, below the shared home)."""
+    runtime = Path(env["HOME"]) / f"run-{host}"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    clock = [need("faketime"), f"@{int(at)}"] if at is not None else []
+    return subprocess.run(
+        [*clock, sys.executable, "-c", _ON, host, *words],
+        env={**env, "XDG_RUNTIME_DIR": str(runtime), "TZ": "UTC"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def in_a_terminal(*words: str, env: dict[str, str]) -> tuple[int, str, str]:
+    """Run the command with a terminal for people; its status, output, and what they see."""
+    ours, theirs = pty.openpty()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            seen.append(data)
+
+    reader = threading.Thread(target=read)
+    process = subprocess.Popen(
+        [TCENV, *words], env={**env, "COLUMNS": "500"}, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True
+    )
+    os.close(theirs)
+    reader.start()
+    out, _ = process.communicate(timeout=120)
+    reader.join(10)
+    os.close(ours)
+    return process.returncode, out, b"".join(seen).decode()
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+@pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
+def test_thirty_days_on_two_machines_with_two_profiles_each(public: bool, scope: str, home: Path) -> None:
+    """The machines share a home. A little later each day, so that yesterday's session has just ended."""
+    start = int(time.time())
+    with Sandbox(public=public) as sandbox:
+        env = environ(TCENV_SCOPE=scope, TCENV_TIMEOUT="90s")
+        for profile in ("work", "play"):
+            assert tcenv("profile", "set", profile, "--root-url", sandbox.root_url, env=env).returncode == 0
+        actors = [(host, profile) for host in ("alpha", "beta") for profile in ("work", "play")]
+        for day in range(30):
+            now = start + day * (DAY + 600)
+            sandbox.clock_offset = now - time.time()
+            with ThreadPoolExecutor(4) as pool:
+                results = list(
+                    pool.map(
+                        lambda actor: on_machine(actor[0], env, "login", actor[1], "--shell", "sh", at=now),  # noqa: B023
+                        actors,
+                    )
+                )
+            for (host, profile), done in zip(actors, results, strict=True):
+                assert done.returncode == 0, (day, host, profile, done.stderr)
+                fields = session_fields({"XDG_RUNTIME_DIR": str(home / f"run-{host}")}, profile)
+                # Nobody has killed anybody's token.
+                client = sandbox.clients[fields["TASKCLUSTER_CLIENT_ID"]]
+                assert client.access_token == fields["TASKCLUSTER_ACCESS_TOKEN"], (day, host, profile)
+                name = f"{sandbox.user}/tcenv-{host}:{profile}"
+                ours = [
+                    client_id
+                    for client_id in sandbox.clients
+                    if client_id in (name, *(f"{name}@{n}" for n in range(2, 9)))
+                ]
+                assert fields["TASKCLUSTER_CLIENT_ID"] in ours
+                assert len(ours) <= 2, (day, ours)
+            assert sandbox.approvals == 4 * (day + 1)
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+def test_ten_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
+    with Sandbox(public=public) as deployment:
+        env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+        assert login(env).returncode == 0
+        # The first sign-in knew no prefix: the other name.
+        status, out, said = in_a_terminal("login", "--reset", "--shell", "sh", env=env)
+        assert status == 0, said
+        client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        assert client_id == f"{deployment.user}/{NAME}@2"
+        assert f"{deployment.user}/{NAME} " in said
+        before = deployment.approvals
+        tokens = [session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]]
+        for _ in range(10):
+            status, out, said = in_a_terminal("login", "--reset", "--shell", "sh", env=env)
+            assert status == 0, said
+            assert f"The former client {client_id} is deleted" in said
+            fields = session_fields(env)
+            assert fields["TASKCLUSTER_CLIENT_ID"] == client_id
+            assert fields["TASKCLUSTER_ACCESS_TOKEN"] in out
+            tokens.append(fields["TASKCLUSTER_ACCESS_TOKEN"])
+        assert deployment.approvals == before + 10
+        assert len(set(tokens)) == 11
+        assert [token for token in tokens if deployment.clients[client_id].access_token == token] == tokens[-1:]
+        assert set(deployment.clients) == {client_id}
+
+
+def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    for _ in range(2):
+        assert login(env, "--reset").returncode == 0
+    client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    status, out, said = in_a_terminal(
+        "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "true"}
+    )
+    assert (status, out) == (124, "\\false;\n")
+    assert f"{client_id} is deleted, and its session has ended" in said
+    assert client_id not in deployment.clients
+    later = tcenv("env", "--shell", "sh", env=env)
+    assert later.returncode == 3
+    assert "ended by a reset that nobody approved" in later.stderr
+    # The name is free, and asked for again.
+    assert login(env, "--retry").returncode == 0
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == client_id
+
+
+def test_without_a_terminal_the_old_client_is_ended_after_the_new_session_is_stored(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    for _ in range(2):
+        assert login(env, "--reset").returncode == 0
+    former = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    late = login({**env, "BROWSER": "true"}, "--reset", "--timeout", "1s")
+    assert late.returncode == 124
+    # Nobody approved, and nothing was lost.
+    assert deployment.clients[former].access_token == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    done = login(env, "--reset", "--retry")
+    assert done.returncode == 0
+    assert f"The former client {former} is deleted" in done.stderr
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
+    assert set(deployment.clients) == {f"{deployment.user}/{NAME}"}
+
+
+def test_other_scopes_end_the_session_that_they_replace(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    for scope in ("queue:scheduler-id:a", "queue:scheduler-id:b", "queue:scheduler-id:c"):
+        assert login(env, "--scope", scope).returncode == 0
+    assert len(deployment.clients) == 1
+
+
+def test_the_parts_of_a_name(home: Path, deployment: Sandbox) -> None:
+    env = environ(deployment)
+    for host, name in {
+        "box.example.com": "tcenv-box",
+        "bo:x@é/y": "tcenv-bo-x---y",
+        "x" * 64: "tcenv-" + "x" * 63,
+    }.items():
+        done = on_machine(host[:60].replace("/", "_") if "/" in host else host, env, "profile", "show", "--json")
+        assert done.returncode == 0, done.stderr
+        if "/" not in host:
+            assert f'"name": "{name}"' in done.stdout
+    assert tcenv("profile", "set", "w", "--root-url", deployment.root_url, env=env).returncode == 0
+    for template, name in {
+        "{hostname}.{profile}": f"{NAME.removeprefix('tcenv-')}.w",
+        "{user}|x": "root|x" if os.geteuid() == 0 else None,
+    }.items():
+        done = tcenv("profile", "show", "w", env={**env, "TCENV_NAME": template})
+        if name:
+            assert name in done.stdout
+
+
+def test_a_machines_own_id_stays(home: Path, deployment: Sandbox) -> None:
+    """Containers with a new hostname each day: `{machine}` is kept in the state directory."""
+    env = environ(deployment, TCENV_NAME="tcenv-{machine}")
+    names = set()
+    for host in ("c1", "c2", "c3"):
+        done = on_machine(host, env, "profile", "show", "--json")
+        assert done.returncode == 0
+        names.add(json.loads(done.stdout)["name"])
+    assert len(names) == 1
+    other = environ(deployment, TCENV_NAME="tcenv-{machine}", XDG_STATE_HOME=str(home / "other"))
+    assert json.loads(on_machine("c1", other, "profile", "show", "--json").stdout)["name"] not in names
+
+
+def test_sessions_and_clients_under_the_old_name_are_used_until_they_end(home: Path, deployment: Sandbox) -> None:
+    """Somebody has signed in with a version whose clients were all called tcenv."""
+    env = environ(deployment, TCENV_NAME="tcenv")
+    assert login(env).returncode == 0
+    del env["TCENV_NAME"]
+    path = session_file(env)
+    old = path.read_text()
+    key = path.stem
+    clients = home / ".local/state/tcenv/clients"
+    for file in (clients / key).iterdir():
+        text = file.read_text().replace(' "asked": "tcenv",\n', "").replace('"made": true', '"was": true')
+        file.unlink()
+    (clients / f"{key}.json").write_text(text)
+    assert login(env).returncode == 0
+    assert path.read_text() == old
+    # Its reset by API keeps it, and its end is forgotten with it.
+    assert login({**env, "BROWSER": "false"}, "--reset").returncode == 0
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv"
+    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    assert not deployment.clients
+    assert login(env).returncode == 0
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
+
+
+def test_all_names_taken_is_said_at_once(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TCENV_NO_SELF_DELETE="1")
+    for _ in range(5):
+        assert login(env).returncode == 0
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    asked = deployment.approvals
+    done = login({**env, "BROWSER": "false"})
+    assert (done.returncode, done.stdout) == (1, "\\false;\n")
+    for name in (NAME, *(f"{NAME}@{n}" for n in range(2, 6))):
+        assert f"{deployment.user}/{name} (until " in done.stderr
+    assert "--name" in done.stderr
+    assert deployment.approvals == asked
