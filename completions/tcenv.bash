@@ -21,42 +21,56 @@ _tcenv() {
       *:-*) ;;
       :*) command=${COMP_WORDS[i]} ;;
       profile:*) command="profile ${COMP_WORDS[i]}" ;;
+      purpose:*) command="purpose ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$command:$before" in
+    login:--as) names=--purposes ;;
     login:--expires) choices='1h 8h 1d 1w' ;;
     login:--flow) choices='auto create new' ;;
     login:--timeout) choices='1m 5m 15m' ;;
     login:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    signin:--expires) choices='1h 8h 1d 1w' ;;
+    signin:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     env:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    env:--format) choices='json dotenv github systemd' ;;
+    env:--format) choices='json dotenv github systemd taskcluster' ;;
+    env:--as) names=--purposes ;;
     env:--for) choices='15m 1h 8h' ;;
     logout:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    shell:--as) names=--purposes ;;
     shell:--expires) choices='1h 8h 1d 1w' ;;
     shell:--flow) choices='auto create new' ;;
     shell:--timeout) choices='1m 5m 15m' ;;
     shell:--for) choices='15m 1h 8h' ;;
     shell:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    exec:--as) names=--purposes ;;
     exec:--expires) choices='1h 8h 1d 1w' ;;
     exec:--flow) choices='auto create new' ;;
     exec:--timeout) choices='1m 5m 15m' ;;
     exec:--for) choices='15m 1h 8h' ;;
+    proxy:--as) names=--purposes ;;
     proxy:--for) choices='15m 1h 8h' ;;
     proxy:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     'profile set:--expires') choices='1h 8h 1d 1w' ;;
     'profile set:--flow') choices='auto create new' ;;
     'profile set:--timeout') choices='1m 5m 15m' ;;
+    'purpose show:--profile') names=--profiles ;;
+    'purpose set:--for') choices='15m 1h 8h' ;;
+    'purpose set:--profile') names=--profiles ;;
+    'purpose remove:--profile') names=--profiles ;;
   esac
   if [[ -z $choices$names ]]; then
     case $command in
-      '') choices='login env logout shell exec proxy status init direnv doctor sandbox help version profile --version --help' ;;
-      login) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
-      env) choices='--shell --format --scope --for --help' names=--profiles ;;
+      '') choices='login signin env logout shell exec proxy status scopes init direnv doctor sandbox help version profile purpose --version --help' ;;
+      login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
+      signin) choices='--root-url --name --scope --expires --port --check --csh --shell --help' names=--profiles ;;
+      env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
       logout) choices='--keep-client --delete-client --all --shell --help' names=--profiles ;;
-      shell) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      exec) choices='--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
-      proxy) choices='--root-url --scope --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
+      shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
+      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
+      proxy) choices='--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --json --help' names=--profiles ;;
+      scopes) choices='--satisfies --method --help' names=--profiles ;;
       init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
       direnv) choices='--install --uninstall --help' ;;
       doctor) choices='--json --help' ;;
@@ -68,6 +82,11 @@ _tcenv() {
       'profile show') choices='--json --help' names=--profiles ;;
       'profile set') choices='--root-url --name --scope --expires --description --flow --port --timeout --browser --default --unset --help' names=--profiles ;;
       'profile remove') choices='--help' names=--profiles ;;
+      purpose) choices='list show set remove --help' ;;
+      'purpose list') choices='--json --help' names=--profiles ;;
+      'purpose show') choices='--profile --json --help' names=--purposes ;;
+      'purpose set') choices='--scope --for --profile --help' names=--purposes ;;
+      'purpose remove') choices='--profile --help' names=--purposes ;;
     esac
   fi
   [[ -z $names ]] || choices+=" $(command tcenv "$names" 2>/dev/null)"

@@ -5,14 +5,16 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         Where-Object { $_ -notlike '-*' -and $_ -ne $word })
     $before = @($ast.CommandElements | ForEach-Object { "$_" } | Where-Object { $_ -ne $word })[-1]
     $table = @{
-        '' = 'login env logout shell exec proxy status init direnv doctor sandbox help version profile --version --help'
-        'login' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help'
-        'env' = '--shell --format --scope --for --help'
+        '' = 'login signin env logout shell exec proxy status scopes init direnv doctor sandbox help version profile purpose --version --help'
+        'login' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help'
+        'signin' = '--root-url --name --scope --expires --port --check --csh --shell --help'
+        'env' = '--shell --format --scope --as --for --help'
         'logout' = '--keep-client --delete-client --all --shell --help'
-        'shell' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help'
-        'exec' = '--root-url --name --scope --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
-        'proxy' = '--root-url --scope --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help'
+        'shell' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help'
+        'exec' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
+        'proxy' = '--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help'
         'status' = '--offline --json --help'
+        'scopes' = '--satisfies --method --help'
         'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help'
         'direnv' = '--install --uninstall --help'
         'doctor' = '--json --help'
@@ -24,28 +26,41 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         'profile show' = '--json --help'
         'profile set' = '--root-url --name --scope --expires --description --flow --port --timeout --browser --default --unset --help'
         'profile remove' = '--help'
+        'purpose' = 'list show set remove --help'
+        'purpose list' = '--json --help'
+        'purpose show' = '--profile --json --help'
+        'purpose set' = '--scope --for --profile --help'
+        'purpose remove' = '--profile --help'
     }
     $names = @{
         'login' = 'profiles'
+        'signin' = 'profiles'
         'env' = 'profiles'
         'logout' = 'profiles'
         'shell' = 'profiles'
         'exec' = 'profiles'
         'proxy' = 'profiles'
         'status' = 'profiles'
+        'scopes' = 'profiles'
         'profile show' = 'profiles'
         'profile set' = 'profiles'
         'profile remove' = 'profiles'
+        'purpose list' = 'profiles'
+        'purpose show' = 'purposes'
+        'purpose set' = 'purposes'
+        'purpose remove' = 'purposes'
     }
     $values = @{
         '--expires' = '1h 8h 1d 1w'
         '--flow' = 'auto create new'
         '--timeout' = '1m 5m 15m'
         '--shell' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh'
-        '--format' = 'json dotenv github systemd'
+        '--format' = 'json dotenv github systemd taskcluster'
         '--for' = '15m 1h 8h'
     }
     $named = @{
+        '--as' = 'purposes'
+        '--profile' = 'profiles'
     }
     $key = ($words | Select-Object -First 2) -join ' '
     if (-not $table.ContainsKey($key)) { $key = "$($words | Select-Object -First 1)" }

@@ -26,6 +26,10 @@ def main() -> int:
         from tcenv.settings.names import print_names
 
         return print_names()
+    if arguments == ["--purposes"]:
+        from tcenv.settings.names import print_purposes
+
+        return print_purposes()
     if arguments[:1] == ["help"] and arguments[1:2] not in (["--help"], ["-h"]):
         arguments = [*arguments[1:], "--help"]
     elif arguments == ["--version"]:

@@ -59,6 +59,15 @@ def write_privately(path: str, data: bytes, *, keep_mode: bool = False, durable:
     directory, name = os.path.split(path)
     # A directory of the user's own may hold other programs' files.
     sweep(directory, f".{name}." if keep_mode else ".")
+    try:
+        _replace(path, data, keep_mode=keep_mode, durable=durable)
+    except FileNotFoundError:
+        # On a home that machines share, another one may have taken our half for a dead writer's.
+        _replace(path, data, keep_mode=keep_mode, durable=durable)
+
+
+def _replace(path: str, data: bytes, *, keep_mode: bool, durable: bool) -> None:
+    directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):
         os.unlink(temporary)
@@ -81,20 +90,20 @@ def write_privately(path: str, data: bytes, *, keep_mode: bool = False, durable:
 
 def sweep(directory: str, beginning: str = ".") -> None:
     """Remove what writers that were killed have left in `directory` under names with this `beginning`: tokens may be in it. A
-    writer at work is alive and young."""
+    writer at work is alive (or, where that cannot be told, young)."""
     with suppress(OSError):
         for entry in os.scandir(directory):
             if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):
                 writer = entry.name.split(".")[-2]
                 with suppress(OSError):
-                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                    if writer.isdecimal() and (age > _STALE or not _is_alive(int(writer))):
+                    if writer.isdecimal() and not _is_at_work(int(writer), entry):
                         os.unlink(entry.path)
 
 
-def _is_alive(process: int) -> bool:
+def _is_at_work(process: int, entry: os.DirEntry[str]) -> bool:
     if os.name == "nt":
-        return True  # there, signal 0 would end it
+        # There, signal 0 would end it.
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime < _STALE
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

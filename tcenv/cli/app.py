@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 profiles = typer.Typer(cls=Group, help="Named deployments in the configuration file.", rich_markup_mode=None)
 app.add_typer(profiles, name="profile")
+purposes = typer.Typer(cls=Group, help="Named sets of scopes, for --as.", rich_markup_mode=None)
+app.add_typer(purposes, name="purpose")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,6 +76,7 @@ def login(
     root_url: o.RootUrl = None,
     name: o.Name = None,
     scopes: o.Scopes = None,
+    purpose: o.As = None,
     expires: o.Expires = None,
     description: o.Description = None,
     reset: o.Reset = False,
@@ -90,12 +93,32 @@ def login(
     _carry_out("login", argument, locals())
 
 
+@_declared(app, "signin", 'eval "$(tcenv signin)"', 'eval "$(tcenv signin -n laptop -s queue:* --expires 8h)"')
+def signin(
+    argument: o.ProfileArgument = None,
+    root_url: o.RootUrl = None,
+    name: o.SigninName = None,
+    scopes: o.SigninScopes = None,
+    expires: o.Expires = None,
+    port: o.SigninPort = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell, by the exit status (0 or 1), whether you are signed in.")
+    ] = False,
+    csh: Annotated[bool, typer.Option("--csh", help="Print what csh and tcsh evaluate.")] = False,
+    shell: o.Shell = None,
+) -> None:
+    """Sign in with the options of `taskcluster signin`, and print the statements that load the session: `tcenv login` for
+    start-up files that were written for the Go tool."""
+    _carry_out("signin", argument, locals())
+
+
 @_declared(app, "env", 'eval "$(tcenv env)"', "tcenv env --format json | jq -r .TASKCLUSTER_CLIENT_ID")
 def env(
     argument: o.ProfileArgument = None,
     shell: o.Shell = None,
     format: o.Format = None,
     scopes: o.CutScopes = None,
+    purpose: o.As = None,
     duration: o.For = None,
 ) -> None:
     """Print the statements that load the stored session. Never opens a browser; exit status 3 when there is none."""
@@ -124,6 +147,7 @@ def shell(
     root_url: o.RootUrl = None,
     name: o.Name = None,
     scopes: o.CutScopes = None,
+    purpose: o.As = None,
     expires: o.Expires = None,
     description: o.Description = None,
     reset: o.Reset = False,
@@ -166,6 +190,7 @@ def execute(
     root_url: o.RootUrl = None,
     name: o.Name = None,
     scopes: o.CutScopes = None,
+    purpose: o.As = None,
     expires: o.Expires = None,
     description: o.Description = None,
     reset: o.Reset = False,
@@ -197,6 +222,7 @@ def proxy(
     argument: o.ProfileArgument = None,
     root_url: o.RootUrl = None,
     scopes: o.CutScopes = None,
+    purpose: o.As = None,
     duration: o.For = None,
     no_login: o.NoLogin = False,
     port: o.ProxyPort = None,
@@ -219,6 +245,33 @@ def status(
 ) -> None:
     """Who am I, where, until when, with which scopes: verified with the deployment."""
     _carry_out("status", argument, locals())
+
+
+@_declared(
+    app,
+    "scopes",
+    "tcenv scopes",
+    "tcenv scopes --satisfies queue:create-task:highest:*",
+    "tcenv scopes --method queue.createTask",
+)
+def scopes(
+    argument: o.ProfileArgument = None,
+    satisfies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--satisfies",
+            metavar="S",
+            help="Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the "
+            "deployment does not tell; repeatable.",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", metavar="SERVICE.METHOD", help="Show what a method of the deployment's API needs."),
+    ] = None,
+) -> None:
+    """What the session may do, one scope a line."""
+    _carry_out("scopes", argument, locals())
 
 
 @_declared(
@@ -321,3 +374,34 @@ def profile_set(
 def profile_remove(argument: o.ProfileName) -> None:
     """Remove a profile from the configuration file, and forget its session."""
     _carry_out("profile remove", argument, {})
+
+
+@_declared(purposes, "list", "tcenv purpose list")
+def purpose_list(argument: o.ProfileArgument = None, as_json: o.Json = False) -> None:
+    """List the purposes, one a line: everybody's and the profiles' own."""
+    _carry_out("purpose list", argument, locals())
+
+
+@_declared(purposes, "show", "tcenv purpose show relduty")
+def purpose_show(argument: o.PurposeName, profile: o.OfProfile = None, as_json: o.Json = False) -> None:
+    """Show the scopes and the time of a purpose."""
+    _carry_out("purpose show", argument, locals())
+
+
+@_declared(purposes, "set", "tcenv purpose set relduty --scope queue:rerun-task:* --scope queue:cancel-task:* --for 1h")
+def purpose_set(
+    argument: o.PurposeName,
+    scopes: Annotated[
+        list[str] | None, typer.Option("--scope", metavar="S", help="A scope of the purpose; repeatable.")
+    ] = None,
+    duration: o.For = None,
+    profile: o.OfProfile = None,
+) -> None:
+    """Make a purpose, or change it: the scopes that are given take the place of those that it had."""
+    _carry_out("purpose set", argument, locals())
+
+
+@_declared(purposes, "remove", "tcenv purpose remove relduty")
+def purpose_remove(argument: o.PurposeName, profile: o.OfProfile = None) -> None:
+    """Remove a purpose from the configuration file."""
+    _carry_out("purpose remove", argument, locals())

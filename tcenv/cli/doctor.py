@@ -173,5 +173,16 @@ def _variables() -> Iterator[Finding]:
         yield Finding("variables", "good", "nothing conflicts")
 
 
+def _others() -> Iterator[Finding]:
+    from tcenv.cli import others
+
+    found = False
+    for what, mend in others.credentials():
+        found = True
+        yield Finding("other credentials", "note", what, mend)
+    if not found:
+        yield Finding("other credentials", "good", "none that would mix with tcenv's")
+
+
 # A wrong configuration is told as such, before what cannot work without it.
-_CHECKS = (_configuration, _shell, _browser, _loopback, _store, _deployment, _variables)
+_CHECKS = (_configuration, _shell, _browser, _loopback, _store, _deployment, _variables, _others)

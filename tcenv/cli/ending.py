@@ -15,7 +15,7 @@ from tcenv.cli.hotpath import write_out
 from tcenv.errors import Interrupted, TcenvError, UsageError
 
 # Their stdout is evaluated by a shell.
-EVALUATED = ("login", "env", "logout")
+EVALUATED = ("login", "signin", "env", "logout")
 
 
 class _Signalled(BaseException):
@@ -86,7 +86,9 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
     from tcenv.shells import dialect
 
     try:
-        text = dialect(chosen_shell(_option(arguments, "--shell"))).failure()
+        text = dialect(
+            chosen_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
+        ).failure()
     except UsageError:
         text = "false\n"
     try:

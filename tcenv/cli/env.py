@@ -18,7 +18,7 @@ from tcenv.shells import formats
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Print what loads the stored session: in the words of a shell, or in another format."""
     shell, form = options.get("shell"), options.get("format")
-    scopes, term = options.get("scopes", []), options.get("duration")
+    purpose = options.get("purpose")
     if form is not None and form not in formats.FORMATS:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:
@@ -31,6 +31,11 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if form is None:
         statements({}, shell)
     session = live_session(argument, stored=True)
+    if purpose:
+        from tcenv.cli.loaded import with_purpose
+
+        options, _ = with_purpose(argument, options)
+    scopes, term = options.get("scopes", []), options.get("duration")
     if scopes or term:
         from tcenv.sessions import temporary
 

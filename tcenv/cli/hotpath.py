@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # The options of each command that are of the hot path, by what they are called here.
 _LOGIN = {"--shell": "shell"}
-_EXEC = {"--scope": "scopes", "--for": "term"}
+_EXEC = {"--scope": "scopes", "--for": "term", "--as": "purpose"}
 _ENV = {**_LOGIN, **_EXEC}
 # Of the options behind a proxy, those that need nothing looked at before the command starts.
 _BEHIND_A_PROXY = {
@@ -85,11 +85,18 @@ def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, 
 
 def _narrowed(found: _Found, options: Mapping[str, Any]) -> Mapping[str, str]:
     """What is to be loaded of a session: it itself, or temporary credentials cut from it."""
-    if not options.keys() & {"scopes", "term"}:
+    if not options.keys() & {"scopes", "term", "purpose"}:
         return found[0]
+    scopes, term = options.get("scopes", ()), options.get("term")
+    if "purpose" in options:
+        known = index.read()
+        purpose = known and known.purpose(found[0]["TCENV_PROFILE"], options["purpose"])
+        if not purpose or scopes:
+            raise HandOver
+        scopes, term = purpose[0], term or purpose[1]
     from tcenv.sessions.temporary import cut
 
-    return cut(*found, options.get("scopes", ()), options.get("term"))
+    return cut(*found, scopes, term)
 
 
 def _live_session(argument: str | None, *, for_signing_in: bool) -> _Found:

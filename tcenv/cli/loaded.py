@@ -9,6 +9,7 @@ from tcenv.cli import messages
 from tcenv.cli.env import live_session
 from tcenv.cli.login import resolve_to_open
 from tcenv.cli.waiting import Waiting
+from tcenv.errors import UsageError
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.settings import profile as profiles
@@ -42,7 +43,7 @@ class Opened:
 
 def opened(argument: str | None, options: dict[str, Any]) -> Opened:
     """The session that the options mean, signed in to first if need be. Raises NotSignedIn where `--no-login` forbids it."""
-    options = dict(options)
+    options, purpose = with_purpose(argument, options)
     term = options.pop("duration", None)
     no_login = options.pop("no_login", False)
     reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
@@ -50,13 +51,31 @@ def opened(argument: str | None, options: dict[str, Any]) -> Opened:
     scopes = tuple(options.pop("scopes", ()))
     store = open_store(profiles.store_name(), messages.warn)
     if no_login:
-        return Opened(live_session(argument), store, scopes, term)
+        return Opened(live_session(argument), store, scopes, term, purpose)
     profile = resolve_to_open(argument, options)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
     if scopes and (stored is None or not stored.has_time_left()):
         # Nothing to cut from: what the command needs is what is asked for.
-        profile = resolve_to_open(argument, {**options, "scopes": list(scopes)})
-    return Opened(ensure_session(profile, store, Waiting(profile), reset=reset, retry=retry), store, scopes, term)
+        wanted = {"expires": term} if purpose and term and "expires" not in options else {}
+        profile = resolve_to_open(argument, {**options, **wanted, "scopes": list(scopes)})
+    session = ensure_session(profile, store, Waiting(profile), reset=reset, retry=retry)
+    return Opened(session, store, scopes, term, purpose)
+
+
+def with_purpose(argument: str | None, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The options with the scopes and the time of the purpose that they name in its place, and its name. Raises UsageError."""
+    options = dict(options)
+    name = options.pop("purpose", None)
+    if name is None:
+        return options, None
+    if options.get("scopes"):
+        raise UsageError("--as and --scope exclude each other.", "A purpose is a set of scopes: tcenv purpose set")
+    root_url = {"root_url": options["root_url"]} if options.get("root_url") else {}
+    purpose = profiles.purpose(name, profiles.resolve(argument, root_url))
+    options["scopes"] = list(purpose.scopes)
+    if purpose.term is not None and not options.get("duration"):
+        options["duration"] = purpose.term
+    return options, name
 
 
 def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:

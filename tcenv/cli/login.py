@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 from tcenv import paths
@@ -22,7 +23,32 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     shell = options.pop("shell", None)
     reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
     retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
-    profile = resolve_to_open(argument, options)
+    purpose = options.get("purpose")
+    profile = resolve_to_open(argument, {key: value for key, value in options.items() if key != "purpose"})
+    if purpose:
+        return _as(argument, {**options, "reset": reset, "retry": retry}, shell, profile.argument)
+    return load(profile, options, shell, reset=reset, retry=retry)
+
+
+def _as(argument: str | None, options: dict[str, Any], shell: str | None, named: str) -> int:
+    """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
+    from tcenv.cli.loaded import session_and_change
+
+    if not stdout_is_terminal():
+        statements({}, shell)
+    session, change = session_and_change(argument, options)
+    if stdout_is_terminal():
+        messages.signed_in(session.profile, session.credentials.client_id, session.expires)
+        messages.hint(f"To load it in this shell: tcenv login {named} --as {options['purpose']}")
+    else:
+        print_change(change, shell)
+    return 0
+
+
+def load(
+    profile: profiles.Profile, options: dict[str, Any], shell: str | None, *, reset: bool = False, retry: bool = False
+) -> int:
+    """Make sure that there is a session of `profile`, and print the statements that load it. `options` as they were given."""
     if not stdout_is_terminal():
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         statements({}, shell)
@@ -32,7 +58,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if not display.is_new:
         _say_without_effect(options, profile)
     if stdout_is_terminal():
-        line = evaluation_line(f"login {argument}" if argument else "login", shell)
+        line = evaluation_line(f"login {profile.argument}", shell)
         display.explain(session, f"To load it in this shell: {line}")
         return 0
     print_change(session.variables(kept=in_files(store)), shell)
@@ -49,12 +75,18 @@ _OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser"
 
 
 def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> None:
-    names = [f"--{key.replace('_', '-')}" for key in _OF_SIGNING_IN if options.get(key) not in (None, False)]
+    given = [key for key in _OF_SIGNING_IN if options.get(key) not in (None, False)]
+    names = [f"--{key.replace('_', '-')}" for key in given]
     if names:
         verb = "has" if len(names) == 1 else "have"
         messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
+        words = [
+            name if options[key] is True else f"{name} {shlex.quote(str(options[key]))}"
+            for name, key in zip(names, given, strict=True)
+        ]
         messages.hint(
-            f"For a new token, with {'it' if len(names) == 1 else 'them'}: tcenv login {profile.argument} --reset …"
+            f"For a new token, with {'it' if len(names) == 1 else 'them'}: "
+            f"tcenv login {profile.argument} --reset {' '.join(words)}"
         )
 
 

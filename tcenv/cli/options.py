@@ -193,6 +193,48 @@ For = Annotated[
     ),
     known("15m", "1h", "8h"),
 ]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="PURPOSE",
+        help="Temporary credentials with the scopes and the time of a purpose. Without a session: what to sign in with.",
+        rich_help_panel=_CUT,
+    ),
+    known(of="purposes"),
+]
+SigninName = Annotated[
+    str | None,
+    typer.Option(
+        "--name", "-n", metavar="NAME", help="The client's name (also -n; default: cli).", rich_help_panel=_SIGNING_IN
+    ),
+]
+SigninScopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        "-s",
+        metavar="S",
+        help="A scope to ask for (also -s); repeatable, 20 at most (default: *).",
+        rich_help_panel=_SIGNING_IN,
+    ),
+]
+SigninPort = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        "-p",
+        metavar="N",
+        help="The loopback port for the answer (also -p; default: a free one).",
+        rich_help_panel=_BROWSER,
+    ),
+]
+PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), known(of="purposes")]
+OfProfile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="PROFILE", help="The purpose of this profile alone."),
+    known(of="profiles"),
+]
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Exit with 3 instead of signing in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened
+from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened, with_purpose
 from tcenv.errors import UsageError
 from tcenv.proxy.background import Background
 from tcenv.proxy.program import Prepared
@@ -139,8 +139,9 @@ def _told(session: Session) -> dict[str, str]:
 
 def _learning(argument: str | None, options: dict[str, Any]) -> Opened:
     """The session for a run that learns: what that begins with is no reason to sign in with no more."""
+    options, purpose = with_purpose(argument, options)
     kept = tuple(options.pop("scopes", ()))
-    return replace(opened(argument, options), scopes=kept)
+    return replace(opened(argument, options), scopes=kept, purpose=purpose)
 
 
 def _checked(session: Opened) -> tuple[str, ...] | None:

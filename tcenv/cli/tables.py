@@ -1,7 +1,7 @@
 """The commands for the light reader: what positional argument each takes, and its options with their keys and kinds.
 Generated from `app` by `make generated`."""
 
-GROUPS = ("profile",)
+GROUPS = ("profile", "purpose")
 COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "login": (
         "?",
@@ -9,6 +9,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--root-url": ("root_url", "text"),
             "--name": ("name", "text"),
             "--scope": ("scopes", "list"),
+            "--as": ("purpose", "text"),
             "--expires": ("expires", "text"),
             "--description": ("description", "text"),
             "--reset": ("reset", "flag"),
@@ -22,12 +23,26 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--shell": ("shell", "text"),
         },
     ),
+    "signin": (
+        "?",
+        {
+            "--root-url": ("root_url", "text"),
+            "--name": ("name", "text"),
+            "--scope": ("scopes", "list"),
+            "--expires": ("expires", "text"),
+            "--port": ("port", "number"),
+            "--check": ("check", "flag"),
+            "--csh": ("csh", "flag"),
+            "--shell": ("shell", "text"),
+        },
+    ),
     "env": (
         "?",
         {
             "--shell": ("shell", "text"),
             "--format": ("format", "text"),
             "--scope": ("scopes", "list"),
+            "--as": ("purpose", "text"),
             "--for": ("duration", "text"),
         },
     ),
@@ -46,6 +61,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--root-url": ("root_url", "text"),
             "--name": ("name", "text"),
             "--scope": ("scopes", "list"),
+            "--as": ("purpose", "text"),
             "--expires": ("expires", "text"),
             "--description": ("description", "text"),
             "--reset": ("reset", "flag"),
@@ -73,6 +89,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--root-url": ("root_url", "text"),
             "--name": ("name", "text"),
             "--scope": ("scopes", "list"),
+            "--as": ("purpose", "text"),
             "--expires": ("expires", "text"),
             "--description": ("description", "text"),
             "--reset": ("reset", "flag"),
@@ -100,6 +117,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "--root-url": ("root_url", "text"),
             "--scope": ("scopes", "list"),
+            "--as": ("purpose", "text"),
             "--for": ("duration", "text"),
             "--no-login": ("no_login", "flag"),
             "--port": ("port", "number"),
@@ -116,6 +134,13 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "--offline": ("offline", "flag"),
             "--json": ("as_json", "flag"),
+        },
+    ),
+    "scopes": (
+        "?",
+        {
+            "--satisfies": ("satisfies", "list"),
+            "--method": ("method", "text"),
         },
     ),
     "init": (
@@ -184,5 +209,32 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "profile remove": (
         "!",
         {},
+    ),
+    "purpose list": (
+        "?",
+        {
+            "--json": ("as_json", "flag"),
+        },
+    ),
+    "purpose show": (
+        "!",
+        {
+            "--profile": ("profile", "text"),
+            "--json": ("as_json", "flag"),
+        },
+    ),
+    "purpose set": (
+        "!",
+        {
+            "--scope": ("scopes", "list"),
+            "--for": ("duration", "text"),
+            "--profile": ("profile", "text"),
+        },
+    ),
+    "purpose remove": (
+        "!",
+        {
+            "--profile": ("profile", "text"),
+        },
     ),
 }

@@ -38,11 +38,12 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: its status, its body (unpacked, at most LONGEST bytes) and its Date header ("" where it has none)."""
+    """An HTTP answer: its status, its body (unpacked, at most LONGEST bytes), its Date and ETag headers ("" for none)."""
 
     status: int
     body: bytes
     date: str
+    etag: str = ""
 
 
 class Line:
@@ -125,7 +126,7 @@ class _Exchange:
                 raise TimeoutError
         packed = response.headers.get("Content-Encoding", "identity").strip().lower()
         content = _unpacked(b"".join(pieces), packed)
-        return Answer(response.status_code, content, response.headers.get("Date", ""))
+        return Answer(response.status_code, content, response.headers.get("Date", ""), response.headers.get("ETag", ""))
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:

@@ -17,7 +17,8 @@ from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import ConfigError, TcenvError, UsageError
 from tcenv.files import write_privately
 from tcenv.sessions.key import is_configurable_name
-from tcenv.settings import clientname, index
+from tcenv.settings import clientname, index, purposes
+from tcenv.settings.purposes import Purpose
 from tcenv.values import dataclass, field
 
 STORES = ("auto", "runtime", "keyring", "file", "none")
@@ -93,6 +94,8 @@ class Configuration:
     store: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: By profile ("" for those of everybody) and name.
+    purposes: Mapping[tuple[str, str], Purpose] = field(default_factory=dict)
 
 
 def _line_of(text: str, *path: str) -> int | None:
@@ -147,6 +150,7 @@ def parse(text: str, path: str) -> Configuration:
     default = document.pop("default", None)
     store = document.pop("store", None)
     tables = document.pop("profiles", {})
+    named = _purposes(path, text, document.pop("purposes", {}), ())
     if store is not None and store not in STORES:
         raise _wrong(path, text, ("store",), f"must be one of {', '.join(STORES)}")
     if not isinstance(tables, dict):
@@ -157,12 +161,39 @@ def parse(text: str, path: str) -> Configuration:
             raise _wrong(path, text, ("profiles", name), "a profile's name is letters, digits, '.', '_' and '-'")
         if not isinstance(table, dict):
             raise _wrong(path, text, ("profiles", name), f"must be a table, like [profiles.{name}]")
+        named.update(_purposes(path, text, table.pop("purposes", {}), ("profiles", name)))
         profiles[name] = _checked(path, text, table, ("profiles", name))
         if "root_url" not in profiles[name]:
             raise _wrong(path, text, ("profiles", name), "root_url is missing")
     if default is not None and (not isinstance(default, str) or default not in profiles):
         raise _wrong(path, text, ("default",), "names no profile of this file")
-    return Configuration(default, store, _checked(path, text, document, ()), profiles)
+    return Configuration(default, store, _checked(path, text, document, ()), profiles, named)
+
+
+def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dict[tuple[str, str], Purpose]:
+    """The purposes of a table, by the profile that they are of and name."""
+    place = (*prefix, "purposes")
+    if not isinstance(tables, dict):
+        raise _wrong(path, text, place, f"must be tables, like [{'.'.join(place)}.NAME]")
+    of = prefix[1] if prefix else None
+    found = {}
+    for name, table in tables.items():
+        if not is_configurable_name(name):
+            raise _wrong(path, text, (*place, name), "a purpose's name is letters, digits, '.', '_' and '-'")
+        if not isinstance(table, dict):
+            raise _wrong(path, text, (*place, name), f"must be a table, like [{'.'.join(place)}.{name}]")
+        for key in table:
+            if key not in purposes.KEYS:
+                raise _wrong(path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})")
+        try:
+            key = "scopes"
+            scopes = purposes.checked_scopes(table.get(key))
+            key = "for"
+            term = purposes.checked_term(table[key]) if key in table else None
+        except TcenvError as error:
+            raise _wrong(path, text, (*place, name, key), error.message, error.hint) from None
+        found[(of or "", name)] = Purpose(name, scopes, term, of)
+    return found
 
 
 def load() -> Configuration:
@@ -192,7 +223,8 @@ def load() -> Configuration:
 def _write_index(configuration: Configuration, path: str, text: str) -> None:
     cache = paths.index_file()
     root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
-    data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls)
+    listed = [(of, name, purpose.term or "", purpose.scopes) for (of, name), purpose in configuration.purposes.items()]
+    data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls, listed)
     with suppress(FileNotFoundError), open(cache, "rb") as file:
         if file.read() == data:
             return
@@ -215,17 +247,7 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
     Comments and order are kept. The outcome is parsed before it is written: a wrong value never reaches the file."""
     import tomlkit
 
-    path = paths.config_file()
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except FileNotFoundError:
-        text = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(path, error) from None
-    if text:
-        parse(text, path)
-    document = tomlkit.parse(text)
+    path, document = _document()
     if not is_configurable_name(profile):
         raise UsageError(f"{profile!r} cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
     profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
@@ -242,7 +264,51 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
                 table[key] = list(value) if isinstance(value, tuple) else value
         if default:
             document["default"] = profile
-    result = tomlkit.dumps(document)
+    _write(path, tomlkit.dumps(document))
+
+
+def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | None) -> None:
+    """Set the keys of `change` (None as a value removes one) in the purpose `name`, of a profile or of everybody; None removes
+    it whole. Raises ConfigError, UsageError."""
+    import tomlkit
+
+    path, document = _document()
+    if not is_configurable_name(name):
+        raise UsageError(f"{name!r} cannot name a purpose.", "Letters, digits, '.', '_' and '-' can.")
+    above: Any = document if profile is None else document["profiles"][profile]
+    tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
+    if change is None:
+        del tables[name]
+        if not tables:
+            del above["purposes"]
+    else:
+        table = tables.setdefault(name, tomlkit.table())
+        for key, value in change.items():
+            if value is None:
+                table.pop(key, None)
+            else:
+                table[key] = list(value) if isinstance(value, tuple) else value
+    _write(path, tomlkit.dumps(document))
+
+
+def _document() -> tuple[str, Any]:
+    """The file's path, and what it holds as it can be edited: after it has been seen to be right. Raises ConfigError."""
+    import tomlkit
+
+    path = paths.config_file()
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from None
+    if text:
+        parse(text, path)
+    return path, tomlkit.parse(text)
+
+
+def _write(path: str, result: str) -> None:
     parse(result, path)
     try:
         write_privately(path, result.encode(), keep_mode=True, durable=True)

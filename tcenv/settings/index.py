@@ -9,7 +9,7 @@ from tcenv import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 _MARK = "\n\n"
@@ -47,7 +47,23 @@ class Index:
 
     def names(self) -> list[str]:
         """The configured profiles."""
-        return [line.split(" ")[1] for line in self._profiles.split("\n") if line]
+        return [line.split(" ")[1] for line in self._profiles.split("\n") if line[:8] == "PROFILE "]
+
+    def purpose(self, profile: str, name: str) -> tuple[list[str], str | None] | None:
+        """The scopes and the time (None: as long as the session lasts) of a purpose, the profile's own before everybody's."""
+        for of in (profile, "-"):
+            key = f"\nPURPOSE {of} {name}\t"
+            start = self._profiles.find(key)
+            if start >= 0:
+                start += len(key)
+                term, *scopes = self._profiles[start : self._profiles.index("\n", start)].split("\t")
+                return scopes, term or None
+        return None
+
+    def purposes(self) -> list[str]:
+        """The names of all purposes."""
+        lines = [line for line in self._profiles.split("\n") if line[:8] == "PURPOSE "]
+        return list(dict.fromkeys(line.partition("\t")[0].split(" ")[2] for line in lines))
 
 
 def read() -> Index | None:
@@ -77,12 +93,22 @@ def _content(path: str) -> str:
         os.close(descriptor)
 
 
-def encode(path: str, text: str, store: str, default: str, root_urls: Mapping[str, str]) -> bytes:
-    """The index of the configuration at `path`, which reads `text` and whose profiles have these root URLs."""
+def encode(
+    path: str,
+    text: str,
+    store: str,
+    default: str,
+    root_urls: Mapping[str, str],
+    purposes: Sequence[tuple[str, str, str, Sequence[str]]] = (),
+) -> bytes:
+    """The index of the configuration at `path`, which reads `text` and whose profiles have these root URLs; `purposes` are
+    profiles (empty: everybody's), names, times (empty: none) and scopes."""
     lines = [
         f"CONFIG={path}",
         f"STORE={store}",
         f"DEFAULT={default}",
         *(f"PROFILE {name} {root_url}" for name, root_url in root_urls.items()),
+        # No scope holds a tabulator.
+        *("\t".join((f"PURPOSE {of or '-'} {name}", term, *scopes)) for of, name, term, scopes in purposes),
     ]
     return ("\n".join(lines) + _MARK + text).encode()

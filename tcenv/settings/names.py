@@ -10,6 +10,23 @@ from tcenv import paths
 from tcenv.settings import index
 
 
+def print_purposes() -> int:
+    """Print the names of the purposes, one a line."""
+    try:
+        known = index.read()
+        names = known.purposes() if known else []
+    except (index.HandOver, OSError, ValueError, IndexError):
+        from tcenv.errors import TcenvError
+        from tcenv.settings import configuration
+
+        try:
+            names = list(dict.fromkeys(name for _, name in configuration.load().purposes))
+        except TcenvError:
+            names = []
+    sys.stdout.write("".join(f"{name}\n" for name in names))
+    return 0
+
+
 def print_names() -> int:
     """Print the names, one a line."""
     try:
@@ -18,7 +35,9 @@ def print_names() -> int:
     except (index.HandOver, OSError, ValueError, IndexError):
         configured = _slowly()
     try:
-        used = [name[:-5] for name in os.listdir(f"{paths.state_directory()}/clients") if name.endswith(".json")]
+        used = [
+            name.removesuffix(".json") for name in os.listdir(f"{paths.state_directory()}/clients") if name[0] != "."
+        ]
     except OSError:
         used = []
     sys.stdout.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *sorted(used)))))

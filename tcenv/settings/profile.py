@@ -11,6 +11,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
 from tcenv.errors import UsageError
 from tcenv.settings import clientname, configuration
+from tcenv.settings.purposes import Purpose, find
 from tcenv.settings.which import NoDeployment, UnknownProfile, choose
 from tcenv.values import dataclass
 
@@ -124,6 +125,12 @@ def store_name(config: configuration.Configuration | None = None) -> str:
             raise UsageError(f"TCENV_STORE must be one of {', '.join(configuration.STORES)}.")
         return named
     return (config or configuration.load()).store or "auto"
+
+
+def purpose(name: str, of: Profile) -> Purpose:
+    """The purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
+    own = of.name.partition("@")[0] if of.is_configured else None
+    return find(configuration.load().purposes, own, name)
 
 
 def resolve(argument: str | None = None, options: Mapping[str, Any] | None = None) -> Profile:

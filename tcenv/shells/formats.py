@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tcenv.errors import TcenvError, UsageError
 from tcenv.shells import environment
 
-FORMATS = ("json", "dotenv", "github", "systemd")
+FORMATS = ("json", "dotenv", "github", "systemd", "taskcluster")
 
 
 def render(change: Mapping[str, str | None], form: str) -> str:
@@ -21,6 +21,8 @@ def render(change: Mapping[str, str | None], form: str) -> str:
     values = {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
     if form == "json":
         return json.dumps(values, indent=2) + "\n"
+    if form == "taskcluster":
+        return json.dumps(_for_clients(values), indent=2) + "\n"
     if form == "dotenv":
         # docker takes everything behind the = as it is, and dotenv readers take a plain word so too.
         return _lines(values)
@@ -29,6 +31,16 @@ def render(change: Mapping[str, str | None], form: str) -> str:
     if form == "github":
         return _github(values)
     raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(FORMATS)}.")
+
+
+def _for_clients(values: Mapping[str, str]) -> dict[str, object]:
+    """What Taskcluster's clients are made with."""
+    credentials = {
+        "clientId": values[environment.CLIENT_ID],
+        "accessToken": values[environment.ACCESS_TOKEN],
+        "certificate": values.get(environment.CERTIFICATE),
+    }
+    return {"rootUrl": values[environment.ROOT_URL], "credentials": {k: v for k, v in credentials.items() if v}}
 
 
 def _lines(values: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
     """Whether `session` is one that signing in with `profile` may hand out again: time left, and what the user insists on."""
     if session is None or not session.has_time_left():
         return False
-    if "name" in profile.insisted and session.name != profile.client_name:
+    if {"name", "series"} & profile.insisted and session.name != profile.client_name:
         return False
     if "scopes" in profile.insisted:
         # What was asked for and not given would not be given now either.

@@ -1,0 +1,58 @@
+"""Purposes: named sets of scopes, and for how long, in the configuration (`[purposes.NAME]`) or in a profile's part of it
+(`[profiles.PROFILE.purposes.NAME]`, which comes first)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.errors import UsageError
+from tcenv.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEYS = ("scopes", "for")
+_LONGEST = 31 * 86400
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What `--as NAME` stands for: `scopes`, and `term` (fromNow text; None: as long as the session lasts). `profile` is the one
+    whose it is, None for everybody's."""
+
+    name: str
+    scopes: tuple[str, ...]
+    term: str | None = None
+    profile: str | None = None
+
+
+def checked_scopes(value: Any) -> tuple[str, ...]:
+    """`value` as the scopes of a purpose. Raises UsageError."""
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(scope, str) for scope in value):
+        raise UsageError('must be a list of texts, like ["queue:*"], with one at least')
+    for scope in value:
+        if not (scope and scope.isascii() and scope.isprintable()):
+            raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
+        if scope.endswith("**"):
+            raise UsageError(f"{scope!r} is not a scope.", "One * at the end stands for everything that follows.")
+    return tuple(dict.fromkeys(value))
+
+
+def checked_term(value: Any) -> str:
+    """`value` as the time of a purpose. Raises UsageError."""
+    if not isinstance(value, str):
+        raise UsageError("must be a text in quotes")
+    if parse_expires(value) > _LONGEST:
+        raise UsageError("Temporary credentials last 31 days at most.", "Accepted: 15m, 8h, 31d.")
+    return value
+
+
+def find(purposes: Mapping[tuple[str, str], Purpose], profile: str | None, name: str) -> Purpose:
+    """The purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
+    found = purposes.get((profile or "", name)) or purposes.get(("", name))
+    if found is not None:
+        return found
+    known = sorted({own for of, own in purposes if of in ("", profile)})
+    listed = f"There is: {', '.join(known)}. " if known else ""
+    raise UsageError(f"There is no purpose {name!r}.", f"{listed}To add one: tcenv purpose set {name} --scope S")
