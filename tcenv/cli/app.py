@@ -128,12 +128,8 @@ def env(
 @_declared(app, "logout", 'eval "$(tcenv logout)"', "tcenv logout --all")
 def logout(
     argument: o.ProfileArgument = None,
-    keep_client: Annotated[
-        bool, typer.Option("--keep-client", help="Leave the client on the deployment until it ends by itself.")
-    ] = False,
-    delete_client: Annotated[
-        bool, typer.Option("--delete-client", help="Delete the client, whoever made it; fail if that cannot be done.")
-    ] = False,
+    keep_client: o.KeepClient = False,
+    delete_client: o.DeleteClient = False,
     everything: Annotated[bool, typer.Option("--all", help="Forget the sessions of all profiles.")] = False,
     shell: o.Shell = None,
 ) -> None:
@@ -256,19 +252,8 @@ def status(
 )
 def scopes(
     argument: o.ProfileArgument = None,
-    satisfies: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--satisfies",
-            metavar="S",
-            help="Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the "
-            "deployment does not tell; repeatable.",
-        ),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option("--method", metavar="SERVICE.METHOD", help="Show what a method of the deployment's API needs."),
-    ] = None,
+    satisfies: o.Satisfies = None,
+    method: o.Method = None,
 ) -> None:
     """What the session may do, one scope a line."""
     _carry_out("scopes", argument, locals())

@@ -203,6 +203,25 @@ As = Annotated[
     ),
     known(of="purposes"),
 ]
+KeepClient = Annotated[
+    bool, typer.Option("--keep-client", help="Leave the client on the deployment until it ends by itself.")
+]
+DeleteClient = Annotated[
+    bool, typer.Option("--delete-client", help="Delete the client, whoever made it; fail if that cannot be done.")
+]
+Satisfies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--satisfies",
+        metavar="S",
+        help="Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the "
+        "deployment does not tell; repeatable.",
+    ),
+]
+Method = Annotated[
+    str | None,
+    typer.Option("--method", metavar="SERVICE.METHOD", help="Show what a method of the deployment's API needs."),
+]
 SigninName = Annotated[
     str | None,
     typer.Option(
