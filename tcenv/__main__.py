@@ -1,26 +1,120 @@
-"""The way in: the hot path first, else the full command line."""
+"""The way in: signals first, then the hot path, else the full command line. Whatever ends a run early ends here, so that
+a shell that evaluates our output is told."""
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` costs a tenth of the hot path: its enumerations
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn
 
 _HOT = ("env", "exec", "login")
 
 
-def main() -> int:
-    """Run the command line of this process; the exit status."""
+# All that end a process and can be caught, besides those by which a processor or the kernel reports a fault. SIGPIPE and
+# SIGXFSZ are not among them: Python ignores both, and what they tell comes as an error of the call that they interrupt. (A
+# handler for SIGPIPE would let whoever hangs up on the listener end the wait.)
+_SIGNALS = (
+    *("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU"),
+    *("SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGTRAP", "SIGBREAK"),
+)
+
+
+class Ended(BaseException):
+    """A signal has come that ends the run. No library takes it for an error, or for the end of a prompt."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def main(blocked_before: Iterable[int] | None = None) -> int:
+    """Run the command line of this process; the exit status. `blocked_before` are the signals that were blocked before
+    the command's script blocked all of them, None where it did not."""
     arguments = sys.argv[1:]
+    reason: BaseException
+    try:
+        try:
+            sys.unraisablehook = _unraisable
+            _take_signals(blocked_before)
+            if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+                from tcenv.cli import streams
+
+                streams.replace_closed(arguments)
+            return _carry_out(arguments)
+        except Exception as failure:
+            _hold_signals()
+            # The compiler makes a SyntaxError of whatever a handler raises in it.
+            reason = Ended(_came[0]) if _came else failure
+    except Ended as ended:
+        _hold_signals()
+        reason = ended
+    return _end_early(arguments, reason)
+
+
+def _take_signals(blocked_before: Iterable[int] | None) -> None:
+    for name in _SIGNALS:
+        number = getattr(_signal, name, None)
+        # One that is ignored (nohup) stays ignored.
+        if number is not None and _signal.getsignal(number) in (_signal.SIG_DFL, _signal.default_int_handler):
+            _signal.signal(number, _raise)
+    if blocked_before is not None:
+        # What came since is delivered now.
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked_before)
+
+
+def _hold_signals() -> None:
+    if hasattr(_signal, "pthread_sigmask"):
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+
+
+_came: list[int] = []
+
+
+def _raise(number: int, frame: object) -> None:
+    _came.append(number)
+    # The first is on its way already, and is not to be disturbed; unless that takes somebody too long.
+    if len(_came) != 2:
+        raise Ended(number)
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """What is raised where nobody can catch it, in a finalizer say, is shown and forgotten; a signal is not."""
+    if not isinstance(unraisable.exc_value, Ended):
+        sys.__unraisablehook__(unraisable)
+        return
+    _hold_signals()
+    _leave(_end_early(sys.argv[1:], unraisable.exc_value))
+
+
+def _end_early(arguments: list[str], reason: BaseException) -> int:
+    """The exit status for a run that a signal has ended, or an error that is nobody's; said, also to who evaluates."""
+    try:
+        from tcenv.cli import ending
+
+        if isinstance(reason, Ended):
+            return ending.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()))
+        return ending.failed(arguments, reason)
+    except Exception:
+        # Not even that can be imported: no descriptors, no memory. Most shells take this for a failure.
+        os.write(2, b"tcenv: error: tcenv cannot run here: too few resources, or its files cannot be read.\n")
+        if not os.isatty(1):
+            os.write(1, b"false\n")
+        return 1
+
+
+def _carry_out(arguments: list[str]) -> int:
     if arguments and arguments[0] in _HOT:
         from tcenv.cli import hotpath
 
         status = hotpath.run(arguments)
         if status is not None:
             return status
+        if _came:
+            raise Ended(_came[0])
     if arguments == ["--profiles"]:
         # For completion, which calls this at a keystroke.
         from tcenv.settings.names import print_names

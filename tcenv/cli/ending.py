@@ -11,53 +11,34 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tcenv.cli import messages
-from tcenv.cli.hotpath import write_out
+from tcenv.cli.hotpath import write_last
 from tcenv.errors import Interrupted, TcenvError, UsageError
 
 # Their stdout is evaluated by a shell.
 EVALUATED = ("login", "signin", "env", "logout")
 
 
-class _Signalled(BaseException):
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
-    """Run `function`, the command that `arguments` ask for; the exit status that CLI.md promises for how it ended."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
-            signal.signal(getattr(signal, name), _raise)
-    status = 1
+    """Run `function`, the command that `arguments` ask for; the exit status that CLI.md promises for how it ended. What is
+    raised is left to `__main__`, which comes back for `failed` or `interrupted`."""
     try:
         status = function()
-    except TcenvError as failure:
-        messages.error(failure)
-        status = failure.exit_code
-    except KeyboardInterrupt as interrupt:
-        # What has happened by then is noted on the way up.
-        done = " ".join(getattr(interrupt, "__notes__", ()))
-        messages.error(Interrupted(f"Interrupted. {done}" if done else "Interrupted; nothing was changed."))
-        status = Interrupted.exit_code
-    except _Signalled as signalled:
-        status = 128 + signalled.number
+        sys.stdout.flush()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python's own exit must not trip over it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = 1
-    except Exception as failure:
-        if hasattr(failure, "format_message"):
-            status = _misread(arguments, failure)
-        else:
-            _confess(failure)
     if status:
         fail_evaluation(arguments)
     return status
 
 
-def _misread(arguments: Sequence[str], failure: Any) -> int:
+def failed(arguments: Sequence[str], failure: BaseException) -> int:
+    """The same for a run that `failure` has ended."""
+    status = _status_of(failure)
+    fail_evaluation(arguments)
+    return status
+
+
+def _misread(failure: Any) -> int:
     """What the parser of the full command line could not read, in the voice of all other messages."""
     text = str(failure.format_message()).strip()
     words = getattr(getattr(failure, "ctx", None), "command_path", "tcenv")
@@ -65,11 +46,30 @@ def _misread(arguments: Sequence[str], failure: Any) -> int:
     return UsageError.exit_code
 
 
-def _raise(number: int, frame: object) -> None:
-    raise _Signalled(number)
+def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()) -> int:
+    """The same for a run that a signal has ended; `notes` tell what had happened by then."""
+    what = "Interrupted." if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}."
+    messages.error(Interrupted(" ".join([what, *notes])))
+    fail_evaluation(arguments)
+    return 128 + number
 
 
-def _confess(failure: Exception) -> None:
+def _status_of(failure: BaseException) -> int:
+    """The exit status for a command that `failure` has ended, which is said."""
+    if isinstance(failure, BrokenPipeError):
+        # Whoever read our output has gone; Python's own exit must not trip over it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    if isinstance(failure, TcenvError):
+        messages.error(failure)
+        return failure.exit_code
+    if hasattr(failure, "format_message"):
+        return _misread(failure)
+    _confess(failure)
+    return 1
+
+
+def _confess(failure: BaseException) -> None:
     """An error that nobody foresaw: where it happened, and nothing of the values that were at hand."""
     kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
     messages.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
@@ -89,11 +89,11 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
         text = dialect(
             chosen_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
         ).failure()
-    except UsageError:
+    except Exception:  # an unknown shell, or too few descriptors to find out
         text = "false\n"
     try:
-        write_out(text.encode())
-    except OSError:
+        write_last(text.encode())
+    except (OSError, TcenvError):
         return
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tcenv.cli import messages
-from tcenv.cli.hotpath import write_out
+from tcenv.cli.hotpath import write_last
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions.session import ENDED, Session
@@ -45,7 +45,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if form is None:
         print_change(change, shell)
     else:
-        write_out(formats.render(change, form).encode())
+        write_last(formats.render(change, form).encode())
     return 0
 
 

@@ -5,6 +5,7 @@ variable that it does not know, a stale index, a damaged or missing session, an 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
 import time
 
@@ -157,7 +158,22 @@ def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
 
         name = detect_shell()
     text = dialect(name).statements(environment.loading(fields, os.environ))
-    write_out(text.encode())
+    write_last(text.encode())
+
+
+def write_last(data: bytes) -> None:
+    """The same as `write_out`, as the last thing that the process does: no signal comes between what is printed and its
+    end, since the shell would have been given statements that load a session, and then one that fails."""
+    if hasattr(_signal, "pthread_sigmask"):
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    try:
+        write_out(data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from tcenv.errors import TcenvError
+
+        raise TcenvError(f"Standard output cannot be written to: {error.strerror}.") from None
 
 
 def write_out(data: bytes) -> None:

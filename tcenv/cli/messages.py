@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tcenv.text import printable, wrapped
 
@@ -77,12 +78,31 @@ def report() -> Face:
     return Face(sys.stdout)
 
 
+class _Steady:
+    """Standard error. That it takes nothing (a terminal that has gone, a disk that is full) is no reason to lose a session."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 @cache
 def console() -> Console:
     """rich's console for people, for what moves."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(file=cast("TextIO", _Steady(sys.stderr)), highlight=False, soft_wrap=True)
 
 
 def _line(mark: str, word: str, style: str, text: str) -> None:

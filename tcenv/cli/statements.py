@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from tcenv.cli.ending import chosen_shell
-from tcenv.cli.hotpath import write_out
+from tcenv.cli.hotpath import write_last
 from tcenv.errors import UsageError
 from tcenv.shells import Unrepresentable, dialect
 
@@ -21,8 +21,8 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
 
 
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
-    """Print the statements that make `change`, whole."""
-    write_out(statements(change, shell))
+    """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
+    write_last(statements(change, shell))
 
 
 def stdout_is_terminal() -> bool:

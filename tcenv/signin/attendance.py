@@ -18,7 +18,8 @@ from tcenv.text import duration
 
 #: For so long an unanswered sign-in is not repeated by itself (seconds).
 MEMORY = 15 * 60
-_ASKED, _UNANSWERED = "asked", "unanswered"
+_ASKED, _CTRL_C = 2
+_UNANSWERED = "asked", "unanswered"
 
 
 def require(profile: Profile, *, waited: bool, retry: bool) -> None:
@@ -53,12 +54,10 @@ def noted(profile: Profile) -> Iterator[None]:
     except TimedOut:
         _write(profile, _UNANSWERED)
         raise
-    except Exception:
-        _forget(profile)
-        raise
-    except KeyboardInterrupt:
-        # Somebody's answer.
-        _forget(profile)
+    except BaseException as end:
+        # A failure is no silence, and Ctrl-C is somebody's answer (which `__main__` raises with the signal's number).
+        if isinstance(end, (Exception, KeyboardInterrupt)) or getattr(end, "number", None) == _CTRL_C:
+            _forget(profile)
         raise
     _forget(profile)
 

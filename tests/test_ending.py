@@ -1,0 +1,215 @@
+"""How a run ends early: whatever ends it, a shell that evaluates its output fails, and nobody sees a traceback."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+
+SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "XCPU", "VTALRM", "PROF", "IO", "PWR")
+FAILURE = "\\false;\n"
+# Sends its own process a signal at the event with the given number after the command's script has begun; the events are
+# what the interpreter reports of its imports and of the files that it opens. With none, it counts them.
+_HOOK = """
+import os, sys
+begun = False
+count = 0
+def hook(event, arguments):
+    global begun, count
+    if event == "exec" and arguments[0].co_filename.endswith("/tcenv"):
+        begun = True
+    elif begun and event in ("import", "open", "os.listdir", "os.scandir", "exec"):
+        count += 1
+        if count == int(os.environ.get("AT", "0")):
+            os.kill(os.getpid(), int(os.environ["NUMBER"]))
+        if told is not None:
+            os.pwrite(told, str(count).encode(), 0)
+told = os.open(os.environ["COUNT_TO"], os.O_WRONLY | os.O_CREAT) if "COUNT_TO" in os.environ else None
+sys.addaudithook(hook)
+"""
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def hooked(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "sitecustomize.py").write_text(_HOOK)
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def waiting(env: dict[str, str], *arguments: str, **more: object) -> subprocess.Popen[str]:
+    """A login that has begun to wait for its browser."""
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [TCENV, "login", "--shell", "bash", *arguments],
+        env={**env, "BROWSER": "true"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+    while "/auth/clients/create?" not in process.stderr.readline():
+        assert process.poll() is None
+    return process  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str, deployment: Sandbox) -> None:
+    number = getattr(signal, f"SIG{name}")
+    process = waiting(environ(deployment))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (128 + number, FAILURE)
+    assert "Traceback" not in err
+    assert ("Interrupted." if name == "INT" else f"SIG{name}") in err
+
+
+def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
+    process = waiting(environ(deployment), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    assert deployment.requests is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20)[0] == FAILURE
+
+
+def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
+    """Whoever hangs up on the listener would send this signal."""
+    process = waiting(environ(deployment))
+    process.send_signal(signal.SIGPIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[0] == FAILURE
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["session", "none"])
+def test_from_the_first_line_on_no_signal_ends_it_without_a_word(
+    live: bool, deployment: Sandbox, hooked: dict[str, str], tmp_path: Path
+) -> None:
+    env = {**(signed_in(deployment) if live else environ(deployment)), **hooked}
+    whole = tcenv("env", "--shell", "bash", env={**env, "COUNT_TO": str(tmp_path / "count")})
+    events = int((tmp_path / "count").read_text())
+    assert events > 10
+    # Each moment is met by a signal (each third without a session, where there are many), and the first by all of them.
+    step = len(SIGNALS) * (1 if live else 3)
+    for number, name in enumerate(SIGNALS):
+        for moment in (1, *range(2 + number, events + 1, step)):
+            done = tcenv(
+                "env", "--shell", "bash", env={**env, "AT": str(moment), "NUMBER": str(getattr(signal, f"SIG{name}"))}
+            )
+            assert "Traceback" not in done.stderr, done.stderr
+            expected = (whole.stdout, whole.returncode), (FAILURE, 128 + getattr(signal, f"SIG{name}"))
+            assert (done.stdout, done.returncode) in expected, (name, moment, done)
+
+
+def test_a_command_that_exec_becomes_has_the_signals_of_its_caller(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    status = ["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]
+    own = subprocess.run(status, capture_output=True, text=True, env=env).stdout
+    done = tcenv("exec", "--", *status, env=env)
+    assert (done.stdout, done.returncode) == (own, 0)
+    blocked = subprocess.run(
+        [TCENV, "exec", "--", *status],
+        capture_output=True,
+        text=True,
+        env=env,
+        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}),
+    )
+    assert "SigBlk:\t0000000000000200" in blocked.stdout
+
+
+@pytest.mark.parametrize("command", ["login", "env", "logout", "status"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&-"])
+def test_closed_streams_are_an_error_that_is_said(command: str, closed: str, deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    line = f"{TCENV} {command}{'' if command == 'status' else ' --shell bash'} {closed}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    if ">&- 2>&-" in closed:
+        assert (done.stdout, done.stderr) == ("", "")
+    elif closed == "2>&-":
+        assert (done.stdout, done.stderr) == ("" if command == "status" else FAILURE, "")
+    else:
+        assert done.stdout == ""
+        assert "Standard output (1) is closed." in done.stderr
+    # Nothing that is opened takes the closed one's place.
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_a_closed_stderr_is_said_on_the_terminal(deployment: Sandbox) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve("/bin/bash", ["bash", "-c", f"{TCENV} env --shell bash 2>&- | cat"], environ(deployment))
+    shown = b""
+    try:
+        while data := os.read(terminal, 4096):
+            shown += data
+    except OSError:
+        pass
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert b"Standard error (2) is closed." in shown
+    assert b"\\false;" in shown
+
+
+def test_exec_leaves_closed_streams_to_its_command(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    line = f"{TCENV} exec -- ls /proc/self/fd 2>&- <&-"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env)
+    assert done.returncode == 0
+    assert "2" not in done.stdout.split()[1:] or done.stdout.split() == ["0", "1", "2"]
+
+
+def test_a_stdout_that_takes_nothing_is_an_error(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [TCENV, "env", "--shell", "bash"], stdout=full, stderr=subprocess.PIPE, text=True, env=env
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "inside tcenv" not in done.stderr
+
+
+def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [TCENV, "login", "--shell", "bash"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            env=env,
+        )
+    assert done.returncode == 0
+    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] in done.stdout
+
+
+def test_too_few_descriptors_to_start_with(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    for limit in range(3, 8):
+        done = subprocess.run(
+            ["bash", "-c", f"ulimit -n {limit} && exec {TCENV} login --shell bash"],
+            capture_output=True,
+            text=True,
+            env=env,
+        )
+        # With fewer still it is the interpreter that cannot start, before our first line.
+        if "Python" not in done.stderr and "error while loading" not in done.stderr and done.returncode < 126:
+            assert (done.returncode == 0) or done.stdout in (FAILURE, "false\n"), (limit, done)
