@@ -18,8 +18,8 @@ from tcenv.text import duration
 
 #: For so long an unanswered sign-in is not repeated by itself (seconds).
 MEMORY = 15 * 60
-_ASKED, _CTRL_C = 2
-_UNANSWERED = "asked", "unanswered"
+_ASKED, _UNANSWERED = "asked", "unanswered"
+_CTRL_C = 2
 
 
 def require(profile: Profile, *, waited: bool, retry: bool) -> None:
