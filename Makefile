@@ -32,7 +32,7 @@ bench: .venv/developing ## measure, and write docs/performance.md
 generated: .venv/developing ## write anew what is made from the command line's declaration
 	$(BIN)/python -m tcenv.cli.generate
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml $(wildcard tcenv/bin/*)
 	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(PIP) --editable .
