@@ -23,13 +23,15 @@ class WrongBody(Exception):
 
 class Body:
     """One request's body. `read` gives the next piece, empty at the end; `length` is None where it was not told (bytes);
-    `expected` is the signed hash, empty where there is none."""
+    `expected` is the signed hash, empty where there is none. `wrong` says that it turned out not to match, `sent` that an
+    attempt has come to its end."""
 
     def __init__(
         self, read: Callable[[], Awaitable[bytes]], length: int | None, *, content_type: str = "", expected: str = ""
     ) -> None:
         self.length = length
         self.wrong = False
+        self.sent = length == 0
         self._read = read
         self._expected = expected
         self._hash = PayloadHash(content_type) if expected else None
@@ -78,6 +80,7 @@ class Body:
         self._check()
         if held:
             yield held
+        self.sent = True
 
     async def _piece(self, index: int) -> bytes:
         async with self._reading:

@@ -3,6 +3,7 @@ redirect, decodes nothing, keeps no cookie, and reads no netrc."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import time
@@ -21,6 +22,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # What the library would add by itself.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _CONNECT_TIMEOUT = 30.0
+_LONGEST_LINE = 2**16
 # Of an answer that is read before it is decided what to do with it, in bytes.
 MOST_READ = 2**20
 
@@ -50,6 +52,9 @@ class Deployment:
             trust_env=False,
             skip_auto_headers=_NOT_ADDED,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
+            # Redirects to signed addresses are long.
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
 
     async def close(self) -> None:
@@ -117,8 +122,17 @@ class Deployment:
             raise Unreachable(type(error).__name__) from None
 
 
-async def read(answer: aiohttp.ClientResponse) -> bytes:
-    """The whole of a short answer, whose connection is free then. Raises Unreachable, for one without end too."""
+def finish(answer: aiohttp.ClientResponse, *, sent: bool) -> None:
+    """Be done with an answer: its connection is left to the next request if both sides have come to their end (`sent`: the
+    request's body has)."""
+    if sent and answer.content.at_eof():
+        answer.release()
+    else:
+        answer.close()
+
+
+async def read(answer: aiohttp.ClientResponse, *, sent: bool = True) -> bytes:
+    """The whole of a short answer, which is finished then. Raises Unreachable, for one without end too."""
     content = bytearray()
     try:
         async for piece in answer.content.iter_any():
@@ -128,10 +142,7 @@ async def read(answer: aiohttp.ClientResponse) -> bytes:
     except (aiohttp.ClientError, OSError) as error:
         raise Unreachable(type(error).__name__) from None
     finally:
-        if answer.content.at_eof():
-            answer.release()
-        else:
-            answer.close()
+        finish(answer, sent=sent)
     return bytes(content)
 
 
@@ -157,16 +168,17 @@ def _proxy_for(url: URL) -> URL | None:
 
 
 def _certificates() -> ssl.SSLContext:
-    """Verifying, against what the environment names, else against the system's own authorities."""
-    named = next((os.environ[name] for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
-    if named is not None:
-        folder = os.path.isdir(named)
-        return ssl.create_default_context(cafile=None if folder else named, capath=named if folder else None)
+    """Verifying, by the system's own authorities (or those of SSL_CERT_FILE) and those that requests would be told of."""
     context = ssl.create_default_context()
-    if not context.get_ca_certs() and not any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
-        paths = ssl.get_default_verify_paths()
-        if paths.cafile is None and paths.capath is None:
-            import certifi
+    named = [os.environ[name] for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    paths = ssl.get_default_verify_paths()
+    if not named and paths.cafile is None and paths.capath is None:
+        import certifi
 
-            context.load_verify_locations(certifi.where())
+        named.append(certifi.where())
+    for path in named:
+        # What is not there vouches for nobody.
+        with contextlib.suppress(OSError):
+            folder = os.path.isdir(path)
+            context.load_verify_locations(None if folder else path, path if folder else None)
     return context

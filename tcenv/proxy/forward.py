@@ -15,7 +15,7 @@ from tcenv.proxy import callers, headers, refused, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
 from tcenv.proxy.callers import Pass, Refused, narrowed
 from tcenv.proxy.calllog import CallLog, Entry
-from tcenv.proxy.deployment import Deployment, TooLong, Unreachable, read
+from tcenv.proxy.deployment import Deployment, TooLong, Unreachable, finish, read
 from tcenv.proxy.learn import Learner
 from tcenv.proxy.refused import OwnClient
 from tcenv.proxy.routes import BadTarget, Call
@@ -172,9 +172,9 @@ class Forwarder:
             entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
             answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
             if answer.status != 401 and (answer.status != 403 or trial is None):
-                response = await _hand_back(request, answer)
+                response = await _hand_back(request, answer, sent=data is not None or body.sent)
                 break
-            content = await read(answer)
+            content = await read(answer, sent=data is not None or body.sent)
             response = _short(request, answer, content)
             if answer.status == 403 and trial is not None:
                 if not body.repeatable:
@@ -301,7 +301,7 @@ def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: by
     return web.Response(status=answer.status, reason=answer.reason, headers=lines, body=content)
 
 
-async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
     """The deployment's answer, passed on as it comes. One that breaks off is broken off, so that nobody takes it for whole."""
     length = answer.headers.get("Content-Length", "")
     try:
@@ -315,14 +315,11 @@ async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse) -
         await response.write_eof()
     except ConnectionResetError:
         # The program has gone.
-        answer.close()
         raise
     except (aiohttp.ClientError, OSError) as error:
-        answer.close()
         if request.transport is not None:
             request.transport.abort()
         raise Unreachable(type(error).__name__) from None
     finally:
-        # One that was read to its end leaves its connection to the next.
-        answer.release()
+        finish(answer, sent=sent)
     return response

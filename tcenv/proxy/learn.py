@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +85,7 @@ class Trial:
         if refusal is None or refusal.client_id != authority.credentials.client_id:
             return False
         name = await self._learner.references.method(self._verb, self._call)
-        if name is not None and refusal.method != name:
+        if refusal.method != name if name is not None else not self._has_parameters(refusal):
             return False
         missing = set(leaves(refusal.expression))
         if missing & self._added or not self._shrinks(missing) or self._rounds >= _MOST_ROUNDS:
@@ -101,6 +101,11 @@ class Trial:
         self._rounds += 1
         self._added |= chosen
         return True
+
+    def _has_parameters(self, refusal: Refusal) -> bool:
+        """Whether the call could be the refusal's by its parameters: what can be told of a method without a reference."""
+        path = "/".join(self._call.segments)
+        return all(str(value) in path for value in refusal.parameters.values())
 
     def _shrinks(self, missing: set[str]) -> bool:
         # A call that checks twice, one thing after the other, misses none of the first things any more.
@@ -144,11 +149,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A 403 InsufficientScopes that speaks of its caller: who that is, which method was called, and what is missing."""
+    """A 403 InsufficientScopes that speaks of its caller: who that is, which method was called, with which parameters of its
+    path, and what is missing."""
 
     client_id: str
     method: str
     expression: Any
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
@@ -158,14 +165,17 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
         if body["code"] != "InsufficientScopes":
             return None
         message, method = body["message"], body["requestInfo"]["method"]
+        parameters = body["requestInfo"].get("params") or {}
         if not isinstance(message, str) or not isinstance(method, str) or not message.startswith(_BEGINNING):
             return None
+        if not isinstance(parameters, dict):
+            return None
         expression = _missing_block(message)
-    except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error):
         return None
     if expression is None or len(leaves(expression)) > _MOST_SCOPES:
         return None
-    return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression)
+    return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression, parameters)
 
 
 def _missing_block(message: str) -> Any:

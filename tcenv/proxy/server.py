@@ -26,6 +26,8 @@ _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\
 # Programs that bring connections from other machines (`ssh -R`, `ssh -L`).
 _FORWARDERS = ("ssh", "sshd", "sshd-session", "dbclient", "dropbear", "autossh")
 _IDLE = 75.0
+# Seconds that somebody else's connection is given to ask something and be refused.
+_STRANGERS = 2.0
 # Of a request's head; the service itself takes no Authorization over 4,096 characters.
 _LONGEST_LINE = 16384
 # Seconds that running calls are given when the run ends.
@@ -39,18 +41,23 @@ class Connection(RequestHandler):
     """One connection, answered only if it is this user's (or came over the address that was opened to others)."""
 
     outside = False
-    _let_in: bool | None = None
+    _let_in = False
     _forwarded: bool | None = None
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._let_in = self.outside or self._is_ours()
+        if not self._let_in and self.transport is not None:
+            # Somebody else's connections are not to be collected here.
+            asyncio.get_running_loop().call_later(_STRANGERS, self.transport.abort)
+
     def data_received(self, data: bytes) -> None:
-        if self._let_in is None:
-            self._let_in = self.outside or self._is_ours()
-            if not self._let_in and self.transport is not None:
-                self.transport.write(_FORBIDDEN)
-                self.close()
-                self.transport.close()
         if self._let_in:
             super().data_received(data)
+        elif self.transport is not None:
+            self.transport.write(_FORBIDDEN)
+            self.close()
+            self.transport.close()
 
     def is_from_elsewhere(self) -> bool:
         """Whether the other end is on another machine, or forwards what comes from one."""
@@ -134,6 +141,8 @@ class Service:
         rules = Rules(plan.sockets.hosts, plan.sockets.port, plan.own, plan.read_only, plan.allow_credentials)
         forwarder = Forwarder(plan.run, rules, self._source, deployment, log=plan.log, learner=learner)
         loop = asyncio.get_running_loop()
+        # What goes wrong with a connection is that connection's; the terminal is the program's.
+        loop.set_exception_handler(lambda loop, context: None)
         servers = []
         watch = asyncio.create_task(self._watch_the_end())
         try:

@@ -34,12 +34,9 @@ def text(missing: Any, client: str = CLIENT, required: Any = "whatever", method:
 
 
 def refusal(missing: Any, method: str = "createTask", **more: Any) -> web.Response:
+    info = {"method": method, "params": more.pop("params", {}), "payload": {}}
     message = more.pop("message", None) or text(missing, method=method, **more)
-    body = {
-        "code": "InsufficientScopes",
-        "message": message,
-        "requestInfo": {"method": method, "params": {}, "payload": {}},
-    }
+    body = {"code": "InsufficientScopes", "message": message, "requestInfo": info}
     return web.json_response(body, status=403)
 
 
@@ -179,6 +176,21 @@ def test_another_refusal_is_handed_on_untouched(what: str, more: dict[str, Any],
         assert got.status_code == 403
     assert calls(behind) == [[]], what
     assert learned(proxy) == Learned()
+
+
+def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind: Deployment) -> None:
+    parameters: dict[str, str] = {}
+
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.json_response({}) if seen.scopes else refusal("secrets:get:project/x", "get", params=parameters)
+
+    behind.handlers["/api/secrets"] = answer
+    with learning(behind) as proxy:
+        parameters["name"] = "project/y"
+        assert signed(proxy, "GET", "/api/secrets/v1/secret/project%2Fx").status_code == 403
+        parameters["name"] = "project/x"
+        assert signed(proxy, "GET", "/api/secrets/v1/secret/project%2Fx").status_code == 200
+    assert learned(proxy).scopes == ("secrets:get:project/x",)
 
 
 def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: Deployment) -> None:
