@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from tcenv.proxy.learn import Learned
 
 
-def report(learned: Learned | None, opened: Opened, save: str | None) -> None:
-    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for. Raises TcenvError."""
+def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
+    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
     if learned is None:
         messages.warn("Nothing was learned: the proxy never ran.")
-        return
+        return save is None
     _tell_needed(learned, opened)
     for scope, calls in sorted(learned.refused.items()):
         messages.warn(f"Not held by the session: {scope} ({_listed(calls)}).")
@@ -25,10 +25,13 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> None:
             f"What these answer depends on the scopes, and they never fail for want of them: {_listed(learned.depending)}."
         )
     if save is not None:
-        _keep(save, learned)
-    elif learned.scopes:
+        return _keep(save, learned, opened)
+    if learned.scopes:
+        name = opened.purpose or "NAME"
+        of = f" --profile {opened.session.profile}" if _is_the_profiles_own(name, opened) else ""
         words = " ".join(f"--scope {_quoted(scope)}" for scope in learned.scopes)
-        messages.hint(f"To keep them: tcenv purpose set {opened.purpose or 'NAME'} {words}")
+        messages.hint(f"To keep them: tcenv purpose set {name}{of} {words}")
+    return True
 
 
 def _tell_needed(learned: Learned, opened: Opened) -> None:
@@ -67,11 +70,26 @@ def _quoted(scope: str) -> str:
         return dialect("sh").quote(scope)
 
 
-def _keep(name: str, learned: Learned) -> None:
-    """Keep the set as a purpose, as `tcenv purpose set` does. Raises TcenvError."""
+def _is_the_profiles_own(name: str, opened: Opened) -> bool:
+    """Whether a purpose of this name is the profile's alone, and not everybody's."""
+    from tcenv.settings import configuration
+
+    return (opened.session.profile, name) in configuration.load().purposes
+
+
+def _keep(name: str, learned: Learned, opened: Opened) -> bool:
+    """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
     from tcenv.cli.dispatch import action
+    from tcenv.errors import TcenvError
 
     if not learned.scopes:
         messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
-        return
-    action("purpose set")(name, {"scopes": list(learned.scopes)})
+        return True
+    try:
+        options: dict[str, object] = {"scopes": list(learned.scopes)}
+        if _is_the_profiles_own(name, opened):
+            options["profile"] = opened.session.profile
+        return action("purpose set")(name, options) == 0
+    except TcenvError as failure:
+        messages.error(failure)
+        return False

@@ -10,6 +10,7 @@ from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened, with_purpose
 from tcenv.errors import UsageError
 from tcenv.proxy.background import Background
 from tcenv.proxy.program import Prepared
+from tcenv.sessions.key import is_configurable_name
 from tcenv.values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -34,13 +35,18 @@ def execute(argument: str | None, options: dict[str, Any], command: list[str]) -
     from tcenv.shells.child import run_child
 
     learn, save = options.get("learn", False), options.get("save")
+    if save is not None and not is_configurable_name(save):
+        raise UsageError(
+            f"{save!r} cannot be a purpose's name.", "Letters, digits, and ._- between them: --save relduty"
+        )
     started = _prepared(argument, options)
     status = run_child(command, started.prepared.environ, started.background.start)
     started.background.stop()
     if learn:
         from tcenv.cli import learned
 
-        learned.report(started.background.learned, started.opened, save)
+        kept = learned.report(started.background.learned, started.opened, save)
+        status = status or (0 if kept else 1)
     return status
 
 

@@ -14,7 +14,7 @@ import pytest
 from tcenv.proxy import hawk
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import session_fields, session_file, signed_in
+from tests.world import session_fields, session_file, signed_in, tcenv
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/proxy.md").read_text()
 # A program that needs nothing but Python, signs by itself, and looks around.
@@ -67,8 +67,8 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     shutil.copy(hawk.__file__, work)
     (work / "your-agent").write_text(AGENT)
     (work / "your-agent").chmod(0o755)
-    # There is no purpose yet: what it would narrow to, in the option that means the same.
-    text = recipe("An AI agent's sandbox").replace("--as agent", "--scope 'secrets:get:project/sandbox/*'")
+    assert tcenv("purpose", "set", "agent", "--scope", "secrets:get:project/sandbox/*", env=env).returncode == 0
+    text = recipe("An AI agent's sandbox")
     assert "your-agent" in text
     text = text.replace("    your-agent", "    ./your-agent")
     done = subprocess.run(["bash", "-c", text], env=env, cwd=work, capture_output=True, text=True, timeout=60)

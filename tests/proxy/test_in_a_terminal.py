@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -175,13 +176,33 @@ def test_a_run_that_learns_ends_with_the_line_to_paste(sandbox: Sandbox) -> None
         ["bash", "-c", f'tcenv() {{ printf "%s\\n" "$@"; }}; {pasted}'], capture_output=True, text=True
     )
     assert shown.stdout.splitlines() == ["purpose", "set", "NAME", "--scope", scopes[0], "--scope", scopes[1]]
-    # The set is enough, and one scope fewer is not.
-    words = ["--scope", scopes[0], "--scope", scopes[1]]
-    again = tcenv("exec", "--proxy", *words, "--", sys.executable, "-c", program, name, env=env)
-    assert again.returncode == 0, again.stderr
-    for fewer in (words[:2], words[2:]):
-        failed = tcenv("exec", "--proxy", *fewer, "--", sys.executable, "-c", program, name, env=env)
-        assert "InsufficientScopes" in failed.stderr
+    # The set is enough, and one scope fewer is not: pasted as it is, and run under that name.
+    kept = subprocess.run(["bash", "-c", pasted.replace("NAME", "deploy")], env=env, capture_output=True, text=True)
+    assert kept.returncode == 0, kept.stderr
+    command = ("--", sys.executable, "-c", program, name)
+    for way in ((), ("--proxy",)):
+        again = tcenv("exec", "--as", "deploy", *way, *command, env=env)
+        assert again.returncode == 0, again.stderr
+    for fewer in scopes:
+        assert tcenv("purpose", "set", "deploy", "--scope", fewer, env=env).returncode == 0
+        for way in ((), ("--proxy",)):
+            failed = tcenv("exec", "--as", "deploy", *way, *command, env=env)
+            assert "InsufficientScopes" in failed.stderr
+    # Extended from what it holds, and kept without asking.
+    extended = tcenv("exec", "--learn", "--as", "deploy", "--save", "deploy", *command, env=env)
+    assert extended.returncode == 0, extended.stderr
+    shown = json.loads(tcenv("purpose", "show", "deploy", "--json", env=env).stdout)
+    assert shown["scopes"] == scopes
+    assert "(kept)" in extended.stderr
+
+
+def test_a_purpose_is_kept_under_a_name_that_can_be_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(sandbox)
+    refused = tcenv("exec", "--learn", "--save", "a b", "--", "touch", str(tmp_path / "ran"), env=env)
+    assert (refused.returncode, (tmp_path / "ran").exists()) == (2, False)
+    nothing = tcenv("exec", "--learn", "--save", "none", "--", "true", env=env)
+    assert (nothing.returncode, "left as it is" in nothing.stderr) == (0, True)
+    assert tcenv("purpose", "show", "none", env=env).returncode == 2
 
 
 def test_a_run_that_needs_nothing_says_so(sandbox: Sandbox) -> None:
