@@ -1,0 +1,126 @@
+"""Where nobody is there to approve, no browser is waited for; and a loop in the background opens no second one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import TCENV, environ, session_fields, tcenv
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def alone(deployment: Sandbox) -> dict[str, str]:
+    """The environment of a job: no browser. (The tests run without a terminal of their own, or leave it.)"""
+    env = environ(deployment)
+    del env["BROWSER"]
+    return env
+
+
+def run(*words: str, env: dict[str, str], **more: object) -> subprocess.CompletedProcess[str]:
+    return tcenv(*words, env=env, start_new_session=True, **more)
+
+
+def test_a_job_is_told_at_once(deployment: Sandbox) -> None:
+    env = alone(deployment)
+    for words in (
+        ("login", "--shell", "sh"),
+        ("login", "--no-browser", "--shell", "sh"),
+        ("signin", "--shell", "sh"),
+        ("exec", "--", "true"),
+    ):
+        done = run(*words, env=env)
+        assert done.returncode == 3, words
+        assert "nobody is here" in done.stderr
+        assert "tcenv login" in done.stderr
+        assert done.stdout == ("" if words[0] == "exec" else "\\false;\n")
+    assert deployment.approvals == 0
+    assert not deployment.clients
+
+
+def test_an_address_that_is_piped_in_is_somebody(deployment: Sandbox) -> None:
+    env = {**alone(deployment), "TCENV_TIMEOUT": "1s"}
+    done = run("login", "--no-browser", "--shell", "sh", env=env, stdin=subprocess.PIPE)
+    assert done.returncode == 124
+
+
+def test_a_terminal_is_somebody(deployment: Sandbox) -> None:
+    env = {**alone(deployment), "TCENV_TIMEOUT": "1s"}
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [need("setsid"), "--ctty", "--wait", TCENV, "login", "--shell", "sh"],
+        env=env,
+        stdin=theirs,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 124
+
+
+def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    opened = tmp_path / "opened"
+    env = {**environ(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s", "TCENV_TIMEOUT": "1s"}
+    assert [run("login", "--shell", "sh", env=env).returncode for _ in range(4)] == [124, 3, 3, 3]
+    assert run("exec", "--", "true", env=env).returncode == 3
+    assert len(opened.read_text().splitlines()) == 1
+    # direnv's --login is one of them, at a terminal too.
+    folder = home / "project"
+    folder.mkdir()
+    (folder / ".envrc").write_text("use taskcluster --login\n")
+    assert tcenv("direnv", "--install", env=env).returncode == 0
+    subprocess.run([need("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
+    subprocess.run([need("direnv"), "exec", str(folder), "true"], env=env, cwd=folder, capture_output=True, timeout=60)
+    assert len(opened.read_text().splitlines()) == 1
+    # Whoever insists opens another; and an answer ends it.
+    assert run("login", "--retry", "--shell", "sh", env=env).returncode == 124
+    assert len(opened.read_text().splitlines()) == 2
+    assert run("login", "--retry", "--shell", "sh", env=environ(deployment)).returncode == 0
+    assert run("logout", "--shell", "sh", env=env).returncode == 0
+    assert run("login", "--shell", "sh", env=environ(deployment)).returncode == 0
+    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+
+
+def test_one_that_was_killed_counts_as_unanswered(deployment: Sandbox, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    env = {**environ(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s"}
+    process = subprocess.Popen(
+        [TCENV, "login", "--shell", "sh"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "http://" not in process.stderr.readline():
+        pass
+    process.kill()
+    process.communicate()
+    assert run("login", "--shell", "sh", env=env).returncode == 3
+    assert len(opened.read_text().splitlines()) == 1
+
+
+def test_it_is_remembered_for_a_quarter_of_an_hour(deployment: Sandbox) -> None:
+    env = {**environ(deployment), "BROWSER": "true", "TCENV_TIMEOUT": "1s"}
+    assert run("login", "--shell", "sh", env=env).returncode == 124
+    for minutes, status in ((14, 3), (16, 124)):
+        done = subprocess.run(
+            [need("faketime"), f"@{int(time.time()) + minutes * 60}", TCENV, "login", "--shell", "sh"],
+            env=env,
+            capture_output=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            check=False,
+        )
+        assert done.returncode == status
