@@ -66,14 +66,17 @@ __tcenv_store=@STORE@
 __tcenv_xdg=@XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; and the two times that matter: from when on to remind of the end, and the end. Nothing of it is inherited.
-\builtin unset -v __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read \
+\builtin unset -v __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_file __tcenv_kept __tcenv_read \
   __tcenv_renew __tcenv_end
-__tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_folder='' __tcenv_kept='' __tcenv_read=''
+__tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_file='' __tcenv_kept='' __tcenv_read=''
 __tcenv_renew=0 __tcenv_end=0
 
 __tcenv_hook() {
   \builtin local __tcenv_status=$?
-  __tcenv_untraced __tcenv_check
+  case $- in
+    *[xT]*) __tcenv_untraced __tcenv_check ;;
+    *) __tcenv_check ;;
+  esac
   \builtin return "$__tcenv_status"
 }
 
@@ -88,10 +91,13 @@ __tcenv_check() {
   if [[ -z $__tcenv_profile || ${TASKCLUSTER_ROOT_URL-} != "$__tcenv_root" ]]; then
     \builtin return 0
   fi
-  \builtin local __tcenv_now=0 __tcenv_first='' __tcenv_file=$__tcenv_folder/$__tcenv_profile.session
-  \builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0
-  if [[ -n $__tcenv_folder && -z ${TASKCLUSTER_CERTIFICATE-} && -O $__tcenv_folder && ! -L $__tcenv_folder ]]; then
-    if [[ -f $__tcenv_file && -O $__tcenv_file && ! -L $__tcenv_file && -r $__tcenv_file ]]; then
+  \builtin local __tcenv_now=${EPOCHSECONDS-} __tcenv_first=''
+  case $__tcenv_now in
+    '' | *[!0-9]*) \builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0 ;;
+  esac
+  if [[ -n $__tcenv_file && -z ${TASKCLUSTER_CERTIFICATE-} ]]; then
+    # Read is what cannot hang; whose it is, is asked before it is believed.
+    if [[ -f $__tcenv_file && -r $__tcenv_file ]]; then
       IFS='' \builtin read -r __tcenv_first <"$__tcenv_file" || :
       if [[ $__tcenv_first == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_kept=1
@@ -102,7 +108,7 @@ __tcenv_check() {
         __tcenv_load
       fi
     elif [[ -n $__tcenv_kept && $__tcenv_token == "$TASKCLUSTER_ACCESS_TOKEN" && ! -e $__tcenv_file && ! -L $__tcenv_file ]]; then
-      if ((__tcenv_end == 0 || __tcenv_now < __tcenv_end)); then
+      if __tcenv_ours "${__tcenv_file%/*}" && ((__tcenv_end == 0 || __tcenv_now < __tcenv_end)); then
         __tcenv_unload 'signed out elsewhere'
         \builtin return 0
       fi
@@ -123,7 +129,7 @@ __tcenv_check() {
 __tcenv_adopt() {
   __tcenv_seen="$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}"
   __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
-  __tcenv_profile='' __tcenv_folder='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
+  __tcenv_profile='' __tcenv_file='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
   case $TCENV_PROFILE in
     [!A-Za-z0-9]* | *[!A-Za-z0-9._@-]*) \builtin return 0 ;;
   esac
@@ -144,15 +150,24 @@ __tcenv_adopt() {
   case ${TCENV_STORE:-$__tcenv_store} in
     auto | runtime)
       if [[ ${XDG_RUNTIME_DIR-} == "$__tcenv_xdg" ]]; then
-        __tcenv_folder=$__tcenv_runtime
+        __tcenv_file=$__tcenv_runtime
       fi
       ;;
-    file) __tcenv_folder=$__tcenv_files ;;
+    file) __tcenv_file=$__tcenv_files ;;
   esac
+  __tcenv_file=${__tcenv_file:+$__tcenv_file/$__tcenv_profile.session}
+}
+
+# Whether what is at the path is this user's own, and no link.
+__tcenv_ours() {
+  [[ -O $1 && ! -L $1 ]]
 }
 
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
 __tcenv_load() {
+  if ! __tcenv_ours "${__tcenv_file%/*}" || ! __tcenv_ours "$__tcenv_file"; then
+    \builtin return 0
+  fi
   \builtin local __tcenv_key __tcenv_value __tcenv_url='' __tcenv_client='' __tcenv_new='' __tcenv_name='' \
     __tcenv_expires='' __tcenv_soon='' __tcenv_last=''
   while IFS='=' \builtin read -r __tcenv_key __tcenv_value; do

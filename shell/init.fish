@@ -44,7 +44,7 @@ set -gu __tcenv_xdg @XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; whether the end was reminded of; and from when on to speak of the end, as the age of a file: fish tells no time,
 # but it tells how old a file is. Nothing of it is inherited.
-for name in seen profile root token folder kept read reminded clock
+for name in seen profile root token file kept read reminded clock
     set -gu __tcenv_$name ''
 end
 set -gu __tcenv_old 0
@@ -52,33 +52,32 @@ set -gu __tcenv_dead 0
 
 function __tcenv_hook --on-event fish_prompt
     set -q TCENV_PROFILE; and set -q TASKCLUSTER_ACCESS_TOKEN; or return 0
-    set -l fish_trace
-    __tcenv_check
-    set -e fish_trace
-    return 0
-end
-
-function __tcenv_check
+    if set -q fish_trace; and not set -q argv[1]
+        set -l fish_trace
+        __tcenv_hook untraced
+        set -e fish_trace
+        return 0
+    end
     if test "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED" != "$__tcenv_seen"
         # Loaded since the last prompt, or inherited.
         __tcenv_adopt
     end
     test -n "$__tcenv_profile"; and test "$TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
-    if test -z "$TASKCLUSTER_CERTIFICATE"; and test -n "$__tcenv_folder"
-        and test -O "$__tcenv_folder"; and not test -L "$__tcenv_folder"
-        set -l file "$__tcenv_folder/$__tcenv_profile.session"
+    if test -n "$__tcenv_file"; and test -z "$TASKCLUSTER_CERTIFICATE"
         set -l first ''
-        if test -f "$file"; and test -O "$file"; and not test -L "$file"; and test -r "$file"
-            builtin read first <"$file"
+        # Read is what cannot hang; whose it is, is asked before it is believed.
+        if test -f "$__tcenv_file"; and test -r "$__tcenv_file"
+            builtin read first <"$__tcenv_file"
             if test "$first" = "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"
                 set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
                 set __tcenv_kept 1
-                test -n "$__tcenv_read"; or __tcenv_load "$file"
+                test -n "$__tcenv_read"; or __tcenv_load
             else if test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
-                __tcenv_load "$file"
+                __tcenv_load
             end
         else if test -n "$__tcenv_kept"; and test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
-            and not test -e "$file"; and not test -L "$file"
+            and not test -e "$__tcenv_file"; and not test -L "$__tcenv_file"
+            and __tcenv_ours (path dirname "$__tcenv_file")
             set -l age (path mtime --relative "$__tcenv_clock")
             if test -z "$age"; or test "$__tcenv_dead" -eq 0; or test "$age" -lt "$__tcenv_dead"
                 __tcenv_unload 'signed out elsewhere'
@@ -97,7 +96,7 @@ end
 function __tcenv_adopt
     set __tcenv_seen "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED"
     set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
-    for name in profile folder kept read reminded
+    for name in profile file kept read reminded
         set __tcenv_$name ''
     end
     set __tcenv_old 0
@@ -120,10 +119,11 @@ function __tcenv_adopt
     test -n "$store"; or set store "$__tcenv_store"
     switch "$store"
         case auto runtime
-            test "$XDG_RUNTIME_DIR" = "$__tcenv_xdg"; and set __tcenv_folder "$__tcenv_runtime"
+            test "$XDG_RUNTIME_DIR" = "$__tcenv_xdg"; and set __tcenv_file "$__tcenv_runtime"
         case file
-            set __tcenv_folder "$__tcenv_files"
+            set __tcenv_file "$__tcenv_files"
     end
+    test -z "$__tcenv_file"; or set __tcenv_file "$__tcenv_file/$__tcenv_profile.session"
     return 0
 end
 
@@ -144,8 +144,14 @@ function __tcenv_near_the_end --argument-names age
     end
 end
 
+# Whether what is at the path is this user's own, and no link.
+function __tcenv_ours --argument-names place
+    test -O "$place"; and not test -L "$place"
+end
+
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
-function __tcenv_load --argument-names file
+function __tcenv_load
+    __tcenv_ours (path dirname "$__tcenv_file"); and __tcenv_ours "$__tcenv_file"; or return 0
     set -l names TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_PROFILE TCENV_EXPIRES RENEW END STATE
     set -l field_STATE ''
     set -l field_TASKCLUSTER_ROOT_URL ''
@@ -157,7 +163,7 @@ function __tcenv_load --argument-names file
     set -l field_END ''
     while builtin read --delimiter = key value
         contains -- "$key" $names; and set field_$key "$value"
-    end <"$file"
+    end <"$__tcenv_file"
     # Being reset, or ended: not to be trusted as it is.
     test -z "$field_STATE"; or return 0
     test "$field_END" = tcenv-session-1; and test "$field_TCENV_PROFILE" = "$__tcenv_profile"
@@ -166,7 +172,7 @@ function __tcenv_load --argument-names file
     and string match -qr '^[1-9][0-9]{0,14}\z' -- "$field_RENEW"; or return 0
     set __tcenv_read 1
     set __tcenv_kept 1
-    set -l left (math "$field_TCENV_EXPIRES - "(path mtime "$file")" - "(path mtime --relative "$file"))
+    set -l left (math "$field_TCENV_EXPIRES - "(path mtime "$__tcenv_file")" - "(path mtime --relative "$__tcenv_file"))
     test $left -gt 0; or return 0
     if test "$__tcenv_token" != "$field_TASKCLUSTER_ACCESS_TOKEN"
         set __tcenv_reminded ''
@@ -177,7 +183,7 @@ function __tcenv_load --argument-names file
         set __tcenv_token $TASKCLUSTER_ACCESS_TOKEN
         set __tcenv_seen "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED"
     end
-    set __tcenv_clock "$file"
+    set __tcenv_clock "$__tcenv_file"
     __tcenv_set_clock $field_RENEW $field_TCENV_EXPIRES
 end
 

@@ -38,26 +38,25 @@ tcenv() {
 typeset -g __tcenv_runtime=@RUNTIME@ __tcenv_files=@FILES@ __tcenv_store=@STORE@ __tcenv_xdg=@XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; and the two times that matter: from when on to remind of the end, and the end. Nothing of it is inherited.
-\builtin unset __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read __tcenv_text \
+\builtin unset __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_file __tcenv_kept __tcenv_read __tcenv_text \
   __tcenv_renew __tcenv_end __tcenv_fd
-typeset -g __tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_folder='' __tcenv_kept='' __tcenv_read=''
+typeset -g __tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_file='' __tcenv_kept='' __tcenv_read=''
 typeset -g __tcenv_text=''
 typeset -gi __tcenv_renew=0 __tcenv_end=0 __tcenv_fd=0
 
 # What is done at every prompt keeps away from whatever options could bend, and reads with two system calls: `read` would
-# make one for each character. A pipe in the place of the file would not hold it up.
+# make one for each character. What is read cannot hold it up; whose it is, is asked before it is believed.
 __tcenv_hook() {
-  \builtin setopt localoptions noxtrace
+  [[ ! -o xtrace ]] || \builtin setopt localoptions noxtrace
   [[ -n ${TCENV_PROFILE-} && -n ${TASKCLUSTER_ACCESS_TOKEN-} ]] || \builtin return 0
   if [[ "$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}" != "$__tcenv_seen" ]]; then
     # Loaded since the last prompt, or inherited.
     __tcenv_adopt
   fi
   [[ -n "$__tcenv_profile" && "${TASKCLUSTER_ROOT_URL-}" == "$__tcenv_root" ]] || \builtin return 0
-  if [[ -n "$__tcenv_folder" && -z ${TASKCLUSTER_CERTIFICATE-} && -O "$__tcenv_folder" && ! -L "$__tcenv_folder" ]]; then
-    if [[ -f "$__tcenv_folder/$__tcenv_profile.session" && -O "$__tcenv_folder/$__tcenv_profile.session" &&
-      -r "$__tcenv_folder/$__tcenv_profile.session" ]] &&
-      \builtin sysopen -r -o cloexec,nofollow,nonblock -u __tcenv_fd "$__tcenv_folder/$__tcenv_profile.session" 2>/dev/null; then
+  if [[ -n "$__tcenv_file" && -z ${TASKCLUSTER_CERTIFICATE-} ]]; then
+    if [[ -f "$__tcenv_file" && -r "$__tcenv_file" ]] &&
+      \builtin sysopen -r -o cloexec,nonblock -u __tcenv_fd "$__tcenv_file"; then
       __tcenv_text=''
       \builtin sysread -i $__tcenv_fd -s 128 __tcenv_text
       \builtin exec {__tcenv_fd}<&-
@@ -67,8 +66,8 @@ __tcenv_hook() {
       elif [[ "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_load
       fi
-    elif [[ -n $__tcenv_kept && "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" &&
-      ! -e "$__tcenv_folder/$__tcenv_profile.session" && ! -L "$__tcenv_folder/$__tcenv_profile.session" ]] &&
+    elif [[ -n $__tcenv_kept && "$__tcenv_token" == "$TASKCLUSTER_ACCESS_TOKEN" && ! -e "$__tcenv_file" &&
+      ! -L "$__tcenv_file" ]] && __tcenv_ours "${__tcenv_file%/*}" &&
       (( __tcenv_end == 0 || EPOCHSECONDS < __tcenv_end )); then
       __tcenv_unload 'signed out elsewhere'
       \builtin return 0
@@ -91,7 +90,7 @@ __tcenv_adopt() {
   \builtin emulate -L zsh
   __tcenv_seen="$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}"
   __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
-  __tcenv_profile='' __tcenv_folder='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
+  __tcenv_profile='' __tcenv_file='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
   case $TCENV_PROFILE in
     ([^A-Za-z0-9]*|*[^A-Za-z0-9._@-]*) \builtin return 0 ;;
   esac
@@ -108,14 +107,21 @@ __tcenv_adopt() {
     (*) __tcenv_end=$TCENV_EXPIRES __tcenv_renew=$(( TCENV_EXPIRES - 600 )) ;;
   esac
   case ${TCENV_STORE:-$__tcenv_store} in
-    (auto|runtime) [[ "${XDG_RUNTIME_DIR-}" != "$__tcenv_xdg" ]] || __tcenv_folder=$__tcenv_runtime ;;
-    (file) __tcenv_folder=$__tcenv_files ;;
+    (auto|runtime) [[ "${XDG_RUNTIME_DIR-}" != "$__tcenv_xdg" ]] || __tcenv_file=$__tcenv_runtime ;;
+    (file) __tcenv_file=$__tcenv_files ;;
   esac
+  __tcenv_file=${__tcenv_file:+$__tcenv_file/$__tcenv_profile.session}
+}
+
+# Whether what is at the path is this user's own, and no link.
+__tcenv_ours() {
+  [[ -O "$1" && ! -L "$1" ]]
 }
 
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
 __tcenv_load() {
   \builtin emulate -L zsh
+  __tcenv_ours "${__tcenv_file%/*}" && __tcenv_ours "$__tcenv_file" || \builtin return 0
   \builtin local __tcenv_key __tcenv_value __tcenv_url __tcenv_client __tcenv_new __tcenv_name __tcenv_expires __tcenv_soon \
     __tcenv_last
   while IFS='=' \builtin read -r __tcenv_key __tcenv_value; do
@@ -130,7 +136,7 @@ __tcenv_load() {
       (STATE) \builtin return 0 ;;
       (END) __tcenv_last=$__tcenv_value ;;
     esac
-  done 2>/dev/null <"$__tcenv_folder/$__tcenv_profile.session"
+  done 2>/dev/null <"$__tcenv_file"
   [[ $__tcenv_last == tcenv-session-1 && $__tcenv_name == "$__tcenv_profile" && $__tcenv_url == "$__tcenv_root" ]] ||
     \builtin return 0
   case $__tcenv_expires:$__tcenv_soon in

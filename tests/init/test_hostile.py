@@ -78,6 +78,8 @@ HOSTILE: dict[str, dict[str, str]] = {
     },
     "the clock, inherited": {"EPOCHSECONDS": "a[$(@)]", "EPOCHREALTIME": "a[$(@)]", "now": "a[$(@)]"},
     "operators": {"TCENV_PROFILE": "(", "TCENV_EXPIRES": "!", "TCENV_STORE": "-f", "TCENV_LOADED": "-o"},
+    "an operator for a certificate": {"TASKCLUSTER_CERTIFICATE": "("},
+    "an operator for a token": {"TASKCLUSTER_ACCESS_TOKEN": "("},
 }
 
 
@@ -107,7 +109,7 @@ def test_no_variable_is_believed(shell: Prompted, tmp_path: Path, home: Path) ->
         assert "\x1b]0;" not in done.stdout + done.stderr, name
         out = tmp_path / "out"
         assert out.exists(), f"{name}: {done.stdout}{done.stderr}"
-        assert json.loads(out.read_text()).get("TASKCLUSTER_ACCESS_TOKEN") in (OWN, None), name
+        assert json.loads(out.read_text()).get("TASKCLUSTER_ACCESS_TOKEN") in (OWN, "(", None), name
         assert not [line for line in done.stderr.splitlines() if not line.startswith(f"tcenv: {PROFILE}: ")], name
         out.unlink()
 
