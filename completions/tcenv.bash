@@ -69,7 +69,7 @@ _tcenv() {
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
       proxy) choices='--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      status) choices='--offline --json --help' names=--profiles ;;
+      status) choices='--offline --scopes --all --json --help' names=--profiles ;;
       scopes) choices='--satisfies --method --help' names=--profiles ;;
       init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
       direnv) choices='--install --uninstall --help' ;;

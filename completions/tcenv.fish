@@ -143,6 +143,8 @@ complete -c tcenv -n '__tcenv_at proxy' -l shell -x -a 'bash zsh sh ksh mksh yas
 complete -c tcenv -n '__tcenv_at proxy' -a '(command tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at proxy' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at status' -l offline -d 'Do not ask the deployment'
+complete -c tcenv -n '__tcenv_at status' -l scopes -d 'Every scope, not a line a service'
+complete -c tcenv -n '__tcenv_at status' -l all -d 'Every deployment that has a session'
 complete -c tcenv -n '__tcenv_at status' -l json -d 'Print JSON on stdout'
 complete -c tcenv -n '__tcenv_at status' -a '(command tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at status' -s h -l help -d 'Show help'

@@ -56,6 +56,8 @@ export extern "tcenv proxy" [
 export extern "tcenv status" [
   profile?: string@__tcenv_profiles
   --offline # Do not ask the deployment
+  --scopes # Every scope, not a line a service
+  --all # Every deployment that has a session
   --json # Print JSON on stdout
   --help(-h) # Show help
 ]

@@ -13,7 +13,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         'shell' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help'
         'exec' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
         'proxy' = '--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help'
-        'status' = '--offline --json --help'
+        'status' = '--offline --scopes --all --json --help'
         'scopes' = '--satisfies --method --help'
         'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help'
         'direnv' = '--install --uninstall --help'

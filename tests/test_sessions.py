@@ -324,8 +324,8 @@ def test_status_tells_the_truth(deployment: Sandbox) -> None:
     assert (good["signed_in"], good["verified"], good["client_id"]) == (True, True, f"{deployment.user}/{NAME}")
     assert good["loaded"] == "no"
     human = tcenv("status", env=env)
-    assert (human.returncode, human.stdout) == (0, "")
-    assert f"{deployment.user}/{NAME}" in human.stderr
+    assert (human.returncode, human.stderr) == (0, "")
+    assert f"client: {deployment.user}/{NAME}\n" in human.stdout
     deployment.clock_offset = 3 * 3600
     skewed = json.loads(tcenv("status", "--json", env=env).stdout)
     assert skewed["problem"].startswith("clock")

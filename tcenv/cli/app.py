@@ -237,6 +237,8 @@ def proxy(
 def status(
     argument: o.ProfileArgument = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")] = False,
+    scopes: Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every deployment that has a session.")] = False,
     as_json: o.Json = False,
 ) -> None:
     """Who am I, where, until when, with which scopes: verified with the deployment."""

@@ -61,6 +61,18 @@ def run(arguments: list[str]) -> int | None:
     return 0
 
 
+def stored(argument: str | None) -> tuple[dict[str, str], list[str] | None, str] | None:
+    """The fields and the scopes (see `sessions.file.decode`) of the live session that is meant, and the name of the store that
+    has it; None where the full command line has to find out."""
+    try:
+        fields, scopes, _ = _live_session(argument, for_signing_in=False)
+        known = index.read()
+    except Exception:
+        return None
+    named = os.environ.get("TCENV_STORE") or (known and known.store)
+    return fields, scopes, "file" if named == "file" else "runtime"
+
+
 def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, dict[str, Any]]:
     profile = None
     options: dict[str, Any] = {}

@@ -1,140 +1,220 @@
-"""`tcenv status`."""
+"""`tcenv status`: who am I, where, until when, with which scopes. On stdout: for a terminal folded and with a bar, for anything
+else plain, one fact a line, and whole."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from datetime import UTC, datetime
-from typing import Any
 
 from tcenv.cli import messages
-from tcenv.cli.statements import evaluation_line
-from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
-from tcenv.sessions.session import Session
-from tcenv.sessions.stores import Store, load_session, open_store
-from tcenv.settings import profile as profiles
-from tcenv.settings.behind import behind
+from tcenv.sessions.key import argument_of
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
-_FEW = 12
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from tcenv.deployment.credentials import Credentials
+    from tcenv.sessions.session import Session
+
+# Up to so many scopes are not folded.
+_FEW = 8
+_BAR = 20
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
-    """Tell who is signed in where: on stderr for people, on stdout as JSON. 3 when nobody is, or not any more."""
-    offline, as_json = options.get("offline", False), options.get("as_json", False)
+    """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
+    told = _everywhere(options) if options.get("everything") else [_one(argument, options)]
+    if options.get("as_json"):
+        import json
+
+        whole = [facts.as_json() for facts in told]
+        print(json.dumps(whole if options.get("everything") else whole[0], indent=2))
+    else:
+        for number, facts in enumerate(told):
+            if number:
+                messages.report().write("")
+            _Report(facts, all_scopes=bool(options.get("scopes"))).show()
+        if not told:
+            messages.report().write("Not signed in anywhere.")
+    return 0 if any(facts.signed_in for facts in told) else 3
+
+
+def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
+    offline = bool(options.get("offline"))
+    if "TCENV_TIMEOUT" not in os.environ:
+        # Most often there is a plain session in a file, and its parts are all that is needed.
+        from tcenv.cli.hotpath import stored
+
+        found = stored(argument)
+        if found is not None:
+            fields, scopes, store = found
+            facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
+            facts.fill(fields, scopes, offline=offline)
+            return facts
+    from tcenv.sessions.stores import load_session, open_store
+    from tcenv.settings import profile as profiles
+
+    kept = open_store(profiles.store_name(), messages.warn)
     profile = profiles.resolve(argument, {})
-    store = open_store(profiles.store_name())
-    session = load_session(store, profile.name, profile.root_url, messages.warn)
-    facts: dict[str, Any] = {
-        "signed_in": False,
-        "profile": profile.name,
-        "root_url": profile.root_url,
-        "store": store.name,
-        "verified": False,
-        "problem": None,
-    }
-    if session is None:
-        facts["problem"] = "not signed in"
-    else:
-        _describe(session, facts)
-        if session.is_live() and not offline:
-            _verify(session, store, facts, profile.timeout)
-    if as_json:
-        print(json.dumps(facts, indent=2))
-    else:
-        _show(session, facts, profile.argument)
-    return 0 if facts["signed_in"] else 3
+    session = load_session(kept, profile.name, profile.root_url, messages.warn)
+    facts = _Facts(profile.name, profile.root_url, kept.name)
+    if session is not None:
+        facts.fill(_fields(session), session.scopes, offline=offline, until=time.monotonic() + profile.timeout)
+    return facts
 
 
-def _describe(session: Session, facts: dict[str, Any]) -> None:
-    facts.update(
-        signed_in=session.is_live(),
-        client_id=session.credentials.client_id,
-        expires=datetime.fromtimestamp(session.expires, UTC).isoformat().replace("+00:00", "Z"),
-        expires_in=max(0, int(session.expires - time.time())),
-        scopes=None if session.scopes is None else list(session.scopes),
-        loaded=_loaded(session),
-    )
-    if not session.is_live():
-        facts["problem"] = "expired"
+def _everywhere(options: dict[str, Any]) -> list[_Facts]:
+    """The facts of every session that is stored; all deployments are asked at once."""
+    import threading
+
+    from tcenv.errors import TcenvError
+    from tcenv.sessions.stores import open_store
+    from tcenv.settings import profile as profiles
+
+    kept = open_store(profiles.store_name(), messages.warn)
+    asked = []
+    for name in kept.profiles():
+        try:
+            session = kept.load(name)
+        except TcenvError as error:
+            messages.warn(error.message)
+            continue
+        if session is not None:
+            facts = _Facts(name, session.root_url, kept.name)
+            work = {"fields": _fields(session), "scopes": session.scopes, "offline": bool(options.get("offline"))}
+            asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
+    for _, thread in asked:
+        thread.start()
+    for _, thread in asked:
+        thread.join()
+    return [facts for facts, _ in asked]
 
 
-def _loaded(session: Session) -> str:
-    """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, `proxy` (it has
-    none, and calls through one), or `other`."""
-    variables = os.environ
-    around = behind()
-    if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
-        return "proxy" if around.profile == session.profile else "other"
-    token = variables.get(environment.ACCESS_TOKEN)
-    if not token:
-        return "no"
-    if variables.get(environment.CERTIFICATE):
-        return "temporary" if variables.get(environment.PROFILE) == session.profile else "other"
-    if token == session.credentials.access_token:
-        return "yes"
-    return "stale" if variables.get(environment.PROFILE) == session.profile else "other"
+def _fields(session: Session) -> dict[str, str]:
+    fields = session.fields()
+    if session.credentials.certificate:
+        fields[environment.CERTIFICATE] = session.credentials.certificate
+    if session.state:
+        fields["STATE"] = session.state
+    return fields
 
 
-def _verify(session: Session, store: Store, facts: dict[str, Any], timeout: float) -> None:
-    """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
-    from tcenv.deployment.auth import Deployment
+class _Facts:
+    """What there is to tell of one profile."""
 
-    try:
-        vouched = Deployment(session.root_url, until=time.monotonic() + timeout).vouch(session.credentials)
-    except CredentialsRejected as rejection:
-        facts.update(signed_in=False, problem=f"{rejection.reason}: {rejection.message}", hint=rejection.hint)
-        if rejection.reason in ("expired", "disabled", "deleted", "bad-token") and _is_stored(session, store):
-            store.forget(session.profile)
-        return
-    except DeploymentError as error:
-        facts.update(problem=f"not verified: {error.message}", hint=error.hint)
-        return
-    facts["verified"] = True
-    if vouched.scopes is not None:
-        facts["scopes"] = list(vouched.scopes)
-    if vouched.client is not None:
-        facts["expires"] = datetime.fromtimestamp(vouched.client.expires, UTC).isoformat().replace("+00:00", "Z")
+    def __init__(self, profile: str, root_url: str, store: str) -> None:
+        self.profile = profile
+        self.root_url = root_url
+        self.argument = argument_of(profile, root_url)
+        self.store = store
+        self.fields: dict[str, str] | None = None
+        self.signed_in = self.verified = False
+        self.problem: str | None = "not signed in"
+        self.hint: str | None = f"Sign in: tcenv login {self.argument}"
+        self.scopes: Sequence[str] | None = None
+        self.expires = 0
 
+    def fill(
+        self, fields: dict[str, str], scopes: Sequence[str] | None, *, offline: bool, until: float | None = None
+    ) -> None:
+        """Find it out of the parts of a session's file (see `sessions.file.decode`); the deployment is asked unless it is to be
+        `offline`, and until then (time.monotonic)."""
+        self.fields, self.scopes, self.expires = fields, scopes, int(fields[environment.EXPIRES])
+        self.signed_in = time.time() < self.expires
+        state = fields.get("STATE")
+        if state == "ended":
+            self.problem = "ended: its client was deleted, to sign in anew under the same name"
+        elif not self.signed_in:
+            self.problem = "expired"
+        else:
+            self.problem = self.hint = None
+            if not offline:
+                self._verify(fields, until)
+            elif state:
+                self.problem = "not verified: a reset of it was cut short"
 
-def _is_stored(session: Session, store: Store) -> bool:
-    """Whether the store still has this session: another terminal may have renewed it while the deployment was asked."""
-    try:
-        stored = store.load(session.profile)
-    except TcenvError:
-        return False
-    return stored is not None and stored.credentials == session.credentials
+    def _verify(self, fields: dict[str, str], until: float | None) -> None:
+        """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
+        from tcenv.deployment.auth import Deployment
+        from tcenv.deployment.credentials import Credentials
+        from tcenv.errors import CredentialsRejected, DeploymentError
 
+        credentials = Credentials(
+            fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
+        )
+        try:
+            vouched = Deployment(self.root_url, until=until).vouch(credentials)
+        except CredentialsRejected as rejection:
+            self.signed_in = False
+            self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
+            if rejection.reason != "clock":
+                self.hint = f"Sign in again: tcenv login {self.argument}"
+            if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
+                self._forget(credentials)
+            return
+        except DeploymentError as error:
+            self.problem, self.hint = f"not verified: {error.message}", error.hint
+            return
+        self.verified = True
+        if vouched.scopes is not None:
+            self.scopes = vouched.scopes
+        if vouched.client is not None:
+            self.expires = vouched.client.expires
 
-def _show(session: Session | None, facts: dict[str, Any], argument: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    def _forget(self, credentials: Credentials) -> None:
+        """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
+        from tcenv.errors import TcenvError
+        from tcenv.sessions.stores import open_store
+        from tcenv.settings import profile as profiles
 
-    if session is None:
-        messages.warn(f"Not signed in to {facts['profile']} ({facts['root_url']}).")
-        messages.hint(f"Sign in: tcenv login {argument}")
-        return
-    table = Table.grid(padding=(0, 2))
-    state = "verified with the deployment" if facts["verified"] else "not verified"
-    left = duration(session.expires - time.time())
-    rows = [
-        ("client", session.credentials.client_id),
-        ("deployment", session.root_url),
-        ("profile", f"{session.profile} (store: {facts['store']})"),
-        ("good until", f"{moment(session.expires)} ({left})" if session.is_live() else "expired"),
-        ("state", state),
-        ("this shell", _LOADED[facts["loaded"]].format(evaluation_line(f"env {argument}", None))),
-        ("scopes", _scopes(facts["scopes"])),
-    ]
-    for label, value in rows:
-        table.add_row(Text(label, style="dim"), Text("\n".join(printable(line) for line in value.split("\n"))))
-    messages.console().print(table)
-    if facts["problem"]:
-        messages.warn(facts["problem"])
-    if facts.get("hint"):
-        messages.hint(facts["hint"])
+        try:
+            store = open_store(profiles.store_name())
+            stored = store.load(self.profile)
+            if stored is not None and stored.credentials == credentials:
+                store.forget(self.profile)
+        except TcenvError:
+            return
+
+    def loaded(self) -> str:
+        """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, `proxy` (it
+        has none, and calls through one), or `other`."""
+        variables = os.environ
+        if "TCENV_PROXY" in variables:
+            from tcenv.settings.behind import behind
+
+            around = behind()
+            if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
+                return "proxy" if around.profile == self.profile else "other"
+        token = variables.get(environment.ACCESS_TOKEN)
+        if not token:
+            return "no"
+        if variables.get(environment.CERTIFICATE):
+            return "temporary" if variables.get(environment.PROFILE) == self.profile else "other"
+        if self.fields is not None and token == self.fields[environment.ACCESS_TOKEN]:
+            return "yes"
+        return "stale" if variables.get(environment.PROFILE) == self.profile else "other"
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "signed_in": self.signed_in,
+            "profile": self.profile,
+            "root_url": self.root_url,
+            "store": self.store,
+            "verified": self.verified,
+            "problem": self.problem,
+        }
+        if self.fields is not None:
+            told["client_id"] = self.fields[environment.CLIENT_ID]
+            told["expires"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires))
+            told["expires_in"] = max(0, int(self.expires - time.time()))
+            told["scopes"] = None if self.scopes is None else list(self.scopes)
+            told["loaded"] = self.loaded()
+        if self.hint:
+            told["hint"] = self.hint
+        return told
 
 
 _LOADED = {
@@ -147,8 +227,85 @@ _LOADED = {
 }
 
 
-def _scopes(scopes: list[str] | None) -> str:
-    if scopes is None:
-        return "the deployment does not tell"
-    more = [f"and {len(scopes) - _FEW} more (--json has all)"] if len(scopes) > _FEW else []
-    return "\n".join([*scopes[:_FEW], *more]) or "none"
+class _Report:
+    """The facts as people read them."""
+
+    def __init__(self, facts: _Facts, *, all_scopes: bool) -> None:
+        self._facts = facts
+        self._out = messages.report()
+        self._all = all_scopes or not self._out.terminal
+
+    def show(self) -> None:
+        facts, fields = self._facts, self._facts.fields
+        if fields is None:
+            self._row("not signed in", f"{facts.profile} ({facts.root_url})", "yellow")
+        else:
+            self._row("client", fields[environment.CLIENT_ID], "bold")
+            self._row("deployment", facts.root_url)
+            self._row("profile", facts.profile)
+            self._row("kept", "in this shell alone" if facts.store == "none" else f"in the {facts.store} store")
+            if facts.problem:
+                self._row("problem", facts.problem, "yellow" if facts.signed_in else "red")
+            if facts.signed_in:
+                self._until(int(fields["CREATED"]), int(fields["RENEW"]))
+                self._row("state", "verified with the deployment" if facts.verified else "not verified")
+            self._row("this shell", self._loaded())
+            if facts.signed_in:
+                self._scopes()
+        if facts.hint:
+            messages.hint(facts.hint)
+
+    def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
+        """A fact. `more` is put behind the value, as it is."""
+        out, value = self._out, printable(value)
+        if not out.terminal:
+            out.write(f"{label}: {value}")
+            return
+        lead = f"{label:14}"
+        text = out.line(value, lead, " " * 2 if out.width < 60 else " " * len(lead), shown=out.styled(lead, "dim"))
+        if style and "\n" not in text:
+            text = text.removesuffix(value) + out.styled(value, style)
+        out.write(text + more)
+
+    def _until(self, created: int, renew: int) -> None:
+        expires = self._facts.expires
+        left = expires - time.time()
+        value, bar = f"{moment(expires)} ({duration(left)} left)", ""
+        if self._out.fancy and self._out.width >= 14 + len(value) + 2 + _BAR:
+            share = min(1.0, left / max(1, expires - created))
+            full = max(1, round(share * _BAR))
+            colour = "green" if time.time() < renew else "yellow"
+            bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
+        self._row("good until", value, more=bar)
+
+    def _loaded(self) -> str:
+        text = _LOADED[self._facts.loaded()]
+        if "{}" in text:
+            from tcenv.cli.statements import evaluation_line
+
+            text = text.format(evaluation_line(f"env {self._facts.argument}", None))
+        return text
+
+    def _scopes(self) -> None:
+        scopes = self._facts.scopes
+        if scopes is None:
+            self._row("scopes", "the deployment does not tell")
+        elif not scopes:
+            self._row("scopes", "none")
+        elif not self._out.terminal:
+            for scope in scopes:
+                self._row("scope", scope)
+        else:
+            lines = list(scopes) if self._all or len(scopes) <= _FEW else _folded(scopes)
+            for number, line in enumerate(lines):
+                self._row("" if number else "scopes", line)
+            if len(lines) < len(scopes):
+                self._row("", f"all {len(scopes)} of them: tcenv status --scopes {self._facts.argument}".rstrip())
+
+
+def _folded(scopes: Sequence[str]) -> list[str]:
+    """A line a service: the scope itself where there is one, else how many there are."""
+    services: dict[str, list[str]] = {}
+    for scope in scopes:
+        services.setdefault(scope.partition(":")[0], []).append(scope)
+    return [held[0] if len(held) == 1 else f"{service}:…  {len(held)}" for service, held in sorted(services.items())]

@@ -133,6 +133,8 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "?",
         {
             "--offline": ("offline", "flag"),
+            "--scopes": ("scopes", "flag"),
+            "--all": ("everything", "flag"),
             "--json": ("as_json", "flag"),
         },
     ),
