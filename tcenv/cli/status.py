@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Up to so many scopes are not folded.
 _FEW = 8
 _BAR = 20
+# The width of the labels (columns).
+_LABEL = 14
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
@@ -261,8 +263,14 @@ class _Report:
         if not out.terminal:
             out.write(f"{label}: {value}")
             return
-        lead = f"{label:14}"
-        text = out.line(value, lead, " " * 2 if out.width < 60 else " " * len(lead), shown=out.styled(lead, "dim"))
+        lead = f"{label:{_LABEL}}"
+        if len(lead) + max(map(len, value.split(" "))) > out.width:
+            # A word that has no room beside the label stands below it, whole: it is something to copy.
+            if label:
+                out.write(out.styled(label, "dim"))
+            out.write(out.line(value, "  ", "  ") + more)
+            return
+        text = out.line(value, lead, " " * _LABEL, shown=out.styled(lead, "dim"))
         if style and "\n" not in text:
             text = text.removesuffix(value) + out.styled(value, style)
         out.write(text + more)
@@ -271,7 +279,7 @@ class _Report:
         expires = self._facts.expires
         left = expires - time.time()
         value, bar = f"{moment(expires)} ({duration(left)} left)", ""
-        if self._out.fancy and self._out.width >= 14 + len(value) + 2 + _BAR:
+        if self._out.fancy and self._out.width >= _LABEL + len(value) + 2 + _BAR:
             share = min(1.0, left / max(1, expires - created))
             full = max(1, round(share * _BAR))
             colour = "green" if time.time() < renew else "yellow"
