@@ -73,7 +73,7 @@ complete -c tcenv -n '__tcenv_at env' -a '(command tcenv --profiles 2>/dev/null)
 complete -c tcenv -n '__tcenv_at env' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at logout' -l keep-client -d 'Leave the client on the deployment until it ends by itself'
 complete -c tcenv -n '__tcenv_at logout' -l delete-client -d 'Delete the client, whoever made it; fail if that cannot be done'
-complete -c tcenv -n '__tcenv_at logout' -l all -d 'Forget the sessions of all profiles'
+complete -c tcenv -n '__tcenv_at logout' -l all -d 'Every deployment that has a session'
 complete -c tcenv -n '__tcenv_at logout' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
 complete -c tcenv -n '__tcenv_at logout' -a '(command tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at logout' -s h -l help -d 'Show help'

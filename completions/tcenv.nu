@@ -221,7 +221,7 @@ export extern "tcenv logout" [
   profile?: string@__tcenv_profiles
   --keep-client # Leave the client on the deployment until it ends by itself
   --delete-client # Delete the client, whoever made it; fail if that cannot be done
-  --all # Forget the sessions of all profiles
+  --all # Every deployment that has a session
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help
 ]

@@ -130,7 +130,7 @@ def logout(
     argument: o.ProfileArgument = None,
     keep_client: o.KeepClient = False,
     delete_client: o.DeleteClient = False,
-    everything: Annotated[bool, typer.Option("--all", help="Forget the sessions of all profiles.")] = False,
+    everything: o.Everywhere = False,
     shell: o.Shell = None,
 ) -> None:
     """Forget the session, end its client where that is tcenv's own, and print the statements that unset it."""
@@ -238,7 +238,7 @@ def status(
     argument: o.ProfileArgument = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")] = False,
     scopes: Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Every deployment that has a session.")] = False,
+    everything: o.Everywhere = False,
     as_json: o.Json = False,
 ) -> None:
     """Who am I, where, until when, with which scopes: verified with the deployment."""

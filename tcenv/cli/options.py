@@ -257,6 +257,8 @@ OfProfile = Annotated[
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Exit with 3 instead of signing in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
 
+Everywhere = Annotated[bool, typer.Option("--all", help="Every deployment that has a session.")]
+
 Proxy = Annotated[
     bool,
     typer.Option(
