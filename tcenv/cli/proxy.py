@@ -41,7 +41,7 @@ def execute(argument: str | None, options: dict[str, Any], command: list[str]) -
         )
     started = _prepared(argument, options)
     status = run_child(command, started.prepared.environ, started.background.start)
-    started.background.stop()
+    started.background.stop(hastily=not learn)
     if learn:
         from tcenv.cli import learned
 

@@ -39,10 +39,13 @@ class Background:
         """Answer from now on; what has been asked already is answered first."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Answer no more; returns when that is so."""
+    def stop(self, *, hastily: bool = False) -> None:
+        """Answer no more; returns when that is so. `hastily`: this process ends now, so a proxy that has not begun yet is not
+        waited for."""
         if not self._thread.is_alive() and not self._ready.is_set():
             self._sockets.close()
+            return
+        if hastily and not self._ready.is_set():
             return
         self._ready.wait(_PATIENCE)
         if self._loop is not None and self._service is not None and not self._loop.is_closed():

@@ -29,7 +29,11 @@ def run_behind(fields: Mapping[str, str], flags: Collection[str], command: Seque
     status = 1
     try:
         status = run_child(command, prepared.environ, background.start)
-        background.stop()
+        background.stop(hastily=True)
+    except KeyboardInterrupt:
+        status = 130
+    except Exception as error:
+        _announce(f"{command[0]} could not be run ({type(error).__name__})")
     finally:
         # Not by way of the interpreter's end, which takes as long as the proxy took to import.
         for stream in (sys.stdout, sys.stderr):
