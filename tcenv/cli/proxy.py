@@ -68,7 +68,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     import threading
 
     from tcenv.cli import messages
-    from tcenv.cli.statements import print_change, statements
+    from tcenv.cli.hotpath import write_out
+    from tcenv.cli.statements import statements
 
     options = dict(options)
     shell, port = options.pop("shell", None), options.pop("port", 0)
@@ -78,7 +79,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: ended.set())
-    print_change(started.prepared.change, shell)
+    write_out(statements(started.prepared.change, shell))
     if not os.isatty(1):
         # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

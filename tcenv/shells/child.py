@@ -38,6 +38,9 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
         started()
         return _wait(child, waited_for)
     finally:
+        # What has come with the command's end was meant for it.
+        while signal.sigtimedwait(waited_for, 0) is not None:
+            pass
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGCHLD, former)
 

@@ -470,3 +470,13 @@ def test_both_ways_in_give_a_program_the_same(sandbox: Sandbox) -> None:
             assert inner.pop(name)
         found.append(inner)
     assert found[0] == found[1]
+
+
+def test_what_comes_as_the_command_ends_does_not_end_us(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    for words in (["--proxy"], ["--proxy", "--for", "1h"]):
+        for _ in range(5):
+            done = tcenv(
+                "exec", *words, "--", "sh", "-c", "trap '' INT TERM; kill -INT $PPID; kill -TERM $PPID; exit 7", env=env
+            )
+            assert (done.returncode, done.stderr) == (7, "")
