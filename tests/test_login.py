@@ -267,3 +267,44 @@ def test_no_token_on_any_argument_list_or_in_any_other_file(deployment: Sandbox,
     assert holders == [session_file(env)]
     assert session_file(env).stat().st_mode & 0o777 == 0o600
     assert session_file(env).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sandbox) -> None:
+    """On stderr, where that is a terminal; the hot path and the full command line say the same."""
+    import os
+    import pty
+
+    from tests.test_which import _FULL
+
+    env = signed_in(deployment)
+
+    def shown(*command: str) -> str:
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            [*command, "login", "--shell", "sh"],
+            env={**env, "COLUMNS": "300"},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=60,
+            check=True,
+        )
+        os.close(theirs)
+        assert b"TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+        try:
+            return os.read(ours, 65536).decode()
+        finally:
+            os.close(ours)
+
+    said = shown(TCENV)
+    assert len(said.splitlines()) == 1
+    assert f"http_localhost_{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in said
+    assert shown(sys.executable, "-c", _FULL).split(",")[0] == said.split(",")[0]
+    done = tcenv("login", "--shell", "sh", "--expires", "3d", "--timeout", "1m", env=env)
+    assert done.returncode == 0
+    assert "--expires, --timeout have no effect" in done.stderr
+    line = f"tcenv login {deployment.root_url} --reset --expires 3d --timeout 1m"
+    assert line in done.stderr
+    again = tcenv(*line.split()[1:], "--shell", "sh", env={**env, "BROWSER": "false"})
+    assert again.returncode == 0
+    assert "no effect" not in again.stderr
+    assert deployment.approvals == 1

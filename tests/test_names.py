@@ -244,6 +244,22 @@ def test_sessions_and_clients_under_the_old_name_are_used_until_they_end(home: P
     assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
 
 
+def test_a_former_versions_session_under_a_bare_root_url_serves_its_profile(home: Path, deployment: Sandbox) -> None:
+    """Then, a root URL was no profile's; now it belongs to the one that has it."""
+    env = environ(deployment, TCENV_NAME="tcenv")
+    assert login(env).returncode == 0
+    del env["TCENV_NAME"]
+    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
+    for words in (("env", "--shell", "sh"), ("login", "--shell", "sh"), ("env", "work", "--shell", "sh")):
+        done = tcenv(*words, env={**env, "BROWSER": "false"})
+        assert done.returncode == 0, done.stderr
+        assert "'work'" in done.stdout
+    assert deployment.approvals == 1
+    assert tcenv("logout", "work", "--shell", "sh", env=env).returncode == 0
+    assert not deployment.clients
+    assert not list((home / "run").rglob("*.session"))
+
+
 def test_all_names_taken_is_said_at_once(deployment: Sandbox) -> None:
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TCENV_NO_SELF_DELETE="1")
     for _ in range(5):

@@ -158,32 +158,6 @@ def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> Non
     assert session_fields(env)["TASKCLUSTER_CLIENT_ID"].startswith(f"{deployment.user}/")
 
 
-@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
-@pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
-def test_every_morning_for_thirty_days_one_approval(public: bool, scope: str) -> None:
-    """The daily case on today's page: yesterday's client has expired, and keeps its name until midnight."""
-    faketime = need("faketime")
-    start = int(time.time())
-    with Sandbox(public=public) as sandbox:
-        env = environ(sandbox, TCENV_SCOPE=scope)
-        for day in range(30):
-            # A little later each day, so that yesterday's session has just ended.
-            now = start + day * (DAY + 600)
-            sandbox.clock_offset = now - time.time()
-            done = subprocess.run(
-                [faketime, f"@{now}", TCENV, "login", "--shell", "sh"],
-                env={**env, "TZ": "UTC"},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                stdin=subprocess.DEVNULL,
-            )
-            assert done.returncode == 0, (day, done.stderr)
-            assert sandbox.approvals == day + 1
-            ours = [client for client in sandbox.clients if client.startswith(f"{sandbox.user}/{NAME}")]
-            assert len(ours) <= 2, (day, ours)
-
-
 def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
     """A writer is killed at any moment; whoever reads sees a whole session, the old or the new."""
     from tcenv.sessions.directory_store import DirectoryStore

@@ -121,7 +121,10 @@ def _loopback() -> Iterator[Finding]:
 def _store() -> Iterator[Finding]:
     from tcenv.sessions.stores import open_store
 
-    store = open_store(profiles.store_name())
+    said: list[str] = []
+    store = open_store(profiles.store_name(), said.append)
+    for text in said:
+        yield Finding("session store", "bad", text, "Look at who made it, and have it removed.")
     store.profiles()
     if store.name == "none":
         yield Finding(

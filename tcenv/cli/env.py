@@ -7,7 +7,7 @@ from typing import Any
 from tcenv.cli import messages
 from tcenv.cli.hotpath import write_last
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
-from tcenv.errors import NotSignedIn, UsageError
+from tcenv.errors import CredentialsRejected, NotSignedIn, UsageError
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import in_files, load_session, open_store
@@ -72,6 +72,15 @@ def live_session(argument: str | None, *, stored: bool = False) -> Session:
     if not session.is_live():
         raise NotSignedIn(f"The session of {profile.name} has expired.", f"Sign in again: {command}")
     return session
+
+
+def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
+    """The same rejection, with the hint that names the session's profile."""
+    if rejection.reason == "clock":
+        return rejection
+    return CredentialsRejected(
+        rejection.message, f"Sign in again: tcenv login {session.argument} --reset", reason=rejection.reason
+    )
 
 
 def nothing_kept() -> str:

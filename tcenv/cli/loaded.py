@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tcenv.cli import messages
-from tcenv.cli.env import live_session
+from tcenv.cli.env import live_session, nothing_kept
 from tcenv.cli.login import resolve_to_open
 from tcenv.cli.waiting import Waiting
 from tcenv.errors import UsageError
@@ -58,7 +58,11 @@ def opened(argument: str | None, options: dict[str, Any]) -> Opened:
         # Nothing to cut from: what the command needs is what is asked for.
         wanted = {"expires": term} if purpose and term and "expires" not in options else {}
         profile = resolve_to_open(argument, {**options, **wanted, "scopes": list(scopes)})
-    session = ensure_session(profile, store, Waiting(profile), reset=reset, retry=retry)
+    display = Waiting(profile)
+    session = ensure_session(profile, store, display, reset=reset, retry=retry)
+    if store.name == "none" and display.is_new:
+        messages.note(f"The session is not kept, and serves this run alone: {nothing_kept()}.")
+        messages.hint(f"To load it in this shell, for all runs from it: tcenv login {profile.argument}")
     return Opened(session, store, scopes, term, purpose)
 
 

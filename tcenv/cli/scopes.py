@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tcenv.cli import messages
-from tcenv.cli.env import live_session
+from tcenv.cli.env import live_session, rejected
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 from tcenv.settings import profile as profiles
@@ -41,8 +41,8 @@ def _held(argument: str | None) -> tuple[str, ...] | None:
     session = live_session(argument)
     try:
         vouched = Deployment(session.root_url).vouch(session.credentials)
-    except CredentialsRejected:
-        raise
+    except CredentialsRejected as rejection:
+        raise rejected(session, rejection) from None
     except DeploymentError as error:
         messages.warn(f"Not verified: {error.message}")
         return session.scopes

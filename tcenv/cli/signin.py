@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from tcenv.cli import login, messages
-from tcenv.cli.env import live_session
+from tcenv.cli.env import live_session, rejected
 from tcenv.cli.statements import print_change
 from tcenv.errors import CredentialsRejected, DeploymentError, NotSignedIn
 from tcenv.settings.profile import VARIABLES
@@ -37,8 +37,11 @@ def _check(argument: str | None, shell: str | None) -> int:
         from tcenv.deployment.auth import Deployment
 
         Deployment(session.root_url).vouch(session.credentials)
-    except (NotSignedIn, CredentialsRejected) as failure:
+    except NotSignedIn as failure:
         messages.error(failure)
+        return 1
+    except CredentialsRejected as rejection:
+        messages.error(rejected(session, rejection))
         return 1
     except DeploymentError as failure:
         messages.warn(f"Not verified: {failure.message}")

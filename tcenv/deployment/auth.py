@@ -165,7 +165,7 @@ class Deployment:
         )
 
     def _rejection(self, message: str) -> CredentialsRejected:
-        again = "Sign in again: tcenv login"
+        again = f"Sign in again: tcenv login {self.root_url}"
         for phrase, reason, sentence, hint in (
             ("has expired", "expired", "The client has expired", again),
             ("is disabled", "disabled", "The client is disabled: its owner may have lost scopes", again),

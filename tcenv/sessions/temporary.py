@@ -33,7 +33,10 @@ def cut(
     """The same from the parts of a session's file (see `file.decode`), as values by variable."""
     now, end = int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
-        raise NotSignedIn(f"The session of {fields[environment.PROFILE]} has expired.", "Sign in again: tcenv login")
+        raise NotSignedIn(
+            f"The session of {fields[environment.PROFILE]} has expired.",
+            f"Sign in again: tcenv login {_argument(fields)}",
+        )
     client_id = fields[environment.CLIENT_ID]
     expires = min(end, now + LONGEST_TEMPORARY)
     if term is not None:
@@ -43,7 +46,7 @@ def cut(
         expires = min(expires, now + seconds)
     if held is not None:
         held = without_ending(held, asked, client_id, fields["NAME"])
-        _check_held(held, scopes)
+        _check_held(held, scopes, fields)
     elif not scopes:
         raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
     wanted = without_repetition(scopes or held or ())
@@ -62,11 +65,25 @@ def cut(
     }
 
 
-def _check_held(held: Sequence[str], scopes: Sequence[str]) -> None:
+def _check_held(held: Sequence[str], scopes: Sequence[str], fields: Mapping[str, str]) -> None:
     """Raises UsageError: scopes that the issuer does not hold make every call fail."""
     missing = [scope for scope in scopes if not covers(held, scope)]
     if missing:
         raise UsageError(
             f"The session does not hold {', '.join(missing)}.",
-            "See what it holds: tcenv status. To ask for more: tcenv login --reset --scope …",
+            f"What it holds: tcenv scopes. To sign in with these: {asking_for(fields, scopes)}",
         )
+
+
+def asking_for(fields: Mapping[str, str], scopes: Sequence[str]) -> str:
+    """The command that signs in anew with `scopes`; `fields` are those of the session."""
+    import shlex
+
+    words = " ".join(f"--scope {shlex.quote(scope)}" for scope in scopes)
+    return f"tcenv login {_argument(fields)} --reset {words}"
+
+
+def _argument(fields: Mapping[str, str]) -> str:
+    from tcenv.sessions.key import argument_of
+
+    return argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
