@@ -69,6 +69,10 @@ __tcenv_use() {
   if [[ -z $profile && -n $url ]]; then
     __tcenv_profile_of "$url"
   fi
+  if [[ -n $purpose && ! $purpose =~ ^[A-Za-z0-9._@-]+$ ]]; then
+    log_error "use taskcluster: --as needs the name of a purpose"
+    return 1
+  fi
   if [[ ${#profile} -gt 128 || ! $profile =~ ^[A-Za-z0-9][A-Za-z0-9._@-]*$ ]]; then
     profile=''
   fi
@@ -89,7 +93,8 @@ __tcenv_use() {
   if [[ -n $login ]]; then
     __tcenv_by_program login && return 0
   fi
-  log_error "not signed in to ${named:-${profile:-Taskcluster}}: tcenv login${named:+ $named}"
+  named=${named//[^[:print:]]/?}
+  log_error "not signed in to ${named:-${profile:-Taskcluster}}: tcenv login${named:+ $named}${purpose:+ --as $purpose}"
   if [[ -n $required ]]; then
     return 99
   fi

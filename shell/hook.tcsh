@@ -87,7 +87,7 @@ if ( $__tcenv_hook && $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLU
         endif
     endif
 endif
-if ( $__tcenv_prompts && $?prompt && ! $?TCENV_SUBSHELL ) then
+if ( $__tcenv_prompts && $?prompt ) then
     # The profile that is loaded, in front of the user's own prompt, which may have been made anew.
     set __tcenv_mark = ''
     if ( $?TCENV_PROFILE ) then

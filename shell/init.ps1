@@ -84,8 +84,8 @@ if (-not $global:__tcenv_hooked) {
 }
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
-if (-not $Env:TCENV_SUBSHELL -and -not $global:__tcenv_prompted) {
+# The profile that is loaded, in front of the user's own prompt.
+if (-not $global:__tcenv_prompted) {
     $global:__tcenv_prompted = $true
     $global:__tcenv_plain_prompt = $function:prompt
     function global:prompt {

@@ -309,6 +309,17 @@ def test_a_purpose_is_passed_on(project: Path, home: Path) -> None:
     assert "--as needs" in inside(project, env)[1]
 
 
+def test_a_purpose_cuts_the_session(project: Path, deployment: Sandbox) -> None:
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    done = tcenv("purpose", "set", "relduty", "--scope", "queue:scheduler-id:a", "--for", "1h", env=env)
+    assert done.returncode == 0, done.stderr
+    envrc(project, "use taskcluster work --as relduty\n")
+    found, said = inside(project, env)
+    assert "queue:scheduler-id:a" in (found["TASKCLUSTER_CERTIFICATE"] or ""), said
+    assert found["TCENV_PROFILE"] == "work"
+
+
 def test_without_a_login_manager_it_finds_the_same_place(project: Path, home: Path) -> None:
     """`su -`, ssh, a container: no XDG_RUNTIME_DIR, or another user's."""
     env = environ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,3 +234,27 @@ def test_hooks_look_where_the_stores_are(
     left, said = prompted(shell, text, tmp_path, now)
     assert left == {"TASKCLUSTER_ROOT_URL": deployment.root_url}
     assert "signed out elsewhere" in said
+
+
+def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Path) -> None:
+    """Behind a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
+    shell = next(shell for shell in HOOKED if shell.name == "tcsh")
+    env = environ(
+        **{
+            "TASKCLUSTER_ROOT_URL": ROOT,
+            "TASKCLUSTER_ACCESS_TOKEN": OWN,
+            "TCENV_PROFILE": PROFILE,
+            "TCENV_LOADED": ROOT,
+        },
+        TCENV_EXPIRES=str(int(time.time()) + 40_000),
+    )
+    stored(home / "run/tcenv", "another", ROOT, "a" * 44)
+    text = start_up_text(shell, env, tmp_path)
+    script = "\n".join([shell.script(text), "eval precmd", shell.dump(tmp_path / "out", tmp_path)])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=30)
+        theirs.shutdown(socket.SHUT_WR)
+        said = ours.recv(10_000).decode()
+    assert said == f"tcenv: {PROFILE}: signed out elsewhere; tcenv login signs in again\n"
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())
