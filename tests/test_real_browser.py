@@ -43,6 +43,8 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
             "TCENV_LOADED": f"{sandbox.root_url} {sandbox.root_url}",
             "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
             "TASKCLUSTER_CERTIFICATE": None,
+            # Where the root URL goes back to: this shell had it before.
+            "TCENV_LOADED": f"{sandbox.root_url} {sandbox.root_url}",
         }
         assert sandbox.clients[after["TASKCLUSTER_CLIENT_ID"]].access_token == after["TASKCLUSTER_ACCESS_TOKEN"]
         assert len(sandbox.clients) == 1

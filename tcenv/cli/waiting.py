@@ -3,6 +3,7 @@ objects. rich is imported after the browser has been started."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -11,8 +12,16 @@ from typing import TYPE_CHECKING, Any
 from tcenv.text import duration, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.text import Text
+
     from tcenv.sessions.session import Session
     from tcenv.settings.profile import Profile
+
+
+# Where one of these is set, a browser that has been started may be another machine's.
+_ELSEWHERE = ("SSH_CONNECTION", "REMOTE_CONTAINERS", "VSCODE_IPC_HOOK_CLI")
 
 
 class Waiting:
@@ -29,6 +38,21 @@ class Waiting:
         # Until the browser is on its way, nothing is worth the time that importing rich takes.
         self._notes.append(text)
 
+    def warn(self, text: str) -> None:
+        from tcenv.cli import messages
+
+        self._said(lambda: messages.warn(text))
+
+    def _said(self, say: Callable[[], None]) -> None:
+        """Say something in mid-wait: above the line that moves."""
+        if self._live is None:
+            self._flush()
+            say()
+            return
+        self._live.stop()
+        say()
+        self._live.start()
+
     def queue(self) -> None:
         from tcenv.cli import messages
 
@@ -40,6 +64,9 @@ class Waiting:
         from tcenv.cli import messages
 
         console = messages.console()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
         self._flush()
         link = Text(url, style=f"link {url}" if console.is_terminal else "")
         if opened:
@@ -47,7 +74,7 @@ class Waiting:
         else:
             messages.note(f"Open this in a browser, and approve “{name}” there:")
         console.print(Text("  ").append(link), soft_wrap=True)
-        if pasting:
+        if pasting and (not opened or any(os.environ.get(name) for name in _ELSEWHERE)):
             messages.note("If that browser is on another machine, paste here the address of the page that it ends on:")
         if console.is_terminal:
             from rich.live import Live
@@ -57,35 +84,43 @@ class Waiting:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Import what verifying needs while the person is busy in the browser."""
+        """Import what verifying and the end need while the person is busy in the browser."""
 
         def load() -> None:
-            import taskcluster  # noqa: F401
+            import tcenv.deployment.client
+            import tcenv.shells.detect
+            import tcenv.signin.outcome
+            import tcenv.signin.verify  # noqa: F401
 
         threading.Thread(target=load, daemon=True).start()
 
-    def tick(self, left: float) -> None:
+    def tick(self, left: float, next_name: str | None = None) -> None:
         if self._live is None:
             return
+        lines = [f"waiting for the browser · {duration(left)} left · Ctrl-C to give up"]
+        if self._profile.flow != "new":
+            way = (
+                f"Press Enter to ask for {next_name}" if next_name else "Change the Client ID on that page: any will do"
+            )
+            lines.append(f"“Client already exists”? {way}.")
+        self._live.update(self._lines(lines), refresh=True)
+
+    def _lines(self, lines: list[str]) -> Text:
         from rich.text import Text
 
-        text = Text(f"  waiting for the browser · {duration(left)} left · Ctrl-C to give up", style="dim")
-        if self._profile.flow != "new":
-            text.append("\n  “Client already exists”? Change the Client ID on that page: any will do.", style="dim")
-        self._live.update(text, refresh=True)
+        from tcenv.cli import messages
+        from tcenv.text import wrapped
+
+        face = messages.face()
+        whole = "\n".join(wrapped(line, (face.width or 80) - 1, "  ", "  ") for line in lines)
+        return Text(whole, style="dim" if face.colour else "")
 
     def wrong_paste(self) -> None:
-        from tcenv.cli import messages
-
-        messages.warn(
-            "That is not the address; it begins with http://localhost: and has both clientId and accessToken."
-        )
+        self.warn("That is not the address; it begins with http://localhost: and has both clientId and accessToken.")
 
     def verify(self) -> None:
         if self._live is not None:
-            from rich.text import Text
-
-            self._live.update(Text("  asking the deployment …", style="dim"), refresh=True)
+            self._live.update(self._lines(["asking the deployment …"]), refresh=True)
 
     def close(self) -> None:
         if self._live is not None:
@@ -103,20 +138,36 @@ class Waiting:
     def granted(self, session: Session) -> None:
         """A new session has come."""
         from tcenv.cli import messages
-        from tcenv.deployment.scopes import not_granted
+        from tcenv.deployment.scopes import narrowed, not_granted
 
         self.close()
         self.is_new = True
         left = duration(session.expires - time.time())
         messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
         if session.scopes is not None:
-            dropped, narrowed = not_granted(session.wanted, session.scopes)
+            dropped, partly = not_granted(session.wanted, session.scopes)
             if dropped:
                 messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
-            if narrowed:
-                messages.note(f"Granted in part: {', '.join(narrowed)}.")
-        if session.asked == ("*",):
+            if partly:
+                told = "; ".join(narrowed(scope, session.scopes) for scope in partly)
+                messages.note(f"Granted in part: {told}.")
+        if session.wanted == ("*",) and self._first_time():
             messages.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")
+
+    def _first_time(self) -> bool:
+        """Whether this profile's user has not been told yet."""
+        from contextlib import suppress
+
+        from tcenv import paths
+        from tcenv.errors import TcenvError
+        from tcenv.files import note
+
+        place = os.path.join(paths.state_directory(), "told", f"wide-{self._profile.name}")
+        if os.path.exists(place):
+            return False
+        with suppress(OSError, TcenvError):
+            note(place, b"")
+        return True
 
     def explain(self, session: Session, line: str) -> None:
         """Stdout is a terminal: nothing secret goes there, so say what there is and how to load it."""

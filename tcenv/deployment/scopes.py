@@ -23,6 +23,12 @@ def intersection(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
+def narrowed(scope: str, granted: Sequence[str]) -> str:
+    """What became of a pattern that was granted in part, for people: `of queue:* you hold 4 scopes`."""
+    count = len(intersection([scope], granted))
+    return f"of {scope} you hold {count} scope{'s' if count != 1 else ''}"
+
+
 def not_granted(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str], list[str]]:
     """Of `asked`: what was dropped whole, and the patterns that were narrowed. `*` asks for whatever there is, and never
     counts as either."""

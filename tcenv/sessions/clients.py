@@ -39,6 +39,8 @@ class KnownClient:
     expires: int
     asked: str
     made: bool = True
+    #: Whether the deployment has vouched for it. What a browser alone has said tells no prefix.
+    confirmed: bool = True
 
     def purged_by(self) -> int:
         """When the deployment will have removed it: the first midnight (UTC) after its end."""
@@ -102,7 +104,8 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
             # The former version's series was NAME, NAME-2, …; and it did not note the name that was asked for.
             asked = str(content.get("asked") or re.sub("-[2-5]$", "", name))
             made = record.get("made", True) is True
-            result.append(KnownClient(name, str(record["client_id"]), int(record["expires"]), asked, made))
+            confirmed = record.get("confirmed", True) is True
+            result.append(KnownClient(name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed))
     return result
 
 
@@ -130,6 +133,12 @@ def forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
             _write_file(path, root_url, None, kept)
         else:
             _write_file(path, root_url, clients[0].asked, kept)
+
+
+def forget_unconfirmed(root_url: str, client_id: str) -> None:
+    """Note that what a browser said of this client was not so; one that the deployment has vouched for stays."""
+    if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
+        forget(root_url, client_id)
 
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:

@@ -1,102 +1,180 @@
 """One approval in the browser, in the order in which it happens: name, listener, request, browser, callback, the deployment's
-word, session. No credentials leave here before the deployment has vouched for them."""
+word, session. No credentials leave here before the deployment has vouched for them, and what it has vouched for is not lost."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
-from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.scopes import not_granted
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store
 from tcenv.settings.profile import Profile
+from tcenv.signin import naming
 from tcenv.signin.display import Display
+from tcenv.signin.listener import Listener
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tcenv.signin.asking import Asking
     from tcenv.signin.page import Outcome
 
 
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
     """One approval in the browser, taken, verified and remembered. The client of the session that it replaces is ended: in a
     terminal before the approval, so that its name is free for it; else afterwards."""
-    from tcenv.signin import browser, naming, paste
-    from tcenv.signin.listener import Listener
-    from tcenv.signin.request import SigninRequest, resolve_flow
+    from tcenv.signin.asking import Asking
+    from tcenv.signin.request import resolve_flow
 
     flow = resolve_flow(profile.flow, profile.root_url)
     # The older page resets a client of that name itself.
     first = _to_be_ended_first(profile, replacing) if flow == "create" else None
     # A reset that nobody approved has freed a name: that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
-    names = naming.names(profile, first or freed)
-    name = names.free[0] if flow == "create" else profile.client_name
-    ending = names.ending(name, profile.scopes, wanted=not profile.no_self_delete)
+    names = naming.names(profile, first or freed) if flow == "create" else None
+    asked_at = int(time.time())
+    with Listener(port=profile.port) as listener:
+        asking = Asking(profile, flow, names, listener, display)
+        if names is not None:
+            _tell(names, asking.name, profile, display, freed=first is not None)
+        if first is not None:
+            _end_first(first, store, display)
+        asking.open()
+        session = _answered(asking, profile, asked_at, listener, display)
+        if (
+            names is not None
+            and names.prefix is not None
+            and not session.credentials.client_id.startswith(names.prefix)
+        ):
+            display.warn(
+                f"You are signed in as {session.credentials.client_id}, which is not who signed in here before "
+                f"({names.prefix.rstrip('/')}). If that is not you: tcenv logout {profile.argument}"
+            )
+        _keep(session, store, display)
+        # Stored before the page says so.
+        _regardless(display, lambda: naming.remember(session, asking.name, made=flow == "create"))
+        _regardless(display, lambda: listener.finish(_success(session)))
+    display.granted(session)
+    _regardless(display, lambda: _afterwards(session, asking, names, replacing, display))
+    display.close()
+    return session
+
+
+def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listener, display: Display) -> Session:
+    """The session of the first answer that the deployment vouches for. One that it rejects does not end the wait: whoever
+    sent that, the genuine one may still come. Raises TimedOut, TcenvError."""
+    from tcenv.signin import paste
+    from tcenv.signin.verify import verified
+
+    end = time.monotonic() + profile.timeout
+    rejection: CredentialsRejected | None = None
+    with paste.watching(
+        listener,
+        opened=asking.opened,
+        insisted=profile.no_browser,
+        on_wrong=display.wrong_paste,
+        on_enter=asking.next,
+    ) as pasted:
+        asking.show(pasted.possible)
+        while True:
+            credentials = asking.wait(end, pasted.source)
+            if credentials is None:
+                break
+            _regardless(display, lambda came=credentials: asking.unconfirmed(came))  # type: ignore[misc]
+            display.verify()
+            try:
+                return verified(profile, asking.scopes, credentials, asked_at, end, display)
+            except CredentialsRejected as error:
+                _tell_page(listener, profile, error)
+                asking.rejected(credentials, error)
+                rejection = error
+                if error.reason == "clock":
+                    break
+                listener.reopen()
+            except Exception as error:
+                _tell_page(listener, profile, error)
+                raise
+    if rejection is not None:
+        raise DeploymentError(
+            f"The browser's answer is no good: {rejection.message}",
+            rejection.hint
+            if rejection.reason == "clock"
+            else "Try again; if it happens again, look at the client there.",
+        )
+    raise TimedOut(
+        "Nobody approved in the browser in time. Close that page: whoever takes its port next would be given the token.",
+        f"If it said “Client already exists”, ask for another name: tcenv login {profile.argument} "
+        f"--name {profile.client_name}-new. With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
+    )
+
+
+def _tell(names: naming.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
+    """What is worth knowing of the name before it is asked for."""
     said = naming.told(names, name, profile.scopes, wanted=not profile.no_self_delete)
     if said:
         display.note(said)
-    if flow == "create" and name != profile.client_name:
+    if name != profile.client_name:
         display.note(
             f"The name {profile.client_name} is still taken on this deployment, so {name} is asked for this time."
         )
-    elif flow == "create" and names.insisted and names.taken and first is None:
+    elif names.insisted and names.taken and not freed:
         display.note(
             f"The name {name} is taken on this deployment: the page will say so. "
             "Change the Client ID there, or leave out --name."
         )
-    asked_at = int(time.time())
-    with Listener(port=profile.port) as listener:
-        request = SigninRequest(
-            root_url=profile.root_url,
-            flow=flow,
-            name=name,
-            description=profile.description,
-            scopes=(*profile.scopes, *ending),
-            expires=profile.expires,
-            callback_url=listener.callback_url,
-        )
-        if first is not None:
-            _end_first(first, store, display)
-        opened = not profile.no_browser and browser.open_browser(request.url, profile.browser)
-        end = time.monotonic() + profile.timeout
-        with paste.watching(
-            listener, opened=opened, insisted=profile.no_browser, on_wrong=display.wrong_paste
-        ) as pasted:
-            display.ask(request.url, opened, pasted.possible, name)
-            credentials = listener.wait(end, lambda: display.tick(end - time.monotonic()), pasted.source)
-        if credentials is None:
-            raise TimedOut(
-                "Nobody approved in the browser in time.",
-                "Try again with more of it: --timeout 15m. Without a browser on this machine: --no-browser.",
-            )
-        display.verify()
-        try:
-            session = _verified(profile, request.scopes, credentials, asked_at)
-        except TcenvError as failure:
-            listener.finish(_failure_page(profile, failure))
-            raise
-        # Stored before the page says so.
-        naming.remember(session, name, made=flow == "create")
+
+
+def _keep(session: Session, store: Store, display: Display) -> None:
+    """Store the session. Where that fails this process has the only copy, and goes on to hand it to the shell."""
+    try:
         store.save(session)
-        listener.finish(_success_page(session))
-    display.granted(session)
-    if ending and session.credentials.client_id != names.client_id(name):
+    except (TcenvError, OSError) as error:
+        reason = error.message if isinstance(error, TcenvError) else error.strerror or str(error)
+        display.warn(f"The session could not be stored, so this shell alone has it: {reason}")
+
+
+def _regardless(display: Display, step: Callable[[], object]) -> None:
+    """Do what the session does not depend on: its failing is said, and no more."""
+    try:
+        step()
+    except Exception as error:
+        what = error.message if isinstance(error, TcenvError) else f"{type(error).__name__} after the sign-in."
+        display.warn(what)
+
+
+def _success(session: Session) -> Outcome:
+    from tcenv.signin import outcome
+
+    return outcome.success(session)
+
+
+def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
+    from tcenv.signin import outcome
+
+    try:
+        listener.finish(outcome.failure(profile, error))
+    except OSError:
+        return
+
+
+def _afterwards(
+    session: Session, asking: Asking, names: naming.Names | None, replacing: Session | None, display: Display
+) -> None:
+    if names is not None and asking.ending and session.credentials.client_id != names.client_id(asking.name):
         display.note(
-            f"The Client ID was changed on the page: {', '.join(ending)} does not speak of it, and cannot end it."
+            f"The Client ID was changed on the page: {', '.join(asking.ending)} does not speak of it, and cannot end it."
         )
     if replacing is not None:
         naming.end_replaced(replacing, session, display.note)
     naming.tidy(session)
-    display.close()
-    return session
 
 
 def _to_be_ended_first(profile: Profile, replacing: Session | None) -> Session | None:
     """The session whose client is to be deleted before the approval: in a terminal, where somebody is there to give it, and
     only for one that is good and may, and whose name would be asked for again."""
-    from tcenv.signin import browser, naming
+    from tcenv.signin import browser
 
     if replacing is None or not replacing.is_live() or not os.isatty(2) or not naming.may_end(replacing):
         return None
@@ -108,8 +186,6 @@ def _to_be_ended_first(profile: Profile, replacing: Session | None) -> Session |
 
 def _end_first(old: Session, store: Store, display: Display) -> None:
     """Delete the client of the session that is being replaced. That the deployment does it proves the clock and the network."""
-    from tcenv.signin import naming
-
     client_id = old.credentials.client_id
     try:
         naming.end(old, old)
@@ -122,64 +198,3 @@ def _end_first(old: Session, store: Store, display: Display) -> None:
     display.note(
         f"The former client {client_id} is deleted, and its session has ended: the same name is free for this one."
     )
-
-
-def _verified(profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int) -> Session:
-    """The session that these credentials are, by the deployment's word. Raises DeploymentError."""
-    from tcenv.deployment.auth import Deployment
-
-    try:
-        vouched = Deployment(profile.root_url).vouch(credentials)
-    except CredentialsRejected as rejection:
-        hint = (
-            rejection.hint
-            if rejection.reason == "clock"
-            else "Try again; if it happens again, look at the client there."
-        )
-        raise DeploymentError(f"The browser's answer is no good: {rejection.message}", hint) from None
-    client = vouched.client
-    if client is not None and client.disabled:
-        raise DeploymentError(
-            "The deployment made the client, and disabled it at once.", "Ask for fewer scopes: --scope."
-        )
-    now = int(time.time())
-    expires = client.expires if client is not None else asked_at + profile.lifetime
-    if expires <= now:
-        raise DeploymentError(
-            "The client that the browser made has expired already.", "Ask for more time: --expires 1d."
-        )
-    return Session(
-        profile=profile.name,
-        root_url=profile.root_url,
-        credentials=credentials,
-        created=now,
-        expires=expires,
-        name=profile.client_name,
-        scopes=vouched.scopes,
-        asked=asked,
-    )
-
-
-def _success_page(session: Session) -> Outcome:
-    from tcenv.signin.page import Outcome
-    from tcenv.text import duration, moment
-
-    left = duration(session.expires - time.time())
-    facts = [
-        ("Client", session.credentials.client_id),
-        ("Deployment", session.root_url.partition("://")[2]),
-        ("Good until", f"{moment(session.expires)} ({left})"),
-    ]
-    dropped: list[str] = []
-    if session.scopes is not None:
-        facts.append(("Scopes", f"{len(session.scopes)} held"))
-        dropped, _ = not_granted(session.wanted, session.scopes)
-    lines = ("The deployment has confirmed it.",)
-    return Outcome(True, "You are signed in", lines, tuple(facts), missing=tuple(dropped))
-
-
-def _failure_page(profile: Profile, failure: TcenvError) -> Outcome:
-    from tcenv.signin.page import Outcome
-
-    lines = (failure.message, *([failure.hint] if failure.hint else []))
-    return Outcome(False, "That did not work", lines, (("Deployment", profile.root_url.partition("://")[2]),))

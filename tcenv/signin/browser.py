@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 
+from tcenv.shells.environment import without_secrets
+
 # They draw in the terminal, which is ours: started by tcenv they could neither be seen nor used.
 _IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})
 _DESKTOP = (
@@ -24,7 +26,6 @@ _DESKTOP = (
 )
 # Not run by the tests: there is no such machine.
 _WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
-_SECRET = ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE")
 # How long a launcher may take to fail (seconds); one that is still at work then has found something to open.
 _PATIENCE = 0.25
 
@@ -108,7 +109,8 @@ def _registered(name: str, url: str) -> list[str]:
     except webbrowser.Error:
         return []
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
-    return [sys.executable, "-c", program, name, url]
+    # -P: the directory that tcenv is started in is not code.
+    return [sys.executable, "-P", "-c", program, name, url]
 
 
 def _start(arguments: list[str]) -> bool | None:
@@ -140,7 +142,7 @@ def _run(arguments: list[str]) -> bool | None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             close_fds=True,
-            env={key: value for key, value in os.environ.items() if key not in _SECRET},
+            env=without_secrets(os.environ),
             # Ctrl-C in our terminal is meant for us, and a closing terminal must not close the browser.
             start_new_session=True,
         )

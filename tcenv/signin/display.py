@@ -13,14 +13,17 @@ class Display(Protocol):
     def note(self, text: str) -> None:
         """Something worth knowing; it went on by itself."""
 
+    def warn(self, text: str) -> None:
+        """Something that must be looked at, said at once."""
+
     def queue(self) -> None:
         """Another tcenv is signing in to the same profile, and this one waits for its session."""
 
     def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
         """The user is to approve at `url`: in the browser that was `opened`, or in one of their own."""
 
-    def tick(self, left: float) -> None:
-        """Called about once a second while waiting, with the seconds that are left."""
+    def tick(self, left: float, next_name: str | None = None) -> None:
+        """Called about once a second while waiting, with the seconds that are left, and the name that Enter asks for."""
 
     def wrong_paste(self) -> None:
         """What was pasted is not the address that is waited for."""

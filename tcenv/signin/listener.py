@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
+from tcenv.peer import is_own_peer
 from tcenv.signin.reading import Refused, is_complete, parse_query, parse_request, same
 from tcenv.signin.reply import detour, refusal, response
 
@@ -53,6 +54,8 @@ class Listener:
         self._clean = "/" + os.urandom(20).hex()
         self._detour = "/" + os.urandom(20).hex()
         self._answered = False
+        #: How often a process of somebody else's, or of nobody known, has sent the right answer, and was refused.
+        self.strangers = 0
         self._redirected = False
         self._delivered = False
         self._followed = 0.0
@@ -145,6 +148,11 @@ class Listener:
         while self._redirected and not self._delivered and (left := self._followed + linger - time.monotonic()) > 0:
             self._turn(left)
 
+    def reopen(self) -> None:
+        """Wait on for another answer: the one that came was no good."""
+        self._answered = self._redirected = self._delivered = False
+        self._outcome = None
+
     def _turn(self, seconds: float) -> Credentials | None:
         """Wait for something to happen for up to `seconds`, and deal with it; the credentials, if that was the answer."""
         self._drop_overdue()
@@ -226,6 +234,10 @@ class Listener:
             return None
         if self._answered or not same(path, self._secret):
             raise Refused(404)
+        # What stands in a browser's argument list, every user of the machine can read: who answers is asked of the kernel.
+        if not is_own_peer(connection.socket.getsockname(), connection.socket.getpeername()):
+            self.strangers += 1
+            raise Refused(403)
         credentials = parse_query(query.encode("ascii"))
         self._answered = self._redirected = True
         # The response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.

@@ -60,7 +60,9 @@ def names(profile: Profile, replacing: Session | None = None) -> Names:
     A name that the user insists on is never altered. Raises TcenvError where all names are taken, with their ends."""
     known = clients.known(profile.root_url)
     own = [client for client in known if client.asked == profile.client_name]
-    prefix = next((client.prefix for client in (*reversed(own), *reversed(known)) if client.prefix), None)
+    prefix = next(
+        (client.prefix for client in (*reversed(own), *reversed(known)) if client.confirmed and client.prefix), None
+    )
     if "name" in profile.insisted:
         taken = tuple(client for client in known if client.name == profile.client_name and _is_taken(client))
         return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)

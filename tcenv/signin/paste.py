@@ -1,17 +1,23 @@
 """Taking the answer from the keyboard: on a machine that the browser is not on, the user pastes the address that the browser
-ended on. It holds the token, so the terminal does not show what is typed meanwhile."""
+ended on. It holds the token, so the terminal does not show what is typed meanwhile. Enter alone asks for the next name."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin.listener import Listener
 from tcenv.signin.reading import Refused
 from tcenv.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Far more than the longest address with the longest clientId; what goes on beyond it is none.
+_LONGEST = 16_384
 
 
 @dataclass(frozen=True)
@@ -26,24 +32,36 @@ class Watch:
 
 
 @contextmanager
-def watching(listener: Listener, *, opened: bool, insisted: bool, on_wrong: Callable[[], None]) -> Iterator[Watch]:
-    """Watch standard input if no browser was `opened`: a terminal, or whatever it is if the user `insisted` on no browser.
+def watching(
+    listener: Listener,
+    *,
+    opened: bool,
+    insisted: bool,
+    on_wrong: Callable[[], None],
+    on_enter: Callable[[], None] = lambda: None,
+) -> Iterator[Watch]:
+    """Watch standard input: a terminal whose foreground is ours, or whatever it is if the user `insisted` on no browser.
 
-    `on_wrong` is called for a line that is not the address."""
+    `on_wrong` is called for a line that is not the address (where a browser was `opened`, only for one that looks like it:
+    what is typed ahead is no concern), `on_enter` for an empty line from a terminal."""
     descriptor = _descriptor()
-    if opened or descriptor is None:
-        yield Watch(None)
-        return
-    terminal = os.isatty(descriptor)
-    if not (terminal and _in_foreground(descriptor)) and not (insisted and not terminal):
+    terminal = descriptor is not None and os.isatty(descriptor)
+    if descriptor is None or not (_in_foreground(descriptor) if terminal else insisted and not opened):
         yield Watch(None)
         return
     buffer = bytearray()
-    ended = False
+    overlong = ended = False
+
+    def wrong(line: bytes) -> None:
+        if not opened or b"localhost:" in line or b"accessToken" in line:
+            on_wrong()
 
     def read() -> Credentials | None:
-        nonlocal ended
-        data = b"" if ended else os.read(descriptor, 4096)
+        nonlocal ended, overlong
+        try:
+            data = b"" if ended else os.read(descriptor, 4096)
+        except OSError:  # the terminal has gone
+            data = b""
         if not data:
             ended = True
             listener.ignore(descriptor)
@@ -52,11 +70,20 @@ def watching(listener: Listener, *, opened: bool, insisted: bool, on_wrong: Call
         while b"\n" in buffer:
             line, _, rest = bytes(buffer).partition(b"\n")
             buffer[:] = rest
-            if line.strip():
+            if overlong:
+                overlong = False
+            elif line.strip():
                 try:
                     return listener.pasted(line.decode("ascii", "replace"))
                 except Refused:
-                    on_wrong()
+                    wrong(line)
+            elif terminal:
+                on_enter()
+        if len(buffer) > _LONGEST:
+            if not overlong:
+                wrong(bytes(buffer))
+            overlong = True
+            buffer.clear()
         return None
 
     with _silent(descriptor) if terminal else nullcontext():
@@ -80,17 +107,48 @@ def _in_foreground(descriptor: int) -> bool:
 
 @contextmanager
 def _silent(descriptor: int) -> Iterator[None]:
-    """The terminal without echo; Ctrl-C works."""
+    """The terminal without echo; Ctrl-C and Ctrl-Z work, and after `fg` the echo is off again: shells turn it on."""
     try:
         import termios
     except ImportError:
         yield
         return
+    import signal
+
     former = termios.tcgetattr(descriptor)
     quiet = termios.tcgetattr(descriptor)
     quiet[3] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSAFLUSH, quiet)
+
+    def put(settings: list[object], when: int) -> None:
+        if _in_foreground(descriptor):
+            try:
+                termios.tcsetattr(descriptor, when, settings)  # type: ignore[arg-type]
+            except termios.error:
+                return
+
+    def stop(number: int, frame: object) -> None:
+        # Not every shell turns it on again when a job stops.
+        put(former, termios.TCSADRAIN)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, stop)
+        put(quiet, termios.TCSAFLUSH)
+
+    def go_on(number: int, frame: object) -> None:
+        put(quiet, termios.TCSAFLUSH)
+
+    handlers = {}
+    try:
+        for number, handler in ((signal.SIGTSTP, stop), (signal.SIGCONT, go_on)):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                handlers[number] = signal.signal(number, handler)
+    except ValueError:  # not in the main thread
+        handlers = {}
+    put(quiet, termios.TCSAFLUSH)
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, former)
+        for number, own in handlers.items():
+            signal.signal(number, own if own is not None else signal.SIG_DFL)
+        # What is left of a pasted address is for nobody.
+        put(former, termios.TCSAFLUSH)

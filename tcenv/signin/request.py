@@ -9,6 +9,8 @@ from tcenv.deployment.limits import FLOWS, check_description, check_name, check_
 from tcenv.errors import UsageError
 from tcenv.values import dataclass
 
+# The web server in front of the page takes 8,177 bytes of request target (TASKCLUSTER.md), encoded, and answers 414 to more.
+_LONGEST_URL = 8000
 # The retired deployment whose page is the one that the original guide describes.
 _NEW_PAGE = ("https://taskcluster.net",)
 
@@ -40,6 +42,12 @@ class SigninRequest:
         check_description(self.description)
         check_scopes(self.scopes)
         parse_expires(self.expires)
+        if len(self.url) > _LONGEST_URL:
+            raise UsageError(
+                f"The address of the sign-in page would have {len(self.url):,} characters, and the deployment takes "
+                f"{_LONGEST_URL:,}.",
+                "Ask for fewer scopes, or patterns (queue:*), or give a shorter --description.",
+            )
 
     @property
     def url(self) -> str:

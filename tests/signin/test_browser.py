@@ -182,6 +182,11 @@ def test_a_name_that_only_webbrowser_knows(make: Make, tmp_path: Path, monkeypat
         "import webbrowser\nwebbrowser.register('special', None, webbrowser.BackgroundBrowser(['engine', '--x', '%s']))\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(site))
+    # The directory in which tcenv is started is not code: neither tcenv nor its child imports from it.
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    (folder / "webbrowser.py").write_text("raise SystemExit('owned')\n")
+    monkeypatch.chdir(folder)
     process = opened_in_a_process("special")
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     assert arguments(seen) == ["--x", URL]

@@ -1,0 +1,62 @@
+"""Having the deployment vouch for what the browser brought. An approval is not lost to a deployment that is out for a while: it
+is asked again, with longer and longer pauses, until the time is up."""
+
+from __future__ import annotations
+
+import time
+
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import CredentialsRejected, DeploymentError, Refused
+from tcenv.sessions.session import Session
+from tcenv.settings.profile import Profile
+from tcenv.signin.display import Display
+
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 5.0
+# An approval that has come just before the end of the wait is worth this much more (seconds).
+_GRACE = 30.0
+
+
+def verified(
+    profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int, until: float, display: Display
+) -> Session:
+    """The session that these credentials are, by the deployment's word, for which is waited until `until` (time.monotonic).
+    Raises CredentialsRejected where it says no, DeploymentError."""
+    from tcenv.deployment.auth import Deployment
+
+    until = max(until, time.monotonic() + _GRACE)
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            vouched = Deployment(profile.root_url, until=until).vouch(credentials)
+            break
+        except (CredentialsRejected, Refused):
+            raise
+        except DeploymentError as error:
+            if time.monotonic() + pause >= until:
+                raise
+            if pause == _FIRST_PAUSE:
+                display.warn(f"{error.message} It is asked again until it answers.")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+    client = vouched.client
+    if client is not None and client.disabled:
+        raise DeploymentError(
+            "The deployment made the client, and disabled it at once.", "Ask for fewer scopes: --scope."
+        )
+    now = int(time.time())
+    expires = client.expires if client is not None else asked_at + profile.lifetime
+    if expires <= now:
+        raise DeploymentError(
+            "The client that the browser made has expired already.", "Ask for more time: --expires 1d."
+        )
+    return Session(
+        profile=profile.name,
+        root_url=profile.root_url,
+        credentials=credentials,
+        created=now,
+        expires=expires,
+        name=profile.client_name,
+        scopes=vouched.scopes,
+        asked=asked,
+    )
