@@ -1,0 +1,296 @@
+"""What may come while the browser is waited for, and what is not lost by it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import TCENV, environ, session_file, tcenv
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+class Waiting:
+    """A login whose browser does nothing: what answers is the test."""
+
+    def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, **more: str) -> None:
+        self.seen = tmp_path / "url"
+        browser = tmp_path / "browser"
+        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n')
+        browser.chmod(0o755)
+        self.sandbox = sandbox
+        self.env = environ(sandbox, BROWSER=f"{browser} %s", **more)
+        self.process = subprocess.Popen(
+            [TCENV, "login", "--shell", "sh", *arguments],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        end = time.monotonic() + 30
+        while not self.seen.exists() or not self.seen.read_text().endswith("\n"):
+            assert time.monotonic() < end and self.process.poll() is None
+            time.sleep(0.02)
+        from urllib.parse import parse_qs, urlsplit
+
+        self.url = self.seen.read_text().splitlines()[0]
+        self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
+
+    def answer(self, query: str, *prefix: str) -> str:
+        """Answer as a browser does, by a process that `prefix` starts; the first line of the response."""
+        script = (
+            "import socket,sys\nfrom urllib.parse import urlsplit\nu=urlsplit(sys.argv[1])\n"
+            "s=socket.create_connection(('127.0.0.1',u.port))\n"
+            "s.sendall(f'GET {u.path}?{sys.argv[2]} HTTP/1.1\\r\\nHost: localhost:{u.port}\\r\\nSec-Fetch-Mode: navigate\\r\\n"
+            "Sec-Fetch-Dest: document\\r\\nSec-Fetch-Site: cross-site\\r\\n\\r\\n'.encode())\n"
+            "print(s.recv(100).decode().splitlines()[0])\n"
+        )
+        done = subprocess.run(
+            [*prefix, sys.executable, "-c", script, self.callback, query], capture_output=True, text=True, timeout=30
+        )
+        return done.stdout.strip()
+
+    def approve(self) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "tcenv.sandbox.approve", self.url], check=True, capture_output=True, timeout=60
+        )
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
+    deployment: Sandbox, tmp_path: Path
+) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
+    query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
+    # The secret stands in an argument list, and is known: what else it takes, another user has not.
+    other = (need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
+    assert waiting.answer(query, *other).split()[1] == "403"
+    time.sleep(1.3)  # it is said with the next tick
+    waiting.approve()
+    status, out, err = waiting.end()
+    assert status == 0, err
+    assert "mallory" not in out
+    assert "was refused" in err
+
+
+def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    assert waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}").split()[1] == "303"
+    time.sleep(1.5)
+    waiting.approve()
+    status, out, err = waiting.end()
+    assert status == 0, err
+    assert "The wait goes on" in err
+    assert "somebody/else" not in out
+    # Nothing of it is remembered: no prefix is taken from what nobody has vouched for.
+    remembered = [path.read_text() for path in Path(waiting.env["XDG_STATE_HOME"]).rglob("*.json")]
+    assert remembered and not any("somebody" in text for text in remembered)
+
+
+def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    waiting.sandbox.fail("unavailable", path="/api/auth/v1/scopes", seconds=3)
+    waiting.sandbox.fail("unavailable", path="/api/auth/v1/clients", seconds=3, method="GET")
+    waiting.approve()
+    status, out, err = waiting.end()
+    assert status == 0, err
+    assert "asked again" in err
+    assert "TASKCLUSTER_ACCESS_TOKEN" in out
+
+
+def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    session_file(env).unlink()
+    waiting = Waiting(deployment, tmp_path)
+    other = deployment.create_client("mozilla-auth0/mallory/tcenv", ["queue:*"])
+    waiting.answer(f"clientId={other.client_id}&accessToken={other.access_token}")
+    status, _, err = waiting.end()
+    assert status == 0
+    assert "which is not who signed in here before" in err
+
+
+@pytest.mark.parametrize("fault", ["full", "closed"])
+def test_a_session_that_cannot_be_stored_reaches_the_shell(fault: str, deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    runtime = Path(waiting.env["XDG_RUNTIME_DIR"])
+    (runtime / "tcenv").mkdir(exist_ok=True, mode=0o700)
+    if fault == "full":
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2,mode=0700", "none", runtime / "tcenv"], check=True
+        )
+        (runtime / "tcenv/filling").write_bytes(b"x" * 4096)
+    else:
+        (runtime / "tcenv").chmod(0o755)
+    try:
+        waiting.approve()
+        status, out, err = waiting.end()
+    finally:
+        if fault == "full":
+            subprocess.run(["umount", runtime / "tcenv"], check=True)
+    assert status == 0, err
+    assert "TASKCLUSTER_ACCESS_TOKEN" in out
+    assert "could not be stored" in err
+
+
+def test_with_hardly_any_descriptors(deployment: Sandbox) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -n 16; exec {TCENV} login --shell sh"],
+        env=environ(deployment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "\\false;\n" if done.returncode else "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+
+
+def test_a_clock_that_is_off_is_said_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+    deployment.clock_offset = 2 * 3600
+    waiting = Waiting(deployment, tmp_path, "--timeout", "3s")
+    status, _, err = waiting.end()
+    assert status == 124
+    assert "clock is 2 h behind" in err or "clock is 1 h 59 min behind" in err
+    assert "Close that page" in err
+
+
+def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with Sandbox() as sandbox:
+            waiting = Waiting(
+                sandbox, tmp_path, "--timeout", "3s", TCENV_ROOT_URL=f"http://127.0.0.1:{taken.getsockname()[1]}"
+            )
+        assert "cannot be reached" in waiting.end()[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--scope", "queue:**"], "at most one *"),
+        (["--description", "é" * 2000], "8,000"),
+        ([word for n in range(15) for word in ("--scope", f"secrets:get:{'x' * 600}{n}")], "8,000"),
+    ],
+)
+def test_what_the_page_would_not_take_is_refused_before_it_opens(
+    arguments: list[str], said: str, deployment: Sandbox
+) -> None:
+    done = tcenv("login", "--shell", "sh", *arguments, env=environ(deployment))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert deployment.approvals == 0
+
+
+def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:  # type: ignore[type-arg]
+    return pexpect.spawn(
+        need("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=30, dimensions=(30, 200)
+    )
+
+
+def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> None:
+    """The name is taken by a client that this machine knows nothing of."""
+    env = environ(deployment)
+    name = re.search(r"name=([^&]+)", Waiting(deployment, tmp_path, "--timeout", "1s").url)
+    assert name is not None
+    deployment.create_client(f"{deployment.user}/{name[1]}", ["x"])
+    seen = tmp_path / "second"
+    browser = tmp_path / "second-browser"
+    # The first page says that the client exists, and calls nobody back; the second is approved.
+    browser.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$1" >>{seen}\n'
+        f'[ "$(wc -l <{seen})" = 1 ] || exec {sys.executable} -m tcenv.sandbox.approve "$1"\n'
+    )
+    browser.chmod(0o755)
+    child = in_terminal(
+        {**env, "BROWSER": f"{browser} %s", "TERM": "xterm"},
+        f"{TCENV} login --shell sh --retry >{tmp_path}/out; echo status $?",
+    )
+    child.expect("Press Enter to ask for ")
+    child.send("\r")
+    child.expect("status 0")
+    names = re.findall(r"[?&]name=([^&]+)", seen.read_text())
+    assert len(names) == 2 and names[0] != names[1]
+    assert "TASKCLUSTER_ACCESS_TOKEN" in (tmp_path / "out").read_text()
+
+
+def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
+    env = {**environ(deployment), "TERM": "xterm"}
+    child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=30)
+    child.expect(r"\$ ")
+    child.sendline(f"{TCENV} login --no-browser --shell sh >{tmp_path}/out; echo ended $?")
+    child.expect("paste here")
+    assert not child.getecho()
+    child.sendcontrol("z")
+    child.expect("Stopped")
+    child.sendline("stty -a")
+    child.expect(r" echo ")
+    child.sendline("fg")
+    time.sleep(1)
+    assert not child.getecho()
+    child.send("http://localhost:1/typed?clientId=secretly-typed&accessToken=nothing\r")
+    child.expect("not the address")
+    assert "secretly-typed" not in (child.before or "")
+    child.sendcontrol("c")
+    child.expect("Interrupted")
+    child.sendline("stty -a")
+    child.expect(r" echo ")
+
+
+def test_an_endless_line_is_bounded(deployment: Sandbox) -> None:
+    process = subprocess.Popen(
+        [TCENV, "login", "--shell", "sh", "--no-browser", "--timeout", "4s"],
+        env=environ(deployment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    for _ in range(200):
+        process.stdin.write(b"x" * 65536)
+    process.stdin.flush()
+    peak = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    process.stdin.close()
+    process.stdin = None
+    _, err = process.communicate(timeout=30)
+    assert peak is not None and int(peak[1]) < 120_000
+    assert err.count(b"not the address") == 1
+
+
+def test_the_browser_is_given_no_token_in_any_form(deployment: Sandbox, tmp_path: Path) -> None:
+    seen = tmp_path / "environment"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\nenv >{seen}\n")
+    browser.chmod(0o755)
+    token = "T" * 44
+    env = environ(
+        deployment,
+        BROWSER=f"{browser} %s",
+        TASKCLUSTER_ACCESS_TOKEN=token,
+        DIRENV_DIFF="eJzT0yMAABAIAg==",
+        MY_COPY=f"x{token}y",
+        KEPT="yes",
+    )
+    tcenv("login", "--shell", "sh", "--timeout", "1s", env=env)
+    given = seen.read_text()
+    assert "KEPT=yes" in given
+    assert token not in given and "DIRENV_DIFF" not in given
