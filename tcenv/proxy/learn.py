@@ -23,6 +23,7 @@ _DEEPEST = 20
 _MOST_SCOPES = 2000
 _MOST_ROUNDS = 10
 _MOST_DECODED = 2**20
+_PRIORITIES = ("lowest", "very-low", "low", "medium", "high", "very-high", "highest")
 # Of these the answer depends on the caller's scopes, and they never fail for want of them. Lists are known by their names.
 _DEPENDING = ("currentScopes", "testAuthenticateGet", "testAuthenticate")
 _DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "secrets"): "list"}
@@ -236,9 +237,14 @@ def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set
     return min(possible, key=lambda scopes: _price(scopes, known), default=None)
 
 
-def _price(scopes: set[str], known: set[str]) -> tuple[int, int, int, list[str]]:
+def _price(scopes: set[str], known: set[str]) -> tuple[int, int, int, int, list[str]]:
+    """What decides between alternatives: how many scopes are new, how many there are, the least of priorities (who may create
+    tasks of one may create those of all below), and the one that says most, since that is good for least."""
     fresh = [scope for scope in scopes if not covers(known, scope)]
-    return len(fresh), len(scopes), sum(map(len, scopes)), sorted(scopes)
+    priority = sum(
+        max((_PRIORITIES.index(p) for p in scope.split(":") if p in _PRIORITIES), default=0) for scope in scopes
+    )
+    return len(fresh), len(scopes), priority, -sum(map(len, scopes)), sorted(scopes)
 
 
 def _decoded(content: bytes, encoding: str) -> bytes:

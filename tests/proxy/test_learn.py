@@ -313,6 +313,16 @@ def test_noise_is_no_refusal(content: bytes) -> None:
         ({"AllOf": ["queue:c", {"AnyOf": ["queue:b", "queue:c"]}]}, (), {"queue:c"}),
         ({"AnyOf": ["queue:create:highest:x", "queue:create:low:x"]}, (), {"queue:create:low:x"}),
         ({"AnyOf": ["queue:bb", "queue:aa"]}, (), {"queue:aa"}),
+        (
+            {"AnyOf": [f"queue:create:{p}:x" for p in ("highest", "very-high", "low", "lowest")]},
+            (),
+            {"queue:create:lowest:x"},
+        ),
+        (
+            {"AnyOf": ["queue:cancel-in-project:p", "queue:cancel:s/g/the-one-task"]},
+            (),
+            {"queue:cancel:s/g/the-one-task"},
+        ),
         ({"AnyOf": []}, (), None),
         ({"AllOf": []}, (), set()),
     ],
