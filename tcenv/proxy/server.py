@@ -161,24 +161,24 @@ class Service:
             await deployment.close()
 
     async def _watch_the_end(self) -> None:
-        """Say that the session will end before it does, and when it has."""
-        said: set[tuple[int, str]] = set()
+        """Say that the session, or the run's own time, will end before it does, and when it has."""
+        began, until = time.time(), self._plan.until
+        said: set[tuple[str, float]] = set()
         while True:
-            session, now, wait = self._source.session, time.time(), _LOOK_AT_THE_TIME
+            session, now = self._source.session, time.time()
+            ends = []
             if session is not None:
-                text = ""
-                if session.expires <= now:
-                    text = (
-                        f"The session of {session.profile} has expired: calls through the proxy are answered with 401."
-                    )
-                elif session.renew <= now:
-                    text = f"The session of {session.profile} ends in {duration(session.expires - now)}."
-                # Once each: the words differ by the time that is left.
-                key = (session.expires, text.partition(" ends ")[0])
-                if text and key not in said:
-                    said.add(key)
-                    self._plan.announce(f"{text} To renew it, in any shell: tcenv login {session.profile}")
-                wait = min(wait, *(moment - now for moment in (session.renew, session.expires) if moment > now), wait)
-            await asyncio.sleep(max(wait, 0.05))
+                again = f" To renew it, in any shell: tcenv login {session.profile}"
+                ends.append((f"The session of {session.profile}", session.renew, session.expires, again))
+            if until is not None and (session is None or until < session.expires):
+                ends = [("The time that this run was given", until - min(600.0, (until - began) / 10), until, "")]
+            for what, soon, end, hint in ends:
+                over = now >= end
+                if now >= soon and (what, end if over else soon) not in said:
+                    said.add((what, end if over else soon))
+                    text = "is over: calls are answered with 401." if over else f"ends in {duration(end - now)}."
+                    self._plan.announce(f"{what} {text}{hint}")
+            moments = [moment - now for _, soon, end, _ in ends for moment in (soon, end) if moment > now]
+            await asyncio.sleep(max(min([_LOOK_AT_THE_TIME, *moments]), 0.05))
             with contextlib.suppress(Exception):
                 await self._source.current()

@@ -140,8 +140,17 @@ def test_the_end_is_announced_and_said(behind: Deployment) -> None:
         assert "has expired" in answer.json()["message"]
     soon, end = proxy.said
     assert f"{PROFILE} ends in " in soon
-    assert "has expired" in end
+    assert "is over" in end
     assert all(f"tcenv login {PROFILE}" in text for text in proxy.said)
+
+
+def test_the_end_of_the_runs_own_time_is_announced_too(behind: Deployment) -> None:
+    with proxied(behind.root_url, until=time.time() + 1.5) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+        while len(proxy.said) < 2:
+            time.sleep(0.05)
+        assert signed(proxy, "GET", PING).status_code == 401
+    assert [text.partition("given ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
 
 
 def test_a_session_of_another_deployment_is_not_used(behind: Deployment) -> None:
