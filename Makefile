@@ -5,9 +5,9 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.1
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
-PYTHON_CODE := tcenv tests bench
+PYTHON_CODE := tcenv tests bench hatch_build.py
 
-.PHONY: demo test check bench generated clean
+.PHONY: demo test check bench generated wheels clean
 
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
@@ -31,6 +31,10 @@ bench: .venv/developing ## measure, and write docs/performance.md
 
 generated: .venv/developing ## write anew what is made from the command line's declaration
 	$(BIN)/python -m tcenv.cli.generate
+
+wheels: .venv/developing ## the pure wheel, the one for Windows, and the sdist, in dist/
+	TCENV_WHEEL=pure $(BIN)/python -m hatchling build
+	TCENV_WHEEL=windows $(BIN)/python -m hatchling build -t wheel
 
 .venv/installed: pyproject.toml $(wildcard tcenv/bin/*)
 	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }

@@ -3,7 +3,12 @@
 Must import nothing: every `tcenv env` pays for what stands here."""
 
 __version__ = "0.1.0"
-__all__ = ["credentials"]
+__all__ = ["credentials", "errors"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv import errors
+    from tcenv.api import credentials
 
 
 def __getattr__(name: str) -> object:
@@ -11,4 +16,8 @@ def __getattr__(name: str) -> object:
         from tcenv.api import credentials
 
         return credentials
+    if name == "errors":
+        import tcenv.errors
+
+        return tcenv.errors
     raise AttributeError(f"module 'tcenv' has no attribute {name!r}")

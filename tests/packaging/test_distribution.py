@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import os
 import shutil
 import subprocess
 import sys
@@ -24,10 +25,10 @@ PROJECT = Path(__file__).parent.parent.parent
 NAME = f"tcenv-{tcenv.__version__}"
 
 
-def _build(tree: Path, target: str, folder: Path) -> Path:
+def _build(tree: Path, target: str, folder: Path, **more: str) -> Path:
     """The wheel or sdist of a source tree."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
-    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, cwd=tree, env={**os.environ, **more}, check=True, capture_output=True, timeout=100)
     (built,) = folder.iterdir()
     return built
 
@@ -104,12 +105,36 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     assert roots == {"tcenv", f"{NAME}.dist-info", f"{NAME}.data"}
     assert _carried(wheel, f"{NAME}.data").keys() == {
         "scripts/tcenv",
-        "scripts/tcenv.cmd",
         "data/share/bash-completion/completions/tcenv",
         "data/share/zsh/site-functions/_tcenv",
         "data/share/fish/vendor_completions.d/tcenv.fish",
         *(f"data/share/man/man1/{page.name}" for page in (PROJECT / "man").iterdir()),
     }
+
+
+def test_the_wheel_for_windows_has_its_command_beside_and_the_pure_one_has_not(wheel: Path, tmp_path: Path) -> None:
+    windows = _build(PROJECT, "wheel", tmp_path, TCENV_WHEEL="windows")
+    assert windows.name == f"{NAME}-py3-none-win32.win_amd64.win_arm64.whl"
+    assert wheel.name == f"{NAME}-py3-none-any.whl"
+    more, pure = _carried(windows, f"{NAME}.data"), _carried(wheel, f"{NAME}.data")
+    assert more.pop("scripts/tcenv.cmd") == (PROJECT / "tcenv/bin/tcenv.cmd").read_bytes()
+    assert more == pure
+    assert _carried(windows, "tcenv") == _carried(wheel, "tcenv")
+
+
+def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path) -> None:
+    """Below the prefix that the wheel is installed into; the shells and man themselves say where that is."""
+    prefix = installed.parent
+    environ = {**os.environ, "PATH": f"{installed}:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{prefix / 'share'}"}
+    loaded = "source /usr/share/bash-completion/bash_completion; __load_completion tcenv && complete -p tcenv"
+    assert "tcenv" in _run(["bash", "--norc", "-c", loaded], environ).stdout
+    zsh = f"fpath=({prefix}/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; echo $_comps[tcenv]"
+    assert _run(["zsh", "-f", "-c", zsh], environ).stdout == "_tcenv\n"
+    assert "proxy" in _run(["fish", "-c", "complete -C 'tcenv pro'"], environ).stdout
+    # man finds the pages beside a program's folder that is on the PATH.
+    for page in (PROJECT / "man").iterdir():
+        found = _run(["man", "-w", page.stem], {**environ, "MANPATH": f"{prefix}/share/man"}).stdout
+        assert found.strip() == str(prefix / "share/man/man1" / page.name)
 
 
 def test_metadata(wheel: Path) -> None:

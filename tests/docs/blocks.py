@@ -1,0 +1,65 @@
+"""The fenced blocks of the pages that people read, and what they find on a machine where these are run."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent.parent
+#: Said behind the language where a block is not run, with the reason behind a colon.
+MARK = "not-run-here"
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.S | re.M)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its page below the project, its first line there, its language, and why it is not run (empty: it is)."""
+
+    page: str
+    line: int
+    language: str
+    reason: str
+    text: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def pages() -> list[Path]:
+    """The pages, README first."""
+    return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+
+def blocks() -> list[Block]:
+    """All blocks of all pages, in their order. Raises ValueError for a mark without a reason."""
+    found = []
+    for page in pages():
+        content = page.read_text(encoding="utf-8")
+        for fence in _FENCE.finditer(content):
+            language, _, rest = fence["info"].strip().partition(" ")
+            mark, _, reason = rest.partition(": ")
+            if rest and (mark != MARK or not reason):
+                raise ValueError(f"{page.name}: {fence['info']!r} is not 'LANGUAGE' or 'LANGUAGE {MARK}: REASON'")
+            indent = len(fence["indent"])
+            text = "".join(line[indent:] for line in fence["text"].splitlines(keepends=True))
+            line = content.count("\n", 0, fence.start()) + 2
+            found.append(Block(str(page.relative_to(PROJECT)), line, language, reason, text))
+    return found
+
+
+_PROGRAM = f"""#!{sys.executable}
+import sys, taskcluster
+print(sys.argv[0], len(taskcluster.Auth(taskcluster.optionsFromEnvironment()).currentScopes()["scopes"]), "scopes")
+"""
+
+
+def furnish(folder: Path) -> None:
+    """Put what the pages call by name into `folder`, and what is on the PATH into its `bin`. The `taskcluster` command, which is
+    written in Go, makes the one call that the pages have it make."""
+    (folder / "bin").mkdir()
+    for name in ("deploy.py", "agent.py", "job", "bin/taskcluster"):
+        (folder / name).write_text(_PROGRAM)
+        (folder / name).chmod(0o755)
