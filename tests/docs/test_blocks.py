@@ -1,5 +1,6 @@
-"""Every command block of README and docs, run as it is written: the shell's blocks of a page one after another in one shell, as
-somebody who follows it would. Sandboxes stand in for deployments; real root URLs stand only in what is written, and not called."""
+"""Every command block of README and docs, run as it is written: the shell's blocks of a page one after another in one
+shell, as somebody who follows it would. Sandboxes stand in for deployments; real root URLs stand only in what is
+written, and not called."""
 
 from __future__ import annotations
 

@@ -128,7 +128,9 @@ def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path
     environ = {**os.environ, "PATH": f"{installed}:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{prefix / 'share'}"}
     loaded = "source /usr/share/bash-completion/bash_completion; __load_completion tcenv && complete -p tcenv"
     assert "tcenv" in _run(["bash", "--norc", "-c", loaded], environ).stdout
-    zsh = f"fpath=({prefix}/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; echo $_comps[tcenv]"
+    zsh = (
+        f"fpath=({prefix}/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; echo $_comps[tcenv]"
+    )
     assert _run(["zsh", "-f", "-c", zsh], environ).stdout == "_tcenv\n"
     assert "proxy" in _run(["fish", "-c", "complete -C 'tcenv pro'"], environ).stdout
     # man finds the pages beside a program's folder that is on the PATH.

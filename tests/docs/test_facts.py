@@ -1,0 +1,90 @@
+"""What the pages list is what the code has: keys, variables, exit statuses, errors, links."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tcenv
+from tcenv.settings import configuration, profile, purposes
+from tests.docs.blocks import PROJECT, pages
+
+CONFIGURATION = (PROJECT / "docs/configuration.md").read_text()
+_VARIABLE = re.compile(r"(?<![\w-])TCENV_[A-Z][A-Z_]*")
+# Told in the prose of the page, and for tests of tcenv's own.
+_OWN = {"TCENV_DEMO_PYTHON"}
+
+
+def _rows(page: str, head: str) -> list[list[str]]:
+    """The cells of the tables whose first line begins with `head`."""
+    found = []
+    for table in re.findall(rf"^{re.escape(head)}.*\n\|[ -:|]+\n((?:\|.*\n)+)", page, re.M):
+        found += [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
+    return found
+
+
+def test_every_key_with_its_option_variable_and_default() -> None:
+    rows = {row[0].strip("` |"): row for row in _rows(CONFIGURATION, "| key | option | variable")}
+    assert rows.keys() == configuration.KEYS.keys()
+    for key, (_, option, variable, default, _) in rows.items():
+        assert variable.split("`")[1] == profile.VARIABLES[key]
+        assert option.startswith(f"`--{'scope' if key == 'scopes' else key.replace('_', '-')}`")
+        if key not in ("root_url", "name", "browser"):
+            built_in = profile.BUILT_IN[key]
+            written = {False: "false", ("*",): '["*"]'}.get(built_in, str(built_in))
+            assert default.split("`")[1] == written
+    at_the_top = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| key | variable | what")}
+    assert at_the_top == {"default", "store"}
+    of_a_purpose = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| key | option of `tcenv purpose set`")}
+    assert of_a_purpose == set(purposes.KEYS)
+    for store in configuration.STORES:
+        assert f"`{store}`" in CONFIGURATION
+
+
+def test_every_variable_that_the_code_names() -> None:
+    named = set()
+    for file in [*(PROJECT / "tcenv").rglob("*.py"), *(PROJECT / "shell").rglob("*")]:
+        if file.is_file() and "generate" not in file.parts:
+            named |= set(_VARIABLE.findall(file.read_text(encoding="utf-8")))
+    told = set(_VARIABLE.findall(CONFIGURATION))
+    assert named - _OWN - told == set()
+    assert told - named == set()
+
+
+def test_every_exit_status() -> None:
+    told = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| status | meaning")}
+    kinds = [getattr(tcenv.errors, name) for name in dir(tcenv.errors)]
+    coded = {str(kind.exit_code) for kind in kinds if isinstance(kind, type) and hasattr(kind, "exit_code")}
+    assert coded <= told
+    from tcenv.cli.scopes import UNKNOWN
+
+    assert str(UNKNOWN) in told
+
+
+def test_every_error_of_the_python_page_is_one() -> None:
+    rows = _rows((PROJECT / "docs/python.md").read_text(), "| error | when")
+    assert len(rows) >= 5
+    for row in rows:
+        assert issubclass(getattr(tcenv.errors, row[0].strip("`| ")), tcenv.errors.TcenvError)
+
+
+def test_the_errors_are_there_before_they_are_used() -> None:
+    program = "import sys, tcenv; assert 'tcenv.errors' not in sys.modules; print(tcenv.errors.NotSignedIn.exit_code)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+@pytest.mark.parametrize("page", [*pages(), PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_links_lead_to_what_is_there(page: Path) -> None:
+    content = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    links = re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", content)
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in pages()[1:] if f"(docs/{page.name})" not in readme] == []
