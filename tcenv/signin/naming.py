@@ -194,14 +194,15 @@ def tidy(session: Session) -> None:
             or not known.made
             or client_id == session.credentials.client_id
             or known.expires > time.time()
-            or session.scopes is None
-            or not covers(session.scopes, DELETE + client_id)
+            or not may_end(session, client_id)
         ):
             continue
-        with suppress(DeploymentError, PermissionError):
-            facts = deployment.look(client_id, session.credentials)
-            if facts is not None and facts.expires > time.time():
-                continue
-            if facts is not None:
-                deployment.delete_client(session.credentials, client_id)
+        with suppress(DeploymentError):
+            try:
+                facts = deployment.look(client_id, session.credentials)
+                if facts is not None and facts.expires > time.time():
+                    continue
+            except PermissionError:
+                pass  # it does not tell; what tcenv made, and has used until its end, nobody else has
+            deployment.delete_client(session.credentials, client_id)
             clients.forget(session.root_url, client_id)
