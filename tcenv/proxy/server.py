@@ -166,7 +166,7 @@ class Service:
         said: set[tuple[str, float]] = set()
         while True:
             session, now = self._source.session, time.time()
-            ends = []
+            ends: list[tuple[str, float, float, str]] = []
             if session is not None:
                 again = f" To renew it, in any shell: tcenv login {session.profile}"
                 ends.append((f"The session of {session.profile}", session.renew, session.expires, again))
