@@ -40,7 +40,6 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
         fields = session_fields(env)
         assert {variable: after.get(variable) for variable in VARIABLES} == {
             **{variable: fields.get(variable) for variable in VARIABLES},
-            "TCENV_LOADED": f"{sandbox.root_url} {sandbox.root_url}",
             "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
             "TASKCLUSTER_CERTIFICATE": None,
             # Where the root URL goes back to: this shell had it before.
