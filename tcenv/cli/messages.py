@@ -139,7 +139,7 @@ def warn(text: str) -> None:
 def hint(text: str) -> None:
     """What to do next. A command that a shell has to evaluate, at the end, is given the form of the user's shell."""
     before, mark, command = text.rpartition(": tcenv ")
-    if mark and command.partition(" ")[0] in ("login", "env", "logout"):
+    if mark and command.partition(" ")[0] in ("login", "env", "logout") and not command.endswith("--help"):
         from tcenv.cli.statements import evaluation_line
 
         text = f"{before}: {evaluation_line(command, None)}"

@@ -56,17 +56,20 @@ class Deployment:
             auth = self._auth(credentials)
             client_id = credentials.client_id
             scopes = client = None
-            held = _unless_forbidden(lambda: answers.held_scopes(auth.currentScopes()))
             if credentials.certificate is None:
                 client = _unless_forbidden(lambda: answers.client(auth.client(client_id), client_id))
-            if client is not None:
-                scopes = client.expanded
-            elif held is not None:
-                nobody = self._auth(None)
-                everybody = _unless_forbidden(lambda: answers.held_scopes(nobody.currentScopes()))
-                common = {"assume:anonymous", *(everybody or ())}
-                scopes = tuple(scope for scope in held if scope not in common)
+            scopes = client.expanded if client is not None else self._own_scopes(auth)
         return Vouched(scopes, client)
+
+    def _own_scopes(self, auth: Auth) -> tuple[str, ...] | None:
+        """What the caller may do, besides what everybody may; None where the deployment does not tell."""
+        held = _unless_forbidden(lambda: answers.held_scopes(auth.currentScopes()))
+        if held is None:
+            return None
+        nobody = self._auth(None)
+        everybody = _unless_forbidden(lambda: answers.held_scopes(nobody.currentScopes()))
+        common = {"assume:anonymous", *(everybody or ())}
+        return tuple(scope for scope in held if scope not in common)
 
     def look(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
         """What the deployment says of a client, None when there is none. Raises PermissionError where it lets nobody
@@ -117,8 +120,8 @@ class Deployment:
                 raise DeploymentError(f"{self.root_url} does not tell its time.") from None
 
     def _auth(self, credentials: Credentials | None) -> Auth:
-        from tcenv.deployment.client import Auth
-
+        with _uncollected():
+            from tcenv.deployment.client import Auth
         return Auth(self.root_url, credentials, self._line)
 
     @contextmanager
@@ -129,9 +132,10 @@ class Deployment:
         try:
             yield
         except Unreachable as error:
-            raise DeploymentError(
-                f"{self.root_url} cannot be reached: {error}.", "Is the network up, and the root URL right?"
-            ) from None
+            hint = "Is the network up, and the root URL right?"
+            if "CERTIFICATE" in str(error):
+                hint = "Where a network has an authority of its own, name its certificate: REQUESTS_CA_BUNDLE=FILE"
+            raise DeploymentError(f"{self.root_url} cannot be reached: {error}.", hint) from None
         except Unusable as error:
             raise self._unusable(str(error)) from None
         except (DeploymentError, PermissionError):
@@ -186,6 +190,20 @@ class Deployment:
             if phrase in message:
                 return CredentialsRejected(f"{sentence}. ({self.root_url})", hint, reason=reason)
         return CredentialsRejected(f"{self.root_url} rejects the credentials: {message}", again)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Importing the library makes many objects and no garbage: looking for some all the while is an eighth of its time."""
+    import gc
+
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _timestamp(seconds: int) -> str:

@@ -10,6 +10,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import covers
 from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
 from tcenv.errors import NotSignedIn, UsageError
+from tcenv.sessions.key import argument_of
 from tcenv.sessions.series import without_ending
 from tcenv.shells import environment
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[str, str | None]:
     """The change to the environment that loads temporary credentials with `scopes` (none given: all that the session
     holds) for `term` (fromNow text; None: as long as the session lasts, 31 days at most). Raises UsageError, NotSignedIn."""
+    if session.credentials.certificate is not None:
+        raise UsageError(
+            "What this shell has loaded are temporary credentials already, and none can be cut from those.",
+            f"Load the session itself: tcenv login {session.argument}",
+        )
     values = cut(session.fields(), session.scopes, session.asked, scopes, term)
     return environment.loading(values, os.environ)
 
