@@ -10,7 +10,6 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import covers
 from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.sessions.key import argument_of
 from tcenv.sessions.series import without_ending
 from tcenv.shells import environment
 
