@@ -26,6 +26,7 @@ function tcenv {
     login | signin | env | logout) ;;
     *)
       \command tcenv "$@"
+      __tcenv_end_with "$?"
       return
       ;;
   esac
@@ -33,6 +34,7 @@ function tcenv {
     case $__tcenv_arg in
       -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
         \command tcenv "$@"
+        __tcenv_end_with "$?"
         return
         ;;
     esac
@@ -40,6 +42,7 @@ function tcenv {
   if __tcenv_inside; then
     # Inside of $(…) the text is what is wanted.
     \command tcenv "$@" --shell "$__tcenv_shell"
+    __tcenv_end_with "$?"
     return
   fi
   __tcenv_untraced __tcenv_apply "$@"
@@ -47,8 +50,16 @@ function tcenv {
 
 function __tcenv_apply {
   typeset __tcenv_text
-  __tcenv_text=$(\command tcenv "$@" --shell "$__tcenv_shell") || return
+  __tcenv_text=$(\command tcenv "$@" --shell "$__tcenv_shell") || {
+    __tcenv_end_with "$?"
+    return
+  }
   \eval "$__tcenv_text"
+}
+
+# In ksh93 a signal makes a status of more than 256, and a function that returns one sends that signal to the shell itself.
+function __tcenv_end_with {
+  return "$(($1 > 255 ? $1 - 128 : $1))"
 }
 
 # Run what has a token at hand without the trace (`set -x`) that would show it. In mksh functions have no options of their own;
@@ -92,7 +103,7 @@ function __tcenv_hook {
     \set -x
   fi
   __tcenv_untraced __tcenv_check
-  return "$__tcenv_status"
+  __tcenv_end_with "$__tcenv_status"
 }
 
 function __tcenv_check {

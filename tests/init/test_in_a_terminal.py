@@ -228,6 +228,21 @@ def test_a_good_guest(shell: str, before: str, after: str, deployment: Sandbox, 
         assert "command not found" not in terminal.screen()
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "ksh", "mksh", "tcsh"])
+def test_an_interrupted_command_is_nothing_to_the_prompt(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    """Ctrl-C ends a command with a status of its own kind, which the hook hands on."""
+    with start(shell, tmp_path, environ(deployment)) as terminal:
+        terminal.type("echo re''ady")
+        terminal.wait_for("ready")
+        for _ in range(2):
+            terminal.type("sleep 30; echo sl''ept")
+            time.sleep(1)
+            terminal.keys("C-c")
+        terminal.type("echo go''es-on")
+        terminal.wait_for("goes-on")
+        assert "slept" not in terminal.screen()
+
+
 @pytest.mark.parametrize("shell", FUNCTION_SHELLS)
 def test_the_function_passes_statuses_and_substitutions(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment)

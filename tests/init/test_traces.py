@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -176,6 +177,11 @@ def test_a_command_that_dies_without_a_word(shell: Prompted, end: str, tmp_path:
         env,
     )
     assert "reached" not in done.stdout.replace("echo reach", ""), done.stdout + done.stderr
+    if shell.name in ("bash", "zsh", "sh", "busybox", "ksh", "mksh", "yash"):
+        # The shell itself goes on, with a status as every shell has it.
+        done = shell.run(f"{shell.script(text)}\ntcenv login || echo alive=$?; tcenv login || echo again", env)
+        assert done.stdout.split()[1:] == ["again"], done.stderr
+        assert done.stdout.split()[0] in (("alive=137", "alive=393") if end == "killed" else ("alive=77",))
 
 
 @pytest.mark.parametrize(
@@ -236,3 +242,26 @@ def test_no_variable_of_ours_is_left_in_any_subshell(deployment: Sandbox) -> Non
         assert "TASKCLUSTER_ACCESS_TOKEN=" in done.stdout, done.stderr
         assert "__tcenv" not in done.stdout.lower(), shell
         assert os.environ.get("TCENV_SUBSHELL") is None
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "ksh", "mksh", "fish"])
+def test_the_trace_comes_back_after_an_interruption(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    """Ctrl-C while the browser is awaited: what was switched off inside is on again, at the next prompt at the latest."""
+    from tests.init.test_in_a_terminal import start
+
+    env = environ(deployment, BROWSER="true %s", TCENV_TIMEOUT="60s")
+    with start(shell, tmp_path, env) as terminal:
+        terminal.type("set -g fish_trace 1" if shell == "fish" else "set -x")
+        terminal.type("tcenv login")
+        terminal.wait_for("/auth/clients/create")
+        terminal.keys("C-c")
+        terminal.wait(lambda: "nterrupted" in terminal.screen() or "^C" in terminal.screen(), "the end")
+        terminal.type("")
+        terminal.type("echo a''fter")
+        terminal.wait(
+            lambda: [line for line in terminal.screen().splitlines() if line.strip() == "after"], "the command"
+        )
+        traced = [
+            line for line in terminal.screen().splitlines() if re.match(r"(\+.*|[->]+ )\s*echo (a''fter|after)$", line)
+        ]
+        assert traced, terminal.screen()
