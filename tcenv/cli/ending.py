@@ -4,16 +4,18 @@ that makes the evaluation fail too."""
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from tcenv.cli import messages
 from tcenv.cli.hotpath import write_last
 from tcenv.errors import Interrupted, TcenvError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_SIGINT = 2
 # Their stdout is evaluated by a shell.
 EVALUATED = ("login", "signin", "env", "logout")
 
@@ -48,7 +50,7 @@ def _misread(failure: Any) -> int:
 
 def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()) -> int:
     """The same for a run that a signal has ended; `notes` tell what had happened by then."""
-    what = "Interrupted." if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}."
+    what = "Interrupted." if number == _SIGINT else f"Ended by {_name(number)}."
     messages.error(Interrupted(" ".join([what, *notes])))
     fail_evaluation(arguments)
     return 128 + number
@@ -69,10 +71,18 @@ def _status_of(failure: BaseException) -> int:
     return 1
 
 
+def _name(number: int) -> str:
+    import signal
+
+    return signal.Signals(number).name
+
+
 def _confess(failure: BaseException) -> None:
     """An error that nobody foresaw: where it happened, and nothing of the values that were at hand."""
     kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
     messages.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
+    import traceback
+
     for frame in traceback.extract_tb(failure.__traceback__):
         print(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.name}", file=sys.stderr)
 

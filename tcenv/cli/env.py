@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tcenv.cli import messages
 from tcenv.cli.hotpath import write_last
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
@@ -13,6 +11,10 @@ from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.shells import formats
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:

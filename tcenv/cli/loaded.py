@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from tcenv.cli import messages
 from tcenv.cli.env import live_session, nothing_kept
@@ -15,6 +14,10 @@ from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
 from tcenv.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # The options that only make sense behind a proxy, by key.
 BEHIND_A_PROXY = ("proxy", "learn", "save", "listen", "log", "read_only", "unsigned", "allow_credentials")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-from typing import Any
 
 from tcenv import paths
 from tcenv.cli import messages
@@ -14,6 +12,10 @@ from tcenv.cli.waiting import Waiting
 from tcenv.sessions.stores import in_files, open_store
 from tcenv.settings import profile as profiles
 from tcenv.signin.flow import ensure_session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
@@ -80,6 +82,8 @@ def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> N
     if names:
         verb = "has" if len(names) == 1 else "have"
         messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
+        import shlex
+
         words = [
             name if options[key] is True else f"{name} {shlex.quote(str(options[key]))}"
             for name, key in zip(names, given, strict=True)

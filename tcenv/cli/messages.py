@@ -9,11 +9,13 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tcenv.text import printable, wrapped
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from rich.console import Console
 
     from tcenv.errors import TcenvError
@@ -102,7 +104,8 @@ def console() -> Console:
     """rich's console for people, for what moves."""
     from rich.console import Console
 
-    return Console(file=cast("TextIO", _Steady(sys.stderr)), highlight=False, soft_wrap=True)
+    steady: Any = _Steady(sys.stderr)
+    return Console(file=steady, highlight=False, soft_wrap=True)
 
 
 def _line(mark: str, word: str, style: str, text: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
-from typing import TYPE_CHECKING, Any
 
 from tcenv.text import duration, moment
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from rich.text import Text
 
@@ -91,6 +91,8 @@ class Waiting:
             import tcenv.shells.detect
             import tcenv.signin.outcome
             import tcenv.signin.verify  # noqa: F401
+
+        import threading
 
         threading.Thread(target=load, daemon=True).start()
 

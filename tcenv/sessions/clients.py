@@ -4,9 +4,7 @@ token."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,6 +20,7 @@ from tcenv.sessions.series import series as series
 from tcenv.values import asdict, dataclass, replace
 
 _DAY = 86400
+_FORMER_SERIES = ("-2", "-3", "-4", "-5")
 
 
 def two_of(series_name: str, name: str) -> tuple[str, str]:
@@ -67,6 +66,10 @@ def _path(root_url: str, asked: str) -> str:
 
 
 def _read(path: str) -> dict[str, object]:
+    if not os.path.exists(path):
+        return {}
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
@@ -102,7 +105,7 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
         with suppress(TypeError, KeyError, ValueError):
             name = str(record["name"])
             # The former version's series was NAME, NAME-2, …; and it did not note the name that was asked for.
-            asked = str(content.get("asked") or re.sub("-[2-5]$", "", name))
+            asked = str(content.get("asked") or (name[:-2] if name[-2:] in _FORMER_SERIES else name))
             made = record.get("made", True) is True
             confirmed = record.get("confirmed", True) is True
             result.append(KnownClient(name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed))
@@ -160,6 +163,8 @@ def _write_file(path: str, root_url: str, asked: str | None, clients: Iterable[K
         content["asked"] = asked
     content["clients"] = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
     with suppress(OSError, StoreError):
+        import json
+
         note(path, (json.dumps(content, indent=1) + "\n").encode())
 
 

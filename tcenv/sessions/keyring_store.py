@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import note
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SERVICE = "tcenv"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
@@ -17,6 +16,12 @@ from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
 from tcenv.values import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 
 class Store(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 
 from tcenv import paths
 from tcenv.errors import StoreError, UsageError
@@ -34,6 +33,8 @@ def fitted(text: str) -> str:
 
 def hostname() -> str:
     """This machine's name up to its first dot."""
+    import socket
+
     return socket.gethostname().partition(".")[0]
 
 

@@ -4,11 +4,8 @@ comments, and indexed for readers that cannot afford a TOML parser."""
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from tcenv import paths
 from tcenv.deployment.fromnow import parse_expires
@@ -20,6 +17,10 @@ from tcenv.sessions.key import is_configurable_name
 from tcenv.settings import clientname, index, purposes
 from tcenv.settings.purposes import Purpose
 from tcenv.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
@@ -100,6 +101,8 @@ class Configuration:
 
 def _line_of(text: str, *path: str) -> int | None:
     """The line of a key, as well as text search can tell: inside the last of `path`'s tables that has a header."""
+    import re
+
     lines = text.splitlines()
     start = 0
     if len(path) > 1:
@@ -143,6 +146,8 @@ def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, 
 
 def parse(text: str, path: str) -> Configuration:
     """The configuration in `text`; `path` is for the messages. Raises ConfigError."""
+    import tomllib
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
@@ -14,6 +13,10 @@ from tcenv.settings import clientname, configuration
 from tcenv.settings.purposes import Purpose, find
 from tcenv.settings.which import NoDeployment, UnknownProfile, choose
 from tcenv.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["NoDeployment", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
 

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.errors import UsageError
 from tcenv.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 KEYS = ("scopes", "for")
 _LONGEST = 31 * 86400

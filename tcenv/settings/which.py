@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import NotSignedIn, UsageError
@@ -16,6 +15,10 @@ from tcenv.settings import configuration
 from tcenv.settings.behind import Behind, behind
 from tcenv.shells import environment
 from tcenv.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True)

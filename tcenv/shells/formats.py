@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 
@@ -20,8 +19,12 @@ def render(change: Mapping[str, str | None], form: str) -> str:
     # What is not a shell has nothing to go back to.
     values = {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
     if form == "json":
+        import json
+
         return json.dumps(values, indent=2) + "\n"
     if form == "taskcluster":
+        import json
+
         return json.dumps(_for_clients(values), indent=2) + "\n"
     if form == "dotenv":
         # docker takes everything behind the = as it is, and dotenv readers take a plain word so too.

@@ -12,8 +12,11 @@ from tcenv.signin import browser
 from tcenv.signin.display import Display
 from tcenv.signin.listener import Listener
 from tcenv.signin.naming import Names
-from tcenv.signin.probe import Probe
 from tcenv.signin.request import SigninRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.signin.probe import Probe
 
 
 class Asking:
@@ -27,10 +30,10 @@ class Asking:
         self._names = names
         self._listener = listener
         self._display = display
-        self._probe = Probe(profile)
         self._left = list(names.free) if names is not None else [profile.client_name]
         self._said_taken: set[str] = set()
         self._strangers = 0
+        self._probe: Probe | None = None
         self.opened = False
         self.name = self._left.pop(0)
         self._request = self._made(self.name)
@@ -74,6 +77,9 @@ class Asking:
             self._display.note(
                 "Today's deployments have no such page: if it says “Client not found”, leave out --flow new."
             )
+        from tcenv.signin.probe import Probe
+
+        self._probe = self._probe or Probe(self._profile)
         known = self._names is not None and self.name not in self._said_taken
         self._probe.start(self.name, self._names.client_id(self.name) if known and self._names is not None else None)
 
@@ -92,6 +98,7 @@ class Asking:
 
     def tick(self, left: float) -> None:
         """About once a second: what has been found out is said."""
+        assert self._probe is not None, "shown first"
         for text in self._probe.news():
             self._display.warn(text)
         if self.name in self._probe.taken and self.name not in self._said_taken:

@@ -6,11 +6,11 @@ knows."""
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+import errno
 import os
-import shlex
-import shutil
-import subprocess
 import sys
+import time
 
 from tcenv.shells.environment import without_secrets
 
@@ -49,15 +49,34 @@ def is_findable(command: str | None = None) -> bool:
         return not os.environ.get("SSH_CONNECTION")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
-    return any(shutil.which(program[0]) for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX))
+    return any(_found(program[0]) for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX))
 
 
 def _is_program(entry: str) -> bool:
     try:
-        words = shlex.split(entry)
+        words = _words(entry)
     except ValueError:
         return False
-    return bool(words) and os.path.basename(words[0]) not in _IN_TERMINAL and shutil.which(words[0]) is not None
+    return bool(words) and os.path.basename(words[0]) not in _IN_TERMINAL and _found(words[0])
+
+
+def _words(entry: str) -> list[str]:
+    """The words of a command line. Raises ValueError."""
+    if not set(entry) & set("\\'\""):
+        return entry.split()
+    import shlex
+
+    return shlex.split(entry)
+
+
+def _found(program: str) -> bool:
+    """Whether the PATH has `program`. (`shutil.which` brings three compressors, which the browser would wait for.)"""
+    if os.name == "nt":
+        import shutil
+
+        return shutil.which(program) is not None
+    folders = [""] if os.path.dirname(program) else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
 
 
 def _open_named(commands: str, url: str) -> bool:
@@ -66,7 +85,7 @@ def _open_named(commands: str, url: str) -> bool:
 
 def _open_entry(entry: str, url: str) -> bool:
     try:
-        words = shlex.split(entry)
+        words = _words(entry)
     except ValueError:
         return False
     if words and words[-1] == "&":
@@ -135,15 +154,60 @@ _EXIT_CODES: dict[bool | None, int] = {True: 0, False: 1, None: 2}
 
 
 def _run(arguments: list[str]) -> bool | None:
+    if not hasattr(os, "fork"):
+        return _run_elsewhere(arguments)
+    # By hand: the import of `subprocess` brings 30 modules, for which the browser would wait.
+    failed, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _become(arguments, tell)
+        except OSError as error:
+            os.write(tell, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(tell)
+    told = os.read(failed, 16)
+    os.close(failed)
+    if told:
+        os.waitpid(child, 0)
+        return None if int(told) == errno.ENOENT else False
+    end = time.monotonic() + _PATIENCE
+    pause = 0.001
+    while time.monotonic() < end:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(pause)
+        pause = min(2 * pause, 0.02)
+    return True  # it outlives us; nobody is to wait for it
+
+
+def _become(arguments: list[str], tell: int) -> None:
+    """Be the program: in a session of its own (Ctrl-C in our terminal is meant for us, and a closing terminal must not close
+    the browser), without our streams and descriptors. Raises OSError."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(null, stream)
+    os.closerange(3, tell)
+    os.closerange(tell + 1, 1 << 16)
+    # Python ignores these, and a child would inherit that.
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    os.execvpe(arguments[0], arguments, without_secrets(os.environ))
+
+
+def _run_elsewhere(arguments: list[str]) -> bool | None:
+    import subprocess
+
     try:
         process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=True,
             env=without_secrets(os.environ),
-            # Ctrl-C in our terminal is meant for us, and a closing terminal must not close the browser.
             start_new_session=True,
         )
     except FileNotFoundError:
@@ -153,5 +217,5 @@ def _run(arguments: list[str]) -> bool | None:
     try:
         return process.wait(_PATIENCE) == 0
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it outlives us; nobody is to wait for it
+        process.returncode = 0
         return True

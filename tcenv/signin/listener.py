@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
@@ -21,6 +20,7 @@ from tcenv.peer import is_own_peer
 from tcenv.signin.reading import Refused, is_complete, parse_query, parse_request, same
 from tcenv.signin.reply import detour, refusal, response
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.signin.page import Outcome
 

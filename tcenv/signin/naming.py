@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from tcenv.deployment.auth import Deployment
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
@@ -149,6 +148,8 @@ def end(session: Session, by: Session) -> bool:
     DeploymentError where the deployment cannot be asked."""
     client_id = session.credentials.client_id
     try:
+        from tcenv.deployment.auth import Deployment
+
         Deployment(session.root_url).delete_client(by.credentials, client_id)
     except CredentialsRejected as rejection:
         # Its own word that it is no more is as good; anything else (a clock) leaves it alive.
@@ -186,6 +187,8 @@ def still_good(session: Session) -> str:
 def tidy(session: Session) -> None:
     """Delete the expired clients of the series, if the new session may: their names become free. Not being able to is no
     error, and a client that the deployment does not call expired is left alone."""
+    from tcenv.deployment.auth import Deployment
+
     deployment = Deployment(session.root_url)
     for known in clients.known(session.root_url):
         client_id = known.client_id
