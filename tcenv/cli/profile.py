@@ -149,6 +149,7 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
         "timeout": profile.timeout,
         "browser": profile.browser,
         "no_browser": profile.no_browser,
+        "no_self_delete": profile.no_self_delete,
         "store": profiles.store_name(),
     }
     if options.get("as_json"):
@@ -160,7 +161,7 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
 
     for key, value in values.items():
         shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
-        messages.report().write(f"{key:12} {printable(shown)}".rstrip())
+        messages.report().write(f"{key:14} {printable(shown)}".rstrip())
     return 0
 
 
