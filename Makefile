@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py
 
-.PHONY: demo test check bench generated wheels clean
+.PHONY: demo test check bench generated pictures wheels clean
 
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
@@ -31,6 +31,13 @@ bench: .venv/developing ## measure, and write docs/performance.md
 
 generated: .venv/developing ## write anew what is made from the command line's declaration
 	$(BIN)/python -m tcenv.cli.generate
+
+pictures: .venv/developing .tools/svg-term ## write docs/terminal.svg anew, from a real session
+	@.ci/install
+	$(BIN)/python -m tests.docs.picture
+
+.tools/svg-term:
+	npm install --silent --no-audit --no-fund --prefix $@ svg-term-cli@2.1.1
 
 wheels: .venv/developing ## the pure wheel, the one for Windows, and the sdist, in dist/
 	TCENV_WHEEL=pure $(BIN)/python -m hatchling build

@@ -1,0 +1,162 @@
+"""`make pictures`: docs/terminal.svg, the README's moving picture, from a real session: tmux in a terminal, two shells with
+tcenv's start-up line, a sandbox, and keys typed as people type. The recording is an asciicast, which svg-term draws."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import BIN
+
+PROJECT = Path(__file__).parent.parent.parent
+PICTURE = PROJECT / "docs" / "terminal.svg"
+_COLUMNS, _ROWS = 96, 26
+# Seconds: between two keys, and before somebody types on.
+_KEY, _THOUGHT = 0.04, 1.6
+#: What could be an accessToken.
+TOKEN_LIKE = re.compile(r"(?<![\w-])[\w-]{22,66}(?![\w-])")
+# Words of the picture's own that are as long.
+_STYLE = {"animation-timing-function", "animation-iteration-count"}
+# The path of the callback: spent, and nobody's to look at.
+_CALLBACK = re.compile(r"(?<=%2F)[0-9a-f]{40}\b")
+_OTHER_PANE = "\x02o"  # tmux's prefix, and its key for the next pane
+
+
+class Recording:
+    """A terminal that writes down what it shows, and when."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self._child = pexpect.spawn(command[0], command[1:], env=env, dimensions=(_ROWS, _COLUMNS), encoding="utf-8")
+        self._start = time.monotonic()
+        self.events: list[tuple[float, str]] = []
+
+    def watch(self, seconds: float) -> None:
+        """Look at the terminal for a while."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                text = self._child.read_nonblocking(65536, timeout=left)
+            except pexpect.TIMEOUT:
+                return
+            self.events.append((time.monotonic() - self._start, text))
+
+    def watch_for(self, text: str, seconds: float) -> None:
+        """Look at the terminal until it shows `text`, for `seconds` at most."""
+        before = len(self.events)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and text not in "".join(shown for _, shown in self.events[before:]):
+            self.watch(0.2)
+
+    def key(self, keys: str) -> None:
+        self._child.send(keys)
+
+    def type(self, line: str, seconds: float = _THOUGHT) -> None:
+        """Type a line, press Enter, and look at what comes for `seconds`."""
+        for character in line:
+            self.key(character)
+            self.watch(_KEY)
+        self.watch(0.3)
+        self.key("\r")
+        self.watch(seconds)
+
+    def close(self) -> None:
+        # Else the last thing to be seen would be seen for no time.
+        self.events.append((time.monotonic() - self._start, "\x1b[0m"))
+        self._child.close(force=True)
+
+    def cast(self) -> Iterator[str]:
+        """The lines of an asciicast, version 2."""
+        yield json.dumps({"version": 2, "width": _COLUMNS, "height": _ROWS})
+        for at, text in self.events:
+            yield json.dumps([round(at, 3), "o", text])
+
+
+def record(folder: Path) -> str:
+    """Play the session in a home of its own; the asciicast."""
+    (folder / "run").mkdir(mode=0o700)
+    (folder / "bashrc").write_text("PS1='\\[\\e[32m\\]$\\[\\e[0m\\] '\n" + 'eval "$(tcenv init bash)"\n')
+    (folder / "tmux.conf").write_text(
+        "set -g status off\nset -g default-terminal tmux-256color\nset -g pane-border-style fg=brightblack\n"
+        "set -g pane-active-border-style fg=brightblack\nset -g escape-time 0\n"
+    )
+    shell = f"{need('bash')} --noprofile --rcfile {folder / 'bashrc'}"
+    with Sandbox(user="github/42|jane") as sandbox:
+        env = {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder / "run"),
+            "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "SHELL": need("bash"),
+            "TASKCLUSTER_ROOT_URL": sandbox.root_url,
+            "TCENV_DESCRIPTION": "tcenv",
+            "BROWSER": f"{sys.executable} -m tcenv.sandbox.approve --wait 2 %s",
+        }
+        tmux = [need("tmux"), "-L", f"tcenv-{os.getpid()}", "-f", str(folder / "tmux.conf")]
+        terminal = Recording([*tmux, "new-session", shell, ";", "split-window", shell, ";", "select-pane", "-U"], env)
+        try:
+            terminal.watch(2)
+            # What the shells' start has put there is not part of it.
+            terminal.events = [(0.0, "".join(text for _, text in terminal.events))]
+            terminal._start = time.monotonic() - 0.3
+            terminal.type("# sign in: the browser opens", 0.6)
+            terminal.type("tcenv login", 5)
+            terminal.key(_OTHER_PANE)
+            terminal.watch(0.6)
+            terminal.type("# another terminal: the same session, no browser", 0.6)
+            terminal.type("tcenv login", 2)
+            terminal.key(_OTHER_PANE)
+            terminal.watch(0.4)
+            terminal.type("tcenv login --reset   # a new token for the same client", 3)
+            terminal.key(_OTHER_PANE)
+            terminal.watch(0.6)
+            terminal.type("# it has the new token already", 1.2)
+            terminal.type("tcenv status", 0)
+            terminal.watch_for("until", 20)
+            terminal.watch(4)
+        finally:
+            terminal.close()
+            subprocess.run([*tmux, "kill-server"], capture_output=True, env=env)
+    return "\n".join(terminal.cast()) + "\n"
+
+
+def draw(cast: str) -> str:
+    """The picture of an asciicast, by svg-term."""
+    program = PROJECT / ".tools/svg-term/node_modules/.bin/svg-term"
+    command = [program, "--window", "--no-cursor", "--width", str(_COLUMNS), "--height", str(_ROWS), "--padding", "12"]
+    done = subprocess.run(command, input=cast, capture_output=True, text=True, timeout=100, check=True)
+    picture = _CALLBACK.sub("…", done.stdout)
+    found = token_like(picture)
+    if found:
+        raise ValueError(
+            f"{len(found)} texts in the picture could be tokens: {', '.join(text[:6] + '…' for text in found)}"
+        )
+    return picture
+
+
+def token_like(picture: str) -> set[str]:
+    """What in the picture could be an accessToken."""
+    return set(TOKEN_LIKE.findall(picture)) - _STYLE
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="tcenv-picture-", ignore_cleanup_errors=True) as folder:
+        cast = record(Path(folder))
+    PICTURE.write_text(draw(cast))
+    print(f"{PICTURE.relative_to(PROJECT)}: {PICTURE.stat().st_size} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
