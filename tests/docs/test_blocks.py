@@ -136,5 +136,5 @@ def test_what_is_not_run_does_not_grow_silently() -> None:
 def test_the_tour_starts_its_own_deployment_in_its_first_line() -> None:
     readme = [block for block in BLOCKS if block.page == "README.md"]
     tour = next(number for number, block in enumerate(readme) if "tcenv sandbox" in block.text)
-    assert readme[tour].text.startswith("tcenv sandbox ")
+    assert readme[tour].text.startswith("command tcenv sandbox ")
     assert not any("tcenv login" in block.text for block in readme[:tour])
