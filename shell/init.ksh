@@ -92,7 +92,9 @@ __tcenv_xdg=@XDG@
 # What this shell has loaded: as it was seen, its profile, root URL, token and file; whether that file is to be there, and has
 # been read; from when on to remind of the end, the end, and whether that was done. Nothing of it is inherited.
 \unset -v __tcenv_seen __tcenv_profile __tcenv_root __tcenv_token __tcenv_folder __tcenv_kept __tcenv_read __tcenv_renew \
-  __tcenv_end __tcenv_reminded __tcenv_status __tcenv_now __tcenv_file __tcenv_first
+  __tcenv_end __tcenv_reminded __tcenv_status __tcenv_now __tcenv_file __tcenv_first __tcenv_text __tcenv_newline
+__tcenv_newline='
+'
 __tcenv_seen='' __tcenv_profile='' __tcenv_root='' __tcenv_token='' __tcenv_folder='' __tcenv_kept='' __tcenv_read=''
 __tcenv_renew=0 __tcenv_end=0 __tcenv_reminded=''
 
@@ -125,7 +127,9 @@ function __tcenv_check {
   __tcenv_file=$__tcenv_folder/$__tcenv_profile.session __tcenv_first=''
   if [[ -n $__tcenv_folder && -z ${TASKCLUSTER_CERTIFICATE-} && -O $__tcenv_folder && ! -L $__tcenv_folder ]]; then
     if [[ -f $__tcenv_file && -O $__tcenv_file && ! -L $__tcenv_file && -r $__tcenv_file ]]; then
-      IFS='' read -r __tcenv_first <"$__tcenv_file" || :
+      # Not by `read <`: in ksh93 a redirection inside of the first prompt keeps that from being shown.
+      __tcenv_text=$(<"$__tcenv_file")
+      __tcenv_first=${__tcenv_text%%"$__tcenv_newline"*}
       if [[ $__tcenv_first == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_kept=1
         if [[ -z $__tcenv_read ]]; then
@@ -187,7 +191,13 @@ function __tcenv_adopt {
 # Load the session from its file, if it is whole, live, and of this shell's deployment.
 function __tcenv_load {
   typeset __tcenv_key __tcenv_value __tcenv_url='' __tcenv_client='' __tcenv_new='' __tcenv_name='' __tcenv_expires='' __tcenv_soon='' __tcenv_last=''
-  while IFS='=' read -r __tcenv_key __tcenv_value; do
+  while [[ -n $__tcenv_text ]]; do
+    __tcenv_value=${__tcenv_text%%"$__tcenv_newline"*}
+    __tcenv_key=${__tcenv_value%%=*} __tcenv_value=${__tcenv_value#*=}
+    case $__tcenv_text in
+      *"$__tcenv_newline"*) __tcenv_text=${__tcenv_text#*"$__tcenv_newline"} ;;
+      *) __tcenv_text='' ;;
+    esac
     case $__tcenv_key in
       TASKCLUSTER_ROOT_URL) __tcenv_url=$__tcenv_value ;;
       TASKCLUSTER_CLIENT_ID) __tcenv_client=$__tcenv_value ;;
@@ -199,7 +209,7 @@ function __tcenv_load {
       STATE) return 0 ;;
       END) __tcenv_last=$__tcenv_value ;;
     esac
-  done <"$__tcenv_file"
+  done
   if [[ $__tcenv_last != tcenv-session-1 || $__tcenv_name != "$__tcenv_profile" || $__tcenv_url != "$__tcenv_root" ]] ||
     ! __tcenv_is_time "$__tcenv_expires" || ! __tcenv_is_time "$__tcenv_soon"; then
     return 0
