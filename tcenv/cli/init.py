@@ -23,7 +23,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
 
 def _text(shell: str, options: dict[str, Any]) -> str:
-    from tcenv.shells.startup import startup_text
+    from tcenv.shells.init_text import startup_text
 
     hook, completion = not options.get("no_hook"), not options.get("no_completion")
     return startup_text(shell, _store(), hook=hook, completion=completion, prompt=bool(options.get("prompt")))

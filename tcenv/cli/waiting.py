@@ -89,7 +89,7 @@ class Waiting:
         def load() -> None:
             import tcenv.deployment.client
             import tcenv.shells.detect
-            import tcenv.signin.outcome
+            import tcenv.signin.final_page
             import tcenv.signin.verify  # noqa: F401
 
         import threading

@@ -145,16 +145,16 @@ def _regardless(display: Display, step: Callable[[], object]) -> None:
 
 
 def _success(session: Session) -> Outcome:
-    from tcenv.signin import outcome
+    from tcenv.signin import final_page
 
-    return outcome.success(session)
+    return final_page.success(session)
 
 
 def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
-    from tcenv.signin import outcome
+    from tcenv.signin import final_page
 
     try:
-        listener.finish(outcome.failure(profile, error))
+        listener.finish(final_page.failure(profile, error))
     except OSError:
         return
 

@@ -192,7 +192,7 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
     import shutil
 
     from tcenv import shipped
-    from tcenv.shells.startup import startup_text
+    from tcenv.shells.init_text import startup_text
 
     place = tmp_path / folder
     shutil.copytree(shipped.folder("shell"), place / "shell")

@@ -9,7 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tcenv.shells import SHELLS
-from tcenv.shells.startup import startup_text
+from tcenv.shells.init_text import startup_text
 
 PROJECT = str(Path(__file__).parents[2])
 
