@@ -128,6 +128,8 @@ def _carry_out(arguments: list[str]) -> int:
         arguments = [*arguments[1:], "--help"]
     elif arguments == ["--version"]:
         arguments = ["version"]
+    elif arguments[:1] == ["whoami"]:
+        arguments = ["status", *arguments[1:]]
     if arguments:
         from tcenv.cli import dispatch
 

@@ -258,3 +258,20 @@ def test_a_configuration_changed_without_a_new_time_or_size_counts(
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert f"'{sandbox.root_url}'" in tcenv("env", "--shell", "sh", env=env).stdout
+
+
+def test_a_host_is_understood_without_its_scheme(home: Path) -> None:
+    """A configured name first, then one that is remembered, then only what has a dot or a port."""
+    env = {name: value for name, value in environ().items() if name != "TASKCLUSTER_ROOT_URL"}
+    for word, root_url in (
+        ("tc.example.com", "https://tc.example.com"),
+        ("tc.example.com/path", "https://tc.example.com/path"),
+        ("localhost:8080", "http://localhost:8080"),
+        ("tc:8443", "https://tc:8443"),
+    ):
+        assert root_url in tcenv("env", word, "--shell", "sh", env=env).stderr, word
+    done = tcenv("env", "nosuch", "--shell", "sh", env=env)
+    assert done.returncode == 2
+    assert "There is no profile 'nosuch'" in done.stderr
+    tcenv("profile", "set", "tc.example.com", "--root-url", "https://elsewhere.example.org", env=env)
+    assert "https://elsewhere.example.org" in tcenv("env", "tc.example.com", "--shell", "sh", env=env).stderr

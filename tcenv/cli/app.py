@@ -241,7 +241,7 @@ def status(
     everything: o.Everywhere = False,
     as_json: o.Json = False,
 ) -> None:
-    """Who am I, where, until when, with which scopes: verified with the deployment."""
+    """Who am I, where, until when, with which scopes: verified with the deployment. `tcenv whoami` is the same."""
     _carry_out("status", argument, locals())
 
 

@@ -61,7 +61,13 @@ def choose(
             raise UsageError(f"{root_url} and --root-url {option} are two deployments.", "Name one of them.")
         return of_root_url(root_url, config)
     if argument:
-        return _named(argument, option, config)
+        try:
+            return _named(argument, option, config)
+        except UnknownProfile:
+            host = _as_host(argument)
+            if host is None or option not in (None, host):
+                raise
+            return of_root_url(host, config)
     if option or variable:
         return of_root_url(option or variable or "", config)
     loaded = _loaded(config)
@@ -80,6 +86,18 @@ def choose(
         "No deployment is named.",
         "Set TASKCLUSTER_ROOT_URL, or name one for good: tcenv profile set NAME --root-url URL --default",
     )
+
+
+def _as_host(argument: str) -> str | None:
+    """The root URL of a host without its `https://` (or, on loopback, `http://`): only for what has a dot or a port."""
+    host, colon, port = argument.partition("/")[0].partition(":")
+    if not ("." in host or (colon and port)) or "@" in argument:
+        return None
+    scheme = "http" if host in ("localhost", "127.0.0.1") else "https"
+    try:
+        return parse_root_url(f"{scheme}://{argument}")
+    except UsageError:
+        return None
 
 
 def _behind(around: Behind, config: configuration.Configuration) -> Chosen:
