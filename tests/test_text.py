@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+import pexpect
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,3 +37,22 @@ def test_what_is_printable_has_nothing_that_a_terminal_obeys(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
     assert all(character.isprintable() for character in shown)
+
+
+def test_a_command_in_a_hint_is_whole_in_the_narrowest_terminal() -> None:
+    """What follows its sentence is no part of it."""
+    script = (
+        "from tcenv.cli import messages\n"
+        "messages.hint('Ask for another one: tcenv login https://tc.example.com --name tcenv-new. Or end one on its page.')\n"
+    )
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", script],
+        env={**os.environ, "TCENV_SHELL": "bash", "TERM": "dumb"},
+        dimensions=(20, 40),
+        encoding="utf-8",
+        timeout=20,
+    )
+    lines = child.read().replace("\r", "").split("\n")
+    assert '  eval "$(tcenv login https://tc.example.com --name tcenv-new)".' in lines[1]
+    assert all(len(line) <= 40 for line in (lines[0], *lines[2:]))

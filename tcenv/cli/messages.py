@@ -112,7 +112,8 @@ def _line(mark: str, word: str, style: str, text: str) -> None:
     out = face()
     lead = mark if out.fancy else f"tcenv: {word}:" if word else "tcenv:"
     first = f"{lead} "
-    out.write(out.line(printable(text), first, "  " if out.terminal else "", shown=out.styled(lead, style) + " "))
+    whole = out.line(printable(text), first, "  " if out.terminal else "", shown=out.styled(lead, style) + " ")
+    out.write(whole.replace(_TOGETHER, " "))
 
 
 def done(text: str) -> None:
@@ -140,13 +141,26 @@ def warn(text: str) -> None:
 
 
 def hint(text: str) -> None:
-    """What to do next. A command that a shell has to evaluate, at the end, is given the form of the user's shell."""
-    before, mark, command = text.rpartition(": tcenv ")
-    if mark and command.partition(" ")[0] in ("login", "env", "logout") and not command.endswith("--help"):
+    """What to do next. A command behind a colon, up to the end of its sentence, can be pasted: it is never broken between
+    lines, and one that a shell has to evaluate is given the form of the user's shell."""
+    _line("→", "", "cyan", _to_be_pasted(text))
+
+
+def _to_be_pasted(text: str) -> str:
+    before, mark, rest = text.partition(": tcenv ")
+    if not mark:
+        return text
+    command, stop, after = rest.partition(". ")
+    line = f"tcenv {command}"
+    if command.partition(" ")[0] in ("login", "env", "logout") and "--help" not in command:
         from tcenv.cli.statements import evaluation_line
 
-        text = f"{before}: {evaluation_line(command, None)}"
-    _line("→", "", "cyan", text)
+        line = evaluation_line(command, None)
+    return f"{before}: {line.replace(' ', _TOGETHER)}{stop}{_to_be_pasted(after)}"
+
+
+# Stands for a blank at which no line is broken: nobody can type it.
+_TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
 # state -> mark, word, style
