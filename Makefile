@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py
 
-.PHONY: demo test check bench generated pictures wheels clean
+.PHONY: demo test fuzz check bench generated pictures wheels clean
 
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
@@ -16,6 +16,10 @@ demo: .venv/installed ## the main job, sign-in included, against the embedded sa
 test: .venv/developing ## all tests, in the real shells and a real browser
 	@.ci/install
 	$(BIN)/pytest -q -p no:xonsh -n 2 --dist worksteal
+
+fuzz: .venv/developing ## the long form of the attacks and faults, and write docs/reliability.md
+	@.ci/install
+	$(BIN)/python -m tests.reliability.page
 
 check: .venv/developing ## format, lint, types
 	@.ci/install

@@ -19,6 +19,7 @@ import tcenv as library
 from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
 from tests.need import need
+from tests.reliability.record import record
 from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, signed_in, tcenv
 
 DAY = 86400
@@ -194,6 +195,7 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
             assert session.scopes == tuple(f"scope:{token}:{i}" for i in range(50))
             seen.add(token)
     assert len(seen) > 100
+    record("kills", kills)
 
 
 @pytest.mark.parametrize(

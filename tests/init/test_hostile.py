@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.init.hooks import HOOKED, PROMPTED, Prompted, start_up_text, stored
+from tests.reliability.record import record
 from tests.world import environ
 
 ROOT = "https://tc.example.com"
@@ -112,6 +113,7 @@ def test_no_variable_is_believed(shell: Prompted, tmp_path: Path, home: Path) ->
         assert json.loads(out.read_text()).get("TASKCLUSTER_ACCESS_TOKEN") in (OWN, "(", None), name
         assert not [line for line in done.stderr.splitlines() if not line.startswith(f"tcenv: {PROFILE}: ")], name
         out.unlink()
+    record("hooks", len(HOSTILE))
 
 
 def _pipe(path: Path) -> None:

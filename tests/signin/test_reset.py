@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.reliability.record import record
 from tests.world import TCENV, environ, session_fields, session_file, tcenv
 
 OWN = "auth:{verb}:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
@@ -275,3 +276,4 @@ def test_interruptions_lose_nothing(tc: Sandbox, moment: Moment) -> None:
         for client_id in set(tc.clients) - {session_fields(env)["TASKCLUSTER_CLIENT_ID"]}:
             tc.delete(client_id)
     assert lost <= INTERRUPTIONS // 4
+    record("interruptions", INTERRUPTIONS, lost)
