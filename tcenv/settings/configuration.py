@@ -152,6 +152,10 @@ def parse(text: str, path: str) -> Configuration:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: a number in it is too long") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deep") from None
     default = document.pop("default", None)
     store = document.pop("store", None)
     tables = document.pop("profiles", {})

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 
+# Read once: the tests themselves begin without any variable of tcenv.
+_FACTOR = float(os.environ.get("TCENV_FUZZ", "0.02"))
+_NOTES = os.environ.get("TCENV_RELIABILITY")
+
 
 def times(count: int) -> int:
     """How many of the `count` of the long form this run goes through: TCENV_FUZZ is the factor, small in `make test`."""
-    return max(1, int(count * float(os.environ.get("TCENV_FUZZ", "0.02"))))
+    return max(1, int(count * _FACTOR))
 
 
 def record(attack: str, count: int, lost: int = 0) -> None:
     """Note that `attack` was gone through `count` times. Nothing happens outside of `make fuzz`."""
-    path = os.environ.get("TCENV_RELIABILITY")
-    if path:
-        with open(path, "a", encoding="utf-8") as file:
+    if _NOTES:
+        with open(_NOTES, "a", encoding="utf-8") as file:
             file.write(json.dumps({"attack": attack, "count": count, "lost": lost}) + "\n")

@@ -105,7 +105,7 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         except Refused as refused:
             assert 400 <= refused.status < 500
             continue
-        head, end, body = data.partition(b"\r\n\r\n")
+        head, _end, body = data.partition(b"\r\n\r\n")
         line, *fields = head.split(b"\r\n")
         assert not body and LINE.fullmatch(line), data
         names = [field.partition(b":")[0].lower() for field in fields]
@@ -181,7 +181,21 @@ for = "15m"
 scopes = ["a:b"]
 """
 TOML_ODD = (
-    *(b'"', b"'''", b"[", b"]", b"{", b"}", b"=", b"[" * 3000, b"9" * 5000, b"1979-99-99", b"nan", b"-inf", b"#"),
+    *(
+        b'"',
+        b"'''",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"=",
+        b"=" + b"[" * 3000,
+        b"9" * 5000,
+        b"1979-99-99",
+        b"nan",
+        b"-inf",
+        b"#",
+    ),
     *ODD,
 )
 
@@ -191,6 +205,9 @@ def test_configurations_are_read_or_named_as_wrong() -> None:
     chance = random.Random(14)
     count = times(10_000)
     configuration.parse(CONFIGURATION, "config.toml")
+    for wrong in ("port = " + "9" * 5000, "scopes = " + "[" * 3000):
+        with pytest.raises(ConfigError):
+            configuration.parse(wrong, "config.toml")
     for _ in range(count):
         text = mutated(CONFIGURATION.encode(), chance, TOML_ODD).decode("utf-8", "replace")
         try:
