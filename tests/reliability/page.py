@@ -163,6 +163,8 @@ def page(lines: list[str]) -> str:
             "| --- | --- | --- | --- | --- |",
             *lines,
             "",
+            "A fault that has no row was not run to its end in this run. Rows are written one by one as their tests end.",
+            "",
             MUTATIONS.read_text() if MUTATIONS.exists() else "",
         )
     ).rstrip() + "\n"  # fmt: skip

@@ -6,15 +6,18 @@ import os
 import random
 import re
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from tcenv import paths
+from tcenv.cli import hotpath
 from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
 from tcenv.errors import ConfigError, DamagedSession, StoreError
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.key import profile_of
 from tcenv.sessions.session import Session
 from tcenv.settings import configuration, index
 from tcenv.signin.reading import Refused, parse_query, parse_request
@@ -135,6 +138,8 @@ def test_session_files_are_whole_or_damaged(tmp_path: Path) -> None:
     store.save(genuine)
     path = tmp_path / "tcenv" / "p.session"
     whole = path.read_bytes()
+    with pytest.raises(sessionfile.Damaged):
+        sessionfile.decode(whole.replace(b"SCOPE=c:*\n", b""))
     odd = (*ODD, b"\nSTATE=ended", b"\nSCOPE=x", b"\nEND=tcenv-session-1\n", "²".encode(), b"9" * 5000)
     for _ in range(count):
         data = mutated(whole, chance, odd)
@@ -250,3 +255,12 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
     with pytest.raises(index.HandOver):
         index.read()
     record("indexes", count)
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_session_that_is_over_is_not_for_the_hot_path(over: bool, home: Path) -> None:
+    root_url, now = "https://tc.example.com", int(time.time())
+    expires = now - 10 if over else now + 40_000
+    made = Session(profile_of(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ())
+    DirectoryStore("runtime", paths.runtime_directory() or "").save(made)
+    assert (hotpath.stored(root_url) is None) is over
