@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tcenv.signin.page import Outcome
 
 
+# Nobody listens on its port any more, and whoever does next would be called back.
+_CLOSE_PAGE = "Close the sign-in page: whoever takes its port next would be given the token."
+
+
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
     """One approval in the browser, taken, verified and remembered. The client of the session that it replaces is ended: in a
     terminal before the approval, so that its name is free for it; else afterwards."""
@@ -79,7 +83,11 @@ def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listene
     ) as pasted:
         asking.show(pasted.possible)
         while True:
-            credentials = asking.wait(end, pasted.source)
+            try:
+                credentials = asking.wait(end, pasted.source)
+            except BaseException as stop:
+                stop.add_note(_CLOSE_PAGE)
+                raise
             if credentials is None:
                 break
             _regardless(display, lambda came=credentials: asking.unconfirmed(came))  # type: ignore[misc]
@@ -104,7 +112,7 @@ def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listene
             else "Try again; if it happens again, look at the client there.",
         )
     raise TimedOut(
-        "Nobody approved in the browser in time. Close that page: whoever takes its port next would be given the token.",
+        f"Nobody approved in the browser in time. {_CLOSE_PAGE}",
         f"If it said “Client already exists”, ask for another name: tcenv login {profile.argument} "
         f"--name {profile.client_name}-new. With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
     )

@@ -65,8 +65,8 @@ def render(outcome: Outcome) -> bytes:
     if outcome.good:
         lines.insert(0, "You can close this tab and go back to the <b>terminal</b>.")
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
-    facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in outcome.facts)
-    scopes = "".join(f"<li>{escape(scope)}</li>" for scope in outcome.missing)
+    facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{_breakable(value)}</dd></div>" for key, value in outcome.facts)
+    scopes = "".join(f"<li>{_breakable(scope)}</li>" for scope in outcome.missing)
     end = "Signed in by <b>tcenv</b>" if outcome.good else "Nothing was stored or set. The <b>terminal</b> says more."
     return _document(
         outcome.title,
@@ -77,6 +77,12 @@ def render(outcome: Outcome) -> bytes:
         f"<footer>{end}</footer>",
         "good" if outcome.good else "bad",
     )
+
+
+def _breakable(text: str) -> str:
+    """`text` that may be broken behind the signs that part a clientId or a scope, and so is not broken inside a name."""
+    parts = ("".join(f"{character}\0" if character in "/|:@" else character for character in text)).split("\0")
+    return "<wbr>".join(escape(part) for part in parts)
 
 
 def render_detour(onward: str) -> bytes:

@@ -209,7 +209,7 @@ def test_what_is_shown_is_text_whatever_it_holds() -> None:
     evil = "<script>alert(1)</script>&\"'"
     html = render(Outcome(True, evil, (evil,), ((evil, evil),), (evil,))).decode()
     assert "<script" not in html
-    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") == 6
+    assert html.replace("<wbr>", "").count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") == 6
 
 
 def test_the_policy_allows_this_style_and_nothing_else() -> None:
