@@ -21,11 +21,12 @@ fuzz: .venv/developing ## the long form of the attacks and faults, and write doc
 	@.ci/install
 	$(BIN)/python -m tests.reliability.page
 
-check: .venv/developing ## format, lint, types
+check: .venv/developing ## format, lint, types, floors, generated files
 	@.ci/install
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
+	$(BIN)/pytest -q -p no:xonsh tests/test_floors.py tests/test_generated.py -k 'floors or current or stale'
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
 

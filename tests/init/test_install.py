@@ -136,7 +136,7 @@ def test_doctor_looks_for_just_that_line(home: Path) -> None:
         done = subprocess.run(
             [need(shell), "-c", f"{TCENV} doctor; :"], env=environ(), capture_output=True, text=True, timeout=60
         )
-        return next(line for line in done.stderr.splitlines() if "start-up file" in line) + done.stderr
+        return next(line for line in done.stdout.splitlines() if "start-up file" in line) + done.stdout
 
     (home / ".bashrc").write_text("# I like tcenv init bash\nalias t=tcenv\n")
     assert "does not evaluate" in start_up("bash")
