@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 _CLEARED = (
+    # Of the run's own terminal (xdist sets them): in a test, the size of the test's terminal is meant.
+    "COLUMNS",
+    "LINES",
     "TASKCLUSTER_",
     "TCENV_",
     "XDG_",
