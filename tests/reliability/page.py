@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -176,7 +177,10 @@ def main() -> int:
         for row in ROWS:
             lines.append(run(row, folder))
             # As far as it has come: who interrupts it has what was run.
-            PAGE.write_text(page(lines), encoding="utf-8")
+            whole = Path(folder, "page.md")
+            whole.write_text(page(lines), encoding="utf-8")
+            shutil.copyfile(whole, part := PAGE.with_suffix(".part"))
+            os.replace(part, PAGE)
     return int(any("tests failed" in line for line in lines))
 
 
