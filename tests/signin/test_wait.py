@@ -171,7 +171,7 @@ def test_a_clock_that_is_off_is_said_while_waiting(deployment: Sandbox, tmp_path
     status, _, err = waiting.end()
     assert status == 124
     assert "clock is 2 h behind" in err or "clock is 1 h 59 min behind" in err
-    assert "Close that page" in err
+    assert "Close the sign-in page" in err
 
 
 def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Path) -> None:
