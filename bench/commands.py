@@ -16,8 +16,8 @@ _EVERY_DAY = (
     ("env, shell detected", ["env"], 2.2),
     ("login, live session", ["login", "--shell", "bash"], 2.0),
     ("exec -- true", ["exec", "--", "true"], 2.5),
-    ("env --scope, temporary credentials", ["env", "--shell", "bash", "--scope", "queue:get-artifact:*"], 2.0),
-    ("exec --scope, temporary credentials", ["exec", "--scope", "queue:get-artifact:*", "--", "true"], 2.0),
+    ("env --scope, temporary credentials", ["env", "--shell", "bash", "--scope", "queue:get-artifact:private/sandbox/*"], 2.0),
+    ("exec --scope, temporary credentials", ["exec", "--scope", "queue:get-artifact:private/sandbox/*", "--", "true"], 2.0),
     ("exec --as, a purpose's", ["exec", "--as", "reading", "--", "true"], 2.0),
     ("status --offline", ["status", "--offline"], 3.5),
     ("profile list", ["profile", "list"], 3.5),
@@ -32,7 +32,7 @@ _EVERY_DAY = (
 def commands(world: World) -> Iterator[Row]:
     """What needs no network."""
     _run(world, "profile", "set", "work", "--root-url", world.sandbox.root_url, "--default")
-    _run(world, "purpose", "set", "reading", "--scope", "queue:get-artifact:*", "--for", "15m")
+    _run(world, "purpose", "set", "reading", "--scope", "queue:get-artifact:private/sandbox/*", "--for", "15m")
     sign_in(world)
     for name, words, bound in _EVERY_DAY:
         yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), bare(world)), bound)  # type: ignore[misc]
