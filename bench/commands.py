@@ -16,8 +16,16 @@ _EVERY_DAY = (
     ("env, shell detected", ["env"], 2.2),
     ("login, live session", ["login", "--shell", "bash"], 2.0),
     ("exec -- true", ["exec", "--", "true"], 2.5),
-    ("env --scope, temporary credentials", ["env", "--shell", "bash", "--scope", "queue:get-artifact:private/sandbox/*"], 2.0),
-    ("exec --scope, temporary credentials", ["exec", "--scope", "queue:get-artifact:private/sandbox/*", "--", "true"], 2.0),
+    (
+        "env --scope, temporary credentials",
+        ["env", "--shell", "bash", "--scope", "queue:get-artifact:private/sandbox/*"],
+        2.0,
+    ),
+    (
+        "exec --scope, temporary credentials",
+        ["exec", "--scope", "queue:get-artifact:private/sandbox/*", "--", "true"],
+        2.0,
+    ),
     ("exec --as, a purpose's", ["exec", "--as", "reading", "--", "true"], 2.0),
     ("status --offline", ["status", "--offline"], 3.5),
     ("profile list", ["profile", "list"], 3.5),
