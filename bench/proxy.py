@@ -18,9 +18,9 @@ from bench.common import fresh
 from bench.measure import Row, ratio, seconds
 from bench.upstream import BIG
 from bench.world import World, have
+from tcenv.deployment import hawk
 from tcenv.deployment.credentials import Credentials
-from tcenv.proxy import hawk
-from tcenv.proxy.hawk import PayloadHash, Place
+from tcenv.deployment.hawk import PayloadHash, Place
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.key import profile_of
 from tcenv.sessions.session import Session

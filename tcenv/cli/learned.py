@@ -35,7 +35,7 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
 
 
 def _tell_needed(learned: Learned, opened: Opened) -> None:
-    from tcenv.proxy.hawk import LONGEST_HEADER
+    from tcenv.deployment.hawk import LONGEST_HEADER
     from tcenv.proxy.narrowing import certificate_length
 
     if not learned.scopes:

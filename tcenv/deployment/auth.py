@@ -144,13 +144,14 @@ class Deployment:
             raise self._translated(error) from None
 
     def _translated(self, error: Exception) -> Exception:
-        from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterFailure, TaskclusterRestFailure
+        from tcenv.deployment.library import taskcluster
 
-        if isinstance(error, TaskclusterAuthFailure):
+        kinds = taskcluster.exceptions
+        if isinstance(error, kinds.TaskclusterAuthFailure):
             if answers.code(error.body) == "AuthenticationFailed":
                 return self._rejection(_message(error))
             return self._unusable("it is a 401 that is not the service's")
-        if isinstance(error, TaskclusterRestFailure):
+        if isinstance(error, kinds.TaskclusterRestFailure):
             if answers.code(error.body) == "InsufficientScopes":
                 return Refused(
                     f"{self.root_url} answered {error.status_code}: {_message(error)}",
@@ -158,7 +159,7 @@ class Deployment:
                 )
             kind = Refused if 400 <= error.status_code < 500 else DeploymentError
             return kind(f"{self.root_url} answered {error.status_code}: {_message(error)}")
-        if isinstance(error, TaskclusterFailure):
+        if isinstance(error, kinds.TaskclusterFailure):
             return self._unusable(type(error).__name__)
         return error
 
@@ -212,11 +213,11 @@ def _timestamp(seconds: int) -> str:
 
 def _unless_forbidden(call: Callable[[], _Result]) -> _Result | None:
     """What `call` returns; None where the deployment knows the caller and says that the scopes do not suffice."""
-    from taskcluster.exceptions import TaskclusterRestFailure
+    from tcenv.deployment.library import taskcluster
 
     try:
         return call()
-    except TaskclusterRestFailure as error:
+    except taskcluster.exceptions.TaskclusterRestFailure as error:
         if error.status_code == 403 and answers.code(error.body) == "InsufficientScopes":
             return None
         raise
@@ -224,11 +225,11 @@ def _unless_forbidden(call: Callable[[], _Result]) -> _Result | None:
 
 @contextmanager
 def _missing_is_none() -> Iterator[None]:
-    from taskcluster.exceptions import TaskclusterRestFailure
+    from tcenv.deployment.library import taskcluster
 
     try:
         yield
-    except TaskclusterRestFailure as error:
+    except taskcluster.exceptions.TaskclusterRestFailure as error:
         if error.status_code != 404 or answers.code(error.body) != "ResourceNotFound":
             raise
 

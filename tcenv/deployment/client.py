@@ -6,12 +6,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import mohawk
-import taskcluster
-from taskcluster import exceptions, utils
-
-from tcenv.deployment import answers
+from tcenv.deployment import answers, hawk
 from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.library import taskcluster
 from tcenv.deployment.transport import Line, Unreachable, Unusable
 
 _TRIES = 3
@@ -33,7 +30,7 @@ class Auth(taskcluster.Auth):  # type: ignore[misc]
     def _makeHttpRequest(self, method: str, route: str, payload: Any) -> Any:
         """The library's one place that sends, in all versions from 60 on (a test holds them to it)."""
         url = self._constructUrl(route)
-        body = None if payload is None else utils.dumpJson(payload)
+        body = None if payload is None else taskcluster.utils.dumpJson(payload)
         for tried in range(1, _TRIES + 1):
             try:
                 answer = self._line.exchange(
@@ -45,26 +42,27 @@ class Auth(taskcluster.Auth):  # type: ignore[misc]
             else:
                 if not 500 <= answer.status < 600 or tried == _TRIES:
                     return _result(answer.status, answer.body)
-            pause = utils.calculateSleepTime(tried)
+            pause = taskcluster.utils.calculateSleepTime(tried)
             time.sleep(max(0.0, min(pause, self._line.until - time.monotonic())))
         raise AssertionError("the last try returns or raises")
+
+    def _createSession(self) -> None:
+        """None of `requests`' sessions is needed."""
 
     def _headers(self, method: str, url: str, body: str | None) -> dict[str, str]:
         headers = {} if body is None else {"Content-Type": "application/json"}
         if self._hasCredentials():
-            sender = mohawk.Sender(
-                credentials={
-                    "id": self.options["credentials"]["clientId"],
-                    "key": self.options["credentials"]["accessToken"],
-                    "algorithm": "sha256",
-                },
-                url=url,
-                method=method,
-                content=body or "",
-                content_type=headers.get("Content-Type", ""),
-                ext=self.makeHawkExt() or {},
+            payload = hawk.PayloadHash(headers.get("Content-Type", ""))
+            payload.update((body or "").encode())
+            headers["Authorization"] = hawk.header(
+                self.options["credentials"]["clientId"].decode(),
+                self.options["credentials"]["accessToken"].decode(),
+                method,
+                hawk.Place.of(url),
+                now=time.time(),
+                ext=(self.makeHawkExt() or b"").decode(),
+                payload_hash=payload.value(),
             )
-            headers["Authorization"] = sender.request_header
         return headers
 
 
@@ -82,6 +80,10 @@ def _result(status: int, body: bytes) -> Any:
         told = answers.parse(body)
     except Unusable:
         told = {}
-    kind = exceptions.TaskclusterAuthFailure if status == 401 else exceptions.TaskclusterRestFailure
+    kind = (
+        taskcluster.exceptions.TaskclusterAuthFailure
+        if status == 401
+        else taskcluster.exceptions.TaskclusterRestFailure
+    )
     message = told.get("message") if isinstance(told, dict) else None
     raise kind(message if isinstance(message, str) else f"HTTP {status}", None, status_code=status, body=told)

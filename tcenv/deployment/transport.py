@@ -4,24 +4,22 @@ cookies or redirects. Knows nothing of signatures, and never believes what comes
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
 from tcenv.deployment.rooturl import is_loopback
 from tcenv.text import printable
 from tcenv.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import requests
+    from collections.abc import Iterator, Mapping
 
 # An answer of the Auth service has some kilobytes; more than this many bytes, unpacked, are none of its.
 LONGEST = 1 << 20
 _CONNECTING = 10.0
-# The first that is set names the certificates to trust, a file or a directory; requests itself looks at the first two only.
-_TRUSTED = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Unreachable(Exception):
@@ -46,6 +44,27 @@ class Answer:
     etag: str = ""
 
 
+class Headers(Protocol):
+    """Of an answer: `get` takes a name in any case."""
+
+    def get(self, name: str, default: str, /) -> str: ...
+
+
+class Wire(Protocol):
+    """What sends for a Line: directly, or through the network's proxy."""
+
+    def send(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], connecting: float, left: float
+    ) -> tuple[int, Headers]:
+        """Send a request, with that many seconds to connect and for each single byte: the status and the headers."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it comes. Raises where it ends before its end."""
+
+    def close(self) -> None:
+        """End what goes on, by another thread than the one that it goes on in."""
+
+
 class Line:
     """The connection to one deployment, kept open between calls. Not for several threads at once.
 
@@ -54,21 +73,21 @@ class Line:
 
     def __init__(self, root_url: str) -> None:
         self._root_url = root_url
-        self._session: requests.Session | None = None
+        self._wire: Wire | None = None
         self.until = 0.0
 
     def exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Send one request; the answer, whatever its status. Raises Unreachable, Unusable."""
-        if self._session is None:
-            self._session = _session()
-        exchange = _Exchange(self._session, self.until, is_loopback(self._root_url))
+        if self._wire is None:
+            self._wire = _wire(self._root_url)
+        exchange = _Exchange(self._wire, self.until)
         # In a thread of its own: no timeout of a socket covers the look-up of a name, or a byte now and then.
         thread = threading.Thread(target=exchange.run, args=(method, url, body, headers), daemon=True)
         thread.start()
         thread.join(max(0.0, self.until - time.monotonic()))
         if exchange.answer is not None:
             return exchange.answer
-        self._session = None
+        self._wire = None
         if exchange.failure is None:
             exchange.abandon()
             raise Unreachable("it did not answer in time", late=True)
@@ -81,13 +100,11 @@ class Line:
 class _Exchange:
     """One request and its answer, by a thread that the caller may have stopped waiting for."""
 
-    def __init__(self, session: requests.Session, until: float, loopback: bool) -> None:
+    def __init__(self, wire: Wire, until: float) -> None:
         self.answer: Answer | None = None
         self.failure: Exception | None = None
-        self._session = session
+        self._wire = wire
         self._until = until
-        self._loopback = loopback
-        self._response: requests.Response | None = None
 
     def run(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> None:
         try:
@@ -97,36 +114,45 @@ class _Exchange:
             self.abandon()
 
     def abandon(self) -> None:
-        if self._response is not None:
-            self._response.close()
+        with suppress(Exception):
+            self._wire.close()
 
     def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        from requests.utils import get_environ_proxies
-
         left = max(0.1, self._until - time.monotonic())
-        self._response = response = self._session.request(
-            method,
-            url,
-            data=body,
-            headers=dict(headers),
-            timeout=(min(_CONNECTING, left), left),
-            allow_redirects=False,
-            stream=True,
-            proxies={} if self._loopback else get_environ_proxies(url, no_proxy=None),
-            verify=next((os.environ[name] for name in _TRUSTED if os.environ.get(name)), True),
-        )
+        status, told = self._wire.send(method, url, body, headers, min(_CONNECTING, left), left)
         pieces: list[bytes] = []
         length = 0
-        for piece in response.raw.stream(1 << 14, decode_content=False):
+        for piece in self._wire.pieces():
             pieces.append(piece)
             length += len(piece)
             if length > LONGEST:
                 raise Unusable("it is too long")
             if time.monotonic() > self._until:
                 raise TimeoutError
-        packed = response.headers.get("Content-Encoding", "identity").strip().lower()
-        content = _unpacked(b"".join(pieces), packed)
-        return Answer(response.status_code, content, response.headers.get("Date", ""), response.headers.get("ETag", ""))
+        content = _unpacked(b"".join(pieces), told.get("Content-Encoding", "identity").strip().lower())
+        return Answer(status, content, told.get("Date", ""), told.get("ETag", ""))
+
+
+def _wire(root_url: str) -> Wire:
+    """`requests` knows its way through proxies, and takes as long to import as five interpreters take to start; where there
+    is none, the standard library does."""
+    if not is_loopback(root_url) and _behind_a_proxy():
+        from tcenv.deployment.proxied import Proxied
+
+        return Proxied()
+    from tcenv.deployment.direct import Direct
+
+    return Direct()
+
+
+def _behind_a_proxy() -> bool:
+    if any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" and os.environ[name] for name in os.environ):
+        return True
+    if sys.platform in ("darwin", "win32"):  # where the system's settings name proxies as well
+        from urllib.request import getproxies
+
+        return bool(getproxies())
+    return False
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:
@@ -143,24 +169,6 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
     if len(content) > LONGEST:
         raise Unusable("it is too long")
     return content
-
-
-def _session() -> requests.Session:
-    import http.cookiejar
-
-    import requests
-
-    class Bounded(requests.Session):
-        def get_redirect_target(self, resp: Any) -> None:
-            # Looking for where a redirect leads, the library would read all of its body first.
-            return None
-
-    session = Bounded()
-    # Neither ~/.netrc, which would replace the signature, nor any other setting than those that `exchange` takes.
-    session.trust_env = False
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["Accept-Encoding"] = "identity"
-    return session
 
 
 def _reason(failure: BaseException) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from tcenv.proxy.hawk import PayloadHash
+from tcenv.deployment.hawk import PayloadHash
 
 # Bytes that are kept for being sent again. Where the length is not told beforehand, what has been kept is given up again when
 # it turns out to be longer, and the whole is to need no more memory than that.

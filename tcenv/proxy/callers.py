@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import BadSignature, Place
 from tcenv.deployment.scopes import intersection
-from tcenv.proxy import hawk
-from tcenv.proxy.hawk import BadSignature, Place
 from tcenv.proxy.run import Run
 
 # Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).

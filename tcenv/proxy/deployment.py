@@ -14,8 +14,8 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from tcenv.proxy import hawk
-from tcenv.proxy.hawk import Place
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
 from tcenv.proxy.source import Authority
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tcenv.proxy import hawk
-from tcenv.proxy.hawk import Place
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
 
 # The longest that the parts of a header become which are not known beforehand.
 _HASH = "=" * 44

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
+from tcenv.deployment.hawk import PayloadHash
 from tcenv.proxy import body as module
 from tcenv.proxy.body import Body, WrongBody
-from tcenv.proxy.hawk import PayloadHash
 
 
 def source(pieces: Iterable[bytes]) -> Callable[[], Awaitable[bytes]]:

@@ -11,9 +11,10 @@ import mohawk
 import pytest
 import taskcluster
 
-from tcenv.proxy import callers, hawk
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
+from tcenv.proxy import callers
 from tcenv.proxy.callers import Pass, Refused
-from tcenv.proxy.hawk import Place
 from tcenv.proxy.run import Run
 
 CLIENT = "github/1|jo/tcenv-box"

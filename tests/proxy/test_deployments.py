@@ -16,9 +16,9 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from tcenv.proxy import hawk
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
 from tcenv.proxy.deployment import _proxy_for
-from tcenv.proxy.hawk import Place
 from tests.need import need
 from tests.proxy.test_proxy import PING, plain, signed
 from tests.proxy.world import CLIENT, TOKEN, Seen, deployment, proxied

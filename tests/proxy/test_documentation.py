@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.proxy import hawk
+from tcenv.deployment import hawk
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.world import session_fields, session_file, signed_in, tcenv

@@ -14,8 +14,8 @@ import taskcluster
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcenv.proxy import hawk
-from tcenv.proxy.hawk import Attributes, BadSignature, PayloadHash, Place
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Attributes, BadSignature, PayloadHash, Place
 
 TOKEN = "-kFoo_bar-VeryLongTokenOfFortyFourCharacters"
 CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv-box:work"
@@ -249,6 +249,6 @@ def test_where_a_bewit_stands(resource: str, expected: tuple[str, str] | None) -
 
 
 def test_it_is_imported_by_the_standard_library_alone() -> None:
-    program = "import sys, tcenv.proxy.hawk; print(*{name.partition('.')[0] for name in sys.modules})"
+    program = "import sys, tcenv.deployment.hawk; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
     assert not {"mohawk", "aiohttp", "requests", "taskcluster", "six"} & set(done.stdout.split())

@@ -21,8 +21,8 @@ import requests
 import taskcluster
 from aiohttp import web
 
-from tcenv.proxy import hawk
-from tcenv.proxy.hawk import PayloadHash, Place
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import PayloadHash, Place
 from tests.proxy.world import CLIENT, TOKEN, Deployment, Proxied, Seen, deployment, proxied
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")

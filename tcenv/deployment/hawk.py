@@ -13,9 +13,10 @@ import hmac
 import json
 import os
 import re
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from tcenv.values import dataclass, field
 
 # Of a signature's time to ours, in seconds; more is a stale timestamp.
 SKEW = 15 * 60
