@@ -136,33 +136,39 @@ def _many(run: _Run) -> Row:
 
 def _big_bodies(run: _Run) -> Iterator[Row]:
     idle = run.memory("VmRSS")
-    for name, method, slow in (
-        ("a GiB to the program", "GET", False),
-        ("a GiB to a program that reads slowly", "GET", True),
-        ("a GiB to the deployment", "PUT", False),
+    for name, method, slow, chunked in (
+        ("a GiB to the program", "GET", False, False),
+        ("a GiB to a program that reads slowly", "GET", True, False),
+        ("a GiB to the deployment", "PUT", False, False),
+        ("a GiB to a deployment that reads slowly", "PUT", True, False),
+        ("a GiB in chunks to the deployment", "PUT", False, True),
     ):
         Path(f"/proc/{run.process}/clear_refs").write_text("5")
         start = time.perf_counter()
-        _transfer(run, method, slow=slow)
+        _transfer(run, method, slow=slow, chunked=chunked)
         note = f"in {time.perf_counter() - start:.1f} s; {idle:.0f} MiB when idle"
+        if chunked:
+            note += "; beside that its first 16 MiB, in memory of the kernel's"
         yield Row(f"{name}, memory above idle", max(0.0, run.memory("VmHWM") - idle), 16.0, "MiB", "", note)
 
 
-def _transfer(run: _Run, method: str, *, slow: bool) -> None:
-    path = f"{_CALL}/big"
+def _transfer(run: _Run, method: str, *, slow: bool, chunked: bool) -> None:
+    path = f"{_CALL}/big{'-slow' if slow else ''}"
     payload_hash = ""
     if method == "PUT":
         payload = PayloadHash()
         for _ in range(BIG // len(_PIECE)):
             payload.update(_PIECE)
         payload_hash = payload.value()
-    length = f"Content-Length: {BIG}\r\n" if method == "PUT" else ""
+    told = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {BIG}"
+    length = f"{told}\r\n" if method == "PUT" else ""
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\n{length}"
     with socket.create_connection(("127.0.0.1", run.port)) as connection:
         connection.sendall(f"{head}Authorization: {run.header(method, path, payload_hash)}\r\n\r\n".encode())
         if method == "PUT":
             for _ in range(BIG // len(_PIECE)):
-                connection.sendall(_PIECE)
+                connection.sendall(b"%x\r\n%b\r\n" % (len(_PIECE), _PIECE) if chunked else _PIECE)
+            connection.sendall(b"0\r\n\r\n" if chunked else b"")
         taken, wanted = 0, BIG if method == "GET" else 500
         while taken < wanted:
             piece = connection.recv(2**16 if slow else 2**20)

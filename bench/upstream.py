@@ -1,6 +1,7 @@
 """A deployment that answers as fast as an event loop can, and checks nobody: what the proxy is measured against. Prints its port.
 
-GET of a path with `big` in it is a GiB, sent as fast as it is taken; whatever is sent to it is taken and thrown away."""
+GET of a path with `big` in it is a GiB, sent as fast as it is taken; whatever is sent to it is taken and thrown away,
+slowly where the path has `slow` in it."""
 
 from __future__ import annotations
 
@@ -9,6 +10,10 @@ import contextlib
 
 BIG = 2**30
 _PIECE = b"x" * 2**18
+# Bytes between two pauses of a slow reader, and how long they are, in seconds.
+_GULP = 2**22
+_PAUSE = 0.01
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 _SMALL = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"x":"' + b"y" * 492 + b'"}'
 
 
@@ -16,6 +21,10 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._head = b""
         self._left = 0
+        # The end of a body in chunks that has come so far, None outside of one.
+        self._chunked: bytes | None = None
+        self._slow = False
+        self._gulp = 0
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._sending: asyncio.Task[None] | None = None
@@ -25,7 +34,18 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self._gulp += len(data)
+        if self._slow and self._gulp > _GULP:
+            self._gulp = 0
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(_PAUSE, self._transport.resume_reading)
         while data or self._head:
+            if self._chunked is not None:
+                self._chunked = (self._chunked + data)[-len(_LAST_CHUNK) :]
+                if self._chunked == _LAST_CHUNK:
+                    self._chunked = None
+                    self._transport.write(_SMALL)
+                return
             if self._left:
                 taken = min(self._left, len(data))
                 self._left -= taken
@@ -44,8 +64,12 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, head: bytes) -> None:
         lower = head.lower()
+        self._slow = b"slow" in lower.split(b"\r\n")[0]
         _, told, length = lower.partition(b"content-length:")
         self._left = int(length.split(b"\r\n")[0]) if told else 0
+        if b"transfer-encoding: chunked" in lower:
+            self._chunked = b""
+            return
         if b"big" in head.split(b"\r\n")[0] and not self._left:
             self._sending = asyncio.ensure_future(self._send_big())
         elif not self._left:

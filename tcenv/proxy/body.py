@@ -4,17 +4,22 @@ and kept, if it is not too long, for being sent again. It is never in memory as 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
+import io
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import BinaryIO
 
 from tcenv.deployment.hawk import PayloadHash
 
 # Bytes that are kept for being sent again. Where the length is not told beforehand, what has been kept is given up again when
-# it turns out to be longer, and the whole is to need no more memory than that.
+# it turns out to be longer.
 KEPT = 16 * 2**20
-KEPT_UNTOLD = 12 * 2**20
 # Bytes up to which a body is read before the deployment is called.
 SMALL = 64 * 2**10
+# Bytes of a piece that is sent again.
+_PIECE = 256 * 2**10
 
 
 class WrongBody(Exception):
@@ -24,7 +29,7 @@ class WrongBody(Exception):
 class Body:
     """One request's body. `read` gives the next piece, empty at the end; `length` is None where it was not told (bytes);
     `expected` is the signed hash, empty where there is none. `wrong` says that it turned out not to match, `sent` that an
-    attempt has come to its end."""
+    attempt has come to its end. Has to be closed."""
 
     def __init__(
         self, read: Callable[[], Awaitable[bytes]], length: int | None, *, content_type: str = "", expected: str = ""
@@ -35,9 +40,10 @@ class Body:
         self._read = read
         self._expected = expected
         self._hash = PayloadHash(content_type) if expected else None
-        self._most = KEPT if length is not None else KEPT_UNTOLD
         # None: given up.
-        self._kept: list[bytes] | None = [] if length is None or length <= KEPT else None
+        self._kept: BinaryIO | None = None
+        if length is None or length <= KEPT:
+            self._kept = io.BytesIO() if self.small else _file_in_memory()
         self._kept_bytes = 0
         self._ended = length == 0
         # An attempt that was given up may still be reading when the next one starts.
@@ -62,15 +68,20 @@ class Body:
         """All of it, checked. Raises WrongBody."""
         return b"".join([piece async for piece in self])
 
+    def close(self) -> None:
+        """Be done with it: an attempt that goes on comes to its end."""
+        self._ended = True
+        self._give_up()
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """One attempt at sending it, from its beginning. Raises WrongBody before the last piece."""
-        index = 0
+        offset = 0
         held = b""
         while True:
-            piece = await self._piece(index)
+            piece = await self._piece(offset)
             if not piece:
                 break
-            index += 1
+            offset += len(piece)
             if self._hash is None:
                 yield piece
             else:
@@ -82,10 +93,11 @@ class Body:
             yield held
         self.sent = True
 
-    async def _piece(self, index: int) -> bytes:
+    async def _piece(self, offset: int) -> bytes:
         async with self._reading:
-            if self._kept is not None and index < len(self._kept):
-                return self._kept[index]
+            if self._kept is not None and offset < self._kept_bytes:
+                self._kept.seek(offset)
+                return self._kept.read(_PIECE)
             piece = b"" if self._ended else await self._read()
             if not piece:
                 self._ended = True
@@ -93,11 +105,27 @@ class Body:
             if self._hash is not None:
                 self._hash.update(piece)
             if self._kept is not None:
-                self._kept.append(piece)
-                self._kept_bytes += len(piece)
-                if self._kept_bytes > self._most:
-                    self._kept = None
+                self._keep(piece)
             return piece
+
+    def _keep(self, piece: bytes) -> None:
+        self._kept_bytes += len(piece)
+        if self._kept is None or self._kept_bytes > KEPT:
+            self._give_up()
+            return
+        try:
+            self._kept.seek(0, os.SEEK_END)
+            whole = self._kept.write(piece) == len(piece)
+        except OSError:
+            whole = False
+        if not whole:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with contextlib.suppress(OSError):
+                kept.close()
 
     def _check(self) -> None:
         if self._hash is None:
@@ -106,3 +134,12 @@ class Body:
         if not hmac.compare_digest(told, found):
             self.wrong = True
             raise WrongBody
+
+
+def _file_in_memory() -> BinaryIO:
+    """A file of the kernel's memory, never on a disk and gone when it is closed: what is given up again leaves no holes in ours.
+    Where there is none, our own memory."""
+    try:
+        return os.fdopen(os.memfd_create("body"), "w+b", buffering=0)
+    except (AttributeError, OSError):
+        return io.BytesIO()

@@ -159,6 +159,14 @@ class Forwarder:
 
     async def _pass_on(self, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry) -> web.StreamResponse:
         body = _body_of(request, passed)
+        try:
+            return await self._pass_on_with(body, request, call, passed, entry)
+        finally:
+            body.close()
+
+    async def _pass_on_with(
+        self, body: Body, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry
+    ) -> web.StreamResponse:
         lines = headers.upwards(request.headers.items())
         inner = narrowed(passed.scopes, _scopes_header(request))
         trial = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
@@ -44,7 +46,7 @@ def test_it_is_passed_on_piece_by_piece_and_again() -> None:
             body = Body(source(pieces), 4, content_type="a/b; c=d", expected=expected)
             assert await sent(body) == pieces
             assert body.repeatable
-            assert await sent(body) == pieces
+            assert b"".join(await sent(body)) == b"abcd"
             assert await body.whole() == b"abcd"
 
     asyncio.run(story())
@@ -90,7 +92,6 @@ def test_a_piece_goes_on_before_the_next_one_comes() -> None:
 @pytest.mark.parametrize("told", [True, False])
 def test_what_is_too_long_is_not_kept(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 10)
-    monkeypatch.setattr(module, "KEPT_UNTOLD", 10)
 
     async def story() -> None:
         for count, repeatable in ((10, True), (11, False)):
@@ -99,6 +100,37 @@ def test_what_is_too_long_is_not_kept(told: bool, monkeypatch: pytest.MonkeyPatc
             assert body.repeatable is repeatable
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("memory", ["the kernel's", "our own", "too little"])
+def test_16_mib_are_kept_whether_the_length_was_told_or_not(
+    told: bool, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = [bytes([number]) * 2**16 for number in range(256)]
+    if memory == "our own":
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+
+    async def story(repeatable: bool) -> None:
+        body = Body(source(pieces), 2**24 if told else None)
+        assert await sent(body) == pieces
+        assert body.repeatable is repeatable
+        if repeatable:
+            assert await body.whole() == b"".join(pieces)
+        longer = Body(source([*pieces, b"x"]), None)
+        assert b"".join(await sent(longer)) == b"".join(pieces) + b"x"
+        assert not longer.repeatable
+        for each in (body, longer):
+            each.close()
+            assert not each.repeatable
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if memory == "too little":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
+    try:
+        asyncio.run(story(memory != "too little"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_an_attempt_that_was_given_up_loses_nothing() -> None:
@@ -117,8 +149,8 @@ def test_an_attempt_that_was_given_up_loses_nothing() -> None:
         await asyncio.sleep(0.01)
         first.cancel()
         gate.set()
-        assert await second == [b"a", b"b", b"c"]
+        assert b"".join(await second) == b"abc"
         both = Body(source([b"a", b"b", b"c"]), 3, expected=hash_of(b"abc"))
-        assert await asyncio.gather(sent(both), sent(both)) == [[b"a", b"b", b"c"]] * 2
+        assert [b"".join(pieces) for pieces in await asyncio.gather(sent(both), sent(both))] == [b"abc"] * 2
 
     asyncio.run(story())
