@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from tcenv.proxy.run import Run
 from tcenv.settings.behind import BEHIND, Behind
-from tcenv.shells import environment
+from tcenv.shells import copies, environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tcenv.proxy.sockets import Sockets
 
@@ -18,12 +18,6 @@ PROXY_URL = "TASKCLUSTER_PROXY_URL"
 _VIA = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _NOT_VIA = ("no_proxy", "NO_PROXY")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# What holds variables as they were or will be: direnv's, and what tcenv's own subshells are given.
-_REMEMBERED = ("DIRENV_", "__TCENV_LOAD", "__tcenv_")
-# Characters of a value, and bytes of what it unpacks to, that are looked into.
-_LONG = 40
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-_MOST_UNPACKED = 2**24
 
 
 class Prepared:
@@ -39,7 +33,7 @@ class Prepared:
         self.run = Run.begin(session[environment.CLIENT_ID], unsigned=unsigned)
         behind = Behind(sockets.root_url, session[environment.PROFILE], session[environment.ROOT_URL])
         self.change = _change(self.run, sockets.root_url, behind, environ)
-        removed = _remembering(session[environment.ACCESS_TOKEN], environ)
+        removed = dict.fromkeys(copies.holding(environ, session[environment.ACCESS_TOKEN]))
         self.environ = environment.applied({**removed, **self.change}, environ)
 
 
@@ -57,35 +51,3 @@ def _change(run: Run, root_url: str, behind: Behind, environ: Mapping[str, str])
             known = [part for part in environ.get(name, "").split(",") if part.strip()]
             made[name] = ",".join([*known, *(each for each in dict.fromkeys((*_LOOPBACK, host)) if each not in known)])
     return made
-
-
-def _remembering(token: str, environ: Mapping[str, str]) -> dict[str, str | None]:
-    """The change that takes out of the environment whatever holds the session's `token`, packed as direnv and its like pack
-    what they remember, and what such tools would put it back from."""
-    return {name: None for name, value in environ.items() if name.startswith(_REMEMBERED) or _holds(value, token)}
-
-
-def _holds(value: str, token: str) -> bool:
-    if token in value:
-        return True
-    return len(value) >= _LONG and any(token.encode() in unpacked for unpacked in _unpacked(value))
-
-
-def _unpacked(value: str) -> Iterator[bytes]:
-    """What a value would hold if it were base64, and if that were compressed."""
-    import binascii
-    import zlib
-
-    text = value.strip().replace("-", "+").replace("_", "/").rstrip("=")
-    if not _BASE64.issuperset(text):
-        return
-    try:
-        raw = binascii.a2b_base64(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return
-    yield raw
-    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
-        try:
-            yield zlib.decompressobj(wbits=form).decompress(raw, _MOST_UNPACKED)
-        except zlib.error:
-            continue

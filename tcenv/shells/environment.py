@@ -73,18 +73,3 @@ def applied(change: Mapping[str, str | None], environ: Mapping[str, str]) -> dic
     result = {name: value for name, value in environ.items() if name not in change}
     result.update((name, value) for name, value in change.items() if value is not None)
     return result
-
-
-# What other programs keep copies of variables in: encoded, so that a token in it cannot be seen.
-_COPIES = ("DIRENV_DIFF", "__MISE_DIFF", "__MISE_SESSION", "SHADOWENV_DATA", "__shadowenv_data")
-
-
-def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """A copy of `environ` for a program that is to have no token: without those that hold one, and without what may hold a
-    copy of one."""
-    secrets = [value for name in (ACCESS_TOKEN, CERTIFICATE) if (value := environ.get(name))]
-    return {
-        name: value
-        for name, value in environ.items()
-        if name not in _COPIES and not any(secret in value for secret in secrets)
-    }

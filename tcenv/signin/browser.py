@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from tcenv.shells.environment import without_secrets
+from tcenv.shells.copies import without_secrets
 
 # They draw in the terminal, which is ours: started by tcenv they could neither be seen nor used.
 _IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})

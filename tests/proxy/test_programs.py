@@ -131,7 +131,8 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
         "__MISE_DIFF": base64.b64encode(packed).decode().rstrip("="),
         "PLAIN_COPY": f"x{token}y",
         "BASE64_COPY": base64.b64encode(token.encode()).decode(),
-        "TASKCLUSTER_CERTIFICATE": "stale",
+        "HEADER_COPY": f"Basic {base64.b64encode(f'me:{token}'.encode()).decode()}, and more",
+        "TASKCLUSTER_CERTIFICATE": "e",
         "TASKCLUSTER_PROXY_URL": "http://taskcluster",
         "HTTP_PROXY": "http://127.0.0.1:1",
         "no_proxy": "example.com",
@@ -145,6 +146,7 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
         "__MISE_DIFF",
         "PLAIN_COPY",
         "BASE64_COPY",
+        "HEADER_COPY",
         "TASKCLUSTER_CERTIFICATE",
         "TASKCLUSTER_PROXY_URL",
         "TCENV_PROFILE",
@@ -156,6 +158,12 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
     assert inner["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert inner["no_proxy"] == "example.com,localhost,127.0.0.1,::1"
     assert inner["NO_PROXY"] == "localhost,127.0.0.1,::1"
+    # Nor is that of another profile there, if it is loaded.
+    others = "OtherTokenOtherTokenOtherTokenOtherTokenOther"
+    loaded |= {"TASKCLUSTER_ACCESS_TOKEN": others, "ANOTHER_COPY": base64.b64encode(others.encode()).decode()}
+    other = json.loads(tcenv("exec", "--proxy", "--", sys.executable, "-c", _ENVIRONMENT, env=loaded).stdout)
+    assert others not in json.dumps(other)
+    assert "ANOTHER_COPY" not in other
     again = json.loads(tcenv("exec", "--proxy", "--", sys.executable, "-c", _ENVIRONMENT, env=env).stdout)
     assert again["TASKCLUSTER_ACCESS_TOKEN"] != inner["TASKCLUSTER_ACCESS_TOKEN"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -288,9 +290,14 @@ def test_the_browser_is_given_no_token_in_any_form(deployment: Sandbox, tmp_path
         TASKCLUSTER_ACCESS_TOKEN=token,
         DIRENV_DIFF="eJzT0yMAABAIAg==",
         MY_COPY=f"x{token}y",
+        PACKED=base64.b64encode(zlib.compress(f"export TASKCLUSTER_ACCESS_TOKEN={token}".encode())).decode(),
+        HEADER="Authorization: Basic " + base64.b64encode(f"me:{token}".encode()).decode(),
         KEPT="yes",
     )
     tcenv("login", "--shell", "sh", "--timeout", "1s", env=env)
     given = seen.read_text()
     assert "KEPT=yes" in given
-    assert token not in given and "DIRENV_DIFF" not in given
+    assert token not in given
+    assert not {"TASKCLUSTER_ACCESS_TOKEN", "DIRENV_DIFF", "PACKED", "HEADER"} & {
+        line.partition("=")[0] for line in given.splitlines()
+    }
