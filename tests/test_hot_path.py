@@ -79,7 +79,8 @@ def test_the_others_stay_without_the_heavy_ones(deployment: Sandbox) -> None:
     assert heavy("init", "bash") == set()
     assert heavy("--profiles") == set()
     assert heavy("status", "--offline") == set()
-    assert heavy("status") == {"taskcluster", "requests", "http"}
+    assert heavy("status") == {"taskcluster", "http"}
+    assert heavy("doctor") == set()
 
 
 def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: Path) -> None:

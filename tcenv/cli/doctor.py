@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -90,10 +89,12 @@ def _shell() -> Iterator[Finding]:
 
 
 def _browser() -> Iterator[Finding]:
+    from tcenv.signin.browser import on_path
+
     named = os.environ.get("BROWSER")
     if named:
         program = named.split(os.pathsep)[0].split()[0] if named.split() else ""
-        if shutil.which(program):
+        if on_path(program):
             yield Finding("browser", "good", f"BROWSER: {program}")
         else:
             yield Finding(
@@ -148,7 +149,7 @@ def _deployment() -> Iterator[Finding]:
     from tcenv.deployment.auth import Deployment
 
     profile = profiles.resolve(None, {})
-    there = Deployment(profile.root_url).server_time()
+    there = Deployment.glance(profile.root_url)
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:

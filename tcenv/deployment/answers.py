@@ -15,6 +15,9 @@ from tcenv.values import dataclass
 # Times as the service writes them; the milliseconds and another zone than Z are allowed for.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
+_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 @dataclass(frozen=True)
 class ClientFacts:
@@ -26,6 +29,19 @@ class ClientFacts:
     disabled: bool
     scopes: tuple[str, ...]
     expanded: tuple[str, ...]
+
+
+def http_date(text: str) -> int | None:
+    """A Date header in seconds since the epoch; None where it is no time of the one form that HTTP has servers write."""
+    match = _DATE.fullmatch(text.strip())
+    if match is None or match[2] not in _MONTHS:
+        return None
+    day, year, hour, minute, second = (int(match[number]) for number in (1, 3, 4, 5, 6))
+    try:
+        moment = datetime.datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=datetime.UTC)
+    except ValueError:
+        return None
+    return int(moment.timestamp())
 
 
 def parse(body: bytes) -> Any:

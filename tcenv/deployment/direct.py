@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tcenv.deployment.transport import Unusable
-from tcenv.deployment.trust import trusted
+from tcenv.deployment.trust import context
 
 if TYPE_CHECKING:
-    import ssl
     from email.message import Message
 
 _PIECE = 1 << 14
@@ -70,25 +69,8 @@ class Direct:
 def _connection(scheme: str, netloc: str) -> http.client.HTTPConnection:
     place = urlsplit(f"//{netloc}")
     if scheme == "https":
-        return http.client.HTTPSConnection(place.hostname or "", place.port, context=_context())
+        return http.client.HTTPSConnection(place.hostname or "", place.port, context=context())
     return http.client.HTTPConnection(place.hostname or "", place.port)
-
-
-def _context() -> ssl.SSLContext:
-    """Certificates and names are verified, as `ssl` does by default. Raises OSError where what the user trusts cannot be read."""
-    import os
-    import ssl
-
-    where = trusted()
-    if where is None:
-        import certifi
-
-        return ssl.create_default_context(cafile=certifi.where())
-    if os.path.isdir(where):
-        return ssl.create_default_context(capath=where)
-    if not os.path.exists(where):
-        raise OSError(f"the certificates to trust are not there: {where}")
-    return ssl.create_default_context(cafile=where)
 
 
 def _dropped(sock: socket.socket | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tcenv.errors import UsageError
+from tcenv.values import dataclass
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -67,3 +68,23 @@ def is_loopback(root_url: str) -> bool:
     """Whether the deployment is on this machine."""
     host = root_url.partition("://")[2].partition("/")[0]
     return any(host == own or host.startswith(own + ":") for own in _LOOPBACK)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a URL under a root URL leads: `host` as the look-up of names takes it, `authority` as a Host header has it,
+    `resource` the path with its query."""
+
+    encrypted: bool
+    host: str
+    port: int
+    authority: str
+    resource: str
+
+
+def place_of(url: str) -> Place:
+    """The place of a URL that begins with a root URL as `parse_root_url` spells it."""
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    host, port = _host_and_port(authority, url)
+    return Place(scheme == "https", host.strip("[]"), int(port or _DEFAULT_PORTS[scheme]), authority, f"/{path}")

@@ -69,17 +69,18 @@ class Line:
     """The connection to one deployment, kept open between calls. Not for several threads at once.
 
     `until` (time.monotonic) is when the last byte of an answer must have come. It bounds everything: looking up the name,
-    connecting, each single byte."""
+    connecting, each single byte. `glance`: one request, of whose answer the head alone is wanted."""
 
-    def __init__(self, root_url: str) -> None:
+    def __init__(self, root_url: str, *, glance: bool = False) -> None:
         self._root_url = root_url
+        self._glance = glance
         self._wire: Wire | None = None
         self.until = 0.0
 
     def exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Send one request; the answer, whatever its status. Raises Unreachable, Unusable."""
         if self._wire is None:
-            self._wire = _wire(self._root_url)
+            self._wire = _wire(self._root_url, self._glance)
         exchange = _Exchange(self._wire, self.until)
         # In a thread of its own: no timeout of a socket covers the look-up of a name, or a byte now and then.
         thread = threading.Thread(target=exchange.run, args=(method, url, body, headers), daemon=True)
@@ -133,13 +134,17 @@ class _Exchange:
         return Answer(status, content, told.get("Date", ""), told.get("ETag", ""))
 
 
-def _wire(root_url: str) -> Wire:
+def _wire(root_url: str, glance: bool) -> Wire:
     """`requests` knows its way through proxies, and takes as long to import as five interpreters take to start; where there
     is none, the standard library does."""
     if not is_loopback(root_url) and _behind_a_proxy():
         from tcenv.deployment.proxied import Proxied
 
         return Proxied()
+    if glance:
+        from tcenv.deployment.glance import Glance
+
+        return Glance()
     from tcenv.deployment.direct import Direct
 
     return Direct()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+
 # The first that is set names a file or a directory; requests itself looks at the first two only.
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -11,3 +15,19 @@ _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT
 def trusted() -> str | None:
     """The file or directory that the user names; None for those that come with `certifi`."""
     return next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), None)
+
+
+def context() -> ssl.SSLContext:
+    """Certificates and names are verified, as `ssl` does by default. Raises OSError where what the user trusts is not there."""
+    import ssl
+
+    where = trusted()
+    if where is None:
+        import certifi
+
+        where = certifi.where()
+    if os.path.isdir(where):
+        return ssl.create_default_context(capath=where)
+    if not os.path.exists(where):
+        raise OSError(f"the certificates to trust are not there: {where}")
+    return ssl.create_default_context(cafile=where)

@@ -49,7 +49,7 @@ def is_findable(command: str | None = None) -> bool:
         return not os.environ.get("SSH_CONNECTION")
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
-    return any(_found(program[0]) for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX))
+    return any(on_path(program[0]) for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX))
 
 
 def _is_program(entry: str) -> bool:
@@ -57,7 +57,7 @@ def _is_program(entry: str) -> bool:
         words = _words(entry)
     except ValueError:
         return False
-    return bool(words) and os.path.basename(words[0]) not in _IN_TERMINAL and _found(words[0])
+    return bool(words) and os.path.basename(words[0]) not in _IN_TERMINAL and on_path(words[0])
 
 
 def _words(entry: str) -> list[str]:
@@ -69,7 +69,7 @@ def _words(entry: str) -> list[str]:
     return shlex.split(entry)
 
 
-def _found(program: str) -> bool:
+def on_path(program: str) -> bool:
     """Whether the PATH has `program`. (`shutil.which` brings three compressors, which the browser would wait for.)"""
     if os.name == "nt":
         import shutil

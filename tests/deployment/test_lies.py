@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tcenv.deployment import answers
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
@@ -121,17 +122,46 @@ def test_too_much_is_not_even_read() -> None:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
-def test_its_clock() -> None:
+def _asked(root_url: str, *, until: float | None = None) -> float:
+    return Deployment(root_url, until=until).server_time()
+
+
+@pytest.mark.parametrize("told", [_asked, Deployment.glance])
+def test_its_clock(told: Callable[..., float]) -> None:
     with Sandbox() as tc:
-        assert abs(Deployment(tc.root_url).server_time() - time.time()) < 5
+        assert abs(told(tc.root_url) - time.time()) < 5
         tc.fail("clock", ahead=3600)
-        assert 3590 < Deployment(tc.root_url).server_time() - time.time() < 3610
-        tc.heal()
-        tc.fail("silent")
-        began = time.monotonic()
-        with pytest.raises(DeploymentError, match="in time"):
-            Deployment(tc.root_url, until=began + 0.5).server_time()
-        assert time.monotonic() - began < 3
+        assert 3590 < told(tc.root_url) - time.time() < 3610
+        for fault in ("silent", "drip-head"):
+            tc.heal()
+            tc.fail(fault)
+            began = time.monotonic()
+            with pytest.raises(DeploymentError, match="in time"):
+                told(tc.root_url, until=began + 0.5)
+            assert time.monotonic() - began < 3
+        for fault in ("hang-up", "endless-head", "not-http", "endless-continue"):
+            tc.heal()
+            tc.fail(fault)
+            with pytest.raises(DeploymentError):
+                told(tc.root_url)
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Tue, 31 Feb 2026 12:00:00 GMT",
+        "Tue, 24 Nov 2026 25:00:00 GMT",
+        "Tue, 24 Foo 2026 12:00:00 GMT",
+        "Tue, 24 Nov 0000 12:00:00 GMT",
+        "Tue, 24 Nov 2026 12:00:00 +0100",
+        "Tue, 24 Nov 2026 12:00:00 GMT\x1b[2J",
+    ],
+)
+def test_a_date_that_is_none(date: str) -> None:
+    assert answers.http_date(date) is None
+    assert answers.http_date("Tue, 24 Nov 2026 12:07:56 GMT") == 1795522076
 
 
 @pytest.mark.parametrize("fault", ["silent", "drip", "drip-head", "endless-continue"])

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -143,6 +144,7 @@ def test_a_certificate_that_the_user_trusts(served: Served, variable: str, monke
     monkeypatch.setenv(variable, str(served.certificate))
     assert look(served.root_url)
     assert abs(Deployment(served.root_url).server_time() - time.time()) < 5
+    assert abs(Deployment.glance(served.root_url) - time.time()) < 5
 
 
 def test_a_certificate_of_another_host(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,3 +239,36 @@ def test_what_hiccups_is_tried_again() -> None:
         for fault in ("unavailable", "hang-up", "cut-off"):
             tc.fail(fault, times=2)
             assert Deployment(tc.root_url).vouch(me).client is not None
+
+
+def test_a_glance_verifies_certificates_and_goes_through_the_proxy_too(
+    served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
+        Deployment.glance(served.root_url)
+    assert served.seen == []
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    assert abs(Deployment.glance(f"https://{HOST}") - time.time()) < 5
+    assert proxy.asked[0].startswith(f"CONNECT {HOST}:443 ")
+
+
+def test_what_a_call_imports() -> None:
+    """`requests` is for proxies, and `mohawk` for nobody: each takes as long to import as the whole of a call may take."""
+    with Sandbox() as tc:
+        client = tc.create_client("somebody/x", ["a"])
+        program = (
+            "import sys\nfrom tcenv.deployment.auth import Deployment\nfrom tcenv.deployment.credentials import Credentials\n"
+            f"Deployment.glance({tc.root_url!r})\nprint('http.client' in sys.modules)\n"
+            f"Deployment({tc.root_url!r}).vouch(Credentials('somebody/x', sys.stdin.read()))\n"
+            "print({'requests', 'urllib3', 'mohawk', 'slugid'} & set(sys.modules), len(sys.modules))\n"
+            "import taskcluster; taskcluster.utils.slugId(); print(issubclass(taskcluster.client.requests.Session, object))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], input=client.access_token, capture_output=True, text=True
+        )
+        assert done.stderr == ""
+        glance, call, afterwards = done.stdout.splitlines()
+        assert glance == "False"
+        assert call.startswith("set() ") and int(call.split()[1]) < 190
+        assert afterwards == "True"
