@@ -84,21 +84,24 @@ __tcenv_check() {
   if [[ -z ${TCENV_PROFILE-} || -z ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
     \builtin return 0
   fi
-  if [[ "$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}" != "$__tcenv_seen" ]]; then
-    # Loaded since the last prompt, or inherited.
-    __tcenv_adopt
-  fi
-  if [[ -z $__tcenv_profile || ${TASKCLUSTER_ROOT_URL-} != "$__tcenv_root" ]]; then
-    \builtin return 0
+  if [[ "$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-} ${TASKCLUSTER_ROOT_URL-}" != "$__tcenv_seen $__tcenv_root" ]]; then
+    if [[ "$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}" != "$__tcenv_seen" ]]; then
+      # Loaded since the last prompt, or inherited.
+      __tcenv_adopt
+    fi
+    if [[ -z $__tcenv_profile || ${TASKCLUSTER_ROOT_URL-} != "$__tcenv_root" ]]; then
+      \builtin return 0
+    fi
   fi
   \builtin local __tcenv_now=${EPOCHSECONDS-} __tcenv_first=''
   case $__tcenv_now in
     '' | *[!0-9]*) \builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0 ;;
   esac
   if [[ -n $__tcenv_file && -z ${TASKCLUSTER_CERTIFICATE-} ]]; then
-    # Read is what cannot hang; whose it is, is asked before it is believed.
+    # Read is what cannot hang; whose it is, is asked before it is believed. (IFS as it is: a line that it changes is no match,
+    # and setting it for the one command takes as long as the rest of the line.)
     if [[ -f $__tcenv_file && -r $__tcenv_file ]]; then
-      IFS='' \builtin read -r __tcenv_first <"$__tcenv_file" || :
+      \builtin read -r __tcenv_first <"$__tcenv_file" || :
       if [[ $__tcenv_first == "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN" ]]; then
         __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN __tcenv_kept=1
         if [[ -z $__tcenv_read ]]; then
@@ -129,7 +132,7 @@ __tcenv_check() {
 __tcenv_adopt() {
   __tcenv_seen="$TCENV_PROFILE ${TCENV_EXPIRES-} ${TCENV_STORE-} ${TCENV_LOADED-}"
   __tcenv_token=$TASKCLUSTER_ACCESS_TOKEN
-  __tcenv_profile='' __tcenv_file='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
+  __tcenv_profile='' __tcenv_root=' none' __tcenv_file='' __tcenv_kept='' __tcenv_read='' __tcenv_renew=0 __tcenv_end=0
   case $TCENV_PROFILE in
     [!A-Za-z0-9]* | *[!A-Za-z0-9._@-]*) \builtin return 0 ;;
   esac

@@ -51,27 +51,28 @@ set -gu __tcenv_old 0
 set -gu __tcenv_dead 0
 
 function __tcenv_hook --on-event fish_prompt
-    set -q TCENV_PROFILE; and set -q TASKCLUSTER_ACCESS_TOKEN; or return 0
+    set -q TCENV_PROFILE TASKCLUSTER_ACCESS_TOKEN; or return 0
     if set -q fish_trace; and not set -q argv[1]
         set -l fish_trace
         __tcenv_hook untraced
         set -e fish_trace
         return 0
     end
-    if test "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED" != "$__tcenv_seen"
+    if test "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED $TASKCLUSTER_ROOT_URL" != "$__tcenv_seen $__tcenv_root"
         # Loaded since the last prompt, or inherited.
-        __tcenv_adopt
+        test "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED" = "$__tcenv_seen"; or __tcenv_adopt
+        test -n "$__tcenv_profile"; and test "$TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
     end
-    test -n "$__tcenv_profile"; and test "$TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
     if test -n "$__tcenv_file"; and test -z "$TASKCLUSTER_CERTIFICATE"
-        set -l first ''
         # Read is what cannot hang; whose it is, is asked before it is believed.
         if test -f "$__tcenv_file"; and test -r "$__tcenv_file"
-            builtin read first <"$__tcenv_file"
+            builtin read --local first <"$__tcenv_file"
             if test "$first" = "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"
-                set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
-                set __tcenv_kept 1
-                test -n "$__tcenv_read"; or __tcenv_load
+                if test "$__tcenv_read:$__tcenv_token" != "1:$TASKCLUSTER_ACCESS_TOKEN"
+                    set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
+                    set __tcenv_kept 1
+                    test -n "$__tcenv_read"; or __tcenv_load
+                end
             else if test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
                 __tcenv_load
             end
@@ -99,6 +100,7 @@ function __tcenv_adopt
     for name in profile file kept read reminded
         set __tcenv_$name ''
     end
+    set __tcenv_root ' none'
     set __tcenv_old 0
     set __tcenv_dead 0
     string match -qr '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z' -- "$TCENV_PROFILE"; or return 0
