@@ -164,6 +164,43 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
     assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == client_id
 
 
+def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deployment: Sandbox) -> None:
+    """The program is there, and fails: the client is not deleted for a page that nobody will see."""
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    for _ in range(2):
+        assert login(env, "--reset").returncode == 0
+    former = session_fields(env)
+    client_id = former["TASKCLUSTER_CLIENT_ID"]
+    status, _, said = in_a_terminal(
+        "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "false"}
+    )
+    assert status == 124
+    assert f"No browser could be started, so {client_id} stays" in said
+    assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
+    assert session_fields(env) == former
+    # The page that is to be opened by hand asks for the name that is free.
+    assert f"name={NAME}&" in said
+
+
+@pytest.mark.parametrize("trouble", ["clock", "network"])
+def test_a_reset_that_cannot_reach_the_deployment_leaves_the_old_client_alone(trouble: str) -> None:
+    with Sandbox() as deployment:
+        env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER="true")
+        for _ in range(2):
+            assert login({**env, "BROWSER": environ()["BROWSER"]}, "--reset").returncode == 0
+        former = session_fields(env)
+        client_id = former["TASKCLUSTER_CLIENT_ID"]
+        if trouble == "clock":
+            deployment.clock_offset = 2 * 3600
+        else:
+            deployment.__exit__(None, None, None)
+        status, _, said = in_a_terminal("login", "--reset", "--timeout", "5s", "--shell", "sh", env=env)
+        assert status == 124, said
+        assert f"So {client_id} is left as it is" in said
+        assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
+        assert session_fields(env) == former
+
+
 def test_without_a_terminal_the_old_client_is_ended_after_the_new_session_is_stored(deployment: Sandbox) -> None:
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):

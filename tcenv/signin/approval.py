@@ -29,23 +29,13 @@ _CLOSE_PAGE = "Close the sign-in page: whoever takes its port next would be give
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
     """One approval in the browser, taken, verified and remembered. The client of the session that it replaces is ended: in a
     terminal before the approval, so that its name is free for it; else afterwards."""
-    from tcenv.signin.asking import Asking
     from tcenv.signin.request import resolve_flow
 
     flow = resolve_flow(profile.flow, profile.root_url)
-    # The older page resets a client of that name itself.
-    first = _to_be_ended_first(profile, replacing) if flow == "create" else None
-    # A reset that nobody approved has freed a name: that one again.
-    freed = replacing if replacing is not None and replacing.state == ENDED else None
-    names = naming.names(profile, first or freed) if flow == "create" else None
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
-        asking = Asking(profile, flow, names, listener, display)
-        if names is not None:
-            _tell(names, asking.name, profile, display, freed=first is not None)
-        if first is not None:
-            _end_first(first, store, display)
-        asking.open()
+        asking = _asked(profile, flow, replacing, listener, store, display)
+        names = asking.names
         session = _answered(asking, profile, asked_at, listener, display)
         if (
             names is not None
@@ -64,6 +54,41 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
     _regardless(display, lambda: _afterwards(session, asking, names, replacing, display))
     display.close()
     return session
+
+
+def _asked(
+    profile: Profile, flow: str, replacing: Session | None, listener: Listener, store: Store, display: Display
+) -> Asking:
+    """The question, with the browser on its way to it; the client that stands in its way is ended where everything that is
+    needed to answer it has been proven."""
+    from tcenv.signin.asking import Asking
+    from tcenv.signin.browser import Standstill
+
+    if flow == "new":
+        # The older page resets a client of that name itself.
+        asking = Asking(profile, flow, None, listener, display)
+        asking.open()
+        return asking
+    first = _to_be_ended_first(profile, replacing, display)
+    if first is not None:
+        names = naming.names(profile, first)
+        asking = Asking(profile, flow, names, listener, display)
+        with Standstill() as standstill:
+            if asking.open(standstill.launch):
+                _tell(names, asking.name, profile, display, freed=True)
+                _end_first(first, store, display)
+                return asking
+        display.note(
+            f"No browser could be started, so {first.credentials.client_id} stays until the new session is there."
+        )
+    # A reset that nobody approved has freed a name: that one again.
+    freed = replacing if replacing is not None and replacing.state == ENDED else None
+    names = naming.names(profile, freed)
+    asking = Asking(profile, flow, names, listener, display)
+    _tell(names, asking.name, profile, display, freed=False)
+    if first is None:
+        asking.open()
+    return asking
 
 
 def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listener, display: Display) -> Session:
@@ -179,21 +204,25 @@ def _afterwards(
     naming.tidy(session)
 
 
-def _to_be_ended_first(profile: Profile, replacing: Session | None) -> Session | None:
+def _to_be_ended_first(profile: Profile, replacing: Session | None, display: Display) -> Session | None:
     """The session whose client is to be deleted before the approval: in a terminal, where somebody is there to give it, and
-    only for one that is good and may, and whose name would be asked for again."""
-    from tcenv.signin import browser
-
+    only for one that is good and may, and whose name would be asked for again. The deployment and the clock are proven."""
     if replacing is None or not replacing.is_live() or not os.isatty(2) or not naming.may_end(replacing):
         return None
-    # The page must not be seen while the name is still taken, so that there is a browser to start is all that can be known.
-    if not profile.no_browser and not browser.is_findable(profile.browser):
+    if replacing.name != profile.client_name:
         return None
-    return replacing if replacing.name == profile.client_name else None
+    from tcenv.deployment.auth import Deployment
+
+    try:
+        Deployment(profile.root_url, until=time.monotonic() + profile.timeout).vouch(replacing.credentials)
+    except DeploymentError as error:
+        display.note(f"{error.message} So {replacing.credentials.client_id} is left as it is.")
+        return None
+    return replacing
 
 
 def _end_first(old: Session, store: Store, display: Display) -> None:
-    """Delete the client of the session that is being replaced. That the deployment does it proves the clock and the network."""
+    """Delete the client of the session that is being replaced."""
     client_id = old.credentials.client_id
     try:
         naming.end(old, old)

@@ -27,7 +27,7 @@ class Asking:
     def __init__(self, profile: Profile, flow: str, names: Names | None, listener: Listener, display: Display) -> None:
         self._profile = profile
         self._flow = flow
-        self._names = names
+        self.names = names
         self._listener = listener
         self._display = display
         self._left = list(names.free) if names is not None else [profile.client_name]
@@ -47,7 +47,7 @@ class Asking:
     def ending(self) -> tuple[str, ...]:
         """Of these, those with which the client may end itself."""
         wanted = not self._profile.no_self_delete
-        return self._names.ending(self.name, self._profile.scopes, wanted=wanted) if self._names is not None else ()
+        return self.names.ending(self.name, self._profile.scopes, wanted=wanted) if self.names is not None else ()
 
     @property
     def next_name(self) -> str | None:
@@ -65,10 +65,12 @@ class Asking:
             callback_url=self._listener.callback_url,
         )
 
-    def open(self) -> None:
-        """Start the browser at the page."""
-        if not self._profile.no_browser:
-            self.opened = browser.open_browser(self._request.url, self._profile.browser)
+    def open(self, launch: browser.Launch | None = None) -> bool:
+        """Start the browser at the page; False where one is wanted and none starts."""
+        if self._profile.no_browser:
+            return True
+        self.opened = browser.open_browser(self._request.url, self._profile.browser, launch)
+        return self.opened
 
     def show(self, pasting: bool) -> None:
         """Tell the person what to do, and begin to find out what the page will not say."""
@@ -80,13 +82,13 @@ class Asking:
         from tcenv.signin.probe import Probe
 
         self._probe = self._probe or Probe(self._profile)
-        known = self._names is not None and self.name not in self._said_taken
-        self._probe.start(self.name, self._names.client_id(self.name) if known and self._names is not None else None)
+        known = self.names is not None and self.name not in self._said_taken
+        self._probe.start(self.name, self.names.client_id(self.name) if known and self.names is not None else None)
 
     def next(self) -> None:
         """Ask for the next name (Enter, while waiting)."""
         if not self._left:
-            if self._names is not None and not self._names.insisted:
+            if self.names is not None and not self.names.insisted:
                 self._display.warn(
                     "There is no other name in this series. Change the Client ID on the page: any will do."
                 )

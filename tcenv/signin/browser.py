@@ -14,6 +14,15 @@ import time
 
 from tcenv.shells.copies import without_secrets
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Literal
+
+    # Whether the program is doing its work or has done it well; None where there is no such program.
+    Launch = Callable[[list[str]], bool | None]
+
 # They draw in the terminal, which is ours: started by tcenv they could neither be seen nor used.
 _IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})
 _DESKTOP = (
@@ -28,36 +37,23 @@ _DESKTOP = (
 _WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
 # How long a launcher may take to fail (seconds); one that is still at work then has found something to open.
 _PATIENCE = 0.25
+# The same for a program that may be no browser in which a person has to press a button first.
+_GLANCE = 0.03
+_FOR_PEOPLE = frozenset(
+    {program[0] for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX)}
+    | {"open", "sensible-browser", "firefox-esr", "chromium-browser", "google-chrome-stable", "brave-browser"}
+)
 
 
-def open_browser(url: str, command: str | None = None) -> bool:
-    """Start a browser at `url`: `command` alone where it is given, else what `BROWSER` names, else the desktop's own.
+def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> bool:
+    """Start a browser at `url`: `command` alone where it is given, else what `BROWSER` names, else the desktop's own. `launch`
+    starts a program (see `Standstill`).
 
     False when none could be started: the user has the URL, and the wait goes on."""
+    launch = launch or _start
     if command:
-        return _open_named(command, url)
-    return _open_named(os.environ.get("BROWSER", ""), url) or _open_desktop(url)
-
-
-def is_findable(command: str | None = None) -> bool:
-    """Whether there is a program that `open_browser` would start, as far as can be told without starting it."""
-    if any(_is_program(entry) for entry in (command or os.environ.get("BROWSER", "")).split(os.pathsep)):
-        return True
-    if command:
-        return False
-    if os.name == "nt" or sys.platform == "darwin":
-        return not os.environ.get("SSH_CONNECTION")
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    return any(on_path(program[0]) for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX))
-
-
-def _is_program(entry: str) -> bool:
-    try:
-        words = _words(entry)
-    except ValueError:
-        return False
-    return bool(words) and os.path.basename(words[0]) not in _IN_TERMINAL and on_path(words[0])
+        return _open_named(command, url, launch)
+    return _open_named(os.environ.get("BROWSER", ""), url, launch) or _open_desktop(url, launch)
 
 
 def _words(entry: str) -> list[str]:
@@ -79,11 +75,11 @@ def on_path(program: str) -> bool:
     return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
 
 
-def _open_named(commands: str, url: str) -> bool:
-    return any(_open_entry(entry, url) for entry in commands.split(os.pathsep))
+def _open_named(commands: str, url: str, launch: Launch) -> bool:
+    return any(_open_entry(entry, url, launch) for entry in commands.split(os.pathsep))
 
 
-def _open_entry(entry: str, url: str) -> bool:
+def _open_entry(entry: str, url: str, launch: Launch) -> bool:
     try:
         words = _words(entry)
     except ValueError:
@@ -95,13 +91,13 @@ def _open_entry(entry: str, url: str) -> bool:
     arguments = [word.replace("%s", url) for word in words[1:]]
     if "%s" not in entry:
         arguments.append(url)
-    opened = _start([words[0], *arguments])
+    opened = launch([words[0], *arguments])
     if opened is None and len(words) == 1:
-        opened = _start(_registered(words[0], url))
+        opened = launch(_registered(words[0], url))
     return bool(opened)
 
 
-def _open_desktop(url: str) -> bool:
+def _open_desktop(url: str, launch: Launch) -> bool:
     if os.name == "nt":
         try:
             os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
@@ -110,12 +106,12 @@ def _open_desktop(url: str) -> bool:
         return True
     if sys.platform == "darwin":
         # Over ssh it would open on a screen that somebody else sits at.
-        return not os.environ.get("SSH_CONNECTION") and bool(_start(["/usr/bin/open", url]))
-    if os.environ.get("WSL_DISTRO_NAME") and any(_start([*program, url]) for program in _WINDOWS_FROM_LINUX):
+        return not os.environ.get("SSH_CONNECTION") and bool(launch(["/usr/bin/open", url]))
+    if os.environ.get("WSL_DISTRO_NAME") and any(launch([*program, url]) for program in _WINDOWS_FROM_LINUX):
         return True
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
-    return any(_start([*program, url]) for program in _DESKTOP)
+    return any(launch([*program, url]) for program in _DESKTOP)
 
 
 def _registered(name: str, url: str) -> list[str]:
@@ -153,9 +149,83 @@ def _start(arguments: list[str]) -> bool | None:
 _EXIT_CODES: dict[bool | None, int] = {True: 0, False: 1, None: 2}
 
 
+class Standstill:
+    """A context manager: a program that its `launch` starts is stopped as soon as it has been seen not to fail, and goes on when
+    the context is left, whatever becomes of this process. So a browser is known to start before what only then is to be done,
+    and nobody sees its page before that is done."""
+
+    def __init__(self) -> None:
+        self._keeper: tuple[int, int] | None = None
+
+    def __enter__(self) -> Standstill:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._keeper is not None:
+            child, leash = self._keeper
+            os.close(leash)
+            os.waitpid(child, 0)
+            self._keeper = None
+
+    def launch(self, arguments: list[str]) -> bool | None:
+        """As `open_browser` wants it."""
+        if not arguments:
+            return None
+        if not hasattr(os, "fork"):
+            return _run(arguments)
+        told, tell = os.pipe()
+        wait, leash = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(leash)
+                _keep_still(arguments, tell, wait)
+            finally:
+                os._exit(0)
+        os.close(tell)
+        os.close(wait)
+        said = os.read(told, 1)
+        os.close(told)
+        outcome = next((outcome for outcome, own in _EXIT_CODES.items() if said == bytes([own])), False)
+        if outcome:
+            self._keeper = child, leash
+        else:
+            os.close(leash)
+            os.waitpid(child, 0)
+        return outcome
+
+
+def _keep_still(arguments: list[str], tell: int, wait: int) -> None:
+    """Start a program, look at it, stop it; `tell` how that went, and let it go on when nobody holds the other end of `wait`."""
+    program = _launched(arguments)
+    if not program:
+        os.write(tell, bytes([_EXIT_CODES[None if program is None else False]]))
+        return
+    for_people = os.path.basename(arguments[0]) in _FOR_PEOPLE or arguments[:2] == [sys.executable, "-P"]
+    seconds = _PATIENCE if for_people else _GLANCE
+    ended = _ended(program, seconds)
+    if ended is None:
+        os.killpg(program, _signal.SIGSTOP)
+    try:
+        os.write(tell, bytes([_EXIT_CODES[ended is not False]]))
+        os.read(wait, 1)
+    finally:
+        if ended is None:
+            os.killpg(program, _signal.SIGCONT)
+
+
 def _run(arguments: list[str]) -> bool | None:
     if not hasattr(os, "fork"):
         return _run_elsewhere(arguments)
+    program = _launched(arguments)
+    # One that is still at work outlives us; nobody is to wait for it.
+    return _ended(program, _PATIENCE) is not False if program else None if program is None else False
+
+
+def _launched(arguments: list[str]) -> int | Literal[False] | None:
+    """The process of a program; False where it cannot be started, None where there is none."""
     # By hand: the import of `subprocess` brings 30 modules, for which the browser would wait.
     failed, tell = os.pipe()
     child = os.fork()
@@ -172,15 +242,20 @@ def _run(arguments: list[str]) -> bool | None:
     if told:
         os.waitpid(child, 0)
         return None if int(told) == errno.ENOENT else False
-    end = time.monotonic() + _PATIENCE
+    return child
+
+
+def _ended(program: int, seconds: float) -> bool | None:
+    """Whether a program that ends within `seconds` has done its work; None where it is still at it."""
+    end = time.monotonic() + seconds
     pause = 0.001
     while time.monotonic() < end:
-        found, status = os.waitpid(child, os.WNOHANG)
+        found, status = os.waitpid(program, os.WNOHANG)
         if found:
             return os.waitstatus_to_exitcode(status) == 0
         time.sleep(pause)
         pause = min(2 * pause, 0.02)
-    return True  # it outlives us; nobody is to wait for it
+    return None
 
 
 def _become(arguments: list[str], tell: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.signin.browser import open_browser
+from tcenv.signin.browser import Standstill, open_browser
 from tests.need import need
 
 URL = "https://tc.example.com/auth/clients/create?name=a%2Bb&scope=x%3A%2A&callback_url=http%3A%2F%2Flocalhost%3A1%2Fs"
@@ -190,3 +190,50 @@ def test_a_name_that_only_webbrowser_knows(make: Make, tmp_path: Path, monkeypat
     process = opened_in_a_process("special")
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     assert arguments(seen) == ["--x", URL]
+
+
+def state(process: int) -> str:
+    """The kernel's letter for what a process does."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def waits_for(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_browser_that_starts_stands_still_until_it_is_let_go(make: Make, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    count.touch()
+    seen = make("busy", f"while :; do echo >> {count}; done")
+    with Standstill() as standstill:
+        assert open_browser(URL, "busy", standstill.launch)
+        before = count.stat().st_size
+        time.sleep(0.2)
+        assert count.stat().st_size == before
+    assert waits_for(lambda: count.stat().st_size > before)
+    assert arguments(seen) == [URL]
+
+
+def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
+    broken = "/bin/false"
+    seen = make("sound")
+    with Standstill() as standstill:
+        assert not open_browser(URL, broken, standstill.launch)
+        assert not open_browser(URL, "not-there", standstill.launch)
+        assert open_browser(URL, "sound", standstill.launch)  # it has handed the address over, and is done
+    assert arguments(seen) == [URL]
+
+
+def test_a_browser_that_stands_still_goes_on_when_tcenv_is_killed(make: Make) -> None:
+    seen = make("slow", "exec sleep 60")
+    program = (
+        "import os, signal, sys; from tcenv.signin.browser import Standstill, open_browser\n"
+        "standstill = Standstill(); open_browser(sys.argv[1], 'slow', standstill.launch); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, URL], timeout=20).returncode == -signal.SIGKILL
+    arguments(seen)
+    browser = int(seen.read_text().split()[0])
+    assert waits_for(lambda: state(browser) == "S")
