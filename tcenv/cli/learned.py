@@ -18,6 +18,8 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
     _tell_needed(learned, opened)
     for scope, calls in sorted(learned.refused.items()):
         messages.warn(f"Not held by the session: {scope} ({_listed(calls)}).")
+    for call, scopes in sorted(learned.too_many.items()):
+        messages.warn(f"Failed, since its {len(scopes)} scopes do not fit into a request's header: {call}.")
     if learned.unrepeated:
         messages.warn(f"Failed, and could not be sent again for the length of the body: {_listed(learned.unrepeated)}.")
     if learned.depending:
@@ -39,7 +41,8 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
     from tcenv.proxy.narrowing import certificate_length
 
     if not learned.scopes:
-        messages.done("The command needed no scopes.")
+        if not (learned.refused or learned.too_many or learned.unrepeated):
+            messages.done("The command needed no scopes.")
         return
     length = certificate_length(opened.session.credentials.client_id, learned.scopes)
     number = len(learned.scopes)

@@ -24,6 +24,8 @@ from tcenv.proxy.source import Authority, Ended, Source
 
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
+# One asks for a tunnel; the other has the deployment tell what reached it, the session's signature included.
+_NO_CALLS = ("CONNECT", "TRACE")
 # Seconds for which a signed URL is good.
 _SIGNED_URL = 15 * 60
 _LONGEST_URL = 8192
@@ -124,8 +126,7 @@ class Forwarder:
             # There everybody sees the path, in an environment or an argument list.
             raise Refused
         call = _call(passed.resource)
-        if "Upgrade" in request.headers:
-            raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")
+        _refuse_what_is_no_call(request)
         if passed.resource.partition("?")[0] == "/bewit" and request.method == "POST":
             return await self._sign_url(request, passed, entry)
         if call is None:
@@ -150,8 +151,7 @@ class Forwarder:
     def _check(self, method: str, call: Call) -> None:
         if self._rules.read_only and method not in _READING:
             raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy only reads (--read-only): GET and HEAD alone.")
-        if self._rules.own.is_changed_by(method, call):
-            raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
+        _leave_alone(self._rules.own, method, call)
         name = None if self._rules.allow_credentials else refused.minting(method, call)
         if name is not None:
             message = f"tcenv's proxy hands out no credentials: {call.service}.{name} goes through with --allow-credentials only."
@@ -176,9 +176,20 @@ class Forwarder:
         authority = await self._source.current()
         data = await body.whole() if body.small else None
         former: web.Response | None = None
+        response: web.StreamResponse
         for _ in range(_MOST_SENT):
+            # After a new sign-in this may be another client than the run began with.
+            _leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
             entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
-            answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
+            try:
+                answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
+            except TooLong:
+                if former is None or trial is None:
+                    text = f"{len(entry.scopes or ())} scopes do not fit into a request's header."
+                    raise Stop(400, "HeaderTooLong", text) from None
+                await trial.too_many()
+                response = former
+                break
             if answer.status != 401 and (answer.status != 403 or trial is None):
                 response = await _hand_back(request, answer, sent=data is not None or body.sent)
                 break
@@ -214,12 +225,8 @@ class Forwarder:
         body: Body,
         data: bytes | None,
     ) -> aiohttp.ClientResponse:
-        try:
-            authorization = self._deployment.authorization(authority, method, call.resource, scopes, payload_hash)
-        except TooLong:
-            raise Stop(
-                400, "HeaderTooLong", f"{len(scopes or ())} scopes do not fit into a request's header."
-            ) from None
+        """Raises TooLong, Unreachable, WrongBody."""
+        authorization = self._deployment.authorization(authority, method, call.resource, scopes, payload_hash)
         try:
             return await self._deployment.send(
                 method,
@@ -256,6 +263,25 @@ class Forwarder:
             expires = min(expires, self._source.until)
         signed = self._deployment.signed_url(authority, call.resource, scopes, expires)
         return web.Response(status=303, text=signed, headers={"Location": signed})
+
+
+def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
+    """Raises Stop for a call that would change the session's own client."""
+    if own.is_changed_by(method, call):
+        raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
+
+
+def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
+    """Raises Stop for what HTTP has besides calls."""
+    if "Upgrade" in request.headers:
+        raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")
+    if request.method in _NO_CALLS:
+        raise Stop(405, "MethodRefused", f"tcenv's proxy passes on no {request.method}.")
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        # Passed on, it would say that it is encoded no more.
+        raise Stop(
+            501, "EncodingRefused", "tcenv's proxy takes bodies whole or chunked, in no other transfer encoding."
+        )
 
 
 def _call(resource: str, *, silently: bool = False) -> Call | None:

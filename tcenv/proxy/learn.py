@@ -22,6 +22,8 @@ _FENCE = "```"
 _DEEPEST = 20
 _MOST_SCOPES = 2000
 _MOST_ROUNDS = 10
+# Of alternatives that are weighed against each other at once.
+_MOST_WAYS = 50
 _MOST_DECODED = 2**20
 _PRIORITIES = ("lowest", "very-low", "low", "medium", "high", "very-high", "highest")
 # Of these the answer depends on the caller's scopes, and they never fail for want of them. Lists are known by their names.
@@ -33,13 +35,14 @@ _DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "se
 class Learned:
     """What a run has taught: scope -> the calls that needed it. `kept` are the scopes that it began with; `refused` were
     missing and are not held; `depending` are calls whose answers may have been shorter for want of scopes; `unrepeated` could
-    not be sent again."""
+    not be sent again; `too_many` are calls that need more scopes than a request's header holds, with those."""
 
     kept: tuple[str, ...] = ()
     needed: dict[str, set[str]] = field(default_factory=dict)
     refused: dict[str, set[str]] = field(default_factory=dict)
     depending: set[str] = field(default_factory=set)
     unrepeated: set[str] = field(default_factory=set)
+    too_many: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -116,6 +119,11 @@ class Trial:
     async def not_held(self) -> None:
         """The session turned out not to hold what was added."""
         await self._note_refused(self._added)
+        self._added = set()
+
+    async def too_many(self) -> None:
+        """What was added does not fit into a request's header."""
+        self._learner.learned.too_many.setdefault(await self._label(), set()).update(self._added)
         self._added = set()
 
     async def cannot_repeat(self) -> None:
@@ -222,22 +230,34 @@ def leaves(expression: Any) -> list[str]:
 def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
     """The fewest scopes that satisfy the expression, of those that are `held` (None: nobody knows what is); those that are
     `known` to be needed anyway come for nothing. None where what is held does not suffice."""
+    ways = _ways(expression, held, known)
+    return set(ways[0]) if ways else None
+
+
+def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> list[frozenset[str]]:
+    """The sets of scopes that satisfy the expression, the best ones first."""
     if isinstance(expression, str):
-        return {expression} if held is None or covers(held, expression) else None
+        return [frozenset((expression,))] if held is None or covers(held, expression) else []
     ((kind, parts),) = expression.items()
-    if kind == "AllOf":
-        chosen: set[str] = set()
-        for part in parts:
-            found = least(part, held, known | chosen)
-            if found is None:
-                return None
-            chosen |= found
-        return chosen
-    possible = [found for part in parts if (found := least(part, held, known)) is not None]
-    return min(possible, key=lambda scopes: _price(scopes, known), default=None)
+    found = [_ways(part, held, known) for part in parts]
+    if kind == "AnyOf":
+        return _best((way for ways in found for way in ways), known)
+    if not all(found):
+        return []
+    # What has no alternative is needed anyway, and may be an alternative elsewhere.
+    forced = frozenset[str]().union(*(ways[0] for ways in found if len(ways) == 1))
+    chosen: list[frozenset[str]] = [frozenset()]
+    for ways in found:
+        if len(ways) > 1:
+            chosen = _best((one | (way - forced) for one in chosen for way in ways), known | forced)
+    return [one | forced for one in chosen]
 
 
-def _price(scopes: set[str], known: set[str]) -> tuple[int, int, int, int, list[str]]:
+def _best(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str]]:
+    return sorted(set(ways), key=lambda way: _price(way, known))[:_MOST_WAYS]
+
+
+def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, list[str]]:
     """What decides between alternatives: how many scopes are new, how many there are, the least of priorities (who may create
     tasks of one may create those of all below), and the one that says most, since that is good for least."""
     fresh = [scope for scope in scopes if not covers(known, scope)]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -114,6 +115,19 @@ def test_another_client_after_a_new_sign_in(behind: Deployment) -> None:
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
         assert signed(proxy, "GET", PING).status_code == 200
     assert behind.seen[0].client_id == other
+
+
+def test_the_client_of_a_new_sign_in_is_left_alone_too(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        other = "github/1|jo/other"
+        behind.tokens[other] = NEWER
+        target = "/api/auth/v1/clients/github%2F1%7Cjo%2Fother"
+        assert signed(proxy, "DELETE", target).status_code == 200
+        proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
+        assert signed(proxy, "DELETE", target).status_code == 403
+        # Nor is the one that the run began with changed by now.
+        assert signed(proxy, "DELETE", f"/api/auth/v1/clients/{quote(CLIENT, safe='')}").status_code == 403
+    assert [seen.client_id for seen in behind.seen] == [CLIENT]
 
 
 def test_signed_out_is_said_with_what_to_type(behind: Deployment) -> None:

@@ -334,6 +334,35 @@ def test_upgrades_are_refused_clearly(behind: Deployment) -> None:
     assert behind.seen == []
 
 
+@pytest.mark.parametrize(
+    ("method", "lines", "status", "code"),
+    [
+        ("TRACE", {}, 405, "MethodRefused"),
+        ("CONNECT", {}, 405, "MethodRefused"),
+        ("PUT", {"Transfer-Encoding": "gzip, chunked"}, 501, "EncodingRefused"),
+    ],
+)
+def test_what_is_no_call_is_refused_clearly(
+    method: str, lines: dict[str, str], status: int, code: str, behind: Deployment
+) -> None:
+    with proxied(behind.root_url) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+        place = Place("127.0.0.1", proxy.port, PING)
+        lines = {
+            "Host": f"127.0.0.1:{proxy.port}",
+            "Authorization": hawk.header(CLIENT, proxy.run.token, method, place, now=time.time()),
+            "Connection": "close",
+            **lines,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        raw.sendall(f"{method} {PING} HTTP/1.1\r\n{head}\r\n".encode())
+        answer = raw.recv(4000)
+        raw.settimeout(5)
+        while b"}" not in answer:
+            answer += raw.recv(4000)
+    assert (int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])["code"]) == (status, code)
+    assert behind.seen == []
+
+
 def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
     calls = [
         ("PUT", "/api/auth/v1/clients/other"),
