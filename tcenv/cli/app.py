@@ -213,7 +213,7 @@ def execute(
     raise typer.BadParameter("write the command behind `--`, and the options before it: tcenv exec [PROFILE] -- CMD...")
 
 
-@_declared(app, "proxy", "tcenv proxy > proxy.env &", "tcenv proxy community --read-only --log calls.log")
+@_declared(app, "proxy", "tcenv proxy > proxy.env", "tcenv proxy community --read-only --log calls.log")
 def proxy(
     argument: o.ProfileArgument = None,
     root_url: o.RootUrl = None,

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tcenv import values
 from tcenv.deployment import hawk
 from tcenv.sandbox import Sandbox
 from tests.need import need
+from tests.test_subshell import outer
 from tests.world import session_fields, session_file, signed_in, tcenv
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/proxy.md").read_text()
@@ -65,6 +67,8 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     work = home / "work"
     work.mkdir()
     shutil.copy(hawk.__file__, work)
+    (work / "tcenv").mkdir()
+    shutil.copy(values.__file__, work / "tcenv")
     (work / "your-agent").write_text(AGENT)
     (work / "your-agent").chmod(0o755)
     assert tcenv("purpose", "set", "agent", "--scope", "secrets:get:project/sandbox/*", env=env).returncode == 0
@@ -84,16 +88,22 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
 
 
-def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path) -> None:
-    env = signed_in(sandbox, TCENV_SHELL="sh")
+def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:
+    env = signed_in(sandbox)
     line = next(line for line in PAGE.splitlines() if line.startswith("tcenv proxy >"))
-    script = (
-        f"{line.partition('#')[0]}\n"
-        "proxy=$!\n"
-        "while ! [ -s proxy.env ]; do sleep 0.1; done\n"
-        ". ./proxy.env\n"
-        'curl -sS -o /dev/null -w "%{http_code} %{redirect_url}" "$TASKCLUSTER_ROOT_URL/tasks/x"\n'
-        "kill $proxy; wait $proxy || :\n"
-    )
-    done = subprocess.run(["bash", "-c", script], env=env, cwd=home, capture_output=True, text=True, timeout=60)
-    assert done.stdout == f"302 {sandbox.root_url}/tasks/x", done.stderr
+    there = next(word for word in re.findall(r"`([^`]*)`", PAGE) if word.startswith(". ./proxy.env"))
+    script = f'{there} && curl -sS -o /dev/null -w "%{{http_code}} %{{redirect_url}}" "$TASKCLUSTER_ROOT_URL/tasks/x"'
+
+    def elsewhere() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", script], env=env, cwd=home, capture_output=True, text=True, timeout=60)
+
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"cd {home}")
+        terminal.type(line)
+        terminal.wait_for("until Ctrl-C")
+        done = elsewhere()
+        assert done.stdout == f"302 {sandbox.root_url}/tasks/x", done.stderr
+        terminal.keys("C-c")
+        terminal.type("echo status=$?.")
+        terminal.wait_for("status=0.")
+        assert "Failed to connect" in elsewhere().stderr
