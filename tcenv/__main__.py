@@ -112,18 +112,18 @@ def _carry_out(arguments: list[str]) -> int:
 
         status = hotpath.run(arguments)
         if status is not None:
-            return status
+            _leave(status)
         if _came:
             raise Ended(_came[0])
     if arguments == ["--profiles"]:
         # For completion, which calls this at a keystroke.
         from tcenv.settings.names import print_names
 
-        return print_names()
+        _leave(print_names())
     if arguments == ["--purposes"]:
         from tcenv.settings.names import print_purposes
 
-        return print_purposes()
+        _leave(print_purposes())
     if arguments[:1] == ["help"] and arguments[1:2] not in (["--help"], ["-h"]):
         arguments = [*arguments[1:], "--help"]
     elif arguments == ["--version"]:
