@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from html import escape
 
+from bench.floors import FLOORS
 from bench.measure import Row
 
 
@@ -30,16 +31,25 @@ def markdown(groups: list[tuple[str, list[Row]]]) -> str:
         "Not measured: other systems than this one, PowerShell and cmd, the store in the keyring, and what a row says so of.",
         "A cold start after a boot, with nothing of it in the disk cache, is not measured either.",
         "",
+        "The last column says what a row cannot go below, in the row's own unit, and what stands between that and the figure.",
+        "",
         "![Ratios against their bounds](performance.svg)",
         "",
     ]
     for title, rows in groups:
-        lines += [f"## {title}", "", "| what | measured | bound | against | |", "| --- | ---: | ---: | --- | --- |"]
+        lines += [
+            f"## {title}",
+            "",
+            "| what | measured | bound | against | | floor |",
+            "| --- | ---: | ---: | --- | --- | --- |",
+        ]
         for row in rows:
             bound = "" if row.bound is None else shown(Row("", row.bound, None, row.unit))
             verdict = "" if row.bound is None else "" if row.holds else "**over** "
             basis = row.basis if row.unit == "×" else ""
-            lines.append(f"| {row.name} | {shown(row)} | {bound} | {basis} | {verdict}{row.note} |")
+            lines.append(
+                f"| {row.name} | {shown(row)} | {bound} | {basis} | {verdict}{row.note} | {FLOORS.get(row.name, '')} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.commands import asking, commands
 from bench.common import fresh, sign_in
+from bench.floors import floors
 from bench.measure import Row, ratio, seconds
 from bench.peers import gh_with_a_token, obtain
 from bench.proxy import proxy
@@ -210,5 +211,6 @@ GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (
     ("Growth", growth),
     ("Memory", memory),
     ("Proxy", proxy),
+    ("Floors", floors),
     ("Peers", peers),
 )

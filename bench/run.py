@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from bench.floors import FLOORS
 from bench.measure import Row
 from bench.report import markdown, shown, svg
 from bench.rows import GROUPS
@@ -21,6 +22,8 @@ def main() -> int:
         with world() as fresh:
             for row in measure(fresh):
                 rows.append(row)
+                if row.bound is not None and row.name not in FLOORS:
+                    raise LookupError(f"bench/floors.py does not say what the floor of {row.name!r} is")
                 bound = "" if row.bound is None else f"  (bound {row.bound:g}){'' if row.holds else '  OVER'}"
                 print(f"{row.name:58} {shown(row):>12}{bound}  {row.note}", flush=True)
         groups.append((title, rows))

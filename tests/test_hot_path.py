@@ -173,3 +173,56 @@ def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
         assert (done.returncode, done.stdout) == (2, "false\n")
         assert "Traceback" not in done.stderr
         assert "nosuch" in done.stderr
+
+
+# Besides those of the bare interpreter: modules, and other processes. What a module costs is in docs/performance.md.
+BUDGETS = {
+    "status --offline": (65, 0),
+    "status": (190, 0),
+    "logout": (190, 0),
+    "login --reset": (200, 0),
+    "profile list": (45, 0),
+    "profile show": (90, 0),
+    "purpose list": (90, 0),
+    "init bash": (75, 0),
+    "direnv": (75, 0),
+    "doctor": (130, 0),
+    "login --help": (20, 0),
+    "env --scope queue:get-task:x": (30, 0),
+    "exec -- true": (22, 0),
+}
+
+
+@pytest.mark.parametrize("line", BUDGETS)
+def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
+    most, processes = BUDGETS[line]
+    taken = modules(*line.split(), env=env)
+    assert len(taken) <= most, sorted(taken)
+    assert len(taken) > most * 0.6, "the budget can be made smaller"
+    if line == "logout":
+        env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
+    trace = tmp_path / "trace"
+    subprocess.run(
+        [
+            need("strace"),
+            "-f",
+            "-qq",
+            "-e",
+            "trace=execve,fork,vfork,clone,clone3",
+            "-o",
+            str(trace),
+            TCENV,
+            *line.split(),
+        ],
+        env=env,
+        capture_output=True,
+        timeout=60,
+    )
+    calls = [call.split(maxsplit=1)[1] for call in trace.read_text().splitlines()]
+    started = [
+        call
+        for call in calls
+        if call.startswith(("fork", "vfork", "clone")) and "CLONE_THREAD" not in call and "resumed" not in call
+    ]
+    assert len(started) == processes, started

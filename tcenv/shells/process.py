@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # without the enumerations of `signal`
 import os
 import sys
 
@@ -34,11 +35,9 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
 
 def _restore_signals() -> None:
     # Python ignores SIGPIPE, and a child would inherit that.
-    import signal
-
     for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:

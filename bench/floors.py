@@ -1,0 +1,86 @@
+"""What each row cannot be faster than, and what stands between that and the figure; and the floors that can be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.measure import Row, ratio, seconds
+from bench.world import World
+
+_IMPORTS = (
+    ("import hmac, hashlib, json, base64", "what temporary credentials are computed with, the usual way"),
+    ("import http.client", "what any HTTP call needs, TLS and the parsing of headers with it"),
+    ("import taskcluster", "the client library with all that it imports; tcenv leaves requests and mohawk out"),
+    ("import requests", "what is imported only where a proxy is in between"),
+    ("import rich.console", "not needed for lines of text"),
+    ("import typer", "the full command line, before it has declared anything"),
+    ("import aiohttp", "both sides of the signing proxy, loaded while the command starts"),
+)
+
+_START = "1: the interpreter's own start. Between: "
+_STORED = _START + "some 14 small modules, the configuration's index and the session's file"
+_CALL = (
+    "about 4: the interpreter, and an HTTP client of the standard library (see Floors). Between: the taskcluster library without "
+    "its transport, the strict reading of the answers, "
+)
+_BROWSER = (
+    _START + "sockets, the browser's process, the stores and the names (about 110 modules); no network is waited for"
+)
+_HOOK = "an empty function of the shell. Between: the comparison of five variables, and the first line of the session's file"
+
+# By the row's name.
+FLOORS = {
+    "env, shell named": _STORED,
+    "env, shell detected": _STORED + ", and the parents of the process in /proc",
+    "login, live session": _STORED,
+    "exec -- true": "1 and the start of `true`. Between: the same as for env",
+    "env --scope, temporary credentials": _STORED + "; hmac, base64 and JSON by hand",
+    "exec --scope, temporary credentials": "1 and the start of `true`. Between: the same as for env --scope",
+    "exec --as, a purpose's": "1 and the start of `true`. Between: the same; the purpose stands in the index",
+    "status --offline": _START + "the light reader of the command line, the session, its lines",
+    "profile list": _START + "the configuration's index, the stores",
+    "profile show": _START + "the configuration itself (tomllib), for where each value comes from",
+    "purpose list": _START + "the configuration itself (tomllib)",
+    "init bash": _START + "the places that are written into the text, and their checks; shell/ from the wheel",
+    "direnv": _START + "the same as for init",
+    "completion (--profiles)": _START + "the configuration's index",
+    "--help, the slowest command's": _START + "a ready-made text",
+    "status, less the deployment's answers": _CALL + "and the lines",
+    "login --reset, by API, less the deployment's answers": _CALL + "the lock, and a session written whole",
+    "logout, less the deployment's answers": _CALL + "and the stores that are looked through",
+    "doctor, less the deployment's answers": _START
+    + "a listener on loopback, the start-up file, the other tools' files; of the deployment's answer the head alone is read",
+    "login to the browser's start, the first time": _BROWSER,
+    "login to the browser's start, on an ordinary morning": _BROWSER,
+    "the same, with a deployment that does not answer": _BROWSER,
+    "login, callback to the end, less the deployment's answers": "0: all has been imported meanwhile. Between: the check of the "
+    "callback, a session written whole, the statements",
+    "the page in the browser, after that end": "0: it is sent before the command ends",
+    "prompt hook, bash": _HOOK,
+    "prompt hook, zsh": _HOOK,
+    "prompt hook, fish": _HOOK + "; fish tells the time by a command substitution alone",
+    "direnv export, use taskcluster": "direnv itself, with the one `watch_file` that it takes to see a change",
+    "env with 1,000 sessions and 1,000 profiles": "1: the index is read by seeking. Between: a larger directory",
+    "200 logins at once, CPU per login": "1: they share nothing but the lock",
+    "the waiting login": "the interpreter (9 MB) and what the deployment is asked with afterwards",
+    "exec, Python left behind": "0: the command takes the process over",
+    "a call over one connection, added": "a second HTTP exchange. Between: aiohttp's server and client, two signatures",
+    "16 connections, time a call": "aiohttp's own two exchanges: one core does all of them",
+    "a GiB to the program, memory above idle": "one buffer",
+    "a GiB to a program that reads slowly, memory above idle": "one buffer: the deployment is read no faster",
+    "a GiB to the deployment, memory above idle": "one buffer: what is kept for sending again is not in the process",
+    "exec --proxy, start of its command": "1 and the command's own start. Between: the sockets; aiohttp comes later",
+}
+
+
+def floors(world: World) -> Iterator[Row]:
+    """What the libraries cost by being imported, each in an interpreter of its own."""
+    for statement, note in _IMPORTS:
+        bare = [world.python, "-c", "pass"]
+        with_it = [world.python, "-c", statement]
+        yield Row(
+            statement,
+            ratio(lambda c=with_it: seconds(c, world.env), lambda b=bare: seconds(b, world.env), 11),
+            None,
+            note=note,
+        )  # type: ignore[misc]
