@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
+from tcenv.deployment import hawk
 from tcenv.proxy import callers, headers, refused, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
 from tcenv.proxy.callers import Pass, Refused, narrowed
@@ -244,15 +245,23 @@ class Forwarder:
     async def _sign_url(self, request: web.BaseRequest, passed: Pass, entry: Entry) -> web.StreamResponse:
         """The URL in the request's body, signed: of this deployment, to GET, for a while."""
         body = _body_of(request, passed)
-        if body.length is None or body.length > _LONGEST_URL:
-            raise Stop(400, "InputError", "The URL to sign is the request's whole body.")
-        url = (await body.whole()).decode("ascii", "replace").strip()
+        content = b""
+        try:
+            async for piece in body:
+                content += piece
+                if len(content) > _LONGEST_URL:
+                    raise Stop(400, "InputError", "The URL to sign is the request's whole body.")
+        finally:
+            body.close()
+        url = content.decode("ascii", "replace").strip()
         bases = (self._deployment.root_url, *(f"http://{host}:{self._rules.port}" for host in self._rules.hosts))
         resource = next((url[len(base) :] for base in bases if url.startswith(base + "/")), "")
         resource, _ = callers.without_secret(self._run, resource)
         call = _call(resource) if resource else None
         if call is None:
             raise Stop(403, "RefusedByProxy", "tcenv's proxy signs URLs of this deployment's services alone.")
+        if hawk.split_bewit(call.resource) is not None:
+            raise Stop(400, "InputError", "The URL is signed already.")
         self._check("GET", call)
         authority = await self._source.current()
         scopes = narrowed(authority.scopes, narrowed(passed.scopes, _scopes_header(request)))

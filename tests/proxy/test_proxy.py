@@ -44,6 +44,7 @@ def signed(
     headers: dict[str, str] | None = None,
     body: bytes | None = None,
     payload_hash: str = "",
+    chunks: list[bytes] | None = None,
     scopes: list[str] | None = None,
     **more: Any,
 ) -> requests.Response:
@@ -56,7 +57,10 @@ def signed(
     prepared = requests.Request(method, proxy.at(host)).prepare()
     prepared.url = proxy.at(host) + target
     prepared.headers.update({"Authorization": authorization, **(headers or {})})
-    prepared.prepare_body(body, None) if body is not None else None
+    if chunks is not None:
+        prepared.headers.pop("Content-Length", None)
+    if body is not None or chunks is not None:
+        prepared.prepare_body(body if chunks is None else iter(chunks), None)
     with requests.Session() as session:
         session.trust_env = False
         return session.send(prepared, allow_redirects=False, timeout=30, **more)
@@ -535,6 +539,10 @@ def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
             f"{behind.root_url}/api/hooks/v1/hooks/a/b/token",
         ):
             assert signed(proxy, "POST", "/bewit", body=url.encode()).status_code == 403
+        chunked = signed(proxy, "POST", "/bewit", chunks=[behind.root_url.encode(), PING.encode()])
+        assert chunked.text.startswith(f"{behind.root_url}{PING}?bewit=")
+        for body in (f"{behind.root_url}{PING}?bewit=x", f"{behind.root_url}{PING}?{'x' * 9000}"):
+            assert signed(proxy, "POST", "/bewit", body=body.encode()).status_code == 400
         line = next(line for line in proxy.lines() if line["path"] == "/bewit")
         assert line["note"] == f"signed GET {PING}"
         assert "bewit=" not in proxy.log.read_text()
