@@ -99,6 +99,9 @@ def test_purposes_are_kept_with_their_comments(config: Path) -> None:
         ("work", "new", None, ("c",)),
     }
     assert tcenv("purpose", "show", "new", env=env).stdout.split() == ["for", "45m", "scopes", "a:*", "b"]
+    assert "as long as the session" in tcenv("purpose", "show", "own", "--profile", "work", env=env).stdout
+    unnamed = tcenv("purpose", "set", "a b", env=env)
+    assert (unnamed.returncode, "cannot name a purpose" in unnamed.stderr) == (2, True)
     assert tcenv("--purposes", env=env).stdout.split() == ["relduty", "new", "own"]
     assert tcenv("purpose", "remove", "new", "--profile", "work", env=env).returncode == 0
     assert tcenv("purpose", "remove", "new", env=env).returncode == 0
@@ -161,12 +164,27 @@ def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
     assert "queue:create-task" in done.stdout
     kept = list((home / ".cache/tcenv/references").iterdir())
     assert len(kept) == 1
+    asked = [request.status for request in deployment.requests if request.path.startswith("/references/")]
     assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout
+    # As the clients' classes are called, too.
+    assert tcenv("scopes", "--method", "Queue.createTask", env=env).stdout == done.stdout
+    again = [request.status for request in deployment.requests if request.path.startswith("/references/")]
+    assert (asked, again) == ([200], [200, 304, 304])
     wrong = tcenv("scopes", "--method", "queue.noSuch", env=env)
     assert wrong.returncode == 2
     assert "createTask" in wrong.stderr
     assert tcenv("scopes", "--method", "nosuch.method", env=env).returncode == 4
     assert tcenv("scopes", "--method", "createTask", env=env).returncode == 2
+
+
+def test_what_a_method_needs_is_known_without_a_network() -> None:
+    with Sandbox() as sandbox:
+        env = environ(sandbox)
+        done = tcenv("scopes", "--method", "queue.createTask", env=env)
+    assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout != ""
+    unknown = tcenv("scopes", "--method", "secrets.get", env=env)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "cannot be asked" in unknown.stderr
 
 
 def test_the_go_tools_options(deployment: Sandbox) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcenv.cli import messages
 from tcenv.errors import UsageError
+from tcenv.sessions.key import is_configurable_name
 from tcenv.settings import configuration, purposes
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
         print(json.dumps(_facts(purpose), indent=2))
         return 0
     out = messages.report()
-    out.write(f"for      {purpose.term or ''}".rstrip())
+    out.write(f"for      {purpose.term or '(as long as the session)'}")
     for position, scope in enumerate(purpose.scopes):
         out.write(f"{'scopes' if position == 0 else '':8} {scope}")
     return 0
@@ -50,6 +51,8 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
 def run_set(argument: str | None, options: dict[str, Any]) -> int:
     """Make a purpose, or change it: its scopes are those that are given now."""
     name, profile = argument or "", options.get("profile")
+    if not is_configurable_name(name):
+        raise UsageError(f"{name!r} cannot name a purpose.", "Letters, digits, '.', '_' and '-' can.")
     config = configuration.load()
     _check_profile(config, profile)
     change: dict[str, Any] = {}

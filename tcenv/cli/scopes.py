@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tcenv.cli import messages
@@ -59,6 +60,8 @@ def _method(argument: str | None, name: str) -> int:
         profile = profiles.resolve(argument, {})
     except profiles.NoDeployment as missing:
         raise UsageError(missing.message, missing.hint) from None
+    # The clients' classes are called WorkerManager and PurgeCache.
+    service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
     entries = references.methods(profile.root_url, service)
     if entries is None:
         messages.warn(f"{profile.root_url} has no reference of a service called {service}.")

@@ -282,8 +282,6 @@ def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | Non
     import tomlkit
 
     path, document = _document()
-    if not is_configurable_name(name):
-        raise UsageError(f"{name!r} cannot name a purpose.", "Letters, digits, '.', '_' and '-' can.")
     above: Any = document if profile is None else document["profiles"][profile]
     tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
     if change is None:
