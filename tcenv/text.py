@@ -23,6 +23,11 @@ def duration(seconds: float) -> str:
     return " ".join(parts)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: `1 session`, `2 sessions`, `no session`."""
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
+
+
 def moment(seconds: float) -> str:
     """A time of day on this machine, with the date when it is not today's."""
     import time

@@ -13,7 +13,7 @@ from tcenv.cli import messages
 from tcenv.errors import TcenvError, UsageError
 from tcenv.settings import profile as profiles
 from tcenv.shells import environment
-from tcenv.text import duration
+from tcenv.text import counted, duration
 from tcenv.values import asdict, dataclass
 
 # The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
@@ -135,14 +135,14 @@ def _store() -> Iterator[Finding]:
             "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
         )
     else:
-        yield Finding("session store", "good", f"{store.name}, {len(store.profiles())} session(s)")
+        yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
 
 
 def _configuration() -> Iterator[Finding]:
     from tcenv.settings import configuration
 
     config = configuration.load()
-    yield Finding("configuration", "good", f"{paths.config_file()}, {len(config.profiles)} profile(s)")
+    yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
 
 
 def _deployment() -> Iterator[Finding]:

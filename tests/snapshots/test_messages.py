@@ -28,9 +28,10 @@ def settled(text: str, env: Mapping[str, str]) -> str:
     text = text.replace(env["HOME"], "/home/ada").replace(sys.executable, "/usr/bin/python3")
     text = text.replace(socket.gethostname().partition(".")[0], "laptop")
     text = re.sub(r"localhost(:|%3A)\d+", r"localhost\g<1>PORT", text)
+    text = text.replace("127.0.0.1 alone: this machine has no IPv6 on loopback", "127.0.0.1 and ::1")
     text = re.sub(r"/[0-9a-f]{40}|%2F[0-9a-f]{40}", "/SECRET", text)
     text = re.sub(r"localhost_\d+", "localhost_PORT", text)
-    text = re.sub(r"\b\d+ (min|h|d|s)( \d+ (min|h|s))?( (left|ago))?", r"TIME", text)
+    text = re.sub(r"\b\d+ (min|h|d|s)\b( \d+ (min|h|s)\b)?( (left|ago))?", r"TIME", text)
     text = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?( [A-Z]{3,4})?", "MOMENT", text)
     return re.sub(r"[ \t]+$", "", text, flags=re.M)
 
@@ -40,6 +41,8 @@ CASES: dict[str, tuple[list[str], bool]] = {
     "status, not signed in": (["status"], False),
     "status": (["status"], True),
     "status offline": (["status", "--offline"], True),
+    "doctor": (["doctor"], True),
+    "doctor, not signed in": (["doctor"], False),
     "no such option": (["login", "--nonsense"], False),
     "no such command": (["lgoin"], False),
     "wrong time": (["login", "--shell", "sh", "--expires", "tomorrow"], False),
