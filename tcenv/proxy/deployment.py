@@ -3,8 +3,6 @@ redirect, decodes nothing, keeps no cookie, and reads no netrc."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import ssl
 import time
 from collections.abc import AsyncIterable
@@ -14,7 +12,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from tcenv.deployment import hawk
+from tcenv.deployment import hawk, trust
 from tcenv.deployment.hawk import Place
 from tcenv.proxy.source import Authority
 
@@ -168,17 +166,8 @@ def _proxy_for(url: URL) -> URL | None:
 
 
 def _certificates() -> ssl.SSLContext:
-    """Verifying, by the system's own authorities (or those of SSL_CERT_FILE) and those that requests would be told of."""
-    context = ssl.create_default_context()
-    named = [os.environ[name] for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-    paths = ssl.get_default_verify_paths()
-    if not named and paths.cafile is None and paths.capath is None:
-        import certifi
-
-        named.append(certifi.where())
-    for path in named:
+    try:
+        return trust.context()
+    except OSError:
         # What is not there vouches for nobody.
-        with contextlib.suppress(OSError):
-            folder = os.path.isdir(path)
-            context.load_verify_locations(None if folder else path, path if folder else None)
-    return context
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

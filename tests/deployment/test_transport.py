@@ -19,6 +19,7 @@ import pytest
 
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.trust import context
 from tcenv.errors import DeploymentError
 from tcenv.sandbox import Sandbox
 from tests.need import need
@@ -272,3 +273,13 @@ def test_what_a_call_imports() -> None:
         assert glance == "False"
         assert call.startswith("set() ") and int(call.split()[1]) < 190
         assert afterwards == "True"
+
+
+def test_where_the_system_trusts_nobody_certifi_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = ssl.get_default_verify_paths()
+    for there in (system._replace(cafile=None, capath=None), system._replace(cafile=None, capath=str(tmp_path))):
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda there=there: there)
+        assert context().cert_store_stats()["x509_ca"] > 50
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert context().cert_store_stats()["x509_ca"] == 0
+    assert context().check_hostname and context().verify_mode is ssl.CERT_REQUIRED

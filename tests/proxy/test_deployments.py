@@ -120,6 +120,8 @@ def with_a_certificate(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     with with_a_certificate(tmp_path) as (root_url, authority):
         with proxied(root_url) as proxy:
             answer = signed(proxy, "GET", PING)
