@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
-def folder(name: str) -> Path:
+def folder(name: str) -> str:
     """The folder `shell` or `completions`. A checkout's own goes first: an editable install serves what is being edited."""
-    if (_PACKAGE.parent / "pyproject.toml").exists() and (_PACKAGE.parent / name).is_dir():
-        return _PACKAGE.parent / name
-    return _PACKAGE / f"_{name}"
+    checkout = os.path.dirname(_PACKAGE)
+    own = os.path.join(checkout, name)
+    if os.path.exists(os.path.join(checkout, "pyproject.toml")) and os.path.isdir(own):
+        return own
+    return os.path.join(_PACKAGE, f"_{name}")
 
 
 def read(place: str, name: str) -> str | None:
     """The text of the file `name` in `shell` or `completions`, None where there is none."""
-    path = folder(place) / name
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    try:
+        with open(os.path.join(folder(place), name), encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

@@ -69,7 +69,7 @@ def _filled(text: str, shell: str, store: str) -> str:
     """`text` with the places in it, each in the words of the shell."""
     quote = dialect(shell).quote
     places = {
-        "@SHELL@": str(shipped.folder("shell")),
+        "@SHELL@": shipped.folder("shell"),
         "@RUNTIME@": _own(paths.runtime_directory),
         "@FILES@": _own(paths.file_store_directory),
         "@STORE@": store,

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from tcenv import shipped
 from tcenv.errors import UsageError
@@ -43,7 +44,7 @@ def program_of(shell: str) -> str:
 def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """The command line of an interactive `shell`, and what its environment needs so that our part comes after the user's
     start-up files."""
-    files = shipped.folder("shell") / "subshell"
+    files = Path(shipped.folder("shell"), "subshell")
     home = os.path.expanduser("~")
     if shell == "bash":
         ours = str(files / "rc.bash")

@@ -199,10 +199,10 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
     env = signed_in(deployment)
     original = shipped.folder
     try:
-        shipped.folder = lambda name: place / name  # type: ignore[assignment]
+        shipped.folder = lambda name: str(place / name)
         text = startup_text("tcsh")
     finally:
-        shipped.folder = original  # type: ignore[assignment]
+        shipped.folder = original
     assert text.count("\n") == 1
     (tmp_path / "text").write_text(text)
     for form in ("source {}", 'eval "`cat {}`"', "eval `cat {}`"):
