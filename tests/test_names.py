@@ -298,6 +298,35 @@ def test_a_former_versions_session_under_a_bare_root_url_serves_its_profile(home
     assert not list((home / "run").rglob("*.session"))
 
 
+@pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
+def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deployment: Sandbox) -> None:
+    """The session is lost again and again, as at each reboot: the next one ends the client that nobody can use any more."""
+    env = environ(deployment, TCENV_SCOPE=scope)
+    seen = []
+    for _ in range(7):
+        done = login(env)
+        assert done.returncode == 0, done.stderr
+        client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        seen.append(client_id.rpartition("/")[2])
+        assert client_id in deployment.clients
+        assert len(deployment.clients) == 1
+        session_file(env).unlink()
+    assert seen == [NAME, f"{NAME}@2"] * 3 + [NAME]
+    assert "whose session was lost, is deleted" in done.stderr
+
+
+def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(home: Path, deployment: Sandbox) -> None:
+    """Up to five names then: another store's session, one that only a shell has, and one that was to be kept."""
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    (home / "elsewhere").mkdir(mode=0o700)
+    for around in ({"XDG_RUNTIME_DIR": str(home / "elsewhere")}, {"TCENV_STORE": "none"}, {"TCENV_STORE": "file"}):
+        assert login({**env, **around}).returncode == 0
+    assert login(env).returncode == 0
+    assert tcenv("logout", "--keep-client", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
+    assert len(deployment.clients) == 5
+
+
 def test_all_names_taken_is_said_at_once(deployment: Sandbox) -> None:
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TCENV_NO_SELF_DELETE="1")
     for _ in range(5):

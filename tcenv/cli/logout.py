@@ -186,6 +186,7 @@ def _tell(ending: _Ending) -> None:
                 f"Deleted {session.credentials.client_id} on {session.root_url}: its token is no longer good."
             )
     elif session.is_live() and session.state != ENDED:
+        clients.let_go(session.root_url, session.credentials.client_id)
         if ending.failure is not None:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
         messages.note(naming.still_good(session))

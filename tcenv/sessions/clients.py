@@ -40,6 +40,8 @@ class KnownClient:
     made: bool = True
     #: Whether the deployment has vouched for it. What a browser alone has said tells no prefix.
     confirmed: bool = True
+    #: Where its session was kept (see `stores.place`), empty where it is kept nowhere, or was let go.
+    place: str = ""
 
     def purged_by(self) -> int:
         """When the deployment will have removed it: the first midnight (UTC) after its end."""
@@ -108,7 +110,10 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
             asked = str(content.get("asked") or (name[:-2] if name[-2:] in _FORMER_SERIES else name))
             made = record.get("made", True) is True
             confirmed = record.get("confirmed", True) is True
-            result.append(KnownClient(name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed))
+            kept = str(record.get("place", ""))
+            result.append(
+                KnownClient(name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed, kept)
+            )
     return result
 
 
@@ -142,6 +147,13 @@ def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Note that what a browser said of this client was not so; one that the deployment has vouched for stays."""
     if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
         forget(root_url, client_id)
+
+
+def let_go(root_url: str, client_id: str) -> None:
+    """Note that this client is to last until its end, though no session of it is kept any more."""
+    for client in known(root_url):
+        if client.client_id == client_id and client.place:
+            remember(root_url, replace(client, place=""))
 
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:

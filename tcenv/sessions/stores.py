@@ -103,6 +103,19 @@ def everywhere(store: Store) -> list[Store]:
     return found
 
 
+def place(store: Store) -> str:
+    """What tells this store from those of other machines, containers and users, whose state directory may be the same: a
+    session that was kept here and is not here any more is lost. Empty where nothing is kept."""
+    if isinstance(store, NoStore):
+        return ""
+    import hashlib
+    import socket
+
+    where = store.directory if isinstance(store, DirectoryStore) else store.name
+    user = os.geteuid() if hasattr(os, "geteuid") else ""
+    return hashlib.sha256(f"{socket.gethostname()}\0{user}\0{where}".encode()).hexdigest()[:16]
+
+
 def in_files(store: Store) -> bool:
     """Whether the store keeps its sessions in files, which prompt hooks and direnv's library read."""
     return store.name in ("runtime", "file")

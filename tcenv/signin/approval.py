@@ -8,7 +8,7 @@ import time
 
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
 from tcenv.sessions.session import ENDED, Session
-from tcenv.sessions.stores import Store
+from tcenv.sessions.stores import Store, place
 from tcenv.settings.profile import Profile
 from tcenv.signin import naming
 from tcenv.signin.display import Display
@@ -46,12 +46,12 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
                 f"You are signed in as {session.credentials.client_id}, which is not who signed in here before "
                 f"({names.prefix.rstrip('/')}). If that is not you: tcenv logout {profile.argument}"
             )
-        _keep(session, store, display)
+        kept_in = place(store) if _keep(session, store, display) else ""
         # Stored before the page says so.
-        _regardless(display, lambda: naming.remember(session, asking.name, made=flow == "create"))
+        _regardless(display, lambda: naming.remember(session, asking.name, made=flow == "create", kept_in=kept_in))
         _regardless(display, lambda: listener.finish(_success(session)))
     display.granted(session)
-    _regardless(display, lambda: _afterwards(session, asking, names, replacing, display))
+    _regardless(display, lambda: _afterwards(session, asking, replacing, store, display))
     display.close()
     return session
 
@@ -159,13 +159,15 @@ def _tell(names: naming.Names, name: str, profile: Profile, display: Display, *,
         )
 
 
-def _keep(session: Session, store: Store, display: Display) -> None:
+def _keep(session: Session, store: Store, display: Display) -> bool:
     """Store the session. Where that fails this process has the only copy, and goes on to hand it to the shell."""
     try:
         store.save(session)
+        return True
     except (TcenvError, OSError) as error:
         reason = error.message if isinstance(error, TcenvError) else error.strerror or str(error)
         display.warn(f"The session could not be stored, so this shell alone has it: {reason}")
+        return False
 
 
 def _regardless(display: Display, step: Callable[[], object]) -> None:
@@ -192,16 +194,15 @@ def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
         return
 
 
-def _afterwards(
-    session: Session, asking: Asking, names: naming.Names | None, replacing: Session | None, display: Display
-) -> None:
+def _afterwards(session: Session, asking: Asking, replacing: Session | None, store: Store, display: Display) -> None:
+    names = asking.names
     if names is not None and asking.ending and session.credentials.client_id != names.client_id(asking.name):
         display.note(
             f"The Client ID was changed on the page: {', '.join(asking.ending)} does not speak of it, and cannot end it."
         )
     if replacing is not None:
         naming.end_replaced(replacing, session, display.note)
-    naming.tidy(session)
+    naming.tidy(session, store, display.note)
 
 
 def _to_be_ended_first(profile: Profile, replacing: Session | None, display: Display) -> Session | None:

@@ -10,13 +10,18 @@ from contextlib import suppress
 
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
-from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError
+from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, TcenvError
 from tcenv.sessions import clients
 from tcenv.sessions.clients import FORMER_NAME, KnownClient, series, two_of
 from tcenv.sessions.session import Session
+from tcenv.sessions.stores import Store, everywhere, place
 from tcenv.settings.profile import Profile
 from tcenv.text import duration, moment
 from tcenv.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.deployment.auth import Deployment
 
 DELETE = "auth:delete-client:"
 
@@ -123,9 +128,10 @@ def told(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> s
     )
 
 
-def remember(session: Session, page_name: str, *, made: bool = True) -> None:
+def remember(session: Session, page_name: str, *, made: bool = True, kept_in: str = "") -> None:
     """Note the client that the deployment gave when it was asked for `page_name`. Another one than was asked for tells that the
-    asked one is taken. `made` says whether the page cannot but have made it (the older page may have reset another's)."""
+    asked one is taken. `made` says whether the page cannot but have made it (the older page may have reset another's), `kept_in`
+    where its session is (see `stores.place`)."""
     client_id = session.credentials.client_id
     given = clients.name_of(client_id, page_name)
     if given != page_name:
@@ -134,7 +140,9 @@ def remember(session: Session, page_name: str, *, made: bool = True) -> None:
         if prefix and f"{prefix}/{page_name}" not in known:
             taken = KnownClient(page_name, f"{prefix}/{page_name}", session.expires, session.name, made=False)
             clients.remember(session.root_url, taken)
-    clients.remember(session.root_url, KnownClient(given, client_id, session.expires, session.name, made))
+    clients.remember(
+        session.root_url, KnownClient(given, client_id, session.expires, session.name, made, place=kept_in)
+    )
 
 
 def may_end(session: Session, client_id: str | None = None) -> bool:
@@ -184,28 +192,51 @@ def still_good(session: Session) -> str:
     )
 
 
-def tidy(session: Session) -> None:
-    """Delete the expired clients of the series, if the new session may: their names become free. Not being able to is no
-    error, and a client that the deployment does not call expired is left alone."""
+def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
+    """Delete the clients of the series that nobody has a use for any more, if the new session may: their names become free. Those
+    are the expired ones, and those whose session was kept in this very store and has gone with it (a reboot, the end of the last
+    login): the new one has taken its place. Not being able to is no error."""
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url)
+    here = place(store)
     for known in clients.known(session.root_url):
         client_id = known.client_id
+        is_lost = bool(here) and known.place == here and known.confirmed
         if (
             known.asked not in (session.name, FORMER_NAME)
             or not known.made
             or client_id == session.credentials.client_id
-            or known.expires > time.time()
+            or not (known.expires <= time.time() or (is_lost and known.asked == session.name))
             or not may_end(session, client_id)
+            or (is_lost and client_id in _kept(store))
         ):
             continue
         with suppress(DeploymentError):
-            try:
-                facts = deployment.look(client_id, session.credentials)
-                if facts is not None and facts.expires > time.time():
-                    continue
-            except PermissionError:
-                pass  # it does not tell; what tcenv made, and has used until its end, nobody else has
+            if known.expires <= time.time() and _is_prolonged(deployment, client_id, session):
+                continue
             deployment.delete_client(session.credentials, client_id)
             clients.forget(session.root_url, client_id)
+            if known.expires > time.time():
+                say(f"The former client {client_id}, whose session was lost, is deleted.")
+
+
+def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> bool:
+    """Whether the deployment knows a client whose end has come by a later one."""
+    try:
+        facts = deployment.look(client_id, session.credentials)
+    except PermissionError:
+        return False  # it does not tell; what tcenv made, and has used until its end, nobody else has
+    return facts is not None and facts.expires > time.time()
+
+
+def _kept(store: Store) -> set[str]:
+    """The clients whose sessions are in any store of this user's."""
+    found = set()
+    for one in everywhere(store):
+        for name in one.profiles():
+            with suppress(DamagedSession):
+                session = one.load(name)
+                if session is not None:
+                    found.add(session.credentials.client_id)
+    return found
