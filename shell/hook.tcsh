@@ -71,7 +71,7 @@ if ( $__tcenv_hook && $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLU
             endif
         else if ( $__tcenv_kept && ! -e $__tcenv_file:q && ! -l $__tcenv_file:q ) then
             # Standard error cannot always be opened by its name.
-            /bin/sh -c 'printf "tcenv: %s: signed out elsewhere; tcenv login signs in again\n" "$1" >&2' sh $TCENV_PROFILE:q
+            /bin/sh -c 'printf "tcenv: %s: signed out elsewhere; tcenv login %s signs in again\n" "$1" "$1" >&2' sh $TCENV_PROFILE:q
             unsetenv TASKCLUSTER_ROOT_URL
             unsetenv TASKCLUSTER_CLIENT_ID
             unsetenv TASKCLUSTER_ACCESS_TOKEN

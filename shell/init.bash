@@ -121,8 +121,8 @@ __tcenv_check() {
     if ((__tcenv_now >= __tcenv_end)); then
       __tcenv_unload 'the session has expired'
     else
-      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$__tcenv_profile" \
-        "$(((__tcenv_end - __tcenv_now) / 60))" >&2 || :
+      \builtin printf 'tcenv: %s ends in %d min; tcenv login %s --reset renews it\n' "$__tcenv_profile" \
+        "$(((__tcenv_end - __tcenv_now) / 60))" "$__tcenv_profile" >&2 || :
       __tcenv_renew=$__tcenv_end
     fi
   fi
@@ -206,7 +206,7 @@ __tcenv_load() {
 # Take away what was loaded; the root URL becomes what it was before that.
 __tcenv_unload() {
   \builtin local __tcenv_before=''
-  \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$__tcenv_profile" "$1" >&2 || :
+  \builtin printf 'tcenv: %s: %s; tcenv login %s signs in again\n' "$__tcenv_profile" "$1" "$__tcenv_profile" >&2 || :
   case ${TCENV_LOADED-} in
     *' '*) __tcenv_before=${TCENV_LOADED##* } ;;
   esac

@@ -37,7 +37,7 @@ var tcenv-kept = $false
 var tcenv-refused = ''
 
 fn tcenv-unload {|profile|
-  echo 'tcenv: '$profile': signed out elsewhere; tcenv login signs in again' >&2
+  echo 'tcenv: '$profile': signed out elsewhere; tcenv login '$profile' signs in again' >&2
   var before = ''
   if (str:contains $E:TCENV_LOADED ' ') {
     set before = [(str:split ' ' $E:TCENV_LOADED)][-1]

@@ -142,7 +142,7 @@ function __tcenv_near_the_end --argument-names age
     else if test -z "$__tcenv_reminded"
         set __tcenv_reminded 1
         set -l left (math --scale=0 "($__tcenv_dead - $age) / 60")
-        builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$__tcenv_profile" $left >&2
+        builtin printf 'tcenv: %s ends in %d min; tcenv login %s --reset renews it\n' "$__tcenv_profile" $left "$__tcenv_profile" >&2
     end
 end
 
@@ -191,7 +191,7 @@ end
 
 # Take away what was loaded; the root URL becomes what it was before that.
 function __tcenv_unload --argument-names why
-    builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$__tcenv_profile" "$why" >&2
+    builtin printf 'tcenv: %s: %s; tcenv login %s signs in again\n' "$__tcenv_profile" "$why" "$__tcenv_profile" >&2
     set -l before ''
     string match -q -- '* *' "$TCENV_LOADED"; and set before (string split ' ' -- "$TCENV_LOADED")[-1]
     for name in TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \

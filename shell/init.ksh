@@ -152,7 +152,7 @@ function __tcenv_check {
     __tcenv_unload 'the session has expired'
   elif [[ -z $__tcenv_reminded ]]; then
     __tcenv_reminded=1
-    \print -u2 -r -- "tcenv: $__tcenv_profile ends in $(((__tcenv_end - __tcenv_now) / 60)) min; tcenv login --reset renews it" || :
+    \print -u2 -r -- "tcenv: $__tcenv_profile ends in $(((__tcenv_end - __tcenv_now) / 60)) min; tcenv login $__tcenv_profile --reset renews it" || :
   fi
 }
 
@@ -229,7 +229,7 @@ function __tcenv_load {
 # Take away what was loaded; the root URL becomes what it was before that.
 function __tcenv_unload {
   typeset __tcenv_before=''
-  \print -u2 -r -- "tcenv: $__tcenv_profile: $1; tcenv login signs in again" || :
+  \print -u2 -r -- "tcenv: $__tcenv_profile: $1; tcenv login $__tcenv_profile signs in again" || :
   case ${TCENV_LOADED-} in
     *' '*) __tcenv_before=${TCENV_LOADED##* } ;;
   esac

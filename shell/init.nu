@@ -69,7 +69,7 @@ def --env __tcenv_hook [] {
         __tcenv_unload "the session has expired"
     } else if $now >= $env.__TCENV.renew and not $env.__TCENV.reminded {
         $env.__TCENV.reminded = true
-        print -e $"tcenv: ($profile) ends in (($end - $now) // 60) min; tcenv login --reset renews it"
+        print -e $"tcenv: ($profile) ends in (($end - $now) // 60) min; tcenv login ($profile) --reset renews it"
     }
 }
 
@@ -84,7 +84,7 @@ def __tcenv_folder [] {
 
 # Take away what was loaded; the root URL becomes what it was before that.
 def --env __tcenv_unload [why: string] {
-    print -e $"tcenv: ($env.TCENV_PROFILE): ($why); tcenv login signs in again"
+    print -e $"tcenv: ($env.TCENV_PROFILE): ($why); tcenv login ($env.TCENV_PROFILE) signs in again"
     let words = ($env.TCENV_LOADED? | default "" | split row " ")
     let before = (if ($words | length) > 1 { $words | last } else { "" })
     hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED __TCENV

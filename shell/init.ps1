@@ -26,7 +26,7 @@ $global:__tcenv_kept = $false
 $global:__tcenv_refused = ''
 $global:__tcenv_reminded = ''
 function global:__tcenv_unload([string] $why) {
-    [Console]::Error.WriteLine("tcenv: ${Env:TCENV_PROFILE}: $why; tcenv login signs in again")
+    [Console]::Error.WriteLine("tcenv: ${Env:TCENV_PROFILE}: $why; tcenv login ${Env:TCENV_PROFILE} signs in again")
     $words = "$Env:TCENV_LOADED" -split ' '
     'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
     'TCENV_PROFILE', 'TCENV_EXPIRES', 'TCENV_LOADED' | ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
@@ -74,7 +74,7 @@ function global:__tcenv_hook {
     if ($left -le 0) { __tcenv_unload 'the session has expired' }
     elseif ($left -le 600 -and $global:__tcenv_reminded -ne $Env:TCENV_EXPIRES) {
         $global:__tcenv_reminded = $Env:TCENV_EXPIRES
-        [Console]::Error.WriteLine("tcenv: $Env:TCENV_PROFILE ends in $([math]::Floor($left / 60)) min; tcenv login --reset renews it")
+        [Console]::Error.WriteLine("tcenv: $Env:TCENV_PROFILE ends in $([math]::Floor($left / 60)) min; tcenv login $Env:TCENV_PROFILE --reset renews it")
     }
 }
 if (-not $global:__tcenv_hooked) {

@@ -67,7 +67,7 @@ def _tcenv_hook(state={}, **_):
         return
 
     def unload(why):
-        print(f"tcenv: {profile}: {why}; tcenv login signs in again", file=sys.stderr)
+        print(f"tcenv: {profile}: {why}; tcenv login {profile} signs in again", file=sys.stderr)
         for name in names:
             env.pop(name, None)
         if len(words) > 1 and re.fullmatch(r"[A-Za-z0-9:/._~%@+\[\]-]{2,}", words[-1]):
@@ -107,7 +107,7 @@ def _tcenv_hook(state={}, **_):
         unload("the session has expired")
     elif time.time() >= (end - 600 if state["renew"] is None else state["renew"]) and not state["reminded"]:
         state["reminded"] = True
-        print(f"tcenv: {profile} ends in {int(left // 60)} min; tcenv login --reset renews it", file=sys.stderr)
+        print(f"tcenv: {profile} ends in {int(left // 60)} min; tcenv login {profile} --reset renews it", file=sys.stderr)
 
 
 if not getattr(events, "_tcenv_hooked", False):

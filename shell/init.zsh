@@ -77,8 +77,8 @@ __tcenv_hook() {
     if (( EPOCHSECONDS >= __tcenv_end )); then
       __tcenv_unload 'the session has expired'
     else
-      \builtin printf 'tcenv: %s ends in %d min; tcenv login --reset renews it\n' "$__tcenv_profile" \
-        $(( (__tcenv_end - EPOCHSECONDS) / 60 )) >&2
+      \builtin printf 'tcenv: %s ends in %d min; tcenv login %s --reset renews it\n' "$__tcenv_profile" \
+        $(( (__tcenv_end - EPOCHSECONDS) / 60 )) "$__tcenv_profile" >&2
       __tcenv_renew=$__tcenv_end
     fi
   fi
@@ -154,7 +154,7 @@ __tcenv_load() {
 __tcenv_unload() {
   \builtin emulate -L zsh
   \builtin local __tcenv_before=''
-  \builtin printf 'tcenv: %s: %s; tcenv login signs in again\n' "$__tcenv_profile" "$1" >&2
+  \builtin printf 'tcenv: %s: %s; tcenv login %s signs in again\n' "$__tcenv_profile" "$1" "$__tcenv_profile" >&2
   [[ ${TCENV_LOADED-} == *' '* ]] && __tcenv_before=${TCENV_LOADED##* }
   \builtin unset TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
     TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED

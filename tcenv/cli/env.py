@@ -28,7 +28,9 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if stdout_is_terminal():
         raise UsageError(
             "The output holds a token, and is not for a terminal.",
-            f"Evaluate it: {evaluation_line('env', shell)}" if form is None else "Send it to a file or a program.",
+            f"Evaluate it: {evaluation_line(_as_typed(argument, options), shell)}"
+            if form is None
+            else "Send it to a file or a program.",
         )
     if form is None:
         statements({}, shell)
@@ -49,6 +51,18 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     else:
         write_last(formats.render(change, form).encode())
     return 0
+
+
+def _as_typed(argument: str | None, options: dict[str, Any]) -> str:
+    """This command in the words that it was given, besides the shell's."""
+    import shlex
+
+    words = ["env", *([argument] if argument else [])]
+    for scope in options.get("scopes", ()):
+        words += ["--scope", scope]
+    for option, key in (("--as", "purpose"), ("--for", "duration")):
+        words += [option, options[key]] if key in options else []
+    return shlex.join(words)
 
 
 def live_session(argument: str | None, *, stored: bool = False) -> Session:

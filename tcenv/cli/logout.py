@@ -172,7 +172,7 @@ def _refuse(endings: list[_Ending]) -> None:
             client_id = ending.session.credentials.client_id
             messages.hint(
                 f"{client_id} ends by itself. To sign out without deleting it: "
-                f"tcenv logout {ending.session.argument} --keep-client"
+                f"tcenv logout {ending.session.stored_argument} --keep-client"
             )
 
 

@@ -123,7 +123,7 @@ def done(text: str) -> None:
 
 def note(text: str) -> None:
     """Something worth knowing."""
-    _line("·", "", "dim", text)
+    _line("·", "", "dim", _to_be_pasted(text))
 
 
 def signed_in(profile: str, client_id: str, expires: int) -> None:
@@ -137,7 +137,7 @@ def signed_in(profile: str, client_id: str, expires: int) -> None:
 
 def warn(text: str) -> None:
     """Something that the user should look at."""
-    _line("!", "warning", "yellow", text)
+    _line("!", "warning", "yellow", _to_be_pasted(text))
 
 
 def hint(text: str) -> None:
@@ -190,6 +190,6 @@ def plain(text: str) -> None:
 
 def error(failure: TcenvError) -> None:
     """Why the command fails, and what to do next."""
-    _line("✗", "error", "bold red", failure.message)
+    _line("✗", "error", "bold red", _to_be_pasted(failure.message))
     if failure.hint:
         hint(failure.hint)

@@ -157,14 +157,14 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
         return None
     from tcenv.deployment.scopes import covers
     from tcenv.proxy.narrowing import how_many_fit
-    from tcenv.sessions.temporary import asking_for
+    from tcenv.sessions.temporary import instead_of
 
     held = session.session.passed_on
     missing = [scope for scope in session.scopes if held is not None and not covers(held, scope)]
     if missing:
         raise UsageError(
             f"The session does not hold {', '.join(missing)}.",
-            f"What it holds: tcenv scopes. To sign in with these: {asking_for(session.session.fields(), session.scopes)}",
+            instead_of(session.session.fields(), session.scopes),
         )
     fitting = how_many_fit(session.session.credentials.client_id, session.scopes)
     if fitting < len(session.scopes):

@@ -41,7 +41,7 @@ def _held(argument: str | None) -> tuple[str, ...] | None:
 
     session = live_session(argument)
     try:
-        vouched = Deployment(session.root_url).vouch(session.credentials)
+        vouched = Deployment(session.root_url, argument=session.argument).vouch(session.credentials)
     except CredentialsRejected as rejection:
         raise rejected(session, rejection) from None
     except DeploymentError as error:

@@ -36,7 +36,7 @@ def _check(argument: str | None, shell: str | None) -> int:
         session = live_session(argument)
         from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url).vouch(session.credentials)
+        Deployment(session.root_url, argument=session.argument).vouch(session.credentials)
     except NotSignedIn as failure:
         messages.error(failure)
         return 1

@@ -7,7 +7,7 @@ import os
 import time
 
 from tcenv.cli import messages
-from tcenv.sessions.key import argument_of
+from tcenv.sessions.key import argument_of, stored_argument_of
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
@@ -111,6 +111,7 @@ class _Facts:
         self.profile = profile
         self.root_url = root_url
         self.argument = argument_of(profile, root_url)
+        self.stored_argument = stored_argument_of(profile, root_url)
         self.store = store
         self.fields: dict[str, str] | None = None
         self.signed_in = self.verified = False
@@ -148,7 +149,7 @@ class _Facts:
             fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
         )
         try:
-            vouched = Deployment(self.root_url, until=until).vouch(credentials)
+            vouched = Deployment(self.root_url, until=until, argument=self.argument).vouch(credentials)
         except CredentialsRejected as rejection:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
@@ -291,7 +292,7 @@ class _Report:
         if "{}" in text:
             from tcenv.cli.statements import evaluation_line
 
-            text = text.format(evaluation_line(f"env {self._facts.argument}", None))
+            text = text.format(evaluation_line(f"env {self._facts.stored_argument}", None))
         return text
 
     def _scopes(self) -> None:
@@ -308,7 +309,7 @@ class _Report:
             for number, line in enumerate(lines):
                 self._row("" if number else "scopes", line)
             if len(lines) < len(scopes):
-                self._row("", f"all {len(scopes)} of them: tcenv status --scopes {self._facts.argument}".rstrip())
+                self._row("", f"all {len(scopes)} of them: tcenv status --scopes {self._facts.stored_argument}")
 
 
 def _folded(scopes: Sequence[str]) -> list[str]:

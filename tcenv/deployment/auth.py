@@ -43,10 +43,12 @@ class Deployment:
     """The Auth service at a root URL, over one connection. Every method raises DeploymentError where it cannot be reached
     or gives no usable answer, and CredentialsRejected where it says that the credentials are not good.
 
-    `until` (time.monotonic) is when the command's own time is up; each method takes 30 seconds at most in any case."""
+    `until` (time.monotonic) is when the command's own time is up; each method takes 30 seconds at most in any case. `argument`
+    is what to type behind `tcenv login` to mean this deployment's profile (None: its root URL)."""
 
-    def __init__(self, root_url: str, *, until: float | None = None) -> None:
+    def __init__(self, root_url: str, *, until: float | None = None, argument: str | None = None) -> None:
         self.root_url = root_url
+        self._argument = argument or root_url
         self._until = until
         self._line = Line(root_url)
 
@@ -174,7 +176,7 @@ class Deployment:
         )
 
     def _rejection(self, message: str) -> CredentialsRejected:
-        again = f"Sign in again: tcenv login {self.root_url}"
+        again = f"Sign in again: tcenv login {self._argument}"
         for phrase, reason, sentence, hint in (
             ("has expired", "expired", "The client has expired", again),
             ("is disabled", "disabled", "The client is disabled: its owner may have lost scopes", again),

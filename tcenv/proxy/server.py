@@ -168,7 +168,7 @@ class Service:
             session, now = self._source.session, time.time()
             ends: list[tuple[str, float, float, str]] = []
             if session is not None:
-                again = f" To renew it, in any shell: tcenv login {session.profile}"
+                again = f" To renew it, in any shell: tcenv login {session.argument}"
                 ends.append((f"The session of {session.profile}", session.renew, session.expires, again))
             if until is not None and (session is None or until < session.expires):
                 ends = [("The time that this run was given", until - min(600.0, (until - began) / 10), until, "")]

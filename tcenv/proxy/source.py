@@ -13,6 +13,7 @@ from tcenv.errors import StoreError, TcenvError
 from tcenv.proxy.callers import narrowed
 from tcenv.proxy.narrowing import how_many_fit
 from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.key import argument_of
 from tcenv.sessions.lock import is_held
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
@@ -125,8 +126,9 @@ class Source:
         now = self._clock()
         if self.until is not None and now >= self.until:
             raise Ended("The time that this run was given has passed.")
+        again = f"Sign in again: tcenv login {argument_of(self.profile, self.root_url)}"
         if self._session is None or self._authority is None:
-            raise Ended(f"Signed out of {self.profile}. Sign in again: tcenv login {self.profile}")
+            raise Ended(f"Signed out of {self.profile}. {again}")
         if not self._session.is_live(now):
-            raise Ended(f"The session of {self.profile} has expired. Sign in again: tcenv login {self.profile}")
+            raise Ended(f"The session of {self.profile} has expired. {again}")
         return self._authority

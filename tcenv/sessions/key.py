@@ -26,6 +26,11 @@ def argument_of(key: str, root_url: str) -> str:
     return f"{base} --root-url {root_url}" if at else key
 
 
+def stored_argument_of(key: str, root_url: str) -> str:
+    """The same for the commands that only know what is stored, and take no `--root-url`."""
+    return key if "@" in key else argument_of(key, root_url)
+
+
 def profile_of(root_url: str) -> str:
     """The name of the session of a deployment that no profile names: its host, told apart by scheme, port and path. No two
     root URLs (in the spelling of `parse_root_url`) share one."""

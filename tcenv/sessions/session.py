@@ -10,7 +10,7 @@ from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
 from tcenv.sessions import file as sessionfile
-from tcenv.sessions.key import argument_of, is_profile_name
+from tcenv.sessions.key import argument_of, is_profile_name, stored_argument_of
 from tcenv.sessions.series import without_ending
 from tcenv.shells import environment
 from tcenv.values import dataclass, replace
@@ -63,6 +63,11 @@ class Session:
     def argument(self) -> str:
         """What to type behind a command to mean this session's profile, whatever is set or loaded."""
         return argument_of(self.profile, self.root_url)
+
+    @property
+    def stored_argument(self) -> str:
+        """The same for the commands that take no `--root-url`."""
+        return stored_argument_of(self.profile, self.root_url)
 
     @property
     def renew(self) -> int:

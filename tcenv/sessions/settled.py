@@ -38,7 +38,7 @@ def settled(
         from tcenv.deployment.auth import Deployment
 
         try:
-            Deployment(session.root_url).vouch(session.credentials)
+            Deployment(session.root_url, argument=session.argument).vouch(session.credentials)
         except CredentialsRejected as rejection:
             if rejection.reason not in ("bad-token", "deleted", "expired", "disabled"):
                 raise

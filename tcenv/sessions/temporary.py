@@ -76,16 +76,19 @@ def _check_held(held: Sequence[str], scopes: Sequence[str], fields: Mapping[str,
     if missing:
         raise UsageError(
             f"The session does not hold {', '.join(missing)}.",
-            f"What it holds: tcenv scopes. To sign in with these: {asking_for(fields, scopes)}",
+            instead_of(fields, scopes),
         )
 
 
-def asking_for(fields: Mapping[str, str], scopes: Sequence[str]) -> str:
-    """The command that signs in anew with `scopes`; `fields` are those of the session."""
+def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> str:
+    """The hint for who wants `scopes` that the session with these `fields` does not hold."""
     import shlex
 
+    from tcenv.sessions.key import stored_argument_of
+
+    held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
     words = " ".join(f"--scope {shlex.quote(scope)}" for scope in scopes)
-    return f"tcenv login {_argument(fields)} --reset {words}"
+    return f"What it holds: tcenv scopes {held}. To sign in with these: tcenv login {_argument(fields)} --reset {words}"
 
 
 def _argument(fields: Mapping[str, str]) -> str:

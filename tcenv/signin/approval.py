@@ -7,6 +7,7 @@ import os
 import time
 
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
+from tcenv.sessions.key import stored_argument_of
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, place
 from tcenv.settings.profile import Profile
@@ -44,7 +45,8 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
         ):
             display.warn(
                 f"You are signed in as {session.credentials.client_id}, which is not who signed in here before "
-                f"({names.prefix.rstrip('/')}). If that is not you: tcenv logout {profile.argument}"
+                f"({names.prefix.rstrip('/')}). If that is not you: tcenv logout "
+                f"{stored_argument_of(profile.name, profile.root_url)}"
             )
         kept_in = place(store) if _keep(session, store, display) else ""
         # Stored before the page says so.
@@ -215,7 +217,8 @@ def _to_be_ended_first(profile: Profile, replacing: Session | None, display: Dis
     from tcenv.deployment.auth import Deployment
 
     try:
-        Deployment(profile.root_url, until=time.monotonic() + profile.timeout).vouch(replacing.credentials)
+        deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
+        deployment.vouch(replacing.credentials)
     except DeploymentError as error:
         display.note(f"{error.message} So {replacing.credentials.client_id} is left as it is.")
         return None

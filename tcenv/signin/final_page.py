@@ -32,10 +32,10 @@ def success(session: Session) -> Outcome:
 
 def failure(profile: Profile, error: Exception) -> Outcome:
     """The page of a sign-in that came to nothing."""
-    again = f"Go back to the terminal and run tcenv login {profile.argument} again.".replace("  ", " ")
+    again = f"Go back to the terminal and run tcenv login {profile.argument} again."
     if isinstance(error, CredentialsRejected) and error.reason == "clock":
         line = "The clocks of this machine and of the deployment do not agree, so it refuses the new credentials."
-        again = "Set the clock, go back to the terminal and run tcenv login again."
+        again = f"Set the clock, then g{again[1:]}"
     elif isinstance(error, CredentialsRejected):
         line = "The deployment refused these credentials."
     elif isinstance(error, TcenvError):

@@ -158,7 +158,7 @@ def end(session: Session, by: Session) -> bool:
     try:
         from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url).delete_client(by.credentials, client_id)
+        Deployment(session.root_url, argument=session.argument).delete_client(by.credentials, client_id)
     except CredentialsRejected as rejection:
         # Its own word that it is no more is as good; anything else (a clock) leaves it alive.
         if by is not session or rejection.reason not in ("expired", "disabled", "deleted", "bad-token"):
@@ -198,7 +198,7 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
     login): the new one has taken its place. Not being able to is no error."""
     from tcenv.deployment.auth import Deployment
 
-    deployment = Deployment(session.root_url)
+    deployment = Deployment(session.root_url, argument=session.argument)
     here = place(store)
     for known in clients.known(session.root_url):
         client_id = known.client_id

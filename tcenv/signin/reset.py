@@ -21,7 +21,7 @@ from tcenv.signin.display import Display
 from tcenv.values import dataclass, replace
 
 # What somebody who interrupts it afterwards is told.
-_STORED = "The token has been reset, and the new one is stored: tcenv login loads it."
+_STORED = "The token has been reset, and the new one is stored. To load it: tcenv login {}"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def renewed(session: Session, profile: Profile, store: Store, display: Display) 
     Raises StoreError where the store cannot be written: before the reset, so that nothing has changed then."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
-    deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout)
+    deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
     try:
         plan = _plan(session, profile, deployment)
         if plan is None:
@@ -55,7 +55,7 @@ def renewed(session: Session, profile: Profile, store: Store, display: Display) 
             new = _updated(new, plan.scopes, profile, store, deployment, display)
         clients.extend(profile.root_url, new.credentials.client_id, new.expires, new.name)
     except BaseException as end:
-        end.add_note(_STORED)
+        end.add_note(_STORED.format(profile.argument))
         raise
     return new
 
@@ -110,7 +110,7 @@ def _with_new_token(session: Session, store: Store, deployment: Deployment, disp
                 signals.clear()
     except BaseException as end:
         if stored:
-            end.add_note(_STORED)
+            end.add_note(_STORED.format(session.argument))
         raise
     if unsaved is not None:
         display.note(

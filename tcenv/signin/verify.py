@@ -28,7 +28,7 @@ def verified(
     pause = _FIRST_PAUSE
     while True:
         try:
-            vouched = Deployment(profile.root_url, until=until).vouch(credentials)
+            vouched = Deployment(profile.root_url, until=until, argument=profile.argument).vouch(credentials)
             break
         except (CredentialsRejected, Refused):
             raise

@@ -256,5 +256,5 @@ def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Pa
         subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=30)
         theirs.shutdown(socket.SHUT_WR)
         said = ours.recv(10_000).decode()
-    assert said == f"tcenv: {PROFILE}: signed out elsewhere; tcenv login signs in again\n"
+    assert said == f"tcenv: {PROFILE}: signed out elsewhere; tcenv login {PROFILE} signs in again\n"
     assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())

@@ -1,0 +1,70 @@
+"""Every hint is a line that can be pasted and does what it says: it names the profile, in the form for the user's shell."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tcenv.deployment.auth import Deployment
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import CredentialsRejected
+from tcenv.sandbox import Sandbox
+from tests.world import environ, tcenv
+
+
+def test_rejected_credentials_are_the_profiles() -> None:
+    with Sandbox() as sandbox, pytest.raises(CredentialsRejected) as raised:
+        Deployment(sandbox.root_url, argument="work").vouch(Credentials("nobody/there", "x" * 44))
+    assert raised.value.hint == "Sign in again: tcenv login work"
+
+
+def two_profiles_of_one_deployment(sandbox: Sandbox, **more: str) -> dict[str, str]:
+    env = environ(**more)
+    for name in ("work", "play"):
+        assert tcenv("profile", "set", name, "--root-url", sandbox.root_url, env=env).returncode == 0
+    return env
+
+
+def test_scopes_that_are_not_held_name_the_profile() -> None:
+    with Sandbox() as sandbox:
+        env = two_profiles_of_one_deployment(sandbox, TCENV_SCOPE="queue:scheduler-id:a")
+        assert tcenv("login", "play", "--shell", "sh", env=env).returncode == 0
+        for words in (("env", "play", "--format", "json"), ("exec", "play")):
+            done = tcenv(*words, "--scope", "auth:x", *(("--", "true") if words[0] == "exec" else ()), env=env)
+            assert done.returncode == 2
+            assert "tcenv scopes play." in done.stderr
+            assert 'eval "$(tcenv login play --reset --scope auth:x)"' in done.stderr
+
+
+def test_a_profile_with_another_root_url_can_be_named_where_none_is_taken() -> None:
+    """`logout` has no `--root-url`: what it is told to be typed works all the same."""
+    with Sandbox() as sandbox:
+        env = two_profiles_of_one_deployment(sandbox, TCENV_SHELL="fish", TCENV_SCOPE="queue:scheduler-id:a")
+        port = 0
+        for user in ("a/somebody", "a/somebody-else"):
+            with Sandbox(user=user, port=port) as other:
+                port = other.port
+                done = tcenv("login", "work", "--root-url", other.root_url, "--reset", env=env)
+                assert done.returncode == 0, done.stderr
+        name = f"work@http_localhost_{port}"
+        assert f"If that is not you: tcenv logout {name} | source" in done.stderr
+        said = tcenv("logout", name, env=env)
+        assert said.returncode == 0, said.stderr
+        assert f"Signed out of {name}" in said.stderr
+
+
+def test_what_is_for_a_shell_is_told_with_all_its_words() -> None:
+    with Sandbox() as sandbox:
+        env = two_profiles_of_one_deployment(sandbox)
+        assert tcenv("login", "play", "--shell", "sh", env=env).returncode == 0
+        done = subprocess.run(
+            ["script", "-qec", "tcenv env play --for 5m --shell bash", "/dev/null"],
+            env=env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        assert done.returncode == 2
+        assert 'eval "$(tcenv env play --for 5m)"' in done.stdout
