@@ -207,14 +207,18 @@ def waits_for(condition: Callable[[], bool]) -> bool:
 def test_a_browser_that_starts_stands_still_until_it_is_let_go(make: Make, tmp_path: Path) -> None:
     count = tmp_path / "count"
     count.touch()
-    seen = make("busy", f"while :; do echo >> {count}; done")
-    with Standstill() as standstill:
-        assert open_browser(URL, "busy", standstill.launch)
-        before = count.stat().st_size
-        time.sleep(0.2)
-        assert count.stat().st_size == before
-    assert waits_for(lambda: count.stat().st_size > before)
-    assert arguments(seen) == [URL]
+    end = tmp_path / "end"
+    seen = make("busy", f"while [ ! -e {end} ]; do echo >> {count}; done")
+    try:
+        with Standstill() as standstill:
+            assert open_browser(URL, "busy", standstill.launch)
+            before = count.stat().st_size
+            time.sleep(0.2)
+            assert count.stat().st_size == before
+        assert waits_for(lambda: count.stat().st_size > before)
+        assert arguments(seen) == [URL]
+    finally:
+        end.touch()
 
 
 def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
