@@ -196,8 +196,11 @@ def peers(world: World) -> Iterator[Row]:
     compared = [shlex.join(words) for words in ([world.python, "-c", "pass"], *found.values())]
     subprocess.run([hyperfine, *settings, *compared], env=world.env, check=True, capture_output=True)
     medians = [result["median"] for result in json.loads(out.read_text())["results"]]
+    own = medians[1]
     for name, median in zip(found, medians[1:], strict=True):
-        yield Row(name, median / medians[0], None)
+        faster = "" if median == own else f"tcenv env takes {own / median:.1f} times as long" if own > median else ""
+        slower = f"takes {median / own:.1f} times as long as tcenv env" if median > own else ""
+        yield Row(name, median / medians[0], None, note=faster or slower)
     for name, reason in missing.items():
         yield Row(name, None, None, note=f"not measured: {reason}")
 
