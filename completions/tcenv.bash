@@ -31,11 +31,13 @@ _tcenv() {
     login:--timeout) choices='1m 5m 15m' ;;
     login:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     signin:--expires) choices='1h 8h 1d 1w' ;;
+    signin:--timeout) choices='1m 5m 15m' ;;
     signin:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     env:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     env:--format) choices='json dotenv github systemd taskcluster' ;;
     env:--as) names=--purposes ;;
     env:--for) choices='15m 1h 8h' ;;
+    logout:--timeout) choices='5s 10s 30s' ;;
     logout:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     shell:--as) names=--purposes ;;
     shell:--expires) choices='1h 8h 1d 1w' ;;
@@ -51,6 +53,9 @@ _tcenv() {
     proxy:--as) names=--purposes ;;
     proxy:--for) choices='15m 1h 8h' ;;
     proxy:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    status:--timeout) choices='5s 10s 30s' ;;
+    scopes:--timeout) choices='5s 10s 30s' ;;
+    doctor:--timeout) choices='5s 10s 30s' ;;
     'profile set:--expires') choices='1h 8h 1d 1w' ;;
     'profile set:--flow') choices='auto create new' ;;
     'profile set:--timeout') choices='1m 5m 15m' ;;
@@ -63,17 +68,17 @@ _tcenv() {
     case $command in
       '') choices='login signin env logout shell exec proxy status scopes init direnv doctor sandbox help version profile purpose --version --help' ;;
       login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
-      signin) choices='--root-url --name --scope --expires --port --check --csh --shell --help' names=--profiles ;;
+      signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --help' names=--profiles ;;
       env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
-      logout) choices='--keep-client --delete-client --all --shell --help' names=--profiles ;;
+      logout) choices='--keep-client --delete-client --all --timeout --shell --help' names=--profiles ;;
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
       proxy) choices='--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      status) choices='--offline --scopes --all --json --help' names=--profiles ;;
-      scopes) choices='--satisfies --method --help' names=--profiles ;;
+      status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
+      scopes) choices='--satisfies --method --timeout --help' names=--profiles ;;
       init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
       direnv) choices='--install --uninstall --help' ;;
-      doctor) choices='--json --help' ;;
+      doctor) choices='--timeout --json --help' ;;
       sandbox) choices='--port --private --help' ;;
       help) choices='--help' ;;
       version) choices='--help' ;;

@@ -58,6 +58,7 @@ export extern "tcenv status" [
   --offline # Do not ask the deployment
   --scopes # Every scope, not a line a service
   --all # Every deployment that has a session
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --json # Print JSON on stdout
   --help(-h) # Show help
 ]
@@ -66,6 +67,7 @@ export extern "tcenv scopes" [
   profile?: string@__tcenv_profiles
   --satisfies: string # Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the deployment does not tell; repeatable
   --method: string # Show what a method of the deployment's API needs
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --help(-h) # Show help
 ]
 # Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion
@@ -87,6 +89,7 @@ export extern "tcenv direnv" [
 ]
 # Check what tcenv needs on this machine, and say how to mend what is wrong
 export extern "tcenv doctor" [
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --json # Print JSON on stdout
   --help(-h) # Show help
 ]
@@ -201,6 +204,7 @@ export extern "tcenv signin" [
   --scope: string # A scope to ask for (also -s); repeatable, 20 at most (default: *)
   --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
   --port: string # The loopback port for the answer (also -p; default: a free one)
+  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
   --check # Only tell, by the exit status (0 or 1), whether you are signed in
   --csh # Print what csh and tcsh evaluate
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
@@ -222,6 +226,7 @@ export extern "tcenv logout" [
   --keep-client # Leave the client on the deployment until it ends by itself
   --delete-client # Delete the client, whoever made it; fail if that cannot be done
   --all # Every deployment that has a session
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help
 ]

@@ -101,6 +101,7 @@ def signin(
     scopes: o.SigninScopes = None,
     expires: o.Expires = None,
     port: o.SigninPort = None,
+    timeout: o.Timeout = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only tell, by the exit status (0 or 1), whether you are signed in.")
     ] = False,
@@ -131,6 +132,7 @@ def logout(
     keep_client: o.KeepClient = False,
     delete_client: o.DeleteClient = False,
     everything: o.Everywhere = False,
+    timeout: o.Patience = None,
     shell: o.Shell = None,
 ) -> None:
     """Forget the session, end its client where that is tcenv's own, and print the statements that unset it."""
@@ -239,6 +241,7 @@ def status(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")] = False,
     scopes: Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")] = False,
     everything: o.Everywhere = False,
+    timeout: o.Patience = None,
     as_json: o.Json = False,
 ) -> None:
     """Who am I, where, until when, with which scopes: verified with the deployment. `tcenv whoami` is the same."""
@@ -256,6 +259,7 @@ def scopes(
     argument: o.ProfileArgument = None,
     satisfies: o.Satisfies = None,
     method: o.Method = None,
+    timeout: o.Patience = None,
 ) -> None:
     """What the session may do, one scope a line."""
     _carry_out("scopes", argument, locals())
@@ -291,7 +295,7 @@ def direnv(
 
 
 @_declared(app, "doctor", "tcenv doctor")
-def doctor(as_json: o.Json = False) -> None:
+def doctor(timeout: o.Patience = None, as_json: o.Json = False) -> None:
     """Check what tcenv needs on this machine, and say how to mend what is wrong."""
     _carry_out("doctor", None, locals())
 

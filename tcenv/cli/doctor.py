@@ -32,7 +32,7 @@ class Finding:
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Check this machine; 1 when something is bad."""
-    findings = _once(finding for check in _CHECKS for finding in _guarded(check))
+    findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
     if options.get("as_json"):
         import json
 
@@ -56,9 +56,9 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _guarded(check: Callable[..., Iterator[Finding]], options: dict[str, Any]) -> Iterator[Finding]:
     try:
-        yield from check()
+        yield from check(options) if check is _deployment else check()
     except TcenvError as error:
         yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.message, error.hint)
     except OSError as error:
@@ -145,11 +145,11 @@ def _configuration() -> Iterator[Finding]:
     yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
 
 
-def _deployment() -> Iterator[Finding]:
+def _deployment(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.deployment.auth import Deployment
 
-    profile = profiles.resolve(None, {})
-    there = Deployment.glance(profile.root_url)
+    profile = profiles.resolve(None, {"timeout": options.get("timeout")})
+    there = Deployment.glance(profile.root_url, until=time.monotonic() + profile.timeout)
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:

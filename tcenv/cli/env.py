@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tcenv.cli import messages
 from tcenv.cli.hotpath import write_last
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
@@ -65,10 +67,20 @@ def _as_typed(argument: str | None, options: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
+def session_to_ask_with(argument: str | None, options: dict[str, Any]) -> tuple[Session, float]:
+    """The session of a profile, and until when the deployment may be asked (time.monotonic): the `timeout` of the options, or the
+    profile's. Raises as `live_session` does."""
+    profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+    return _live(profile), time.monotonic() + profile.timeout
+
+
 def live_session(argument: str | None, *, stored: bool = False) -> Session:
     """The session of a profile; `stored`: only one that is kept, where a store that keeps none would give what this shell has
     loaded. Raises NotSignedIn when there is none, or it has expired."""
-    profile = profiles.resolve(argument, {})
+    return _live(profiles.resolve(argument, {}), stored=stored)
+
+
+def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     store = open_store(profiles.store_name(), messages.warn)
     command = f"tcenv login {profile.argument}"
     if store.name == "none" and stored:
@@ -77,7 +89,7 @@ def live_session(argument: str | None, *, stored: bool = False) -> Session:
             f"To keep it in a file: TCENV_STORE=file. To sign in for this shell alone: {command}",
         )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = settled(session, store, messages.warn)
+    session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
     if session is None:
         raise NotSignedIn(f"Not signed in to {profile.name} ({profile.root_url}).", f"Sign in: {command}")
     if session.state == ENDED:

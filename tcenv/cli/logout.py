@@ -52,6 +52,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         raise UsageError("--delete-client and --keep-client exclude each other.")
     shell = options.get("shell")
     statements({}, shell)
+    patience = _patience(argument, options)
     places = everywhere(open_store(profiles.store_name(), messages.warn))
     if options.get("everything"):
         names = sorted({name for store in places for name in store.profiles()})
@@ -60,7 +61,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     else:
         names = [_profile_name(argument, places)]
     loaded = os.environ.get(environment.PROFILE)
-    ended = sign_out(names, places, kept=kept, insisted=insisted)
+    ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
     if len(ended) < len(names):
         return 1
     if not options.get("everything") and not ended[names[0]]:
@@ -70,12 +71,14 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def sign_out(names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False) -> dict[str, bool]:
+def sign_out(
+    names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False, patience: float = _PATIENCE
+) -> dict[str, bool]:
     """Forget the sessions of the profiles `names` in all `places`, and end their clients: `insisted`, or where they are tcenv's
     own and may be; or none at all (`kept`). Says what came of each. For each profile that is signed out of, whether there was
     a session: one whose client was to be ended and could not be is kept, and left out."""
     endings = [_Ending(session) for name in names for session in _sessions(places, name)]
-    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))])
+    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))], patience)
     result = {}
     for name in names:
         own = [ending for ending in endings if ending.session.profile == name]
@@ -90,6 +93,17 @@ def sign_out(names: list[str], places: list[Store], *, kept: bool = False, insis
         for ending in own:
             _tell(ending)
     return result
+
+
+def _patience(argument: str | None, options: dict[str, Any]) -> float:
+    """How long (seconds) the deployments are waited for: not longer than the options or the profile say. Raises UsageError."""
+    wanted = {"timeout": options.get("timeout")}
+    # What is no time is said, whatever else is wrong.
+    given = profiles.resolve("http://localhost", wanted).timeout
+    try:
+        return min(_PATIENCE, profiles.resolve(argument, wanted).timeout)
+    except TcenvError:
+        return min(_PATIENCE, given)
 
 
 def _forget_copies(places: list[Store], sessions: list[Session]) -> None:
@@ -150,7 +164,7 @@ def _is_own(session: Session) -> bool:
     return made and name in clients.series(session.name) and may
 
 
-def _delete(endings: list[_Ending]) -> None:
+def _delete(endings: list[_Ending], patience: float) -> None:
     """Have the deployments delete the clients, all at once and not for long."""
     threads = []
     for ending in endings:
@@ -160,7 +174,7 @@ def _delete(endings: list[_Ending]) -> None:
             threads[-1].start()
         else:
             ending.dead = True
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + patience
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
 

@@ -138,6 +138,13 @@ Timeout = Annotated[
     ),
     known("1m", "5m", "15m"),
 ]
+Patience = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout", metavar="TIME", help="How long to wait for the deployment, like 10s (30s a call at most)."
+    ),
+    known("5s", "10s", "30s"),
+]
 Browser = Annotated[
     str | None,
     typer.Option(

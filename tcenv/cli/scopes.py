@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 from tcenv.cli import messages
-from tcenv.cli.env import live_session, rejected
+from tcenv.cli.env import rejected, session_to_ask_with
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 from tcenv.settings import profile as profiles
@@ -22,8 +23,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if method is not None:
         if wanted:
             raise UsageError("--method and --satisfies exclude each other.")
-        return _method(argument, method)
-    held = _held(argument)
+        return _method(argument, method, options)
+    held = _held(argument, options)
     if held is None:
         messages.warn("The deployment does not tell what this session may do.")
         return UNKNOWN
@@ -35,13 +36,13 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def _held(argument: str | None) -> tuple[str, ...] | None:
+def _held(argument: str | None, options: dict[str, Any]) -> tuple[str, ...] | None:
     """What the session may do, by the deployment's word; what it said at the last sign-in, where it cannot be reached."""
     from tcenv.deployment.auth import Deployment
 
-    session = live_session(argument)
+    session, until = session_to_ask_with(argument, options)
     try:
-        vouched = Deployment(session.root_url, argument=session.argument).vouch(session.credentials)
+        vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
     except CredentialsRejected as rejection:
         raise rejected(session, rejection) from None
     except DeploymentError as error:
@@ -50,19 +51,19 @@ def _held(argument: str | None) -> tuple[str, ...] | None:
     return vouched.scopes if vouched.scopes is not None else session.scopes
 
 
-def _method(argument: str | None, name: str) -> int:
+def _method(argument: str | None, name: str, options: dict[str, Any]) -> int:
     from tcenv.deployment import references
 
     service, dot, method = name.partition(".")
     if not dot or not method:
         raise UsageError(f"{name!r} is no method.", "A service and a method, like queue.createTask")
     try:
-        profile = profiles.resolve(argument, {})
+        profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
     except profiles.NoDeployment as missing:
         raise UsageError(missing.message, missing.hint) from None
     # The clients' classes are called WorkerManager and PurgeCache.
     service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
-    entries = references.methods(profile.root_url, service)
+    entries = references.methods(profile.root_url, service, until=time.monotonic() + profile.timeout)
     if entries is None:
         messages.warn(f"{profile.root_url} has no reference of a service called {service}.")
         return UNKNOWN

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from tcenv.cli import login, messages
-from tcenv.cli.env import live_session, rejected
+from tcenv.cli.env import rejected, session_to_ask_with
 from tcenv.cli.statements import print_change
 from tcenv.errors import CredentialsRejected, DeploymentError, NotSignedIn
 from tcenv.settings.profile import VARIABLES
@@ -21,7 +21,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     csh, check = options.pop("csh", False), options.pop("check", False)
     shell = options.pop("shell", None) or ("tcsh" if csh else None)
     if check:
-        return _check(argument, shell)
+        return _check(argument, shell, options)
     named = bool(options.get("name") or os.environ.get(VARIABLES["name"]))
     if not named:
         options["name"] = _NAME
@@ -31,12 +31,12 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return login.load(replace(profile, insisted=insisted | {"series"} if named else insisted), options, shell)
 
 
-def _check(argument: str | None, shell: str | None) -> int:
+def _check(argument: str | None, shell: str | None, options: dict[str, Any]) -> int:
     try:
-        session = live_session(argument)
+        session, until = session_to_ask_with(argument, options)
         from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url, argument=session.argument).vouch(session.credentials)
+        Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
     except NotSignedIn as failure:
         messages.error(failure)
         return 1

@@ -8,6 +8,7 @@ import time
 
 from tcenv.cli import messages
 from tcenv.sessions.key import argument_of, stored_argument_of
+from tcenv.settings import index
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
@@ -46,7 +47,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
 def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
     offline = bool(options.get("offline"))
-    if "TCENV_TIMEOUT" not in os.environ:
+    if "timeout" not in options and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
         # Most often there is a plain session in a file, and its parts are all that is needed.
         from tcenv.cli.hotpath import stored
 
@@ -60,7 +61,7 @@ def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
     from tcenv.settings import profile as profiles
 
     kept = open_store(profiles.store_name(), messages.warn)
-    profile = profiles.resolve(argument, {})
+    profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
     session = load_session(kept, profile.name, profile.root_url, messages.warn)
     facts = _Facts(profile.name, profile.root_url, kept.name)
     if session is not None:
@@ -86,13 +87,30 @@ def _everywhere(options: dict[str, Any]) -> list[_Facts]:
             continue
         if session is not None:
             facts = _Facts(name, session.root_url, kept.name)
-            work = {"fields": _fields(session), "scopes": session.scopes, "offline": bool(options.get("offline"))}
+            work: dict[str, Any] = {
+                "fields": _fields(session),
+                "scopes": session.scopes,
+                "offline": bool(options.get("offline")),
+            }
+            work["until"] = time.monotonic() + _timeout(session.argument, options)
             asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
     for _, thread in asked:
         thread.start()
     for _, thread in asked:
         thread.join()
     return [facts for facts, _ in asked]
+
+
+def _timeout(argument: str, options: dict[str, Any]) -> float:
+    """How long (seconds) the deployment of a stored session is waited for: it need not be configured any more."""
+    from tcenv.errors import TcenvError
+    from tcenv.settings import profile as profiles
+
+    wanted = {"timeout": options.get("timeout")}
+    try:
+        return profiles.resolve(argument, wanted).timeout
+    except TcenvError:
+        return profiles.resolve("http://localhost", wanted).timeout
 
 
 def _fields(session: Session) -> dict[str, str]:

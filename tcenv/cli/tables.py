@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--scope": ("scopes", "list"),
             "--expires": ("expires", "text"),
             "--port": ("port", "number"),
+            "--timeout": ("timeout", "text"),
             "--check": ("check", "flag"),
             "--csh": ("csh", "flag"),
             "--shell": ("shell", "text"),
@@ -52,6 +53,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--keep-client": ("keep_client", "flag"),
             "--delete-client": ("delete_client", "flag"),
             "--all": ("everything", "flag"),
+            "--timeout": ("timeout", "text"),
             "--shell": ("shell", "text"),
         },
     ),
@@ -135,6 +137,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--offline": ("offline", "flag"),
             "--scopes": ("scopes", "flag"),
             "--all": ("everything", "flag"),
+            "--timeout": ("timeout", "text"),
             "--json": ("as_json", "flag"),
         },
     ),
@@ -143,6 +146,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "--satisfies": ("satisfies", "list"),
             "--method": ("method", "text"),
+            "--timeout": ("timeout", "text"),
         },
     ),
     "init": (
@@ -166,6 +170,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "doctor": (
         "",
         {
+            "--timeout": ("timeout", "text"),
             "--json": ("as_json", "flag"),
         },
     ),

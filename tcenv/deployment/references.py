@@ -4,6 +4,7 @@ their ETag. A hint and no proof: some parameters are computed by the server."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -23,15 +24,16 @@ _SERVICE = re.compile(r"([a-z][a-z0-9-]{0,40})(?:/(v[0-9]{1,3}))?")
 _PATIENCE = 30.0
 
 
-def methods(root_url: str, service: str) -> Mapping[str, Any] | None:
+def methods(root_url: str, service: str, *, until: float | None = None) -> Mapping[str, Any] | None:
     """The scope expressions of a service's methods by name (None: no scopes are needed); None where the deployment has no such
-    service. `service` may have a version behind a slash (else v1). Raises DeploymentError."""
+    service. `service` may have a version behind a slash (else v1).
+    `until` (time.monotonic) is when the command's own time is up. Raises DeploymentError."""
     match = _SERVICE.fullmatch(service)
     if match is None:
         return None
     known, etag = _kept(root_url, match[1], match[2] or "v1")
     line = Line(root_url)
-    line.until = time.monotonic() + _PATIENCE
+    line.until = min(until or math.inf, time.monotonic() + _PATIENCE)
     url = f"{root_url}/references/{match[1]}/{match[2] or 'v1'}/api.json"
     try:
         answer = line.exchange("GET", url, None, {"If-None-Match": etag} if known and etag else {})

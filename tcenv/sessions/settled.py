@@ -16,10 +16,16 @@ _PATIENCE = 10.0
 
 
 def settled(
-    session: Session | None, store: Store, say: Callable[[str], None], *, locked: bool = False
+    session: Session | None,
+    store: Store,
+    say: Callable[[str], None],
+    *,
+    locked: bool = False,
+    until: float | None = None,
 ) -> Session | None:
     """`session` as it can be trusted: the same at once, unless it is marked as being reset. Then whoever is at it is waited
-    for, and the deployment asked; None where it says that the token is no longer good. `locked`: the caller has the lock.
+    for, and the deployment asked; None where it says that the token is no longer good. `locked`: the caller has the lock. `until`
+    (time.monotonic) is when its own time is up.
 
     Raises DeploymentError where it cannot be asked, StoreError."""
     if session is None or session.state != RESETTING:
@@ -38,7 +44,7 @@ def settled(
         from tcenv.deployment.auth import Deployment
 
         try:
-            Deployment(session.root_url, argument=session.argument).vouch(session.credentials)
+            Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
         except CredentialsRejected as rejection:
             if rejection.reason not in ("bad-token", "deleted", "expired", "disabled"):
                 raise

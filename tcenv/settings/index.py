@@ -85,6 +85,14 @@ def read() -> Index | None:
     return Index(store[6:], default[8:], profiles)
 
 
+def configures(word: str) -> bool:
+    """Whether the configuration says anything with this word in it."""
+    try:
+        return word in _content(paths.config_file())
+    except (OSError, ValueError):
+        return False
+
+
 def _content(path: str) -> str:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:

@@ -42,7 +42,7 @@ def ensure_session(
     began = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, display.queue) as waited:
         session = load_session(store, profile.name, profile.root_url, display.note if reset else lambda text: None)
-        session = settled(session, store, display.note, locked=True)
+        session = settled(session, store, display.note, locked=True, until=time.monotonic() + profile.timeout)
         if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
             return session
         try:

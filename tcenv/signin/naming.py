@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tcenv.deployment.auth import Deployment
 
 DELETE = "auth:delete-client:"
+# How long tidying up may take altogether (seconds).
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
     login): the new one has taken its place. Not being able to is no error."""
     from tcenv.deployment.auth import Deployment
 
-    deployment = Deployment(session.root_url, argument=session.argument)
+    deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
     here = place(store)
     for known in clients.known(session.root_url):
         client_id = known.client_id
