@@ -19,6 +19,7 @@ def profiles() -> None:
     env = environ()
     for name in ("community", "firefox-ci"):
         assert tcenv("profile", "set", name, "--root-url", f"https://{name}.example.com", env=env).returncode == 0
+    assert tcenv("purpose", "set", "relduty", "--scope", "queue:*", env=env).returncode == 0
 
 
 CASES = [
@@ -31,6 +32,9 @@ CASES = [
     ("tcenv login --flow c", {"create"}),
     ("tcenv logout --del", {"--delete-client"}),
     ("tcenv login --shell zs", {"zsh"}),
+    ("tcenv exec --as rel", {"relduty"}),
+    ("tcenv shell --proxy --as rel", {"relduty"}),
+    ("tcenv purpose show rel", {"relduty"}),
 ]
 
 
@@ -82,6 +86,8 @@ def test_fish(line: str, expected: set[str]) -> None:
         ("tcenv login comm", "tcenv login community "),
         ("tcenv profile rem", "tcenv profile remove "),
         ("tcenv env --format dot", "tcenv env --format dotenv "),
+        ("tcenv env --as rel", "tcenv env --as relduty "),
+        ("tcenv purpose remove rel", "tcenv purpose remove relduty "),
         ("tcenv exec -- mkdi", "tcenv exec -- mkdir "),
     ],
 )
@@ -102,6 +108,8 @@ def test_zsh(line: str, expected: str, tmp_path: Path, home: Path) -> None:
         ("tcenv login comm", "community"),
         ("tcenv env --format dot", "dotenv"),
         ("tcenv profile rem", "remove"),
+        ("tcenv login --as rel", "relduty"),
+        ("tcenv purpose show rel", "relduty"),
     ],
 )
 def test_elvish(line: str, expected: str) -> None:
@@ -120,10 +128,12 @@ def test_elvish(line: str, expected: str) -> None:
 
 def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
     names = "scope externs | where name =~ '^tcenv ' | get name | to json -r"
-    script = f"source {FOLDER}/tcenv.nu; print (__tcenv_profiles | to json -r); {names}"
+    known = "print (__tcenv_profiles | to json -r); print (__tcenv_purposes | to json -r)"
+    script = f"source {FOLDER}/tcenv.nu; {known}; {names}"
     done = subprocess.run(
         [need("nu"), "--no-config-file", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 0, done.stderr
     assert "community" in done.stdout
+    assert "relduty" in done.stdout
     assert "tcenv profile set" in done.stdout
