@@ -22,6 +22,8 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
         messages.warn(f"Failed, since its {len(scopes)} scopes do not fit into a request's header: {call}.")
     if learned.unrepeated:
         messages.warn(f"Failed, and could not be sent again for the length of the body: {_listed(learned.unrepeated)}.")
+    if learned.untold:
+        messages.warn(f"Refused without a reason to learn from: {_listed(learned.untold)}. With GET it is told.")
     if learned.depending:
         messages.note(
             f"What these answer depends on the scopes, and they never fail for want of them: {_listed(learned.depending)}."
@@ -41,7 +43,7 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
     from tcenv.proxy.narrowing import certificate_length
 
     if not learned.scopes:
-        if not (learned.refused or learned.too_many or learned.unrepeated):
+        if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold):
             messages.done("The command needed no scopes.")
         return
     length = certificate_length(opened.session.credentials.client_id, learned.scopes)

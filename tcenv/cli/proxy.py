@@ -155,17 +155,10 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
     """What the run is narrowed to, None for nothing. Raises UsageError for what is not held, or does not fit."""
     if not session.scopes:
         return None
-    from tcenv.deployment.scopes import covers
     from tcenv.proxy.narrowing import how_many_fit
-    from tcenv.sessions.temporary import instead_of
+    from tcenv.sessions.temporary import check_held
 
-    held = session.session.passed_on
-    missing = [scope for scope in session.scopes if held is not None and not covers(held, scope)]
-    if missing:
-        raise UsageError(
-            f"The session does not hold {', '.join(missing)}.",
-            instead_of(session.session.fields(), session.scopes),
-        )
+    check_held(session.session.passed_on, session.scopes, session.session.fields())
     fitting = how_many_fit(session.session.credentials.client_id, session.scopes)
     if fitting < len(session.scopes):
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tcenv.deployment.scopes import check_scope
 from tcenv.errors import UsageError
 
 FLOWS = ("auto", "create", "new")
@@ -45,8 +46,5 @@ def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
             f"Accepted: 1 to {MOST_SCOPES}. A pattern like queue:* stands for many.",
         )
     for scope in unique:
-        if scope.endswith("**"):
-            raise UsageError(f"{scope!r} is not a scope.", "Accepted: at most one * at its end.")
-        if not (scope and scope.isascii() and scope.isprintable()):
-            raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
+        check_scope(scope)
     return unique

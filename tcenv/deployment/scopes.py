@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from tcenv.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+
+def check_scope(scope: str) -> None:
+    """Raises UsageError for what no deployment takes as a scope."""
+    if scope.endswith("**"):
+        raise UsageError(f"{scope!r} is not a scope.", "One * at the end stands for everything that follows.")
+    if not (scope and scope.isascii() and scope.isprintable()):
+        raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
 
 
 def covers(held: Iterable[str], scope: str) -> bool:

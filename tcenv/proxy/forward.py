@@ -197,7 +197,9 @@ class Forwarder:
             content = await read(answer, sent=data is not None or body.sent)
             response = _short(request, answer, content)
             if answer.status == 403 and trial is not None:
-                if not body.repeatable:
+                if request.method == "HEAD":
+                    await trial.not_told()
+                elif not body.repeatable:
                     await trial.cannot_repeat()
                 elif await trial.retry(content, answer.headers.get("Content-Encoding", ""), authority):
                     former = response

@@ -35,13 +35,15 @@ _DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "se
 class Learned:
     """What a run has taught: scope -> the calls that needed it. `kept` are the scopes that it began with; `refused` were
     missing and are not held; `depending` are calls whose answers may have been shorter for want of scopes; `unrepeated` could
-    not be sent again; `too_many` are calls that need more scopes than a request's header holds, with those."""
+    not be sent again; `untold` were refused without a reason, as HEAD is; `too_many` need more scopes than a request's header
+    holds, with those."""
 
     kept: tuple[str, ...] = ()
     needed: dict[str, set[str]] = field(default_factory=dict)
     refused: dict[str, set[str]] = field(default_factory=dict)
     depending: set[str] = field(default_factory=set)
     unrepeated: set[str] = field(default_factory=set)
+    untold: set[str] = field(default_factory=set)
     too_many: dict[str, set[str]] = field(default_factory=dict)
 
     @property
@@ -125,6 +127,10 @@ class Trial:
         """What was added does not fit into a request's header."""
         self._learner.learned.too_many.setdefault(await self._label(), set()).update(self._added)
         self._added = set()
+
+    async def not_told(self) -> None:
+        """The request was refused, and nobody said why."""
+        self._learner.learned.untold.add(f"HEAD {await self._label()}")
 
     async def cannot_repeat(self) -> None:
         """The request failed for want of scopes, and cannot be sent again."""

@@ -7,7 +7,7 @@ import os
 import time
 
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.scopes import covers
+from tcenv.deployment.scopes import check_scope, covers
 from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions.series import without_ending
@@ -51,9 +51,9 @@ def cut(
         expires = min(expires, now + seconds)
     if held is not None:
         held = without_ending(held, asked, client_id, fields["NAME"])
-        _check_held(held, scopes, fields)
     elif not scopes:
         raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
+    check_held(held, scopes, fields)
     wanted = without_repetition(scopes or held or ())
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
@@ -70,9 +70,12 @@ def cut(
     }
 
 
-def _check_held(held: Sequence[str], scopes: Sequence[str], fields: Mapping[str, str]) -> None:
-    """Raises UsageError: scopes that the issuer does not hold make every call fail."""
-    missing = [scope for scope in scopes if not covers(held, scope)]
+def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str]) -> None:
+    """Raises UsageError for what is no scope, or not held (None: nobody knows what is): with those every call fails. `fields`
+    are those of the session."""
+    for scope in scopes:
+        check_scope(scope)
+    missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
     if missing:
         raise UsageError(
             f"The session does not hold {', '.join(missing)}.",

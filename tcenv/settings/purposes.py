@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.scopes import check_scope
 from tcenv.errors import UsageError
 from tcenv.values import dataclass
 
@@ -32,10 +33,7 @@ def checked_scopes(value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(scope, str) for scope in value):
         raise UsageError('must be a list of texts, like ["queue:*"], with one at least')
     for scope in value:
-        if not (scope and scope.isascii() and scope.isprintable()):
-            raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
-        if scope.endswith("**"):
-            raise UsageError(f"{scope!r} is not a scope.", "One * at the end stands for everything that follows.")
+        check_scope(scope)
     return tuple(dict.fromkeys(value))
 
 

@@ -240,6 +240,15 @@ def test_a_call_that_needs_more_than_a_header_holds(behind: Deployment) -> None:
     assert learned(proxy).scopes == ("queue:x",)
 
 
+def test_what_is_refused_without_a_body_is_pointed_out(behind: Deployment) -> None:
+    needing(behind, TASK, "queue:x", method="task")
+    with learning(behind) as proxy:
+        assert signed(proxy, "HEAD", TASK).status_code == 403
+        assert learned(proxy).untold == {"HEAD queue.task"}
+        assert signed(proxy, "GET", TASK).status_code == 200
+    assert learned(proxy).scopes == ("queue:x",)
+
+
 def test_calls_that_never_fail_for_want_of_scopes_are_pointed_out(behind: Deployment) -> None:
     with learning(behind) as proxy:
         for target in (

@@ -339,6 +339,8 @@ def test_the_command_is_started_as_if_by_a_shell(sandbox: Sandbox) -> None:
         (["--proxy", "--listen", "localhost"], "takes an IP address"),
         (["--proxy", "--listen", "192.0.2.1", "--unsigned"], "--unsigned is for this machine"),
         (["--proxy", "--scope", "not:held"], "does not hold not:held"),
+        (["--proxy", "--scope", "a**"], "'a**' is not a scope"),
+        (["--scope", "a**"], "'a**' is not a scope"),
         (
             ["--proxy", *(word for n in range(99) for word in ("--scope", f"queue:scheduler-id:{'x' * 40}{n}"))],
             "of them do",
