@@ -19,7 +19,7 @@ from tcenv.proxy import source as module
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
-from tests.proxy.test_proxy import PING, signed
+from tests.proxy.calls import PING, signed
 from tests.proxy.world import CLIENT, PROFILE, TOKEN, Deployment, Proxied, Seen, deployment, proxied, session
 
 NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.proxy import sockets
-from tests.proxy.test_proxy import PING, plain, signed
+from tests.proxy.calls import PING, by_nobody, plain, signed
 from tests.proxy.world import Deployment, deployment, proxied
 
 # On the machine itself, and still another address than those that the proxy listens on anyway.
@@ -61,20 +61,7 @@ def test_over_an_address_of_its_own_the_kernel_cannot_be_asked(behind: Deploymen
     )
     with proxied(behind.root_url, address=ADDRESS) as proxy:
         for address, status in ((ADDRESS, "401"), ("127.0.0.1", "403")):
-            command = [
-                "sudo",
-                "-n",
-                "-u",
-                "#65534",
-                "/usr/bin/env",
-                "python3",
-                "-I",
-                "-c",
-                program,
-                address,
-                str(proxy.port),
-            ]
-            assert subprocess.run(command, capture_output=True, text=True, cwd="/").stdout.strip() == status
+            assert by_nobody(program, address, str(proxy.port)).stdout.strip() == status
 
 
 def test_through_ssh_the_unguessable_path_opens_nothing(behind: Deployment, tmp_path: Path) -> None:

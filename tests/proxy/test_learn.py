@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tcenv.proxy import learn
 from tcenv.proxy.learn import Learned, least, leaves, parse_refusal
-from tests.proxy.test_proxy import plain, signed
+from tests.proxy.calls import plain, signed
 from tests.proxy.world import CLIENT, Deployment, Proxied, Seen, deployment, proxied, session
 
 HELD = ("queue:*", "secrets:get:project/x", "secrets:get:project/y", "hooks:{odd}")
