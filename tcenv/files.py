@@ -104,6 +104,13 @@ def _is_at_work(process: int, entry: os.DirEntry[str]) -> bool:
     if os.name == "nt":
         # There, signal 0 would end it.
         return time.time() - entry.stat(follow_symlinks=False).st_mtime < _STALE
+    return is_alive(process)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number, where that can be told without ending it; else True."""
+    if os.name == "nt":
+        return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

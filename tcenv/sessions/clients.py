@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from tcenv import paths
 from tcenv.errors import StoreError
-from tcenv.files import note
+from tcenv.files import is_alive, note
 from tcenv.sessions.key import is_profile_name, profile_of
 from tcenv.sessions.series import FORMER_NAME as FORMER_NAME
 from tcenv.sessions.series import SERIES as SERIES
@@ -42,10 +42,17 @@ class KnownClient:
     confirmed: bool = True
     #: Where its session was kept (see `stores.place`), empty where it is kept nowhere, or was let go.
     place: str = ""
+    #: The process that noted it, where the deployment has not vouched for it yet.
+    process: int = 0
 
     def purged_by(self) -> int:
         """When the deployment will have removed it: the first midnight (UTC) after its end."""
         return (self.expires // _DAY + 1) * _DAY
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it was approved for a process that has ended before the deployment could be asked: nobody has its token."""
+        return not self.confirmed and self.process > 0 and not is_alive(self.process)
 
     @property
     def prefix(self) -> str | None:
@@ -110,9 +117,11 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
             asked = str(content.get("asked") or (name[:-2] if name[-2:] in _FORMER_SERIES else name))
             made = record.get("made", True) is True
             confirmed = record.get("confirmed", True) is True
-            kept = str(record.get("place", ""))
+            kept, process = str(record.get("place", "")), int(record.get("process", 0))
             result.append(
-                KnownClient(name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed, kept)
+                KnownClient(
+                    name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed, kept, process
+                )
             )
     return result
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from tcenv.errors import CredentialsRejected, TimedOut
+from tcenv.sessions import clients
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store, load_session
@@ -48,6 +49,8 @@ def settled(
         except CredentialsRejected as rejection:
             if rejection.reason not in ("bad-token", "deleted", "expired", "disabled"):
                 raise
+            if rejection.reason == "deleted":
+                clients.forget(session.root_url, session.credentials.client_id)
             say(f"A reset of {session.profile} was cut short, and the token that is stored is no longer good.")
             return None
         session = replace(session, state="")

@@ -3,6 +3,7 @@ where the first one turns out to be taken. The first answer counts, to whichever
 
 from __future__ import annotations
 
+import os
 import time
 
 from tcenv.deployment.credentials import Credentials
@@ -129,7 +130,9 @@ class Asking:
         expires = int(time.time()) + self._profile.lifetime
         clients.remember(
             self._profile.root_url,
-            KnownClient(given, credentials.client_id, expires, self._profile.client_name, confirmed=False),
+            KnownClient(
+                given, credentials.client_id, expires, self._profile.client_name, confirmed=False, process=os.getpid()
+            ),
         )
 
     def rejected(self, credentials: Credentials, error: DeploymentError) -> None:

@@ -44,9 +44,14 @@ class Names:
         """The clientId that `name` would have, None until the prefix is known."""
         return None if self.prefix is None else self.prefix + name
 
+    @property
+    def orphaned(self) -> tuple[str, ...]:
+        """The taken names that clients hold whose tokens nobody has: the new session is to free them."""
+        return tuple(client.name for client in self.taken if _is_ours(client, self.prefix) and client.is_orphan)
+
     def ending(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
-        """The scopes with which a client called `name` may end itself and the other one of its series, as far as `scopes` (those
-        asked for) do not include them and the page has room for them; none where they are not `wanted`."""
+        """The scopes with which a client called `name` may end itself, the other one of its series and those whose tokens were
+        lost, as far as `scopes` (those asked for) do not include them and the page has room; none where they are not `wanted`."""
         missing = self.not_ending(name, scopes) if wanted else []
         return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
 
@@ -54,8 +59,8 @@ class Names:
         """The scopes for ending a client called `name`, and the other one of its series, that `scopes` do not include."""
         if self.prefix is None:
             return []
-        names = (name,) if self.insisted else two_of(self.asked, name)
-        needed = [f"{DELETE}{self.prefix}{other}" for other in names]
+        names = (name,) if self.insisted else (*two_of(self.asked, name), *self.orphaned)
+        needed = [f"{DELETE}{self.prefix}{other}" for other in dict.fromkeys(names)]
         return [scope for scope in needed if not covers(scopes, scope)]
 
 
@@ -92,6 +97,12 @@ def names(profile: Profile, replacing: Session | None = None) -> Names:
     if not free:
         raise all_taken(profile, found)
     return found
+
+
+def _is_ours(client: KnownClient, prefix: str | None) -> bool:
+    """Whether a client is one that tcenv made, of the series, and of the user with this `prefix`: what a browser alone has said
+    may have been anybody's."""
+    return client.made and client.client_id == f"{prefix}{client.name}" and client.name in series(client.asked)
 
 
 def _is_taken(client: KnownClient) -> bool:
@@ -201,14 +212,17 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
-    here = place(store)
+    here, own = place(store), session.credentials.client_id
+    prefix = own[: len(own) - len(clients.name_of(own, session.name))]
     for known in clients.known(session.root_url):
         client_id = known.client_id
-        is_lost = bool(here) and known.place == here and known.confirmed
+        is_lost = (bool(here) and known.place == here and known.confirmed) or (
+            known.is_orphan and _is_ours(known, prefix)
+        )
         if (
             known.asked not in (session.name, FORMER_NAME)
             or not known.made
-            or client_id == session.credentials.client_id
+            or client_id == own
             or not (known.expires <= time.time() or (is_lost and known.asked == session.name))
             or not may_end(session, client_id)
             or (is_lost and client_id in _kept(store))

@@ -113,6 +113,7 @@ def _with_new_token(session: Session, store: Store, deployment: Deployment, disp
             end.add_note(_STORED.format(session.argument))
         raise
     if unsaved is not None:
+        clients.let_go(session.root_url, client_id)
         display.note(
             f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
         )

@@ -119,6 +119,40 @@ def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox
     assert "TASKCLUSTER_ACCESS_TOKEN" in out
 
 
+@pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
+def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployment: Sandbox, tmp_path: Path) -> None:
+    """More often in one day than a series has names: between the callback and the deployment's word, for which it waits."""
+    env = environ(deployment, TCENV_SCOPE=scope)
+    remembered = Path(env["XDG_STATE_HOME"])
+    # The first sign-in tells the prefix.
+    for command in ("login", "logout"):
+        assert tcenv(command, "--shell", "sh", env=env).returncode == 0
+    for number in range(6):
+        deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        waiting = Waiting(deployment, folder, "--retry", TCENV_SCOPE=scope)
+        clients = len(deployment.clients)
+        browser = subprocess.Popen(
+            [sys.executable, "-m", "tcenv.sandbox.approve", waiting.url],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not any('"confirmed": false' in path.read_text() for path in remembered.rglob("*.json")):
+            assert waiting.process.poll() is None
+            time.sleep(0.02)
+        waiting.process.kill()
+        waiting.end()
+        browser.wait(30)
+        assert len(deployment.clients) == clients + 1
+        deployment.heal()
+        done = tcenv("login", "--shell", "sh", "--retry", env=env)
+        assert done.returncode == 0, (number, done.stderr)
+        assert "whose session was lost, is deleted" in done.stderr
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    assert len(deployment.clients) <= 1
+
+
 def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
