@@ -100,9 +100,12 @@ __tcenv_use() {
   fi
 }
 
-# An XDG base directory into REPLY: a relative one is to be ignored.
+# An XDG base directory into REPLY: a relative one is to be ignored. A home that is no absolute path is none.
 __tcenv_xdg() {
-  REPLY=$HOME/$2
+  REPLY=/dev/null
+  if [[ $HOME == /* ]]; then
+    REPLY=$HOME/$2
+  fi
   if [[ $1 == /* ]]; then
     REPLY=$1
   fi

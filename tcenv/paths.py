@@ -14,13 +14,18 @@ def _home(variable: str, *default: str) -> str:
     value = os.environ.get(variable, "")
     if os.path.isabs(value):
         return value
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
+    return os.path.join(home(f"HOME, or {variable},"), *default)
+
+
+def home(variables: str = "HOME") -> str:
+    """The user's home directory. Raises UsageError where that is no absolute path, with the `variables` that could be set."""
+    found = os.path.expanduser("~")
+    # The current directory is no home, nor is the root: a configuration found there would be somebody else's.
+    if not os.path.isabs(found) or (os.name != "nt" and os.environ.get("HOME") == ""):
         from tcenv.errors import UsageError
 
-        # The current directory is no home: a configuration found there would be somebody else's.
-        raise UsageError("Your home directory is not known.", f"Set HOME, or {variable}, to an absolute path.")
-    return os.path.join(home, *default)
+        raise UsageError("Your home directory is not known.", f"Set {variables} to an absolute path.")
+    return found
 
 
 def runtime_directory() -> str | None:

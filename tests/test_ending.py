@@ -186,6 +186,32 @@ def test_a_stdout_that_takes_nothing_is_an_error(deployment: Sandbox) -> None:
     assert "inside tcenv" not in done.stderr
 
 
+REPORTS = (
+    ("--help",), ("login", "--help"), ("--version",), ("status",), ("status", "--json"), ("scopes",), ("doctor",),
+    ("doctor", "--json"), ("profile", "list"), ("profile", "list", "--json"), ("profile", "show"),
+    ("profile", "show", "--json"), ("purpose", "list"), ("purpose", "list", "--json"), ("purpose", "show", "p"),
+    ("init", "bash"), ("direnv",), ("env", "--format", "json"), ("--profiles",), ("--purposes",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_report_that_cannot_be_written_is_no_success(unbuffered: str, deployment: Sandbox) -> None:
+    """A full disk is an error that is said; whoever hangs up wants no more, and is told nothing more."""
+    env = {**signed_in(deployment), "PYTHONUNBUFFERED": unbuffered}
+    assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", env=env).returncode == 0
+    assert tcenv("purpose", "set", "p", "--scope", "a", env=env).returncode == 0
+    for words in REPORTS:
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([TCENV, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=env)
+        assert (done.returncode, "No space left on device." in done.stderr) == (1, True), (words, done)
+        assert "inside tcenv" not in done.stderr
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([TCENV, *words], stdout=writer, stderr=subprocess.PIPE, text=True, env=env)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (1, ""), (words, done)
+
+
 def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> None:
     env = environ(deployment)
     with open("/dev/full", "w") as full:

@@ -233,6 +233,32 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(deployment: Sandbox)
     assert at_work.exists()
 
 
+HOMELESS = (
+    ("login",), ("env",), ("logout",), ("status",), ("exec", "--", "true"), ("shell",), ("scopes",), ("doctor",),
+    ("direnv", "--install"), ("init", "bash", "--install", "--yes"), ("init", "fish", "--install", "--yes"),
+    ("init", "nu", "--install", "--yes"), ("profile", "list"), ("profile", "show"),
+    ("profile", "set", "a", "--root-url", "https://a.example.com"), ("purpose", "list"),
+    ("purpose", "set", "p", "--scope", "a"), ("proxy",), ("signin",), ("login", "--reset"),
+    ("exec", "--proxy", "--", "true"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ["~", "relative", ".", ""])
+def test_a_home_that_is_no_absolute_path_is_refused(wrong: str, deployment: Sandbox, home: Path) -> None:
+    """What lies there, from the current directory on or from the root, is somebody else's."""
+    for folder in (home / wrong / ".config/tcenv", home / ".config/tcenv"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text(f'browser = "touch {home}/run-by-tcenv %s"\ndefault = "evil"\n')
+    before = sorted(home.rglob("*"))
+    env = {k: v for k, v in environ(deployment).items() if not k.startswith("XDG_") or k == "XDG_RUNTIME_DIR"}
+    del env["BROWSER"]
+    for words in HOMELESS:
+        done = tcenv(*words, env={**env, "HOME": wrong})
+        assert done.returncode == (1 if words == ("doctor",) else 2), (words, done)
+        assert "Your home directory is not known." in done.stdout + done.stderr, words
+        assert sorted(home.rglob("*")) == before, words
+
+
 def test_a_home_that_cannot_be_written(deployment: Sandbox, home: Path) -> None:
     """Mounted read-only, as in a container: nothing is remembered, and everything works."""
     mounted = home / "ro"

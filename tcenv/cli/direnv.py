@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
-from tcenv import shipped
+from tcenv import output, paths, shipped
 from tcenv.cli import messages
 from tcenv.errors import TcenvError, UsageError
 from tcenv.files import write_privately
@@ -29,7 +28,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
             messages.note(f"There was no {path}.")
         return 0
     if not install:
-        sys.stdout.write(text)
+        output.write(text)
         return 0
     try:
         with open(path, encoding="utf-8") as file:
@@ -48,6 +47,6 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 def _library() -> str:
     config = os.environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(config):
-        config = os.path.join(os.path.expanduser("~"), ".config")
+        config = os.path.join(paths.home("HOME, or XDG_CONFIG_HOME,"), ".config")
     folder = os.environ.get("DIRENV_CONFIG") or os.path.join(config, "direnv")
     return os.path.join(folder, "lib", "tcenv.sh")

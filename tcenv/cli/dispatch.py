@@ -63,8 +63,9 @@ def _help(words: Sequence[str]) -> int | None:
             continue
         with open(descriptor, "rb", buffering=0) as file:
             text = file.read()
-        while text:
-            text = text[os.write(1, text) :]
+        from tcenv.cli.hotpath import write_last
+
+        write_last(text)
         return 0
     return None
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tcenv import paths
+from tcenv import output, paths
 from tcenv.cli import messages
 from tcenv.errors import TcenvError, UsageError
 from tcenv.settings import profile as profiles
@@ -36,7 +36,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if options.get("as_json"):
         import json
 
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        output.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:
         for finding in findings:
             messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)
@@ -71,8 +71,9 @@ def _shell() -> Iterator[Finding]:
 
     shell = detect_shell()
     yield Finding("shell", "good", shell)
+    home = paths.home()
     try:
-        path = rcfile.place(shell, os.environ, os.path.expanduser("~"))
+        path = rcfile.place(shell, os.environ, home)
     except UsageError as error:
         yield Finding("start-up file", "note", error.message, error.hint)
         return

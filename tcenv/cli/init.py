@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from tcenv import output, paths
 from tcenv.errors import TcenvError, UsageError
 
 
@@ -18,7 +19,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         raise UsageError(
             "Which shell is it for?", "tcenv init bash prints it, tcenv init --install has it done: tcenv init --help"
         )
-    sys.stdout.write(_text(argument, options))
+    output.write(_text(argument, options))
     return 0
 
 
@@ -38,7 +39,7 @@ def _edit(argument: str | None, options: dict[str, Any]) -> int:
     if options.get("install") and options.get("uninstall"):
         raise UsageError("--install and --uninstall exclude each other.")
     shell = canonical(argument or chosen_shell(None))
-    home = os.path.expanduser("~")
+    home = paths.home()
     program = rcfile.program()
     path = rcfile.place(shell, os.environ, home)
     beside = os.path.join(os.path.dirname(path), "tcenv.nu") if shell == "nu" else None

@@ -26,8 +26,9 @@ _STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan
 class Face:
     """What a stream can show: `terminal`, `colour`, `fancy` (marks beyond ASCII) and `width` (columns; 0: no limit)."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, *, asked_for: bool = False) -> None:
         self.stream = stream
+        self._asked_for = asked_for
         try:
             self.terminal = stream is not None and stream.isatty()
         except ValueError:  # closed
@@ -48,8 +49,13 @@ class Face:
         return (first if shown is None else shown) + whole[len(first) :]
 
     def write(self, text: str) -> None:
-        """Write a line; a stream that is closed or full loses it."""
+        """Write a line. One for people is lost where the stream is closed or full; what was asked for is not (see `output`)."""
         if self.stream is None:
+            return
+        if self._asked_for:
+            from tcenv import output
+
+            output.write(text + "\n")
             return
         try:
             self.stream.write(text + "\n")
@@ -77,7 +83,7 @@ def face() -> Face:
 @cache
 def report() -> Face:
     """The face of stdout, for the commands that report."""
-    return Face(sys.stdout)
+    return Face(sys.stdout, asked_for=True)
 
 
 class _Steady:

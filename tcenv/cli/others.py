@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from tcenv import paths
 from tcenv.errors import TcenvError
 from tcenv.settings import profile as profiles
 from tcenv.text import printable
@@ -28,7 +29,7 @@ def credentials() -> Iterator[tuple[str, str]]:
 
 def _go() -> Iterator[tuple[str, str]]:
     """The Go command's configuration: what stands there is used for each value that the environment does not set."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
     path = os.path.join(folder, "taskcluster.yml")
     kinds = sorted({match[1] for match in _SECRET.finditer(_text(path))})
     if kinds:
@@ -40,7 +41,7 @@ def _go() -> Iterator[tuple[str, str]]:
 
 
 def _mach() -> Iterator[tuple[str, str]]:
-    state = os.environ.get("MOZBUILD_STATE_PATH") or os.path.join(os.path.expanduser("~"), ".mozbuild")
+    state = os.environ.get("MOZBUILD_STATE_PATH") or os.path.join(paths.home(), ".mozbuild")
     for path in (
         os.path.join(state, "taskcluster", "taskcluster_credentials.json"),
         os.path.join(state, "taskcluster_credentials.json"),
@@ -59,7 +60,7 @@ def _mach() -> Iterator[tuple[str, str]]:
 def _netrc() -> Iterator[tuple[str, str]]:
     import netrc
 
-    path = os.environ.get("NETRC") or os.path.join(os.path.expanduser("~"), ".netrc")
+    path = os.environ.get("NETRC") or os.path.join(paths.home(), ".netrc")
     try:
         profile = profiles.resolve(None, {})
         host = profile.root_url.partition("://")[2].partition("/")[0].partition(":")[0]

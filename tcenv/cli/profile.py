@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from tcenv import paths
+from tcenv import output, paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
     if options.get("as_json"):
         import json
 
-        print(json.dumps(rows, indent=2))
+        output.write(json.dumps(rows, indent=2) + "\n")
         return 0
     face = messages.report()
     for row in rows:
@@ -155,7 +155,7 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
     if options.get("as_json"):
         import json
 
-        print(json.dumps(values, indent=2))
+        output.write(json.dumps(values, indent=2) + "\n")
         return 0
     from tcenv.text import printable
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tcenv import output
 from tcenv.cli import messages
 from tcenv.errors import UsageError
 from tcenv.sessions.key import is_configurable_name
@@ -20,7 +21,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
     _check_profile(config, argument)
     found = [purpose for (of, _), purpose in config.purposes.items() if argument is None or of in ("", argument)]
     if options.get("as_json"):
-        print(json.dumps([_facts(purpose) for purpose in found], indent=2))
+        output.write(json.dumps([_facts(purpose) for purpose in found], indent=2) + "\n")
         return 0
     out = messages.report()
     width = max((len(purpose.name) for purpose in found), default=0)
@@ -39,7 +40,7 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
     _check_profile(config, options.get("profile"))
     purpose = purposes.find(config.purposes, options.get("profile"), argument or "")
     if options.get("as_json"):
-        print(json.dumps(_facts(purpose), indent=2))
+        output.write(json.dumps(_facts(purpose), indent=2) + "\n")
         return 0
     out = messages.report()
     out.write(f"for      {purpose.term or '(as long as the session)'}")

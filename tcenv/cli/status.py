@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import time
 
+from tcenv import output
 from tcenv.cli import messages
 from tcenv.sessions.key import argument_of, stored_argument_of
 from tcenv.settings import index
@@ -34,7 +35,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         import json
 
         whole = [facts.as_json() for facts in told]
-        print(json.dumps(whole if options.get("everything") else whole[0], indent=2))
+        output.write(json.dumps(whole if options.get("everything") else whole[0], indent=2) + "\n")
     else:
         for number, facts in enumerate(told):
             if number:

@@ -7,7 +7,7 @@ from typing import Any
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Print the version."""
-    from tcenv import __version__
+    from tcenv import __version__, output
 
-    print(f"tcenv {__version__}")
+    output.write(f"tcenv {__version__}\n")
     return 0

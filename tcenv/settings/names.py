@@ -4,9 +4,8 @@ the configuration's index where that is current. Says nothing about what is wron
 from __future__ import annotations
 
 import os
-import sys
 
-from tcenv import paths
+from tcenv import output, paths
 from tcenv.settings import index
 
 
@@ -23,7 +22,7 @@ def print_purposes() -> int:
             names = list(dict.fromkeys(name for _, name in configuration.load().purposes))
         except TcenvError:
             names = []
-    sys.stdout.write("".join(f"{name}\n" for name in names))
+    output.write("".join(f"{name}\n" for name in names))
     return 0
 
 
@@ -40,7 +39,7 @@ def print_names() -> int:
         ]
     except OSError:
         used = []
-    sys.stdout.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *sorted(used)))))
+    output.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *sorted(used)))))
     return 0
 
 

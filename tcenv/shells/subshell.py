@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tcenv import shipped
+from tcenv import paths, shipped
 from tcenv.errors import UsageError
 from tcenv.shells import canonical, dialect
 from tcenv.shells.child import run_child
@@ -45,7 +45,7 @@ def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[l
     """The command line of an interactive `shell`, and what its environment needs so that our part comes after the user's
     start-up files."""
     files = Path(shipped.folder("shell"), "subshell")
-    home = os.path.expanduser("~")
+    home = paths.home()
     if shell == "bash":
         ours = str(files / "rc.bash")
         posix = {"ENV": ours, "__TCENV_ENV": environ.get("ENV", "")} if "POSIXLY_CORRECT" in environ else {}
