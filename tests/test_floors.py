@@ -17,7 +17,7 @@ FLOORS = (
     ("sessions",),
     ("deployment",),
     ("shells",),
-    ("shipped", "loopback", "peer", "files", "paths", "errors", "text", "interrupts", "values"),
+    ("shipped", "output", "loopback", "peer", "files", "paths", "errors", "text", "interrupts", "values"),
     ("__init__",),
 )
 HEIGHT = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
