@@ -54,6 +54,7 @@ _tcenv() {
     proxy:--for) choices='15m 1h 8h' ;;
     proxy:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     status:--timeout) choices='5s 10s 30s' ;;
+    whoami:--timeout) choices='5s 10s 30s' ;;
     scopes:--timeout) choices='5s 10s 30s' ;;
     doctor:--timeout) choices='5s 10s 30s' ;;
     'profile set:--expires') choices='1h 8h 1d 1w' ;;
@@ -66,7 +67,7 @@ _tcenv() {
   esac
   if [[ -z $choices$names ]]; then
     case $command in
-      '') choices='login signin env logout shell exec proxy status scopes init direnv doctor sandbox help version profile purpose --version --help' ;;
+      '') choices='login signin env logout shell exec proxy status whoami scopes init direnv doctor sandbox help version profile purpose --version --help' ;;
       login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
       signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --help' names=--profiles ;;
       env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
@@ -75,6 +76,7 @@ _tcenv() {
       exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
       proxy) choices='--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
+      whoami) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       scopes) choices='--satisfies --method --timeout --help' names=--profiles ;;
       init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
       direnv) choices='--install --uninstall --help' ;;
@@ -94,7 +96,7 @@ _tcenv() {
       'purpose remove') choices='--profile --help' names=--purposes ;;
     esac
   fi
-  [[ -z $names ]] || choices+=" $(command tcenv "$names" 2>/dev/null)"
+  [[ -z $names ]] || choices+=" $(tcenv "$names" 2>/dev/null)"
   read -r -d '' -a found <<<"$choices" || :
   for choice in "${found[@]}"; do
     [[ $choice != "$word"* ]] || COMPREPLY+=("$choice")

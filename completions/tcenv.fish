@@ -26,6 +26,7 @@ complete -c tcenv -n __tcenv_at -a shell -d 'A subshell of your own shell with t
 complete -c tcenv -n __tcenv_at -a exec -d 'Run one command with the session loaded, signing in first if need be'
 complete -c tcenv -n __tcenv_at -a proxy -d 'A signing proxy in the foreground: programs that use it need no token'
 complete -c tcenv -n __tcenv_at -a status -d 'Who am I, where, until when, with which scopes: verified with the deployment'
+complete -c tcenv -n __tcenv_at -a whoami -d 'Who am I, where, until when, with which scopes: verified with the deployment'
 complete -c tcenv -n __tcenv_at -a scopes -d 'What the session may do, one scope a line'
 complete -c tcenv -n __tcenv_at -a init -d 'Print the text for the shell\'s start-up file: the `tcenv` function, the prompt hook, completion'
 complete -c tcenv -n __tcenv_at -a direnv -d 'Print the direnv library (`use taskcluster [PROFILE]`)'
@@ -40,7 +41,7 @@ complete -c tcenv -n __tcenv_at -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at login' -l root-url -x -d 'The deployment'
 complete -c tcenv -n '__tcenv_at login' -l name -x -d 'The client\'s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})'
 complete -c tcenv -n '__tcenv_at login' -l scope -x -d 'A scope to ask for; repeatable, 20 at most (default: *)'
-complete -c tcenv -n '__tcenv_at login' -l as -x -a '(command tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
+complete -c tcenv -n '__tcenv_at login' -l as -x -a '(tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
 complete -c tcenv -n '__tcenv_at login' -l expires -x -a '1h 8h 1d 1w' -d 'How long the session lasts, like 8h or 1d (default: 1d)'
 complete -c tcenv -n '__tcenv_at login' -l description -x -d 'The client\'s description on the deployment'
 complete -c tcenv -n '__tcenv_at login' -l reset -d 'A new token for the same client, even if the session is good'
@@ -52,7 +53,7 @@ complete -c tcenv -n '__tcenv_at login' -l no-browser -d 'Open none: print the U
 complete -c tcenv -n '__tcenv_at login' -l retry -d 'Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)'
 complete -c tcenv -n '__tcenv_at login' -l no-self-delete -d 'Do not ask for the right to end this client early (auth:delete-client for its own names)'
 complete -c tcenv -n '__tcenv_at login' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
-complete -c tcenv -n '__tcenv_at login' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at login' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at login' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at signin' -l root-url -x -d 'The deployment'
 complete -c tcenv -n '__tcenv_at signin' -l name -x -d 'The client\'s name (also -n; default: cli)'
@@ -63,26 +64,26 @@ complete -c tcenv -n '__tcenv_at signin' -l timeout -x -a '1m 5m 15m' -d 'How lo
 complete -c tcenv -n '__tcenv_at signin' -l check -d 'Only tell, by the exit status (0 or 1), whether you are signed in'
 complete -c tcenv -n '__tcenv_at signin' -l csh -d 'Print what csh and tcsh evaluate'
 complete -c tcenv -n '__tcenv_at signin' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
-complete -c tcenv -n '__tcenv_at signin' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at signin' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at signin' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at env' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
 complete -c tcenv -n '__tcenv_at env' -l format -x -a 'json dotenv github systemd taskcluster' -d 'A form for what is not a shell'
 complete -c tcenv -n '__tcenv_at env' -l scope -x -d 'Temporary credentials with this scope alone, cut from the session; repeatable'
-complete -c tcenv -n '__tcenv_at env' -l as -x -a '(command tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
+complete -c tcenv -n '__tcenv_at env' -l as -x -a '(tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
 complete -c tcenv -n '__tcenv_at env' -l for -x -a '15m 1h 8h' -d 'How long temporary credentials last, like 15m (31 days at most)'
-complete -c tcenv -n '__tcenv_at env' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at env' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at env' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at logout' -l keep-client -d 'Leave the client on the deployment until it ends by itself'
 complete -c tcenv -n '__tcenv_at logout' -l delete-client -d 'Delete the client, whoever made it; fail if that cannot be done'
 complete -c tcenv -n '__tcenv_at logout' -l all -d 'Every deployment that has a session'
 complete -c tcenv -n '__tcenv_at logout' -l timeout -x -a '5s 10s 30s' -d 'How long to wait for the deployment, like 10s (30s a call at most)'
 complete -c tcenv -n '__tcenv_at logout' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
-complete -c tcenv -n '__tcenv_at logout' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at logout' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at logout' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at shell' -l root-url -x -d 'The deployment'
 complete -c tcenv -n '__tcenv_at shell' -l name -x -d 'The client\'s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})'
 complete -c tcenv -n '__tcenv_at shell' -l scope -x -d 'Temporary credentials with this scope alone, cut from the session; repeatable'
-complete -c tcenv -n '__tcenv_at shell' -l as -x -a '(command tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
+complete -c tcenv -n '__tcenv_at shell' -l as -x -a '(tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
 complete -c tcenv -n '__tcenv_at shell' -l expires -x -a '1h 8h 1d 1w' -d 'How long the session lasts, like 8h or 1d (default: 1d)'
 complete -c tcenv -n '__tcenv_at shell' -l description -x -d 'The client\'s description on the deployment'
 complete -c tcenv -n '__tcenv_at shell' -l reset -d 'A new token for the same client, even if the session is good'
@@ -102,12 +103,12 @@ complete -c tcenv -n '__tcenv_at shell' -l read-only -d 'The proxy passes on GET
 complete -c tcenv -n '__tcenv_at shell' -l unsigned -d 'Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign'
 complete -c tcenv -n '__tcenv_at shell' -l allow-credentials -d 'The proxy passes on calls that hand out credentials'
 complete -c tcenv -n '__tcenv_at shell' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
-complete -c tcenv -n '__tcenv_at shell' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at shell' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at shell' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at exec' -l root-url -x -d 'The deployment'
 complete -c tcenv -n '__tcenv_at exec' -l name -x -d 'The client\'s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})'
 complete -c tcenv -n '__tcenv_at exec' -l scope -x -d 'Temporary credentials with this scope alone, cut from the session; repeatable'
-complete -c tcenv -n '__tcenv_at exec' -l as -x -a '(command tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
+complete -c tcenv -n '__tcenv_at exec' -l as -x -a '(tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
 complete -c tcenv -n '__tcenv_at exec' -l expires -x -a '1h 8h 1d 1w' -d 'How long the session lasts, like 8h or 1d (default: 1d)'
 complete -c tcenv -n '__tcenv_at exec' -l description -x -d 'The client\'s description on the deployment'
 complete -c tcenv -n '__tcenv_at exec' -l reset -d 'A new token for the same client, even if the session is good'
@@ -128,11 +129,11 @@ complete -c tcenv -n '__tcenv_at exec' -l unsigned -d 'Also TASKCLUSTER_PROXY_UR
 complete -c tcenv -n '__tcenv_at exec' -l allow-credentials -d 'The proxy passes on calls that hand out credentials'
 complete -c tcenv -n '__tcenv_at exec' -l learn -d 'Behind a proxy, with no scopes at first; ends with the least set that the command needed'
 complete -c tcenv -n '__tcenv_at exec' -l save -x -d 'Keep what was learned under this name'
-complete -c tcenv -n '__tcenv_at exec' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at exec' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at exec' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at proxy' -l root-url -x -d 'The deployment'
 complete -c tcenv -n '__tcenv_at proxy' -l scope -x -d 'Temporary credentials with this scope alone, cut from the session; repeatable'
-complete -c tcenv -n '__tcenv_at proxy' -l as -x -a '(command tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
+complete -c tcenv -n '__tcenv_at proxy' -l as -x -a '(tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
 complete -c tcenv -n '__tcenv_at proxy' -l for -x -a '15m 1h 8h' -d 'How long temporary credentials last, like 15m (31 days at most)'
 complete -c tcenv -n '__tcenv_at proxy' -l no-login -d 'Exit with 3 instead of signing in'
 complete -c tcenv -n '__tcenv_at proxy' -l port -x -d 'The proxy\'s port (default: a free one)'
@@ -142,19 +143,26 @@ complete -c tcenv -n '__tcenv_at proxy' -l read-only -d 'The proxy passes on GET
 complete -c tcenv -n '__tcenv_at proxy' -l unsigned -d 'Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign'
 complete -c tcenv -n '__tcenv_at proxy' -l allow-credentials -d 'The proxy passes on calls that hand out credentials'
 complete -c tcenv -n '__tcenv_at proxy' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
-complete -c tcenv -n '__tcenv_at proxy' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at proxy' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at proxy' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at status' -l offline -d 'Do not ask the deployment'
 complete -c tcenv -n '__tcenv_at status' -l scopes -d 'Every scope, not a line a service'
 complete -c tcenv -n '__tcenv_at status' -l all -d 'Every deployment that has a session'
 complete -c tcenv -n '__tcenv_at status' -l timeout -x -a '5s 10s 30s' -d 'How long to wait for the deployment, like 10s (30s a call at most)'
 complete -c tcenv -n '__tcenv_at status' -l json -d 'Print JSON on stdout'
-complete -c tcenv -n '__tcenv_at status' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at status' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at status' -s h -l help -d 'Show help'
+complete -c tcenv -n '__tcenv_at whoami' -l offline -d 'Do not ask the deployment'
+complete -c tcenv -n '__tcenv_at whoami' -l scopes -d 'Every scope, not a line a service'
+complete -c tcenv -n '__tcenv_at whoami' -l all -d 'Every deployment that has a session'
+complete -c tcenv -n '__tcenv_at whoami' -l timeout -x -a '5s 10s 30s' -d 'How long to wait for the deployment, like 10s (30s a call at most)'
+complete -c tcenv -n '__tcenv_at whoami' -l json -d 'Print JSON on stdout'
+complete -c tcenv -n '__tcenv_at whoami' -a '(tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at whoami' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at scopes' -l satisfies -x -d 'Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the deployment does not tell; repeatable'
 complete -c tcenv -n '__tcenv_at scopes' -l method -x -d 'Show what a method of the deployment\'s API needs'
 complete -c tcenv -n '__tcenv_at scopes' -l timeout -x -a '5s 10s 30s' -d 'How long to wait for the deployment, like 10s (30s a call at most)'
-complete -c tcenv -n '__tcenv_at scopes' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at scopes' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at scopes' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at init' -l no-hook -d 'Leave out the prompt hook'
 complete -c tcenv -n '__tcenv_at init' -l no-completion -d 'Leave out completion'
@@ -183,7 +191,7 @@ complete -c tcenv -n '__tcenv_at profile' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at profile list' -l json -d 'Print JSON on stdout'
 complete -c tcenv -n '__tcenv_at profile list' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at profile show' -l json -d 'Print JSON on stdout'
-complete -c tcenv -n '__tcenv_at profile show' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at profile show' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at profile show' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at profile set' -l root-url -x -d 'The deployment'
 complete -c tcenv -n '__tcenv_at profile set' -l name -x -d 'The client\'s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})'
@@ -196,9 +204,9 @@ complete -c tcenv -n '__tcenv_at profile set' -l timeout -x -a '1m 5m 15m' -d 'H
 complete -c tcenv -n '__tcenv_at profile set' -l browser -x -d 'The browser to open, as BROWSER would name it'
 complete -c tcenv -n '__tcenv_at profile set' -l default -d 'Make it the default profile'
 complete -c tcenv -n '__tcenv_at profile set' -l unset -x -d 'Remove a key'
-complete -c tcenv -n '__tcenv_at profile set' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at profile set' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at profile set' -s h -l help -d 'Show help'
-complete -c tcenv -n '__tcenv_at profile remove' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at profile remove' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at profile remove' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at purpose; and test (count (__tcenv_words)) = 1' -a list -d 'List the purposes, one a line: everybody\'s and the profiles\' own'
 complete -c tcenv -n '__tcenv_at purpose; and test (count (__tcenv_words)) = 1' -a show -d 'Show the scopes and the time of a purpose'
@@ -206,17 +214,17 @@ complete -c tcenv -n '__tcenv_at purpose; and test (count (__tcenv_words)) = 1' 
 complete -c tcenv -n '__tcenv_at purpose; and test (count (__tcenv_words)) = 1' -a remove -d 'Remove a purpose from the configuration file'
 complete -c tcenv -n '__tcenv_at purpose' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at purpose list' -l json -d 'Print JSON on stdout'
-complete -c tcenv -n '__tcenv_at purpose list' -a '(command tcenv --profiles 2>/dev/null)' -d profile
+complete -c tcenv -n '__tcenv_at purpose list' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at purpose list' -s h -l help -d 'Show help'
-complete -c tcenv -n '__tcenv_at purpose show' -l profile -x -a '(command tcenv --profiles 2>/dev/null)' -d 'The purpose of this profile alone'
+complete -c tcenv -n '__tcenv_at purpose show' -l profile -x -a '(tcenv --profiles 2>/dev/null)' -d 'The purpose of this profile alone'
 complete -c tcenv -n '__tcenv_at purpose show' -l json -d 'Print JSON on stdout'
-complete -c tcenv -n '__tcenv_at purpose show' -a '(command tcenv --purposes 2>/dev/null)' -d purpose
+complete -c tcenv -n '__tcenv_at purpose show' -a '(tcenv --purposes 2>/dev/null)' -d purpose
 complete -c tcenv -n '__tcenv_at purpose show' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at purpose set' -l scope -x -d 'A scope of the purpose; repeatable'
 complete -c tcenv -n '__tcenv_at purpose set' -l for -x -a '15m 1h 8h' -d 'How long temporary credentials last, like 15m (31 days at most)'
-complete -c tcenv -n '__tcenv_at purpose set' -l profile -x -a '(command tcenv --profiles 2>/dev/null)' -d 'The purpose of this profile alone'
-complete -c tcenv -n '__tcenv_at purpose set' -a '(command tcenv --purposes 2>/dev/null)' -d purpose
+complete -c tcenv -n '__tcenv_at purpose set' -l profile -x -a '(tcenv --profiles 2>/dev/null)' -d 'The purpose of this profile alone'
+complete -c tcenv -n '__tcenv_at purpose set' -a '(tcenv --purposes 2>/dev/null)' -d purpose
 complete -c tcenv -n '__tcenv_at purpose set' -s h -l help -d 'Show help'
-complete -c tcenv -n '__tcenv_at purpose remove' -l profile -x -a '(command tcenv --profiles 2>/dev/null)' -d 'The purpose of this profile alone'
-complete -c tcenv -n '__tcenv_at purpose remove' -a '(command tcenv --purposes 2>/dev/null)' -d purpose
+complete -c tcenv -n '__tcenv_at purpose remove' -l profile -x -a '(tcenv --profiles 2>/dev/null)' -d 'The purpose of this profile alone'
+complete -c tcenv -n '__tcenv_at purpose remove' -a '(tcenv --purposes 2>/dev/null)' -d purpose
 complete -c tcenv -n '__tcenv_at purpose remove' -s h -l help -d 'Show help'

@@ -62,6 +62,16 @@ export extern "tcenv status" [
   --json # Print JSON on stdout
   --help(-h) # Show help
 ]
+# Who am I, where, until when, with which scopes: verified with the deployment
+export extern "tcenv whoami" [
+  profile?: string@__tcenv_profiles
+  --offline # Do not ask the deployment
+  --scopes # Every scope, not a line a service
+  --all # Every deployment that has a session
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
+  --json # Print JSON on stdout
+  --help(-h) # Show help
+]
 # What the session may do, one scope a line
 export extern "tcenv scopes" [
   profile?: string@__tcenv_profiles

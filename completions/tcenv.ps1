@@ -5,7 +5,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         Where-Object { $_ -notlike '-*' -and $_ -ne $word })
     $before = @($ast.CommandElements | ForEach-Object { "$_" } | Where-Object { $_ -ne $word })[-1]
     $table = @{
-        '' = 'login signin env logout shell exec proxy status scopes init direnv doctor sandbox help version profile purpose --version --help'
+        '' = 'login signin env logout shell exec proxy status whoami scopes init direnv doctor sandbox help version profile purpose --version --help'
         'login' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help'
         'signin' = '--root-url --name --scope --expires --port --timeout --check --csh --shell --help'
         'env' = '--shell --format --scope --as --for --help'
@@ -14,6 +14,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         'exec' = '--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help'
         'proxy' = '--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help'
         'status' = '--offline --scopes --all --timeout --json --help'
+        'whoami' = '--offline --scopes --all --timeout --json --help'
         'scopes' = '--satisfies --method --timeout --help'
         'init' = 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help'
         'direnv' = '--install --uninstall --help'
@@ -41,6 +42,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         'exec' = 'profiles'
         'proxy' = 'profiles'
         'status' = 'profiles'
+        'whoami' = 'profiles'
         'scopes' = 'profiles'
         'profile show' = 'profiles'
         'profile set' = 'profiles'

@@ -1,4 +1,6 @@
-# What the alias `tcenv` of init.tcsh does with __tcenv_words.
+# What the alias `tcenv` of init.tcsh does. Its own name comes first: without a word, argv would be the user's.
+set __tcenv_words = ( $argv[2-]:q )
+source $__tcenv_shell:q/program.tcsh
 set __tcenv_applies = 0
 if ( $#__tcenv_words > 0 ) then
     switch ( $__tcenv_words[1]:q )
@@ -27,13 +29,14 @@ if ( $__tcenv_applies ) then
     if ( $?echo ) set __tcenv_echo
     if ( $?verbose ) set __tcenv_verbose
     unset echo verbose
-    eval `\tcenv $__tcenv_words:q --shell tcsh`
+    eval `env __TCENV_FUNCTION=1 $__tcenv_run:q $__tcenv_words:q --shell tcsh`
     set __tcenv_status = $status
     if ( $?__tcenv_verbose ) set verbose
     if ( $?__tcenv_echo ) set echo
     unset __tcenv_echo __tcenv_verbose
 else
-    \tcenv $__tcenv_words:q
+    # It is told that the alias is there.
+    env __TCENV_FUNCTION=1 $__tcenv_run:q $__tcenv_words:q
     set __tcenv_status = $status
 endif
 # Behind the last `endif`, which would take it for its own.

@@ -57,7 +57,8 @@ if ( $__tcenv_hook && $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLU
             @ __tcenv_number = ( -I $__tcenv_file:q )
             if ( "$__tcenv_changed" != "$__tcenv_time.$__tcenv_number" ) then
                 set __tcenv_changed = "$__tcenv_time.$__tcenv_number"
-                eval `\tcenv env $TCENV_PROFILE:q --shell tcsh`
+                source $__tcenv_shell:q/program.tcsh
+                eval `$__tcenv_run:q env $TCENV_PROFILE:q --shell tcsh`
                 set __tcenv_expires = ''
                 if ( $?TCENV_EXPIRES ) then
                     set __tcenv_expires = $TCENV_EXPIRES:q

@@ -2,29 +2,39 @@
 # shellcheck shell=bash
 
 # --- function
-\builtin unset -v __tcenv_level
+\builtin unset -v __tcenv_level __tcenv_program
 __tcenv_level=${BASH_SUBSHELL-0}
+__tcenv_program=@PROGRAM@
+
+# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+__tcenv_run() {
+  if \builtin type -P tcenv >/dev/null; then
+    __TCENV_FUNCTION=1 \command tcenv "$@"
+  else
+    __TCENV_FUNCTION=1 \command -- "$__tcenv_program" "$@"
+  fi
+}
 
 tcenv() {
   \builtin local __tcenv_arg
   case ${1-} in
     login | signin | env | logout) ;;
     *)
-      \command tcenv "$@"
+      __tcenv_run "$@"
       return
       ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
       -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
-        \command tcenv "$@"
+        __tcenv_run "$@"
         return
         ;;
     esac
   done
   if [[ ${BASH_SUBSHELL-0} != "$__tcenv_level" ]]; then
     # Inside of $(…) the text is what is wanted.
-    \command tcenv "$@" --shell bash
+    __tcenv_run "$@" --shell bash
     return
   fi
   __tcenv_untraced __tcenv_apply "$@"
@@ -32,7 +42,7 @@ tcenv() {
 
 __tcenv_apply() {
   \builtin local __tcenv_text
-  __tcenv_text=$(\command tcenv "$@" --shell bash) || return
+  __tcenv_text=$(__tcenv_run "$@" --shell bash) || return
   \builtin eval "$__tcenv_text"
 }
 

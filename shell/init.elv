@@ -4,6 +4,18 @@ use re
 use str
 
 # --- function
+var tcenv-program = @PROGRAM@
+
+# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+fn tcenv-run {|@words|
+  tmp E:__TCENV_FUNCTION = 1
+  if (has-external tcenv) {
+    e:tcenv $@words
+  } else {
+    (external $tcenv-program) $@words
+  }
+}
+
 fn tcenv {|@words|
   var applies = $false
   if (and (> (count $words) 0) (has-value [login signin env logout] $words[0])) {
@@ -15,10 +27,10 @@ fn tcenv {|@words|
     }
   }
   if $applies {
-    var text = (e:tcenv $@words --shell elvish | slurp)
+    var text = (tcenv-run $@words --shell elvish | slurp)
     eval $text
   } else {
-    e:tcenv $@words
+    tcenv-run $@words
   }
 }
 edit:add-var tcenv~ $tcenv~
@@ -99,7 +111,7 @@ fn tcenv-hook {
       set tcenv-token tcenv-kept = $token $true
     } elif (and (eq $tcenv-token $token) (not-eq $first $tcenv-refused)) {
       try {
-        eval (e:tcenv env $profile --shell elvish 2>/dev/null | slurp)
+        eval (tcenv-run env $profile --shell elvish 2>/dev/null | slurp)
         set tcenv-token tcenv-kept = $E:TASKCLUSTER_ACCESS_TOKEN $true
         set tcenv-seen = $profile' '$E:TCENV_EXPIRES' '$E:TCENV_LOADED
       } catch e {

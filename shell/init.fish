@@ -1,6 +1,19 @@
 # tcenv for fish: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
+set -gu __tcenv_program @PROGRAM@
+
+# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+function __tcenv_run
+    set -l function 1
+    status is-interactive; and set function fish
+    if command -sq tcenv
+        __TCENV_FUNCTION=$function command tcenv $argv
+    else
+        __TCENV_FUNCTION=$function $__tcenv_program $argv
+    end
+end
+
 function tcenv --description 'Taskcluster credentials for this shell'
     set -l evaluated 0
     switch "$argv[1]"
@@ -14,17 +27,17 @@ function tcenv --description 'Taskcluster credentials for this shell'
             end
     end
     if test $evaluated = 0
-        command tcenv $argv
+        __tcenv_run $argv
         return
     end
     if status is-command-substitution
         # Inside of (…) the text is what is wanted.
-        command tcenv $argv --shell fish
+        __tcenv_run $argv --shell fish
         return
     end
     # A trace would show the token; erasing the local variable puts it back.
     set -l fish_trace
-    set -l text (command tcenv $argv --shell fish)
+    set -l text (__tcenv_run $argv --shell fish)
     set -l code $status
     if test $code = 0
         builtin string join -- \n $text | source

@@ -17,32 +17,40 @@ case ${KSH_VERSION-} in
     \eval 'function __tcenv_is_time { [[ $1 == [1-9]*([0-9]) && $1 != ????????????????* ]]; }'
     ;;
 esac
-\unset -v __tcenv_traced
+\unset -v __tcenv_traced __tcenv_program
 __tcenv_traced=''
+__tcenv_program=@PROGRAM@
+
+# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+function __tcenv_run {
+  if \whence -p tcenv >/dev/null; then
+    __TCENV_FUNCTION=1 \command tcenv "$@"
+  else
+    __TCENV_FUNCTION=1 \command "$__tcenv_program" "$@"
+  fi
+  __tcenv_end_with "$?"
+}
 
 function tcenv {
   typeset __tcenv_arg
   case ${1-} in
     login | signin | env | logout) ;;
     *)
-      \command tcenv "$@"
-      __tcenv_end_with "$?"
+      __tcenv_run "$@"
       return
       ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
       -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
-        \command tcenv "$@"
-        __tcenv_end_with "$?"
+        __tcenv_run "$@"
         return
         ;;
     esac
   done
   if __tcenv_inside; then
     # Inside of $(…) the text is what is wanted.
-    \command tcenv "$@" --shell "$__tcenv_shell"
-    __tcenv_end_with "$?"
+    __tcenv_run "$@" --shell "$__tcenv_shell"
     return
   fi
   __tcenv_untraced __tcenv_apply "$@"
@@ -50,10 +58,7 @@ function tcenv {
 
 function __tcenv_apply {
   typeset __tcenv_text
-  __tcenv_text=$(\command tcenv "$@" --shell "$__tcenv_shell") || {
-    __tcenv_end_with "$?"
-    return
-  }
+  __tcenv_text=$(__tcenv_run "$@" --shell "$__tcenv_shell") || return
   \eval "$__tcenv_text"
 }
 

@@ -2,14 +2,24 @@
 # nushell reads no text at run time: save it once (tcenv init nu | save -f ~/.config/nushell/tcenv.nu) and `source` it.
 
 # --- function
+# The signatures of completion stand for the program itself, so the PATH has to find one: else the one that made this text.
+if (which --all tcenv | where type == external | is-empty) {
+    $env.PATH = ($env.PATH | split row (char esep) | append (@PROGRAM@ | path dirname))
+}
+
+# The program is told that the function is there.
+def --wrapped __tcenv_run [...words: string] {
+    with-env {__TCENV_FUNCTION: "1"} { ^tcenv ...$words }
+}
+
 def --env --wrapped tcenv [...words: string] {
     let applies = ($words | first 1 | any {|word| $word in [login signin env logout] }) and not ($words | any {|word|
         $word in [-h --help --csh --check] or ($word | str starts-with "--shell") or ($word | str starts-with "--format")
     })
     if $applies {
-        ^tcenv ...$words --shell nu | from json | load-env
+        __tcenv_run ...$words --shell nu | from json | load-env
     } else {
-        ^tcenv ...$words
+        __tcenv_run ...$words
     }
 }
 
@@ -45,7 +55,7 @@ def --env __tcenv_hook [] {
                     let renew = ($lines | where $it =~ '^RENEW=[1-9][0-9]{0,14}\z' | get --optional 0 | default $"RENEW=($end - 600)")
                     $env.__TCENV = ($env.__TCENV | merge {token: $token, kept: true, renew: ($renew | str substring 6.. | into int)})
                 } else if $env.__TCENV.token == $token and $env.__TCENV.refused != $first {
-                    let change = (try { ^tcenv env $profile --shell nu e> /dev/null | from json } catch { null })
+                    let change = (try { __tcenv_run env $profile --shell nu e> /dev/null | from json } catch { null })
                     if ($change | describe) =~ '^record' {
                         load-env $change
                         $env.__TCENV = {

@@ -3,25 +3,37 @@
 # shellcheck shell=sh
 
 # --- function
+\unset -v __tcenv_program
+__tcenv_program=@PROGRAM@
+
+# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+__tcenv_run() {
+  if (\unset -f tcenv && \command -v tcenv) >/dev/null 2>&1; then
+    __TCENV_FUNCTION=1 \command tcenv "$@"
+  else
+    __TCENV_FUNCTION=1 \command "$__tcenv_program" "$@"
+  fi
+}
+
 tcenv() {
   case ${1-} in
     login | signin | env | logout) ;;
     *)
-      \command tcenv "$@"
+      __tcenv_run "$@"
       return
       ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
       -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
-        \command tcenv "$@"
+        __tcenv_run "$@"
         return
         ;;
     esac
   done
   # shellcheck disable=SC2016 # for the inner shell to expand: its parent is this one, subshell or not
   if [ "$(exec sh -c 'echo "$PPID"')" != "$$" ]; then
-    \command tcenv "$@" --shell sh
+    __tcenv_run "$@" --shell sh
     return
   fi
   case $- in
@@ -40,7 +52,7 @@ tcenv() {
 __tcenv_apply() {
   # Not as what may have been inherited under this name, which programs would see.
   \unset -v __tcenv_arg
-  __tcenv_arg=$(\command tcenv "$@" --shell sh) || {
+  __tcenv_arg=$(__tcenv_run "$@" --shell sh) || {
     __tcenv_status=$?
     \unset -v __tcenv_arg
     return "$__tcenv_status"

@@ -3,7 +3,8 @@
 unsetenv __tcenv_*
 
 # --- function
-alias tcenv 'set __tcenv_words = (\!*); source $__tcenv_shell:q/function.tcsh'
+# The words that are typed are those of `source`, and so are `>`, `|` and `&` behind them.
+alias tcenv 'source $__tcenv_shell:q/function.tcsh tcenv'
 
 # --- hook
 # tcsh can neither read a file nor the clock without a process: the hook goes by the time at which the session's file changed,

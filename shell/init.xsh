@@ -2,14 +2,19 @@
 
 # --- function
 def _tcenv(args, stdin=None, stdout=None, stderr=None):
+    import os
+    import shutil
     import subprocess
+
     applies = bool(args) and args[0] in ("login", "signin", "env", "logout") and not any(
         word in ("-h", "--help", "--csh", "--check") or word.startswith(("--shell", "--format")) for word in args
     )
-    environ = __xonsh__.env.detype()
+    environ = {**__xonsh__.env.detype(), "__TCENV_FUNCTION": "1"}
+    # The program that the PATH finds, else the one that made this text; it is told that this function is there.
+    program = shutil.which("tcenv", path=environ.get("PATH", os.defpath)) or @PROGRAM@
     if not applies:
-        return subprocess.run(["tcenv", *args], env=environ, stdin=stdin, stdout=stdout, stderr=stderr).returncode
-    done = subprocess.run(["tcenv", *args, "--shell", "xonsh"], env=environ, stdout=subprocess.PIPE, text=True)
+        return subprocess.run([program, *args], env=environ, stdin=stdin, stdout=stdout, stderr=stderr).returncode
+    done = subprocess.run([program, *args, "--shell", "xonsh"], env=environ, stdout=subprocess.PIPE, text=True)
     if done.returncode == 0:
         execx(done.stdout)
     return done.returncode

@@ -1,8 +1,17 @@
 # tcenv for zsh: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
-\builtin unset __tcenv_level
-typeset -g __tcenv_level=$ZSH_SUBSHELL
+\builtin unset __tcenv_level __tcenv_program
+typeset -g __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
+
+# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+__tcenv_run() {
+  if \builtin whence -p tcenv >/dev/null; then
+    __TCENV_FUNCTION=1 \command tcenv "$@"
+  else
+    __TCENV_FUNCTION=1 \command "$__tcenv_program" "$@"
+  fi
+}
 
 tcenv() {
   # What has a token at hand is not traced; all of this is as before when the function ends, after Ctrl-C too.
@@ -11,20 +20,20 @@ tcenv() {
   \builtin local __tcenv_arg __tcenv_text
   case ${1-} in
     (login|signin|env|logout) ;;
-    (*) \command tcenv "$@"; \builtin return ;;
+    (*) __tcenv_run "$@"; \builtin return ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
-      (-h|--help|--shell|--shell=*|--format|--format=*|--csh|--check) \command tcenv "$@"; \builtin return ;;
+      (-h|--help|--shell|--shell=*|--format|--format=*|--csh|--check) __tcenv_run "$@"; \builtin return ;;
     esac
   done
   if [[ $ZSH_SUBSHELL != "$__tcenv_level" ]]; then
     # Inside of $(…) the text is what is wanted.
-    \command tcenv "$@" --shell zsh
+    __tcenv_run "$@" --shell zsh
     \builtin return
   fi
   \builtin trap - DEBUG
-  __tcenv_text=$(\command tcenv "$@" --shell zsh) || \builtin return
+  __tcenv_text=$(__tcenv_run "$@" --shell zsh) || \builtin return
   \builtin eval "$__tcenv_text"
 }
 

@@ -40,6 +40,11 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
         try:
             sys.unraisablehook = _unraisable
             _take_signals(blocked_before)
+            function = os.environ.pop("__TCENV_FUNCTION", "")
+            if function:
+                from tcenv import cli
+
+                cli.from_function = function
             if sys.stdin is None or sys.stdout is None or sys.stderr is None:
                 from tcenv.cli import streams
 
@@ -128,8 +133,6 @@ def _carry_out(arguments: list[str]) -> int:
         arguments = [*arguments[1:], "--help"]
     elif arguments == ["--version"]:
         arguments = ["version"]
-    elif arguments[:1] == ["whoami"]:
-        arguments = ["status", *arguments[1:]]
     if arguments:
         from tcenv.cli import dispatch
 

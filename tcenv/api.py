@@ -23,6 +23,7 @@ def credentials(profile: str | None = None) -> Options:
     A new dictionary at every call, since those clients change the one that they are given. Never opens a browser, and asks
     the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
     kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
+    from tcenv.sessions.key import called
     from tcenv.sessions.settled import settled
     from tcenv.sessions.stores import load_session, open_store
     from tcenv.settings import profile as profiles
@@ -33,7 +34,7 @@ def credentials(profile: str | None = None) -> Options:
     if session is None or not session.is_live():
         state = "has expired" if session else "is not there"
         raise NotSignedIn(
-            f"The session of {wanted.name} ({wanted.root_url}) {state}.", f"Sign in: tcenv login {wanted.argument}"
+            f"The session of {called(wanted.name, wanted.root_url)} {state}.", f"Sign in: tcenv login {wanted.argument}"
         )
     return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, signed_in, tcenv
+from tests.world import BIN, TCENV, environ, signed_in, tcenv
 
 
 def findings(env: dict[str, str]) -> dict[str, dict[str, str]]:
@@ -69,3 +69,11 @@ def test_an_error_is_said_once(home: Path) -> None:
     done = tcenv("doctor", env=environ())
     assert done.returncode == 1
     assert done.stdout.count("nonsense") == 1
+
+
+def test_a_program_that_the_path_does_not_find_is_told(home: Path) -> None:
+    """The function of `tcenv init` finds it all the same; scripts and direnv would not."""
+    bare = tcenv("doctor", env=environ(PATH="/usr/bin:/bin")).stdout
+    assert "PATH: " + str(BIN) in bare
+    assert "pipx ensurepath" in bare
+    assert "PATH: " not in tcenv("doctor", env=environ()).stdout

@@ -134,3 +134,12 @@ def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
 def test_narrow_help_breaks_no_word() -> None:
     text = helptext.render(declared.command("login"), 40)
     assert "--description TEXT" in text and 'eval "$(tcenv login)"' in text
+
+
+def test_every_word_that_is_understood_is_told() -> None:
+    """None is known to the way in alone: what can be typed is in the help, is completed, and has its place in the manual."""
+    files = [*(CHECKOUT / "completions").iterdir(), CHECKOUT / "man/tcenv.1", CHECKOUT / "docs/commands.md"]
+    for path in (*files, CHECKOUT / "tcenv/cli/help/tcenv.txt"):
+        text = path.read_text()
+        for word in ("help", "version", "whoami", "status"):
+            assert re.search(rf"\b{word}\b", text), (path.name, word)

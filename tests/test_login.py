@@ -297,7 +297,7 @@ def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sand
 
     said = shown(TCENV)
     assert len(said.splitlines()) == 1
-    assert f"http_localhost_{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in said
+    assert f"http://localhost:{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in said
     assert shown(sys.executable, "-c", _FULL).split(",")[0] == said.split(",")[0]
     done = tcenv("login", "--shell", "sh", "--expires", "3d", "--timeout", "1m", env=env)
     assert done.returncode == 0

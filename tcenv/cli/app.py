@@ -235,16 +235,17 @@ def proxy(
     _carry_out("proxy", argument, locals())
 
 
+@_declared(app, "whoami", "tcenv whoami")
 @_declared(app, "status", "tcenv status", "tcenv status --json | jq -r .expires")
 def status(
     argument: o.ProfileArgument = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")] = False,
-    scopes: Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")] = False,
+    offline: o.Offline = False,
+    scopes: o.EveryScope = False,
     everything: o.Everywhere = False,
     timeout: o.Patience = None,
     as_json: o.Json = False,
 ) -> None:
-    """Who am I, where, until when, with which scopes: verified with the deployment. `tcenv whoami` is the same."""
+    """Who am I, where, until when, with which scopes: verified with the deployment. `status` and `whoami` are the same."""
     _carry_out("status", argument, locals())
 
 

@@ -89,6 +89,21 @@ def _shell() -> Iterator[Finding]:
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 
+def _path() -> Iterator[Finding]:
+    import shutil
+
+    from tcenv.shells import rcfile
+
+    if shutil.which("tcenv") is None:
+        folder = os.path.dirname(rcfile.program())
+        yield Finding(
+            "PATH",
+            "note",
+            f"{folder} is not on it: the function of tcenv init finds tcenv; scripts, direnv and `command tcenv` do not",
+            "pipx ensurepath, or uv tool update-shell; then a new terminal",
+        )
+
+
 def _browser() -> Iterator[Finding]:
     from tcenv.signin.browser import on_path
 
@@ -190,4 +205,4 @@ def _others() -> Iterator[Finding]:
 
 
 # A wrong configuration is told as such, before what cannot work without it.
-_CHECKS = (_configuration, _shell, _browser, _loopback, _store, _deployment, _variables, _others)
+_CHECKS = (_configuration, _shell, _path, _browser, _loopback, _store, _deployment, _variables, _others)

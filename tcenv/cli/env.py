@@ -8,6 +8,7 @@ from tcenv.cli import messages
 from tcenv.cli.hotpath import write_last
 from tcenv.cli.statements import evaluation_line, print_change, statements, stdout_is_terminal
 from tcenv.errors import CredentialsRejected, NotSignedIn, UsageError
+from tcenv.sessions.key import called
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import in_files, load_session, open_store
@@ -91,7 +92,7 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     session = load_session(store, profile.name, profile.root_url, messages.warn)
     session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
     if session is None:
-        raise NotSignedIn(f"Not signed in to {profile.name} ({profile.root_url}).", f"Sign in: {command}")
+        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", f"Sign in: {command}")
     if session.state == ENDED:
         raise NotSignedIn(
             f"The session of {profile.name} was ended by a reset that nobody approved: its client is deleted.",

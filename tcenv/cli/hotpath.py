@@ -57,7 +57,8 @@ def run(arguments: list[str]) -> int | None:
     if command == "login" and os.isatty(2):
         from tcenv.cli import messages
 
-        messages.signed_in(fields["TCENV_PROFILE"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"]))
+        root_url, client_id = fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"]
+        messages.signed_in(fields["TCENV_PROFILE"], root_url, client_id, int(fields["TCENV_EXPIRES"]))
     return 0
 
 

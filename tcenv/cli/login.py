@@ -40,7 +40,7 @@ def _as(argument: str | None, options: dict[str, Any], shell: str | None, named:
         statements({}, shell)
     session, change = session_and_change(argument, options)
     if stdout_is_terminal():
-        messages.signed_in(session.profile, session.credentials.client_id, session.expires)
+        messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
         messages.hint(f"To load it in this shell: tcenv login {named} --as {options['purpose']}")
     else:
         print_change(change, shell)
@@ -65,7 +65,7 @@ def load(
         return 0
     print_change(session.variables(kept=in_files(store)), shell)
     if not display.is_new and os.isatty(2):
-        messages.signed_in(session.profile, session.credentials.client_id, session.expires)
+        messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
     if store.name == "none" and display.is_new:
         messages.note(f"The session is not kept, and serves this shell alone: {nothing_kept()}.")
         messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')

@@ -13,7 +13,7 @@ from tcenv.cli import messages
 from tcenv.cli.statements import print_change, statements
 from tcenv.errors import DamagedSession, DeploymentError, NotSignedIn, TcenvError
 from tcenv.sessions import clients
-from tcenv.sessions.key import is_profile_name
+from tcenv.sessions.key import called, is_profile_name
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, everywhere, open_store
 from tcenv.settings import profile as profiles
@@ -89,7 +89,7 @@ def sign_out(
         result[name] = any(there)
         _forget_copies(places, [ending.session for ending in own])
         if result[name]:
-            messages.done(f"Signed out of {name}.")
+            messages.done(f"Signed out of {called(name, own[0].session.root_url) if own else name}.")
         for ending in own:
             _tell(ending)
     return result

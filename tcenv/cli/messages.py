@@ -132,13 +132,16 @@ def note(text: str) -> None:
     _line("·", "", "dim", _to_be_pasted(text))
 
 
-def signed_in(profile: str, client_id: str, expires: int) -> None:
+def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
     """That a session is reused."""
     import time
 
+    from tcenv.sessions.key import profile_of
     from tcenv.text import duration
 
-    done(f"{profile}: signed in as {client_id}, {duration(expires - time.time())} left.")
+    # A name that is made of the root URL is nobody's word.
+    where = root_url if profile == profile_of(root_url) else profile
+    done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
 
 
 def warn(text: str) -> None:

@@ -264,6 +264,8 @@ OfProfile = Annotated[
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Exit with 3 instead of signing in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
 
+Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")]
+EveryScope = Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")]
 Everywhere = Annotated[bool, typer.Option("--all", help="Every deployment that has a session.")]
 
 Proxy = Annotated[

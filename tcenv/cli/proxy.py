@@ -10,7 +10,7 @@ from tcenv.cli.loaded import BEHIND_A_PROXY, Opened, opened, with_purpose
 from tcenv.errors import UsageError
 from tcenv.proxy.background import Background
 from tcenv.proxy.program import Prepared
-from tcenv.sessions.key import is_configurable_name
+from tcenv.sessions.key import called, is_configurable_name
 from tcenv.values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -67,10 +67,11 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     import signal
     import threading
 
-    from tcenv.cli import messages
+    from tcenv.cli import background, messages
     from tcenv.cli.hotpath import write_out
     from tcenv.cli.statements import statements
 
+    background.refuse_where_the_shell_waits("proxy")
     options = dict(options)
     shell, port = options.pop("shell", None), options.pop("port", 0)
     statements({}, shell)
@@ -85,7 +86,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     started.background.start()
     session, root_url = started.opened.session, started.prepared.sockets.root_url
-    messages.note(f"A signing proxy for {session.profile} ({session.root_url}) at {root_url}, until Ctrl-C.")
+    messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
     ended.wait()
     started.background.stop()
     return 0

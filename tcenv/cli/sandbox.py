@@ -9,8 +9,10 @@ from tcenv.errors import TcenvError, UsageError
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Serve until Ctrl-C. Raises TcenvError."""
+    from tcenv.cli import background
     from tcenv.sandbox.serve import CannotListen, serve
 
+    background.refuse_where_the_shell_waits("sandbox")
     try:
         return serve(port=options.get("port", 0), public=not options.get("private", False))
     except ValueError as error:

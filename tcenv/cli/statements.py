@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from tcenv import cli
 from tcenv.cli.ending import chosen_shell
 from tcenv.cli.hotpath import write_last
 from tcenv.errors import UsageError
@@ -44,6 +45,8 @@ LINES = {
 
 def evaluation_line(command: str, shell: str | None) -> str:
     """What the user types in `shell` to have the output of `tcenv COMMAND` take effect."""
+    if cli.from_function:
+        return f"tcenv {command}"
     try:
         name = chosen_shell(shell)
     except UsageError:

@@ -8,7 +8,7 @@ import time
 
 from tcenv import output
 from tcenv.cli import messages
-from tcenv.sessions.key import argument_of, stored_argument_of
+from tcenv.sessions.key import argument_of, called, stored_argument_of
 from tcenv.settings import index
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
@@ -260,7 +260,7 @@ class _Report:
     def show(self) -> None:
         facts, fields = self._facts, self._facts.fields
         if fields is None:
-            self._row("not signed in", f"{facts.profile} ({facts.root_url})", "yellow")
+            self._row("not signed in", f"to {called(facts.profile, facts.root_url)}", "yellow")
         else:
             self._row("client", fields[environment.CLIENT_ID], "bold")
             self._row("deployment", facts.root_url)

@@ -141,6 +141,16 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "--json": ("as_json", "flag"),
         },
     ),
+    "whoami": (
+        "?",
+        {
+            "--offline": ("offline", "flag"),
+            "--scopes": ("scopes", "flag"),
+            "--all": ("everything", "flag"),
+            "--timeout": ("timeout", "text"),
+            "--json": ("as_json", "flag"),
+        },
+    ),
     "scopes": (
         "?",
         {

@@ -177,6 +177,6 @@ class Waiting:
 
         self._flush()
         if not self.is_new:
-            messages.signed_in(session.profile, session.credentials.client_id, session.expires)
+            messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
         messages.hint(line)
         sys.stderr.flush()

@@ -31,6 +31,11 @@ def stored_argument_of(key: str, root_url: str) -> str:
     return key if "@" in key else argument_of(key, root_url)
 
 
+def called(key: str, root_url: str) -> str:
+    """What people are told of the session `key` of a deployment: a name that is made of the root URL says nothing beside it."""
+    return root_url if key == profile_of(root_url) else f"{key} ({root_url})"
+
+
 def profile_of(root_url: str) -> str:
     """The name of the session of a deployment that no profile names: its host, told apart by scheme, port and path. No two
     root URLs (in the spelling of `parse_root_url`) share one."""

@@ -6,7 +6,7 @@ import os
 
 from tcenv import paths, shipped
 from tcenv.errors import TcenvError, UsageError
-from tcenv.shells import Unrepresentable, canonical, dialect
+from tcenv.shells import Unrepresentable, canonical, dialect, rcfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _PROMPT = "# --- prompt\n"
 # In a completion file: from here on it is for those who do without the start-up text.
 _STANDALONE = "# --- without the start-up text\n"
 _TCSH = (
-    "set __tcenv_shell = @SHELL@; set __tcenv_runtime = @RUNTIME@; set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; "
-    "set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; "
+    "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_runtime = @RUNTIME@; "
+    "set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; "
     "set __tcenv_prompts = @PROMPT@; source $__tcenv_shell:q/init.tcsh;\n"
 )
 
@@ -73,6 +73,8 @@ def _filled(text: str, shell: str, store: str) -> str:
         "@RUNTIME@": _own(paths.runtime_directory),
         "@FILES@": _own(paths.file_store_directory),
         "@STORE@": store,
+        # Where the PATH finds none: it may not be whole yet, or never be.
+        "@PROGRAM@": rcfile.program(),
         # The runtime store's place is known as long as this stays what it was.
         "@XDG@": os.environ.get("XDG_RUNTIME_DIR", ""),
     }

@@ -19,14 +19,17 @@ _POSIX = ("bash", "zsh", "sh", "ksh", "mksh", "yash")
 
 def program() -> str:
     """The path by which this tcenv was called, links and all: what it leads to may change with an upgrade."""
-    import shutil
-    import sysconfig
-
     called = sys.argv[0]
     if os.path.basename(called).partition(".")[0] == "tcenv":
-        found = called if os.path.dirname(called) else shutil.which(called)
+        found: str | None = called
+        if not os.path.dirname(called):
+            import shutil
+
+            found = shutil.which(called)
         if found and os.access(found, os.X_OK):
             return os.path.abspath(found)
+    import sysconfig
+
     return os.path.join(sysconfig.get_path("scripts"), "tcenv")
 
 

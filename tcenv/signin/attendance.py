@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from tcenv.errors import NotSignedIn, StoreError, TimedOut
 from tcenv.files import write_privately
+from tcenv.sessions.key import called
 from tcenv.sessions.lock import lock_directory
 from tcenv.settings.profile import Profile
 from tcenv.text import duration
@@ -28,8 +29,8 @@ def require(profile: Profile, *, waited: bool, retry: bool) -> None:
     `waited`: another process was signing in meanwhile; one that was killed is taken over from, one that gave up is not."""
     if not _somebody(profile):
         raise NotSignedIn(
-            f"Not signed in to {profile.name} ({profile.root_url}), and nobody is here to approve it in a browser: there is no "
-            "terminal, no display and no BROWSER.",
+            f"Not signed in to {called(profile.name, profile.root_url)}, and nobody is here to approve it in a browser: there "
+            "is no terminal, no display and no BROWSER.",
             "In a terminal, or with the address that a browser ends on piped in: "
             f"tcenv login {profile.argument} --no-browser",
         )
@@ -39,7 +40,7 @@ def require(profile: Profile, *, waited: bool, retry: bool) -> None:
     left = at + MEMORY - time.time()
     if 0 < left <= MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
         raise NotSignedIn(
-            f"Nobody answered the last sign-in to {profile.name} ({profile.root_url}): no other browser is opened for "
+            f"Nobody answered the last sign-in to {called(profile.name, profile.root_url)}: no other browser is opened for "
             f"{duration(left)}.",
             f"In a terminal, or with --retry: tcenv login {profile.argument} --retry",
         )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from tcenv.values import dataclass
@@ -40,7 +41,8 @@ b{color:var(--ink);font-weight:600}
 dl{margin:1.75rem 0 0}
 dl div{padding:.7rem 0;border-top:1px solid var(--rule)}
 dt{font-size:.8125rem;line-height:1.9;color:var(--soft)}
-dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+dd{margin:0;text-wrap:pretty;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+i{display:inline-block;max-width:100%;font-style:inherit}
 section{margin-top:1rem;padding:.9rem 1.1rem 1rem;border-radius:.75rem;background:var(--noted)}
 h2{margin:0 0 .4rem;font-size:.875rem;font-weight:600;color:var(--note)}
 ul{margin:0;padding:0;list-style:none}
@@ -50,7 +52,7 @@ footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--rule);font
 """
 
 # The hash is that of STYLE; a test keeps them together, since working it out here would cost every sign-in.
-STYLE_HASH = "sha256-KLzc/2MFZYK3KquKDIfFG36sZaD5uJhO21XRWZzNFOA="
+STYLE_HASH = "sha256-D12bhq8R1JZsbUlB8YWFTxYPY+s8SStY2ybnZufOoyY="
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -61,7 +63,7 @@ _CROSS = "M18.5 18.5l15 15M33.5 18.5l-15 15"
 
 def render(outcome: Outcome) -> bytes:
     """The page as UTF-8 HTML."""
-    lines = [escape(line) for line in outcome.lines]
+    lines = [_breakable(line) for line in outcome.lines]
     if outcome.good:
         lines.insert(0, "You can close this tab and go back to the <b>terminal</b>.")
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
@@ -79,10 +81,19 @@ def render(outcome: Outcome) -> bytes:
     )
 
 
+# Behind which signs a clientId, a scope or an address may be broken: those that part it; not within a time or a port.
+_JOINTS = re.compile(r"(?<=[/|@])(?!/)|(?<=:)(?![/0-9])")
+
+
 def _breakable(text: str) -> str:
-    """`text` that may be broken behind the signs that part a clientId or a scope, and so is not broken inside a name."""
-    parts = ("".join(f"{character}\0" if character in "/|:@" else character for character in text)).split("\0")
-    return "<wbr>".join(escape(part) for part in parts)
+    """`text` as HTML that is broken between words, and behind the signs that part a clientId or a scope: not inside a name, at
+    a hyphen of it neither, unless a name alone is wider than the page."""
+    return " ".join(
+        "".join(f"<i>{escape(part)}</i>" for part in _JOINTS.split(word) if part)
+        if set(word) & set("-/|@:")
+        else escape(word)
+        for word in text.split(" ")
+    )
 
 
 def render_detour(onward: str) -> bytes:

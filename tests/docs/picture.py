@@ -21,7 +21,7 @@ from tests.world import BIN
 
 PROJECT = Path(__file__).parent.parent.parent
 PICTURE = PROJECT / "docs" / "terminal.svg"
-_COLUMNS, _ROWS = 96, 26
+_COLUMNS, _ROWS = 92, 29
 # Seconds: between two keys, and before somebody types on.
 _KEY, _THOUGHT = 0.04, 1.6
 #: What could be an accessToken.
@@ -104,7 +104,9 @@ def record(folder: Path) -> str:
             "BROWSER": f"{sys.executable} -m tcenv.sandbox.approve --wait 2 %s",
         }
         tmux = [need("tmux"), "-L", f"tcenv-{os.getpid()}", "-f", str(folder / "tmux.conf")]
-        terminal = Recording([*tmux, "new-session", shell, ";", "split-window", shell, ";", "select-pane", "-U"], env)
+        terminal = Recording(
+            [*tmux, "new-session", shell, ";", "split-window", "-l", "17", shell, ";", "select-pane", "-U"], env
+        )
         try:
             terminal.watch(2)
             # What the shells' start has put there is not part of it.
@@ -121,7 +123,7 @@ def record(folder: Path) -> str:
             terminal.type("tcenv login --reset   # a new token for the same client", 3)
             terminal.key(_OTHER_PANE)
             terminal.watch(0.6)
-            terminal.type("# it has the new token already", 1.2)
+            terminal.type("# this one has the new token already", 1.2)
             terminal.type("tcenv status", 0)
             terminal.watch_for("until", 20)
             terminal.watch(4)
@@ -136,7 +138,12 @@ def draw(cast: str) -> str:
     program = PROJECT / ".tools/svg-term/node_modules/.bin/svg-term"
     command = [program, "--window", "--no-cursor", "--width", str(_COLUMNS), "--height", str(_ROWS), "--padding", "12"]
     done = subprocess.run(command, input=cast, capture_output=True, text=True, timeout=100, check=True)
-    picture = _CALLBACK.sub("…", done.stdout)
+    # As long as it was: the lines stay where they are.
+    picture = _CALLBACK.sub("." * 40, done.stdout)
+    # Each picture of the film is as wide as the window: where a font's letters are wider than svg-term takes them to be, a full
+    # line would show in the next one.
+    picture = re.sub(r'<svg x="(\d+)">', rf'<svg x="\1" width="{_COLUMNS}">', picture)
+    picture = picture.replace('font-size="1.67"', 'font-size="1.66"')
     found = token_like(picture)
     if found:
         raise ValueError(

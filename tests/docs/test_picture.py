@@ -20,10 +20,23 @@ def test_no_token() -> None:
 def test_it_shows_the_whole_story_and_calls_nobody() -> None:
     # Blanks are where the next text stands.
     text = "".join("".join(ElementTree.fromstring(SVG).itertext()).split())
-    for part in ("tcenvlogin", "Signedinas", "tcenvlogin--reset", "tcenvstatus", "scopes"):
+    for part in (
+        "tcenvlogin",
+        "Signedinas",
+        "tcenvlogin--reset",
+        "tcenvstatus",
+        "scopes",
+        "thenewtoken",
+        "verifiedwith",
+    ):
         assert part in text
     assert not re.search(r"<script|<foreignObject|(?:href|src)=[\"'](?!#)", SVG)
     assert "@keyframes" in SVG
+
+
+def test_no_picture_of_the_film_shows_in_the_next() -> None:
+    assert re.findall(r'<svg x="\d+" width="\d+">', SVG)
+    assert not re.findall(r'<svg x="\d+">', SVG)
 
 
 def test_it_brings_its_own_background() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,6 +189,40 @@ def test_what_the_user_sets_and_temporary_credentials_are_left_alone(
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         before = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
         assert before != session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "ksh", "mksh", "tcsh", "elvish"])
+def test_the_sandbox_in_the_background(shell: str, tmp_path: Path) -> None:
+    """The first line of the tour, in each shell that has an `&`: the prompt is there again, and the sandbox is."""
+    kept = tmp_path / "url"
+    with socket.create_server(("localhost", 0)) as server, start(shell, tmp_path, environ()) as terminal:
+        port = server.getsockname()[1]
+        terminal.environment()
+        if shell == "fish":
+            # fish would wait for its function, deaf to Ctrl-C.
+            terminal.type("tcenv sandbox &")
+            terminal.wait_for(": command tcenv sandbox &")
+            # In a pipeline it is at home there.
+            terminal.type(f"tcenv sandbox --port {port} | cat; echo that is $pipestatus")
+            terminal.wait_for("that is 1 0")
+            assert terminal.screen().count("would wait here") == 1
+        server.close()
+        command = "command tcenv sandbox" if shell == "fish" else "tcenv sandbox"
+        terminal.type(f"{command} --port {port} > {kept} &")
+        try:
+            terminal.wait_for("A public Taskcluster sandbox")
+            terminal.wait(lambda: kept.exists() and kept.read_text() == f"http://localhost:{port}\n", "its root URL")
+            assert terminal.environment()["PATH"]
+        finally:
+            end_those_with(f"--port\0{port}\0")
+
+
+def end_those_with(words: str) -> None:
+    """End the processes with `words` in their command line."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if words in (process / "cmdline").read_text(errors="replace"):
+                os.kill(int(process.name), signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

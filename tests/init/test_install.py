@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tcenv import __version__
+from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import BIN, TCENV, environ, tcenv
+from tests.world import BIN, NAME, TCENV, environ, tcenv
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
 
 # shell -> its start-up file below the home, how it is started, what tells that the function is there and what it says then
 SHELLS = {
@@ -68,6 +78,35 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
     assert tcenv("init", shell, "--uninstall", "--yes", env=environ()).returncode == 0
     assert file.read_text() == own
     assert not list(file.parent.glob("tcenv.nu"))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_function_finds_the_program_that_made_it(
+    shell: str, tmp_path: Path, home: Path, deployment: Sandbox
+) -> None:
+    """Where ~/.local/bin is not on the PATH, the line is evaluated; what it defines has to work there too. And it tells the
+    program that it is there: a hint says what to type, and no child of tcenv's hears of it."""
+    _, program, _, _ = SHELLS[shell]
+    assert tcenv("init", shell, "--install", "--yes", env=environ()).returncode == 0
+    bare = environ(deployment, PATH=f"{Path(need('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
+    assert shutil.which("tcenv", path=bare["PATH"]) is None
+    ready = "@#" if shell == "xonsh" else ""
+    with Terminal([need(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+        terminal.type("tcenv version")
+        terminal.wait_for(f"tcenv {__version__}")
+        terminal.type("tcenv env")
+        # As it is typed, and no more.
+        terminal.wait_for(f": tcenv login {deployment.root_url}\n")
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"].endswith(NAME)
+        inside = terminal.environment("tcenv exec -- ")
+        assert inside["TASKCLUSTER_ACCESS_TOKEN"]
+        assert not [name for name in inside if "TCENV_FUNCTION" in name]
+        assert not [name for name in terminal.environment() if "TCENV_FUNCTION" in name]
+        terminal.type("tcenv logout")
+        terminal.wait_for("Signed out")
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
 
 
 def test_it_is_shown_and_asked_for(home: Path, tmp_path: Path) -> None:

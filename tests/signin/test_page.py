@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -209,7 +210,44 @@ def test_what_is_shown_is_text_whatever_it_holds() -> None:
     evil = "<script>alert(1)</script>&\"'"
     html = render(Outcome(True, evil, (evil,), ((evil, evil),), (evil,))).decode()
     assert "<script" not in html
-    assert html.replace("<wbr>", "").count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") == 6
+    assert re.sub("</?i>", "", html).count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") == 6
+
+
+def test_no_name_is_broken_inside(context: BrowserContext) -> None:
+    """Not at a hyphen either, in a narrow window and a wide one; only one that is wider than the page alone is."""
+    names = ["tcenv-my-laptop", "firefox-ci-tc.services.mozilla.com", "a-user-with-a-long-name", "12:22", "2026-11-25"]
+    client = f"github/1234567|{names[2]}/{names[0]}:firefox-ci-staging"
+    error = f"https://{names[1]}/ gave no answer to {client} in time."
+    facts = (("Client", client), ("Good until", "2026-11-25 12:22 UTC (23 h 59 min)"))
+    page = context.new_page()
+    page.set_content(
+        render(Outcome(True, "You are signed in", (error,), facts, (f"auth:delete-client:{client}",))).decode()
+    )
+    for width in range(360, 720, 20):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert facts_of_layout(page)["overflow"] <= 0
+        for name in names:
+            places = page.evaluate(LINES_OF, name)
+            assert places
+            assert set(places) == {1}, (name, width)
+        assert page.evaluate(LINES_OF, "/" + names[0]) != [], "and it can be found and copied as it is"
+
+
+# On how many lines each place is that reads as the name: its boxes may be several, on one height.
+LINES_OF = """name => {
+    const found = [], marks = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    let text = '', nodes = [];
+    for (let node; (node = marks.nextNode());) { nodes.push([text.length, node]); text += node.data; }
+    const at = index => { const [start, node] = nodes.findLast(([start]) => start <= index); return [node, index - start]; };
+    for (let index = -1; (index = text.indexOf(name, index + 1)) >= 0;) {
+        const range = document.createRange();
+        range.setStart(...at(index));
+        const [node, offset] = at(index + name.length - 1);
+        range.setEnd(node, offset + 1);
+        found.push(new Set([...range.getClientRects()].map(box => Math.round(box.top))).size);
+    }
+    return found;
+}"""
 
 
 def test_the_policy_allows_this_style_and_nothing_else() -> None:

@@ -32,7 +32,7 @@ _tcenv() {
 _TAIL = """\
     esac
   fi
-  [[ -z $names ]] || choices+=" $(command tcenv "$names" 2>/dev/null)"
+  [[ -z $names ]] || choices+=" $(tcenv "$names" 2>/dev/null)"
   read -r -d '' -a found <<<"$choices" || :
   for choice in "${found[@]}"; do
     [[ $choice != "$word"* ]] || COMPREPLY+=("$choice")

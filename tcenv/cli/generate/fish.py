@@ -54,7 +54,7 @@ def _lines(command: declared.Command) -> list[str]:
 
 def _value(values: tuple[str, ...], of: str) -> str:
     if of:
-        return f"'(command tcenv --{of} 2>/dev/null)'"
+        return f"'(tcenv --{of} 2>/dev/null)'"
     return _quoted(" ".join(values)) if values else ""
 
 

@@ -10,7 +10,7 @@ _HEAD = """\
 
 __tcenv_names() {
   local -a names
-  names=(${(f)"$(command tcenv ${@[-1]} 2>/dev/null)"})
+  names=(${(f)"$(tcenv ${@[-1]} 2>/dev/null)"})
   compadd "${@[1,-2]}" -a names
 }
 """
