@@ -321,12 +321,12 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
 
 def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
     """What a program that does not sign narrows its request to, in the way of Taskcluster's own proxy."""
-    text = request.headers.get(_SCOPES_HEADER)
-    if text is None:
+    texts = request.headers.getall(_SCOPES_HEADER, [])
+    if not texts:
         return None
     try:
-        scopes = json.loads(text)
-    except ValueError:
+        scopes = json.loads(texts[0]) if len(texts) == 1 else None
+    except (ValueError, RecursionError):
         scopes = None
     if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope.isprintable() for scope in scopes):
         raise Stop(400, "InputError", f"{_SCOPES_HEADER} is a JSON array of scopes.")

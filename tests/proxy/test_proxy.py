@@ -86,6 +86,16 @@ def test_another_user_is_not_answered(host: str, behind: Deployment) -> None:
         )
         done = by_nobody(program, host, str(proxy.port), target)
         assert done.stdout == "403 b'' [('Connection', 'close'), ('Content-Length', '0')]\n" * 3, done.stderr
+        # Nor by one that has closed its end before anybody could look whose it is.
+        program = (
+            "import socket, sys\n"
+            "request = f'GET {sys.argv[3]} HTTP/1.1\\r\\nHost: localhost:{sys.argv[2]}\\r\\n\\r\\n'.encode()\n"
+            "for _ in range(50):\n"
+            "    with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as made:\n"
+            "        made.sendall(request)\n"
+            "print('sent')\n"
+        )
+        assert by_nobody(program, host, str(proxy.port), target).stdout == "sent\n"
         # The same by this user's own process.
         assert plain(proxy, "GET", target, host).status == 200
     assert len(behind.seen) == 1
@@ -152,7 +162,14 @@ def test_the_header_of_programs_that_do_not_sign_narrows(behind: Deployment) -> 
         assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes='["queue:a:b", "*"]').status == 200
         assert behind.seen[-1].scopes == ["queue:a:b", "queue:a:*"]
         assert behind.seen[-1].header("X-Taskcluster-Authorized-Scopes") is None
-        assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes="x").status == 400
+        for text in ("x", "{}", '["a", 1]', "[" * 9000):
+            assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes=text).status == 400
+        # Two of them: nobody knows which is meant.
+        with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+            line = 'X-Taskcluster-Authorized-Scopes: ["queue:a:b"]\r\n'
+            raw.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost:{proxy.port}\r\n{line}{line}\r\n".encode())
+            assert raw.recv(1000).split()[1] == b"400"
+    assert len(behind.seen) == 1
 
 
 def test_scopes_that_do_not_fit_are_said_so(behind: Deployment) -> None:

@@ -1,0 +1,113 @@
+"""`exec --proxy` runs its command as a shell would: statuses, arguments, streams, signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, signed_in, tcenv
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+def test_statuses_pass_through(sandbox: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(sandbox)
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    broken = tmp_path / "broken"
+    broken.write_text("#!/no/such/interpreter\n")
+    broken.chmod(0o755)
+    for command, status in (
+        (["true"], 0),
+        (["sh", "-c", "exit 42"], 42),
+        (["no-such-program-anywhere"], 127),
+        ([str(tmp_path / "nothing")], 127),
+        ([str(plain)], 126),
+        ([str(broken)], 126),
+        ([str(tmp_path)], 126),
+        (["sh", "-c", "kill -TERM $$"], 128 + signal.SIGTERM),
+        (["sh", "-c", "kill -KILL $$"], 128 + signal.SIGKILL),
+        (["sh", "-c", "kill -PIPE $$"], 128 + signal.SIGPIPE),
+    ):
+        done = tcenv("exec", "--proxy", "--", *command, env=env)
+        assert done.returncode == status, command
+        assert "Traceback" not in done.stderr
+        assert "inside tcenv" not in done.stderr
+
+
+def test_arguments_and_streams_are_untouched(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    odd = ["", " ", "--", "-x", "--proxy", "a'b\"c", "$HOME", "*", "é\n"]
+    text = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))"
+    command = [TCENV, "exec", "--proxy", "--", sys.executable, "-c", text, *odd]
+    done = subprocess.run(command, env=env, input="in", capture_output=True, text=True)
+    assert json.loads(done.stdout) == [odd, "in"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
+def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    text = (
+        "import signal, sys, time\n"
+        "seen = []\n"
+        f"signal.signal({int(number)}, lambda *_: seen.append(1))\n"
+        "print('ready', flush=True)\n"
+        "end = time.monotonic() + 20\n"
+        "while not seen and time.monotonic() < end:\n"
+        "    time.sleep(0.01)\n"
+        "time.sleep(0.2)\n"
+        "sys.exit(50 + len(seen))\n"
+    )
+    process = subprocess.Popen(
+        [TCENV, "exec", "--proxy", "--", sys.executable, "-c", text], env=env, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(number)
+    assert process.wait(30) == 51
+
+
+def test_a_signal_that_ends_the_command_is_told_as_shells_do(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    process = subprocess.Popen(
+        [TCENV, "exec", "--proxy", "--", "sh", "-c", "echo ready; exec sleep 20"], env=env, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_the_command_is_started_as_if_by_a_shell(sandbox: Sandbox) -> None:
+    """No signal is blocked or ignored that was not so before."""
+    env = signed_in(sandbox)
+    reading = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
+
+    def signals(text: str) -> list[int]:
+        # Two are the C library's own business (32 and 33), and no program's.
+        return [int(line.split()[1], 16) & ~(3 << 31) for line in text.splitlines()]
+
+    direct = subprocess.run(reading, env=env, capture_output=True, text=True).stdout
+    assert signals(tcenv("exec", "--proxy", "--", *reading, env=env).stdout) == signals(direct)
+
+
+def test_what_comes_as_the_command_ends_does_not_end_us(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    for words in (["--proxy"], ["--proxy", "--for", "1h"]):
+        for _ in range(5):
+            done = tcenv(
+                "exec", *words, "--", "sh", "-c", "trap '' INT TERM; kill -INT $PPID; kill -TERM $PPID; exit 7", env=env
+            )
+            assert (done.returncode, done.stderr) == (7, "")
