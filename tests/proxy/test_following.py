@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -47,13 +48,16 @@ def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
     assert len(behind.seen) == 2
 
 
-@pytest.mark.parametrize("size", [0, 10, 70_000, 3 * 2**20])
-def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, behind: Deployment) -> None:
+@pytest.mark.parametrize(
+    ("size", "chunked"), [(0, False), (10, False), (70_000, False), (2**24, False), (10, True), (2**24, True)]
+)
+def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chunked: bool, behind: Deployment) -> None:
+    sent: dict[str, Any] = {"chunks": [b"x" * size]} if chunked else {"body": b"x" * size}
     with proxied(behind.root_url) as proxy, ThreadPoolExecutor() as pool:
         resetting = pool.submit(reset, behind, proxy, NEWER, 0.7)
         while behind.tokens[CLIENT] == TOKEN:
             time.sleep(0.005)
-        answer = signed(proxy, "PUT", PING, body=b"x" * size)
+        answer = signed(proxy, "PUT", PING, **sent)
         resetting.result()
     assert (answer.status_code, answer.json()["length"]) == (200, size)
     assert [seen.client_id for seen in behind.seen] == [None, CLIENT]

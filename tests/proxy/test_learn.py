@@ -212,13 +212,22 @@ def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: Deploy
     assert learned(proxy).scopes == ()
 
 
-def test_a_body_that_is_too_long_to_be_sent_again(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tcenv.proxy import body
-
-    monkeypatch.setattr(body, "KEPT", 80_000)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_sent_again_up_to_16_mib(chunked: bool, behind: Deployment) -> None:
     needing(behind, TASK, "queue:x")
+    needing(behind, "/api/queue/v1/task/longer", "queue:y")
+    body = b"x" * 2**24
+
+    def call(proxy: Proxied, target: str, *pieces: bytes) -> int:
+        if chunked:
+            return signed(proxy, "PUT", target, chunks=list(pieces)).status_code
+        return signed(proxy, "PUT", target, body=b"".join(pieces)).status_code
+
     with learning(behind) as proxy:
-        assert signed(proxy, "PUT", TASK, body=b"x" * 80_001).status_code == 403
+        assert call(proxy, TASK, body) == 200
+        assert call(proxy, "/api/queue/v1/task/longer", body, b"x") == 403
+    assert [len(seen.body) for seen in behind.seen if seen.method == "PUT"] == [2**24, 2**24, 2**24 + 1]
+    assert learned(proxy).scopes == ("queue:x",)
     assert learned(proxy).unrepeated == {"queue.createTask"}
 
 
