@@ -57,7 +57,6 @@ def commands(world: World) -> Iterator[Row]:
 def asking(world: World) -> Iterator[Row]:
     """What asks the deployment, less its answers: those are timed where they are made."""
     sign_in(world)
-    base = statistics.median(bare(world)() for _ in range(21))
     for name, words, prepare, bound in (
         ("status", ["status"], None, 9.0),
         ("login --reset, by API", ["login", "--reset", "--shell", "sh"], None, 9.0),
@@ -65,7 +64,7 @@ def asking(world: World) -> Iterator[Row]:
         ("doctor", ["doctor"], None, 5.0),
     ):
         sign_in(world)
-        spent, answers = _less_answers(world, words, prepare)
+        spent, answers, base = _less_answers(world, words, prepare)
         yield Row(
             f"{name}, less the deployment's answers",
             (spent - answers) / base,
@@ -74,9 +73,9 @@ def asking(world: World) -> Iterator[Row]:
         )
 
 
-def _less_answers(world: World, words: list[str], prepare: Callable[[], None] | None) -> tuple[float, float]:
-    """The medians of the whole and of what the sandbox had the requests for, in seconds."""
-    whole, answers = [], []
+def _less_answers(world: World, words: list[str], prepare: Callable[[], None] | None) -> tuple[float, float, float]:
+    """The medians of the whole, of what the sandbox had the requests for, and of the bare interpreter in between, in seconds."""
+    whole, answers, base = [], [], []
     for _ in range(9):
         if prepare is not None:
             prepare()
@@ -90,9 +89,10 @@ def _less_answers(world: World, words: list[str], prepare: Callable[[], None] | 
             check=words != ["doctor"],
         )
         whole.append(time.perf_counter() - start)
+        base.append(bare(world)())
         count = len(world.sandbox.requests) - before
         answers.append(count * _one_answer(world))
-    return statistics.median(whole), statistics.median(answers)
+    return statistics.median(whole), statistics.median(answers), statistics.median(base)
 
 
 def _one_answer(world: World) -> float:
