@@ -179,7 +179,7 @@ def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
 BUDGETS = {
     "status --offline": (65, 0),
     "status": (190, 0),
-    "logout": (190, 0),
+    "logout": (180, 0),
     "login --reset": (200, 0),
     "profile list": (45, 0),
     "profile show": (90, 0),

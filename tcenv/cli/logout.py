@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from tcenv.cli import messages
@@ -23,13 +22,13 @@ from tcenv.shells import environment
 _PATIENCE = 4.0
 
 
-@dataclass
 class _Ending:
     """A session that is signed out of, and what came of its client: `dead`, or a failure."""
 
-    session: Session
-    dead: bool = False
-    failure: TcenvError | None = None
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.dead = False
+        self.failure: TcenvError | None = None
 
     def delete(self) -> None:
         from tcenv.signin import naming
