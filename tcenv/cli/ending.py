@@ -11,10 +11,6 @@ from tcenv.cli import messages
 from tcenv.cli.hotpath import write_last
 from tcenv.errors import Interrupted, TcenvError, UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 _SIGINT = 2
 # Their stdout is evaluated by a shell.
 EVALUATED = ("login", "signin", "env", "logout")
@@ -35,17 +31,9 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
 
 def failed(arguments: Sequence[str], failure: BaseException) -> int:
     """The same for a run that `failure` has ended."""
-    status = _status_of(failure)
+    status = _status_of(failure, arguments)
     fail_evaluation(arguments)
     return status
-
-
-def _misread(failure: Any) -> int:
-    """What the parser of the full command line could not read, in the voice of all other messages."""
-    text = str(failure.format_message()).strip()
-    words = getattr(getattr(failure, "ctx", None), "command_path", "tcenv")
-    messages.error(UsageError(text[:1].upper() + text[1:], f"See: {words} --help"))
-    return UsageError.exit_code
 
 
 def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()) -> int:
@@ -56,7 +44,7 @@ def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()
     return 128 + number
 
 
-def _status_of(failure: BaseException) -> int:
+def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
     """The exit status for a command that `failure` has ended, which is said."""
     if isinstance(failure, BrokenPipeError):
         # Whoever read our output has gone; Python's own exit must not trip over it again.
@@ -66,7 +54,10 @@ def _status_of(failure: BaseException) -> int:
         messages.error(failure)
         return failure.exit_code
     if hasattr(failure, "format_message"):
-        return _misread(failure)
+        from tcenv.cli.misread import misread
+
+        messages.error(misread(failure, arguments))
+        return UsageError.exit_code
     _confess(failure)
     return 1
 

@@ -28,7 +28,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
         return 0
     face = messages.report()
     for row in rows:
-        face.write(_line(row, max(len(str(other["profile"])) for other in rows)))
+        face.write(face.line(_line(row, max(len(str(other["profile"])) for other in rows)), "", "  "))
     if not rows:
         messages.hint("There is no profile yet: tcenv profile set NAME --root-url URL --default")
     return 0
@@ -160,9 +160,23 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
     from tcenv.text import printable
 
     for key, value in values.items():
-        shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
-        messages.report().write(f"{key:14} {printable(shown)}".rstrip())
+        messages.report().write(f"{key:14} {printable(_shown(key, value))}")
     return 0
+
+
+def _shown(key: str, value: Any) -> str:
+    """The value of a key as people say it."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key == "port":
+        return str(value or "a free one")
+    if key == "timeout":
+        from tcenv.text import duration
+
+        return duration(value)
+    return "the system's" if value is None else str(value)
 
 
 def run_set(argument: str | None, options: dict[str, Any]) -> int:

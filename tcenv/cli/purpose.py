@@ -28,7 +28,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
     for purpose in found:
         of = f" ({purpose.profile})" if purpose.profile else ""
         term = f"for {purpose.term}" if purpose.term else "as long as the session"
-        out.write(f"{purpose.name:{width}}{of}  {term}  {' '.join(purpose.scopes)}")
+        out.write(out.line(f"{purpose.name:{width}}{of}  {term}  {' '.join(purpose.scopes)}", "", "  "))
     if not found:
         messages.hint("There is no purpose yet: tcenv purpose set NAME --scope S --for 1h")
     return 0

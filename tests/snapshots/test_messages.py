@@ -45,6 +45,16 @@ CASES: dict[str, tuple[list[str], bool]] = {
     "doctor, not signed in": (["doctor"], False),
     "no such option": (["login", "--nonsense"], False),
     "no such command": (["lgoin"], False),
+    "option misspelt": (["login", "--shell", "sh", "--sope", "s"], False),
+    "option without its value": (["login", "--port"], False),
+    "option that takes no value": (["status", "--all=3"], False),
+    "option that takes a number": (["sandbox", "--port", "http"], False),
+    "argument too many": (["status", "a", "b"], False),
+    "argument too few": (["profile", "set"], False),
+    "command too few": (["profile"], False),
+    "exec without its command": (["exec"], False),
+    "exec without its dashes": (["exec", "true"], False),
+    "profile show": (["profile", "show"], False),
     "wrong time": (["login", "--shell", "sh", "--expires", "tomorrow"], False),
     "wrong root URL": (["login", "--shell", "sh", "http://example.com"], False),
     "too many scopes": (["login", "--shell", "sh", *(w for n in range(21) for w in ("--scope", f"s:{n}"))], False),
@@ -52,6 +62,7 @@ CASES: dict[str, tuple[list[str], bool]] = {
     "unknown format": (["env", "--format", "yaml"], True),
     "scope that is not held": (["env", "--shell", "sh", "--scope", "nobody:has:this"], True),
     "command not found": (["exec", "--", "nosuchcommand"], True),
+    "profile list": (["profile", "list"], True),
     "profile list, empty": (["profile", "list"], False),
     "profile remove, unknown": (["profile", "remove", "nosuch"], False),
     "direnv install": (["direnv", "--install"], False),
@@ -83,7 +94,9 @@ def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
 
 
 @pytest.mark.parametrize("face", ["wide", "narrow", "dumb", "plain"])
-@pytest.mark.parametrize("name", ["status", "status, not signed in", "wrong time", "not signed in", "login again"])
+@pytest.mark.parametrize(
+    "name", ["status", "status, not signed in", "wrong time", "not signed in", "login again", "profile list"]
+)
 def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
     more = {"dumb": {"TERM": "dumb"}, "plain": {"TERM": "xterm", "NO_COLOR": "1"}}.get(face, {"TERM": "xterm-256color"})
