@@ -35,9 +35,9 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
     path = os.path.join(directory, f"{profile}.lock")
     try:
         make_private_directory(directory)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = _opened(path)
     except OSError as error:
-        if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC) and not os.path.lexists(path):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.ENOENT) and not os.path.lexists(path):
             # Nothing can be written anywhere: better two browsers than none.
             yield False
             return
@@ -52,6 +52,17 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
         yield waited
     finally:
         os.close(descriptor)
+
+
+def _opened(path: str) -> int:
+    """The lock's file; one on a file system that has become read-only can be locked as well."""
+    links = getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | links, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | links)
 
 
 def is_held(profile: str) -> bool:

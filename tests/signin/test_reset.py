@@ -9,10 +9,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.need import need
 from tests.reliability.record import record
 from tests.world import TCENV, environ, session_fields, session_file, tcenv
 
@@ -178,7 +181,36 @@ def test_a_full_disk_before_the_reset(tc: Sandbox, moment: Moment) -> None:
     assert stored_token_is_good(tc, env)
 
 
-@pytest.mark.parametrize("how", ["full", "unsafe"])
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """The folder on a file system that takes nothing any more."""
+    subprocess.run([need("mount"), "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_store_that_is_read_only(tc: Sandbox, moment: Moment) -> None:
+    """Nothing is reset there, and who has to sign in is given the session all the same."""
+    env = signed_in(tc, RESET, UPDATE)
+    before, resets = session_file(env).read_bytes(), moment.resets
+    with read_only(session_file(env).parent):
+        done = reset(env)
+        assert (done.returncode, done.stdout) == (1, "\\false;\n")
+        assert "Nothing was changed" in done.stderr
+        assert (session_file(env).read_bytes(), moment.resets) == (before, resets)
+        assert stored_token_is_good(tc, env)
+        again = tcenv(
+            "login", "--shell", "sh", "--scope", "secrets:get:a", env={**env, "BROWSER": environ()["BROWSER"]}
+        )
+        assert again.returncode == 0, again.stderr
+        assert "could not be stored" in again.stderr
+        assert any(client.access_token in again.stdout for client in tc.clients.values())
+
+
+@pytest.mark.parametrize("how", ["full", "unsafe", "read-only"])
 def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Moment) -> None:
     """The statements are printed all the same: this shell has the session, and says that nothing else has."""
     env = signed_in(tc, RESET, UPDATE)
@@ -187,8 +219,14 @@ def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Momen
         [TCENV, "login", "--reset", "--shell", "sh"],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    moment.act = lambda: full_from_now(process.pid) if how == "full" else store.chmod(0o755)
-    out, told = process.communicate(timeout=60)
+    with ExitStack() as stack:
+        acts: dict[str, Callable[[], None]] = {
+            "full": lambda: full_from_now(process.pid),
+            "unsafe": lambda: store.chmod(0o755),
+            "read-only": lambda: stack.enter_context(read_only(store)),
+        }
+        moment.act = acts[how]
+        out, told = process.communicate(timeout=60)
     (client,) = tc.clients.values()
     assert process.returncode == 0, told
     assert client.access_token in out
