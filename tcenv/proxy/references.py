@@ -3,6 +3,7 @@ that does not tell is no error."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -31,19 +32,19 @@ class References:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._known: dict[tuple[str, str], list[_Method]] = {}
+        # Calls come at once: whoever is first has it read, and the others wait for that.
+        self._known: dict[tuple[str, str], asyncio.Task[list[_Method]]] = {}
 
     async def method(self, verb: str, call: Call) -> str | None:
         """The name of the API's method, None where the deployment does not tell."""
         key = (call.service, call.version)
         if key not in self._known:
-            self._known[key] = []
-            self._known[key] = await self._read(call)
+            self._known[key] = asyncio.create_task(self._read(call))
+        # A program that hangs up ends its own call alone.
+        methods = await asyncio.shield(self._known[key])
         path = _BETWEEN.join(call.segments)
         wanted = "GET" if verb == "HEAD" else verb
-        return next(
-            (known.name for known in self._known[key] if known.verb == wanted and known.path.fullmatch(path)), None
-        )
+        return next((known.name for known in methods if known.verb == wanted and known.path.fullmatch(path)), None)
 
     async def _read(self, call: Call) -> list[_Method]:
         from tcenv.proxy.deployment import Unreachable, read

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tcenv.proxy import learn
-from tcenv.proxy.learn import Learned, least, leaves, parse_refusal
+from tcenv.proxy.learn import Learned
 from tests.proxy.calls import plain, signed
 from tests.proxy.world import CLIENT, Deployment, Proxied, Seen, deployment, proxied, session
 
@@ -115,6 +114,22 @@ def test_each_call_carries_what_it_needs_itself(behind: Deployment) -> None:
             assert signed(proxy, "PUT", f"/api/queue/v1/task/{number}").status_code == 200
     assert [scopes for scopes in calls(behind) if scopes] == [[f"queue:create-task:{number}"] for number in range(3)]
     assert learned(proxy).scopes == tuple(f"queue:create-task:{number}" for number in range(3))
+
+
+def test_calls_that_come_at_once_are_known_by_the_same_reference(behind: Deployment) -> None:
+    told = behind.handlers["/references/queue/v1/api.json"]
+
+    async def slowly(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        await asyncio.sleep(0.5)
+        return await told(request, seen)
+
+    behind.handlers["/references/queue/v1/api.json"] = slowly
+    needing(behind, "/api/queue/v1/task/", "queue:x")
+    with learning(behind) as proxy, ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(signed, proxy, "PUT", f"/api/queue/v1/task/{number}") for number in range(8)]
+        assert {call.result().status_code for call in made} == {200}
+    assert learned(proxy).needed == {"queue:x": {"queue.createTask"}}
+    assert len([seen for seen in behind.seen if seen.target.startswith("/references/")]) == 1
 
 
 def test_a_purpose_is_extended(behind: Deployment) -> None:
@@ -297,95 +312,3 @@ def test_refusals_in_an_encoding_are_read(behind: Deployment) -> None:
         got = plain(proxy, "PUT", f"/{proxy.run.secret}{TASK}", Accept_Encoding="gzip, br")
         assert got.status == 200
     assert learned(proxy).scopes == ("queue:x",)
-
-
-# What is read, and what is chosen
-
-
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "queue:x",
-        "{odd",
-        '{"odd": 1}x',
-        "a b  c",
-        "```x",
-        "This request requires",
-        {"AllOf": ["a", {"AnyOf": ["b", {"AllOf": ["c", "d"]}]}]},
-        {"AllOf": [f"queue:{n:>40}" for n in range(300)]},
-        {"AnyOf": []},
-    ],
-)
-def test_what_is_missing_is_read(expression: Any) -> None:
-    body = {"code": "InsufficientScopes", "message": text(expression), "requestInfo": {"method": "m"}}
-    found = parse_refusal(json.dumps(body).encode())
-    assert found is not None
-    assert (found.client_id, found.method, found.expression) == (CLIENT, "m", expression)
-
-
-@given(
-    st.binary()
-    | st.text().map(
-        lambda noise: json.dumps(
-            {"code": "InsufficientScopes", "message": "Client ID " + noise, "requestInfo": {"method": "m"}}
-        ).encode()
-    )
-)
-def test_noise_is_no_refusal(content: bytes) -> None:
-    assert parse_refusal(content) is None
-    assert parse_refusal(content, "gzip") is None
-    assert parse_refusal(content, "br") is None
-
-
-@pytest.mark.parametrize(
-    ("expression", "known", "chosen"),
-    [
-        ("queue:a", (), {"queue:a"}),
-        ("auth:a", (), None),
-        ({"AllOf": ["queue:a", "auth:a"]}, (), None),
-        ({"AnyOf": ["auth:a", "queue:b"]}, (), {"queue:b"}),
-        ({"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:c"]}, (), {"queue:c"}),
-        ({"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:c"]}, ("queue:a", "queue:b"), {"queue:a", "queue:b"}),
-        ({"AllOf": ["queue:c", {"AnyOf": ["queue:b", "queue:c"]}]}, (), {"queue:c"}),
-        ({"AnyOf": ["queue:create:highest:x", "queue:create:low:x"]}, (), {"queue:create:low:x"}),
-        ({"AnyOf": ["queue:bb", "queue:aa"]}, (), {"queue:aa"}),
-        (
-            {"AnyOf": [f"queue:create:{p}:x" for p in ("highest", "very-high", "low", "lowest")]},
-            (),
-            {"queue:create:lowest:x"},
-        ),
-        (
-            {"AnyOf": ["queue:cancel-in-project:p", "queue:cancel:s/g/the-one-task"]},
-            (),
-            {"queue:cancel:s/g/the-one-task"},
-        ),
-        # What is needed anyway is the best alternative, wherever it stands.
-        ({"AllOf": [{"AnyOf": ["queue:b", "queue:c"]}, "queue:c"]}, (), {"queue:c"}),
-        (
-            {"AllOf": [{"AnyOf": ["queue:a", "queue:b"]}, {"AnyOf": ["queue:b", "queue:c"]}]},
-            (),
-            {"queue:b"},
-        ),
-        (
-            {"AllOf": [{"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:d"]}, {"AllOf": ["queue:a", "queue:b"]}]},
-            (),
-            {"queue:a", "queue:b"},
-        ),
-        ({"AllOf": [{"AnyOf": [f"queue:{n}:{m}" for m in range(9)]} for n in range(30)]}, (), ...),
-        ({"AnyOf": []}, (), None),
-        ({"AllOf": []}, (), set()),
-    ],
-)
-def test_of_alternatives_the_one_that_needs_least(
-    expression: Any, known: tuple[str, ...], chosen: set[str] | None
-) -> None:
-    if chosen is ...:
-        chosen = {f"queue:{n}:0" for n in range(30)}
-    assert least(expression, HELD, set(known)) == chosen
-    if chosen is not None:
-        assert chosen <= set(leaves(expression))
-
-
-def test_the_set_holds_nothing_that_another_of_its_scopes_covers() -> None:
-    assert Learned(("queue:*", "a"), {"queue:x": {"c"}, "b": {"c"}}).scopes == ("a", "b", "queue:*")
-    assert learn.Learned().scopes == ()
