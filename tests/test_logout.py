@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.terminal import Terminal
 from tests.world import APPROVE, NAME, environ, session_fields, signed_in, tcenv
 
 DELETED = "its token is no longer good"
@@ -249,4 +251,40 @@ def test_profile_remove_says_what_becomes_of_its_session(deployment: Sandbox) ->
     done = tcenv("profile", "remove", "work", env=env)
     assert done.returncode == 0
     assert "stays good until" in done.stderr
+    assert sessions(env) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "status", "is_dead"),
+    [("y", 0, True), ("", 0, True), ("n", 0, False), ("C-d", 0, False), ("C-c", 130, False)],
+    ids=["yes", "enter", "no", "end of file", "interrupt"],
+)
+def test_profile_remove_offers_to_end_a_live_session(
+    keys: str, status: int, is_dead: bool, deployment: Sandbox, home: Path, tmp_path: Path
+) -> None:
+    env = environ()
+    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
+    assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
+    with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "> "}, tmp_path) as terminal:
+        terminal.type("tcenv profile remove work; echo status $?.")
+        terminal.wait_for("[Y/n]")
+        terminal.keys(keys) if keys.startswith("C-") else terminal.type(keys)
+        terminal.wait_for(f"status {status}.")
+        screen = terminal.screen()
+    assert (deployment.clients == {}) == is_dead
+    # Who interrupts it has changed nothing.
+    assert (sessions(env) == []) == (status == 0)
+    assert ("work" in (home / ".config/tcenv/config.toml").read_text()) == (status != 0)
+    assert ("stays good until" in screen) == (status == 0 and not is_dead)
+
+
+def test_profile_remove_does_not_ask_about_a_session_that_is_over(deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ()
+    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
+    login = tcenv("login", "work", "--expires", "5s", "--shell", "sh", env={**env, "BROWSER": APPROVE})
+    assert login.returncode == 0
+    with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "> "}, tmp_path) as terminal:
+        terminal.type("sleep 5; tcenv profile remove work; echo status $?.")
+        terminal.wait_for("status 0.")
+        assert "[Y/n]" not in terminal.screen()
     assert sessions(env) == []

@@ -76,7 +76,7 @@ def sign_out(
     """Forget the sessions of the profiles `names` in all `places`, and end their clients: `insisted`, or where they are tcenv's
     own and may be; or none at all (`kept`). Says what came of each. For each profile that is signed out of, whether there was
     a session: one whose client was to be ended and could not be is kept, and left out."""
-    endings = [_Ending(session) for name in names for session in _sessions(places, name)]
+    endings = [_Ending(session) for name in names for session in sessions(places, name)]
     _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))], patience)
     result = {}
     for name in names:
@@ -137,7 +137,7 @@ def _profile_name(argument: str | None, places: list[Store]) -> str:
     return chosen.name
 
 
-def _sessions(places: list[Store], name: str) -> list[Session]:
+def sessions(places: list[Store], name: str) -> list[Session]:
     """The sessions of `name`, each client once."""
     found: dict[str, Session] = {}
     for store in places:

@@ -217,13 +217,11 @@ def run_remove(argument: str | None, options: dict[str, Any]) -> int:
         raise UsageError(f"There is no profile {name!r}.", "tcenv profile list shows those that there are.")
     places = everywhere(open_store(profiles.store_name(), messages.warn))
     if any(name in store.profiles() for store in places):
-        from tcenv.cli.logout import sign_out
+        from tcenv.cli.logout import sessions, sign_out
 
-        sign_out(
-            [name],
-            places,
-            kept=not _agreed(f"End its session too, and delete the client on {config.profiles[name]['root_url']}?"),
-        )
+        asked = f"End its session too, and delete the client on {config.profiles[name]['root_url']}?"
+        is_live = any(session.is_live() for session in sessions(places, name))
+        sign_out([name], places, kept=not (is_live and _agreed(asked)))
     configuration.edit({}, name, remove=True)
     configuration.load()
     messages.done(f"The profile {name} is removed.")
@@ -235,4 +233,8 @@ def _agreed(question: str) -> bool:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    answer = sys.stdin.readline()
+    if not answer:
+        # Ctrl-D is no Enter.
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("", "y", "yes") if answer else False
