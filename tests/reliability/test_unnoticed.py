@@ -1,0 +1,85 @@
+"""Changes of the code that no test had noticed (see `mutate`), until these."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tcenv.deployment.credentials import Credentials
+from tcenv.sessions import clients
+from tcenv.sessions import file as sessionfile
+from tcenv.sessions.clients import KnownClient
+from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.session import RESETTING, Session
+from tcenv.signin.naming import Names
+
+ROOT = "https://tc.example.com"
+
+
+def session(*, state: str = "") -> Session:
+    credentials = Credentials("someone/tcenv", "t" * 44)
+    return Session("p", ROOT, credentials, 1, 2**33, "tcenv", ("a:b", "c:*"), ("a:b",), state)
+
+
+@pytest.mark.parametrize("state", ["", RESETTING])
+def test_a_session_file_that_is_cut_anywhere_is_damaged(state: str) -> None:
+    whole = session(state=state).encode()
+    for length in range(len(whole)):
+        with pytest.raises(sessionfile.Damaged):
+            sessionfile.decode(whole[:length])
+    for more in (b"\n", b"x", b"SCOPE=d\n", b"END=\n", whole):
+        with pytest.raises(sessionfile.Damaged):
+            sessionfile.decode(whole + more)
+    lines = whole.splitlines(keepends=True)
+    for number in range(len(lines)):
+        if not lines[number].startswith((b"ASKED=", b"STATE=")):
+            with pytest.raises(sessionfile.Damaged):
+                sessionfile.decode(b"".join(lines[:number] + lines[number + 1 :]))
+    for key in (b"TCENV_EXPIRES", b"RENEW", b"CREATED"):
+        with pytest.raises(sessionfile.Damaged):
+            sessionfile.decode(whole.replace(key + b"=", key + b"=-"))
+
+
+def test_only_whole_sessions_are_listed(tmp_path: Path) -> None:
+    store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
+    assert store.profiles() == []
+    store.save(session())
+    for name in (".session", ".p.session", ".q.session.1.tmp", "p.lock", "p"):
+        (tmp_path / "tcenv" / name).write_bytes(b"")
+    assert store.profiles() == ["p"]
+
+
+def test_of_what_was_never_vouched_for_only_the_series_own_is_ended() -> None:
+    """A browser may have said anything: the right to delete is asked for what tcenv's names are, and after its process's end."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    end = int(time.time()) + 1000
+    ours = KnownClient("tcenv@3", "me/tcenv@3", end, "tcenv-x", confirmed=False, process=ended.pid)
+    mine = KnownClient("tcenv-x@3", "me/tcenv-x@3", end, "tcenv-x", confirmed=False, process=ended.pid)
+    others = (
+        ours,
+        KnownClient("tcenv-x@4", "you/tcenv-x@4", end, "tcenv-x", confirmed=False, process=ended.pid),
+        KnownClient("precious", "me/precious", end, "tcenv-x", confirmed=False, process=ended.pid),
+        KnownClient("tcenv-x@5", "me/tcenv-x@5", end, "tcenv-x", confirmed=False, process=os.getpid()),
+        KnownClient("tcenv-x@4", "me/tcenv-x@4", end, "tcenv-x"),
+        KnownClient("tcenv-x@4", "me/tcenv-x@4", end, "tcenv-x", made=False, confirmed=False, process=ended.pid),
+    )
+    found = Names("tcenv-x", "me/", ("tcenv-x@2",), (mine, *others))
+    assert found.orphaned == ("tcenv-x@3",)
+    assert found.ending("tcenv-x@2", ("a",)) == tuple(
+        f"auth:delete-client:me/{name}" for name in ("tcenv-x@2", "tcenv-x", "tcenv-x@3")
+    )
+
+
+def test_a_process_that_noted_a_client_is_remembered() -> None:
+    """Written and read again: what tells an orphan from a sign-in that goes on."""
+    client = KnownClient(
+        "tcenv-x", "me/tcenv-x", int(time.time()) + 1000, "tcenv-x", confirmed=False, process=os.getpid()
+    )
+    clients.remember(ROOT, client)
+    assert clients.known(ROOT) == (client,)
+    assert not client.is_orphan
