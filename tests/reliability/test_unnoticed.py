@@ -15,7 +15,9 @@ from tcenv.sessions import file as sessionfile
 from tcenv.sessions.clients import KnownClient
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import RESETTING, Session
+from tcenv.signin.listener import Listener
 from tcenv.signin.naming import Names
+from tcenv.signin.reading import Refused, is_complete
 
 ROOT = "https://tc.example.com"
 
@@ -83,3 +85,34 @@ def test_a_process_that_noted_a_client_is_remembered() -> None:
     clients.remember(ROOT, client)
     assert clients.known(ROOT) == (client,)
     assert not client.is_orphan
+
+
+def test_where_a_request_is_too_long() -> None:
+    """To the byte: a line of 8 KiB with its end, a head of 64 KiB."""
+    line = b"GET /" + b"a" * (8192 - 7) + b"\r\n"
+    assert not is_complete(line)
+    assert not is_complete(line[:8191])
+    for longer in (b"a" * 8192, b"a" + line):
+        with pytest.raises(Refused):
+            is_complete(longer)
+    head = b"GET / HTTP/1.1\r\n".ljust(65_536, b"a")
+    assert not is_complete(head)
+    with pytest.raises(Refused):
+        is_complete(head + b"a")
+
+
+def test_no_socket_of_the_listener_blocks() -> None:
+    """A connection that is gone before it is taken would hold up the wait, and Ctrl-C with it."""
+    with Listener() as listener:
+        assert [server.getblocking() for server in listener._sockets] == [False] * len(listener._sockets)
+
+
+def test_a_session_that_is_written_anew_has_another_stamp(tmp_path: Path) -> None:
+    store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
+    assert store.stamp("p") is None
+    stamps = []
+    for _ in range(3):
+        store.save(session())
+        stamps.append(store.stamp("p"))
+        assert stamps[-1] == store.stamp("p")
+    assert None not in stamps and stamps[0] != stamps[1] != stamps[2]
