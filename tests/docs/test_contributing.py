@@ -1,0 +1,48 @@
+"""CONTRIBUTING.md's walk from a clone to a changed dialect, as it is written, in a clone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.docs.blocks import PROJECT
+from tests.need import need
+
+# What installs is not done again: the tests run because it has been.
+_BEFORE, _AFTER = ("make .venv/developing", ".ci/install"), ("make check", "make test")
+
+
+def test_from_a_clone_to_a_changed_dialect_and_its_test(tmp_path: Path) -> None:
+    walk = (PROJECT / "CONTRIBUTING.md").read_text().partition("## From clone")[2].partition("\n## ")[0]
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", walk, re.S) for line in block.splitlines()]
+    assert lines[:2] == list(_BEFORE)
+    assert lines[-2:] == list(_AFTER)
+    clone = tmp_path / "tcenv"
+    clone.mkdir()
+    for name in ("tcenv", "tests", "shell", "completions", "pyproject.toml", "docs"):
+        source = PROJECT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, clone / name)
+    git = [need("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "tcenv"], ["commit", "-q", "-m", "a"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    (clone / ".venv").symlink_to(PROJECT / ".venv")
+    # Its environment is that of this checkout: what is installed there is to be the clone.
+    env = {**os.environ, "PYTHONPATH": str(clone)}
+    said = []
+    for line in lines[2:-2]:
+        done = subprocess.run(
+            [need("bash"), "-ec", line], cwd=clone, env=env, capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        said.append(done.stdout)
+    shown, promised, _, difference, broken, _, whole = said
+    assert "def statements" in shown
+    assert " passed" in promised
+    assert '+        f"builtin set -e {name};' in difference
+    assert "FAILED tests/shells/test_dialects.py::test_fish_unsets_in_every_scope" in broken
+    assert "a variable may stand in several scopes" in broken
+    assert " passed" in whole
+    assert "FAILED" not in whole
