@@ -119,6 +119,44 @@ def test_thirty_days_on_two_machines_with_two_profiles_each(public: bool, scope:
 
 
 @pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+@pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
+def test_a_reset_and_a_logout_concern_one_machine_and_one_profile(public: bool, scope: str, home: Path) -> None:
+    """By API or through the browser, whatever else is signed in under the same home keeps its token."""
+    actors = [(host, profile) for host in ("alpha", "beta") for profile in ("work", "play")]
+    with Sandbox(public=public) as sandbox:
+        env = environ(TCENV_SCOPE=scope)
+        for profile in ("work", "play"):
+            assert tcenv("profile", "set", profile, "--root-url", sandbox.root_url, env=env).returncode == 0
+
+        def tokens() -> dict[tuple[str, str], str]:
+            """What each has stored, which the deployment takes."""
+            found = {}
+            for host, profile in actors:
+                file = home / f"run-{host}" / "tcenv" / f"{profile}.session"
+                if file.exists():
+                    fields = session_fields({"XDG_RUNTIME_DIR": str(home / f"run-{host}")}, profile)
+                    client = sandbox.clients[fields["TASKCLUSTER_CLIENT_ID"]]
+                    assert client.access_token == fields["TASKCLUSTER_ACCESS_TOKEN"]
+                    found[host, profile] = client.access_token
+            return found
+
+        for host, profile in actors:
+            assert on_machine(host, env, "login", profile, "--shell", "sh").returncode == 0
+        before = tokens()
+        for host, profile in actors:
+            done = on_machine(host, env, "login", profile, "--reset", "--shell", "sh")
+            assert done.returncode == 0, done.stderr
+            after = tokens()
+            assert {who for who in actors if after[who] != before[who]} == {(host, profile)}
+            before = after
+        assert len(sandbox.clients) == 4
+        for count, (host, profile) in enumerate(actors, 1):
+            assert on_machine(host, env, "logout", profile, "--shell", "sh").returncode == 0
+            assert tokens() == {who: before[who] for who in actors[count:]}
+        assert sandbox.clients == {}
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
 def test_ten_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
     with Sandbox(public=public) as deployment:
         env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
