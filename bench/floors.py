@@ -70,7 +70,7 @@ FLOORS = {
     "a GiB to a program that reads slowly, memory above idle": "one buffer: the deployment is read no faster",
     "a GiB to the deployment, memory above idle": "one buffer: what is kept for sending again is not in the process",
     "a GiB to a deployment that reads slowly, memory above idle": "one buffer: the program is read no faster",
-    "a GiB in chunks to the deployment, memory above idle": "one buffer; what is kept for sending again is in the kernel's memory",
+    "a GiB in chunks to the deployment, memory above idle": "one buffer; what is kept for sending again is the kernel's",
     "exec --proxy, start of its command": "1 and the command's own start. Between: the sockets; aiohttp comes later",
 }
 
