@@ -58,13 +58,14 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         if not names:
             messages.note("There was no session.")
     else:
-        names = [_profile_name(argument, places)]
+        name, root_url = _meant(argument, places)
+        names = [name]
     loaded = os.environ.get(environment.PROFILE)
     ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
     if len(ended) < len(names):
         return 1
     if not options.get("everything") and not ended[names[0]]:
-        messages.note(f"There was no session of {names[0]}.")
+        messages.note(f"There was no session of {called(names[0], root_url) if root_url else names[0]}.")
     unloads = loaded and (loaded in names or options.get("everything"))
     print_change(environment.unloading(os.environ) if unloads else {}, shell)
     return 0
@@ -116,9 +117,9 @@ def _forget_copies(places: list[Store], sessions: list[Session]) -> None:
                     store.forget(name)
 
 
-def _profile_name(argument: str | None, places: list[Store]) -> str:
-    """The profile that is meant. What is loaded here, or has a session, can be signed out of whether it is configured or not.
-    Raises UsageError for one that is neither."""
+def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
+    """The profile that is meant, and its root URL where that is known. What is loaded here, or has a session, can be signed out
+    of whether it is configured or not. Raises UsageError for one that is neither."""
     loaded = os.environ.get(environment.PROFILE)
     try:
         chosen = profiles.resolve(argument, {})
@@ -127,14 +128,14 @@ def _profile_name(argument: str | None, places: list[Store]) -> str:
         if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):
             raise
         if name == loaded or any(name in store.profiles() for store in places):
-            return name
+            return name, None
         raise
     known = chosen.is_configured or chosen.name == loaded
     if argument and not known and not any(chosen.name in store.profiles() for store in places):
         raise profiles.UnknownProfile(
             f"{argument} is no profile, and has no session.", "tcenv profile list shows who is signed in where."
         )
-    return chosen.name
+    return chosen.name, chosen.root_url
 
 
 def sessions(places: list[Store], name: str) -> list[Session]:

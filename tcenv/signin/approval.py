@@ -200,7 +200,8 @@ def _afterwards(session: Session, asking: Asking, replacing: Session | None, sto
     names = asking.names
     if names is not None and asking.ending and session.credentials.client_id != names.client_id(asking.name):
         display.note(
-            f"The Client ID was changed on the page: {', '.join(asking.ending)} does not speak of it, and cannot end it."
+            f"The Client ID was changed on the page: what was asked for ({', '.join(asking.ending)}) does not speak of it, and "
+            "cannot end it."
         )
     if replacing is not None:
         naming.end_replaced(replacing, session, display.note)
