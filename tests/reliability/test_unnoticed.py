@@ -15,9 +15,11 @@ from tcenv.sessions import file as sessionfile
 from tcenv.sessions.clients import KnownClient
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import RESETTING, Session
+from tcenv.settings import index
 from tcenv.signin.listener import Listener
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
+from tests.world import environ, tcenv
 
 ROOT = "https://tc.example.com"
 
@@ -116,3 +118,13 @@ def test_a_session_that_is_written_anew_has_another_stamp(tmp_path: Path) -> Non
         stamps.append(store.stamp("p"))
         assert stamps[-1] == store.stamp("p")
     assert None not in stamps and stamps[0] != stamps[1] != stamps[2]
+
+
+def test_the_index_names_the_purposes_too(home: Path) -> None:
+    """Completion asks for them at a keystroke, and reads nothing else."""
+    env = environ()
+    for name in ("p", "q"):
+        assert tcenv("purpose", "set", name, "--scope", "a", env=env).returncode == 0
+    assert tcenv("purpose", "list", env=env).returncode == 0
+    known = index.read()
+    assert known is not None and known.purposes() == ["p", "q"]
