@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import selectors
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ from tcenv.sessions.clients import KnownClient
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.settings import index
-from tcenv.signin.listener import Listener
+from tcenv.signin.listener import Listener, _Connection
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
 from tests.world import environ, tcenv
@@ -94,7 +96,7 @@ def test_where_a_request_is_too_long() -> None:
     line = b"GET /" + b"a" * (8192 - 7) + b"\r\n"
     assert not is_complete(line)
     assert not is_complete(line[:8191])
-    for longer in (b"a" * 8192, b"a" + line):
+    for longer in (b"G" * 8192, b"G" + line):
         with pytest.raises(Refused):
             is_complete(longer)
     head = b"GET / HTTP/1.1\r\n".ljust(65_536, b"a")
@@ -120,11 +122,33 @@ def test_a_session_that_is_written_anew_has_another_stamp(tmp_path: Path) -> Non
     assert None not in stamps and stamps[0] != stamps[1] != stamps[2]
 
 
-def test_the_index_names_the_purposes_too(home: Path) -> None:
-    """Completion asks for them at a keystroke, and reads nothing else."""
+def test_the_index_tells_what_the_configuration_does(home: Path) -> None:
+    """Completion asks for the purposes at a keystroke, and the hot path for the store: neither reads anything else."""
     env = environ()
+    (home / ".config/tcenv").mkdir(parents=True)
+    (home / ".config/tcenv/config.toml").write_text('store = "file"\n')
+    assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", "--default", env=env).returncode == 0
     for name in ("p", "q"):
         assert tcenv("purpose", "set", name, "--scope", "a", env=env).returncode == 0
     assert tcenv("purpose", "list", env=env).returncode == 0
     known = index.read()
-    assert known is not None and known.purposes() == ["p", "q"]
+    assert known is not None
+    assert (known.store, known.default, known.purposes()) == ("file", "w", ["p", "q"])
+
+
+def test_a_caller_that_has_gone_is_let_go() -> None:
+    """Else the wait would spin on a socket that nobody reads."""
+    with Listener() as listener:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        connection = _Connection(ours)
+        listener._connections[ours.fileno()] = connection
+        listener._selector.register(ours, selectors.EVENT_WRITE, connection)
+        listener._send(connection, b"HTTP/1.1 404 Not Found\r\n\r\n")
+        assert not listener._connections
+        assert ours.fileno() == -1
+
+
+def test_the_listener_tells_its_addresses() -> None:
+    with Listener() as listener:
+        assert set(listener.families) <= {"127.0.0.1", "::1"} and listener.families

@@ -223,7 +223,7 @@ def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scope", "queue:**"], "at most one *"),
+        (["--scope", "queue:**"], "One * at the end"),
         (["--description", "é" * 2000], "8,000"),
         ([word for n in range(15) for word in ("--scope", f"secrets:get:{'x' * 600}{n}")], "8,000"),
     ],
