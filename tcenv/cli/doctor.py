@@ -99,7 +99,7 @@ def _path() -> Iterator[Finding]:
         yield Finding(
             "PATH",
             "note",
-            f"{folder} is not on it: the function of tcenv init finds tcenv; scripts, direnv and `command tcenv` do not",
+            f"{folder} is not on it: the function of tcenv init finds tcenv, scripts and direnv do not",
             "pipx ensurepath, or uv tool update-shell; then a new terminal",
         )
 

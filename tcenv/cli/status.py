@@ -260,7 +260,9 @@ class _Report:
     def show(self) -> None:
         facts, fields = self._facts, self._facts.fields
         if fields is None:
-            self._row("not signed in", f"to {called(facts.profile, facts.root_url)}", "yellow")
+            where = called(facts.profile, facts.root_url)
+            # A sentence in a terminal; elsewhere the form of all other facts.
+            self._row("not signed in", f"to {where}" if self._out.terminal else where, "yellow")
         else:
             self._row("client", fields[environment.CLIENT_ID], "bold")
             self._row("deployment", facts.root_url)
