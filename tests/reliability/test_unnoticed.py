@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.deployment.credentials import Credentials
+from tcenv.sandbox import Sandbox
 from tcenv.sessions import clients
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.clients import KnownClient
@@ -21,7 +23,7 @@ from tcenv.settings import index
 from tcenv.signin.listener import Listener, _Connection
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
-from tests.world import environ, tcenv
+from tests.world import environ, signed_in, tcenv
 
 ROOT = "https://tc.example.com"
 
@@ -152,3 +154,16 @@ def test_a_caller_that_has_gone_is_let_go() -> None:
 def test_the_listener_tells_its_addresses() -> None:
     with Listener() as listener:
         assert set(listener.families) <= {"127.0.0.1", "::1"} and listener.families
+
+
+@pytest.mark.parametrize(("words", "minutes"), [((), 15), (("--for", "5m"), 5)])
+def test_on_the_hot_path_too_a_purpose_lasts_as_long_as_it_says(words: tuple[str, ...], minutes: int) -> None:
+    with Sandbox() as deployment:
+        env = signed_in(deployment)
+        scope = "queue:route:index.sandbox.a"
+        assert tcenv("purpose", "set", "p", "--scope", scope, "--for", "15m", env=env).returncode == 0
+        assert tcenv("purpose", "list", env=env).returncode == 0
+        done = tcenv("env", "--shell", "sh", "--as", "p", *words, env=env)
+        assert done.returncode == 0, done.stderr
+        found = re.search(r"TCENV_EXPIRES='?(\d+)", done.stdout)
+        assert found and abs(int(found[1]) - time.time() - minutes * 60) < 60, done.stdout
