@@ -365,6 +365,20 @@ def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(hom
     assert len(deployment.clients) == 5
 
 
+def test_a_client_that_a_logout_could_not_reach_is_ended_by_the_next_session(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    assert login(env).returncode == 0
+    former = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    deployment.fail("hang-up")
+    done = tcenv("logout", "--shell", "sh", env=env)
+    assert done.returncode == 0
+    assert "The next sign-in here deletes it, if it may." in done.stderr
+    deployment.heal()
+    assert former in deployment.clients
+    assert login(env).returncode == 0
+    assert list(deployment.clients) == [session_fields(env)["TASKCLUSTER_CLIENT_ID"]] != [former]
+
+
 def test_all_names_taken_is_said_at_once(deployment: Sandbox) -> None:
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TCENV_NO_SELF_DELETE="1")
     for _ in range(5):

@@ -200,7 +200,11 @@ def _tell(ending: _Ending) -> None:
                 f"Deleted {session.credentials.client_id} on {session.root_url}: its token is no longer good."
             )
     elif session.is_live() and session.state != ENDED:
-        clients.let_go(session.root_url, session.credentials.client_id)
-        if ending.failure is not None:
+        client_id = session.credentials.client_id
+        if ending.failure is None:
+            clients.let_go(session.root_url, client_id)
+        else:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
         messages.note(naming.still_good(session))
+        if any(known.place and known.client_id == client_id for known in clients.known(session.root_url)):
+            messages.note("The next sign-in here deletes it, if it may.")
