@@ -60,7 +60,8 @@ set -gu __tcenv_xdg @XDG@
 for name in seen profile root token file kept read reminded clock
     set -gu __tcenv_$name ''
 end
-set -gu __tcenv_old 0
+# Later than any file is old: no end is known.
+set -gu __tcenv_old 999999999999
 set -gu __tcenv_dead 0
 
 function __tcenv_hook --on-event fish_prompt
@@ -76,18 +77,18 @@ function __tcenv_hook --on-event fish_prompt
         test "$TCENV_PROFILE $TCENV_EXPIRES $TCENV_STORE $TCENV_LOADED" = "$__tcenv_seen"; or __tcenv_adopt
         test -n "$__tcenv_profile"; and test "$TASKCLUSTER_ROOT_URL" = "$__tcenv_root"; or return 0
     end
-    if test -n "$__tcenv_file"; and test -z "$TASKCLUSTER_CERTIFICATE"
+    if test -n "$__tcenv_file" -a -z "$TASKCLUSTER_CERTIFICATE"
         # Read is what cannot hang; whose it is, is asked before it is believed.
-        if test -f "$__tcenv_file"; and test -r "$__tcenv_file"
+        if test -f "$__tcenv_file" -a -r "$__tcenv_file"
             builtin read --local first <"$__tcenv_file"
-            if test "$first" = "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"
-                if test "$__tcenv_read:$__tcenv_token" != "1:$TASKCLUSTER_ACCESS_TOKEN"
+            if test "$first $__tcenv_read $__tcenv_token" != "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN 1 $TASKCLUSTER_ACCESS_TOKEN"
+                if test "$first" = "TASKCLUSTER_ACCESS_TOKEN=$TASKCLUSTER_ACCESS_TOKEN"
                     set __tcenv_token "$TASKCLUSTER_ACCESS_TOKEN"
                     set __tcenv_kept 1
                     test -n "$__tcenv_read"; or __tcenv_load
+                else if test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
+                    __tcenv_load
                 end
-            else if test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
-                __tcenv_load
             end
         else if test -n "$__tcenv_kept"; and test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"
             and not test -e "$__tcenv_file"; and not test -L "$__tcenv_file"
@@ -99,7 +100,7 @@ function __tcenv_hook --on-event fish_prompt
             end
         end
     end
-    test "$__tcenv_dead" -ne 0; and test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"; or return 0
+    test "$__tcenv_token" = "$TASKCLUSTER_ACCESS_TOKEN"; or return 0
     # A pipe takes half of what (…) takes.
     builtin path mtime --relative "$__tcenv_clock" | builtin read --local age
     if test -n "$age"; and test "$age" -ge "$__tcenv_old"
@@ -115,7 +116,7 @@ function __tcenv_adopt
         set __tcenv_$name ''
     end
     set __tcenv_root ' none'
-    set __tcenv_old 0
+    set __tcenv_old 999999999999
     set __tcenv_dead 0
     string match -qr '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z' -- "$TCENV_PROFILE"; or return 0
     set __tcenv_profile "$TCENV_PROFILE"
