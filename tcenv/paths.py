@@ -139,3 +139,14 @@ def check_directory(path: str) -> bool:
         return False
     private(status, stat.S_ISDIR(status.st_mode), path)
     return True
+
+
+def at_once(path: str, flags: int) -> int:
+    """An `opener` for what is read: a pipe in a file's place is an OSError, and no wait without end."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        import errno
+
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a pipe, and no file", path)
+    return descriptor

@@ -15,7 +15,7 @@ import pytest
 from tcenv import paths
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import NAME, environ, session_file, tcenv
+from tests.world import NAME, TCENV, environ, session_file, signed_in, tcenv
 
 SHARED = Path(f"/dev/shm/tcenv-{os.geteuid()}")
 
@@ -304,3 +304,28 @@ def test_what_cannot_be_read_is_said(deployment: Sandbox, home: Path) -> None:
         assert done.returncode == 1, words
         assert "inside tcenv" not in done.stderr, words
         assert "runtime store" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["config.toml", "index", "clients"])
+def test_a_pipe_in_a_files_place_holds_nobody_up(place: str, home: Path) -> None:
+    """Whoever can put one there is the user; but it may be an accident, and a prompt must not hang for it."""
+    with Sandbox() as tc:
+        env = signed_in(tc)
+        state = Path(env["HOME"]) / ".local/state/tcenv"
+        config = Path(env["HOME"]) / ".config/tcenv/config.toml"
+        index = Path(env["HOME"]) / ".cache/tcenv/profiles.index"
+        path = {"config.toml": config, "index": index, "clients": next(state.rglob("clients/**/*.json"))}[place]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        for words in (
+            ["status", "--offline"],
+            ["profile", "list"],
+            ["init", "bash"],
+            ["env", "--shell", "sh"],
+            ["doctor"],
+        ):
+            done = subprocess.run([TCENV, *words], env=env, capture_output=True, text=True, timeout=20)
+            assert "inside tcenv" not in done.stderr
+            if place == "config.toml" and words[0] in ("profile", "doctor"):
+                assert "config.toml: it is a pipe, and no file" in done.stdout + done.stderr

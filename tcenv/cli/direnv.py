@@ -31,7 +31,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         output.write(text)
         return 0
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=paths.at_once) as file:
             current = file.read()
     except (OSError, UnicodeDecodeError):
         current = None

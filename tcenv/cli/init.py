@@ -66,7 +66,7 @@ def _edit(argument: str | None, options: dict[str, Any]) -> int:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.at_once) as file:
             return file.read()
     except FileNotFoundError:
         return ""

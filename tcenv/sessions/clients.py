@@ -80,7 +80,7 @@ def _read(path: str) -> dict[str, object]:
     import json
 
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=paths.at_once) as file:
             content = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}

@@ -103,7 +103,7 @@ class KeyringStore:
 
     def profiles(self) -> list[str]:
         try:
-            with open(_list(), encoding="ascii") as file:
+            with open(_list(), encoding="ascii", opener=paths.at_once) as file:
                 return sorted(set(file.read().split()))
         except (OSError, UnicodeDecodeError):
             return []

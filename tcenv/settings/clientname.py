@@ -84,7 +84,7 @@ def machine() -> str:
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", opener=paths.at_once) as file:
             text = file.read(64).strip()
     except (OSError, UnicodeDecodeError):
         return None

@@ -209,7 +209,7 @@ def load() -> Configuration:
     """The user's configuration (an empty one where there is no file), with its index brought up to date. Raises ConfigError."""
     path = paths.config_file()
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=paths.at_once) as file:
             data = file.read()
     except FileNotFoundError:
         if os.environ.get("TCENV_CONFIG"):
@@ -234,7 +234,7 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
     listed = [(of, name, purpose.term or "", purpose.scopes) for (of, name), purpose in configuration.purposes.items()]
     data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls, listed)
-    with suppress(FileNotFoundError), open(cache, "rb") as file:
+    with suppress(FileNotFoundError), open(cache, "rb", opener=paths.at_once) as file:
         if file.read() == data:
             return
     write_privately(cache, data)
@@ -304,7 +304,7 @@ def _document() -> tuple[str, Any]:
 
     path = paths.config_file()
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=paths.at_once) as file:
             text = file.read()
     except FileNotFoundError:
         text = ""
