@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
+from tcenv.errors import StoreError
 from tcenv.sandbox import Sandbox
 from tcenv.sessions import clients
 from tcenv.sessions import file as sessionfile
 from tcenv.sessions.clients import KnownClient
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import RESETTING, Session
+from tcenv.sessions.stores import open_store
 from tcenv.settings import index
+from tcenv.signin import naming
 from tcenv.signin.listener import Listener, _Connection
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
@@ -167,3 +171,32 @@ def test_on_the_hot_path_too_a_purpose_lasts_as_long_as_it_says(words: tuple[str
         assert done.returncode == 0, done.stderr
         found = re.search(r"TCENV_EXPIRES='?(\d+)", done.stdout)
         assert found and abs(int(found[1]) - time.time() - minutes * 60) < 60, done.stdout
+
+
+@pytest.mark.parametrize(("fault", "hint"), [("stale", "Set the clock"), ("unauthorized", "look at the client there")])
+def test_an_answer_that_is_no_good_ends_with_what_to_do(fault: str, hint: str) -> None:
+    with Sandbox() as deployment:
+        deployment.fail(fault)
+        done = tcenv("login", "--shell", "sh", "--timeout", "3s", env=environ(deployment))
+        assert done.returncode != 0 and "TASKCLUSTER_ACCESS_TOKEN" not in done.stdout
+        assert hint in done.stderr
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_where_the_deployment_tells_nothing_an_end_is_an_end(public: bool) -> None:
+    with Sandbox(public=public) as deployment:
+        client = deployment.create_client(f"{deployment.user}/tcenv", ["a:b"])
+        another = deployment.create_client(f"{deployment.user}/another", ["a:b"])
+        mine = Credentials(client.client_id, client.access_token)
+        stored = Session("p", deployment.root_url, mine, 1, 2**33, "tcenv", ("a:b",), ("a:b",))
+        assert naming._is_prolonged(Deployment(deployment.root_url), another.client_id, stored) is public
+
+
+def test_a_store_that_is_open_to_others_is_not_opened(home: Path) -> None:
+    directory = Path(environ()["XDG_RUNTIME_DIR"]) / "tcenv"
+    directory.mkdir()
+    directory.chmod(0o755)
+    with pytest.raises(StoreError, match="open to other"):
+        open_store("runtime")
+    directory.chmod(0o700)
+    assert open_store("runtime").name == "runtime"
