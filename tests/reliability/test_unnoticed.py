@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,7 +24,7 @@ from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import open_store
 from tcenv.settings import index
-from tcenv.signin import naming
+from tcenv.signin import naming, reset
 from tcenv.signin.listener import Listener, _Connection
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
@@ -200,3 +201,23 @@ def test_a_store_that_is_open_to_others_is_not_opened(home: Path) -> None:
         open_store("runtime")
     directory.chmod(0o700)
     assert open_store("runtime").name == "runtime"
+
+
+def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
+    """The store has the new token, and then no room for the new end: the shell has both, and the next one is told."""
+    said: list[str] = []
+
+    def fail(session: Session) -> None:
+        raise StoreError("No space left on device.")
+
+    facts = SimpleNamespace(expires=2**33, expanded=("a:b",))
+    updated = reset._updated(
+        session(),
+        ("a:b",),
+        SimpleNamespace(lifetime=60, description="", scopes=("a:b",)),  # type: ignore[arg-type]
+        SimpleNamespace(save=fail),  # type: ignore[arg-type]
+        SimpleNamespace(update_client=lambda *arguments: facts),  # type: ignore[arg-type]
+        SimpleNamespace(note=said.append),  # type: ignore[arg-type]
+    )
+    assert updated.scopes == ("a:b",)
+    assert said == ["The session could not be stored as it is now: No space left on device."]
