@@ -28,7 +28,7 @@ from tcenv.signin import naming, reset
 from tcenv.signin.listener import Listener, _Connection
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
-from tests.world import environ, signed_in, tcenv
+from tests.world import NAME, environ, session_file, signed_in, tcenv
 
 ROOT = "https://tc.example.com"
 
@@ -221,3 +221,22 @@ def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
     )
     assert updated.scopes == ("a:b",)
     assert said == ["The session could not be stored as it is now: No space left on device."]
+
+
+@pytest.mark.parametrize("insisted", [False, True])
+def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insisted: bool) -> None:
+    with Sandbox() as deployment:
+        env = environ(deployment)
+        words = ["login", "--shell", "sh", "--scope", "queue:get-task:a", "--no-self-delete", "--timeout", "3s"]
+        words += ["--name", "x"] if insisted else []
+        assert tcenv(*words, env=env).returncode == 0
+        session_file(env).unlink()
+        done = tcenv(*words, env=env)
+        if insisted:
+            assert done.returncode != 0
+            assert "The name x is taken on this deployment: the page will say so." in done.stderr
+        else:
+            assert done.returncode == 0, done.stderr
+            assert (
+                f"The name {NAME} is still taken on this deployment, so {NAME}@2 is asked for this time." in done.stderr
+            )
