@@ -25,6 +25,7 @@ from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import open_store
 from tcenv.settings import index
 from tcenv.signin import naming, reset
+from tcenv.signin.flow import is_usable
 from tcenv.signin.listener import Listener, _Connection
 from tcenv.signin.naming import Names
 from tcenv.signin.reading import Refused, is_complete
@@ -240,3 +241,25 @@ def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insiste
             assert (
                 f"The name {NAME} is still taken on this deployment, so {NAME}@2 is asked for this time." in done.stderr
             )
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "wanted", "usable"),
+    [
+        (("a:*", "b"), ("a:*",), ("b",), True),  # asked for, and given less: it would not be given now either
+        (("b",), ("b", "c:*"), ("c:x",), True),  # the client holds more than was asked for
+        (("a:*", "b"), ("a:*",), ("a:x", "b"), True),
+        (("a:*", "b"), ("a:*",), ("d",), False),
+    ],
+)
+def test_a_session_that_holds_what_is_asked_for_or_was_asked_for_it(
+    asked: tuple[str, ...], held: tuple[str, ...], wanted: tuple[str, ...], usable: bool
+) -> None:
+    stored = Session("p", ROOT, Credentials("someone/tcenv", "t" * 44), 1, 2**33, "tcenv", held, asked)
+    profile = SimpleNamespace(insisted={"scopes"}, client_name="tcenv", scopes=wanted)
+    assert is_usable(stored, profile) is usable  # type: ignore[arg-type]
+
+
+def test_where_a_client_can_be_ended() -> None:
+    page = naming.client_page(ROOT, "mozilla-auth0/ad|LDAP|jo+hn!d@x.org/tcenv")
+    assert page == f"{ROOT}/auth/clients/mozilla-auth0%2Fad%7CLDAP%7Cjo%2Bhn%21d%40x.org%2Ftcenv"
