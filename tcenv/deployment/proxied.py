@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from requests.utils import get_environ_proxies
 
-from tcenv.deployment.trust import trusted
+from tcenv.deployment.trust import authorities
 
 
 class _Bounded(requests.Session):
@@ -42,7 +42,7 @@ class Proxied:
             allow_redirects=False,
             stream=True,
             proxies=get_environ_proxies(url, no_proxy=None),
-            verify=trusted() or True,
+            verify=authorities(),
         )
         return response.status_code, response.headers
 

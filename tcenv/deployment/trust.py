@@ -12,23 +12,22 @@ if TYPE_CHECKING:
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def trusted() -> str | None:
-    """The file or directory that the user names; None for what the system trusts."""
-    return next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), None)
+def authorities() -> str:
+    """The file or directory of the authorities that are trusted: what the user names alone, else the system's, else `certifi`'s.
+    (On Windows and macOS the system's are in no file: see `context`.)"""
+    return _named() or _of_the_system() or _of_certifi()
 
 
 def context() -> ssl.SSLContext:
-    """Certificates and names are verified, as `ssl` does by default: by what the user names alone, else by what the system
-    trusts, and by `certifi` where it has nothing. Raises OSError where what the user names is not there."""
+    """Certificates and names are verified, as `ssl` does by default, by the `authorities`. Raises OSError where what the user
+    names is not there."""
     import ssl
 
-    where = trusted()
+    where = _named()
     if where is None:
         context = ssl.create_default_context()
-        if not _system_has_some(ssl.get_default_verify_paths()):
-            import certifi
-
-            context.load_verify_locations(certifi.where())
+        if _of_the_system() is None:
+            context.load_verify_locations(_of_certifi())
         return context
     if os.path.isdir(where):
         return ssl.create_default_context(capath=where)
@@ -37,10 +36,23 @@ def context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=where)
 
 
-def _system_has_some(paths: ssl.DefaultVerifyPaths) -> bool:
+def _named() -> str | None:
+    return next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), None)
+
+
+def _of_the_system() -> str | None:
+    import ssl
+
+    paths = ssl.get_default_verify_paths()
     if paths.cafile is not None:
-        return True
+        return paths.cafile
     try:
-        return paths.capath is not None and bool(os.listdir(paths.capath))
+        return paths.capath if paths.capath is not None and os.listdir(paths.capath) else None
     except OSError:
-        return False
+        return None
+
+
+def _of_certifi() -> str:
+    import certifi
+
+    return certifi.where()

@@ -175,6 +175,17 @@ def test_https_proxy_and_no_proxy(served: Served, proxy: Proxy, monkeypatch: pyt
     assert proxy.asked == []
 
 
+def test_through_a_proxy_too_the_systems_authorities_are_trusted(
+    served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
+        look(f"https://{HOST}")
+    system = ssl.get_default_verify_paths()._replace(cafile=str(served.certificate))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: system)
+    assert look(f"https://{HOST}")
+
+
 def test_a_proxy_that_refuses_says_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:1")
     with pytest.raises(DeploymentError, match="cannot be reached") as failure:
