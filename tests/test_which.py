@@ -267,6 +267,7 @@ def test_a_host_is_understood_without_its_scheme(home: Path) -> None:
         ("tc.example.com", "https://tc.example.com"),
         ("tc.example.com/path", "https://tc.example.com/path"),
         ("localhost:8080", "http://localhost:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
         ("tc:8443", "https://tc:8443"),
     ):
         assert root_url in tcenv("env", word, "--shell", "sh", env=env).stderr, word

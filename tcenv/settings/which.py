@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tcenv.deployment.rooturl import parse_root_url
+from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions import clients
 from tcenv.sessions.key import argument_of, is_profile_name, profile_of
@@ -93,7 +93,7 @@ def _as_host(argument: str) -> str | None:
     host, colon, port = argument.partition("/")[0].partition(":")
     if not ("." in host or (colon and port)) or "@" in argument:
         return None
-    scheme = "http" if host in ("localhost", "127.0.0.1") else "https"
+    scheme = "http" if is_loopback(f"http://{argument}") else "https"
     try:
         return parse_root_url(f"{scheme}://{argument}")
     except UsageError:
