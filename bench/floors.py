@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
+from bench.common import bare
 from bench.measure import Row, ratio, seconds
 from bench.world import World
 
@@ -58,7 +60,7 @@ FLOORS = {
     "the page in the browser, after that end": "0: it is sent before the command ends",
     "prompt hook, bash": _HOOK,
     "prompt hook, zsh": _HOOK,
-    "prompt hook, fish": _HOOK + "; fish tells the time by a command substitution alone",
+    "prompt hook, fish": _HOOK + "; fish tells the time by the age of a file, which takes a pipe",
     "direnv export, use taskcluster": "direnv itself, with the one `watch_file` that it takes to see a change",
     "env with 1,000 sessions and 1,000 profiles": "1: the index is read by seeking. Between: a larger directory",
     "200 logins at once, CPU per login": "1: they share nothing but the lock",
@@ -78,11 +80,5 @@ FLOORS = {
 def floors(world: World) -> Iterator[Row]:
     """What the libraries cost by being imported, each in an interpreter of its own."""
     for statement, note in _IMPORTS:
-        bare = [world.python, "-c", "pass"]
-        with_it = [world.python, "-c", statement]
-        yield Row(
-            statement,
-            ratio(lambda c=with_it: seconds(c, world.env), lambda b=bare: seconds(b, world.env), 11),
-            None,
-            note=note,
-        )  # type: ignore[misc]
+        took = functools.partial(seconds, [world.python, "-c", statement], world.env)
+        yield Row(statement, ratio(took, bare(world), 11), None, note=note)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.errors import TcenvError
+
 
 def write(text: str) -> None:
     """Write `text` at once. Raises BrokenPipeError where whoever read it has gone, TcenvError where it cannot be written."""
@@ -14,8 +18,13 @@ def write(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from tcenv.errors import TcenvError
-
         # What is buffered stays there: Python's own exit must not trip over it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise TcenvError(f"Standard output cannot be written to: {error.strerror}.") from None
+        raise unwritable(error) from None
+
+
+def unwritable(error: OSError) -> TcenvError:
+    """What the user is told where standard output cannot be written to."""
+    from tcenv.errors import TcenvError
+
+    return TcenvError(f"Standard output cannot be written to: {error.strerror}.")

@@ -16,7 +16,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Sandbox
-from tests.world import NAME, TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import NAME, TCENV, commands_by_status, environ, session_fields, signed_in, tcenv
 
 _CALL = (
     "import json, taskcluster; "
@@ -33,16 +33,7 @@ def deployment() -> Iterator[Sandbox]:
 
 def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:
     env = signed_in(deployment)
-    plain = tmp_path / "plain"
-    plain.write_text("no program")
-    for command, status in (
-        (["true"], 0),
-        (["sh", "-c", "exit 42"], 42),
-        (["no-such-program-anywhere"], 127),
-        ([str(tmp_path / "nothing")], 127),
-        ([str(plain)], 126),
-        ([str(tmp_path)], 126),
-    ):
+    for command, status in commands_by_status(tmp_path):
         assert tcenv("exec", "--", *command, env=env).returncode == status, command
     # The process is the command itself: a signal that ends it ends us.
     assert tcenv("exec", "--", "sh", "-c", "kill -TERM $$", env=env).returncode == -signal.SIGTERM

@@ -73,3 +73,20 @@ def session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[s
     """What the session's file says, by key (the first scope only)."""
     lines = session_file(env, profile).read_text().splitlines()
     return dict(line.partition("=")[::2] for line in reversed(lines))
+
+
+def commands_by_status(folder: Path) -> list[tuple[list[str], int]]:
+    """Commands to be started, with the status that a shell would tell of each; `folder` is for those that are no programs."""
+    plain, broken = folder / "plain", folder / "broken"
+    plain.write_text("no program")
+    broken.write_text("#!/no/such/interpreter\n")
+    broken.chmod(0o755)
+    return [
+        (["true"], 0),
+        (["sh", "-c", "exit 42"], 42),
+        (["no-such-program-anywhere"], 127),
+        ([str(folder / "nothing")], 127),
+        ([str(plain)], 126),
+        ([str(broken)], 126),
+        ([str(folder)], 126),
+    ]

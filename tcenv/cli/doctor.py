@@ -56,16 +56,16 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _guarded(check: Callable[..., Iterator[Finding]], options: dict[str, Any]) -> Iterator[Finding]:
+def _guarded(check: Callable[[dict[str, Any]], Iterator[Finding]], options: dict[str, Any]) -> Iterator[Finding]:
     try:
-        yield from check(options) if check is _deployment else check()
+        yield from check(options)
     except TcenvError as error:
         yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.message, error.hint)
     except OSError as error:
         yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
 
 
-def _shell() -> Iterator[Finding]:
+def _shell(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.shells import rcfile
     from tcenv.shells.detect import detect_shell
 
@@ -89,12 +89,11 @@ def _shell() -> Iterator[Finding]:
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 
-def _path() -> Iterator[Finding]:
-    import shutil
-
+def _path(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.shells import rcfile
+    from tcenv.signin.browser import on_path
 
-    if shutil.which("tcenv") is None:
+    if not on_path("tcenv"):
         folder = os.path.dirname(rcfile.program())
         yield Finding(
             "PATH",
@@ -104,7 +103,7 @@ def _path() -> Iterator[Finding]:
         )
 
 
-def _browser() -> Iterator[Finding]:
+def _browser(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.signin.browser import on_path
 
     named = os.environ.get("BROWSER")
@@ -124,7 +123,7 @@ def _browser() -> Iterator[Finding]:
         yield Finding("browser", "good", "the desktop's")
 
 
-def _loopback() -> Iterator[Finding]:
+def _loopback(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.signin.listener import Listener
 
     with Listener() as listener:
@@ -135,7 +134,7 @@ def _loopback() -> Iterator[Finding]:
         yield Finding("loopback", "note", f"{families[0]} alone: this machine has no IPv6 on loopback")
 
 
-def _store() -> Iterator[Finding]:
+def _store(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.sessions.stores import open_store
 
     said: list[str] = []
@@ -154,7 +153,7 @@ def _store() -> Iterator[Finding]:
         yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
 
 
-def _configuration() -> Iterator[Finding]:
+def _configuration(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.settings import configuration
 
     config = configuration.load()
@@ -176,7 +175,7 @@ def _deployment(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("clock", "good", "agrees with the deployment's")
 
 
-def _variables() -> Iterator[Finding]:
+def _variables(options: dict[str, Any]) -> Iterator[Finding]:
     environ = os.environ
     if environ.get(environment.CERTIFICATE) and not environ.get(environment.PROFILE):
         yield Finding(
@@ -193,7 +192,7 @@ def _variables() -> Iterator[Finding]:
         yield Finding("variables", "good", "nothing conflicts")
 
 
-def _others() -> Iterator[Finding]:
+def _others(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.cli import others
 
     found = False

@@ -184,9 +184,9 @@ def write_last(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from tcenv.errors import TcenvError
+        from tcenv.output import unwritable
 
-        raise TcenvError(f"Standard output cannot be written to: {error.strerror}.") from None
+        raise unwritable(error) from None
 
 
 def write_out(data: bytes) -> None:

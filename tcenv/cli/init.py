@@ -129,11 +129,10 @@ def _write_beside(path: str, text: str | None) -> None:
 
 def _say_where_tcenv_is(program: str) -> None:
     """The line finds tcenv by its path; the commands are found on the PATH alone."""
-    import shutil
-
     from tcenv.cli import messages
+    from tcenv.signin.browser import on_path
 
-    if shutil.which("tcenv") is None:
+    if not on_path("tcenv"):
         folder = os.path.dirname(program)
         messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")
 

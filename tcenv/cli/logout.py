@@ -51,7 +51,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         raise UsageError("--delete-client and --keep-client exclude each other.")
     shell = options.get("shell")
     statements({}, shell)
-    patience = _patience(argument, options)
+    # Not longer than the options or the profile say.
+    patience = min(_PATIENCE, profiles.timeout(argument, options))
     places = everywhere(open_store(profiles.store_name(), messages.warn))
     if options.get("everything"):
         names = sorted({name for store in places for name in store.profiles()})
@@ -93,17 +94,6 @@ def sign_out(
         for ending in own:
             _tell(ending)
     return result
-
-
-def _patience(argument: str | None, options: dict[str, Any]) -> float:
-    """How long (seconds) the deployments are waited for: not longer than the options or the profile say. Raises UsageError."""
-    wanted = {"timeout": options.get("timeout")}
-    # What is no time is said, whatever else is wrong.
-    given = profiles.resolve("http://localhost", wanted).timeout
-    try:
-        return min(_PATIENCE, profiles.resolve(argument, wanted).timeout)
-    except TcenvError:
-        return min(_PATIENCE, given)
 
 
 def _forget_copies(places: list[Store], sessions: list[Session]) -> None:

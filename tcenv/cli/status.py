@@ -93,25 +93,13 @@ def _everywhere(options: dict[str, Any]) -> list[_Facts]:
                 "scopes": session.scopes,
                 "offline": bool(options.get("offline")),
             }
-            work["until"] = time.monotonic() + _timeout(session.argument, options)
+            work["until"] = time.monotonic() + profiles.timeout(session.argument, options)
             asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
     for _, thread in asked:
         thread.start()
     for _, thread in asked:
         thread.join()
     return [facts for facts, _ in asked]
-
-
-def _timeout(argument: str, options: dict[str, Any]) -> float:
-    """How long (seconds) the deployment of a stored session is waited for: it need not be configured any more."""
-    from tcenv.errors import TcenvError
-    from tcenv.settings import profile as profiles
-
-    wanted = {"timeout": options.get("timeout")}
-    try:
-        return profiles.resolve(argument, wanted).timeout
-    except TcenvError:
-        return profiles.resolve("http://localhost", wanted).timeout
 
 
 def _fields(session: Session) -> dict[str, str]:

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from tcenv.deployment.rooturl import Place, place_of
 from tcenv.deployment.transport import Unusable
 from tcenv.deployment.trust import context
 
@@ -26,24 +26,22 @@ class Direct:
 
     def __init__(self) -> None:
         self._connection: http.client.HTTPConnection | None = None
-        self._place = ("", "")
+        self._place: Place | None = None
         self._response: http.client.HTTPResponse | None = None
 
     def send(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], connecting: float, left: float
     ) -> tuple[int, Message]:
-        parts = urlsplit(url)
-        place = (parts.scheme, parts.netloc)
+        place, resource = place_of(url)
         if self._connection is None or place != self._place or _dropped(self._connection.sock):
             self.close()
-            self._connection, self._place = _connection(*place), place
+            self._connection, self._place = _connection(place), place
         connection = self._connection
         connection.timeout = connecting
         if connection.sock is None:
             connection.connect()
         connection.sock.settimeout(left)
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        connection.request(method, target, body, {**_OWN, **headers})
+        connection.request(method, resource, body, {**_OWN, **headers})
         self._response = response = connection.getresponse()
         if len(set(response.headers.get_all("Content-Length", ()))) > 1:
             raise Unusable("it has two lengths")
@@ -66,11 +64,10 @@ class Direct:
             self._connection = None
 
 
-def _connection(scheme: str, netloc: str) -> http.client.HTTPConnection:
-    place = urlsplit(f"//{netloc}")
-    if scheme == "https":
-        return http.client.HTTPSConnection(place.hostname or "", place.port, context=context())
-    return http.client.HTTPConnection(place.hostname or "", place.port)
+def _connection(place: Place) -> http.client.HTTPConnection:
+    if place.encrypted:
+        return http.client.HTTPSConnection(place.host, place.port, context=context())
+    return http.client.HTTPConnection(place.host, place.port)
 
 
 def _dropped(sock: socket.socket | None) -> bool:

@@ -23,7 +23,7 @@ class Glance:
     def send(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], connecting: float, left: float
     ) -> tuple[int, Headers]:
-        place = place_of(url)
+        place, resource = place_of(url)
         connected = self._socket = socket.create_connection((place.host, place.port), connecting)
         connected.settimeout(left)
         if place.encrypted:
@@ -31,7 +31,7 @@ class Glance:
 
             connected = self._socket = context().wrap_socket(connected, server_hostname=place.host)
         told = {"Host": place.authority, "User-Agent": "tcenv", "Accept": "*/*", "Connection": "close", **headers}
-        lines = [f"{method} {place.resource} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
+        lines = [f"{method} {resource} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
         connected.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii") + (body or b""))
         received = b""
         while b"\r\n\r\n" not in received:

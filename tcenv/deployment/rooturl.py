@@ -72,19 +72,17 @@ def is_loopback(root_url: str) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a URL under a root URL leads: `host` as the look-up of names takes it, `authority` as a Host header has it,
-    `resource` the path with its query."""
+    """Where a deployment is: `host` as the look-up of names takes it, `authority` as a Host header has it."""
 
     encrypted: bool
     host: str
     port: int
     authority: str
-    resource: str
 
 
-def place_of(url: str) -> Place:
-    """The place of a URL that begins with a root URL as `parse_root_url` spells it."""
+def place_of(url: str) -> tuple[Place, str]:
+    """The place of a URL that begins with a root URL as `parse_root_url` spells it, and its path with its query."""
     scheme, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
     host, port = _host_and_port(authority, url)
-    return Place(scheme == "https", host.strip("[]"), int(port or _DEFAULT_PORTS[scheme]), authority, f"/{path}")
+    return Place(scheme == "https", host.strip("[]"), int(port or _DEFAULT_PORTS[scheme]), authority), f"/{path}"

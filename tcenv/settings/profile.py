@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
-from tcenv.errors import UsageError
+from tcenv.errors import TcenvError, UsageError
 from tcenv.settings import clientname, configuration
 from tcenv.settings.purposes import Purpose, find
 from tcenv.settings.which import NoDeployment, UnknownProfile, choose
@@ -134,6 +134,16 @@ def purpose(name: str, of: Profile) -> Purpose:
     """The purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
     own = of.name.partition("@")[0] if of.is_configured else None
     return find(configuration.load().purposes, own, name)
+
+
+def timeout(argument: str | None, options: Mapping[str, Any]) -> float:
+    """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
+    Raises UsageError for a `timeout` that is no time, whatever else is wrong."""
+    wanted = {"timeout": options.get("timeout")}
+    try:
+        return resolve(argument, wanted).timeout
+    except TcenvError:
+        return resolve("http://localhost", wanted).timeout
 
 
 def resolve(argument: str | None = None, options: Mapping[str, Any] | None = None) -> Profile:

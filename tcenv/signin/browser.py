@@ -72,7 +72,8 @@ def on_path(program: str) -> bool:
 
         return shutil.which(program) is not None
     folders = [""] if os.path.dirname(program) else os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
+    places = (os.path.join(folder, program) for folder in folders)
+    return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
 
 
 def _open_named(commands: str, url: str, launch: Launch) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, signed_in, tcenv
+from tests.world import TCENV, commands_by_status, signed_in, tcenv
 
 
 @pytest.fixture
@@ -23,23 +23,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 def test_statuses_pass_through(sandbox: Sandbox, tmp_path: Path) -> None:
     env = signed_in(sandbox)
-    plain = tmp_path / "plain"
-    plain.write_text("no program")
-    broken = tmp_path / "broken"
-    broken.write_text("#!/no/such/interpreter\n")
-    broken.chmod(0o755)
-    for command, status in (
-        (["true"], 0),
-        (["sh", "-c", "exit 42"], 42),
-        (["no-such-program-anywhere"], 127),
-        ([str(tmp_path / "nothing")], 127),
-        ([str(plain)], 126),
-        ([str(broken)], 126),
-        ([str(tmp_path)], 126),
-        (["sh", "-c", "kill -TERM $$"], 128 + signal.SIGTERM),
-        (["sh", "-c", "kill -KILL $$"], 128 + signal.SIGKILL),
-        (["sh", "-c", "kill -PIPE $$"], 128 + signal.SIGPIPE),
-    ):
+    signals = (signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE)
+    by_signals = [(["sh", "-c", f"kill -{int(number)} $$"], 128 + number) for number in signals]
+    for command, status in (*commands_by_status(tmp_path), *by_signals):
         done = tcenv("exec", "--proxy", "--", *command, env=env)
         assert done.returncode == status, command
         assert "Traceback" not in done.stderr
