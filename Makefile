@@ -36,7 +36,7 @@ bench: .venv/developing ## measure, and write docs/performance.md
 	$(BIN)/python -m bench.run
 
 generated: .venv/developing ## write anew what is made from the command line's declaration
-	$(BIN)/python -m tcenv.cli.generate
+	$(BIN)/python -m tcenv.cli.parsing.generate
 
 pictures: .venv/developing .tools/svg-term ## write docs/terminal.svg anew, from a real session
 	@.ci/install

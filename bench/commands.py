@@ -44,7 +44,7 @@ def commands(world: World) -> Iterator[Row]:
     sign_in(world)
     for name, words, bound in _EVERY_DAY:
         yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), bare(world)), bound)  # type: ignore[misc]
-    names = [path.stem for path in sorted((PROJECT / "tcenv/cli/help").glob("*.txt"))]
+    names = [path.stem for path in sorted((PROJECT / "tcenv/cli/parsing/help_texts").glob("*.txt"))]
     slowest, which = max(
         (ratio(lambda w=name: seconds([world.tcenv, *_words(w), "--help"], world.env), bare(world), 9), name)  # type: ignore[misc]
         for name in names

@@ -22,7 +22,7 @@ from tcenv.deployment import hawk
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.hawk import PayloadHash, Place
 from tcenv.sessions.directory_store import DirectoryStore
-from tcenv.sessions.key import profile_of
+from tcenv.sessions.profile_names import profile_of
 from tcenv.sessions.session import Session
 
 _CALL = "/api/queue/v1/task/dSlITZ4yQgmvxxAi4A8fHQ"

@@ -46,9 +46,9 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
 
                 cli.from_function = function
             if sys.stdin is None or sys.stdout is None or sys.stderr is None:
-                from tcenv.cli import streams
+                from tcenv.cli.terminal import closed_streams
 
-                streams.replace_closed(arguments)
+                closed_streams.replace_closed(arguments)
             return _carry_out(arguments)
         except Exception as failure:
             _hold_signals()
@@ -98,11 +98,11 @@ def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 def _end_early(arguments: list[str], reason: BaseException) -> int:
     """The exit status for a run that a signal has ended, or an error that is nobody's; said, also to who evaluates."""
     try:
-        from tcenv.cli import ending
+        from tcenv.cli.terminal import exit_status
 
         if isinstance(reason, Ended):
-            return ending.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()))
-        return ending.failed(arguments, reason)
+            return exit_status.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()))
+        return exit_status.failed(arguments, reason)
     except Exception:
         # Not even that can be imported: no descriptors, no memory. Most shells take this for a failure.
         os.write(2, b"tcenv: error: tcenv cannot run here: too few resources, or its files cannot be read.\n")
@@ -113,7 +113,7 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
 
 def _carry_out(arguments: list[str]) -> int:
     if arguments and arguments[0] in _HOT:
-        from tcenv.cli import hotpath
+        from tcenv import hotpath
 
         status = hotpath.run(arguments)
         if status is not None:
@@ -122,11 +122,11 @@ def _carry_out(arguments: list[str]) -> int:
             raise Ended(_came[0])
     if arguments == ["--profiles"]:
         # For completion, which calls this at a keystroke.
-        from tcenv.settings.names import print_names
+        from tcenv.config.completion_names import print_names
 
         _leave(print_names())
     if arguments == ["--purposes"]:
-        from tcenv.settings.names import print_purposes
+        from tcenv.config.completion_names import print_purposes
 
         _leave(print_purposes())
     if arguments[:1] == ["help"] and arguments[1:2] not in (["--help"], ["-h"]):
@@ -134,12 +134,12 @@ def _carry_out(arguments: list[str]) -> int:
     elif arguments == ["--version"]:
         arguments = ["version"]
     if arguments:
-        from tcenv.cli import dispatch
+        from tcenv.cli.parsing import dispatch
 
         status = dispatch.run(arguments)
         if status is not None:
             _leave(status)
-    from tcenv.cli.app import run
+    from tcenv.cli.parsing.app import run
 
     return run(arguments)
 

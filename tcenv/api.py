@@ -23,10 +23,10 @@ def credentials(profile: str | None = None) -> Options:
     A new dictionary at every call, since those clients change the one that they are given. Never opens a browser, and asks
     the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
     kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
-    from tcenv.sessions.key import called
-    from tcenv.sessions.settled import settled
+    from tcenv.config import profile as profiles
+    from tcenv.sessions.profile_names import called
+    from tcenv.sessions.recovery import settled
     from tcenv.sessions.stores import load_session, open_store
-    from tcenv.settings import profile as profiles
 
     wanted = profiles.resolve(profile, {})
     store = open_store(profiles.store_name())

@@ -9,15 +9,15 @@ PACKAGE = Path(__file__).parent.parent / "tcenv"
 # From the top. Rooms of one line stand side by side, and those of the last know nobody but each other.
 FLOORS = (
     ("__main__",),
-    ("cli",),
+    ("cli", "hotpath"),
     ("api",),
     ("proxy",),
     ("signin",),
-    ("settings",),
+    ("config",),
     ("sessions",),
     ("deployment",),
     ("shells",),
-    ("shipped", "output", "loopback", "peer", "files", "paths", "errors", "text", "interrupts", "values"),
+    ("resources", "output", "loopback", "peer", "files", "paths", "errors", "text", "signals", "values"),
     ("__init__",),
 )
 HEIGHT = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli import declared, helptext, light, options
-from tcenv.cli.dispatch import action
-from tcenv.cli.generate import FOLDERS, files
-from tcenv.cli.tables import COMMANDS
+from tcenv.cli.parsing import declaration, help_text, options, plain_reader
+from tcenv.cli.parsing.dispatch import action
+from tcenv.cli.parsing.generate import FOLDERS, files
+from tcenv.cli.parsing.tables import COMMANDS
 from tests.need import need
 from tests.world import TCENV, environ, tcenv
 
@@ -32,21 +32,21 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
     assert {f"{folder}/{path.name}" for path in (CHECKOUT / folder).iterdir()} <= set(FILES), "run: make generated"
 
 
-@pytest.mark.parametrize("words", [command.words for command in declared.commands() if not command.members])
+@pytest.mark.parametrize("words", [command.words for command in declaration.commands() if not command.members])
 def test_every_command_has_its_function(words: str) -> None:
     if words != "help":
         assert callable(action(words))
 
 
-@pytest.mark.parametrize("words", [command.words for command in declared.commands()])
+@pytest.mark.parametrize("words", [command.words for command in declaration.commands()])
 def test_help_is_the_same_however_it_is_asked_for(words: str) -> None:
     """By the ready-made text, by `help`, and by the full command line, which alone knows narrow terminals."""
     env = environ()
     ready = tcenv(*words.split(), "--help", env=env)
     assert (ready.returncode, ready.stderr) == (0, "")
-    assert ready.stdout == FILES[f"tcenv/cli/help/{words.replace(' ', '-') or 'tcenv'}.txt"]
+    assert ready.stdout == FILES[f"tcenv/cli/parsing/help_texts/{words.replace(' ', '-') or 'tcenv'}.txt"]
     assert tcenv("help", *words.split(), env=env).stdout == ready.stdout
-    slow = "import sys; from tcenv.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    slow = "import sys; from tcenv.cli.parsing.app import run; sys.exit(run(sys.argv[1:]))"
 
     def full(columns: int) -> str:
         case = {**env, "COLUMNS": str(columns)}
@@ -66,12 +66,12 @@ def test_help_is_the_same_however_it_is_asked_for(words: str) -> None:
 
 def test_the_light_reader_reads_what_the_full_command_line_reads() -> None:
     words = ["--scope", "a:b", "--port=80", "--reset", "--scope=c", "work"]
-    assert light.read(words, COMMANDS["login"][1], COMMANDS["login"][0]) == (
+    assert plain_reader.read(words, COMMANDS["login"][1], COMMANDS["login"][0]) == (
         "work",
         {"scopes": ["a:b", "c"], "port": 80, "reset": True},
     )
     execute = COMMANDS["exec"]
-    assert light.read(["work", "--", "ls", "--", "-l"], execute[1], execute[0]) == (
+    assert plain_reader.read(["work", "--", "ls", "--", "-l"], execute[1], execute[0]) == (
         "work",
         {"command": ["ls", "--", "-l"]},
     )
@@ -108,7 +108,7 @@ def test_options_are_declared_once() -> None:
     shared = {entry.default for value in vars(options).values() for entry in getattr(value, "__metadata__", ())
               if hasattr(entry, "param_decls")}  # fmt: skip
     seen: dict[str, set[str]] = {}
-    for command in declared.commands():
+    for command in declaration.commands():
         for option in command.options:
             seen.setdefault(option.name, set()).add(command.words)
     twice = {name for name, where in seen.items() if len(where) > 1 and name not in shared}
@@ -132,14 +132,14 @@ def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
 
 
 def test_narrow_help_breaks_no_word() -> None:
-    text = helptext.render(declared.command("login"), 40)
+    text = help_text.render(declaration.command("login"), 40)
     assert "--description TEXT" in text and 'eval "$(tcenv login)"' in text
 
 
 def test_every_word_that_is_understood_is_told() -> None:
     """None is known to the way in alone: what can be typed is in the help, is completed, and has its place in the manual."""
     files = [*(CHECKOUT / "completions").iterdir(), CHECKOUT / "man/tcenv.1", CHECKOUT / "docs/commands.md"]
-    for path in (*files, CHECKOUT / "tcenv/cli/help/tcenv.txt"):
+    for path in (*files, CHECKOUT / "tcenv/cli/parsing/help_texts/tcenv.txt"):
         text = path.read_text()
         for word in ("help", "version", "whoami", "status"):
             assert re.search(rf"\b{word}\b", text), (path.name, word)

@@ -42,7 +42,7 @@ def test_what_is_printable_has_nothing_that_a_terminal_obeys(text: str) -> None:
 def test_a_command_in_a_hint_is_whole_in_the_narrowest_terminal() -> None:
     """What follows its sentence is no part of it."""
     script = (
-        "from tcenv.cli import messages\n"
+        "from tcenv.cli.terminal import messages\n"
         "messages.hint('Ask for another one: tcenv login https://tc.example.com --name tcenv-new. Or end one on its page.')\n"
     )
     child = pexpect.spawn(

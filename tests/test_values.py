@@ -83,5 +83,5 @@ class TestValues:
 
 
 def test_the_library_is_not_imported_for_them() -> None:
-    script = "import sys, tcenv.sessions.session, tcenv.settings.profile; sys.exit('dataclasses' in sys.modules)"
+    script = "import sys, tcenv.sessions.session, tcenv.config.profile; sys.exit('dataclasses' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tcenv.sessions.key import is_profile_name, profile_of
+from tcenv.sessions.profile_names import is_profile_name, profile_of
 from tests.need import need
 from tests.world import NAME, environ, session_file, tcenv
 
 _FULL = (
-    "import sys\nfrom tcenv.cli import hotpath\nhotpath.run = lambda words: None\n"
+    "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words: None\n"
     "from tcenv.__main__ import main\nsys.exit(main())\n"
 )
 

@@ -12,16 +12,16 @@ import aiohttp
 from aiohttp import web
 
 from tcenv.deployment import hawk
-from tcenv.proxy import callers, headers, refused, routes
+from tcenv.proxy import callers, credential_calls, headers, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
 from tcenv.proxy.callers import Pass, Refused, narrowed
 from tcenv.proxy.calllog import CallLog, Entry
-from tcenv.proxy.deployment import Deployment, TooLong, Unreachable, finish, read
+from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
-from tcenv.proxy.refused import OwnClient
 from tcenv.proxy.routes import BadTarget, Call
 from tcenv.proxy.run import Run
-from tcenv.proxy.source import Authority, Ended, Source
+from tcenv.proxy.signer import Authority, Ended, Source
+from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
@@ -153,7 +153,7 @@ class Forwarder:
         if self._rules.read_only and method not in _READING:
             raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy only reads (--read-only): GET and HEAD alone.")
         _leave_alone(self._rules.own, method, call)
-        name = None if self._rules.allow_credentials else refused.minting(method, call)
+        name = None if self._rules.allow_credentials else credential_calls.minting(method, call)
         if name is not None:
             message = f"tcenv's proxy hands out no credentials: {call.service}.{name} goes through with --allow-credentials only."
             raise Stop(403, "RefusedByProxy", message)

@@ -13,7 +13,7 @@ from typing import Any
 from tcenv.deployment.scopes import covers
 from tcenv.proxy.references import References
 from tcenv.proxy.routes import Call
-from tcenv.proxy.source import Authority
+from tcenv.proxy.signer import Authority
 
 _BEGINNING = "Client ID "
 _MISSING = "missing the following scopes:"

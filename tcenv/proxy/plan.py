@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tcenv.proxy.refused import OwnClient
+from tcenv.proxy.credential_calls import OwnClient
 from tcenv.values import dataclass
 
 if TYPE_CHECKING:

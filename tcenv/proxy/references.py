@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tcenv.proxy.routes import Call
 
 if TYPE_CHECKING:
-    from tcenv.proxy.deployment import Deployment
+    from tcenv.proxy.upstream import Deployment
 
 _PARAMETER = re.compile(r"<[^>]*>")
 # Between the decoded segments of a path: no segment can hold it.
@@ -47,7 +47,7 @@ class References:
         return next((known.name for known in methods if known.verb == wanted and known.path.fullmatch(path)), None)
 
     async def _read(self, call: Call) -> list[_Method]:
-        from tcenv.proxy.deployment import Unreachable, read
+        from tcenv.proxy.upstream import Unreachable, read
 
         resource = f"/references/{call.service}/{call.version}/api.json"
         try:

@@ -14,12 +14,12 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server as WebServer
 
 from tcenv import peer
-from tcenv.proxy.deployment import Deployment
 from tcenv.proxy.forward import Forwarder, Rules
 from tcenv.proxy.learn import Learned, Learner
 from tcenv.proxy.plan import Plan
 from tcenv.proxy.references import References
-from tcenv.proxy.source import Source
+from tcenv.proxy.signer import Source
+from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
 
 _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

@@ -7,7 +7,7 @@ import os
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import sweep, write_privately
-from tcenv.sessions import file as sessionfile
+from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.session import Session
 
 

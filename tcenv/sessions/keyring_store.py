@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import note
-from tcenv.sessions import file as sessionfile
+from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.session import Session
 
 TYPE_CHECKING = False

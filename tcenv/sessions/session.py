@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
-from tcenv.sessions import file as sessionfile
-from tcenv.sessions.key import argument_of, is_profile_name, stored_argument_of
-from tcenv.sessions.series import without_ending
+from tcenv.sessions import session_file as sessionfile
+from tcenv.sessions.name_series import without_ending
+from tcenv.sessions.profile_names import argument_of, is_profile_name, stored_argument_of
 from tcenv.shells import environment
 from tcenv.values import dataclass, replace
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import make_private_directory
-from tcenv.sessions.clients import FORMER_NAME
 from tcenv.sessions.directory_store import DirectoryStore
-from tcenv.sessions.key import profile_of
 from tcenv.sessions.keyring_store import KeyringStore
+from tcenv.sessions.known_clients import FORMER_NAME
 from tcenv.sessions.no_store import NoStore
+from tcenv.sessions.profile_names import profile_of
 from tcenv.sessions.session import Session
 from tcenv.values import replace
 

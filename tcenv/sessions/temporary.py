@@ -10,7 +10,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope, covers
 from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
 from tcenv.errors import NotSignedIn, UsageError
-from tcenv.sessions.series import without_ending
+from tcenv.sessions.name_series import without_ending
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
@@ -87,7 +87,7 @@ def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> str:
     """The hint for who wants `scopes` that the session with these `fields` does not hold."""
     import shlex
 
-    from tcenv.sessions.key import stored_argument_of
+    from tcenv.sessions.profile_names import stored_argument_of
 
     held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
     words = " ".join(f"--scope {shlex.quote(scope)}" for scope in scopes)
@@ -95,6 +95,6 @@ def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> str:
 
 
 def _argument(fields: Mapping[str, str]) -> str:
-    from tcenv.sessions.key import argument_of
+    from tcenv.sessions.profile_names import argument_of
 
     return argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])

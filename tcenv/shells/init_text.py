@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from tcenv import paths, shipped
+from tcenv import paths, resources
 from tcenv.errors import TcenvError, UsageError
-from tcenv.shells import Unrepresentable, canonical, dialect, rcfile
+from tcenv.shells import Unrepresentable, canonical, dialect, startup_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def startup_text(
     if name not in _FILES:
         raise UsageError(f"{name} has no start-up file.", f"tcenv init knows: {', '.join(_FILES)}.")
     start, complete = _FILES[name]
-    text = shipped.read("shell", start)
+    text = resources.read("shell", start)
     if text is None:
         raise UsageError(f"The start-up text of {name} is missing from this installation.", "Install tcenv again.")
     if name == "tcsh":
@@ -59,7 +59,7 @@ def startup_text(
         text = text.partition(_HOOK)[0]
     if prompt:
         text += mark + rest
-    more = shipped.read("completions", complete) if completion and complete else None
+    more = resources.read("completions", complete) if completion and complete else None
     if more:
         more = more.partition(_STANDALONE)[0]
     return _filled(text, name, store) + (f"\n# --- completion\n{more}" if more else "")
@@ -69,12 +69,12 @@ def _filled(text: str, shell: str, store: str) -> str:
     """`text` with the places in it, each in the words of the shell."""
     quote = dialect(shell).quote
     places = {
-        "@SHELL@": shipped.folder("shell"),
+        "@SHELL@": resources.folder("shell"),
         "@RUNTIME@": _own(paths.runtime_directory),
         "@FILES@": _own(paths.file_store_directory),
         "@STORE@": store,
         # Where the PATH finds none: it may not be whole yet, or never be.
-        "@PROGRAM@": rcfile.program(),
+        "@PROGRAM@": startup_file.program(),
         # The runtime store's place is known as long as this stays what it was.
         "@XDG@": os.environ.get("XDG_RUNTIME_DIR", ""),
     }

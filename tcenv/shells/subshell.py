@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tcenv import paths, shipped
+from tcenv import paths, resources
 from tcenv.errors import UsageError
 from tcenv.shells import canonical, dialect
 from tcenv.shells.child import run_child
@@ -44,7 +44,7 @@ def program_of(shell: str) -> str:
 def launch_plan(shell: str, program: str, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """The command line of an interactive `shell`, and what its environment needs so that our part comes after the user's
     start-up files."""
-    files = Path(shipped.folder("shell"), "subshell")
+    files = Path(resources.folder("shell"), "subshell")
     home = paths.home()
     if shell == "bash":
         ours = str(files / "rc.bash")

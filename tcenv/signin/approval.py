@@ -6,21 +6,21 @@ from __future__ import annotations
 import os
 import time
 
+from tcenv.config.profile import Profile
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
-from tcenv.sessions.key import stored_argument_of
+from tcenv.sessions.profile_names import stored_argument_of
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, place
-from tcenv.settings.profile import Profile
-from tcenv.signin import naming
-from tcenv.signin.display import Display
+from tcenv.signin import client_names
 from tcenv.signin.listener import Listener
+from tcenv.signin.progress import Display
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tcenv.signin.asking import Asking
-    from tcenv.signin.page import Outcome
+    from tcenv.signin.approval_request import Asking
+    from tcenv.signin.pages import Outcome
 
 
 # Nobody listens on its port any more, and whoever does next would be called back.
@@ -50,7 +50,9 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
             )
         kept_in = place(store) if _keep(session, store, display) else ""
         # Stored before the page says so.
-        _regardless(display, lambda: naming.remember(session, asking.name, made=flow == "create", kept_in=kept_in))
+        _regardless(
+            display, lambda: client_names.remember(session, asking.name, made=flow == "create", kept_in=kept_in)
+        )
         _regardless(display, lambda: listener.finish(_success(session)))
     display.granted(session)
     _regardless(display, lambda: _afterwards(session, asking, replacing, store, display))
@@ -63,7 +65,7 @@ def _asked(
 ) -> Asking:
     """The question, with the browser on its way to it; the client that stands in its way is ended where everything that is
     needed to answer it has been proven."""
-    from tcenv.signin.asking import Asking
+    from tcenv.signin.approval_request import Asking
     from tcenv.signin.browser import Standstill
 
     if flow == "new":
@@ -73,7 +75,7 @@ def _asked(
         return asking
     first = _to_be_ended_first(profile, replacing, display)
     if first is not None:
-        names = naming.names(profile, first)
+        names = client_names.names(profile, first)
         asking = Asking(profile, flow, names, listener, display)
         with Standstill() as standstill:
             if asking.open(standstill.launch):
@@ -85,7 +87,7 @@ def _asked(
         )
     # A reset that nobody approved has freed a name: that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
-    names = naming.names(profile, freed)
+    names = client_names.names(profile, freed)
     asking = Asking(profile, flow, names, listener, display)
     _tell(names, asking.name, profile, display, freed=False)
     if first is None:
@@ -145,9 +147,9 @@ def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listene
     )
 
 
-def _tell(names: naming.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
+def _tell(names: client_names.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
     """What is worth knowing of the name before it is asked for."""
-    said = naming.told(names, name, profile.scopes, wanted=not profile.no_self_delete)
+    said = client_names.told(names, name, profile.scopes, wanted=not profile.no_self_delete)
     if said:
         display.note(said)
     if name != profile.client_name:
@@ -182,16 +184,16 @@ def _regardless(display: Display, step: Callable[[], object]) -> None:
 
 
 def _success(session: Session) -> Outcome:
-    from tcenv.signin import final_page
+    from tcenv.signin import outcome_page
 
-    return final_page.success(session)
+    return outcome_page.success(session)
 
 
 def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
-    from tcenv.signin import final_page
+    from tcenv.signin import outcome_page
 
     try:
-        listener.finish(final_page.failure(profile, error))
+        listener.finish(outcome_page.failure(profile, error))
     except OSError:
         return
 
@@ -204,14 +206,14 @@ def _afterwards(session: Session, asking: Asking, replacing: Session | None, sto
             "cannot end it."
         )
     if replacing is not None:
-        naming.end_replaced(replacing, session, display.note)
-    naming.tidy(session, store, display.note)
+        client_names.end_replaced(replacing, session, display.note)
+    client_names.tidy(session, store, display.note)
 
 
 def _to_be_ended_first(profile: Profile, replacing: Session | None, display: Display) -> Session | None:
     """The session whose client is to be deleted before the approval: in a terminal, where somebody is there to give it, and
     only for one that is good and may, and whose name would be asked for again. The deployment and the clock are proven."""
-    if replacing is None or not replacing.is_live() or not os.isatty(2) or not naming.may_end(replacing):
+    if replacing is None or not replacing.is_live() or not os.isatty(2) or not client_names.may_end(replacing):
         return None
     if replacing.name != profile.client_name:
         return None
@@ -230,7 +232,7 @@ def _end_first(old: Session, store: Store, display: Display) -> None:
     """Delete the client of the session that is being replaced."""
     client_id = old.credentials.client_id
     try:
-        naming.end(old, old)
+        client_names.end(old, old)
     except DeploymentError as error:
         display.note(
             f"The former client {client_id} could not be deleted, so the page may say that it exists: {error.message}"

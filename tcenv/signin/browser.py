@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from tcenv.shells.copies import without_secrets
+from tcenv.shells.secrets_in_environment import without_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import time
 
+from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.recovery import settled
 from tcenv.sessions.session import Session
-from tcenv.sessions.settled import settled
 from tcenv.sessions.stores import Store, load_session
-from tcenv.settings.profile import Profile
-from tcenv.signin.display import Display
+from tcenv.signin.progress import Display
 from tcenv.values import replace
 
 
@@ -55,11 +55,11 @@ def ensure_session(
                 if new is not None:
                     display.granted(new)
                     return new
-            from tcenv.signin import attendance
+            from tcenv.signin import interactivity
             from tcenv.signin.approval import sign_in
 
-            attendance.require(profile, waited=waited, retry=retry)
-            with attendance.noted(profile):
+            interactivity.require(profile, waited=waited, retry=retry)
+            with interactivity.noted(profile):
                 return sign_in(profile, store, display, replacing=session)
         finally:
             display.close()

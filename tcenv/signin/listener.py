@@ -17,12 +17,12 @@ from types import TracebackType
 from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
 from tcenv.peer import is_own_peer
-from tcenv.signin.reading import Refused, is_complete, parse_query, parse_request, same
-from tcenv.signin.reply import detour, refusal, response
+from tcenv.signin.callback_request import Refused, is_complete, parse_query, parse_request, same
+from tcenv.signin.responses import detour, refusal, response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tcenv.signin.page import Outcome
+    from tcenv.signin.pages import Outcome
 
 # Seconds from the first byte of a request to its last, and again for the response.
 _PATIENCE = 5.0
@@ -141,7 +141,7 @@ class Listener:
     def finish(self, outcome: Outcome, linger: float = 1.0) -> None:
         """Tell the browser how it went, at the clean address to which it was sent. Returns as soon as the page is through,
         after `linger` seconds if nobody asks for it, and at once if no browser was sent there."""
-        from tcenv.signin.page import render
+        from tcenv.signin.pages import render
 
         self._outcome = response(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
         self._followed = time.monotonic()

@@ -8,8 +8,8 @@ import sys
 from contextlib import contextmanager, nullcontext
 
 from tcenv.deployment.credentials import Credentials
+from tcenv.signin.callback_request import Refused
 from tcenv.signin.listener import Listener
-from tcenv.signin.reading import Refused
 from tcenv.values import dataclass
 
 TYPE_CHECKING = False

@@ -8,16 +8,16 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from tcenv.config.profile import Profile
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers, intersection
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused, StoreError
-from tcenv.interrupts import held_back
-from tcenv.sessions import clients
+from tcenv.sessions import known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
-from tcenv.settings.profile import Profile
-from tcenv.signin.display import Display
+from tcenv.signals import held_back
+from tcenv.signin.progress import Display
 from tcenv.values import dataclass, replace
 
 # What somebody who interrupts it afterwards is told.
@@ -53,7 +53,7 @@ def renewed(session: Session, profile: Profile, store: Store, display: Display) 
     try:
         if plan.scopes is not None:
             new = _updated(new, plan.scopes, profile, store, deployment, display)
-        clients.extend(profile.root_url, new.credentials.client_id, new.expires, new.name)
+        known_clients.extend(profile.root_url, new.credentials.client_id, new.expires, new.name)
     except BaseException as end:
         end.add_note(_STORED.format(profile.argument))
         raise
@@ -113,7 +113,7 @@ def _with_new_token(session: Session, store: Store, deployment: Deployment, disp
             end.add_note(_STORED.format(session.argument))
         raise
     if unsaved is not None:
-        clients.let_go(session.root_url, client_id)
+        known_clients.let_go(session.root_url, client_id)
         display.note(
             f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import time
 
+from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.sessions.session import Session
-from tcenv.settings.profile import Profile
-from tcenv.signin.display import Display
+from tcenv.signin.progress import Display
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0

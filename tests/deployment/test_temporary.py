@@ -188,7 +188,7 @@ def test_it_is_on_the_hot_path(words: tuple[str, ...]) -> None:
             "tcenv.deployment.fromnow",
             "tcenv.deployment.scopes",
             "tcenv.deployment.temporary",
-            "tcenv.sessions.series",
+            "tcenv.sessions.name_series",
             "tcenv.sessions.temporary",
             "binascii",
             "_hashlib",

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tcenv.config import config_file
 from tcenv.sandbox import Sandbox
-from tcenv.settings import configuration
 from tests.docs.blocks import Block, blocks, furnish
 from tests.need import need
 from tests.world import environ, signed_in
@@ -117,7 +117,7 @@ def test_a_block_that_is_data(block: Block) -> None:
     if block.language == "json":
         assert json.loads(block.text)
     elif "[profiles." in block.text or "[purposes." in block.text:
-        assert configuration.parse(block.text, block.page) != configuration.Configuration()
+        assert config_file.parse(block.text, block.page) != config_file.Configuration()
     else:
         assert tomllib.loads(block.text)
 

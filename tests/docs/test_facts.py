@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tcenv
-from tcenv.settings import configuration, profile, purposes
+from tcenv.config import config_file, profile, purposes
 from tests.docs.blocks import PROJECT, pages
 
 CONFIGURATION = (PROJECT / "docs/configuration.md").read_text()
@@ -29,7 +29,7 @@ def _rows(page: str, head: str) -> list[list[str]]:
 
 def test_every_key_with_its_option_variable_and_default() -> None:
     rows = {row[0].strip("` |"): row for row in _rows(CONFIGURATION, "| key | option | variable")}
-    assert rows.keys() == configuration.KEYS.keys()
+    assert rows.keys() == config_file.KEYS.keys()
     for key, (_, option, variable, default, _) in rows.items():
         assert variable.split("`")[1] == profile.VARIABLES[key]
         assert option.startswith(f"`--{'scope' if key == 'scopes' else key.replace('_', '-')}`")
@@ -41,7 +41,7 @@ def test_every_key_with_its_option_variable_and_default() -> None:
     assert at_the_top == {"default", "store"}
     of_a_purpose = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| key | option of `tcenv purpose set`")}
     assert of_a_purpose == set(purposes.KEYS)
-    for store in configuration.STORES:
+    for store in config_file.STORES:
         assert f"`{store}`" in CONFIGURATION
 
 
@@ -60,7 +60,7 @@ def test_every_exit_status() -> None:
     kinds = [getattr(tcenv.errors, name) for name in dir(tcenv.errors)]
     coded = {str(kind.exit_code) for kind in kinds if isinstance(kind, type) and hasattr(kind, "exit_code")}
     assert coded <= told
-    from tcenv.cli.scopes import UNKNOWN
+    from tcenv.cli.commands.scopes import UNKNOWN
 
     assert str(UNKNOWN) in told
 

@@ -17,7 +17,7 @@ import pytest
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.sandbox import Sandbox
-from tcenv.sessions import file as sessionfile
+from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 from tests.need import need

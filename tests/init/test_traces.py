@@ -191,18 +191,18 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
     """A home with a blank, a quote or an exclamation mark: the text reads its files from there, in all its three forms."""
     import shutil
 
-    from tcenv import shipped
+    from tcenv import resources
     from tcenv.shells.init_text import startup_text
 
     place = tmp_path / folder
-    shutil.copytree(shipped.folder("shell"), place / "shell")
+    shutil.copytree(resources.folder("shell"), place / "shell")
     env = signed_in(deployment)
-    original = shipped.folder
+    original = resources.folder
     try:
-        shipped.folder = lambda name: str(place / name)
+        resources.folder = lambda name: str(place / name)
         text = startup_text("tcsh")
     finally:
-        shipped.folder = original
+        resources.folder = original
     assert text.count("\n") == 1
     (tmp_path / "text").write_text(text)
     for form in ("source {}", 'eval "`cat {}`"', "eval `cat {}`"):

@@ -18,7 +18,7 @@ from yarl import URL
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
-from tcenv.proxy.deployment import _proxy_for
+from tcenv.proxy.upstream import _proxy_for
 from tests.need import need
 from tests.proxy.calls import PING, by_nobody, plain, signed
 from tests.proxy.world import CLIENT, TOKEN, Seen, deployment, proxied

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import body as bodies
-from tcenv.proxy import source as module
+from tcenv.proxy import signer as module
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 import taskcluster
 
-from tcenv.proxy import refused, routes
-from tcenv.proxy.refused import MINTING, OwnClient
+from tcenv.proxy import credential_calls, routes
+from tcenv.proxy.credential_calls import MINTING, OwnClient
 from tcenv.proxy.routes import BadTarget, Call
 
 CLIENT = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv-box:work"
@@ -83,7 +83,7 @@ def test_what_mints_is_what_the_references_say() -> None:
 def test_the_table_refuses_just_those() -> None:
     minting = {(service, name) for service, _, _, name in MINTING}
     for service, method, route, name, _ in references():
-        told = refused.minting(method, call(route, service))
+        told = credential_calls.minting(method, call(route, service))
         assert told == (name if (service, name) in minting else None), name
 
 
@@ -107,7 +107,7 @@ def test_the_table_refuses_just_those() -> None:
 def test_no_spelling_goes_around_it(method: str, target: str) -> None:
     parsed = routes.parse(target)
     assert parsed is not None
-    assert refused.minting(method, parsed)
+    assert credential_calls.minting(method, parsed)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_no_spelling_goes_around_it(method: str, target: str) -> None:
 def test_what_only_looks_like_it_goes_through(method: str, target: str) -> None:
     parsed = routes.parse(target)
     assert parsed is not None
-    assert refused.minting(method, parsed) is None
+    assert credential_calls.minting(method, parsed) is None
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])

@@ -22,8 +22,8 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
+from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.plan import Plan
-from tcenv.proxy.refused import OwnClient
 from tcenv.proxy.run import Run
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session

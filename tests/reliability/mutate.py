@@ -26,14 +26,14 @@ THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
 
 # Each module with how many of its places are changed, and the tests that are run for it: those first that notice soonest.
 MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "tcenv/signin/reading.py": (14, (FUZZ, LISTENER)),
+    "tcenv/signin/callback_request.py": (14, (FUZZ, LISTENER)),
     "tcenv/signin/listener.py": (22, (FUZZ, LISTENER, STRANGER)),
-    "tcenv/sessions/file.py": (14, (FUZZ, "tests/sessions", "tests/test_sessions.py")),
+    "tcenv/sessions/session_file.py": (14, (FUZZ, "tests/sessions", "tests/test_sessions.py")),
     "tcenv/sessions/directory_store.py": (8, (FUZZ, "tests/sessions", "tests/test_sessions.py")),
-    "tcenv/settings/index.py": (14, (FUZZ, "tests/test_which.py", "tests/test_hot_path.py")),
-    "tcenv/cli/hotpath.py": (14, (FUZZ, "tests/test_which.py", "tests/test_hot_path.py")),
+    "tcenv/config/index.py": (14, (FUZZ, "tests/test_which.py", "tests/test_hot_path.py")),
+    "tcenv/hotpath.py": (14, (FUZZ, "tests/test_which.py", "tests/test_hot_path.py")),
     "tcenv/sessions/stores.py": (6, ("tests/sessions", "tests/test_which.py", "tests/test_places.py")),
-    "tcenv/signin/naming.py": (10, ("tests/test_names.py", "--deselect=tests/test_names.py::" + THIRTY)),
+    "tcenv/signin/client_names.py": (10, ("tests/test_names.py", "--deselect=tests/test_names.py::" + THIRTY)),
     "tcenv/signin/flow.py": (8, ("tests/test_login.py", "tests/signin/test_wait.py")),
     "tcenv/signin/reset.py": (8, ("tests/signin/test_reset.py",)),
     "tcenv/signin/approval.py": (8, ("tests/signin/test_wait.py", "tests/test_login.py")),

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tcenv import paths
-from tcenv.cli import hotpath
+from tcenv import hotpath, paths
+from tcenv.config import config_file, index
 from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
 from tcenv.errors import ConfigError, DamagedSession, StoreError
-from tcenv.sessions import file as sessionfile
+from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
-from tcenv.sessions.key import profile_of
+from tcenv.sessions.profile_names import profile_of
 from tcenv.sessions.session import Session
-from tcenv.settings import configuration, index
-from tcenv.signin.reading import Refused, parse_query, parse_request
+from tcenv.signin.callback_request import Refused, parse_query, parse_request
 from tests.reliability.record import record, times
 from tests.signin import callback
 from tests.signin.callback import QUERY, Waiting, everything
@@ -209,18 +208,18 @@ TOML_ODD = (
 def test_configurations_are_read_or_named_as_wrong() -> None:
     chance = random.Random(14)
     count = times(10_000)
-    configuration.parse(CONFIGURATION, "config.toml")
+    config_file.parse(CONFIGURATION, "config.toml")
     for wrong in ("port = " + "9" * 5000, "scopes = " + "[" * 3000):
         with pytest.raises(ConfigError):
-            configuration.parse(wrong, "config.toml")
+            config_file.parse(wrong, "config.toml")
     for _ in range(count):
         text = mutated(CONFIGURATION.encode(), chance, TOML_ODD).decode("utf-8", "replace")
         try:
-            found = configuration.parse(text, "config.toml")
+            found = config_file.parse(text, "config.toml")
         except ConfigError as error:
             assert error.message.startswith("config.toml")
         else:
-            assert found.store in (None, *configuration.STORES)
+            assert found.store in (None, *config_file.STORES)
             assert all(keys["root_url"].startswith(("https://", "http://")) for keys in found.profiles.values())
     record("configurations", count)
 
@@ -232,7 +231,7 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
     path = Path(paths.config_file())
     path.parent.mkdir(parents=True)
     path.write_text(CONFIGURATION)
-    configuration.load()
+    config_file.load()
     cache = Path(paths.index_file())
     whole = cache.read_bytes()
     assert index.read() is not None

@@ -13,22 +13,22 @@ from types import SimpleNamespace
 
 import pytest
 
+from tcenv.config import index
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import StoreError
 from tcenv.sandbox import Sandbox
-from tcenv.sessions import clients
-from tcenv.sessions import file as sessionfile
-from tcenv.sessions.clients import KnownClient
+from tcenv.sessions import known_clients
+from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import open_store
-from tcenv.settings import index
-from tcenv.signin import naming, reset
+from tcenv.signin import client_names, reset
+from tcenv.signin.callback_request import Refused, is_complete
+from tcenv.signin.client_names import Names
 from tcenv.signin.flow import is_usable
 from tcenv.signin.listener import Listener, _Connection
-from tcenv.signin.naming import Names
-from tcenv.signin.reading import Refused, is_complete
 from tests.world import NAME, environ, session_file, signed_in, tcenv
 
 ROOT = "https://tc.example.com"
@@ -94,8 +94,8 @@ def test_a_process_that_noted_a_client_is_remembered() -> None:
     client = KnownClient(
         "tcenv-x", "me/tcenv-x", int(time.time()) + 1000, "tcenv-x", confirmed=False, process=os.getpid()
     )
-    clients.remember(ROOT, client)
-    assert clients.known(ROOT) == (client,)
+    known_clients.remember(ROOT, client)
+    assert known_clients.known(ROOT) == (client,)
     assert not client.is_orphan
 
 
@@ -191,7 +191,7 @@ def test_where_the_deployment_tells_nothing_an_end_is_an_end(public: bool) -> No
         another = deployment.create_client(f"{deployment.user}/another", ["a:b"])
         mine = Credentials(client.client_id, client.access_token)
         stored = Session("p", deployment.root_url, mine, 1, 2**33, "tcenv", ("a:b",), ("a:b",))
-        assert naming._is_prolonged(Deployment(deployment.root_url), another.client_id, stored) is public
+        assert client_names._is_prolonged(Deployment(deployment.root_url), another.client_id, stored) is public
 
 
 def test_a_store_that_is_open_to_others_is_not_opened(home: Path) -> None:
@@ -261,5 +261,5 @@ def test_a_session_that_holds_what_is_asked_for_or_was_asked_for_it(
 
 
 def test_where_a_client_can_be_ended() -> None:
-    page = naming.client_page(ROOT, "mozilla-auth0/ad|LDAP|jo+hn!d@x.org/tcenv")
+    page = client_names.client_page(ROOT, "mozilla-auth0/ad|LDAP|jo+hn!d@x.org/tcenv")
     assert page == f"{ROOT}/auth/clients/mozilla-auth0%2Fad%7CLDAP%7Cjo%2Bhn%21d%40x.org%2Ftcenv"

@@ -126,4 +126,4 @@ def test_only_the_sandbox_command_brings_the_sandbox_along() -> None:
         for file in package.rglob("*.py")
         if file.parent.name != "sandbox" and re.search(r"(from|import) tcenv\.sandbox", file.read_text())
     }
-    assert importers == {"cli/sandbox.py"}
+    assert importers == {"cli/commands/sandbox.py"}

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin.listener import Listener
-from tcenv.signin.page import Outcome
+from tcenv.signin.pages import Outcome
 
 CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
 TOKEN = "-_tokenABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"

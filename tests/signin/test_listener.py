@@ -18,8 +18,8 @@ from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import TcenvError
 from tcenv.signin import listener as module
+from tcenv.signin.callback_request import Refused, parse_query, parse_request
 from tcenv.signin.listener import Listener
-from tcenv.signin.reading import Refused, parse_query, parse_request
 from tests.signin.callback import (
     CLIENT_ID,
     FAMILIES,

@@ -19,7 +19,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin import listener as module
-from tcenv.signin.page import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
+from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
 from tests.need import need
 from tests.signin.callback import CLIENT_ID, QUERY, TOKEN, Waiting
 

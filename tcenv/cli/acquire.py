@@ -1,0 +1,96 @@
+"""What `exec`, `shell` and `proxy` share: the session, signed in to first if need be, and what of it the child is to have."""
+
+from __future__ import annotations
+
+import time
+
+from tcenv.cli.commands.env import live_session, nothing_kept
+from tcenv.cli.commands.login import resolve_to_open
+from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.progress import Waiting
+from tcenv.config import profile as profiles
+from tcenv.errors import UsageError
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import Store, in_files, load_session, open_store
+from tcenv.signin.flow import ensure_session
+from tcenv.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# The options that only make sense behind a proxy, by key.
+BEHIND_A_PROXY = ("proxy", "learn", "save", "listen", "log", "read_only", "unsigned", "allow_credentials")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
+    lasts), by the name of `purpose` (None: none was named)."""
+
+    session: Session
+    store: Store
+    scopes: tuple[str, ...] = ()
+    term: str | None = None
+    purpose: str | None = None
+
+    @property
+    def until(self) -> float | None:
+        """When what is wanted ends (seconds since the epoch), None where the session's end is meant. Raises UsageError."""
+        if self.term is None:
+            return None
+        from tcenv.deployment.fromnow import parse_expires
+
+        return time.time() + parse_expires(self.term)
+
+
+def opened(argument: str | None, options: dict[str, Any]) -> Opened:
+    """The session that the options mean, signed in to first if need be. Raises NotSignedIn where `--no-login` forbids it."""
+    options, purpose = with_purpose(argument, options)
+    term = options.pop("duration", None)
+    no_login = options.pop("no_login", False)
+    reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
+    retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
+    scopes = tuple(options.pop("scopes", ()))
+    store = open_store(profiles.store_name(), messages.warn)
+    if no_login:
+        return Opened(live_session(argument), store, scopes, term, purpose)
+    profile = resolve_to_open(argument, options)
+    stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
+    if scopes and (stored is None or not stored.has_time_left()):
+        # Nothing to cut from: what the command needs is what is asked for.
+        wanted = {"expires": term} if purpose and term and "expires" not in options else {}
+        profile = resolve_to_open(argument, {**options, **wanted, "scopes": list(scopes)})
+    display = Waiting(profile)
+    session = ensure_session(profile, store, display, reset=reset, retry=retry)
+    if store.name == "none" and display.is_new:
+        messages.note(f"The session is not kept, and serves this run alone: {nothing_kept()}.")
+        messages.hint(f"To load it in this shell, for all runs from it: tcenv login {profile.argument}")
+    return Opened(session, store, scopes, term, purpose)
+
+
+def with_purpose(argument: str | None, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The options with the scopes and the time of the purpose that they name in its place, and its name. Raises UsageError."""
+    options = dict(options)
+    name = options.pop("purpose", None)
+    if name is None:
+        return options, None
+    if options.get("scopes"):
+        raise UsageError("--as and --scope exclude each other.", "A purpose is a set of scopes: tcenv purpose set")
+    root_url = {"root_url": options["root_url"]} if options.get("root_url") else {}
+    purpose = profiles.purpose(name, profiles.resolve(argument, root_url))
+    options["scopes"] = list(purpose.scopes)
+    if purpose.term is not None and not options.get("duration"):
+        options["duration"] = purpose.term
+    return options, name
+
+
+def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:
+    """The session, signed in to first if need be, and the change that loads it: cut to `--scope` and `--for` if given.
+    Raises NotSignedIn where `--no-login` forbids signing in."""
+    found = opened(argument, options)
+    if found.scopes or found.term:
+        from tcenv.sessions import temporary
+
+        return found.session, temporary.loading(found.session, found.scopes, found.term)
+    return found.session, found.session.variables(kept=in_files(found.store))

@@ -1,0 +1,52 @@
+"""`tcenv direnv`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tcenv import output, paths, resources
+from tcenv.cli.terminal import messages
+from tcenv.errors import TcenvError, UsageError
+from tcenv.files import write_privately
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Print the library, or write it into (or remove it from) direnv's library folder."""
+    install, uninstall = options.get("install", False), options.get("uninstall", False)
+    if install and uninstall:
+        raise UsageError("--install and --uninstall exclude each other.")
+    text = resources.read("shell", "direnv.sh")
+    if text is None:
+        raise TcenvError("The direnv library is missing from this installation.", "Install tcenv again.")
+    path = _library()
+    if uninstall:
+        try:
+            os.unlink(path)
+            messages.done(f"Removed {path}.")
+        except FileNotFoundError:
+            messages.note(f"There was no {path}.")
+        return 0
+    if not install:
+        output.write(text)
+        return 0
+    try:
+        with open(path, encoding="utf-8", opener=paths.at_once) as file:
+            current = file.read()
+    except (OSError, UnicodeDecodeError):
+        current = None
+    if current == text:
+        messages.done(f"{path} is up to date.")
+    else:
+        write_privately(path, text.encode(), keep_mode=True)
+        messages.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
+    messages.hint("In an .envrc: use taskcluster [PROFILE]")
+    return 0
+
+
+def _library() -> str:
+    config = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(config):
+        config = os.path.join(paths.home("HOME, or XDG_CONFIG_HOME,"), ".config")
+    folder = os.environ.get("DIRENV_CONFIG") or os.path.join(config, "direnv")
+    return os.path.join(folder, "lib", "tcenv.sh")

@@ -1,0 +1,207 @@
+"""`tcenv doctor`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from tcenv import output, paths
+from tcenv.cli.terminal import messages
+from tcenv.config import profile as profiles
+from tcenv.errors import TcenvError, UsageError
+from tcenv.shells import environment
+from tcenv.text import counted, duration
+from tcenv.values import asdict, dataclass
+
+# The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
+_SKEW = 60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: `state` is good, note or bad; `mend` says what to do."""
+
+    check: str
+    state: str
+    text: str
+    mend: str | None = None
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Check this machine; 1 when something is bad."""
+    findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
+    if options.get("as_json"):
+        import json
+
+        output.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
+    else:
+        for finding in findings:
+            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings without an error that an earlier check has met already: a wrong configuration fails several."""
+    kept: dict[tuple[str, str, str | None], Finding] = {}
+    for finding in findings:
+        kept.setdefault(
+            (finding.state, finding.text, finding.mend)
+            if finding.state == "bad"
+            else (finding.check, finding.text, None),
+            finding,
+        )
+    return list(kept.values())
+
+
+def _guarded(check: Callable[[dict[str, Any]], Iterator[Finding]], options: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        yield from check(options)
+    except TcenvError as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.message, error.hint)
+    except OSError as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
+
+
+def _shell(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.shells import startup_file
+    from tcenv.shells.detect import detect_shell
+
+    shell = detect_shell()
+    yield Finding("shell", "good", shell)
+    home = paths.home()
+    try:
+        path = startup_file.place(shell, os.environ, home)
+    except UsageError as error:
+        yield Finding("start-up file", "note", error.message, error.hint)
+        return
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.at_once) as file:
+            text = file.read()
+    except OSError:
+        text = ""
+    if startup_file.evaluates(text, shell):
+        yield Finding("start-up file", "good", f"{path} evaluates tcenv init")
+    else:
+        mend = f"For the function, the hook and completion: tcenv init {shell} --install"
+        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
+
+
+def _path(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.shells import startup_file
+    from tcenv.signin.browser import on_path
+
+    if not on_path("tcenv"):
+        folder = os.path.dirname(startup_file.program())
+        yield Finding(
+            "PATH",
+            "note",
+            f"{folder} is not on it: the function of tcenv init finds tcenv, scripts and direnv do not",
+            "pipx ensurepath, or uv tool update-shell; then a new terminal",
+        )
+
+
+def _browser(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.signin.browser import on_path
+
+    named = os.environ.get("BROWSER")
+    if named:
+        program = named.split(os.pathsep)[0].split()[0] if named.split() else ""
+        if on_path(program):
+            yield Finding("browser", "good", f"BROWSER: {program}")
+        else:
+            yield Finding(
+                "browser", "note", f"BROWSER names {program}, which is not on the PATH", "Mend it or unset it."
+            )
+    elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        yield Finding(
+            "browser", "note", "no display here", "tcenv prints the address; paste back where the browser ends."
+        )
+    else:
+        yield Finding("browser", "good", "the desktop's")
+
+
+def _loopback(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.signin.listener import Listener
+
+    with Listener() as listener:
+        families = listener.families
+    if len(families) == 2:
+        yield Finding("loopback", "good", "127.0.0.1 and ::1")
+    else:
+        yield Finding("loopback", "note", f"{families[0]} alone: this machine has no IPv6 on loopback")
+
+
+def _store(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.sessions.stores import open_store
+
+    said: list[str] = []
+    store = open_store(profiles.store_name(), said.append)
+    for text in said:
+        yield Finding("session store", "bad", text, "Look at who made it, and have it removed.")
+    store.profiles()
+    if store.name == "none":
+        yield Finding(
+            "session store",
+            "note",
+            "none: sessions are not kept",
+            "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
+        )
+    else:
+        yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
+
+
+def _configuration(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.config import config_file
+
+    config = config_file.load()
+    yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
+
+
+def _deployment(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.deployment.auth import Deployment
+
+    profile = profiles.resolve(None, {"timeout": options.get("timeout")})
+    there = Deployment.glance(profile.root_url, until=time.monotonic() + profile.timeout)
+    yield Finding("deployment", "good", f"{profile.root_url} answers")
+    skew = time.time() - there
+    if abs(skew) > _SKEW:
+        way = "ahead of" if skew > 0 else "behind"
+        text = f"this machine is {duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
+        yield Finding("clock", "bad", text, "Set the clock: timedatectl set-ntp true")
+    else:
+        yield Finding("clock", "good", "agrees with the deployment's")
+
+
+def _variables(options: dict[str, Any]) -> Iterator[Finding]:
+    environ = os.environ
+    if environ.get(environment.CERTIFICATE) and not environ.get(environment.PROFILE):
+        yield Finding(
+            "variables",
+            "bad",
+            f"{environment.CERTIFICATE} is set by something else than tcenv; beside permanent credentials it breaks every call",
+            f"unset {environment.CERTIFICATE}",
+        )
+    elif environ.get(environment.ACCESS_TOKEN) and not environ.get(environment.PROFILE):
+        yield Finding(
+            "variables", "note", "credentials are loaded that are not tcenv's", "Is it a start-up file that sets them?"
+        )
+    else:
+        yield Finding("variables", "good", "nothing conflicts")
+
+
+def _others(options: dict[str, Any]) -> Iterator[Finding]:
+    from tcenv.cli import conflicts
+
+    found = False
+    for what, mend in conflicts.credentials():
+        found = True
+        yield Finding("other credentials", "note", what, mend)
+    if not found:
+        yield Finding("other credentials", "good", "none that would mix with tcenv's")
+
+
+# A wrong configuration is told as such, before what cannot work without it.
+_CHECKS = (_configuration, _shell, _path, _browser, _loopback, _store, _deployment, _variables, _others)

@@ -1,0 +1,158 @@
+"""`tcenv init`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from tcenv import output, paths
+from tcenv.errors import TcenvError, UsageError
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Print the start-up text of the shell `argument`, or write the line that evaluates it into its start-up file, or take
+    that away."""
+    if options.get("install") or options.get("uninstall"):
+        return _edit(argument, options)
+    if not argument:
+        raise UsageError(
+            "Which shell is it for?", "tcenv init bash prints it, tcenv init --install has it done: tcenv init --help"
+        )
+    output.write(_text(argument, options))
+    return 0
+
+
+def _text(shell: str, options: dict[str, Any]) -> str:
+    from tcenv.shells.init_text import startup_text
+
+    hook, completion = not options.get("no_hook"), not options.get("no_completion")
+    return startup_text(shell, _store(), hook=hook, completion=completion, prompt=bool(options.get("prompt")))
+
+
+def _edit(argument: str | None, options: dict[str, Any]) -> int:
+    """Show what changes in the start-up file, ask, and change it."""
+    from tcenv.cli.terminal import messages
+    from tcenv.cli.terminal.exit_status import chosen_shell
+    from tcenv.shells import canonical, startup_file
+
+    if options.get("install") and options.get("uninstall"):
+        raise UsageError("--install and --uninstall exclude each other.")
+    shell = canonical(argument or chosen_shell(None))
+    home = paths.home()
+    program = startup_file.program()
+    path = startup_file.place(shell, os.environ, home)
+    beside = os.path.join(os.path.dirname(path), "tcenv.nu") if shell == "nu" else None
+    given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if options.get(name)]
+    line = startup_file.line(shell, beside or program, given, home)
+    before = _read(path)
+    after = startup_file.with_line(before, line) if options.get("install") else startup_file.without_line(before)
+    if after == before and not (beside and options.get("install")):
+        messages.done(
+            f"{path} {'has the line already' if options.get('install') else 'has no line of tcenv init --install'}."
+        )
+        return 0
+    _show(path, before, after, options)
+    _write(path, after, line if options.get("install") else None)
+    if beside:
+        _write_beside(beside, _text(shell, options) if options.get("install") else None)
+    if options.get("install"):
+        messages.done(f"Wrote {path}. Shells that start from now on have it.")
+        _say_where_tcenv_is(program)
+    else:
+        messages.done(f"Took the line out of {path}.")
+    return 0
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.at_once) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise TcenvError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _show(path: str, before: str, after: str, options: dict[str, Any]) -> None:
+    from tcenv.cli.terminal import messages
+    from tcenv.text import printable
+
+    gone = [line for line in before.splitlines() if line not in after.splitlines()]
+    new = [line for line in after.splitlines() if line not in before.splitlines()]
+    real = os.path.realpath(path)
+    messages.note(f"{path}" + (f" (a link to {real})" if real != os.path.abspath(path) else "") + ":")
+    for sign, lines in (("-", gone), ("+", new)):
+        for line in lines:
+            # As it is, however wide: it may have to be pasted.
+            messages.face().write(f"  {sign} {printable(line)}")
+    if options.get("yes"):
+        return
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise UsageError("Nothing was written: nobody is there to agree.", "To write it without being asked: --yes")
+    sys.stderr.write("Write that? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("Nothing was written.")
+
+
+def _write(path: str, text: str, line: str | None) -> None:
+    """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is."""
+    from tcenv.files import write_privately
+
+    real = os.path.realpath(path)
+    hint = f"Add this line where you want it: {line}" if line else "Take the line out yourself."
+    try:
+        if os.path.exists(real) and not os.stat(real).st_mode & 0o222:
+            raise PermissionError(13, "it is read-only")
+        if os.path.exists(real) and not os.access(real, os.W_OK):
+            raise PermissionError(13, "it may not be written")
+        fresh = not os.path.exists(real)
+        write_privately(real, text.encode("utf-8", "surrogateescape"), keep_mode=True)
+        if fresh:
+            os.chmod(real, 0o644)
+    except OSError as error:
+        raise TcenvError(f"{path} cannot be written: {error.strerror}.", hint) from None
+
+
+def _write_beside(path: str, text: str | None) -> None:
+    if text is not None:
+        _write(path, text, None)
+        return
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TcenvError(f"{path} cannot be removed: {error.strerror}.") from None
+
+
+def _say_where_tcenv_is(program: str) -> None:
+    """The line finds tcenv by its path; the commands are found on the PATH alone."""
+    from tcenv.cli.terminal import messages
+    from tcenv.signin.browser import on_path
+
+    if not on_path("tcenv"):
+        folder = os.path.dirname(program)
+        messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")
+
+
+def _store() -> str:
+    """The configuration's store. A shell starts whatever is wrong with that file: the commands that need it say so."""
+    from tcenv.config import index
+
+    try:
+        known = index.read()
+    except Exception:  # stale, damaged or not there
+        return _store_in_full()
+    return (known and known.store) or "auto"
+
+
+def _store_in_full() -> str:
+    from tcenv.config import config_file
+    from tcenv.errors import TcenvError
+
+    try:
+        return config_file.load().store or "auto"
+    except (TcenvError, OSError):
+        return "auto"

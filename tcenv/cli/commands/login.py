@@ -1,0 +1,104 @@
+"""`tcenv login`."""
+
+from __future__ import annotations
+
+import os
+
+from tcenv import paths
+from tcenv.cli.commands.env import nothing_kept
+from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.progress import Waiting
+from tcenv.cli.terminal.shell_output import evaluation_line, print_change, statements, stdout_is_terminal
+from tcenv.config import profile as profiles
+from tcenv.sessions.stores import in_files, open_store
+from tcenv.signin.flow import ensure_session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Sign in if need be, and print the statements that load the session. `options` by configuration key, besides
+    `reset` and `shell`."""
+    options = dict(options)
+    shell = options.pop("shell", None)
+    reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
+    retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
+    purpose = options.get("purpose")
+    profile = resolve_to_open(argument, {key: value for key, value in options.items() if key != "purpose"})
+    if purpose:
+        return _as(argument, {**options, "reset": reset, "retry": retry}, shell, profile.argument)
+    return load(profile, options, shell, reset=reset, retry=retry)
+
+
+def _as(argument: str | None, options: dict[str, Any], shell: str | None, named: str) -> int:
+    """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
+    from tcenv.cli.acquire import session_and_change
+
+    if not stdout_is_terminal():
+        statements({}, shell)
+    session, change = session_and_change(argument, options)
+    if stdout_is_terminal():
+        messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
+        messages.hint(f"To load it in this shell: tcenv login {named} --as {options['purpose']}")
+    else:
+        print_change(change, shell)
+    return 0
+
+
+def load(
+    profile: profiles.Profile, options: dict[str, Any], shell: str | None, *, reset: bool = False, retry: bool = False
+) -> int:
+    """Make sure that there is a session of `profile`, and print the statements that load it. `options` as they were given."""
+    if not stdout_is_terminal():
+        # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
+        statements({}, shell)
+    display = Waiting(profile)
+    store = open_store(profiles.store_name(), messages.warn)
+    session = ensure_session(profile, store, display, reset=reset, retry=retry)
+    if not display.is_new:
+        _say_without_effect(options, profile)
+    if stdout_is_terminal():
+        line = evaluation_line(f"login {profile.argument}", shell)
+        display.explain(session, f"To load it in this shell: {line}")
+        return 0
+    print_change(session.variables(kept=in_files(store)), shell)
+    if not display.is_new and os.isatty(2):
+        messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
+    if store.name == "none" and display.is_new:
+        messages.note(f"The session is not kept, and serves this shell alone: {nothing_kept()}.")
+        messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')
+    return 0
+
+
+# These say how to sign in, or what with; a session that is there was made with others.
+_OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
+
+
+def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> None:
+    given = [key for key in _OF_SIGNING_IN if options.get(key) not in (None, False)]
+    names = [f"--{key.replace('_', '-')}" for key in given]
+    if names:
+        verb = "has" if len(names) == 1 else "have"
+        messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
+        import shlex
+
+        words = [
+            name if options[key] is True else f"{name} {shlex.quote(str(options[key]))}"
+            for name, key in zip(names, given, strict=True)
+        ]
+        messages.hint(
+            f"For a new token, with {'it' if len(names) == 1 else 'them'}: "
+            f"tcenv login {profile.argument} --reset {' '.join(words)}"
+        )
+
+
+def resolve_to_open(argument: str | None, options: dict[str, Any]) -> profiles.Profile:
+    """The profile to sign in to. Here, that nothing names a deployment is a usage error."""
+    try:
+        return profiles.resolve(argument, options)
+    except profiles.NoDeployment as missing:
+        from tcenv.errors import UsageError
+
+        raise UsageError(missing.message, missing.hint) from None

@@ -1,0 +1,200 @@
+"""`tcenv logout`."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.shell_output import print_change, statements
+from tcenv.config import profile as profiles
+from tcenv.errors import DamagedSession, DeploymentError, NotSignedIn, TcenvError
+from tcenv.sessions import known_clients
+from tcenv.sessions.profile_names import called, is_profile_name
+from tcenv.sessions.session import ENDED, Session
+from tcenv.sessions.stores import Store, everywhere, open_store
+from tcenv.shells import environment
+
+# Signing out must not wait for a network that is not there (seconds, for all clients together).
+_PATIENCE = 4.0
+
+
+class _Ending:
+    """A session that is signed out of, and what came of its client: `dead`, or a failure."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.dead = False
+        self.failure: TcenvError | None = None
+
+    def delete(self) -> None:
+        from tcenv.signin import client_names
+
+        try:
+            self.dead = client_names.end(self.session, self.session)
+            self.failure = None
+        except TcenvError as error:
+            self.failure = error
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Forget the session of a profile, or all, wherever they are kept; end their clients where they are tcenv's own and may be;
+    print the statements that unset what this shell has loaded of them. Status 1 if a client was to be deleted with
+    `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
+    insisted, kept = options.get("delete_client", False), options.get("keep_client", False)
+    if insisted and kept:
+        from tcenv.errors import UsageError
+
+        raise UsageError("--delete-client and --keep-client exclude each other.")
+    shell = options.get("shell")
+    statements({}, shell)
+    # Not longer than the options or the profile say.
+    patience = min(_PATIENCE, profiles.timeout(argument, options))
+    places = everywhere(open_store(profiles.store_name(), messages.warn))
+    if options.get("everything"):
+        names = sorted({name for store in places for name in store.profiles()})
+        if not names:
+            messages.note("There was no session.")
+    else:
+        name, root_url = _meant(argument, places)
+        names = [name]
+    loaded = os.environ.get(environment.PROFILE)
+    ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
+    if len(ended) < len(names):
+        return 1
+    if not options.get("everything") and not ended[names[0]]:
+        messages.note(f"There was no session of {called(names[0], root_url) if root_url else names[0]}.")
+    unloads = loaded and (loaded in names or options.get("everything"))
+    print_change(environment.unloading(os.environ) if unloads else {}, shell)
+    return 0
+
+
+def sign_out(
+    names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False, patience: float = _PATIENCE
+) -> dict[str, bool]:
+    """Forget the sessions of the profiles `names` in all `places`, and end their clients: `insisted`, or where they are tcenv's
+    own and may be; or none at all (`kept`). Says what came of each. For each profile that is signed out of, whether there was
+    a session: one whose client was to be ended and could not be is kept, and left out."""
+    endings = [_Ending(session) for name in names for session in sessions(places, name)]
+    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))], patience)
+    result = {}
+    for name in names:
+        own = [ending for ending in endings if ending.session.profile == name]
+        if insisted and any(ending.failure for ending in own):
+            _refuse(own)
+            continue
+        there = [store.forget(name) for store in places]
+        result[name] = any(there)
+        _forget_copies(places, [ending.session for ending in own])
+        if result[name]:
+            messages.done(f"Signed out of {called(name, own[0].session.root_url) if own else name}.")
+        for ending in own:
+            _tell(ending)
+    return result
+
+
+def _forget_copies(places: list[Store], sessions: list[Session]) -> None:
+    """Forget what is stored of the same tokens under other names: a former version's session, under its bare root URL's."""
+    tokens = {(session.root_url, session.credentials.access_token) for session in sessions}
+    for store in places if tokens else ():
+        for name in store.profiles():
+            with suppress(DamagedSession):
+                session = store.load(name)
+                if session is not None and (session.root_url, session.credentials.access_token) in tokens:
+                    store.forget(name)
+
+
+def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
+    """The profile that is meant, and its root URL where that is known. What is loaded here, or has a session, can be signed out
+    of whether it is configured or not. Raises UsageError for one that is neither."""
+    loaded = os.environ.get(environment.PROFILE)
+    try:
+        chosen = profiles.resolve(argument, {})
+    except TcenvError as error:
+        name = argument or loaded
+        if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):
+            raise
+        if name == loaded or any(name in store.profiles() for store in places):
+            return name, None
+        raise
+    known = chosen.is_configured or chosen.name == loaded
+    if argument and not known and not any(chosen.name in store.profiles() for store in places):
+        raise profiles.UnknownProfile(
+            f"{argument} is no profile, and has no session.", "tcenv profile list shows who is signed in where."
+        )
+    return chosen.name, chosen.root_url
+
+
+def sessions(places: list[Store], name: str) -> list[Session]:
+    """The sessions of `name`, each client once."""
+    found: dict[str, Session] = {}
+    for store in places:
+        try:
+            session = store.load(name)
+        except DamagedSession as damaged:
+            messages.warn(f"{damaged.message} Its client is left to expire.")
+            continue
+        if session is not None and session.credentials.certificate is None:
+            found.setdefault(session.credentials.access_token, session)
+    return list(found.values())
+
+
+def _is_own(session: Session) -> bool:
+    """Whether tcenv made the session's client, under its own name, and the session may delete it."""
+    from tcenv.signin import client_names
+
+    client_id = session.credentials.client_id
+    known = next((known for known in known_clients.known(session.root_url) if known.client_id == client_id), None)
+    name = known_clients.name_of(client_id, session.name)
+    made = known.made if known is not None else True
+    may = client_names.may_end(session) or (session.scopes is None and not session.asked)
+    return made and name in known_clients.series(session.name) and may
+
+
+def _delete(endings: list[_Ending], patience: float) -> None:
+    """Have the deployments delete the clients, all at once and not for long."""
+    threads = []
+    for ending in endings:
+        if ending.session.is_live() and ending.session.state != ENDED:
+            ending.failure = DeploymentError(f"{ending.session.root_url} has not answered in time.")
+            threads.append(threading.Thread(target=ending.delete, daemon=True))
+            threads[-1].start()
+        else:
+            ending.dead = True
+    end = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+
+
+def _refuse(endings: list[_Ending]) -> None:
+    for ending in endings:
+        if ending.failure is not None:
+            messages.error(ending.failure)
+            client_id = ending.session.credentials.client_id
+            messages.hint(
+                f"{client_id} ends by itself. To sign out without deleting it: "
+                f"tcenv logout {ending.session.stored_argument} --keep-client"
+            )
+
+
+def _tell(ending: _Ending) -> None:
+    from tcenv.signin import client_names
+
+    session = ending.session
+    if ending.dead:
+        if session.is_live():
+            messages.done(
+                f"Deleted {session.credentials.client_id} on {session.root_url}: its token is no longer good."
+            )
+    elif session.is_live() and session.state != ENDED:
+        client_id = session.credentials.client_id
+        if ending.failure is None:
+            known_clients.let_go(session.root_url, client_id)
+        else:
+            messages.warn(f"The client could not be deleted: {ending.failure.message}")
+        messages.note(client_names.still_good(session))
+        if any(known.place and known.client_id == client_id for known in known_clients.known(session.root_url)):
+            messages.note("The next sign-in here deletes it, if it may.")

@@ -1,0 +1,110 @@
+"""`tcenv purpose`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tcenv import output
+from tcenv.cli.terminal import messages
+from tcenv.config import config_file, purposes
+from tcenv.errors import UsageError
+from tcenv.sessions.profile_names import is_configurable_name
+
+if TYPE_CHECKING:
+    from tcenv.config.purposes import Purpose
+
+
+def run_list(argument: str | None, options: dict[str, Any]) -> int:
+    """One line a purpose: name, the profile whose it is, time, scopes. Only what `argument`, a profile, can use, if given."""
+    config = config_file.load()
+    _check_profile(config, argument)
+    found = [purpose for (of, _), purpose in config.purposes.items() if argument is None or of in ("", argument)]
+    if options.get("as_json"):
+        output.write(json.dumps([_facts(purpose) for purpose in found], indent=2) + "\n")
+        return 0
+    out = messages.report()
+    width = max((len(purpose.name) for purpose in found), default=0)
+    for purpose in found:
+        of = f" ({purpose.profile})" if purpose.profile else ""
+        term = f"for {purpose.term}" if purpose.term else "as long as the session"
+        out.write(out.line(f"{purpose.name:{width}}{of}  {term}  {' '.join(purpose.scopes)}", "", "  "))
+    if not found:
+        messages.hint("There is no purpose yet: tcenv purpose set NAME --scope S --for 1h")
+    return 0
+
+
+def run_show(argument: str | None, options: dict[str, Any]) -> int:
+    """What a purpose stands for, its scopes one a line."""
+    config = config_file.load()
+    _check_profile(config, options.get("profile"))
+    purpose = purposes.find(config.purposes, options.get("profile"), argument or "")
+    if options.get("as_json"):
+        output.write(json.dumps(_facts(purpose), indent=2) + "\n")
+        return 0
+    out = messages.report()
+    out.write(f"for      {purpose.term or '(as long as the session)'}")
+    for position, scope in enumerate(purpose.scopes):
+        out.write(f"{'scopes' if position == 0 else '':8} {scope}")
+    return 0
+
+
+def run_set(argument: str | None, options: dict[str, Any]) -> int:
+    """Make a purpose, or change it: its scopes are those that are given now."""
+    name, profile = argument or "", options.get("profile")
+    if not is_configurable_name(name):
+        raise UsageError(f"{name!r} cannot name a purpose.", "Letters, digits, '.', '_' and '-' can.")
+    config = config_file.load()
+    _check_profile(config, profile)
+    change: dict[str, Any] = {}
+    if options.get("scopes"):
+        change["scopes"] = _option("--scope", purposes.checked_scopes, options["scopes"])
+    if options.get("duration"):
+        change["for"] = _option("--for", purposes.checked_term, options["duration"])
+    if (profile or "", name) not in config.purposes and "scopes" not in change:
+        raise UsageError(
+            f"The purpose {name} is new and needs scopes.", f"tcenv purpose set {name} --scope S, repeated as needed"
+        )
+    if not change:
+        raise UsageError("Nothing to set.", "See: tcenv purpose set --help")
+    config_file.edit_purpose(change, name, profile)
+    config_file.load()
+    messages.done(f"The purpose {name}{f' of {profile}' if profile else ''} is set: tcenv exec --as {name} -- CMD")
+    return 0
+
+
+def run_remove(argument: str | None, options: dict[str, Any]) -> int:
+    """Remove a purpose."""
+    name, profile = argument or "", options.get("profile")
+    config = config_file.load()
+    if (profile or "", name) not in config.purposes:
+        of = sorted(of for of, own in config.purposes if own == name and of)
+        hint = (
+            f"tcenv purpose remove {name} --profile {of[0]}" if of else "tcenv purpose list shows those that there are."
+        )
+        raise UsageError(f"There is no purpose {name!r}{f' of {profile}' if profile else ''}.", hint)
+    config_file.edit_purpose(None, name, profile)
+    config_file.load()
+    messages.done(f"The purpose {name} is removed.")
+    return 0
+
+
+def _facts(purpose: Purpose) -> dict[str, Any]:
+    return {
+        "purpose": purpose.name,
+        "profile": purpose.profile,
+        "scopes": list(purpose.scopes),
+        "for": purpose.term,
+    }
+
+
+def _check_profile(config: config_file.Configuration, profile: str | None) -> None:
+    if profile is not None and profile not in config.profiles:
+        raise UsageError(f"There is no profile {profile!r}.", "tcenv profile list shows those that there are.")
+
+
+def _option(name: str, check: Any, value: Any) -> Any:
+    try:
+        return check(value)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", error.hint) from None

@@ -1,0 +1,77 @@
+"""`tcenv scopes`."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from tcenv.cli.commands.env import rejected, session_to_ask_with
+from tcenv.cli.terminal import messages
+from tcenv.config import profile as profiles
+from tcenv.deployment.scopes import covers
+from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
+
+# The deployment does not tell.
+UNKNOWN = 4
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Print what the session may do, one scope a line; or answer by the status whether that satisfies scopes; or print what a
+    method of the API needs."""
+    method, wanted = options.get("method"), options.get("satisfies") or []
+    if method is not None:
+        if wanted:
+            raise UsageError("--method and --satisfies exclude each other.")
+        return _method(argument, method, options)
+    held = _held(argument, options)
+    if held is None:
+        messages.warn("The deployment does not tell what this session may do.")
+        return UNKNOWN
+    if wanted:
+        return 0 if all(covers(held, scope) for scope in wanted) else 1
+    out = messages.report()
+    for scope in sorted(held):
+        out.write(scope)
+    return 0
+
+
+def _held(argument: str | None, options: dict[str, Any]) -> tuple[str, ...] | None:
+    """What the session may do, by the deployment's word; what it said at the last sign-in, where it cannot be reached."""
+    from tcenv.deployment.auth import Deployment
+
+    session, until = session_to_ask_with(argument, options)
+    try:
+        vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
+    except CredentialsRejected as rejection:
+        raise rejected(session, rejection) from None
+    except DeploymentError as error:
+        messages.warn(f"Not verified: {error.message}")
+        return session.scopes
+    return vouched.scopes if vouched.scopes is not None else session.scopes
+
+
+def _method(argument: str | None, name: str, options: dict[str, Any]) -> int:
+    from tcenv.deployment import references
+
+    service, dot, method = name.partition(".")
+    if not dot or not method:
+        raise UsageError(f"{name!r} is no method.", "A service and a method, like queue.createTask")
+    try:
+        profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+    except profiles.NoDeployment as missing:
+        raise UsageError(missing.message, missing.hint) from None
+    # The clients' classes are called WorkerManager and PurgeCache.
+    service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
+    entries = references.methods(profile.root_url, service, until=time.monotonic() + profile.timeout)
+    if entries is None:
+        messages.warn(f"{profile.root_url} has no reference of a service called {service}.")
+        return UNKNOWN
+    if method not in entries:
+        near = sorted(known for known in entries if method.lower() in known.lower())
+        hint = f"There is: {', '.join(near or sorted(entries))}."
+        raise UsageError(f"The service {service} has no method {method!r}.", hint)
+    out = messages.report()
+    for line in references.lines(entries[method]):
+        out.write(line)
+    return 0

@@ -1,0 +1,329 @@
+"""`tcenv status`: who am I, where, until when, with which scopes. On stdout: for a terminal folded and with a bar, for anything
+else plain, one fact a line, and whole."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tcenv import output
+from tcenv.cli.terminal import messages
+from tcenv.config import index
+from tcenv.sessions.profile_names import argument_of, called, stored_argument_of
+from tcenv.shells import environment
+from tcenv.text import duration, moment, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from tcenv.deployment.credentials import Credentials
+    from tcenv.sessions.session import Session
+
+# Up to so many scopes are not folded.
+_FEW = 8
+_BAR = 20
+# The width of the labels (columns).
+_LABEL = 14
+
+
+def run(argument: str | None, options: dict[str, Any]) -> int:
+    """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
+    told = _everywhere(options) if options.get("everything") else [_one(argument, options)]
+    if options.get("as_json"):
+        import json
+
+        whole = [facts.as_json() for facts in told]
+        output.write(json.dumps(whole if options.get("everything") else whole[0], indent=2) + "\n")
+    else:
+        for number, facts in enumerate(told):
+            if number:
+                messages.report().write("")
+            _Report(facts, all_scopes=bool(options.get("scopes"))).show()
+        if not told:
+            messages.report().write("Not signed in anywhere.")
+    return 0 if any(facts.signed_in for facts in told) else 3
+
+
+def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
+    offline = bool(options.get("offline"))
+    if "timeout" not in options and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
+        # Most often there is a plain session in a file, and its parts are all that is needed.
+        from tcenv.hotpath import stored
+
+        found = stored(argument)
+        if found is not None:
+            fields, scopes, store = found
+            facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
+            facts.fill(fields, scopes, offline=offline)
+            return facts
+    from tcenv.config import profile as profiles
+    from tcenv.sessions.stores import load_session, open_store
+
+    kept = open_store(profiles.store_name(), messages.warn)
+    profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+    session = load_session(kept, profile.name, profile.root_url, messages.warn)
+    facts = _Facts(profile.name, profile.root_url, kept.name)
+    if session is not None:
+        facts.fill(_fields(session), session.scopes, offline=offline, until=time.monotonic() + profile.timeout)
+    return facts
+
+
+def _everywhere(options: dict[str, Any]) -> list[_Facts]:
+    """The facts of every session that is stored; all deployments are asked at once."""
+    import threading
+
+    from tcenv.config import profile as profiles
+    from tcenv.errors import TcenvError
+    from tcenv.sessions.stores import open_store
+
+    kept = open_store(profiles.store_name(), messages.warn)
+    asked = []
+    for name in kept.profiles():
+        try:
+            session = kept.load(name)
+        except TcenvError as error:
+            messages.warn(error.message)
+            continue
+        if session is not None:
+            facts = _Facts(name, session.root_url, kept.name)
+            work: dict[str, Any] = {
+                "fields": _fields(session),
+                "scopes": session.scopes,
+                "offline": bool(options.get("offline")),
+            }
+            work["until"] = time.monotonic() + profiles.timeout(session.argument, options)
+            asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
+    for _, thread in asked:
+        thread.start()
+    for _, thread in asked:
+        thread.join()
+    return [facts for facts, _ in asked]
+
+
+def _fields(session: Session) -> dict[str, str]:
+    fields = session.fields()
+    if session.credentials.certificate:
+        fields[environment.CERTIFICATE] = session.credentials.certificate
+    if session.state:
+        fields["STATE"] = session.state
+    return fields
+
+
+class _Facts:
+    """What there is to tell of one profile."""
+
+    def __init__(self, profile: str, root_url: str, store: str) -> None:
+        self.profile = profile
+        self.root_url = root_url
+        self.argument = argument_of(profile, root_url)
+        self.stored_argument = stored_argument_of(profile, root_url)
+        self.store = store
+        self.fields: dict[str, str] | None = None
+        self.signed_in = self.verified = False
+        self.problem: str | None = "not signed in"
+        self.hint: str | None = f"Sign in: tcenv login {self.argument}"
+        self.scopes: Sequence[str] | None = None
+        self.expires = 0
+
+    def fill(
+        self, fields: dict[str, str], scopes: Sequence[str] | None, *, offline: bool, until: float | None = None
+    ) -> None:
+        """Find it out of the parts of a session's file (see `session_file.decode`); the deployment is asked unless it is to be
+        `offline`, and until then (time.monotonic)."""
+        self.fields, self.scopes, self.expires = fields, scopes, int(fields[environment.EXPIRES])
+        self.signed_in = time.time() < self.expires
+        state = fields.get("STATE")
+        if state == "ended":
+            self.problem = "ended: its client was deleted, to sign in anew under the same name"
+        elif not self.signed_in:
+            self.problem = "expired"
+        else:
+            self.problem = self.hint = None
+            if not offline:
+                self._verify(fields, until)
+            elif state:
+                self.problem = "not verified: a reset of it was cut short"
+
+    def _verify(self, fields: dict[str, str], until: float | None) -> None:
+        """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
+        from tcenv.deployment.auth import Deployment
+        from tcenv.deployment.credentials import Credentials
+        from tcenv.errors import CredentialsRejected, DeploymentError
+
+        credentials = Credentials(
+            fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
+        )
+        try:
+            vouched = Deployment(self.root_url, until=until, argument=self.argument).vouch(credentials)
+        except CredentialsRejected as rejection:
+            self.signed_in = False
+            self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
+            if rejection.reason != "clock":
+                self.hint = f"Sign in again: tcenv login {self.argument}"
+            if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
+                self._forget(credentials)
+            return
+        except DeploymentError as error:
+            self.problem, self.hint = f"not verified: {error.message}", error.hint
+            return
+        self.verified = True
+        if vouched.scopes is not None:
+            self.scopes = vouched.scopes
+        if vouched.client is not None:
+            self.expires = vouched.client.expires
+
+    def _forget(self, credentials: Credentials) -> None:
+        """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
+        from tcenv.config import profile as profiles
+        from tcenv.errors import TcenvError
+        from tcenv.sessions.stores import open_store
+
+        try:
+            store = open_store(profiles.store_name())
+            stored = store.load(self.profile)
+            if stored is not None and stored.credentials == credentials:
+                store.forget(self.profile)
+        except TcenvError:
+            return
+
+    def loaded(self) -> str:
+        """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, `proxy` (it
+        has none, and calls through one), or `other`."""
+        variables = os.environ
+        if "TCENV_PROXY" in variables:
+            from tcenv.config.inside_proxy import behind
+
+            around = behind()
+            if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
+                return "proxy" if around.profile == self.profile else "other"
+        token = variables.get(environment.ACCESS_TOKEN)
+        if not token:
+            return "no"
+        if variables.get(environment.CERTIFICATE):
+            return "temporary" if variables.get(environment.PROFILE) == self.profile else "other"
+        if self.fields is not None and token == self.fields[environment.ACCESS_TOKEN]:
+            return "yes"
+        return "stale" if variables.get(environment.PROFILE) == self.profile else "other"
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "signed_in": self.signed_in,
+            "profile": self.profile,
+            "root_url": self.root_url,
+            "store": self.store,
+            "verified": self.verified,
+            "problem": self.problem,
+        }
+        if self.fields is not None:
+            told["client_id"] = self.fields[environment.CLIENT_ID]
+            told["expires"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires))
+            told["expires_in"] = max(0, int(self.expires - time.time()))
+            told["scopes"] = None if self.scopes is None else list(self.scopes)
+            told["loaded"] = self.loaded()
+        if self.hint:
+            told["hint"] = self.hint
+        return told
+
+
+_LOADED = {
+    "yes": "has it loaded",
+    "no": "has not loaded it",
+    "stale": "has an older token of it; for the new one: {}",
+    "temporary": "has temporary credentials cut from it",
+    "proxy": "has no token, and calls through a proxy",
+    "other": "has other credentials",
+}
+
+
+class _Report:
+    """The facts as people read them."""
+
+    def __init__(self, facts: _Facts, *, all_scopes: bool) -> None:
+        self._facts = facts
+        self._out = messages.report()
+        self._all = all_scopes or not self._out.terminal
+
+    def show(self) -> None:
+        facts, fields = self._facts, self._facts.fields
+        if fields is None:
+            where = called(facts.profile, facts.root_url)
+            # A sentence in a terminal; elsewhere the form of all other facts.
+            self._row("not signed in", f"to {where}" if self._out.terminal else where, "yellow")
+        else:
+            self._row("client", fields[environment.CLIENT_ID], "bold")
+            self._row("deployment", facts.root_url)
+            self._row("profile", facts.profile)
+            self._row("kept", "in this shell alone" if facts.store == "none" else f"in the {facts.store} store")
+            if facts.problem:
+                self._row("problem", facts.problem, "yellow" if facts.signed_in else "red")
+            if facts.signed_in:
+                self._until(int(fields["CREATED"]), int(fields["RENEW"]))
+                self._row("state", "verified with the deployment" if facts.verified else "not verified")
+            self._row("this shell", self._loaded())
+            if facts.signed_in:
+                self._scopes()
+        if facts.hint:
+            messages.hint(facts.hint)
+
+    def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
+        """A fact. `more` is put behind the value, as it is."""
+        out, value = self._out, printable(value)
+        if not out.terminal:
+            out.write(f"{label}: {value}")
+            return
+        lead = f"{label:{_LABEL}}"
+        if len(lead) + max(map(len, value.split(" "))) > out.width:
+            # A word that has no room beside the label stands below it, whole: it is something to copy.
+            if label:
+                out.write(out.styled(label, "dim"))
+            out.write(out.line(value, "  ", "  ") + more)
+            return
+        text = out.line(value, lead, " " * _LABEL, shown=out.styled(lead, "dim"))
+        if style and "\n" not in text:
+            text = text.removesuffix(value) + out.styled(value, style)
+        out.write(text + more)
+
+    def _until(self, created: int, renew: int) -> None:
+        expires = self._facts.expires
+        left = expires - time.time()
+        value, bar = f"{moment(expires)} ({duration(left)} left)", ""
+        if self._out.fancy and self._out.width >= _LABEL + len(value) + 2 + _BAR:
+            share = min(1.0, left / max(1, expires - created))
+            full = max(1, round(share * _BAR))
+            colour = "green" if time.time() < renew else "yellow"
+            bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
+        self._row("good until", value, more=bar)
+
+    def _loaded(self) -> str:
+        text = _LOADED[self._facts.loaded()]
+        if "{}" in text:
+            from tcenv.cli.terminal.shell_output import evaluation_line
+
+            text = text.format(evaluation_line(f"env {self._facts.stored_argument}", None))
+        return text
+
+    def _scopes(self) -> None:
+        scopes = self._facts.scopes
+        if scopes is None:
+            self._row("scopes", "the deployment does not tell")
+        elif not scopes:
+            self._row("scopes", "none")
+        elif not self._out.terminal:
+            for scope in scopes:
+                self._row("scope", scope)
+        else:
+            lines = list(scopes) if self._all or len(scopes) <= _FEW else _folded(scopes)
+            for number, line in enumerate(lines):
+                self._row("" if number else "scopes", line)
+            if len(lines) < len(scopes):
+                self._row("", f"all {len(scopes)} of them: tcenv status --scopes {self._facts.stored_argument}")
+
+
+def _folded(scopes: Sequence[str]) -> list[str]:
+    """A line a service: the scope itself where there is one, else how many there are."""
+    services: dict[str, list[str]] = {}
+    for scope in scopes:
+        services.setdefault(scope.partition(":")[0], []).append(scope)
+    return [held[0] if len(held) == 1 else f"{service}:…  {len(held)}" for service, held in sorted(services.items())]

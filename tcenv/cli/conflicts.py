@@ -1,0 +1,82 @@
+"""What else on this machine holds Taskcluster credentials and mixes with those that tcenv loads. Never shows one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+from tcenv import paths
+from tcenv.config import profile as profiles
+from tcenv.errors import TcenvError
+from tcenv.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SECRET = re.compile(
+    r"""^\s*["']?(accessToken|certificate)["']?\s*:\s*(?!["']{0,2}\s*(?:#|$)|null\b|~)\S""", re.MULTILINE
+)
+
+
+def credentials() -> Iterator[tuple[str, str]]:
+    """What was found, each with what to do about it."""
+    yield from _go()
+    yield from _mach()
+    yield from _netrc()
+
+
+def _go() -> Iterator[tuple[str, str]]:
+    """The Go command's configuration: what stands there is used for each value that the environment does not set."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
+    path = os.path.join(folder, "taskcluster.yml")
+    kinds = sorted({match[1] for match in _SECRET.finditer(_text(path))})
+    if kinds:
+        yield (
+            f"the taskcluster command's {path} holds {' and '.join(kinds)}, which joins tcenv's variables",
+            f"Remove {'it' if len(kinds) == 1 else 'them'}: "
+            + "; ".join(f"taskcluster config reset {kind}" for kind in kinds),
+        )
+
+
+def _mach() -> Iterator[tuple[str, str]]:
+    state = os.environ.get("MOZBUILD_STATE_PATH") or os.path.join(paths.home(), ".mozbuild")
+    for path in (
+        os.path.join(state, "taskcluster", "taskcluster_credentials.json"),
+        os.path.join(state, "taskcluster_credentials.json"),
+    ):
+        try:
+            content = json.loads(_text(path) or "{}")
+        except (ValueError, RecursionError):
+            content = {}
+        if isinstance(content, dict) and content:
+            yield (
+                f"mach keeps credentials of its own in {path}",
+                f"It asks for new ones when it needs them: rm {path}",
+            )
+
+
+def _netrc() -> Iterator[tuple[str, str]]:
+    import netrc
+
+    path = os.environ.get("NETRC") or os.path.join(paths.home(), ".netrc")
+    try:
+        profile = profiles.resolve(None, {})
+        host = profile.root_url.partition("://")[2].partition("/")[0].partition(":")[0]
+        entries = netrc.netrc(path)
+    except (TcenvError, OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return
+    if host in entries.hosts:
+        yield (
+            f"{printable(path)} has an entry for {host}: the Python client puts it in place of the signature (401)",
+            f"Remove the entry of {host} from {printable(path)}",
+        )
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.at_once) as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Reading command lines: their declaration, the reader of plain ones, usage errors and help."""

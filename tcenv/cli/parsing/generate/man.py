@@ -1,0 +1,87 @@
+"""Man pages: one a command, and `tcenv(1)`."""
+
+from __future__ import annotations
+
+from tcenv import __version__
+from tcenv.cli.parsing import declaration
+
+# When the command line was last changed in what it promises.
+_DATE = "2026-11-24"
+_STATUSES = (
+    ("0", "Done."),
+    ("1", "Failed."),
+    ("2", "What was typed, set or configured cannot be meant."),
+    ("3", "Not signed in, or the session has expired."),
+    ("124", "Nobody approved in the browser in time."),
+    ("130", "Interrupted."),
+)
+
+
+def name_of(command: declaration.Command) -> str:
+    """The page of a command: `tcenv-profile-set.1`."""
+    return "-".join(["tcenv", *command.words.split()]) + ".1"
+
+
+def page(command: declaration.Command) -> str:
+    """The man page of a command, in the man macros."""
+    title = name_of(command).removesuffix(".1")
+    lines = [
+        f'.TH "{title.upper()}" "1" "{_DATE}" "tcenv {__version__}" "tcenv"',
+        ".SH NAME",
+        f"{_text(title)} \\- {_text(command.summary[:1].lower() + command.summary[1:])}",
+        ".SH SYNOPSIS",
+        f".B {_text(' '.join(['tcenv', *command.words.split()]))}",
+        "[OPTIONS]" + _synopsis(command),
+        ".SH DESCRIPTION",
+        *_paragraphs(command.help),
+    ]
+    if command.argument is not None and command.argument.help:
+        lines += [".SH ARGUMENTS", *_item(command.argument.metavar.strip("[]"), "", command.argument.help)]
+    if command.members:
+        lines.append(".SH COMMANDS")
+        for member in declaration.members(command):
+            lines += [".TP", f".B {_text(member.words)}", _text(member.summary) + "."]
+    lines.append(".SH OPTIONS")
+    for option in command.options:
+        lines += _item(option.name, "" if option.kind == "flag" else option.metavar, option.help)
+    lines += _item("-h, --help", "", "Show help and exit.")
+    if command.examples:
+        lines += [".SH EXAMPLES", ".nf", *(_text(line) for line in command.examples), ".fi"]
+    lines.append(".SH EXIT STATUS")
+    for status, meaning in _STATUSES:
+        lines += [".TP", f".B {status}", meaning]
+    lines += [".SH SEE ALSO", ",\n".join(f".BR {_text(name)} (1)" for name in _related(command)).replace(",\n", " ,\n")]
+    return "\n".join(lines) + "\n"
+
+
+def _synopsis(command: declaration.Command) -> str:
+    if command.members:
+        return " COMMAND ..."
+    return f" {_text(command.argument.metavar)}" if command.argument is not None else ""
+
+
+def _related(command: declaration.Command) -> list[str]:
+    if not command.words:
+        return [name_of(member).removesuffix(".1") for member in declaration.commands() if member.words]
+    return ["tcenv", *(name_of(member).removesuffix(".1") for member in declaration.members(command))]
+
+
+def _item(name: str, metavar: str, text: str) -> list[str]:
+    return [".TP", f".BI {_quoted(name + (' ' if metavar else ''))} {_quoted(metavar)}".rstrip(), _text(text)]
+
+
+def _paragraphs(text: str) -> list[str]:
+    lines: list[str] = []
+    for paragraph in text.split("\n\n"):
+        lines += [".PP", _text(paragraph)] if lines else [_text(paragraph)]
+    return lines
+
+
+def _quoted(text: str) -> str:
+    return f'"{_text(text)}"' if text else ""
+
+
+def _text(text: str) -> str:
+    """Text in which the formatter obeys nothing: no backslash, no request at the start, hyphens to be copied."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq").replace("`", "\\(ga")
+    return "\\&" + escaped if escaped[:1] in (".", "'") else escaped

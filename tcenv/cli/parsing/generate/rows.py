@@ -1,0 +1,49 @@
+"""What the simpler completers work from: per command its fixed completions and whose names complete it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tcenv.cli.parsing import declaration
+
+
+@dataclass(frozen=True)
+class Row:
+    """`words`, what can follow them, and, by option, the values that can follow that. `of` is empty or whose names complete
+    the argument; `dynamic` the same of options."""
+
+    words: str
+    fixed: tuple[str, ...]
+    of: str
+    values: dict[str, tuple[str, ...]]
+    dynamic: dict[str, str]
+
+
+def rows() -> list[Row]:
+    """One row a command."""
+    found = []
+    for command in declaration.commands():
+        argument = command.argument
+        fixed = [name.rpartition(" ")[2] for name in command.members]
+        fixed += argument.values if argument is not None else ()
+        fixed += [*(option.name for option in command.options), "--help"]
+        found.append(
+            Row(
+                command.words,
+                tuple(fixed),
+                argument.of if argument is not None else "",
+                {option.name: option.values for option in command.options if option.values},
+                {option.name: option.of for option in command.options if option.of},
+            )
+        )
+    return found
+
+
+def by_option() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The values of each option, and whose names complete it, whatever the command: they agree wherever both occur."""
+    values: dict[str, tuple[str, ...]] = {}
+    dynamic: dict[str, str] = {}
+    for row in rows():
+        values.update(row.values)
+        dynamic.update(row.dynamic)
+    return values, dynamic

@@ -1,0 +1,85 @@
+"""The help of a command as text. What is printed at 80 columns and more is made ready by `make generated`, so that showing it
+needs no Typer."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tcenv.cli.parsing.declaration import Command
+
+WIDTH = 80
+_NARROWEST = 40
+_FIRST = 26
+
+
+def columns() -> int:
+    """How wide help is written here: as the terminal, between 40 and 80."""
+    return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def render(command: Command, width: int = WIDTH) -> str:
+    """The help of `command` for `width` columns, without a newline at its end."""
+    from tcenv.cli.parsing import declaration
+
+    argument = command.argument
+    usage = ["tcenv", *command.words.split(), "[OPTIONS]"]
+    if command.members:
+        usage.append("COMMAND ...")
+    elif argument is not None:
+        usage.append(argument.metavar)
+    parts = [" ".join(["Usage:", *usage]), _paragraphs(command.help, width)]
+    if command.examples:
+        parts.append("Examples:\n" + "\n".join(f"  {line}" for line in command.examples))
+    if argument is not None and argument.help:
+        parts.append(_section("Arguments", [(argument.metavar.strip("[]"), argument.help)], width))
+    if command.members:
+        parts.append(
+            _section(
+                "Commands", [(c.words.rpartition(" ")[2], c.summary + ".") for c in declaration.members(command)], width
+            )
+        )
+    panels: dict[str, list[tuple[str, str]]] = {"": []}
+    for option in command.options:
+        label = f"{option.name} {option.metavar}" if option.kind != "flag" else option.name
+        panels.setdefault(option.panel, []).append((label, option.help))
+    own = panels.pop("")
+    own.append(("-h, --help", "Show this help and exit."))
+    parts += [_section(panel, rows, width) for panel, rows in panels.items()]
+    parts.append(_section("Options", own, width))
+    return "\n\n".join(parts)
+
+
+def _paragraphs(text: str, width: int) -> str:
+    return "\n\n".join(_fill(paragraph, width) for paragraph in text.split("\n\n"))
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
+    return "\n".join([f"{title}:", *(_row(label, text, width) for label, text in rows)])
+
+
+def _row(label: str, text: str, width: int) -> str:
+    """A label and its text beside it; below it where there is no room."""
+    if width < WIDTH:
+        indent = "      "
+        return f"  {label}\n" + _fill(text, width, indent)
+    indent = " " * _FIRST
+    filled = _fill(text, width, indent)
+    if len(label) + 4 > _FIRST:
+        return f"  {label}\n{filled}"
+    return f"  {label}".ljust(_FIRST) + filled[_FIRST:]
+
+
+def _fill(text: str, width: int, indent: str = "") -> str:
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

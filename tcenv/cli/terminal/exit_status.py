@@ -1,0 +1,117 @@
+"""How every command ends: its failures as a sentence and an exit status, and, where a shell evaluates stdout, a statement
+that makes the evaluation fail too."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from tcenv.cli.terminal import messages
+from tcenv.errors import Interrupted, TcenvError, UsageError
+from tcenv.hotpath import write_last
+
+_SIGINT = 2
+# Their stdout is evaluated by a shell.
+EVALUATED = ("login", "signin", "env", "logout")
+
+
+def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
+    """Run `function`, the command that `arguments` ask for; the exit status that CLI.md promises for how it ended. What is
+    raised is left to `__main__`, which comes back for `failed` or `interrupted`."""
+    try:
+        status = function()
+        sys.stdout.flush()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1 if end.code else 0
+    if status:
+        fail_evaluation(arguments)
+    return status
+
+
+def failed(arguments: Sequence[str], failure: BaseException) -> int:
+    """The same for a run that `failure` has ended."""
+    status = _status_of(failure, arguments)
+    fail_evaluation(arguments)
+    return status
+
+
+def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()) -> int:
+    """The same for a run that a signal has ended; `notes` tell what had happened by then."""
+    what = "Interrupted." if number == _SIGINT else f"Ended by {_name(number)}."
+    messages.error(Interrupted(" ".join([what, *notes])))
+    fail_evaluation(arguments)
+    return 128 + number
+
+
+def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
+    """The exit status for a command that `failure` has ended, which is said."""
+    if isinstance(failure, BrokenPipeError):
+        # Whoever read our output has gone; Python's own exit must not trip over it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    if isinstance(failure, TcenvError):
+        messages.error(failure)
+        return failure.exit_code
+    if hasattr(failure, "format_message"):
+        from tcenv.cli.parsing.usage_errors import misread
+
+        messages.error(misread(failure, arguments))
+        return UsageError.exit_code
+    _confess(failure)
+    return 1
+
+
+def _name(number: int) -> str:
+    import signal
+
+    return signal.Signals(number).name
+
+
+def _confess(failure: BaseException) -> None:
+    """An error that nobody foresaw: where it happened, and nothing of the values that were at hand."""
+    kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
+    messages.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
+    import traceback
+
+    for frame in traceback.extract_tb(failure.__traceback__):
+        print(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.name}", file=sys.stderr)
+
+
+def fail_evaluation(arguments: Sequence[str]) -> None:
+    """Print the statement that makes the evaluation of our output fail, where there is one and no terminal would show it."""
+    if not arguments or arguments[0] not in EVALUATED or os.isatty(1):
+        return
+    if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
+        return
+    from tcenv.shells import dialect
+
+    try:
+        text = dialect(
+            chosen_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
+        ).failure()
+    except Exception:  # an unknown shell, or too few descriptors to find out
+        text = "false\n"
+    try:
+        write_last(text.encode())
+    except (OSError, TcenvError):
+        return
+
+
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    for position, argument in enumerate(arguments):
+        if argument == name and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(name + "="):
+            return argument[len(name) + 1 :]
+    return None
+
+
+def chosen_shell(option: str | None) -> str:
+    """The shell that will evaluate our output: the option, `TCENV_SHELL`, or the one that runs us. Raises UsageError."""
+    named = option or os.environ.get("TCENV_SHELL")
+    if named:
+        return named
+    from tcenv.shells.detect import detect_shell
+
+    return detect_shell()

@@ -1,0 +1,100 @@
+"""What `--learn` ends with: the least set of scopes, which calls needed them, and the line that keeps them."""
+
+from __future__ import annotations
+
+from tcenv.cli.acquire import Opened
+from tcenv.cli.terminal import messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.proxy.learn import Learned
+
+
+def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
+    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
+    if learned is None:
+        messages.warn("Nothing was learned: the proxy never ran.")
+        return save is None
+    _tell_needed(learned, opened)
+    for scope, calls in sorted(learned.refused.items()):
+        messages.warn(f"Not held by the session: {scope} ({_listed(calls)}).")
+    for call, scopes in sorted(learned.too_many.items()):
+        messages.warn(f"Failed, since its {len(scopes)} scopes do not fit into a request's header: {call}.")
+    if learned.unrepeated:
+        messages.warn(f"Failed, and could not be sent again for the length of the body: {_listed(learned.unrepeated)}.")
+    if learned.untold:
+        messages.warn(f"Refused without a reason to learn from: {_listed(learned.untold)}. With GET it is told.")
+    if learned.depending:
+        messages.note(
+            f"What these answer depends on the scopes, and they never fail for want of them: {_listed(learned.depending)}."
+        )
+    if save is not None:
+        return _keep(save, learned, opened)
+    if learned.scopes:
+        name = opened.purpose or "NAME"
+        of = f" --profile {opened.session.profile}" if _is_the_profiles_own(name, opened) else ""
+        words = " ".join(f"--scope {_quoted(scope)}" for scope in learned.scopes)
+        messages.hint(f"To keep them: tcenv purpose set {name}{of} {words}")
+    return True
+
+
+def _tell_needed(learned: Learned, opened: Opened) -> None:
+    from tcenv.deployment.hawk import LONGEST_HEADER
+    from tcenv.proxy.narrowing import certificate_length
+
+    if not learned.scopes:
+        if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold):
+            messages.done("The command needed no scopes.")
+        return
+    length = certificate_length(opened.session.credentials.client_id, learned.scopes)
+    number = len(learned.scopes)
+    messages.done(
+        f"The command needed {number} scope{'s' if number > 1 else ''}; a request with a certificate for "
+        f"{'them' if number > 1 else 'it'} has a header of {length:,} characters (at most {LONGEST_HEADER:,})."
+    )
+    for scope in learned.scopes:
+        calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
+        messages.plain(f"  {scope}  {_listed(calls) if calls else '(kept)'}")
+    if length > LONGEST_HEADER:
+        messages.warn("A certificate with all of them does not fit: patterns that end in * take less room.")
+
+
+def _listed(calls: set[str]) -> str:
+    return ", ".join(sorted(calls))
+
+
+def _quoted(scope: str) -> str:
+    """A scope as a word of the user's shell."""
+    from tcenv.cli.terminal.exit_status import chosen_shell
+    from tcenv.errors import UsageError
+    from tcenv.shells import dialect
+
+    try:
+        return dialect(chosen_shell(None)).quote(scope)
+    except UsageError:
+        return dialect("sh").quote(scope)
+
+
+def _is_the_profiles_own(name: str, opened: Opened) -> bool:
+    """Whether a purpose of this name is the profile's alone, and not everybody's."""
+    from tcenv.config import config_file
+
+    return (opened.session.profile, name) in config_file.load().purposes
+
+
+def _keep(name: str, learned: Learned, opened: Opened) -> bool:
+    """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
+    from tcenv.cli.parsing.dispatch import action
+    from tcenv.errors import TcenvError
+
+    if not learned.scopes:
+        messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
+        return True
+    try:
+        options: dict[str, object] = {"scopes": list(learned.scopes)}
+        if _is_the_profiles_own(name, opened):
+            options["profile"] = opened.session.profile
+        return action("purpose set")(name, options) == 0
+    except TcenvError as failure:
+        messages.error(failure)
+        return False

@@ -1,0 +1,204 @@
+"""What tcenv says to people, in one voice: on stderr, with a mark and colours in a terminal, plain and one line each elsewhere.
+Never shows a token, and shows nothing from outside before `printable` has been over it.
+
+Without rich, whose import takes five times as long as the interpreter: that is for what moves (`waiting`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from functools import cache
+
+from tcenv.text import printable, wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+    from rich.console import Console
+
+    from tcenv.errors import TcenvError
+
+_STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
+
+
+class Face:
+    """What a stream can show: `terminal`, `colour`, `fancy` (marks beyond ASCII) and `width` (columns; 0: no limit)."""
+
+    def __init__(self, stream: TextIO | None, *, asked_for: bool = False) -> None:
+        self.stream = stream
+        self._asked_for = asked_for
+        try:
+            self.terminal = stream is not None and stream.isatty()
+        except ValueError:  # closed
+            self.terminal = False
+        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+        self.colour = self.terminal and not dumb and not os.environ.get("NO_COLOR")
+        self.fancy = self.terminal and not dumb and (getattr(stream, "encoding", "") or "").lower().startswith("utf")
+        self.width = _columns(stream) if self.terminal else 0
+
+    def styled(self, text: str, style: str) -> str:
+        """`text` in a colour or weight, where the stream shows any."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+
+    def line(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
+        """`text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. What has no blank
+        in it (an address, a scope) is never broken."""
+        whole = wrapped(text, self.width, first, rest) if self.width else first + text
+        return (first if shown is None else shown) + whole[len(first) :]
+
+    def write(self, text: str) -> None:
+        """Write a line. One for people is lost where the stream is closed or full; what was asked for is not (see `output`)."""
+        if self.stream is None:
+            return
+        if self._asked_for:
+            from tcenv import output
+
+            output.write(text + "\n")
+            return
+        try:
+            self.stream.write(text + "\n")
+            self.stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+def _columns(stream: TextIO | None) -> int:
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
+    except (OSError, ValueError):
+        return 80
+
+
+@cache
+def face() -> Face:
+    """The face of stderr."""
+    return Face(sys.stderr)
+
+
+@cache
+def report() -> Face:
+    """The face of stdout, for the commands that report."""
+    return Face(sys.stdout, asked_for=True)
+
+
+class _Steady:
+    """Standard error. That it takes nothing (a terminal that has gone, a disk that is full) is no reason to lose a session."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@cache
+def console() -> Console:
+    """rich's console for people, for what moves."""
+    from rich.console import Console
+
+    steady: Any = _Steady(sys.stderr)
+    return Console(file=steady, highlight=False, soft_wrap=True)
+
+
+def _line(mark: str, word: str, style: str, text: str) -> None:
+    out = face()
+    lead = mark if out.fancy else f"tcenv: {word}:" if word else "tcenv:"
+    first = f"{lead} "
+    whole = out.line(printable(text), first, "  " if out.terminal else "", shown=out.styled(lead, style) + " ")
+    out.write(whole.replace(_TOGETHER, " "))
+
+
+def done(text: str) -> None:
+    """Something has been done."""
+    _line("✓", "", "green", text)
+
+
+def note(text: str) -> None:
+    """Something worth knowing."""
+    _line("·", "", "dim", _to_be_pasted(text))
+
+
+def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
+    """That a session is reused."""
+    import time
+
+    from tcenv.sessions.profile_names import profile_of
+    from tcenv.text import duration
+
+    # A name that is made of the root URL is nobody's word.
+    where = root_url if profile == profile_of(root_url) else profile
+    done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
+
+
+def warn(text: str) -> None:
+    """Something that the user should look at."""
+    _line("!", "warning", "yellow", _to_be_pasted(text))
+
+
+def hint(text: str) -> None:
+    """What to do next. A command behind a colon, up to the end of its sentence, can be pasted: it is never broken between
+    lines, and one that a shell has to evaluate is given the form of the user's shell."""
+    _line("→", "", "cyan", _to_be_pasted(text))
+
+
+def _to_be_pasted(text: str) -> str:
+    before, mark, rest = text.partition(": tcenv ")
+    if not mark:
+        return text
+    command, stop, after = rest.partition(". ")
+    line = f"tcenv {command}"
+    if command.partition(" ")[0] in ("login", "env", "logout") and "--help" not in command:
+        from tcenv.cli.terminal.shell_output import evaluation_line
+
+        line = evaluation_line(command, None)
+    return f"{before}: {line.replace(' ', _TOGETHER)}{stop}{_to_be_pasted(after)}"
+
+
+# Stands for a blank at which no line is broken: nobody can type it.
+_TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+# state -> mark, word, style
+_FOUND = {"good": ("✓", "good", "green"), "note": ("·", "note", "dim"), "bad": ("✗", "bad", "bold red")}
+
+
+def finding(state: str, text: str, mend: str | None) -> None:
+    """A line of a report on stdout: `state` is good, note or bad; `mend` says what to do."""
+    out = report()
+    mark, word, style = _FOUND[state]
+    lead = mark if out.fancy else f"{word}:"
+    rest = "  " if out.terminal else ""
+    out.write(out.line(printable(text), f"{lead} ", rest, shown=out.styled(lead, style) + " "))
+    if mend:
+        arrow = "→" if out.fancy else "mend:"
+        out.write(
+            out.line(
+                printable(mend), f"  {arrow} ", "    " if out.terminal else "", shown=f"  {out.styled(arrow, 'cyan')} "
+            )
+        )
+
+
+def plain(text: str) -> None:
+    """A line that belongs to the one above, as it is."""
+    face().write(printable(text))
+
+
+def error(failure: TcenvError) -> None:
+    """Why the command fails, and what to do next."""
+    _line("✗", "error", "bold red", _to_be_pasted(failure.message))
+    if failure.hint:
+        hint(failure.hint)

@@ -1,0 +1,54 @@
+"""Printing a change to the environment in the words of a shell, in one piece and never to a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from tcenv import cli
+from tcenv.cli.terminal.exit_status import chosen_shell
+from tcenv.errors import UsageError
+from tcenv.hotpath import write_last
+from tcenv.shells import Unrepresentable, dialect
+
+
+def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
+    """What makes `change` in `shell` (None: the one that runs us). Raises UsageError."""
+    name = chosen_shell(shell)
+    try:
+        return dialect(name).statements(change).encode()
+    except Unrepresentable as error:
+        raise UsageError(f"{name} cannot carry a value: {error}") from None
+
+
+def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
+    """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
+    write_last(statements(change, shell))
+
+
+def stdout_is_terminal() -> bool:
+    """Whether what we print would be shown to a person instead of being evaluated."""
+    return os.isatty(1)
+
+
+# How each shell evaluates our output, for hints (CLI.md).
+LINES = {
+    "fish": "tcenv {} | source",
+    "tcsh": "eval `tcenv {}`",
+    "elvish": "eval (tcenv {} | slurp)",
+    "nu": "tcenv {} --shell nu | from json | load-env",
+    "xonsh": "execx($(tcenv {}))",
+    "powershell": "tcenv {} | Out-String | Invoke-Expression",
+    "cmd": "for /f \"delims=\" %i in ('tcenv {} --shell cmd') do @%i",
+}
+
+
+def evaluation_line(command: str, shell: str | None) -> str:
+    """What the user types in `shell` to have the output of `tcenv COMMAND` take effect."""
+    if cli.from_function:
+        return f"tcenv {command}"
+    try:
+        name = chosen_shell(shell)
+    except UsageError:
+        name = ""
+    return LINES.get(name, 'eval "$(tcenv {})"').format(command)

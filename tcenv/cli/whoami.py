@@ -1,7 +1,0 @@
-"""`tcenv whoami`: another word for `tcenv status`."""
-
-from __future__ import annotations
-
-from tcenv.cli.status import run
-
-__all__ = ["run"]

@@ -1,0 +1,328 @@
+"""The configuration file: read strictly (a wrong key is named with its line, nothing is guessed), edited without losing
+comments, and indexed for readers that cannot afford a TOML parser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+from tcenv import paths
+from tcenv.config import default_client_name, index, purposes
+from tcenv.config.purposes import Purpose
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
+from tcenv.deployment.rooturl import parse_root_url
+from tcenv.errors import ConfigError, TcenvError, UsageError
+from tcenv.files import write_privately
+from tcenv.sessions.profile_names import is_configurable_name
+from tcenv.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+STORES = ("auto", "runtime", "keyring", "file", "none")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UsageError("must be a text in quotes")
+    return value
+
+
+def _one_of(*accepted: str) -> Any:
+    def check(value: Any) -> str:
+        if value not in accepted:
+            raise UsageError(f"must be one of {', '.join(accepted)}")
+        return str(value)
+
+    return check
+
+
+def _scopes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
+        raise UsageError('must be a list of texts, like ["queue:*"]')
+    return check_scopes(tuple(value))
+
+
+def _duration(value: Any) -> str:
+    parse_expires(_text(value))
+    return str(value)
+
+
+def _port(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        raise UsageError("must be a number from 0 (any free port) to 65535")
+    return value
+
+
+def _name(value: Any) -> str:
+    text = example = _text(value)
+    for part in default_client_name.PARTS:
+        example = example.replace("{" + part + "}", "x")
+    check_name(example)
+    return text
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError("must be true or false")
+    return value
+
+
+# What may stand in a profile, and (but for the root URL) at the top of the file as the default of all profiles.
+KEYS: Mapping[str, Any] = {
+    "root_url": lambda value: parse_root_url(_text(value)),
+    "name": _name,
+    "scopes": _scopes,
+    "expires": _duration,
+    "description": lambda value: check_description(_text(value)),
+    "flow": _one_of(*FLOWS),
+    "port": _port,
+    "timeout": _duration,
+    "browser": _text,
+    "no_browser": _flag,
+    "no_self_delete": _flag,
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What the file says. `profiles` maps names to their keys; `defaults` are the top-level keys that profiles share."""
+
+    default: str | None = None
+    store: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: By profile ("" for those of everybody) and name.
+    purposes: Mapping[tuple[str, str], Purpose] = field(default_factory=dict)
+
+
+def _line_of(text: str, *path: str) -> int | None:
+    """The line of a key, as well as text search can tell: inside the last of `path`'s tables that has a header."""
+    import re
+
+    lines = text.splitlines()
+    start = 0
+    if len(path) > 1:
+        header = r"\s*\[\s*" + r"\s*\.\s*".join(rf"[\"']?{re.escape(part)}[\"']?" for part in path[:-1]) + r"\s*\]"
+        for number, line in enumerate(lines):
+            if re.match(header, line):
+                start = number + 1
+                break
+    for number, line in enumerate(lines[start:], start):
+        if re.match(rf"\s*(?:[\w.\"'-]+\.)?[\"']?{re.escape(path[-1])}[\"']?\s*=", line):
+            return number + 1
+        if re.match(r"\s*\[", line) and len(path) > 1:
+            break
+    if len(path) == 2:
+        header = rf"\s*\[\s*{re.escape(path[0])}\s*\.\s*[\"']?{re.escape(path[1])}[\"']?\s*\]"
+        return next((number + 1 for number, line in enumerate(lines) if re.match(header, line)), start or None)
+    return start or None
+
+
+def _wrong(path: str, text: str, keys: tuple[str, ...], what: str, hint: str | None = None) -> ConfigError:
+    line = _line_of(text, *keys)
+    place = f"{path}, line {line}" if line else path
+    return ConfigError(f"{place}: {'.'.join(keys)}: {what}", hint)
+
+
+def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, Any]:
+    result = {}
+    for key, value in table.items():
+        if key not in KEYS or (not prefix and key == "root_url"):
+            known = [known for known in KEYS if prefix or known != "root_url"] + (
+                [] if prefix else ["default", "store"]
+            )
+            hint = "Give a profile a root_url, and name it as default." if key == "root_url" else None
+            raise _wrong(path, text, (*prefix, key), f"unknown key (known here: {', '.join(known)})", hint)
+        try:
+            result[key] = KEYS[key](value)
+        except TcenvError as error:
+            raise _wrong(path, text, (*prefix, key), error.message, error.hint) from None
+    return result
+
+
+def parse(text: str, path: str) -> Configuration:
+    """The configuration in `text`; `path` is for the messages. Raises ConfigError."""
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: a number in it is too long") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deep") from None
+    default = document.pop("default", None)
+    store = document.pop("store", None)
+    tables = document.pop("profiles", {})
+    named = _purposes(path, text, document.pop("purposes", {}), ())
+    if store is not None and store not in STORES:
+        raise _wrong(path, text, ("store",), f"must be one of {', '.join(STORES)}")
+    if not isinstance(tables, dict):
+        raise _wrong(path, text, ("profiles",), "must be tables, like [profiles.community]")
+    profiles = {}
+    for name, table in tables.items():
+        if not is_configurable_name(name):
+            raise _wrong(path, text, ("profiles", name), "a profile's name is letters, digits, '.', '_' and '-'")
+        if not isinstance(table, dict):
+            raise _wrong(path, text, ("profiles", name), f"must be a table, like [profiles.{name}]")
+        named.update(_purposes(path, text, table.pop("purposes", {}), ("profiles", name)))
+        profiles[name] = _checked(path, text, table, ("profiles", name))
+        if "root_url" not in profiles[name]:
+            raise _wrong(path, text, ("profiles", name), "root_url is missing")
+    if default is not None and (not isinstance(default, str) or default not in profiles):
+        raise _wrong(path, text, ("default",), "names no profile of this file")
+    return Configuration(default, store, _checked(path, text, document, ()), profiles, named)
+
+
+def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dict[tuple[str, str], Purpose]:
+    """The purposes of a table, by the profile that they are of and name."""
+    place = (*prefix, "purposes")
+    if not isinstance(tables, dict):
+        raise _wrong(path, text, place, f"must be tables, like [{'.'.join(place)}.NAME]")
+    of = prefix[1] if prefix else None
+    found = {}
+    for name, table in tables.items():
+        if not is_configurable_name(name):
+            raise _wrong(path, text, (*place, name), "a purpose's name is letters, digits, '.', '_' and '-'")
+        if not isinstance(table, dict):
+            raise _wrong(path, text, (*place, name), f"must be a table, like [{'.'.join(place)}.{name}]")
+        for key in table:
+            if key not in purposes.KEYS:
+                raise _wrong(path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})")
+        try:
+            key = "scopes"
+            scopes = purposes.checked_scopes(table.get(key))
+            key = "for"
+            term = purposes.checked_term(table[key]) if key in table else None
+        except TcenvError as error:
+            raise _wrong(path, text, (*place, name, key), error.message, error.hint) from None
+        found[(of or "", name)] = Purpose(name, scopes, term, of)
+    return found
+
+
+def load() -> Configuration:
+    """The user's configuration (an empty one where there is no file), with its index brought up to date. Raises ConfigError."""
+    path = paths.config_file()
+    try:
+        with open(path, "rb", opener=paths.at_once) as file:
+            data = file.read()
+    except FileNotFoundError:
+        if os.environ.get("TCENV_CONFIG"):
+            raise ConfigError(f"{path}: no such file", "TCENV_CONFIG names it.") from None
+        return Configuration()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8 text") from None
+    configuration = parse(text, path)
+    # A cache: where it cannot be written, the full way remains.
+    with suppress(OSError, TcenvError):
+        _write_index(configuration, path, text)
+    return configuration
+
+
+def _write_index(configuration: Configuration, path: str, text: str) -> None:
+    cache = paths.index_file()
+    root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
+    listed = [(of, name, purpose.term or "", purpose.scopes) for (of, name), purpose in configuration.purposes.items()]
+    data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls, listed)
+    with suppress(FileNotFoundError), open(cache, "rb", opener=paths.at_once) as file:
+        if file.read() == data:
+            return
+    write_privately(cache, data)
+
+
+def check_option(key: str, value: Any) -> Any:
+    """`value` as it may stand in the file under `key`. Raises UsageError that names the option."""
+    try:
+        return KEYS[key](value)
+    except UsageError as error:
+        raise UsageError(
+            f"{'--scope' if key == 'scopes' else '--' + key.replace('_', '-')}: {error.message}", error.hint
+        ) from None
+
+
+def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remove: bool = False) -> None:
+    """Set the keys of `change` (None removes one) in `profile`, make it the `default`, or remove it whole.
+
+    Comments and order are kept. The outcome is parsed before it is written: a wrong value never reaches the file."""
+    import tomlkit
+
+    path, document = _document()
+    if not is_configurable_name(profile):
+        raise UsageError(f"{profile!r} cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
+    profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+    if remove:
+        del profiles[profile]
+        if document.get("default") == profile:
+            del document["default"]
+    else:
+        table = profiles.setdefault(profile, tomlkit.table())
+        for key, value in change.items():
+            if value is None:
+                table.pop(key, None)
+            else:
+                table[key] = list(value) if isinstance(value, tuple) else value
+        if default:
+            document["default"] = profile
+    _write(path, tomlkit.dumps(document))
+
+
+def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | None) -> None:
+    """Set the keys of `change` (None as a value removes one) in the purpose `name`, of a profile or of everybody; None removes
+    it whole. Raises ConfigError, UsageError."""
+    import tomlkit
+
+    path, document = _document()
+    above: Any = document if profile is None else document["profiles"][profile]
+    tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
+    if change is None:
+        del tables[name]
+        if not tables:
+            del above["purposes"]
+    else:
+        table = tables.setdefault(name, tomlkit.table())
+        for key, value in change.items():
+            if value is None:
+                table.pop(key, None)
+            else:
+                table[key] = list(value) if isinstance(value, tuple) else value
+    _write(path, tomlkit.dumps(document))
+
+
+def _document() -> tuple[str, Any]:
+    """The file's path, and what it holds as it can be edited: after it has been seen to be right. Raises ConfigError."""
+    import tomlkit
+
+    path = paths.config_file()
+    try:
+        with open(path, encoding="utf-8", opener=paths.at_once) as file:
+            text = file.read()
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from None
+    if text:
+        parse(text, path)
+    return path, tomlkit.parse(text)
+
+
+def _write(path: str, result: str) -> None:
+    parse(result, path)
+    try:
+        write_privately(path, result.encode(), keep_mode=True, durable=True)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: str, error: Exception) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    return ConfigError(f"{path}: {reason}")

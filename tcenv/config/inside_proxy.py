@@ -1,0 +1,55 @@
+"""Inside of a proxied run the root URL is the proxy's; this tells which deployment and which profile are behind it. Hot path."""
+
+from __future__ import annotations
+
+import os
+
+from tcenv.deployment.rooturl import parse_root_url
+from tcenv.errors import UsageError
+from tcenv.sessions.profile_names import is_profile_name
+
+# The proxy's root URL, the profile and the deployment's root URL, with a blank between them.
+BEHIND = "TCENV_PROXY"
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Behind:
+    """What is behind the proxy at `proxy` (a root URL, as programs are given it)."""
+
+    __slots__ = ("profile", "proxy", "root_url")
+
+    def __init__(self, proxy: str, profile: str, root_url: str) -> None:
+        self.proxy = proxy
+        self.profile = profile
+        self.root_url = root_url
+
+    def encode(self) -> str:
+        """The variable's value."""
+        return f"{self.proxy} {self.profile} {self.root_url}"
+
+    def is_meant_by(self, root_url: str | None) -> bool:
+        """Whether a root URL is the proxy's, by whichever name of this machine."""
+        if root_url is None:
+            return False
+        host, port = _host_and_port(root_url)
+        own_host, own_port = _host_and_port(self.proxy)
+        return port == own_port and (host == own_host or host in _LOOPBACK)
+
+
+def _host_and_port(root_url: str) -> tuple[str, str]:
+    scheme, _, rest = root_url.rstrip("/").partition("://")
+    host, _, port = rest.rpartition(":")
+    return (host, port) if scheme == "http" and port.isdecimal() else ("", "")
+
+
+def behind() -> Behind | None:
+    """What the environment says of a proxy around this process, None where it says nothing that could be."""
+    parts = os.environ.get(BEHIND, "").split(" ")
+    if len(parts) != 3 or not is_profile_name(parts[1]):
+        return None
+    if not _host_and_port(parts[0])[1]:
+        return None
+    try:
+        return Behind(parts[0], parts[1], parse_root_url(parts[2]))
+    except UsageError:
+        return None

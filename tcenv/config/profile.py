@@ -1,0 +1,176 @@
+"""What one run is about: option > variable > named profile > the file's defaults > built-in defaults, resolved once into
+one value. Knows no command line and no session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from tcenv.config import config_file, default_client_name
+from tcenv.config.purposes import Purpose, find
+from tcenv.config.resolve import NoDeployment, UnknownProfile, choose
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import check_name
+from tcenv.errors import TcenvError, UsageError
+from tcenv.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["NoDeployment", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
+
+# Further than that, the system's timers do not count (seconds).
+_LONGEST_WAIT = 20 * 86400
+
+BUILT_IN: Mapping[str, Any] = {
+    "name": None,
+    "scopes": ("*",),
+    "expires": "1d",
+    "description": "Made by tcenv for the command line on {hostname}",
+    "flow": "auto",
+    "port": 0,
+    "timeout": "5m",
+    "browser": None,
+    "no_browser": False,
+    "no_self_delete": False,
+}
+# The variable of each key; TCENV_EXPIRES is taken (it tells prompts when the loaded session ends).
+VARIABLES: Mapping[str, str] = {
+    "root_url": "TCENV_ROOT_URL",
+    "name": "TCENV_NAME",
+    "scopes": "TCENV_SCOPE",
+    "expires": "TCENV_LOGIN_EXPIRES",
+    "description": "TCENV_DESCRIPTION",
+    "flow": "TCENV_FLOW",
+    "port": "TCENV_PORT",
+    "timeout": "TCENV_TIMEOUT",
+    "browser": "TCENV_BROWSER",
+    "no_browser": "TCENV_NO_BROWSER",
+    "no_self_delete": "TCENV_NO_SELF_DELETE",
+}
+TRUE = ("1", "true", "yes", "on")
+FALSE = ("0", "false", "no", "off", "")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A deployment and how to sign in to it. `expires` is fromNow text, `lifetime` the same and `timeout` in seconds.
+
+    `argument` is what to type behind a command to mean this profile. `insisted` holds the keys that an option or a variable
+    gave: tcenv never alters those by itself."""
+
+    name: str
+    root_url: str
+    argument: str
+    client_name: str
+    scopes: tuple[str, ...]
+    expires: str
+    description: str
+    flow: str
+    port: int
+    timeout: int
+    browser: str | None
+    no_browser: bool
+    no_self_delete: bool = False
+    is_configured: bool = False
+    insisted: frozenset[str] = frozenset()
+
+    @property
+    def lifetime(self) -> int:
+        return parse_expires(self.expires)
+
+
+def flag(variable: str) -> bool | None:
+    """The truth that an environment variable states, None where it is not set. Raises UsageError."""
+    value = os.environ.get(variable)
+    if value is None:
+        return None
+    if value.lower() not in TRUE + FALSE:
+        raise UsageError(f"{variable} must be 1 or 0.")
+    return value.lower() in TRUE
+
+
+def _from_variables() -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, variable in VARIABLES.items():
+        text = os.environ.get(variable)
+        if not text:
+            continue
+        if key == "scopes":
+            result[key] = text.split()
+        elif key in ("no_browser", "no_self_delete"):
+            result[key] = flag(variable)
+        elif key == "port":
+            if not text.isdecimal():
+                raise UsageError(f"{variable} must be a number.")
+            result[key] = int(text)
+        else:
+            result[key] = text
+    return result
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    result = {}
+    for key, value in values.items():
+        try:
+            result[key] = config_file.KEYS[key](value)
+        except UsageError as error:
+            raise UsageError(f"{VARIABLES[key]}: {error.message}", error.hint) from None
+    return result
+
+
+def store_name(config: config_file.Configuration | None = None) -> str:
+    """Which store the user wants: `TCENV_STORE`, the file's `store`, else auto."""
+    named = os.environ.get("TCENV_STORE")
+    if named:
+        if named not in config_file.STORES:
+            raise UsageError(f"TCENV_STORE must be one of {', '.join(config_file.STORES)}.")
+        return named
+    return (config or config_file.load()).store or "auto"
+
+
+def purpose(name: str, of: Profile) -> Purpose:
+    """The purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
+    own = of.name.partition("@")[0] if of.is_configured else None
+    return find(config_file.load().purposes, own, name)
+
+
+def timeout(argument: str | None, options: Mapping[str, Any]) -> float:
+    """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
+    Raises UsageError for a `timeout` that is no time, whatever else is wrong."""
+    wanted = {"timeout": options.get("timeout")}
+    try:
+        return resolve(argument, wanted).timeout
+    except TcenvError:
+        return resolve("http://localhost", wanted).timeout
+
+
+def resolve(argument: str | None = None, options: Mapping[str, Any] | None = None) -> Profile:
+    """The profile that this run is about. `options` holds the given options by configuration key, None for those that
+    were not given. Raises UsageError (nothing names a deployment: NotSignedIn, a kind of its own for scripts)."""
+    config = config_file.load()
+    given = {key: config_file.check_option(key, value) for key, value in (options or {}).items() if value is not None}
+    variables = _checked(_from_variables())
+    chosen = choose(argument, given.get("root_url"), variables.get("root_url"), config)
+    strong = {**variables, **given}
+    values = {**BUILT_IN, **config.defaults, **chosen.own, **strong}
+    profile = chosen.profile or chosen.key
+    default_name = default_client_name.DEFAULT if chosen.profile is None else default_client_name.DEFAULT_OF_A_PROFILE
+    return Profile(
+        name=chosen.key,
+        root_url=chosen.root_url,
+        argument=chosen.argument,
+        client_name=check_name(default_client_name.filled(values["name"] or default_name, profile)),
+        scopes=tuple(values["scopes"]),
+        expires=values["expires"],
+        description=default_client_name.filled(values["description"], profile),
+        flow=values["flow"],
+        port=values["port"],
+        timeout=min(parse_expires(values["timeout"]), _LONGEST_WAIT),
+        browser=values["browser"],
+        no_browser=values["no_browser"],
+        no_self_delete=values["no_self_delete"],
+        is_configured=chosen.profile is not None,
+        insisted=frozenset(strong),
+    )

@@ -1,0 +1,179 @@
+"""Which deployment a run is about: the first of the argument, `--root-url`, `TCENV_ROOT_URL`, `TCENV_PROFILE` (unless
+`TASKCLUSTER_ROOT_URL` has been changed since that was loaded), `TASKCLUSTER_ROOT_URL` and the configuration's default. The hot
+path decides the same from the configuration's index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from tcenv.config import config_file
+from tcenv.config.inside_proxy import Behind, behind
+from tcenv.deployment.rooturl import is_loopback, parse_root_url
+from tcenv.errors import NotSignedIn, UsageError
+from tcenv.sessions import known_clients
+from tcenv.sessions.profile_names import argument_of, is_profile_name, profile_of
+from tcenv.shells import environment
+from tcenv.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A deployment: the name of its session, its root URL, the configured profile that it is (None: a bare root URL), and what
+    the configuration says of that."""
+
+    key: str
+    root_url: str
+    profile: str | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def argument(self) -> str:
+        """What to type behind a command to mean this one, whatever is set or loaded."""
+        return argument_of(self.key, self.root_url)
+
+
+class NoDeployment(NotSignedIn):
+    """Nothing says which deployment is meant: a usage error where one must be opened, not signed in where one is read."""
+
+
+class UnknownProfile(UsageError):
+    """What was named is neither configured nor known from a former sign-in."""
+
+
+def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Chosen:
+    """The deployment that is meant; `option` and `variable` are root URLs as `parse_root_url` gives them. Raises UsageError,
+    NoDeployment."""
+    around = behind()
+    if around is not None:
+        here = None if environment.loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
+        if around.is_meant_by(argument or option or variable or here):
+            return _behind(around, config)
+    if argument and "://" in argument:
+        root_url = parse_root_url(argument)
+        if option not in (None, root_url):
+            raise UsageError(f"{root_url} and --root-url {option} are two deployments.", "Name one of them.")
+        return of_root_url(root_url, config)
+    if argument:
+        try:
+            return _named(argument, option, config)
+        except UnknownProfile:
+            host = _as_host(argument)
+            if host is None or option not in (None, host):
+                raise
+            return of_root_url(host, config)
+    if option or variable:
+        return of_root_url(option or variable or "", config)
+    loaded = _loaded(config)
+    if loaded is not None:
+        return loaded
+    named = os.environ.get(environment.ROOT_URL)
+    if named:
+        try:
+            root_url = parse_root_url(named)
+        except UsageError as error:
+            raise UsageError(f"TASKCLUSTER_ROOT_URL: {error.message}", error.hint) from None
+        return of_root_url(root_url, config)
+    if config.default:
+        return _configured(config.default, config)
+    raise NoDeployment(
+        "No deployment is named.",
+        "Set TASKCLUSTER_ROOT_URL, or name one for good: tcenv profile set NAME --root-url URL --default",
+    )
+
+
+def _as_host(argument: str) -> str | None:
+    """The root URL of a host without its `https://` (or, on loopback, `http://`): only for what has a dot or a port."""
+    host, colon, port = argument.partition("/")[0].partition(":")
+    if not ("." in host or (colon and port)) or "@" in argument:
+        return None
+    scheme = "http" if is_loopback(f"http://{argument}") else "https"
+    try:
+        return parse_root_url(f"{scheme}://{argument}")
+    except UsageError:
+        return None
+
+
+def _behind(around: Behind, config: config_file.Configuration) -> Chosen:
+    """What is behind the proxy around this process, under the name that it had there."""
+    base = around.profile.partition("@")[0]
+    if base in config.profiles:
+        return _named(base, around.root_url, config)
+    return Chosen(around.profile, around.root_url)
+
+
+def of_root_url(root_url: str, config: config_file.Configuration) -> Chosen:
+    """The one configured profile that has this root URL, or the default among several; else the bare root URL."""
+    names = [name for name, keys in config.profiles.items() if keys["root_url"] == root_url]
+    if len(names) == 1:
+        return _configured(names[0], config)
+    if config.default in names:
+        return _configured(config.default or "", config)
+    return Chosen(profile_of(root_url), root_url)
+
+
+def _configured(name: str, config: config_file.Configuration) -> Chosen:
+    own = config.profiles[name]
+    return Chosen(name, own["root_url"], name, own)
+
+
+def _loaded(config: config_file.Configuration) -> Chosen | None:
+    """What this shell has loaded, unless another root URL has been chosen since."""
+    name = environment.loaded_profile(os.environ)
+    if not name:
+        return None
+    here = _here()
+    try:
+        chosen = _named(name, None, config, here=here)
+    except UsageError:
+        return None  # What another configuration loaded, or hand-made: the next source decides.
+    if not os.environ.get(environment.LOADED) and here not in (None, chosen.root_url):
+        return None  # A version that did not note what it loaded; the variable is somebody's word.
+    return chosen
+
+
+def _here() -> str | None:
+    named = os.environ.get(environment.ROOT_URL)
+    try:
+        return parse_root_url(named) if named else None
+    except UsageError:
+        return None
+
+
+def _named(argument: str, root_url: str | None, config: config_file.Configuration, here: str | None = None) -> Chosen:
+    base, _, host = argument.partition("@")
+    if not is_profile_name(argument):
+        raise UnknownProfile(f"{argument!r} cannot be a profile's name.", _known(config))
+    own = config.profiles.get(base)
+    if own is not None and not host:
+        if root_url is None or root_url == own["root_url"]:
+            return _configured(base, config)
+        return _elsewhere(base, root_url, config)
+    if root_url is None:
+        # The name under which a bare root URL, or an overridden one, was used before.
+        root_url = known_clients.remembered_root_url(host or base)
+        here = here or _here()
+        if root_url is None and here and profile_of(here) == (host or base):
+            root_url = here
+    if root_url is None or (host and own is None):
+        raise UnknownProfile(f"There is no profile {argument!r}.", _known(config))
+    if host:
+        return _elsewhere(base, root_url, config)
+    if profile_of(root_url) != base:
+        raise UnknownProfile(f"There is no profile {argument!r}.", _known(config))
+    return Chosen(base, root_url)
+
+
+def _elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Chosen:
+    """A configured profile, used with another root URL than its own."""
+    return Chosen(f"{base}@{profile_of(root_url)}"[:128], root_url, base, config.profiles[base])
+
+
+def _known(config: config_file.Configuration) -> str:
+    names = ", ".join(config.profiles)
+    listed = f"There is: {names}. " if names else ""
+    return f"{listed}To add one: tcenv profile set NAME --root-url URL"

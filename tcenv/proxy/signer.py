@@ -1,0 +1,134 @@
+"""With what the proxy signs: the session as it is now in the store, narrowed to what the run may have. A new token reaches
+running programs with their next request; nothing but a signature ever leaves here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import StoreError, TcenvError
+from tcenv.proxy.callers import narrowed
+from tcenv.proxy.narrowing import how_many_fit
+from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.lock import is_held
+from tcenv.sessions.no_store import NoStore
+from tcenv.sessions.profile_names import argument_of
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import Store, load_session
+
+# Seconds for which a request waits for a reset that is in progress.
+PATIENCE = 10.0
+_LOOK_AGAIN = 0.05
+# A store that does not tell whether it has changed is asked again after as many seconds.
+_STALE = 5.0
+
+
+class Ended(TcenvError):
+    """There is no session to sign with any more; the message says what to type."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """What a request is signed with: credentials, and the scopes that it is narrowed to (None: all that they hold)."""
+
+    credentials: Credentials
+    scopes: tuple[str, ...] | None
+    held: tuple[str, ...] | None = field(repr=False)
+
+
+class Source:
+    """The session of one profile, followed through resets, renewals and new sign-ins.
+
+    `scopes` is what the run is narrowed to, None for everything; `until` the end of the run's own time (seconds since the
+    epoch), None for the session's."""
+
+    def __init__(
+        self,
+        store: Store,
+        first: Session,
+        *,
+        scopes: tuple[str, ...] | None = None,
+        until: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.profile = first.profile
+        self.root_url = first.root_url
+        self.until = until
+        self._store = store
+        self._scopes = scopes
+        self._clock = clock
+        self._fixed = isinstance(store, NoStore)
+        self._stamp: object = None
+        self._read_at = 0.0
+        self._take(first)
+        if isinstance(store, DirectoryStore):
+            # Before what was read earlier could have changed: the next look reads it once more.
+            self._stamp = ()
+
+    @property
+    def session(self) -> Session | None:
+        """The session as it was last read."""
+        return self._session
+
+    async def current(self) -> Authority:
+        """What the next request is signed with. Raises Ended."""
+        if isinstance(self._store, DirectoryStore):
+            stamp = self._store.stamp(self.profile)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._read()
+        elif not self._fixed and time.monotonic() - self._read_at > _STALE:
+            # A keyring answers when it likes.
+            await asyncio.to_thread(self._read)
+        return self._authority_or_end()
+
+    async def after(self, refused: Authority) -> Authority | None:
+        """What to sign with now that the deployment has refused `refused`: a newer session, waited for if one is being made;
+        None if there is none. Raises Ended."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            # In this order: what a reset has written is seen, also when it ends between the two looks.
+            going_on = not self._fixed and is_held(self.profile)
+            await asyncio.to_thread(self._read)
+            if self._session is not None or not going_on:
+                authority = self._authority_or_end()
+                if authority.credentials != refused.credentials:
+                    return authority
+            if not going_on or time.monotonic() > end:
+                return None
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    def _read(self) -> None:
+        if self._fixed:
+            return
+        self._read_at = time.monotonic()
+        try:
+            self._take(load_session(self._store, self.profile, self.root_url, lambda text: None))
+        except StoreError:
+            self._take(None)
+
+    def _take(self, session: Session | None) -> None:
+        self._session = session
+        self._authority: Authority | None = None
+        if session is not None:
+            held = session.passed_on
+            scopes = self._scopes if self._scopes is None else narrowed(held, self._scopes)
+            if scopes is None and held != session.scopes and held is not None:
+                # What tcenv asked for besides, so that the session can end itself, is no program's.
+                fits = how_many_fit(session.credentials.client_id, held) == len(held)
+                scopes = held if fits else None
+            self._authority = Authority(session.credentials, scopes, held)
+
+    def _authority_or_end(self) -> Authority:
+        now = self._clock()
+        if self.until is not None and now >= self.until:
+            raise Ended("The time that this run was given has passed.")
+        again = f"Sign in again: tcenv login {argument_of(self.profile, self.root_url)}"
+        if self._session is None or self._authority is None:
+            raise Ended(f"Signed out of {self.profile}. {again}")
+        if not self._session.is_live(now):
+            raise Ended(f"The session of {self.profile} has expired. {again}")
+        return self._authority

@@ -1,0 +1,173 @@
+"""The proxy's side towards the deployment: one signed request at a time, its body streamed, its answer untouched. Follows no
+redirect, decodes nothing, keeps no cookie, and reads no netrc."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncIterable
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from tcenv.deployment import hawk, trust
+from tcenv.deployment.hawk import Place
+from tcenv.proxy.signer import Authority
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# What the library would add by itself.
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_CONNECT_TIMEOUT = 30.0
+_LONGEST_LINE = 2**16
+# Of an answer that is read before it is decided what to do with it, in bytes.
+MOST_READ = 2**20
+
+
+class TooLong(Exception):
+    """The Authorization header would be longer than the service takes."""
+
+
+class Unreachable(Exception):
+    """The deployment cannot be reached, or broke off."""
+
+
+class Deployment:
+    """The deployment behind the proxy. To be made and used on the event loop."""
+
+    def __init__(self, root_url: str) -> None:
+        self.root_url = root_url
+        url = URL(root_url, encoded=True)
+        self._path = url.raw_path.rstrip("/")
+        self._host = url.host or ""
+        self._port = url.port or 443
+        self._proxy = _proxy_for(url)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_certificates() if url.scheme == "https" else True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=_NOT_ADDED,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
+            # Redirects to signed addresses are long.
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def authorization(
+        self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str = ""
+    ) -> str:
+        """The header that signs a request with the session's credentials, narrowed to `scopes`. Raises TooLong."""
+        credentials = authority.credentials
+        place = Place(self._host, self._port, self._path + resource)
+        header = hawk.header(
+            credentials.client_id,
+            credentials.access_token,
+            method,
+            place,
+            now=time.time(),
+            ext=_extension(credentials.certificate, scopes),
+            payload_hash=payload_hash,
+        )
+        if len(header) > hawk.LONGEST_HEADER:
+            raise TooLong
+        return header
+
+    def signed_url(self, authority: Authority, resource: str, scopes: tuple[str, ...] | None, expires: float) -> str:
+        """The URL of a GET on the deployment, signed until `expires` (seconds since the epoch)."""
+        credentials = authority.credentials
+        value = hawk.bewit(
+            credentials.client_id,
+            credentials.access_token,
+            Place(self._host, self._port, self._path + resource),
+            expires=expires,
+            ext=_extension(credentials.certificate, scopes),
+        )
+        return hawk.with_bewit(self.root_url + resource, value)
+
+    async def send(
+        self,
+        method: str,
+        resource: str,
+        lines: list[tuple[str, str]],
+        *,
+        authorization: str | None = None,
+        data: bytes | AsyncIterable[bytes] | None = None,
+        length: int | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request, and return when its answer begins. Raises Unreachable."""
+        headers = CIMultiDict(lines)
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        try:
+            return await self._session.request(
+                method,
+                URL(self.root_url + resource, encoded=True),
+                headers=headers,
+                data=data,
+                allow_redirects=False,
+                compress=False,
+                proxy=self._proxy,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            # The library's texts may hold the address, and that is no secret; but its kinds say enough.
+            raise Unreachable(type(error).__name__) from None
+
+
+def finish(answer: aiohttp.ClientResponse, *, sent: bool) -> None:
+    """Be done with an answer: its connection is left to the next request if both sides have come to their end (`sent`: the
+    request's body has)."""
+    if sent and answer.content.at_eof():
+        answer.release()
+    else:
+        answer.close()
+
+
+async def read(answer: aiohttp.ClientResponse, *, sent: bool = True) -> bytes:
+    """The whole of a short answer, which is finished then. Raises Unreachable, for one without end too."""
+    content = bytearray()
+    try:
+        async for piece in answer.content.iter_any():
+            content += piece
+            if len(content) > MOST_READ:
+                raise Unreachable("AnswerTooLong")
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(type(error).__name__) from None
+    finally:
+        finish(answer, sent=sent)
+    return bytes(content)
+
+
+def _extension(certificate: str | None, scopes: tuple[str, ...] | None) -> str:
+    import json
+
+    content: dict[str, object] = {}
+    if certificate is not None:
+        content["certificate"] = json.loads(certificate)
+    if scopes is not None:
+        content["authorizedScopes"] = list(scopes)
+    return hawk.extension(content)
+
+
+def _proxy_for(url: URL) -> URL | None:
+    """The HTTP proxy that the environment names for the deployment. One on this machine is never reached through it."""
+    host = url.host or ""
+    if host in _LOOPBACK or host.endswith(".localhost") or host.startswith("127.") or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    named = proxies.get(url.scheme) or proxies.get("all")
+    return URL(named) if named and named.partition("://")[0] in ("http", "https") else None
+
+
+def _certificates() -> ssl.SSLContext:
+    try:
+        return trust.context()
+    except OSError:
+        # What is not there vouches for nobody.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

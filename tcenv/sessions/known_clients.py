@@ -1,0 +1,212 @@
+"""Which clientId a deployment gave for which client name, and until when: not secret, and kept across reboots, so that the
+name can be the same next time. Kept per root URL and asked name, a file each, since machines may share a home. Never holds a
+token."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from tcenv import paths
+from tcenv.errors import StoreError
+from tcenv.files import is_alive, note
+from tcenv.sessions.name_series import FORMER_NAME as FORMER_NAME
+from tcenv.sessions.name_series import SERIES as SERIES
+from tcenv.sessions.name_series import name_of as name_of
+from tcenv.sessions.name_series import series as series
+from tcenv.sessions.profile_names import is_profile_name, profile_of
+from tcenv.values import asdict, dataclass, replace
+
+_DAY = 86400
+_FORMER_SERIES = ("-2", "-3", "-4", "-5")
+
+
+def two_of(series_name: str, name: str) -> tuple[str, str]:
+    """`name` and the other one of the two in the series of `series_name` that a client may end: the first of the others."""
+    return name, next(other for other in series(series_name) if other != name)
+
+
+@dataclass(frozen=True)
+class KnownClient:
+    """A client that tcenv was given: its name there, its clientId, its end (seconds since the epoch), the name that was asked
+    for (the series'), and whether tcenv made it (another one may only be known to be in the way)."""
+
+    name: str
+    client_id: str
+    expires: int
+    asked: str
+    made: bool = True
+    #: Whether the deployment has vouched for it. What a browser alone has said tells no prefix.
+    confirmed: bool = True
+    #: Where its session was kept (see `stores.place`), empty where it is kept nowhere, or was let go.
+    place: str = ""
+    #: The process that noted it, where the deployment has not vouched for it yet.
+    process: int = 0
+
+    def purged_by(self) -> int:
+        """When the deployment will have removed it: the first midnight (UTC) after its end."""
+        return (self.expires // _DAY + 1) * _DAY
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it was approved for a process that has ended before the deployment could be asked: nobody has its token."""
+        return not self.confirmed and self.process > 0 and not is_alive(self.process)
+
+    @property
+    def prefix(self) -> str | None:
+        """What the deployment puts before the names of this user's clients: their own clientId and a slash."""
+        if self.client_id.endswith("/" + self.name):
+            return self.client_id[: -len(self.name)]
+        user, slash, _ = self.client_id.rpartition("/")
+        return user + slash or None
+
+
+def _directory() -> str:
+    return os.path.join(paths.state_directory(), "clients")
+
+
+def _path(root_url: str, asked: str) -> str:
+    import hashlib
+
+    name = hashlib.sha256(asked.encode()).hexdigest()[:32]
+    return os.path.join(_directory(), profile_of(root_url), f"{name}.json")
+
+
+def _read(path: str) -> dict[str, object]:
+    if not os.path.exists(path):
+        return {}
+    import json
+
+    try:
+        with open(path, encoding="utf-8", opener=paths.at_once) as file:
+            content = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _paths(root_url: str) -> list[str]:
+    """The files that may speak of a deployment, the longest unchanged first: a former version kept one."""
+    key = profile_of(root_url)
+    files = [os.path.join(_directory(), f"{key}.json")]
+    with suppress(OSError):
+        folder = os.path.join(_directory(), key)
+        entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
+        files += [entry.path for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)]
+    return files
+
+
+def known(root_url: str) -> tuple[KnownClient, ...]:
+    """The clients that this deployment gave, those of the name that was asked for last at the end, each name's oldest first.
+    What cannot be read is nothing known."""
+    return tuple(client for path in _paths(root_url) for client in _clients(path, root_url))
+
+
+def _clients(path: str, root_url: str) -> list[KnownClient]:
+    content = _read(path)
+    if content.get("root_url") != root_url:
+        return []
+    result = []
+    records = content.get("clients")
+    for record in records if isinstance(records, list) else ():
+        with suppress(TypeError, KeyError, ValueError):
+            name = str(record["name"])
+            # The former version's series was NAME, NAME-2, …; and it did not note the name that was asked for.
+            asked = str(content.get("asked") or (name[:-2] if name[-2:] in _FORMER_SERIES else name))
+            made = record.get("made", True) is True
+            confirmed = record.get("confirmed", True) is True
+            kept, process = str(record.get("place", "")), int(record.get("process", 0))
+            result.append(
+                KnownClient(
+                    name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed, kept, process
+                )
+            )
+    return result
+
+
+def remember(root_url: str, client: KnownClient) -> None:
+    """Note a client as the newest of its asked name, in place of what was known of its clientId. Not being able to is no
+    error."""
+    forget(root_url, client.client_id, but=client.asked)
+    now = time.time()
+    kept = [
+        other
+        for other in _clients(_path(root_url, client.asked), root_url)
+        if other.client_id != client.client_id and other.purged_by() > now - 90 * _DAY
+    ]
+    _write(root_url, client.asked, [*kept, client])
+
+
+def forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
+    """Note that this client is no more (in the file of the asked name `but` it stays)."""
+    for path in _paths(root_url):
+        clients = _clients(path, root_url)
+        kept = [client for client in clients if client.client_id != client_id or client.asked == but]
+        if len(kept) == len(clients):
+            continue
+        if os.path.dirname(path) == _directory():
+            _write_file(path, root_url, None, kept)
+        else:
+            _write_file(path, root_url, clients[0].asked, kept)
+
+
+def forget_unconfirmed(root_url: str, client_id: str) -> None:
+    """Note that what a browser said of this client was not so; one that the deployment has vouched for stays."""
+    if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
+        forget(root_url, client_id)
+
+
+def let_go(root_url: str, client_id: str) -> None:
+    """Note that this client is to last until its end, though no session of it is kept any more."""
+    for client in known(root_url):
+        if client.client_id == client_id and client.place:
+            remember(root_url, replace(client, place=""))
+
+
+def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
+    """Note that a client lasts until `expires`; `asked` is the name that its session was asked for."""
+    for client in known(root_url):
+        if client.client_id == client_id:
+            remember(root_url, replace(client, expires=expires, asked=asked))
+            return
+    remember(root_url, KnownClient(name_of(client_id, asked), client_id, expires, asked, made=False))
+
+
+def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
+    _write_file(_path(root_url, asked), root_url, asked, clients)
+
+
+def _write_file(path: str, root_url: str, asked: str | None, clients: Iterable[KnownClient]) -> None:
+    content: dict[str, object] = {"root_url": root_url}
+    if asked is not None:
+        content["asked"] = asked
+    content["clients"] = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
+    with suppress(OSError, StoreError):
+        import json
+
+        note(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def remembered_root_url(profile: str) -> str | None:
+    """The root URL that goes by the name `profile` (see `key.profile_of`), if tcenv has signed in there."""
+    if not is_profile_name(profile):
+        return None
+    files = [os.path.join(_directory(), f"{profile}.json")]
+    with suppress(OSError):
+        folder = os.path.join(_directory(), profile)
+        files += [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json")]
+    for path in files:
+        root_url = _read(path).get("root_url")
+        if isinstance(root_url, str) and profile_of(root_url) == profile:
+            return root_url
+    return None
+
+
+def remembered_profiles() -> list[str]:
+    """The names of the deployments where tcenv has signed in."""
+    try:
+        return sorted({name.removesuffix(".json") for name in os.listdir(_directory()) if name[0] != "."})
+    except OSError:
+        return []

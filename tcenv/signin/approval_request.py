@@ -1,0 +1,143 @@
+"""The question to the person, for as long as it stands: the page that is opened, what is found out meanwhile, and the next name
+where the first one turns out to be taken. The first answer counts, to whichever name it was given."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tcenv.config.profile import Profile
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import DeploymentError
+from tcenv.signin import browser
+from tcenv.signin.client_names import Names
+from tcenv.signin.listener import Listener
+from tcenv.signin.progress import Display
+from tcenv.signin.request import SigninRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.signin.preflight import Probe
+
+
+class Asking:
+    """One sign-in that waits for its approval. `name` is the one that was asked for last, and `scopes` what went with it.
+
+    `names` is None on the older page, which resets a client of that name itself."""
+
+    def __init__(self, profile: Profile, flow: str, names: Names | None, listener: Listener, display: Display) -> None:
+        self._profile = profile
+        self._flow = flow
+        self.names = names
+        self._listener = listener
+        self._display = display
+        self._left = list(names.free) if names is not None else [profile.client_name]
+        self._said_taken: set[str] = set()
+        self._strangers = 0
+        self._probe: Probe | None = None
+        self.opened = False
+        self.name = self._left.pop(0)
+        self._request = self._made(self.name)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What is asked for, with the right to end the client."""
+        return self._request.scopes
+
+    @property
+    def ending(self) -> tuple[str, ...]:
+        """Of these, those with which the client may end itself."""
+        wanted = not self._profile.no_self_delete
+        return self.names.ending(self.name, self._profile.scopes, wanted=wanted) if self.names is not None else ()
+
+    @property
+    def next_name(self) -> str | None:
+        """The name that Enter asks for."""
+        return self._left[0] if self._left else None
+
+    def _made(self, name: str) -> SigninRequest:
+        return SigninRequest(
+            root_url=self._profile.root_url,
+            flow=self._flow,
+            name=name,
+            description=self._profile.description,
+            scopes=(*self._profile.scopes, *self.ending),
+            expires=self._profile.expires,
+            callback_url=self._listener.callback_url,
+        )
+
+    def open(self, launch: browser.Launch | None = None) -> bool:
+        """Start the browser at the page; False where one is wanted and none starts."""
+        if self._profile.no_browser:
+            return True
+        self.opened = browser.open_browser(self._request.url, self._profile.browser, launch)
+        return self.opened
+
+    def show(self, pasting: bool) -> None:
+        """Tell the person what to do, and begin to find out what the page will not say."""
+        self._display.ask(self._request.url, self.opened, pasting, self.name)
+        if self._flow == "new" and self._profile.flow == "new":
+            self._display.note(
+                "Today's deployments have no such page: if it says “Client not found”, leave out --flow new."
+            )
+        from tcenv.signin.preflight import Probe
+
+        self._probe = self._probe or Probe(self._profile)
+        known = self.names is not None and self.name not in self._said_taken
+        self._probe.start(self.name, self.names.client_id(self.name) if known and self.names is not None else None)
+
+    def next(self) -> None:
+        """Ask for the next name (Enter, while waiting)."""
+        if not self._left:
+            if self.names is not None and not self.names.insisted:
+                self._display.warn(
+                    "There is no other name in this series. Change the Client ID on the page: any will do."
+                )
+            return
+        self.name = self._left.pop(0)
+        self._request = self._made(self.name)
+        self.open()
+        self.show(pasting=False)
+
+    def tick(self, left: float) -> None:
+        """About once a second: what has been found out is said."""
+        assert self._probe is not None, "shown first"
+        for text in self._probe.news():
+            self._display.warn(text)
+        if self.name in self._probe.taken and self.name not in self._said_taken:
+            self._said_taken.add(self.name)
+            self._display.warn(
+                f"The name {self.name} is taken on this deployment, so the page will say “Client already exists”."
+            )
+        if self._listener.strangers > self._strangers:
+            self._strangers = self._listener.strangers
+            self._display.warn(
+                "Somebody else's process on this machine answered in place of your browser, and was refused. If your page has "
+                "ended on an address of localhost, paste that address here."
+            )
+        self._display.tick(left, self.next_name)
+
+    def wait(self, end: float, source: object) -> Credentials | None:
+        """The first right answer, None at `end` (time.monotonic)."""
+        return self._listener.wait(end, lambda: self.tick(end - time.monotonic()), source)  # type: ignore[arg-type]
+
+    def unconfirmed(self, credentials: Credentials) -> None:
+        """Note at once that this client is there: whatever becomes of us, its name is taken."""
+        from tcenv.sessions import known_clients
+        from tcenv.sessions.known_clients import KnownClient
+
+        given = known_clients.name_of(credentials.client_id, self.name)
+        expires = int(time.time()) + self._profile.lifetime
+        known_clients.remember(
+            self._profile.root_url,
+            KnownClient(
+                given, credentials.client_id, expires, self._profile.client_name, confirmed=False, process=os.getpid()
+            ),
+        )
+
+    def rejected(self, credentials: Credentials, error: DeploymentError) -> None:
+        """What came is no good: forget it, and wait on for what is."""
+        from tcenv.sessions import known_clients
+
+        known_clients.forget_unconfirmed(self._profile.root_url, credentials.client_id)
+        self._display.warn(f"What came from the browser is no good: {error.message} The wait goes on.")
