@@ -27,7 +27,7 @@ check: .venv/developing ## format, lint, types, floors, generated files
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
-	$(BIN)/pytest -q -p no:xonsh tests/test_floors.py tests/test_generated.py -k 'floors or current or stale'
+	$(BIN)/pytest -q -p no:xonsh tests/unit/test_floors.py tests/e2e/test_generated.py -k 'floors or current or stale'
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 _CLEARED = (
     # Of the run's own terminal (xdist sets them): in a test, the size of the test's terminal is meant.
@@ -66,3 +68,16 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         reason = getattr(report, "wasxfail", None) or report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{_NO_PROOF}{reason}"
+
+
+class Text(SingleFileSnapshotExtension):
+    """A snapshot in a file of its own, so that the diff shows a changed sentence as such."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+@pytest.fixture
+def shown(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Return the text that people read: `assert text == shown`. To take a new one: --snapshot-update."""
+    return snapshot.use_extension(Text)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests import test_completion
-from tests.init import test_in_a_terminal
+from tests.shells import test_completion, test_in_a_terminal
 from tests.shells.real import SHELLS
 
 PAGE = Path(__file__).parent.parent / "docs" / "shells.md"

@@ -19,24 +19,27 @@ ROOT = Path(__file__).parents[2]
 SEED = 20261124
 # Seconds until tests that do not end count as having noticed.
 PATIENCE = 90
-FUZZ = "tests/reliability/test_fuzz.py"
-LISTENER = "tests/signin/test_listener.py"
-STRANGER = "tests/signin/test_wait.py::test_another_users_process_is_refused_and_the_genuine_answer_still_comes"
+FUZZ = "tests/unit/reliability/test_fuzz.py"
+LISTENER = "tests/unit/signin/test_listener.py"
+STRANGER = "tests/e2e/signin/test_wait.py::test_another_users_process_is_refused_and_the_genuine_answer_still_comes"
 THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
 
 # Each module with how many of its places are changed, and the tests that are run for it: those first that notice soonest.
 MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
     "tcenv/signin/callback_request.py": (14, (FUZZ, LISTENER)),
     "tcenv/signin/listener.py": (22, (FUZZ, LISTENER, STRANGER)),
-    "tcenv/sessions/session_file.py": (14, (FUZZ, "tests/sessions", "tests/test_sessions.py")),
-    "tcenv/sessions/directory_store.py": (8, (FUZZ, "tests/sessions", "tests/test_sessions.py")),
-    "tcenv/config/index.py": (14, (FUZZ, "tests/test_which.py", "tests/test_hot_path.py")),
-    "tcenv/hotpath.py": (14, (FUZZ, "tests/test_which.py", "tests/test_hot_path.py")),
-    "tcenv/sessions/stores.py": (6, ("tests/sessions", "tests/test_which.py", "tests/test_places.py")),
-    "tcenv/signin/client_names.py": (10, ("tests/test_names.py", "--deselect=tests/test_names.py::" + THIRTY)),
-    "tcenv/signin/flow.py": (8, ("tests/test_login.py", "tests/signin/test_wait.py")),
-    "tcenv/signin/reset.py": (8, ("tests/signin/test_reset.py",)),
-    "tcenv/signin/approval.py": (8, ("tests/signin/test_wait.py", "tests/test_login.py")),
+    "tcenv/sessions/session_file.py": (14, (FUZZ, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py")),
+    "tcenv/sessions/directory_store.py": (8, (FUZZ, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py")),
+    "tcenv/config/index.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
+    "tcenv/hotpath.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
+    "tcenv/sessions/stores.py": (
+        6,
+        ("tests/e2e/test_store_contract.py", "tests/e2e/test_which.py", "tests/e2e/test_places.py"),
+    ),
+    "tcenv/signin/client_names.py": (10, ("tests/e2e/test_names.py", "--deselect=tests/e2e/test_names.py::" + THIRTY)),
+    "tcenv/signin/flow.py": (8, ("tests/e2e/test_login.py", "tests/e2e/signin/test_wait.py")),
+    "tcenv/signin/reset.py": (8, ("tests/e2e/signin/test_reset.py",)),
+    "tcenv/signin/approval.py": (8, ("tests/e2e/signin/test_wait.py", "tests/e2e/test_login.py")),
 }
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,

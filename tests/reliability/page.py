@@ -18,9 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 NOTHING = "nothing"
-FUZZ = "tests/reliability/test_fuzz.py::"
-WAIT = "tests/signin/test_wait.py::"
-RESET = "tests/signin/test_reset.py::"
+FUZZ = "tests/unit/reliability/test_fuzz.py::"
+WAIT = "tests/e2e/signin/test_wait.py::"
+RESET = "tests/e2e/signin/test_reset.py::"
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,23 @@ ROWS = (
     Row(
         "Writers of a session killed (KILL)",
         "the old session or the new one, whole",
-        ("tests/test_sessions.py::test_a_thousand_kills_leave_no_torn_session",),
+        ("tests/e2e/test_sessions.py::test_a_thousand_kills_leave_no_torn_session",),
         "kills",
         "kills",
     ),
     Row(
         "Answers of a deployment that lies, stalls or sends what is no answer",
         "one sentence; the session stays as it was",
-        ("tests/deployment/test_lies.py",),
+        ("tests/e2e/deployment/test_lies.py",),
     ),
     Row(
         "Two users: another one of the machine answers in the browser's place, or holds what should be ours",
         "on the wait, that somebody else's process was refused; the genuine answer is taken; no place but ours is used",
         (
             WAIT + "test_another_users_process_is_refused_and_the_genuine_answer_still_comes",
-            "tests/test_peer.py",
-            "tests/test_places.py::test_a_runtime_directory_of_another_user_counts_as_unset",
-            "tests/test_sessions.py::test_an_unsafe_store_is_refused_with_the_reason",
+            "tests/privileged/test_peer.py",
+            "tests/e2e/test_places.py::test_a_runtime_directory_of_another_user_counts_as_unset",
+            "tests/e2e/test_sessions.py::test_an_unsafe_store_is_refused_with_the_reason",
         ),
     ),
     Row(
@@ -116,9 +116,9 @@ ROWS = (
             RESET + "test_a_full_disk_before_the_reset",
             RESET + "test_a_store_that_fails_after_the_reset[full]",
             WAIT + "test_a_session_that_cannot_be_stored_reaches_the_shell",
-            "tests/test_ending.py::test_a_report_that_cannot_be_written_is_no_success",
-            "tests/test_ending.py::test_a_stdout_that_takes_nothing_is_an_error",
-            "tests/test_ending.py::test_a_stderr_that_takes_nothing_loses_no_session",
+            "tests/e2e/test_ending.py::test_a_report_that_cannot_be_written_is_no_success",
+            "tests/e2e/test_ending.py::test_a_stdout_that_takes_nothing_is_an_error",
+            "tests/e2e/test_ending.py::test_a_stderr_that_takes_nothing_loses_no_session",
         ),
     ),
     Row(
@@ -127,7 +127,7 @@ ROWS = (
         (
             RESET + "test_a_store_that_is_read_only",
             RESET + "test_a_store_that_fails_after_the_reset[read-only]",
-            "tests/test_places.py::test_a_home_that_cannot_be_written",
+            "tests/e2e/test_places.py::test_a_home_that_cannot_be_written",
         ),
     ),
     Row(
@@ -135,7 +135,7 @@ ROWS = (
         "16: nothing, it works; fewer: one sentence, and the evaluation fails",
         (
             WAIT + "test_with_hardly_any_descriptors",
-            "tests/test_ending.py::test_too_few_descriptors_to_start_with",
+            "tests/e2e/test_ending.py::test_too_few_descriptors_to_start_with",
         ),
     ),
     Row(
@@ -150,29 +150,29 @@ ROWS = (
     Row(
         "A home that is no absolute path, with a configuration lying there",
         "that the home is not known; nothing is read or written there",
-        ("tests/test_places.py::test_a_home_that_is_no_absolute_path_is_refused",),
+        ("tests/e2e/test_places.py::test_a_home_that_is_no_absolute_path_is_refused",),
     ),
     Row(
         "Hostile environments at the start of a shell and at its prompts, in each shell that has a hook",
         "nothing: no command in them is run",
-        ("tests/init/test_hostile.py::test_no_variable_is_believed",),
+        ("tests/shells/test_hostile.py::test_no_variable_is_believed",),
         "hooks",
         "environments",
     ),
     Row(
         "Session files that tcenv has not written, in each shell's hook",
         "nothing: they are not loaded",
-        ("tests/init/test_hostile.py::test_no_file_is_believed_that_tcenv_has_not_written",),
+        ("tests/shells/test_hostile.py::test_no_file_is_believed_that_tcenv_has_not_written",),
     ),
     Row(
         "Signals at any moment of a command, closed and full streams",
         "that it was interrupted or cannot write; the evaluation fails",
-        ("tests/test_ending.py",),
+        ("tests/e2e/test_ending.py",),
     ),
     Row(
         "Interruptions of a reset by INT, TERM, HUP and KILL at random moments",
         "that it was interrupted; after KILL, `login` heals by itself",
-        ("tests/signin/test_reset.py::test_interruptions_lose_nothing",),
+        ("tests/e2e/signin/test_reset.py::test_interruptions_lose_nothing",),
         "interruptions",
         "interruptions",
         "{lost} tokens, all to KILL",

@@ -1,0 +1,63 @@
+"""Calls of a proxy for tests: signed as they should be, sent as they are written, and by another user's process."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import time
+from typing import Any
+
+import requests
+
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
+from tests.proxied import CLIENT, Proxied
+
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+PING = "/api/queue/v1/ping"
+
+
+def signed(
+    proxy: Proxied,
+    method: str,
+    target: str,
+    *,
+    host: str = "127.0.0.1",
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    payload_hash: str = "",
+    chunks: list[bytes] | None = None,
+    scopes: list[str] | None = None,
+    **more: Any,
+) -> requests.Response:
+    """A call by a program that signs as it should, unless it is told otherwise."""
+    ext = hawk.extension({} if scopes is None else {"authorizedScopes": scopes})
+    place = Place(host.strip("[]"), proxy.port, target)
+    authorization = hawk.header(
+        CLIENT, proxy.run.token, method, place, now=time.time(), ext=ext, payload_hash=payload_hash
+    )
+    prepared = requests.Request(method, proxy.at(host)).prepare()
+    prepared.url = proxy.at(host) + target
+    prepared.headers.update({"Authorization": authorization, **(headers or {})})
+    if chunks is not None:
+        prepared.headers.pop("Content-Length", None)
+    if body is not None or chunks is not None:
+        prepared.prepare_body(body if chunks is None else iter(chunks), None)
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.send(prepared, allow_redirects=False, timeout=30, **more)
+
+
+def plain(
+    proxy: Proxied, method: str, target: str, host: str = "127.0.0.1", **headers: str
+) -> http.client.HTTPResponse:
+    """A call that is sent as it is written."""
+    connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=20)
+    connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return connection.getresponse()
+
+
+def by_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program, which imports nothing of ours, as another user of this machine."""
+    command = ["sudo", "-n", "-u", "#65534", "/usr/bin/env", "python3", "-I", "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=60)

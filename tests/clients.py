@@ -1,0 +1,88 @@
+"""The real clients, as a test's user has them: Python's, and JavaScript's in Node."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import taskcluster
+from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
+
+from tcenv.sandbox import Client, Sandbox
+from tests.need import need
+
+MODULES = Path(__file__).parent.parent / ".tools" / "node_modules"
+Credentials = Client | dict[str, Any] | None
+
+
+def options(tc: Sandbox, client: Credentials = None, **more: Any) -> dict[str, Any]:
+    """What a client of Python's is made with, to sign as `client` (or with temporary credentials)."""
+    if isinstance(client, Client):
+        client = {"clientId": client.client_id, "accessToken": client.access_token}
+    credentials = {} if client is None else {"credentials": dict(client)}
+    return {"rootUrl": tc.root_url, "maxRetries": 0, **credentials, **more}
+
+
+def auth(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Auth:
+    """The Auth service."""
+    return taskcluster.Auth(options(tc, client, **more))
+
+
+def queue(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Queue:
+    """The Queue service."""
+    return taskcluster.Queue(options(tc, client, **more))
+
+
+def secrets(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Secrets:
+    """The Secrets service."""
+    return taskcluster.Secrets(options(tc, client, **more))
+
+
+def rejection(call: Any, *arguments: Any) -> str:
+    """The first line of the 401 that `call` ends in."""
+    with pytest.raises(TaskclusterAuthFailure) as caught:
+        call(*arguments)
+    assert caught.value.status_code == 401
+    assert caught.value.body["code"] == "AuthenticationFailed"
+    return str(caught.value.body["message"]).splitlines()[0]
+
+
+def failed(call: Any, *arguments: Any) -> tuple[int, str, str]:
+    """Status, code and message of the failure that `call` ends in; a 401 would not be one."""
+    with pytest.raises(TaskclusterRestFailure) as caught:
+        call(*arguments)
+    return caught.value.status_code, caught.value.body["code"], caught.value.body["message"]
+
+
+def failure(call: Any, *arguments: Any) -> tuple[int, str]:
+    """Status and code of that failure."""
+    return failed(call, *arguments)[:2]
+
+
+def node(script: str, tc: Sandbox, client: Client) -> Any:
+    """What `script`, the inside of an asynchronous function that is given `taskcluster`, returns. The client's options come
+    from the environment, as in a program that tcenv runs."""
+    program = (
+        "const taskcluster = require('taskcluster-client');"
+        f"(async () => {{ {script} }})().then(told => console.log(JSON.stringify(told)),"
+        "  error => { console.error(error); process.exit(1); });"
+    )
+    done = subprocess.run(
+        [need("node"), "-e", program],
+        env={
+            "PATH": os.environ["PATH"],
+            "NODE_PATH": str(MODULES),
+            "TASKCLUSTER_ROOT_URL": tc.root_url,
+            "TASKCLUSTER_CLIENT_ID": client.client_id,
+            "TASKCLUSTER_ACCESS_TOKEN": client.access_token,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

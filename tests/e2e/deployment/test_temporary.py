@@ -1,0 +1,195 @@
+"""Temporary credentials, made without the client library: byte for byte what it makes, and nothing that could not work."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import random
+import string
+import subprocess
+import sys
+from typing import Any
+
+import mohawk
+import pytest
+import taskcluster
+from taskcluster import utils
+
+from tcenv.deployment.scopes import covers
+from tcenv.deployment.temporary import LONGEST_HEADER, LONGEST_TEMPORARY, mint, without_repetition
+from tcenv.errors import UsageError
+from tcenv.sandbox import Sandbox
+from tests.world import environ, session_fields, session_file, signed_in, tcenv
+
+PRINTABLE = [chr(code) for code in range(32, 127)]
+TOKEN = "x" * 44
+# What whoever makes clients on the page holds.
+CREATE = "auth:create-client:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
+
+
+def at(seconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
+def test_a_thousand_times_what_the_library_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(20261124)
+    alphabet = string.ascii_letters + string.digits + "_-"
+    for _ in range(1000):
+        client_id = "".join(dice.choices(string.ascii_letters + "!@/:.+|_-", k=dice.randint(1, 120)))
+        token = "".join(dice.choices(alphabet, k=dice.randint(22, 66)))
+        scopes = ["".join(dice.choices(PRINTABLE, k=dice.randint(1, 60))) for _ in range(dice.randint(0, 25))]
+        start = dice.randint(0, 4_000_000_000)
+        expires = start + dice.randint(-100, LONGEST_TEMPORARY)
+        halves = ["".join(dice.choices(alphabet, k=22)) for _ in range(2)]
+        handed = iter(halves)
+        monkeypatch.setattr(utils, "slugId", lambda handed=handed: next(handed))
+        theirs = taskcluster.createTemporaryCredentials(client_id, token, at(start), at(expires), list(scopes))
+        ours = mint(client_id, token, scopes, start, expires, "".join(halves))
+        assert ours == (theirs["accessToken"].decode(), theirs["certificate"])
+
+
+def test_seeds_are_the_librarys_kind_and_never_the_same() -> None:
+    seeds = set()
+    for _ in range(200):
+        seed = json.loads(mint("me", TOKEN, ["a"], 0, 9)[1])["seed"]
+        assert len(seed) == 44
+        for half in (seed[:22], seed[22:]):
+            assert half[0] in string.ascii_letters  # what the library's "nice" slugs begin with
+        seeds.add(seed)
+    assert len(seeds) == 200
+
+
+def header(client_id: str, token: str, certificate: str) -> str:
+    """The Authorization header with which the Python client sends such credentials."""
+    credentials = {"clientId": client_id, "accessToken": token, "certificate": certificate}
+    client = taskcluster.Auth({"rootUrl": "https://tc.example.com", "credentials": credentials})
+    sender = mohawk.Sender(
+        {"id": client_id, "key": token, "algorithm": "sha256"},
+        "https://tc.example.com/api/auth/v1/clients",
+        "POST",
+        ext=utils.toStr(client.makeHawkExt()),
+        content="{}",
+        content_type="application/json",
+    )
+    return str(sender.request_header)
+
+
+@pytest.mark.parametrize(
+    "client_id", ["me", "mozilla-auth0/ad|Mozilla-LDAP|somebody@mozilla.com/tcenv-host:profile@2", "c" * 300]
+)
+def test_what_is_made_fits_into_a_header_and_what_does_not_is_said_with_how_many_do(client_id: str) -> None:
+    scopes = [f"queue:create-task:project-number-{n:05}/*" for n in range(200)]
+    with pytest.raises(UsageError, match="200 scopes do not fit") as refusal:
+        mint(client_id, TOKEN, scopes, 0, 9)
+    most = int(refusal.value.message.partition("the first ")[2].partition(" ")[0])
+    assert (
+        len(header(client_id, *mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999))) <= LONGEST_HEADER
+    )
+    with pytest.raises(UsageError):
+        mint(client_id, TOKEN, scopes[: most + 1], 1_764_000_000, 1_764_000_999)
+    # Not much is given away.
+    longer = "x" * 120
+    token, certificate = mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999)
+    assert len(header(client_id, token, certificate.replace('"seed"', f'"{longer}":0,"seed"'))) > LONGEST_HEADER
+
+
+def test_what_is_no_scope_is_none() -> None:
+    for scope in ("", "a\nb", "é", "\x7f", "a\tb"):
+        with pytest.raises(UsageError, match="not a scope"):
+            mint("me", TOKEN, [scope], 0, 9)
+    with pytest.raises(UsageError, match="31 days"):
+        mint("me", TOKEN, ["a"], 0, LONGEST_TEMPORARY + 1)
+
+
+def test_repetitions_are_left_out_and_nothing_else() -> None:
+    assert without_repetition(["queue:*", "queue:a", "queue:a:*", "b", "b", "queue:*"]) == ("queue:*", "b")
+    assert without_repetition(["a*", "a", "ab*", "*"]) == ("*",)
+    dice = random.Random(1)
+    for _ in range(500):
+        scopes = ["".join(dice.choices("ab*", k=dice.randint(1, 4))) for _ in range(dice.randint(0, 8))]
+        kept = without_repetition(scopes)
+        assert set(kept) <= set(scopes)
+        assert all(covers(kept, scope) for scope in scopes)
+        assert not any(covers([other for other in kept if other != scope], scope) for scope in kept)
+
+
+# --- By the commands -----------------------------------------------------------------------------------------------
+
+
+def loaded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_they_work_and_narrow() -> None:
+    with Sandbox() as tc:
+        env = signed_in(tc)
+        code = (
+            "import taskcluster;print(sorted(taskcluster.Auth(taskcluster.optionsFromEnvironment())"
+            ".currentScopes()['scopes']))"
+        )
+        done = tcenv("exec", "--scope", "queue:route:index.sandbox.x", "--", sys.executable, "-c", code, env=env)
+        assert "queue:route:index.sandbox.x" in done.stdout, done.stderr
+        assert "secrets:get" not in done.stdout
+
+
+@pytest.mark.parametrize("count", [40, 200])
+def test_exec_for_on_a_wide_session_works_or_says_why_before_the_command_starts(count: int) -> None:
+    with Sandbox(user_scopes=[CREATE, *(f"queue:create-task:project-{n:04}/x" for n in range(count - 1))]) as tc:
+        env = signed_in(tc)
+        script = "import taskcluster as t;print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']))"
+        done = tcenv("exec", "--for", "15m", "--", sys.executable, "-c", script, env=env)
+        if count == 40:
+            assert (done.returncode, int(done.stdout) >= count) == (0, True), done.stderr
+        else:
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "scopes do not fit" in done.stderr
+            assert "--scope" in done.stderr
+
+
+def test_patterns_stand_for_what_they_cover() -> None:
+    """A session that holds a pattern and hundreds of scopes below it fits."""
+    scopes = [CREATE, "queue:create-task:*", *(f"queue:create-task:project-{n:04}/x" for n in range(200))]
+    with Sandbox(user_scopes=scopes) as tc:
+        env = signed_in(tc)
+        values = loaded(tcenv("env", "--for", "1h", "--format", "json", env=env))
+        assert "queue:create-task:*" in json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
+
+
+def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
+    with Sandbox() as tc:
+        env = environ(tc)
+        for _ in range(2):  # the first sign-in knows no prefix yet
+            session_file(env).unlink() if _ else None
+            done = tcenv("login", "--shell", "sh", "--scope", "queue:route:*", "--scope", "secrets:get:*", env=env)
+            assert done.returncode == 0, done.stderr
+        own = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        assert f"SCOPE=auth:delete-client:{own}\n" in session_file(env).read_text()
+        values = loaded(tcenv("env", "--for", "1h", "--format", "json", env=env))
+        passed = json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
+        assert passed and not [scope for scope in passed if scope.startswith("auth:delete-client:")]
+        done = tcenv("env", "--scope", f"auth:delete-client:{own}", "--shell", "sh", env=env)
+        assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("env", "--shell", "sh", "--scope", "queue:route:index.sandbox.x"), ("env", "--shell=sh", "--for=1h")]
+)
+def test_it_is_on_the_hot_path(words: tuple[str, ...]) -> None:
+    from tests.e2e.test_hot_path import HOT_MODULES, modules
+
+    with Sandbox() as tc:
+        env = signed_in(tc)
+        assert modules(*words, env=env) - HOT_MODULES <= {
+            "tcenv.shells.posix",
+            "tcenv.shells.sh",
+            "tcenv.errors",
+            "tcenv.deployment",
+            "tcenv.deployment.fromnow",
+            "tcenv.deployment.scopes",
+            "tcenv.deployment.temporary",
+            "tcenv.sessions.name_series",
+            "tcenv.sessions.temporary",
+            "binascii",
+            "_hashlib",
+        }

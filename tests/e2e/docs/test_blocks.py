@@ -1,0 +1,140 @@
+"""Every command block of README and docs, run as it is written: the shell's blocks of a page one after another in one
+shell, as somebody who follows it would. Sandboxes stand in for deployments; real root URLs stand only in what is
+written, and not called."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tcenv.config import config_file
+from tcenv.sandbox import Sandbox
+from tests.docs.blocks import Block, blocks, furnish
+from tests.need import need
+from tests.world import environ, signed_in
+
+BLOCKS = blocks()
+_SHELLS = {"sh": "bash", "bash": "bash", "zsh": "zsh", "fish": "fish"}
+RUN = [block for block in BLOCKS if not block.reason]
+# docs/sandbox.md is run by tests/e2e/sandbox, whose fixture it is about.
+_ELSEWHERE = ("docs/sandbox.md",)
+
+# How many blocks of a page are not run: with a new one comes its reason, and this number.
+NOT_RUN = {
+    "README.md": 3,
+    "docs/coming.md": 1,
+    "docs/elsewhere.md": 3,
+    "docs/install.md": 1,
+    "docs/prompt.md": 1,
+    "docs/proxy.md": 5,
+}
+
+
+def _of(*languages: str) -> list[Block]:
+    return [block for block in RUN if block.language in languages and block.page not in _ELSEWHERE]
+
+
+def _series() -> list[tuple[str, str, list[Block]]]:
+    """The shells' blocks by page and shell."""
+    found: dict[tuple[str, str], list[Block]] = {}
+    for block in _of(*_SHELLS):
+        found.setdefault((block.page, _SHELLS[block.language]), []).append(block)
+    return [(page, shell, own) for (page, shell), own in found.items()]
+
+
+@contextmanager
+def _world(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
+    """Somebody who is signed in to a deployment, `community` in the configuration; README starts from nothing."""
+    furnish(folder)
+    with Sandbox() as sandbox:
+        (folder / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
+        known = {} if page == "README.md" else {"TCENV_CONFIG": str(folder / "config.toml")}
+        env = environ(sandbox, **known)
+        if page == "README.md":
+            del env["TASKCLUSTER_ROOT_URL"], env["BROWSER"]
+        else:
+            signed_in(sandbox, **known)
+        if page == "docs/elsewhere.md":
+            del env["BROWSER"]
+        env["PATH"] = f"{folder / 'bin'}{os.pathsep}{env['PATH']}"
+        yield sandbox, env
+
+
+def _run(command: list[str], env: dict[str, str], folder: Path) -> str:
+    """Run a program without a terminal; what it wrote. What it left running is ended."""
+    # A file, and no pipe: what a block leaves running in the background would hold that open.
+    with open(folder / "output", "w+") as file:
+        process = subprocess.Popen(
+            command,
+            env=env,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            process.wait(100)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output = (folder / "output").read_text()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    return output
+
+
+@pytest.mark.parametrize(("page", "shell", "own"), _series(), ids=[f"{page}-{shell}" for page, shell, _ in _series()])
+def test_the_shells_blocks_of_a_page(page: str, shell: str, own: list[Block], tmp_path: Path) -> None:
+    script = "".join(f"echo '# {block.id}'\n{block.text}\n" for block in own)
+    with _world(page, tmp_path) as (sandbox, env):
+        stop = [] if shell == "fish" else ["-e"]
+        output = _run([need(shell), *stop, "-c", script], env, tmp_path)
+        tokens = [client.access_token for client in sandbox.clients.values()]
+    assert [block.id for block in own if f"# {block.id}\n" not in output] == []
+    assert [token for token in tokens if token in output] == []
+
+
+@pytest.mark.parametrize("block", _of("python"), ids=lambda block: block.id)
+def test_a_block_of_python(block: Block, tmp_path: Path) -> None:
+    with _world(f"python of {block.page}", tmp_path) as (_, env):
+        _run([sys.executable, "-c", block.text], env, tmp_path)
+
+
+@pytest.mark.parametrize("block", _of("toml", "json"), ids=lambda block: block.id)
+def test_a_block_that_is_data(block: Block) -> None:
+    if block.language == "json":
+        assert json.loads(block.text)
+    elif "[profiles." in block.text or "[purposes." in block.text:
+        assert config_file.parse(block.text, block.page) != config_file.Configuration()
+    else:
+        assert tomllib.loads(block.text)
+
+
+def test_each_block_is_of_a_kind_that_is_run_or_read() -> None:
+    kinds = {*_SHELLS, "python", "toml", "json", "text"}
+    assert [f"{block.id}: {block.language or 'no language'}" for block in RUN if block.language not in kinds] == []
+    # Only the reference, which is generated, shows what a command prints.
+    assert {block.page for block in RUN if block.language == "text"} <= {"docs/commands.md"}
+
+
+def test_what_is_not_run_does_not_grow_silently() -> None:
+    assert Counter(block.page for block in BLOCKS if block.reason) == NOT_RUN
+
+
+def test_the_tour_starts_its_own_deployment_in_its_first_line() -> None:
+    readme = [block for block in BLOCKS if block.page == "README.md"]
+    tour = next(number for number, block in enumerate(readme) if "tcenv sandbox" in block.text)
+    assert readme[tour].text.startswith("command tcenv sandbox ")
+    assert not any("tcenv login" in block.text for block in readme[:tour])

@@ -1,0 +1,109 @@
+"""The recipes of docs/proxy.md that can be tried here, as they are written there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv import values
+from tcenv.deployment import hawk
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.shells.test_subshell import outer
+from tests.world import session_fields, session_file, signed_in, tcenv
+
+PAGE = (Path(__file__).parents[3] / "docs/proxy.md").read_text()
+# A program that needs nothing but Python, signs by itself, and looks around.
+AGENT = """#!/usr/bin/env -S python3 -I
+import json, os, sys, time, urllib.error, urllib.request
+sys.path.insert(0, os.getcwd())
+import hawk
+def call(method, resource, body=None):
+    root = os.environ["TASKCLUSTER_ROOT_URL"]
+    header = hawk.header(os.environ["TASKCLUSTER_CLIENT_ID"], os.environ["TASKCLUSTER_ACCESS_TOKEN"], method,
+                         hawk.Place.of(root + resource), now=time.time())
+    request = urllib.request.Request(root + resource, method=method, headers={"Authorization": header}, data=body)
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+found = []
+for top in (os.path.expanduser("~"), os.environ["XDG_RUNTIME_DIR"], "/run", "/tmp", "/dev/shm"):
+    for folder, _, names in os.walk(top):
+        found += [os.path.join(folder, name) for name in names if name.endswith((".session", ".secret-of-home"))]
+print(json.dumps({
+    "read": call("GET", "/api/auth/v1/scopes/current"),
+    "write": call("PUT", "/api/secrets/v1/secret/project%2Fsandbox%2Fx", b"{}"),
+    "found": found,
+    "processes": len([name for name in os.listdir("/proc") if name.isdecimal()]),
+    "here": sorted(os.listdir(".")),
+}))
+"""
+
+
+def recipe(title: str) -> str:
+    """The shell code under a heading."""
+    match = re.search(rf"### {re.escape(title)}\n\n```sh[^\n]*\n(.*?)```", PAGE, re.DOTALL)
+    assert match is not None
+    return match[1]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
+    env = signed_in(sandbox)
+    need("bwrap")
+    (home / "x.secret-of-home").write_text("x")
+    work = home / "work"
+    work.mkdir()
+    shutil.copy(hawk.__file__, work)
+    (work / "tcenv").mkdir()
+    shutil.copy(values.__file__, work / "tcenv")
+    (work / "your-agent").write_text(AGENT)
+    (work / "your-agent").chmod(0o755)
+    assert tcenv("purpose", "set", "agent", "--scope", "secrets:get:project/sandbox/*", env=env).returncode == 0
+    text = recipe("An AI agent's sandbox")
+    assert "your-agent" in text
+    text = text.replace("    your-agent", "    ./your-agent")
+    done = subprocess.run(["bash", "-c", text], env=env, cwd=work, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["read"], told["write"], told["found"]) == (200, 403, [])
+    assert told["processes"] <= 3
+    assert "your-agent" in told["here"]
+    # All that is hidden was there to be found.
+    assert session_file(env).exists()
+    lines = [json.loads(line) for line in (home / "agent-calls.log").read_text().splitlines()]
+    assert [(line["method"], line["status"]) for line in lines] == [("GET", 200), ("PUT", 403)]
+    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
+
+
+def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:
+    env = signed_in(sandbox)
+    line = next(line for line in PAGE.splitlines() if line.startswith("tcenv proxy >"))
+    there = next(word for word in re.findall(r"`([^`]*)`", PAGE) if word.startswith(". ./proxy.env"))
+    script = f'{there} && curl -sS -o /dev/null -w "%{{http_code}} %{{redirect_url}}" "$TASKCLUSTER_ROOT_URL/tasks/x"'
+
+    def elsewhere() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", script], env=env, cwd=home, capture_output=True, text=True, timeout=60)
+
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"cd {home}")
+        terminal.type(line)
+        terminal.wait_for("until Ctrl-C")
+        done = elsewhere()
+        assert done.stdout == f"302 {sandbox.root_url}/tasks/x", done.stderr
+        terminal.keys("C-c")
+        terminal.type("echo status=$?.")
+        terminal.wait_for("status=0.")
+        assert "Failed to connect" in elsewhere().stderr

@@ -1,0 +1,89 @@
+"""What does not come from this machine's own programs: over an address for containers, and through ssh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.proxy import sockets
+from tests.calls import PING, by_nobody, plain, signed
+from tests.proxied import Deployment, deployment, proxied
+
+# On the machine itself, and still another address than those that the proxy listens on anyway.
+ADDRESS = "127.0.0.9"
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+@pytest.fixture
+def other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_family", lambda address: socket.AF_INET)
+
+
+@pytest.mark.usefixtures("other_address")
+def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: Deployment) -> None:
+    with proxied(behind.root_url, address=ADDRESS, unsigned=True) as proxy:
+        assert proxy.root_url == f"http://{ADDRESS}:{proxy.port}"
+        for host in (ADDRESS, "127.0.0.1", "[::1]"):
+            assert signed(proxy, "GET", PING, host=host).status_code == 200
+        for name in ("host.docker.internal", "host.containers.internal"):
+            answer = plain(proxy, "GET", PING, ADDRESS, Host=f"{name}:{proxy.port}")
+            assert answer.status == 401  # known by that name, and not signed
+        for target in ("/", "/tasks/abc", PING, f"/{proxy.run.secret}{PING}", f"/{proxy.run.secret}/"):
+            answer = plain(proxy, "GET", target, ADDRESS)
+            assert (answer.status, answer.read()) == (401, b"")
+        assert plain(proxy, "GET", PING, ADDRESS, Host="evil.example.com").status == 403
+        # On loopback all is as ever.
+        assert plain(proxy, "GET", f"/{proxy.run.secret}{PING}").status == 200
+        assert plain(proxy, "GET", "/").status == 302
+    assert len(behind.seen) == 4
+
+
+@pytest.mark.usefixtures("other_address")
+def test_over_an_address_of_its_own_the_kernel_cannot_be_asked(behind: Deployment) -> None:
+    """A container's processes are nobody's that this machine's kernel could name; the signature is what counts."""
+    program = (
+        "import http.client, sys\n"
+        "c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]))\n"
+        "c.request('GET', '/')\n"
+        "print(c.getresponse().status)\n"
+    )
+    with proxied(behind.root_url, address=ADDRESS) as proxy:
+        for address, status in ((ADDRESS, "401"), ("127.0.0.1", "403")):
+            assert by_nobody(program, address, str(proxy.port)).stdout.strip() == status
+
+
+def test_through_ssh_the_unguessable_path_opens_nothing(behind: Deployment, tmp_path: Path) -> None:
+    """On the other machine everybody could read it. What counts is the name of the program that holds the connection."""
+    look = (
+        "import sys, urllib.request\n"
+        "try:\n"
+        "    print(urllib.request.urlopen(sys.argv[1]).status)\n"
+        "except Exception as error:\n"
+        "    print(error.code)\n"
+    )
+    real = os.path.realpath(sys.executable)
+    prefix = Path(real).parent.parent
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    shutil.copy(real, ssh)
+    env = {**os.environ, "PYTHONHOME": str(prefix), "LD_LIBRARY_PATH": str(prefix / "lib")}
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}{PING}"
+        told = [
+            subprocess.run([program, "-S", "-c", look, url], capture_output=True, text=True, env=env).stdout.strip()
+            for program in (real, str(ssh))
+        ]
+        assert told == ["200", "401"]
+    assert len(behind.seen) == 1

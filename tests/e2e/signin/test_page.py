@@ -1,0 +1,261 @@
+"""The page that the browser ends on, in a real Chromium that comes from a deployment's page as people's browsers do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+from tcenv.deployment.credentials import Credentials
+from tcenv.signin import listener as module
+from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
+from tests.listener import CLIENT_ID, QUERY, TOKEN, Waiting
+from tests.need import need
+
+GOOD = Outcome(
+    True,
+    "You are signed in",
+    ("The deployment has confirmed it.",),
+    (("Client", CLIENT_ID), ("Deployment", "tc.example.com"), ("Good until", "Tue 24 Nov, 22:40 (1 day)"), ("Scopes", "12 held")),
+    ("queue:create-task:highest:proj-tcenv/*", "secrets:get:" + "long/" * 40),
+)  # fmt: skip
+BAD = Outcome(
+    False,
+    "That did not work",
+    ("The deployment made the client, and disabled it at once.", "Ask for fewer scopes: --scope."),
+    (("Deployment", "tc.example.com"),),
+)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[BrowserContext]:
+    """A Chromium with a profile on disk, as a person's."""
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path / "profile", executable_path=need("chromium"), args=["--no-sandbox"]
+        )
+        context.add_init_script(
+            "window.violations = [];"
+            "addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective))"
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def deployment() -> Iterator[str]:
+    """A page on another loopback port that goes on to where it is told to go, in the way of the real one."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(
+                b"<!doctype html><title>Create Client</title><button onclick='window.location = target'>Save</button>"
+                b"<script>target = decodeURIComponent(location.hash.slice(1))</script>"
+            )
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def save(page: Page, deployment: str, callback: str, thinking: float = 0) -> None:
+    """Press the deployment's button, which sends the browser to `callback`, unencoded, after `thinking` seconds."""
+    page.goto(deployment)
+    page.wait_for_timeout(thinking * 1000)
+    page.evaluate("callback => { target = callback }", callback)
+    page.click("button")
+    page.wait_for_selector("main h1")
+
+
+@pytest.mark.parametrize("outcome", [GOOD, BAD], ids=["good", "bad"])
+def test_the_browser_ends_on_a_clean_address_with_the_truth(
+    outcome: Outcome, context: BrowserContext, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[bytes] = []
+    real = module.parse_request
+
+    def noted(request: bytes, host: str) -> tuple[str, str, bool]:
+        requests.append(request)
+        return real(request, host)
+
+    monkeypatch.setattr(module, "parse_request", noted)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    with Waiting(outcome=outcome) as waiting:
+        callback = f"{waiting.listener.callback_url}?{QUERY}"
+        save(page, deployment, callback)
+        assert waiting.result() == Credentials(CLIENT_ID, TOKEN)
+        # The browser had its time to come for more: an icon, say.
+        waiting.listener.wait(module.time.monotonic() + 1)
+
+    assert page.inner_text("h1") == outcome.title
+    text = page.inner_text("body")
+    for shown in (*outcome.lines, *(part for fact in outcome.facts for part in fact), *outcome.missing):
+        assert shown in text
+    assert "terminal" in text
+    assert ("Nothing was stored or set" in text) is not outcome.good
+
+    assert page.url == f"http://localhost:{waiting.port}{waiting.listener._clean}"
+    history = context.new_cdp_session(page).send("Page.getNavigationHistory")
+    assert TOKEN not in json.dumps(history)
+    assert [entry["url"] for entry in history["entries"]] == ["about:blank", deployment, page.url]
+    assert TOKEN not in page.content()
+    assert page.evaluate("document.referrer + window.name") == ""
+
+    assert page.evaluate("violations") == []
+    # The detour is a 404 on purpose; a word of the policy's would be one of an outside resource.
+    assert [text for text in said if "status of 404" not in text] == []
+    first, *others = requests
+    assert QUERY.encode() in first, "Chromium sends it raw"
+    assert others
+    assert not any(TOKEN.encode() in request or waiting.secret.encode() in request for request in others)
+
+
+def test_going_back_does_not_lead_to_the_token(context: BrowserContext, deployment: str) -> None:
+    page = context.new_page()
+    with Waiting(outcome=GOOD) as waiting:
+        save(page, deployment, f"{waiting.listener.callback_url}?{QUERY}")
+    page.go_back()
+    assert page.url == deployment
+
+
+def test_what_chromium_writes_down_does_not_offer_the_token(
+    context: BrowserContext, deployment: str, tmp_path: Path
+) -> None:
+    page = context.new_page()
+    with Waiting(outcome=GOOD) as waiting:
+        # Chromium writes down what has happened 2.5 seconds later: by then the page before it is done with.
+        save(page, deployment, f"{waiting.listener.callback_url}?{QUERY}", thinking=3)
+        ended_on = page.url
+    context.close()
+    profile = tmp_path / "profile" / "Default"
+    sessions = [file.read_bytes() for file in (profile / "Sessions").iterdir()]
+    assert any(ended_on.encode() in session for session in sessions)
+    for spelling in (TOKEN.encode(), TOKEN.encode("utf-16-le")):
+        assert not any(spelling in session for session in sessions)
+    with closing(sqlite3.connect(profile / "History")) as history:
+        # What the list of visited addresses shows, and the address bar offers.
+        offered = [url for (url,) in history.execute("select url from urls where not hidden")]
+    assert ended_on in offered
+    assert not any(TOKEN in url for url in offered)
+
+
+def facts_of_layout(page: Page) -> dict[str, Any]:
+    return dict(
+        page.evaluate(
+            """() => {
+                const card = document.querySelector('main').getBoundingClientRect();
+                const luminance = text => {
+                    const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map(Number)
+                        .map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+                    return .2126 * r + .7152 * g + .0722 * b;
+                };
+                const ground = luminance(getComputedStyle(document.querySelector('main')).backgroundColor);
+                const contrast = [...document.querySelectorAll('h1, p, dt, dd, h2, li, footer')].map(element => {
+                    const ink = luminance(getComputedStyle(element).color);
+                    return (Math.max(ink, ground) + .05) / (Math.min(ink, ground) + .05);
+                });
+                return {
+                    overflow: document.documentElement.scrollWidth - innerWidth,
+                    outside: [...document.querySelectorAll('main *')].filter(
+                        element => element.getBoundingClientRect().right > card.right + 1).length,
+                    width: card.width, centre: card.left + card.width / 2 - innerWidth / 2,
+                    dark: ground < .2, contrast: Math.min(...contrast),
+                    resources: performance.getEntriesByType('resource').length, scripts: document.scripts.length,
+                };
+            }"""
+        )
+    )
+
+
+def test_the_page_fits_narrow_and_wide_light_and_dark(context: BrowserContext) -> None:
+    for outcome in (GOOD, BAD):
+        page = context.new_page()
+        page.set_content(render(outcome).decode())
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            for width, height in ((320, 568), (390, 844), (1280, 800), (2560, 1440)):
+                page.set_viewport_size({"width": width, "height": height})
+                layout = facts_of_layout(page)
+                assert layout["overflow"] <= 0
+                assert layout["outside"] == 0
+                assert layout["width"] <= 600
+                assert abs(layout["centre"]) <= 8, "in the middle, but for a scroll bar"
+                assert layout["dark"] is (scheme == "dark")
+                assert layout["contrast"] >= 4.5
+                assert layout["resources"] == layout["scripts"] == 0
+
+
+def test_what_is_shown_is_text_whatever_it_holds() -> None:
+    evil = "<script>alert(1)</script>&\"'"
+    html = render(Outcome(True, evil, (evil,), ((evil, evil),), (evil,))).decode()
+    assert "<script" not in html
+    assert re.sub("</?i>", "", html).count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") == 6
+
+
+def test_no_name_is_broken_inside(context: BrowserContext) -> None:
+    """Not at a hyphen either, in a narrow window and a wide one; only one that is wider than the page alone is."""
+    names = ["tcenv-my-laptop", "firefox-ci-tc.services.mozilla.com", "a-user-with-a-long-name", "12:22", "2026-11-25"]
+    client = f"github/1234567|{names[2]}/{names[0]}:firefox-ci-staging"
+    error = f"https://{names[1]}/ gave no answer to {client} in time."
+    facts = (("Client", client), ("Good until", "2026-11-25 12:22 UTC (23 h 59 min)"))
+    page = context.new_page()
+    page.set_content(
+        render(Outcome(True, "You are signed in", (error,), facts, (f"auth:delete-client:{client}",))).decode()
+    )
+    for width in range(360, 720, 20):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert facts_of_layout(page)["overflow"] <= 0
+        for name in names:
+            places = page.evaluate(LINES_OF, name)
+            assert places
+            assert set(places) == {1}, (name, width)
+        assert page.evaluate(LINES_OF, "/" + names[0]) != [], "and it can be found and copied as it is"
+
+
+# On how many lines each place is that reads as the name: its boxes may be several, on one height.
+LINES_OF = """name => {
+    const found = [], marks = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    let text = '', nodes = [];
+    for (let node; (node = marks.nextNode());) { nodes.push([text.length, node]); text += node.data; }
+    const at = index => { const [start, node] = nodes.findLast(([start]) => start <= index); return [node, index - start]; };
+    for (let index = -1; (index = text.indexOf(name, index + 1)) >= 0;) {
+        const range = document.createRange();
+        range.setStart(...at(index));
+        const [node, offset] = at(index + name.length - 1);
+        range.setEnd(node, offset + 1);
+        found.push(new Set([...range.getClientRects()].map(box => Math.round(box.top))).size);
+    }
+    return found;
+}"""
+
+
+def test_the_policy_allows_this_style_and_nothing_else() -> None:
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    assert f"sha256-{digest}" == STYLE_HASH
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    html = render(GOOD).decode()
+    assert html.count("<style>") == 1
+    assert f"<style>{STYLE}</style>" in html
+    assert f"<style>{STYLE}</style>" in render_detour("/x").decode()
+    assert not any(mark in html for mark in ("http:", "https:", "url(", "@import", " src=", " href=", " style=", " on"))

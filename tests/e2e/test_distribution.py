@@ -1,0 +1,213 @@
+"""What users get: the wheel, the sdist, and the command that pip makes of the wheel."""
+
+from __future__ import annotations
+
+import email
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections.abc import Sequence
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+import tcenv
+from tcenv.sandbox import Sandbox
+from tests.world import BIN, environ
+from tests.world import NAME as CLIENT
+
+PROJECT = Path(__file__).parents[2]
+NAME = f"tcenv-{tcenv.__version__}"
+
+
+def _build(tree: Path, target: str, folder: Path, **more: str) -> Path:
+    """The wheel or sdist of a source tree."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=tree, env={**os.environ, **more}, check=True, capture_output=True, timeout=100)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _build(PROJECT, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _build(PROJECT, "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program folder of a virtual environment into which pip has put the wheel; what tcenv depends on is this one's."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin/python"
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (theirs,) = BIN.parent.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(f"{theirs}\n")
+    return folder / "bin"
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by their paths in it, caches left out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _carried(wheel: Path, folder: str) -> dict[str, bytes]:
+    """The files that a wheel has below `folder`, by their paths in it."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith(f"{folder}/")]
+        return {name.removeprefix(f"{folder}/"): archive.read(name) for name in names}
+
+
+def _metadata(text: bytes) -> Message:
+    return email.message_from_bytes(text)
+
+
+def _run(command: Sequence[object], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in command],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_wheel_carries_the_package_and_one_copy_of_the_shell_code_and_completions(wheel: Path) -> None:
+    carried = _carried(wheel, "tcenv")
+    expected = {name: text for name, text in _files(PROJECT / "tcenv").items() if not name.startswith("bin/")}
+    expected |= {f"_shell/{name}": text for name, text in _files(PROJECT / "shell").items()}
+    expected |= {f"_completions/{name}": text for name, text in _files(PROJECT / "completions").items()}
+    assert carried == expected
+    assert "py.typed" in carried
+    assert {"_shell/init.zsh", "_shell/subshell/zsh/.zshrc", "_completions/_tcenv"} <= carried.keys()
+
+
+def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        roots = {name.partition("/")[0] for name in archive.namelist()}
+    assert roots == {"tcenv", f"{NAME}.dist-info", f"{NAME}.data"}
+    assert _carried(wheel, f"{NAME}.data").keys() == {
+        "scripts/tcenv",
+        "data/share/bash-completion/completions/tcenv",
+        "data/share/zsh/site-functions/_tcenv",
+        "data/share/fish/vendor_completions.d/tcenv.fish",
+        *(f"data/share/man/man1/{page.name}" for page in (PROJECT / "man").iterdir()),
+    }
+
+
+def test_the_wheel_for_windows_has_its_command_beside_and_the_pure_one_has_not(wheel: Path, tmp_path: Path) -> None:
+    windows = _build(PROJECT, "wheel", tmp_path, TCENV_WHEEL="windows")
+    assert windows.name == f"{NAME}-py3-none-win32.win_amd64.win_arm64.whl"
+    assert wheel.name == f"{NAME}-py3-none-any.whl"
+    more, pure = _carried(windows, f"{NAME}.data"), _carried(wheel, f"{NAME}.data")
+    assert more.pop("scripts/tcenv.cmd") == (PROJECT / "tcenv/bin/tcenv.cmd").read_bytes()
+    assert more == pure
+    assert _carried(windows, "tcenv") == _carried(wheel, "tcenv")
+
+
+def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path) -> None:
+    """Below the prefix that the wheel is installed into; the shells and man themselves say where that is."""
+    prefix = installed.parent
+    environ = {**os.environ, "PATH": f"{installed}:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{prefix / 'share'}"}
+    loaded = "source /usr/share/bash-completion/bash_completion; __load_completion tcenv && complete -p tcenv"
+    assert "tcenv" in _run(["bash", "--norc", "-c", loaded], environ).stdout
+    zsh = (
+        f"fpath=({prefix}/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; echo $_comps[tcenv]"
+    )
+    assert _run(["zsh", "-f", "-c", zsh], environ).stdout == "_tcenv\n"
+    assert "proxy" in _run(["fish", "-c", "complete -C 'tcenv pro'"], environ).stdout
+    # man finds the pages beside a program's folder that is on the PATH.
+    for page in (PROJECT / "man").iterdir():
+        found = _run(["man", "-w", page.stem], {**environ, "MANPATH": f"{prefix}/share/man"}).stdout
+        assert found.strip() == str(prefix / "share/man/man1" / page.name)
+
+
+def test_metadata(wheel: Path) -> None:
+    info = _carried(wheel, f"{NAME}.dist-info")
+    assert info["licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()
+    told = _metadata(info["METADATA"])
+    assert told["Name"] == "tcenv"
+    assert told["Version"] == tcenv.__version__
+    assert told["License-Expression"] == "MPL-2.0"
+    assert told["License-File"] == "LICENSE"
+    assert told["Requires-Python"] == ">=3.11"
+    assert told["Description-Content-Type"] == "text/markdown"
+    assert told.get_payload(decode=True) == (PROJECT / "README.md").read_bytes()
+    assert _metadata(info["WHEEL"])["Tag"] == "py3-none-any"
+
+
+def test_the_sdist_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
+    shutil.unpack_archive(sdist, tmp_path)
+    (tree,) = tmp_path.iterdir()
+    again = _build(tree, "wheel", tmp_path / "wheel")
+    assert again.name == wheel.name
+    for folder in ("tcenv", f"{NAME}.data", f"{NAME}.dist-info"):
+        assert _carried(again, folder) == _carried(wheel, folder)
+
+
+def test_the_sdist_has_what_building_and_testing_takes(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+        modes = {member.name.partition("/")[2]: member.mode for member in archive.getmembers()}
+    assert {"Makefile", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/conftest.py"} <= names
+    assert {"tcenv/bin/tcenv", "shell/init.bash", "shell/subshell/zsh/.zshenv", "completions/_tcenv"} <= names
+    assert modes[".ci/run"] & modes[".ci/install"] & 0o111
+    assert not any("__pycache__" in name or name.startswith((".venv", ".tools", ".bench")) for name in names)
+
+
+def test_pip_makes_a_command_of_it(installed: Path) -> None:
+    script = installed / "tcenv"
+    # Our own launcher, not the one that installers generate: that one costs half an interpreter start.
+    ours = (PROJECT / "tcenv/bin/tcenv").read_text().splitlines()
+    assert script.read_text().splitlines() == [f"#!{installed / 'python'}", *ours[1:]]
+    assert script.stat().st_mode & 0o111 == 0o111
+    for command in ([script], [installed / "python", "-m", "tcenv"]):
+        done = _run([*command, "--version"])
+        assert (done.stdout, done.stderr) == (f"tcenv {tcenv.__version__}\n", "")
+
+
+def test_the_installed_package_is_the_one_that_runs(installed: Path) -> None:
+    where = _run([installed / "python", "-c", "import tcenv; print(tcenv.__file__)"]).stdout
+    assert Path(where.strip()).is_relative_to(installed.parent)
+
+
+@pytest.mark.parametrize("words", [("init", "bash"), ("init", "zsh"), ("init", "fish"), ("init", "tcsh"), ("direnv",)])
+def test_the_installed_command_serves_the_same_shell_code_as_a_checkout(
+    installed: Path, words: tuple[str, ...]
+) -> None:
+    theirs = _run([installed / "tcenv", *words]).stdout
+    (site,) = installed.parent.glob("lib/python*/site-packages")
+    # The text names where it is, and the program that made it.
+    theirs = theirs.replace(str(site / "tcenv/_shell"), str(PROJECT / "shell"))
+    assert theirs.replace(str(installed / "tcenv"), str(BIN / "tcenv")) == _run([BIN / "tcenv", *words]).stdout
+
+
+def test_the_main_job_with_the_installed_command(installed: Path) -> None:
+    with Sandbox() as sandbox:
+        env = environ(sandbox)
+        env["PATH"] = f"{installed}:{env['PATH']}"
+        script = 'eval "$(tcenv login)" && eval "$(tcenv env)" && printf %s "$TASKCLUSTER_CLIENT_ID"'
+        assert _run(["bash", "-c", script], env).stdout == f"{sandbox.user}/{CLIENT}"
+        assert sandbox.approvals == 1
+
+
+def test_the_readme_tells_the_two_commands_each_on_a_line_of_its_own() -> None:
+    lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert lines.index("make demo") < lines.index("make test")

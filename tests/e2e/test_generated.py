@@ -1,0 +1,145 @@
+"""What is made from the one declaration of the command line is current, and stands in the forms that its readers expect."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tcenv.cli.parsing import declaration, help_text, options, plain_reader
+from tcenv.cli.parsing.dispatch import action
+from tcenv.cli.parsing.generate import FOLDERS, files
+from tcenv.cli.parsing.tables import COMMANDS
+from tests.need import need
+from tests.world import TCENV, environ, tcenv
+
+CHECKOUT = Path(__file__).parents[2]
+FILES = files()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_generated_files_are_current(name: str) -> None:
+    path = CHECKOUT / name
+    assert path.is_file() and path.read_text() == FILES[name], "run: make generated"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_nothing_stale_stands_beside_them(folder: str) -> None:
+    assert {f"{folder}/{path.name}" for path in (CHECKOUT / folder).iterdir()} <= set(FILES), "run: make generated"
+
+
+@pytest.mark.parametrize("words", [command.words for command in declaration.commands() if not command.members])
+def test_every_command_has_its_function(words: str) -> None:
+    if words != "help":
+        assert callable(action(words))
+
+
+@pytest.mark.parametrize("words", [command.words for command in declaration.commands()])
+def test_help_is_the_same_however_it_is_asked_for(words: str) -> None:
+    """By the ready-made text, by `help`, and by the full command line, which alone knows narrow terminals."""
+    env = environ()
+    ready = tcenv(*words.split(), "--help", env=env)
+    assert (ready.returncode, ready.stderr) == (0, "")
+    assert ready.stdout == FILES[f"tcenv/cli/parsing/help_texts/{words.replace(' ', '-') or 'tcenv'}.txt"]
+    assert tcenv("help", *words.split(), env=env).stdout == ready.stdout
+    slow = "import sys; from tcenv.cli.parsing.app import run; sys.exit(run(sys.argv[1:]))"
+
+    def full(columns: int) -> str:
+        case = {**env, "COLUMNS": str(columns)}
+        return subprocess.run(
+            [sys.executable, "-c", slow, *words.split(), "--help"], env=case, capture_output=True, text=True
+        ).stdout
+
+    assert full(120) == full(80) == ready.stdout
+    narrow = subprocess.run(
+        [TCENV, *words.split(), "-h"], env={**env, "COLUMNS": "40"}, capture_output=True, text=True
+    ).stdout
+    assert narrow == full(40) != ready.stdout
+    # Nothing but what cannot be broken (a long option, a line to copy) is wider than the terminal.
+    prose = [line for line in narrow.split("\n\n", 2)[1].splitlines() if " " in line.strip()]
+    assert all(len(line) <= 40 for line in prose)
+
+
+def test_the_light_reader_reads_what_the_full_command_line_reads() -> None:
+    words = ["--scope", "a:b", "--port=80", "--reset", "--scope=c", "work"]
+    assert plain_reader.read(words, COMMANDS["login"][1], COMMANDS["login"][0]) == (
+        "work",
+        {"scopes": ["a:b", "c"], "port": 80, "reset": True},
+    )
+    execute = COMMANDS["exec"]
+    assert plain_reader.read(["work", "--", "ls", "--", "-l"], execute[1], execute[0]) == (
+        "work",
+        {"command": ["ls", "--", "-l"]},
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["login", "--nonsense"],
+        ["login", "one", "two"],
+        ["login", "--port"],
+        ["login", "--port", "x"],
+        ["login", "--reset=1"],
+        ["login", "--scope"],
+        ["exec", "true"],
+        ["init"],
+        ["profile", "remove"],
+        ["profile"],
+        ["nonsense"],
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> None:
+    done = tcenv(*words, env=environ())
+    assert done.returncode == 2
+    assert done.stdout.strip("\\;\n") == ("false" if words[0] == "login" else "")
+    if words != ["profile"]:
+        assert done.stderr.startswith("tcenv: error: ")
+        assert "--help" in done.stderr.splitlines()[-1]
+    assert "Usage:" not in done.stderr.splitlines()[0] or words == ["profile"]
+
+
+def test_options_are_declared_once() -> None:
+    """The same option is the same object of `options`, but for those that one command alone has."""
+    shared = {entry.default for value in vars(options).values() for entry in getattr(value, "__metadata__", ())
+              if hasattr(entry, "param_decls")}  # fmt: skip
+    seen: dict[str, set[str]] = {}
+    for command in declaration.commands():
+        for option in command.options:
+            seen.setdefault(option.name, set()).add(command.words)
+    twice = {name for name, where in seen.items() if len(where) > 1 and name not in shared}
+    assert twice == set()
+
+
+def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
+    for page in sorted((CHECKOUT / "man").glob("*.1")):
+        done = subprocess.run(
+            [need("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, timeout=30
+        )
+        assert done.stdout + done.stderr == "", page.name
+    shown = subprocess.run(
+        [need("mandoc"), "-T", "utf8", str(CHECKOUT / "man/tcenv-login.1")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    ).stdout
+    assert "--no-browser" in re.sub(".\x08", "", shown)
+
+
+def test_narrow_help_breaks_no_word() -> None:
+    text = help_text.render(declaration.command("login"), 40)
+    assert "--description TEXT" in text and 'eval "$(tcenv login)"' in text
+
+
+def test_every_word_that_is_understood_is_told() -> None:
+    """None is known to the way in alone: what can be typed is in the help, is completed, and has its place in the manual."""
+    files = [*(CHECKOUT / "completions").iterdir(), CHECKOUT / "man/tcenv.1", CHECKOUT / "docs/commands.md"]
+    for path in (*files, CHECKOUT / "tcenv/cli/parsing/help_texts/tcenv.txt"):
+        text = path.read_text()
+        for word in ("help", "version", "whoami", "status"):
+            assert re.search(rf"\b{word}\b", text), (path.name, word)

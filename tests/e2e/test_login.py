@@ -1,0 +1,310 @@
+"""The main job: sign in, and evaluate in every real shell."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
+from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, session_fields, session_file, signed_in, tcenv
+
+ids = [shell.name for shell in SHELLS]
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox(user=HOSTILE_USER, token_factory=lambda: "-_" + "aB3" * 14) as sandbox:
+        yield sandbox
+
+
+def command(shell: RealShell, text: str) -> str:
+    """nushell's line names its shell (CLI.md); the others are detected."""
+    return f"{text} --shell nu" if shell.name == "nu" else text
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=ids)
+def test_login_sets_exact_values_and_unsets_a_stale_certificate(
+    shell: RealShell, deployment: Sandbox, tmp_path: Path
+) -> None:
+    env = environ(deployment, TASKCLUSTER_CERTIFICATE="stale", TASKCLUSTER_CLIENT_ID="old")
+    out = tmp_path / "env.json"
+    line = shell.evaluate(command(shell, "tcenv login"))
+    done = shell.run(shell.chain.format(line, shell.dump(out)), env)
+    assert out.exists(), done.stderr
+    after = environment_after(out)
+    assert {name: after.get(name) for name in VARIABLES} == {
+        "TASKCLUSTER_ROOT_URL": deployment.root_url,
+        "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
+        "TASKCLUSTER_ACCESS_TOKEN": "-_" + "aB3" * 14,
+        "TASKCLUSTER_CERTIFICATE": None,
+        "TCENV_PROFILE": f"http_localhost_{deployment.port}",
+        "TCENV_EXPIRES": session_fields(env)["TCENV_EXPIRES"],
+        "TCENV_LOADED": f"{deployment.root_url} {deployment.root_url}",
+    }
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=ids)
+def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
+    shell: RealShell, deployment: Sandbox, tmp_path: Path
+) -> None:
+    env = environ(deployment, TASKCLUSTER_CLIENT_ID="old", TASKCLUSTER_ACCESS_TOKEN="kept", TASKCLUSTER_CERTIFICATE="c")
+    deployed, out = tmp_path / "deployed", tmp_path / "env.json"
+    line = shell.evaluate(command(shell, "tcenv login --expires banana"))
+    shell.run(shell.chain.format(line, f"touch {deployed}"), env)
+    assert not deployed.exists()
+    # The next statement of a script that goes on all the same sees what was set before.
+    attempt = {
+        "elvish": "try {{ {} }} catch e {{ nop }}",
+        "nu": "try {{ {} }}",
+        "xonsh": "try:\n    {}\nexcept Exception:\n    pass",
+    }
+    done = shell.run(attempt.get(shell.name, "{}").format(line) + "\n" + shell.dump(out), env)
+    assert out.exists(), done.stderr
+    after = environment_after(out)
+    assert (after["TASKCLUSTER_CLIENT_ID"], after["TASKCLUSTER_ACCESS_TOKEN"], after["TASKCLUSTER_CERTIFICATE"]) == (
+        "old",
+        "kept",
+        "c",
+    )
+    assert "TCENV_PROFILE" not in after
+    assert deployment.approvals == 0
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=ids)
+def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    out = tmp_path / "env.json"
+    loaded = dict.fromkeys(VARIABLES, "x")
+    loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
+    loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
+    loaded["TCENV_LOADED"] = deployment.root_url
+    line = shell.evaluate(command(shell, "tcenv logout"))
+    done = shell.run(shell.chain.format(line, shell.dump(out)), {**env, **loaded})
+    assert out.exists(), done.stderr
+    after = environment_after(out)
+    assert not [name for name in VARIABLES if name in after]
+    assert not list(session_file(env, "x").parent.glob("*.session"))
+
+
+@pytest.mark.parametrize("shell", POSIX, ids=[shell.name for shell in POSIX])
+@pytest.mark.parametrize("form", ["eval $({})", "eval `{}`"])
+def test_unquoted_evaluation(shell: RealShell, form: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    out = tmp_path / "env.json"
+    done = shell.run(f"{form.format('tcenv login')} && {shell.dump(out)}", env)
+    assert out.exists(), done.stderr
+    assert environment_after(out)["TASKCLUSTER_CLIENT_ID"] == f"{HOSTILE_USER}/{NAME}"
+
+
+def test_the_second_login_needs_no_browser(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    first = tcenv("env", "--shell", "bash", env=env)
+    again = tcenv("login", "--shell", "bash", env={**env, "BROWSER": "false"})
+    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
+    assert deployment.approvals == 1
+
+
+def test_streams_and_codes(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    missing = tcenv("env", "--shell", "bash", env=env)
+    assert (missing.returncode, missing.stdout) == (3, "\\false;\n")
+    assert "tcenv login" in missing.stderr
+    late = tcenv("login", "--shell", "fish", "--timeout", "1s", env={**env, "BROWSER": "true"})
+    assert (late.returncode, late.stdout) == (124, "false;\n")
+    assert f"{deployment.root_url}/auth/clients/create?" in late.stderr
+    usage = tcenv("login", "--no-such-option", "--shell", "tcsh", env=env)
+    assert (usage.returncode, usage.stdout) == (2, "false;\n")
+    again = tcenv("login", "--shell", "bash", env=env)
+    assert (again.returncode, again.stdout) == (3, "\\false;\n")
+    assert "--retry" in again.stderr
+    good = tcenv("login", "--shell", "bash", "--retry", env=env)
+    assert good.returncode == 0
+    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    assert token in good.stdout
+    assert token not in good.stderr
+
+
+def test_interrupted_while_waiting(deployment: Sandbox) -> None:
+    env = environ(deployment, BROWSER="true")
+    process = subprocess.Popen(
+        [TCENV, "login", "--shell", "bash"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "http://" not in process.stderr.readline():
+        pass
+    process.send_signal(2)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "\\false;\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        (["--expires", "2026-01-01T00:00:00Z"], "8h"),
+        (["--expires", "0d"], "8h"),
+        (["--name", "with space"], "letters, digits"),
+        (["--name", ""], "letters, digits"),
+        (["--description", "x" * 10_241], "10,240"),
+        (["--scope", "bad\nscope"], "ASCII"),
+        ([word for n in range(21) for word in ("--scope", f"s:{n}")], "1 to 20"),
+        (["--flow", "other"], "create"),
+        (["--root-url", "http://example.com"], "https://"),
+    ],
+)
+def test_what_would_crash_the_page_is_refused_before_a_browser_opens(
+    arguments: list[str], accepted: str, deployment: Sandbox
+) -> None:
+    done = tcenv("login", "--shell", "bash", *arguments, env=environ(deployment))
+    assert (done.returncode, done.stdout) == (2, "\\false;\n")
+    assert accepted in done.stderr
+    assert not deployment.requests
+
+
+def test_scopes_that_are_not_granted_are_named(deployment: Sandbox) -> None:
+    done = tcenv(
+        "login",
+        "--shell",
+        "sh",
+        "--scope",
+        "queue:scheduler-id:a",
+        "--scope",
+        "secrets:get:not/mine",
+        env=environ(deployment),
+    )
+    assert done.returncode == 0
+    assert "secrets:get:not/mine" in done.stderr
+    assert "queue:scheduler-id:a" not in done.stderr.split("Not granted", 1)[1]
+
+
+def test_the_older_page_resets_the_same_client(deployment: Sandbox) -> None:
+    env = environ(deployment, TCENV_FLOW="new")
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert list(deployment.clients) == [f"{HOSTILE_USER}/{NAME}"]
+    assert deployment.approvals == 2
+
+
+def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deployment: Sandbox, tmp_path: Path) -> None:
+    forger = tmp_path / "forger.py"
+    forger.write_text(
+        "import sys, urllib.parse\n"
+        "from tcenv.sandbox.approve import visit\n"
+        "q = urllib.parse.parse_qs(urllib.parse.urlsplit(sys.argv[1]).query)\n"
+        "visit(q['callback_url'][0] + '?clientId=evil/client&accessToken=' + 'x' * 44)\n"
+    )
+    env = environ(deployment, BROWSER=f"{sys.executable} {forger} %s", TASKCLUSTER_CLIENT_ID="old")
+    done = tcenv("login", "--shell", "sh", env=env)
+    assert (done.returncode, done.stdout) == (1, "\\false;\n")
+    assert "no longer exists" in done.stderr
+    assert not list(session_file(env, "x").parent.glob("*.session"))
+
+
+def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbox, tmp_path: Path) -> None:
+    browser = tmp_path / "browser.py"
+    browser.write_text(
+        "import sys, time\n"
+        "print('noise ' * 1000, flush=True); print('noise', file=sys.stderr, flush=True)\n"
+        "from tcenv.sandbox.approve import approve\n"
+        "approve(sys.argv[1])\n"
+        "time.sleep(30)\n"
+    )
+    env = environ(deployment, BROWSER=f"{sys.executable} {browser} %s")
+    start = time.monotonic()
+    done = subprocess.run(
+        ["bash", "-c", 'out=$(tcenv login --shell bash) && eval "$out" && echo "$TASKCLUSTER_CLIENT_ID"'],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=25,
+    )
+    assert done.stdout == f"{HOSTILE_USER}/{NAME}\n"
+    assert "noise" not in done.stderr
+    assert time.monotonic() - start < 25
+
+
+def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    process = subprocess.Popen(
+        [TCENV, "login", "--shell", "bash", "--no-browser"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stdin is not None
+    url = ""
+    while not url:
+        line = process.stderr.readline()
+        url = line.strip() if line.strip().startswith("http://") else ""
+    from urllib.parse import parse_qs, urlsplit
+
+    callback = parse_qs(urlsplit(url).query)["callback_url"][0]
+    client = deployment.create_client(f"{HOSTILE_USER}/{NAME}", ["queue:scheduler-id:a"])
+    process.stdin.write("not the address\n")
+    process.stdin.write(f"{callback}?clientId={client.client_id}&accessToken={client.access_token}\n")
+    process.stdin.flush()
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert f"TASKCLUSTER_CLIENT_ID='{client.client_id}'" in out
+    assert "not the address" in err
+    assert client.access_token not in err
+
+
+def test_no_token_on_any_argument_list_or_in_any_other_file(deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    holders = [path for path in home.rglob("*") if path.is_file() and token in path.read_text(errors="replace")]
+    assert holders == [session_file(env)]
+    assert session_file(env).stat().st_mode & 0o777 == 0o600
+    assert session_file(env).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sandbox) -> None:
+    """On stderr, where that is a terminal; the hot path and the full command line say the same."""
+    import os
+    import pty
+
+    from tests.e2e.test_which import _FULL
+
+    env = signed_in(deployment)
+
+    def shown(*command: str) -> str:
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            [*command, "login", "--shell", "sh"],
+            env={**env, "COLUMNS": "300"},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=60,
+            check=True,
+        )
+        os.close(theirs)
+        assert b"TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+        try:
+            return os.read(ours, 65536).decode()
+        finally:
+            os.close(ours)
+
+    said = shown(TCENV)
+    assert len(said.splitlines()) == 1
+    assert f"http://localhost:{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in said
+    assert shown(sys.executable, "-c", _FULL).split(",")[0] == said.split(",")[0]
+    done = tcenv("login", "--shell", "sh", "--expires", "3d", "--timeout", "1m", env=env)
+    assert done.returncode == 0
+    assert "--expires, --timeout have no effect" in done.stderr
+    line = f"tcenv login {deployment.root_url} --reset --expires 3d --timeout 1m"
+    assert line in done.stderr
+    again = tcenv(*line.split()[1:], "--shell", "sh", env={**env, "BROWSER": "false"})
+    assert again.returncode == 0
+    assert "no effect" not in again.stderr
+    assert deployment.approvals == 1

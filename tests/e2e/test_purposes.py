@@ -1,0 +1,250 @@
+"""Named sets of scopes, what a session may do, and signing in with the Go tool's options."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.e2e.test_which import full
+from tests.world import NAME, environ, session_fields, tcenv
+
+CONFIG = """default = "work"
+[profiles.work]
+root_url = "{}"
+[purposes.relduty]
+scopes = ["queue:scheduler-id:c", "queue:scheduler-id:a b"]
+for = "1h"
+[profiles.work.purposes.own]
+scopes = ["secrets:get:project/sandbox/x"]
+"""
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def config(home: Path, deployment: Sandbox) -> Path:
+    path = home / ".config/tcenv/config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(CONFIG.format(deployment.root_url))
+    return path
+
+
+def scopes_of(text: str) -> list[str]:
+    """The scopes of the certificate in `env --format json`."""
+    return list(json.loads(json.loads(text)["TASKCLUSTER_CERTIFICATE"])["scopes"])
+
+
+def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> None:
+    env = environ()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    done = tcenv("env", "--as", "relduty", "--format", "json", env=env)
+    assert done.returncode == 0, done.stderr
+    assert scopes_of(done.stdout) == ["queue:scheduler-id:c", "queue:scheduler-id:a b"]
+    certificate = json.loads(json.loads(done.stdout)["TASKCLUSTER_CERTIFICATE"])
+    assert certificate["expiry"] - certificate["start"] == 3600_000
+    for words in (
+        ("exec", "--as", "relduty", "--", "printenv", "TASKCLUSTER_CERTIFICATE"),
+        ("exec", "work", "--as=own", "--", "printenv", "TASKCLUSTER_CERTIFICATE"),
+    ):
+        hot = tcenv(*words, env=env)
+        slow = full(*words, env=env)
+        assert hot.returncode == slow.returncode == 0, hot.stderr
+        assert json.loads(hot.stdout)["scopes"] == json.loads(slow.stdout)["scopes"]
+    shown = tcenv("login", "--as", "own", "--shell", "sh", env=env)
+    assert shown.returncode == 0
+    assert "secrets:get:project/sandbox/x" in shown.stdout
+    assert deployment.approvals == 1
+    # Shorter, on request.
+    short = tcenv("env", "--as", "relduty", "--for", "5m", "--format", "json", env=env)
+    certificate = json.loads(json.loads(short.stdout)["TASKCLUSTER_CERTIFICATE"])
+    assert certificate["expiry"] - certificate["start"] == 300_000
+    wrong = tcenv("env", "--as", "nothing", "--shell", "sh", env=env)
+    assert (wrong.returncode, wrong.stdout) == (2, "\\false;\n")
+    assert "own, relduty" in wrong.stderr
+    assert tcenv("env", "--as", "own", "--scope", "x", "--shell", "sh", env=env).returncode == 2
+
+
+def test_without_a_session_just_those_are_signed_in_with(config: Path, deployment: Sandbox) -> None:
+    env = environ()
+    assert tcenv("env", "--as", "relduty", "--shell", "sh", env=env).returncode == 3
+    done = tcenv("exec", "--as", "relduty", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
+    assert done.returncode == 0, done.stderr
+    client = deployment.clients[f"{deployment.user}/{NAME}:work"]
+    assert client.scopes == ["queue:scheduler-id:a b", "queue:scheduler-id:c"]
+    fields = session_fields(env)
+    assert int(fields["TCENV_EXPIRES"]) - int(fields["CREATED"]) <= 3600
+
+
+def test_purposes_are_kept_with_their_comments(config: Path) -> None:
+    env = environ()
+    config.write_text("# mine\n" + config.read_text())
+    assert tcenv("purpose", "set", "new", "--scope", "a:*", "--scope", "b", "--for", "30m", env=env).returncode == 0
+    assert tcenv("purpose", "set", "new", "--for", "45m", env=env).returncode == 0
+    assert tcenv("purpose", "set", "new", "--profile", "work", "--scope", "c", env=env).returncode == 0
+    assert config.read_text().startswith("# mine\n")
+    listed = json.loads(tcenv("purpose", "list", "--json", env=env).stdout)
+    assert {(p["profile"], p["purpose"], p["for"], tuple(p["scopes"])) for p in listed} == {
+        (None, "relduty", "1h", ("queue:scheduler-id:c", "queue:scheduler-id:a b")),
+        ("work", "own", None, ("secrets:get:project/sandbox/x",)),
+        (None, "new", "45m", ("a:*", "b")),
+        ("work", "new", None, ("c",)),
+    }
+    assert tcenv("purpose", "show", "new", env=env).stdout.split() == ["for", "45m", "scopes", "a:*", "b"]
+    assert "as long as the session" in tcenv("purpose", "show", "own", "--profile", "work", env=env).stdout
+    unnamed = tcenv("purpose", "set", "a b", env=env)
+    assert (unnamed.returncode, "cannot name a purpose" in unnamed.stderr) == (2, True)
+    assert tcenv("--purposes", env=env).stdout.split() == ["relduty", "new", "own"]
+    assert tcenv("purpose", "remove", "new", "--profile", "work", env=env).returncode == 0
+    assert tcenv("purpose", "remove", "new", env=env).returncode == 0
+    again = tcenv("purpose", "remove", "own", env=env)
+    assert again.returncode == 2
+    assert "tcenv purpose remove own --profile work" in again.stderr
+    for words in (("x",), ("x", "--scope", "a**"), ("x", "--scope", "a", "--for", "60d"), ("x y", "--scope", "a")):
+        assert tcenv("purpose", "set", *words, env=env).returncode == 2
+    assert "x" not in tcenv("--purposes", env=env).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("[purposes.a]\nscopes = []\n", 2, "scopes"),
+        ('[purposes.a]\nscopes = ["x"]\nfor = "soon"\n', 3, "for"),
+        ('[purposes.a]\nscopes = ["x"]\nuntil = "1h"\n', 3, "until"),
+        ('[purposes.a]\nfor = "1h"\n', 1, "scopes"),
+    ],
+)
+def test_a_wrong_purpose_is_named_with_its_line(text: str, line: int, what: str, home: Path) -> None:
+    path = home / ".config/tcenv/config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    done = tcenv("purpose", "list", env=environ())
+    assert done.returncode == 2
+    assert f"line {line}" in done.stderr
+    assert what in done.stderr
+
+
+def test_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
+    env = environ()
+    assert tcenv("scopes", env=env).returncode == 3
+    assert tcenv("scopes", "--satisfies", "queue:x", env=env).returncode == 3
+    narrow = {**env, "TCENV_SCOPE": "queue:scheduler-id:a queue:route:x.*"}
+    assert tcenv("login", "--shell", "sh", env=narrow).returncode == 0
+    assert tcenv("scopes", env=env).stdout.splitlines() == sorted(
+        deployment.clients[session_fields(env)["TASKCLUSTER_CLIENT_ID"]].scopes
+    )
+    assert tcenv("scopes", "--satisfies", "queue:scheduler-id:a", env=env).returncode == 0
+    assert tcenv("scopes", "--satisfies", "queue:scheduler-id:b", env=env).returncode == 1
+    two = ("--satisfies", "queue:scheduler-id:a", "--satisfies", "secrets:get:project/sandbox/x")
+    assert tcenv("scopes", *two, env=env).returncode == 1
+    deployment.delete(session_fields(env)["TASKCLUSTER_CLIENT_ID"])
+    assert tcenv("scopes", env=env).returncode == 3
+
+
+def test_a_private_deployment_does_not_tell() -> None:
+    with Sandbox(public=False) as sandbox:
+        env = environ(sandbox)
+        assert tcenv("login", "--scope", "queue:scheduler-id:a", "--shell", "sh", env=env).returncode == 0
+        assert tcenv("scopes", env=env).returncode == 4
+        assert tcenv("scopes", "--satisfies", "queue:scheduler-id:a", env=env).returncode == 4
+
+
+def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
+    env = environ(deployment)
+    done = tcenv("scopes", "--method", "queue.createTask", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "queue:create-task" in done.stdout
+    kept = list((home / ".cache/tcenv/references").iterdir())
+    assert len(kept) == 1
+    asked = [request.status for request in deployment.requests if request.path.startswith("/references/")]
+    assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout
+    # As the clients' classes are called, too.
+    assert tcenv("scopes", "--method", "Queue.createTask", env=env).stdout == done.stdout
+    again = [request.status for request in deployment.requests if request.path.startswith("/references/")]
+    assert (asked, again) == ([200], [200, 304, 304])
+    wrong = tcenv("scopes", "--method", "queue.noSuch", env=env)
+    assert wrong.returncode == 2
+    assert "createTask" in wrong.stderr
+    assert tcenv("scopes", "--method", "nosuch.method", env=env).returncode == 4
+    assert tcenv("scopes", "--method", "createTask", env=env).returncode == 2
+
+
+def test_what_a_method_needs_is_known_without_a_network() -> None:
+    with Sandbox() as sandbox:
+        env = environ(sandbox)
+        done = tcenv("scopes", "--method", "queue.createTask", env=env)
+    assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout != ""
+    unknown = tcenv("scopes", "--method", "secrets.get", env=env)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "cannot be asked" in unknown.stderr
+
+
+def test_the_go_tools_options(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    absent = tcenv("signin", "--check", "--shell", "sh", env=env)
+    assert (absent.returncode, absent.stdout) == (1, "\\false;\n")
+    line = 'eval "$(tcenv signin -s queue:scheduler-id:a -s queue:scheduler-id:b --expires 2h)"'
+    script = f'{line} && echo "$TASKCLUSTER_CLIENT_ID"'
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{deployment.user}/cli\n", done.stderr
+    assert deployment.clients[f"{deployment.user}/cli"].scopes == ["queue:scheduler-id:a", "queue:scheduler-id:b"]
+    present = tcenv("signin", "--check", "--shell", "sh", env=env)
+    assert (present.returncode, present.stdout.strip()) == (0, "")
+    csh = tcenv("signin", "--csh", env=env)
+    assert "setenv TASKCLUSTER_CLIENT_ID" in csh.stdout
+    named = tcenv("signin", "-n", "laptop", "-p", "0", "--shell", "sh", env=env)
+    assert f"{deployment.user}/laptop" in named.stdout
+    failed = tcenv("signin", "--expires", "banana", "--csh", env=env)
+    assert (failed.returncode, failed.stdout) == (2, "false;\n")
+    deployment.delete(f"{deployment.user}/laptop")
+    assert tcenv("signin", "--check", "--shell", "sh", env=env).returncode == 1
+
+
+def test_for_taskclusters_own_clients(deployment: Sandbox) -> None:
+    env = environ(deployment)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    fields = session_fields(env)
+    shown = json.loads(tcenv("env", "--format", "taskcluster", env=env).stdout)
+    assert shown == {
+        "rootUrl": deployment.root_url,
+        "credentials": {
+            "clientId": fields["TASKCLUSTER_CLIENT_ID"],
+            "accessToken": fields["TASKCLUSTER_ACCESS_TOKEN"],
+        },
+    }
+    cut = json.loads(tcenv("env", "--format", "taskcluster", "--scope", "queue:scheduler-id:x", env=env).stdout)
+    assert json.loads(cut["credentials"]["certificate"])["scopes"] == ["queue:scheduler-id:x"]
+
+
+def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None:
+    env = environ(deployment)
+
+    def others() -> list[dict[str, str]]:
+        findings = json.loads(tcenv("doctor", "--json", env=env).stdout)
+        return [finding for finding in findings if finding["check"] == "other credentials"]
+
+    assert [finding["state"] for finding in others()] == ["good"]
+    (home / ".config").mkdir(exist_ok=True)
+    (home / ".config/taskcluster.yml").write_text(
+        "config:\n  clientId: x\n  accessToken: secret-1\n  certificate: '{}'\n"
+    )
+    (home / ".mozbuild/taskcluster").mkdir(parents=True)
+    (home / ".mozbuild/taskcluster/taskcluster_credentials.json").write_text(
+        '{"clientId": "x", "accessToken": "secret-2"}'
+    )
+    (home / ".netrc").write_text("machine localhost login me password secret-3\n")
+    found = others()
+    assert len(found) == 3
+    text = json.dumps(found)
+    assert "taskcluster.yml holds accessToken and certificate" in text
+    assert "taskcluster_credentials.json" in text
+    assert "entry for localhost" in text
+    assert "secret" not in text

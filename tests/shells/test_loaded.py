@@ -1,0 +1,260 @@
+"""What TCENV_LOADED is for: unloading puts the root URL back to what it was before tcenv loaded anything, whoever unloads, and
+touches nothing that belongs to somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tcenv.shells import environment
+from tests.need import need
+from tests.shells.hooks import HOOKED, Prompted, start_up_text, stored
+from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
+from tests.terminal import Terminal
+from tests.world import TCENV, environ, tcenv
+
+ROOT = "https://tc.example.com"
+PROFILE = "tc.example.com"
+OWN = "o" * 44
+VALUES = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
+# What people have there before: something else, the same, an address with brackets, nothing.
+BEFORE = ["https://other.example.com/", ROOT, "http://[::1]:8080", None]
+LEFT = (*environment.VARIABLES,)
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def loading(environ: dict[str, str], root_url: str = ROOT, kept: bool = True) -> dict[str, str]:
+    change = environment.loading({**VALUES, environment.ROOT_URL: root_url}, environ, kept=kept)
+    return environment.applied(change, environ)
+
+
+def unloading(environ: dict[str, str]) -> dict[str, str]:
+    return environment.applied(environment.unloading(environ), environ)
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("kept", [True, False])
+def test_there_and_back(before: str | None, kept: bool) -> None:
+    start = {} if before is None else {environment.ROOT_URL: before}
+    once = loading(start, kept=kept)
+    assert once[environment.LOADED].split(" ")[0] == ROOT
+    # A load over a load keeps the first.
+    twice = loading(once, "https://second.example.com", kept=kept)
+    assert twice[environment.ROOT_URL] == "https://second.example.com"
+    assert unloading(once) == unloading(twice) == start
+    assert environment.loaded_profile(twice) == "p"
+
+
+def test_another_choice_since_then_stays() -> None:
+    chosen = {**loading({environment.ROOT_URL: "https://a.example.com"}), environment.ROOT_URL: "https://b.example.com"}
+    assert environment.loaded_profile(chosen) is None
+    assert unloading(chosen) == {environment.ROOT_URL: "https://b.example.com"}
+    # A load over that goes back to the choice.
+    assert unloading(loading(chosen)) == {environment.ROOT_URL: "https://b.example.com"}
+    gone = {name: value for name, value in chosen.items() if name != environment.ROOT_URL}
+    assert environment.loaded_profile(gone) is None
+    assert unloading(loading(gone)) == {}
+
+
+def test_what_an_older_version_has_loaded() -> None:
+    """It noted nothing: the root URL is its own, and goes."""
+    old = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
+    assert environment.loaded_profile(old) == "p"
+    assert unloading(old) == {}
+    assert unloading(loading(old)) == {}
+    # A profile that the user has named, with nothing loaded, is no load.
+    assert unloading(loading({environment.ROOT_URL: "https://a.example.com", environment.PROFILE: "p"})) == {
+        environment.ROOT_URL: "https://a.example.com"
+    }
+
+
+@pytest.mark.parametrize("odd", ["$(id)", "a b", "`x`\n", "-", "é", "x'y"])
+def test_what_is_no_root_url_is_not_kept(odd: str) -> None:
+    loaded = loading({environment.ROOT_URL: odd})
+    assert loaded[environment.LOADED] == ROOT
+    assert environment.ROOT_URL not in unloading({**loaded, environment.LOADED: f"{ROOT} {odd}"})
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
+@pytest.mark.parametrize("before", ["http://[::1]:8080", None])
+def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox, tmp_path: Path) -> None:
+    """login and logout, evaluated as the shell does; in the Bourne family unquoted as well."""
+    env = environ()
+    env |= {"TASKCLUSTER_ROOT_URL": before} if before else {}
+    lines = [shell.line, *(("eval $({})", "eval `{}`") if shell in POSIX else ())]
+    name = {"sh": "sh", "busybox": "sh", "csh": "tcsh"}.get(shell.name, shell.name)
+    caret = "^" if shell.name == "nu" else ""
+    for number, line in enumerate(lines):
+        between, after = tmp_path / f"between{number}", tmp_path / f"after{number}"
+        steps = [
+            line.format(f"{caret}{TCENV} login {deployment.root_url} --shell {name}"),
+            shell.dump(between),
+            line.format(f"{caret}{TCENV} logout --shell {name}"),
+            shell.dump(after),
+        ]
+        done = shell.run("\n".join(steps), env)
+        loaded = environment_after(between)
+        assert loaded["TASKCLUSTER_ROOT_URL"] == deployment.root_url, done.stderr
+        assert loaded["TCENV_LOADED"] == deployment.root_url + (f" {before}" if before else "")
+        left = {key: value for key, value in environment_after(after).items() if key in LEFT}
+        assert left == ({"TASKCLUSTER_ROOT_URL": before} if before else {}), done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
+def test_nothing_to_unload_is_evaluated_too(shell: RealShell, deployment: Sandbox, tmp_path: Path) -> None:
+    """The logout of another profile than the one that is loaded prints nothing that would unload it."""
+    env = environ()
+    for name in ("one", "two"):
+        assert tcenv("profile", "set", name, "--root-url", deployment.root_url, env=env).returncode == 0
+    assert tcenv("login", "two", "--shell", "sh", env=env).returncode == 0
+    name = {"busybox": "sh", "csh": "tcsh"}.get(shell.name, shell.name)
+    caret = "^" if shell.name == "nu" else ""
+    steps = [
+        shell.evaluate(f"{caret}{TCENV} login one --shell {name}"),
+        shell.chain.format(shell.evaluate(f"{caret}{TCENV} logout two --shell {name}"), shell.dump(tmp_path / "out")),
+    ]
+    done = shell.run("\n".join(steps), env)
+    after = environment_after(tmp_path / "out")
+    assert after["TCENV_PROFILE"] == "one", done.stderr
+    assert len(after["TASKCLUSTER_ACCESS_TOKEN"]) > 20
+
+
+def prompted(shell: Prompted, text: Path, folder: Path, env: dict[str, str]) -> tuple[dict[str, str], str]:
+    hook = "eval precmd" if shell.name == "tcsh" else shell.hook
+    done = shell.run("\n".join([shell.script(text), hook, shell.dump(folder / "out", folder), hook]), env)
+    found = json.loads((folder / "out").read_text())
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("tcenv")]
+    return {name: found[name] for name in LEFT if name in found}, "\n".join(said)
+
+
+@pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
+def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp_path: Path, home: Path) -> None:
+    """A nested shell, `exec zsh`, a load in the start-up file: what is loaded at the first prompt already has no session."""
+    env = environ(
+        **{"TASKCLUSTER_ROOT_URL": ROOT, "TASKCLUSTER_ACCESS_TOKEN": OWN, "TASKCLUSTER_CLIENT_ID": "me/tcenv"},
+        **{"TCENV_PROFILE": PROFILE, "TCENV_EXPIRES": str(int(time.time()) + 40_000)},
+    )
+    text = start_up_text(shell, env, tmp_path)
+    stored(home / "run/tcenv", "another", ROOT, "a" * 44)
+    everything = {name: env[name] for name in LEFT if name in env}
+    # Loaded from a file that is gone: signed out elsewhere, said once, and the root URL is as it was.
+    before = "https://before.example.com"
+    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": f"{ROOT} {before}"})
+    assert left == {"TASKCLUSTER_ROOT_URL": before}, said
+    assert said.count("signed out elsewhere") == 1
+    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": ROOT})
+    assert left == {}, said
+    # Kept nowhere: there is no file to miss.
+    for loaded in (f"{ROOT} -", f"{ROOT} - {before}"):
+        left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": loaded})
+        assert left == {**everything, "TCENV_LOADED": loaded}, said
+        assert said == ""
+    # Another deployment was chosen since: nothing of it is touched.
+    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": "https://loaded.example.com"})
+    assert left["TASKCLUSTER_ACCESS_TOKEN"] == OWN, said
+    # A certificate's session has no file of its own.
+    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": ROOT, "TASKCLUSTER_CERTIFICATE": "{}"})
+    assert left["TASKCLUSTER_ACCESS_TOKEN"] == OWN, said
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"), [("bash", "exec zsh -d"), ("bash", "zsh -d"), ("zsh", "bash --norc --rcfile {}")]
+)
+def test_another_shell_in_the_place_of_this_one(
+    shell: str, line: str, deployment: Sandbox, tmp_path: Path, home: Path
+) -> None:
+    """`exec zsh` and nested shells, in a terminal: signed out elsewhere is seen there as well."""
+    env = environ(deployment)
+    rcs = {}
+    for name, rc in (("bash", home / ".bashrc"), ("zsh", home / ".zshrc")):
+        rc.write_text(tcenv("init", name, env=env).stdout + "PS1='> '\n")
+        rcs[name] = rc
+    program = [need("bash"), "--noprofile"] if shell == "bash" else [need("zsh"), "-d"]
+    with Terminal(program, env, tmp_path) as terminal:
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+        terminal.type(line.replace("--norc ", "").format(rcs["bash"]))
+        terminal.wait_for("signed out elsewhere")
+        inner = terminal.environment()
+        assert {name: inner[name] for name in LEFT if name in inner} == {"TASKCLUSTER_ROOT_URL": deployment.root_url}
+
+
+@pytest.mark.parametrize("store", ["none", "file", "runtime"])
+def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: Sandbox) -> None:
+    """A store that a hook cannot look into: it must not take the missing file for a logout."""
+    env = environ(TCENV_STORE=store)
+    done = tcenv("login", deployment.root_url, "--shell", "sh", env=env)
+    assert ("-" in done.stdout.partition("TCENV_LOADED=")[2].split("'")[1].split(" ")[1:]) == (store == "none"), (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
+@pytest.mark.parametrize("place", ["no runtime directory", "a neighbour's runtime directory", "files"])
+def test_hooks_look_where_the_stores_are(
+    shell: Prompted, place: str, deployment: Sandbox, tmp_path: Path, home: Path
+) -> None:
+    """`su -`, ssh, containers: the start-up text tells the place, and resets and logouts elsewhere are seen there too."""
+    env = environ(deployment)
+    if place == "files":
+        env["TCENV_STORE"] = "file"
+    else:
+        del env["XDG_RUNTIME_DIR"]
+    if place.startswith("a neighbour's"):
+        (home / "neighbours").mkdir()
+        os.chown(home / "neighbours", 1234, 1234)
+        env["XDG_RUNTIME_DIR"] = str(home / "neighbours")
+    text = start_up_text(shell, env, tmp_path)
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    try:
+        values = json.loads(tcenv("env", "--format", "json", env=env).stdout)
+        now = {**env, **values, "TCENV_LOADED": f"{deployment.root_url} {deployment.root_url}"}
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        healed, said = prompted(shell, text, tmp_path, now)
+        renewed = json.loads(tcenv("env", "--format", "json", env=env).stdout)
+        assert renewed["TASKCLUSTER_ACCESS_TOKEN"] != values["TASKCLUSTER_ACCESS_TOKEN"]
+        assert healed["TASKCLUSTER_ACCESS_TOKEN"] == renewed["TASKCLUSTER_ACCESS_TOKEN"], said
+        assert said == ""
+    finally:
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    left, said = prompted(shell, text, tmp_path, now)
+    assert left == {"TASKCLUSTER_ROOT_URL": deployment.root_url}
+    assert "signed out elsewhere" in said
+
+
+def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Path) -> None:
+    """Behind a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
+    shell = next(shell for shell in HOOKED if shell.name == "tcsh")
+    env = environ(
+        **{
+            "TASKCLUSTER_ROOT_URL": ROOT,
+            "TASKCLUSTER_ACCESS_TOKEN": OWN,
+            "TCENV_PROFILE": PROFILE,
+            "TCENV_LOADED": ROOT,
+        },
+        TCENV_EXPIRES=str(int(time.time()) + 40_000),
+    )
+    stored(home / "run/tcenv", "another", ROOT, "a" * 44)
+    text = start_up_text(shell, env, tmp_path)
+    script = "\n".join([shell.script(text), "eval precmd", shell.dump(tmp_path / "out", tmp_path)])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=30)
+        theirs.shutdown(socket.SHUT_WR)
+        said = ours.recv(10_000).decode()
+    assert said == f"tcenv: {PROFILE}: signed out elsewhere; tcenv login {PROFILE} signs in again\n"
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())

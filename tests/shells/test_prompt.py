@@ -1,0 +1,89 @@
+"""`tcenv init --prompt`: the prompt shows which profile is loaded; and the mark of a subshell follows what is loaded there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.shells.test_in_a_terminal import start
+from tests.shells.test_subshell import STARTUP
+from tests.terminal import Terminal
+from tests.world import environ, session_fields, signed_in, tcenv
+
+# What gives a shell a prompt of the user's own.
+OWN = {
+    "bash": "PS1='own> '",
+    "zsh": "PROMPT='own> '",
+    "ksh": "PS1='own> '",
+    "mksh": "PS1='own> '",
+    "fish": "function fish_prompt; echo -n 'own> '; end",
+    "tcsh": "set prompt = 'own> '",
+    "elvish": "set edit:prompt = { put 'own> ' }",
+    "nu": "$env.PROMPT_COMMAND = {|| 'own' }; $env.PROMPT_INDICATOR = '> '",
+    "xonsh": "$PROMPT = 'own> '",
+}
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def last(terminal: Terminal) -> str:
+    """The last line on the screen: the prompt."""
+    lines = [line for line in terminal.screen().splitlines() if line.strip()]
+    # Without what stands at the right.
+    return lines[-1].strip().partition("   ")[0] if lines else ""
+
+
+@pytest.mark.parametrize("shell", OWN)
+def test_the_prompt_shows_what_is_loaded(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = environ(deployment)
+    with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
+        terminal._ready = ""
+        terminal.wait(lambda: last(terminal) == "own>", "the prompt")
+        terminal.type("tcenv login")
+        terminal.wait_for("Signed in as")
+        profile = session_fields(env)["TCENV_PROFILE"]
+        terminal.wait(lambda: last(terminal) == f"(tcenv:{profile}) own>", "the mark")
+        terminal.keys("Enter")
+        terminal.wait(lambda: terminal.screen().count(f"(tcenv:{profile}) own>") >= 2, "the next prompt")
+        assert last(terminal) == f"(tcenv:{profile}) own>"
+        # Another window signs out.
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+        terminal.keys("Enter")
+        terminal.wait_for("signed out elsewhere")
+        terminal.keys("Enter")
+        terminal.wait(lambda: last(terminal) == "own>", "the prompt without a mark")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "ksh", "mksh", "fish", "tcsh"])
+def test_a_prompt_is_no_place_for_commands(shell: str, tmp_path: Path, home: Path) -> None:
+    env = environ(TCENV_PROFILE="$(touch owned)`touch owned`%n\x1b[31m", TASKCLUSTER_ACCESS_TOKEN="x" * 44)
+    with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
+        terminal.wait_for("own>")
+        terminal.keys("Enter")
+        terminal.wait(lambda: terminal.screen().count("own>") >= 2, "the next prompt")
+        assert not (home / "owned").exists()
+
+
+@pytest.mark.parametrize("shell", STARTUP)
+def test_the_subshells_mark_follows_what_is_loaded(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    """With the start-up text in the user's own file, `--prompt` included: one mark, and no profile in it after a logout."""
+    env = signed_in(deployment)
+    path, text = STARTUP[shell]
+    (home / path).parent.mkdir(parents=True, exist_ok=True)
+    init = tcenv("init", {"yash": "sh"}.get(shell, shell), "--prompt", env=env).stdout
+    (home / path).write_text(f"{text.replace('export TASKCLUSTER_CLIENT_ID=from-rc', 'export')}\n{init}\n")
+    profile = session_fields(env)["TCENV_PROFILE"]
+    with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
+        terminal.type(f"tcenv shell --shell {shell}")
+        terminal.wait(lambda: last(terminal).startswith(f"(tcenv:{profile}) own"), "the mark")
+        terminal.type("tcenv logout")
+        terminal.wait_for("Signed out of")
+        terminal.wait(lambda: last(terminal).startswith("(tcenv) own"), "the mark without a profile")

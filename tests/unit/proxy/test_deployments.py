@@ -1,0 +1,146 @@
+"""Deployments of other kinds: behind a path, on IPv6, with certificates, and those that answer before they have listened."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
+from tcenv.proxy.upstream import _proxy_for
+from tests.calls import PING, by_nobody, plain, signed
+from tests.need import need
+from tests.proxied import CLIENT, TOKEN, Seen, deployment, proxied
+
+
+def test_a_root_url_with_a_path() -> None:
+    with deployment() as behind, proxied(f"{behind.root_url}/team-a") as proxy:
+        assert signed(proxy, "GET", f"{PING}?x=y").json()["target"] == f"/team-a{PING}?x=y"
+        assert behind.seen[0].client_id == CLIENT
+        assert plain(proxy, "GET", "/tasks/x").getheader("Location") == f"{behind.root_url}/team-a/tasks/x"
+        signed_url = signed(proxy, "POST", "/bewit", body=f"{behind.root_url}/team-a{PING}".encode())
+        assert signed_url.text.startswith(f"{behind.root_url}/team-a{PING}?bewit=")
+        assert signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 403
+
+
+def test_a_deployment_on_ipv6() -> None:
+    with deployment("::1") as behind, proxied(behind.root_url) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+    assert behind.seen[0].client_id == CLIENT
+
+
+def test_an_answer_before_the_body_has_been_taken() -> None:
+    """What has not been sent goes nowhere, and the next call is not disturbed by it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nmuch")
+                    time.sleep(0.3)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with proxied(f"http://127.0.0.1:{server.getsockname()[1]}") as proxy:
+            for _ in range(2):
+                answer = signed(proxy, "PUT", PING, body=b"x" * 3_000_000)
+                assert (answer.status_code, answer.text) == (413, "much")
+
+
+def test_long_addresses_and_redirects() -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(status=303, headers={"Location": f"https://storage.example.com/?{'s' * 20_000}"})
+
+    with deployment() as behind, proxied(behind.root_url) as proxy:
+        behind.handlers["/api/x"] = answer
+        got = signed(proxy, "GET", f"/api/x/v1/{'y' * 8000}")
+        assert (got.status_code, len(got.headers["Location"])) == (303, 20_029)
+
+
+def test_connections_of_others_do_not_pile_up() -> None:
+    program = (
+        "import socket, sys\n"
+        "made = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for _ in range(20)]\n"
+        "for connection in made:\n"
+        "    try:\n"
+        "        assert connection.recv(1) == b''\n"
+        "    except ConnectionResetError:\n"
+        "        pass\n"
+        "print('all gone')\n"
+    )
+    with deployment() as behind, proxied(behind.root_url) as proxy:
+        done = by_nobody(program, str(proxy.port))
+        assert done.stdout == "all gone\n", done.stderr
+        assert signed(proxy, "GET", PING).status_code == 200
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        place = Place.of(f"https://{self.headers['Host']}{self.path}")
+        hawk.check(hawk.parse(self.headers["Authorization"]), TOKEN, "GET", place, now=time.time())
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        return
+
+
+@contextmanager
+def with_a_certificate(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A deployment over https, and the authority that vouches for it."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = [need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *more], check=True, capture_output=True)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"https://localhost:{server.server_address[1]}", certificate
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with with_a_certificate(tmp_path) as (root_url, authority):
+        with proxied(root_url) as proxy:
+            answer = signed(proxy, "GET", PING)
+            assert (answer.status_code, "Certificate" in answer.json()["message"]) == (502, True)
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            monkeypatch.setenv(name, str(authority))
+            with proxied(root_url) as proxy:
+                assert signed(proxy, "GET", PING).text == "ok"
+            monkeypatch.delenv(name)
+
+
+def test_an_http_proxy_of_the_environment_is_for_deployments_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    far = URL("https://tc.example.com")
+    assert _proxy_for(far) is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://gate.example.com:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://gate.example.com:3128")
+    assert _proxy_for(far) == URL("http://gate.example.com:3128")
+    for near in ("http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"):
+        assert _proxy_for(URL(near)) is None
+    monkeypatch.setenv("NO_PROXY", "tc.example.com")
+    assert _proxy_for(far) is None

@@ -1,0 +1,257 @@
+"""The session is followed: resets, renewals and new sign-ins reach running programs, and so does the end."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+
+from tcenv.deployment.credentials import Credentials
+from tcenv.proxy import body as bodies
+from tcenv.proxy import signer as module
+from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.no_store import NoStore
+from tcenv.sessions.session import Session
+from tests.calls import PING, signed
+from tests.proxied import CLIENT, PROFILE, TOKEN, Deployment, Proxied, Seen, deployment, proxied, session
+
+NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+def reset(behind: Deployment, proxy: Proxied, token: str = NEWER, pause: float = 0.0) -> None:
+    """What `login --reset` does, with a pause between the two moments that matter."""
+    with sign_in_lock(PROFILE, 10, lambda: None):
+        behind.tokens[CLIENT] = token
+        time.sleep(pause)
+        proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(CLIENT, token)))
+
+
+def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+        reset(behind, proxy)
+        assert signed(proxy, "GET", PING).status_code == 200
+    assert len(behind.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "chunked"), [(0, False), (10, False), (70_000, False), (2**24, False), (10, True), (2**24, True)]
+)
+def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chunked: bool, behind: Deployment) -> None:
+    sent: dict[str, Any] = {"chunks": [b"x" * size]} if chunked else {"body": b"x" * size}
+    with proxied(behind.root_url) as proxy, ThreadPoolExecutor() as pool:
+        resetting = pool.submit(reset, behind, proxy, NEWER, 0.7)
+        while behind.tokens[CLIENT] == TOKEN:
+            time.sleep(0.005)
+        answer = signed(proxy, "PUT", PING, **sent)
+        resetting.result()
+    assert (answer.status_code, answer.json()["length"]) == (200, size)
+    assert [seen.client_id for seen in behind.seen] == [None, CLIENT]
+
+
+def test_a_thousand_calls_and_some_resets_are_a_thousand_answers(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy, ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(1000)]
+        for number in range(3):
+            while sum(call.done() for call in calls) < 200 * (number + 1):
+                time.sleep(0.005)
+            reset(behind, proxy, f"{NEWER[:-1]}{number}", 0.2)
+        assert {call.result().status_code for call in calls} == {200}
+    assert len([seen for seen in behind.seen if seen.client_id]) == 1000
+
+
+def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        behind.tokens.clear()
+        answer = signed(proxy, "GET", PING)
+        assert (answer.status_code, "not found" in answer.json()["message"]) == (401, True)
+    assert len(behind.seen) == 1
+
+
+def test_a_reset_that_takes_too_long_is_not_waited_for(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module.PATIENCE == 10
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    with proxied(behind.root_url) as proxy, sign_in_lock(PROFILE, 10, lambda: None):
+        behind.tokens[CLIENT] = NEWER
+        assert signed(proxy, "GET", PING).status_code == 401
+    assert len(behind.seen) == 1
+
+
+def test_a_body_that_was_too_long_to_keep_gets_the_refusal(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bodies.KEPT == 16 * 2**20
+    monkeypatch.setattr(bodies, "KEPT", 80_000)
+    with proxied(behind.root_url) as proxy:
+        behind.tokens[CLIENT] = NEWER
+        proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(CLIENT, "Wrong" * 8)))
+        with ThreadPoolExecutor() as pool:
+            waiting = threading.Event()
+
+            async def late(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+                waiting.set()
+                return web.json_response({})
+
+            behind.handlers["/api/queue"] = late
+            call = pool.submit(signed, proxy, "PUT", PING, body=b"x" * 80_001)
+            assert call.result().status_code == 401
+            assert not waiting.is_set()
+        reset(behind, proxy)
+        assert signed(proxy, "PUT", PING, body=b"x" * 80_001).status_code == 200
+
+
+def test_another_client_after_a_new_sign_in(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        other = f"{CLIENT}@2"
+        behind.tokens[other] = NEWER
+        proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
+        assert signed(proxy, "GET", PING).status_code == 200
+    assert behind.seen[0].client_id == other
+
+
+def test_the_client_of_a_new_sign_in_is_left_alone_too(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        other = "github/1|jo/other"
+        behind.tokens[other] = NEWER
+        target = "/api/auth/v1/clients/github%2F1%7Cjo%2Fother"
+        assert signed(proxy, "DELETE", target).status_code == 200
+        proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
+        assert signed(proxy, "DELETE", target).status_code == 403
+        # Nor is the one that the run began with changed by now.
+        assert signed(proxy, "DELETE", f"/api/auth/v1/clients/{quote(CLIENT, safe='')}").status_code == 403
+    assert [seen.client_id for seen in behind.seen] == [CLIENT]
+
+
+def test_signed_out_is_said_with_what_to_type(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        proxy.store.forget(PROFILE)
+        answer = signed(proxy, "GET", PING)
+        assert answer.status_code == 401
+        assert f"tcenv login {PROFILE}" in answer.json()["message"]
+        assert signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 401
+        proxy.store.save(proxy.session)
+        assert signed(proxy, "GET", PING).status_code == 200
+    assert len(behind.seen) == 1
+
+
+def test_the_end_is_announced_and_said(behind: Deployment) -> None:
+    now = int(time.time())
+    ending = session(behind.root_url, created=now - 3600, expires=now + 2)
+    with proxied(behind.root_url, first=ending) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+        while len(proxy.said) < 2:
+            time.sleep(0.05)
+        answer = signed(proxy, "GET", PING)
+        assert answer.status_code == 401
+        assert "has expired" in answer.json()["message"]
+    soon, end = proxy.said
+    assert f"{PROFILE} ends in " in soon
+    assert "is over" in end
+    assert all(f"tcenv login {PROFILE}" in text for text in proxy.said)
+
+
+def test_the_end_of_the_runs_own_time_is_announced_too(behind: Deployment) -> None:
+    with proxied(behind.root_url, until=time.time() + 1.5) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+        while len(proxy.said) < 2:
+            time.sleep(0.05)
+        assert signed(proxy, "GET", PING).status_code == 401
+    assert [text.partition("given ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
+
+
+def test_a_session_of_another_deployment_is_not_used(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        proxy.store.save(session("https://elsewhere.example.com", credentials=Credentials(CLIENT, NEWER)))
+        assert signed(proxy, "GET", PING).status_code == 401
+    assert behind.seen == []
+
+
+def test_the_runs_own_time_ends(behind: Deployment) -> None:
+    with proxied(behind.root_url, until=time.time() - 1) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 401
+    assert behind.seen == []
+
+
+class Keyring:
+    """A store that does not tell whether it has changed."""
+
+    name = "keyring"
+
+    def __init__(self, session: Session | None) -> None:
+        self.session = session
+        self.loads = 0
+
+    def load(self, profile: str) -> Session | None:
+        self.loads += 1
+        return self.session
+
+    def save(self, session: Session) -> None:
+        self.session = session
+
+    def forget(self, profile: str) -> bool:
+        return False
+
+    def profiles(self) -> list[str]:
+        return []
+
+
+def test_a_keyring_is_asked_now_and_then_and_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = session("https://tc.example.com")
+    newer = dataclasses.replace(first, credentials=Credentials(CLIENT, NEWER))
+
+    async def story() -> None:
+        store = Keyring(first)
+        source = module.Source(store, first)
+        authority = await source.current()
+        for _ in range(100):
+            assert await source.current() is authority
+        assert store.loads <= 1
+        assert await source.after(authority) is None
+        store.session = newer
+        again = await source.after(authority)
+        assert again is not None
+        assert again.credentials.access_token == NEWER
+        monkeypatch.setattr(module, "_STALE", 0.0)
+        store.session = None
+        with pytest.raises(module.Ended):
+            await source.current()
+
+    asyncio.run(story())
+
+
+def test_where_nothing_is_kept_the_loaded_session_is_the_one() -> None:
+    first = session("https://tc.example.com")
+
+    async def story() -> None:
+        source = module.Source(NoStore(), first, scopes=("queue:a", "hooks:x"))
+        authority = await source.current()
+        assert authority.scopes == ("queue:a",)
+        assert await source.after(authority) is None
+
+    asyncio.run(story())
+
+
+def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
+    """tcenv asks for it beside what the user wants, and no program is given it."""
+    own = f"auth:delete-client:{CLIENT}"
+    asked = ("queue:a", own)
+    first = session("https://tc.example.com", scopes=asked, asked=asked)
+
+    async def story() -> None:
+        assert (await module.Source(NoStore(), first).current()).scopes == ("queue:a",)
+        wide = dataclasses.replace(first, asked=("*",))
+        assert (await module.Source(NoStore(), wide).current()).scopes is None
+
+    asyncio.run(story())

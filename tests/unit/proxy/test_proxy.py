@@ -1,0 +1,354 @@
+"""Calls through a running proxy: who is answered, what reaches the deployment, and what comes back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import Place
+from tests.calls import LOOPBACK, PING, by_nobody, plain, signed
+from tests.proxied import CLIENT, Deployment, Seen, deployment, proxied
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+# Who is answered
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_a_signed_call_is_signed_anew_with_the_session(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        answer = signed(proxy, "GET", f"{PING}?x=%20+&y", host=host)
+    assert answer.json()["target"] == f"{PING}?x=%20+&y"
+    (seen,) = behind.seen
+    assert (seen.client_id, seen.scopes) == (CLIENT, None)
+    assert proxy.run.token not in str(seen.headers)
+
+
+def test_nobody_else_is_answered(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        for answer in (
+            plain(proxy, "GET", PING),
+            plain(proxy, "GET", PING, Authorization="Bearer x"),
+            plain(proxy, "GET", PING, Authorization=f"Bearer {proxy.run.token}"),
+            plain(proxy, "GET", f"{PING}?bewit=x"),
+            plain(proxy, "PUT", "/"),
+            plain(proxy, "POST", "/bewit"),
+            plain(proxy, "OPTIONS", "*"),
+            plain(proxy, "GET", f"http://127.0.0.1:{proxy.port}{PING}"),
+            plain(proxy, "CONNECT", "tc.example.com:443"),
+            plain(proxy, "GET", f"{PING}", Upgrade="websocket", Connection="Upgrade"),
+        ):
+            assert answer.status == 401
+            assert answer.read() == b""
+            assert answer.getheader("WWW-Authenticate") is None
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example.com", "127.0.0.1:1", "localhost.evil.example.com:{port}", "", "127.0.0.1:{port}x", "[::1"]
+)
+def test_another_host_is_not_answered(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        for target in (PING, "/", f"/{proxy.run.secret}{PING}"):
+            answer = plain(proxy, "GET", target, Host=host.format(port=proxy.port))
+            assert (answer.status, answer.read()) == (403, b"")
+            assert answer.getheader("Location") is None
+        with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+            raw.sendall(f"GET {PING} HTTP/1.1\r\nHost: localhost:{proxy.port}\r\nHost: evil\r\n\r\n".encode())
+            assert raw.recv(1000).split()[1] in (b"400", b"403")
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_another_user_is_not_answered(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        target = f"/{proxy.run.secret}{PING}"
+        program = (
+            "import http.client, sys\n"
+            "for target in (sys.argv[3], '/', 'x' * 100000):\n"
+            "    connection = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]))\n"
+            "    connection.request('GET', target)\n"
+            "    answer = connection.getresponse()\n"
+            "    print(answer.status, answer.read(), answer.getheaders())\n"
+        )
+        done = by_nobody(program, host, str(proxy.port), target)
+        assert done.stdout == "403 b'' [('Connection', 'close'), ('Content-Length', '0')]\n" * 3, done.stderr
+        # Nor by one that has closed its end before anybody could look whose it is.
+        program = (
+            "import socket, sys\n"
+            "request = f'GET {sys.argv[3]} HTTP/1.1\\r\\nHost: localhost:{sys.argv[2]}\\r\\n\\r\\n'.encode()\n"
+            "for _ in range(50):\n"
+            "    with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as made:\n"
+            "        made.sendall(request)\n"
+            "print('sent')\n"
+        )
+        assert by_nobody(program, host, str(proxy.port), target).stdout == "sent\n"
+        # The same by this user's own process.
+        assert plain(proxy, "GET", target, host).status == 200
+    assert len(behind.seen) == 1
+
+
+def test_what_is_no_http_gets_no_words(behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        for noise in (
+            f"GET /{proxy.run.secret} \x01\r\n\r\n",
+            "\0" * 20 + "\r\n\r\n",
+            f"GET /{'x' * 70000} HTTP/1.1\r\n\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+                raw.sendall(noise.encode())
+                answer = raw.makefile("rb").read()
+            assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.0 400 ")
+            assert answer.partition(b"\r\n\r\n")[2] == b""
+            assert (proxy.run.secret or "").encode() not in answer
+
+
+def test_the_unguessable_path_needs_no_signature_and_shows_nowhere(behind: Deployment) -> None:
+    async def redirect(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(status=303, headers={"Location": f"{behind.root_url}/elsewhere"})
+
+    behind.handlers["/api/queue/v1/redirect"] = redirect
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        base = f"/{proxy.run.secret}"
+        referer = f"http://127.0.0.1:{proxy.port}{base}/x"
+        assert plain(proxy, "GET", f"{base}/queue/v1/ping", Referer=referer).status == 200
+        told = [
+            plain(proxy, "GET", f"{base}/api/queue/v1/redirect"),
+            plain(proxy, "GET", f"{base}/tasks/abc"),
+            plain(proxy, "GET", f"{base}/api/queue/v1/../x"),
+            plain(proxy, "PUT", f"{base}/nothing"),
+            plain(proxy, "GET", f"{base}x/api/queue/v1/ping"),
+            plain(proxy, "GET", f"/x{base}"),
+            plain(proxy, "GET", f"/x?{base}"),
+        ]
+        texts = [f"{answer.getheaders()} {answer.read()!r}" for answer in told]
+        texts += [proxy.log.read_text(), *map(str, behind.seen)]
+        assert [answer.status for answer in told] == [303, 302, 400, 401, 401, 401, 401]
+        assert not any(str(proxy.run.secret) in text for text in texts)
+    assert [seen.target for seen in behind.seen] == [PING, "/api/queue/v1/redirect"]
+
+
+def test_a_program_narrows_further_and_never_widens(behind: Deployment) -> None:
+    def seen(wanted: list[str] | None, scopes: tuple[str, ...] | None) -> list[str] | None:
+        with proxied(behind.root_url, scopes=scopes) as proxy:
+            assert signed(proxy, "GET", PING, scopes=wanted).status_code == 200
+        return behind.seen[-1].scopes
+
+    assert seen(None, ("queue:a:*",)) == ["queue:a:*"]
+    assert seen(["queue:a:b", "secrets:get:project/x"], ("queue:a:*",)) == ["queue:a:b"]
+    assert seen(["*"], ("queue:a:*",)) == ["queue:a:*"]
+    assert seen([], ("queue:a:*",)) == []
+    assert seen(["queue:a"], None) == ["queue:a"]
+    # The session does not hold that, and asking for it would be told with a list of all that it holds.
+    assert seen(None, ("queue:a:*", "hooks:x")) == ["queue:a:*"]
+
+
+def test_the_header_of_programs_that_do_not_sign_narrows(behind: Deployment) -> None:
+    with proxied(behind.root_url, unsigned=True, scopes=("queue:a:*",)) as proxy:
+        target = f"/{proxy.run.secret}{PING}"
+        assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes='["queue:a:b", "*"]').status == 200
+        assert behind.seen[-1].scopes == ["queue:a:b", "queue:a:*"]
+        assert behind.seen[-1].header("X-Taskcluster-Authorized-Scopes") is None
+        for text in ("x", "{}", '["a", 1]', "[" * 9000):
+            assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes=text).status == 400
+        # Two of them: nobody knows which is meant.
+        with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+            line = 'X-Taskcluster-Authorized-Scopes: ["queue:a:b"]\r\n'
+            raw.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost:{proxy.port}\r\n{line}{line}\r\n".encode())
+            assert raw.recv(1000).split()[1] == b"400"
+    assert len(behind.seen) == 1
+
+
+def test_scopes_that_do_not_fit_are_said_so(behind: Deployment) -> None:
+    scopes = tuple(f"queue:{'x' * 40}:{number}" for number in range(80))
+    with proxied(behind.root_url, scopes=scopes) as proxy:
+        answer = signed(proxy, "GET", PING)
+        assert (answer.status_code, answer.json()["code"]) == (400, "HeaderTooLong")
+    assert behind.seen == []
+
+
+# What goes on
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("prefix", ["/api/", "/"])
+def test_all_methods_go_on_and_no_byte_is_altered(method: str, prefix: str, behind: Deployment) -> None:
+    odd = "queue/v1/x%2Fy//z'(,)|\"%zz%7c@:=+~?a=%7c&b=|&a=+\"'&c=?/&&d"
+    with proxied(behind.root_url) as proxy:
+        place = Place("127.0.0.1", proxy.port, prefix + odd)
+        authorization = hawk.header(CLIENT, proxy.run.token, method, place, now=time.time())
+        answer = plain(proxy, method, prefix + odd, Authorization=authorization)
+        assert answer.status == 200, answer.read()
+    (seen,) = behind.seen
+    assert (seen.method, seen.target, seen.client_id) == (method, "/api/" + odd, CLIENT)
+
+
+def test_header_lines_that_are_a_connections_own_are_dropped(behind: Deployment) -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        lines = [
+            ("Connection", "X-Own"),
+            ("X-Own", "1"),
+            ("Set-Cookie", "a=b"),
+            ("Alt-Svc", "h3"),
+            ("X-Kept", "1"),
+            ("X-Kept", "2"),
+        ]
+        return web.Response(headers=lines, text="x")
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        sent = {
+            "Connection": "keep-alive, X-Mine",
+            "X-Mine": "1",
+            "TE": "trailers",
+            "Cookie": "c=d",
+            "Proxy-Authorization": "x",
+            "X-Other": "2",
+            "User-Agent": "me",
+        }
+        got = signed(proxy, "GET", "/api/x/v1/y", headers={**sent, "Accept-Encoding": "br;q=0.1"})
+    (seen,) = behind.seen
+    names = {name.lower() for name, _ in seen.headers}
+    assert names <= {"host", "authorization", "x-other", "user-agent", "accept-encoding", "accept"}
+    assert (seen.header("User-Agent"), seen.header("Accept-Encoding")) == ("me", "br;q=0.1")
+    assert seen.header("Host") == urlsplit(behind.root_url).netloc
+    assert got.headers["X-Kept"] == "1, 2"
+    assert not {"X-Own", "Set-Cookie", "Alt-Svc"} & set(got.headers)
+
+
+def test_encodings_are_untouched(behind: Deployment) -> None:
+    packed = gzip.compress(b"hello")
+
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(body=seen.body, headers={"Content-Encoding": "gzip", "Content-Type": "a/b"})
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        got = signed(proxy, "PUT", "/api/x/v1/y", body=packed, headers={"Content-Encoding": "gzip"}, stream=True)
+        assert got.raw.read() == packed
+        assert (got.headers["Content-Encoding"], got.headers["Content-Type"]) == ("gzip", "a/b")
+    assert behind.seen[0].body == packed
+
+
+def test_answers_come_back_as_they_are(behind: Deployment) -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        status = int(seen.target.rpartition("/")[2])
+        if status == 204:
+            return web.Response(status=204)
+        return web.json_response(
+            {"code": "X", "message": "y"},
+            status=status,
+            headers={"Location": "https://elsewhere.example.com/?a=%20"},
+            reason="Odd",
+        )
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        for status in (201, 204, 302, 303, 400, 401, 403, 404, 409, 424, 500, 503):
+            got = signed(proxy, "POST", f"/api/x/v1/{status}", body=b"x")
+            assert got.status_code == status
+            if status != 204:
+                assert got.json() == {"code": "X", "message": "y"}
+                assert got.headers["Location"] == "https://elsewhere.example.com/?a=%20"
+                assert got.reason == "Odd"
+            else:
+                assert got.content == b""
+        head = signed(proxy, "HEAD", "/api/x/v1/200")
+        whole = signed(proxy, "GET", "/api/x/v1/200")
+        assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(len(whole.content))
+        assert head.content == b""
+
+
+def test_links_keep_working(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        for method in ("GET", "HEAD"):
+            for target in ("/", "/tasks/abc?x=y", "/references/queue/v1/api.json", "/api/queue"):
+                for answer in (plain(proxy, method, target), signed(proxy, method, target).raw):
+                    assert (answer.status, answer.getheader("Location")) == (302, behind.root_url + target)
+        assert signed(proxy, "POST", "/graphql").status_code == 401
+    assert behind.seen == []
+
+
+def test_upgrades_are_refused_clearly(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        answer = signed(proxy, "GET", PING, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        assert answer.status_code == 501
+        assert "websockets" in answer.json()["message"]
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize(
+    ("method", "lines", "status", "code"),
+    [
+        ("TRACE", {}, 405, "MethodRefused"),
+        ("CONNECT", {}, 405, "MethodRefused"),
+        ("PUT", {"Transfer-Encoding": "gzip, chunked"}, 501, "EncodingRefused"),
+    ],
+)
+def test_what_is_no_call_is_refused_clearly(
+    method: str, lines: dict[str, str], status: int, code: str, behind: Deployment
+) -> None:
+    with proxied(behind.root_url) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+        place = Place("127.0.0.1", proxy.port, PING)
+        lines = {
+            "Host": f"127.0.0.1:{proxy.port}",
+            "Authorization": hawk.header(CLIENT, proxy.run.token, method, place, now=time.time()),
+            "Connection": "close",
+            **lines,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        raw.sendall(f"{method} {PING} HTTP/1.1\r\n{head}\r\n".encode())
+        answer = raw.recv(4000)
+        raw.settimeout(5)
+        while b"}" not in answer:
+            answer += raw.recv(4000)
+    assert (int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])["code"]) == (status, code)
+    assert behind.seen == []
+
+
+def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
+    calls = [
+        ("PUT", "/api/auth/v1/clients/other"),
+        ("POST", "/auth/v1/clients/other/reset"),
+        ("GET", "/api/auth/v1/aws/s3/read-only/b/p"),
+        ("GET", "/api/hooks/v1/hooks/a/b/token"),
+        ("POST", "/api/queue/v1/claim-work/a%2Fb"),
+    ]
+    with proxied(behind.root_url) as proxy:
+        for method, target in calls:
+            answer = signed(proxy, method, target)
+            assert answer.status_code == 403
+            assert "--allow-credentials" in answer.json()["message"]
+            assert answer.json()["code"] != "InsufficientScopes"
+    assert behind.seen == []
+    with proxied(behind.root_url, allow_credentials=True) as proxy:
+        assert {signed(proxy, method, target).status_code for method, target in calls} == {200}
+        own = "/api/auth/v1/clients/" + CLIENT.replace("/", "%2F").replace("|", "%7C")
+        for method, target in (("POST", own), ("POST", own + "/reset"), ("DELETE", own + "%402"), ("PUT", own)):
+            assert signed(proxy, method, target).status_code == 403
+    assert len(behind.seen) == len(calls)
+
+
+def test_a_run_that_only_reads(behind: Deployment) -> None:
+    with proxied(behind.root_url, read_only=True) as proxy:
+        for method in ("PUT", "POST", "DELETE", "PATCH", "OPTIONS"):
+            answer = signed(proxy, method, PING, headers={"X-HTTP-Method-Override": "GET"})
+            assert answer.status_code == 403
+            assert "--read-only" in answer.json()["message"]
+        assert signed(proxy, "GET", PING, headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 200
+        assert signed(proxy, "HEAD", PING).status_code == 200
+    assert [seen.method for seen in behind.seen] == ["GET", "HEAD"]
+    assert behind.seen[0].header("X-HTTP-Method-Override") is None

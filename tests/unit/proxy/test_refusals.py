@@ -1,0 +1,104 @@
+"""What a refusal says is missing, and which of it is chosen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcenv.proxy import learn
+from tcenv.proxy.learn import Learned, least, leaves, parse_refusal
+from tests.proxied import CLIENT
+from tests.unit.proxy.test_learn import HELD, text
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "queue:x",
+        "{odd",
+        '{"odd": 1}x',
+        "a b  c",
+        "```x",
+        "This request requires",
+        {"AllOf": ["a", {"AnyOf": ["b", {"AllOf": ["c", "d"]}]}]},
+        {"AllOf": [f"queue:{n:>40}" for n in range(300)]},
+        {"AnyOf": []},
+    ],
+)
+def test_what_is_missing_is_read(expression: Any) -> None:
+    body = {"code": "InsufficientScopes", "message": text(expression), "requestInfo": {"method": "m"}}
+    found = parse_refusal(json.dumps(body).encode())
+    assert found is not None
+    assert (found.client_id, found.method, found.expression) == (CLIENT, "m", expression)
+
+
+@given(
+    st.binary()
+    | st.text().map(
+        lambda noise: json.dumps(
+            {"code": "InsufficientScopes", "message": "Client ID " + noise, "requestInfo": {"method": "m"}}
+        ).encode()
+    )
+)
+def test_noise_is_no_refusal(content: bytes) -> None:
+    assert parse_refusal(content) is None
+    assert parse_refusal(content, "gzip") is None
+    assert parse_refusal(content, "br") is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "known", "chosen"),
+    [
+        ("queue:a", (), {"queue:a"}),
+        ("auth:a", (), None),
+        ({"AllOf": ["queue:a", "auth:a"]}, (), None),
+        ({"AnyOf": ["auth:a", "queue:b"]}, (), {"queue:b"}),
+        ({"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:c"]}, (), {"queue:c"}),
+        ({"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:c"]}, ("queue:a", "queue:b"), {"queue:a", "queue:b"}),
+        ({"AllOf": ["queue:c", {"AnyOf": ["queue:b", "queue:c"]}]}, (), {"queue:c"}),
+        ({"AnyOf": ["queue:create:highest:x", "queue:create:low:x"]}, (), {"queue:create:low:x"}),
+        ({"AnyOf": ["queue:bb", "queue:aa"]}, (), {"queue:aa"}),
+        (
+            {"AnyOf": [f"queue:create:{p}:x" for p in ("highest", "very-high", "low", "lowest")]},
+            (),
+            {"queue:create:lowest:x"},
+        ),
+        (
+            {"AnyOf": ["queue:cancel-in-project:p", "queue:cancel:s/g/the-one-task"]},
+            (),
+            {"queue:cancel:s/g/the-one-task"},
+        ),
+        # What is needed anyway is the best alternative, wherever it stands.
+        ({"AllOf": [{"AnyOf": ["queue:b", "queue:c"]}, "queue:c"]}, (), {"queue:c"}),
+        (
+            {"AllOf": [{"AnyOf": ["queue:a", "queue:b"]}, {"AnyOf": ["queue:b", "queue:c"]}]},
+            (),
+            {"queue:b"},
+        ),
+        (
+            {"AllOf": [{"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:d"]}, {"AllOf": ["queue:a", "queue:b"]}]},
+            (),
+            {"queue:a", "queue:b"},
+        ),
+        ({"AllOf": [{"AnyOf": [f"queue:{n}:{m}" for m in range(9)]} for n in range(30)]}, (), ...),
+        ({"AnyOf": []}, (), None),
+        ({"AllOf": []}, (), set()),
+    ],
+)
+def test_of_alternatives_the_one_that_needs_least(
+    expression: Any, known: tuple[str, ...], chosen: set[str] | None
+) -> None:
+    if chosen is ...:
+        chosen = {f"queue:{n}:0" for n in range(30)}
+    assert least(expression, HELD, set(known)) == chosen
+    if chosen is not None:
+        assert chosen <= set(leaves(expression))
+
+
+def test_the_set_holds_nothing_that_another_of_its_scopes_covers() -> None:
+    assert Learned(("queue:*", "a"), {"queue:x": {"c"}, "b": {"c"}}).scopes == ("a", "b", "queue:*")
+    assert learn.Learned().scopes == ()

@@ -1,0 +1,235 @@
+"""What goes through a running proxy besides heads: bodies, answers, signed URLs; and the log of all of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import taskcluster
+from aiohttp import web
+
+from tcenv.deployment import hawk
+from tcenv.deployment.hawk import PayloadHash, Place
+from tests.calls import LOOPBACK, PING, plain, signed
+from tests.proxied import CLIENT, TOKEN, Deployment, Seen, deployment, proxied
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+# Bodies
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 64 * 2**10, 64 * 2**10 + 1, 3 * 2**20])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("hashed", [False, True])
+def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Deployment) -> None:
+    body = os.urandom(size)
+    payload = PayloadHash("application/json")
+    payload.update(body)
+    with proxied(behind.root_url) as proxy:
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
+        authorization = hawk.header(
+            CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value() if hashed else ""
+        )
+        sent: Any = iter([body[:100], body[100:]]) if chunked else body
+        connection.request(
+            "PUT",
+            "/api/x/v1/y",
+            sent,
+            {"Authorization": authorization, "Content-Type": "application/json; x"},
+            encode_chunked=chunked,
+        )
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)["length"]) == (200, size)
+    (seen,) = behind.seen
+    assert (seen.body == body, seen.hashed) == (True, hashed)
+    # Whether an empty one in chunks is over when it is looked at is chance.
+    assert (seen.header("Content-Length") is None) == chunked or (chunked and size == 0)
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 3 * 2**20])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked: bool, behind: Deployment) -> None:
+    body = os.urandom(size)
+    payload = PayloadHash()
+    payload.update(body + b"x")
+    with proxied(behind.root_url) as proxy:
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
+        authorization = hawk.header(
+            CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value()
+        )
+        sent: Any = iter([body]) if chunked else body
+        connection.request("PUT", "/api/x/v1/y", sent, {"Authorization": authorization}, encode_chunked=chunked)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (401, b"")
+    # The deployment answers bodies that are whole alone.
+    assert behind.seen == []
+
+
+def test_curl_waits_for_a_word_before_it_sends_much(behind: Deployment, tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(3 * 2**20))
+    with proxied(behind.root_url, unsigned=True) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}/queue/v1/x"
+        command = [
+            "curl",
+            "-sS",
+            "--expect100-timeout",
+            "20",
+            "-H",
+            "Expect: 100-continue",
+            "-T",
+            str(big),
+            url,
+            "-w",
+            "\n%{time_total}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert json.loads(done.stdout.splitlines()[0])["length"] == 3 * 2**20, done.stderr
+    assert behind.seen[0].header("Expect") is None
+
+
+def test_an_answer_that_breaks_off_is_broken_off(behind: Deployment) -> None:
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "200000"} if "length" in seen.target else {})
+        await response.prepare(request)
+        await response.write(b"x" * 100000)
+        assert request.transport
+        request.transport.abort()
+        return response
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        for target in ("/api/x/v1/length", "/api/x/v1/chunked"):
+            with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+                signed(proxy, "GET", target)
+
+
+def test_a_deployment_that_is_not_there(behind: Deployment) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with proxied(f"http://127.0.0.1:{nobody.getsockname()[1]}") as proxy:
+            answer = signed(proxy, "GET", PING)
+            assert (answer.status_code, answer.json()["code"]) == (502, "DeploymentUnreachable")
+
+
+def test_no_redirect_is_followed_and_no_netrc_read(behind: Deployment) -> None:
+    (Path(os.environ["HOME"]) / ".netrc").write_text("machine 127.0.0.1 login x password y\n")
+
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": f"{behind.root_url}{PING}"})
+
+    behind.handlers["/api/x"] = answer
+    with proxied(behind.root_url) as proxy:
+        got = signed(proxy, "GET", "/api/x/v1/y")
+        assert (got.status_code, got.headers["Location"]) == (302, f"{behind.root_url}{PING}")
+    (seen,) = behind.seen
+    assert seen.client_id == CLIENT
+
+
+# Signed URLs
+
+
+def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
+    with proxied(behind.root_url, scopes=("queue:a",)) as proxy:
+        for url in (f"{behind.root_url}{PING}?x=%20", f"{proxy.at('localhost')}{PING}?x=%20"):
+            answer = signed(proxy, "POST", "/bewit", body=url.encode())
+            assert (answer.status_code, answer.text) == (303, answer.headers["Location"])
+            place = Place.of(answer.text)
+            parts = hawk.split_bewit(place.resource)
+            assert parts is not None
+            assert answer.text.startswith(f"{behind.root_url}{PING}?x=%20&bewit=")
+            bewit = hawk.parse_bewit(parts[1])
+            hawk.check_bewit(bewit, TOKEN, Place(place.host, place.port, parts[0]), now=time.time())
+            assert 890 <= bewit.exp - time.time() <= 900
+            assert hawk.parse_extension(bewit.ext) == {"authorizedScopes": ["queue:a"]}
+        for url in (
+            "https://elsewhere.example.com/api/queue/v1/ping",
+            f"{behind.root_url}.example.com{PING}",
+            behind.root_url,
+            "x",
+            f"{behind.root_url}/tasks",
+            f"{behind.root_url}/api/hooks/v1/hooks/a/b/token",
+        ):
+            assert signed(proxy, "POST", "/bewit", body=url.encode()).status_code == 403
+        chunked = signed(proxy, "POST", "/bewit", chunks=[behind.root_url.encode(), PING.encode()])
+        assert chunked.text.startswith(f"{behind.root_url}{PING}?bewit=")
+        for body in (f"{behind.root_url}{PING}?bewit=x", f"{behind.root_url}{PING}?{'x' * 9000}"):
+            assert signed(proxy, "POST", "/bewit", body=body.encode()).status_code == 400
+        line = next(line for line in proxy.lines() if line["path"] == "/bewit")
+        assert line["note"] == f"signed GET {PING}"
+        assert "bewit=" not in proxy.log.read_text()
+    assert behind.seen == []
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_a_programs_signed_url_works(host: str, behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        options = {"rootUrl": proxy.at(host), "credentials": proxy.credentials(), "authorizedScopes": ["queue:a"]}
+        for number in range(8):
+            url = taskcluster.Index(options).buildSignedUrl("findArtifactFromTask", f"x{number}", "public/y z")
+            answer = requests.get(url, allow_redirects=False)
+            assert answer.status_code == 200, answer.text
+            assert behind.seen[-1].target == f"/api/index/v1/task/x{number}/artifacts/public%2Fy%20z"
+            assert behind.seen[-1].scopes == ["queue:a"]
+        assert requests.get(url + "x").status_code == 401
+        assert requests.get(url.replace("task/x", "task/y")).status_code == 401
+        assert requests.put(url).status_code == 401
+        assert "bewit" not in proxy.log.read_text()
+
+
+# The log
+
+
+def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: Deployment) -> None:
+    with proxied(behind.root_url, scopes=("queue:a",)) as proxy:
+        signed(proxy, "GET", f"{PING}?secret=value")
+        signed(proxy, "PUT", "/api/secrets/v1/secret/x%0Ay", body=b"body-secret")
+        signed(proxy, "POST", "/api/hooks/v1/hooks/a/b/trigger/TriggerTokenSecret")
+        plain(proxy, "GET", f"/api/queue/v1/{proxy.run.token}")
+        lines = proxy.lines()
+        text = proxy.log.read_text()
+    assert [(line["method"], line["path"], line["status"], line["scopes"]) for line in lines] == [
+        ("GET", PING, 200, ["queue:a"]),
+        ("PUT", "/api/secrets/v1/secret/x%0Ay", 200, ["queue:a"]),
+        ("POST", "/api/hooks/v1/hooks/a/b/trigger/…", 200, ["queue:a"]),
+        ("GET", "/api/queue/v1/…", 401, None),
+    ]
+    assert all(line["ms"] >= 0 and line["time"].endswith("Z") for line in lines)
+    for secret in ("value", "body-secret", "TriggerTokenSecret", proxy.run.token, TOKEN):
+        assert secret not in text
+    assert stat.S_IMODE(proxy.log.stat().st_mode) == 0o600
+
+
+def test_it_is_over_when_the_run_is(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        assert signed(proxy, "GET", PING).status_code == 200
+    for host in ("127.0.0.1", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, proxy.port)).close()
+
+
+def test_the_client_itself_through_the_proxy(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        queue = taskcluster.Queue({"rootUrl": proxy.root_url, "credentials": proxy.credentials(), "maxRetries": 0})
+        assert queue.ping()["target"] == PING
+        assert queue.createTask("abc", {"x": "y"})["length"] == 9
+    assert [seen.client_id for seen in behind.seen] == [CLIENT, CLIENT]
+    assert sys.version_info >= (3, 11)

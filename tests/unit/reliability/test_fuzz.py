@@ -1,0 +1,265 @@
+"""Mutations of what is genuine: nothing that is not of the exact form gets through, and no error is one that nobody has named."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tcenv import hotpath, paths
+from tcenv.config import config_file, index
+from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
+from tcenv.errors import ConfigError, DamagedSession, StoreError
+from tcenv.sessions import session_file as sessionfile
+from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.session import Session
+from tcenv.signin.callback_request import Refused, parse_query, parse_request
+from tests import listener
+from tests.listener import QUERY, Waiting, everything
+from tests.reliability.record import record, times
+
+TOKEN = "t" * 44
+ODD = (b"\0", b"\r\n", b"\n", b"%", b"%00", b"&", b"=", b"?", b" ", b"..", b"\xff", b"A" * 300, b"+", b"#", b"\r\n\r\n")
+
+
+def mutated(genuine: bytes, chance: random.Random, odd: tuple[bytes, ...] = ODD) -> bytes:
+    """`genuine` with one to four changes: a byte altered, a piece cut out, doubled, moved to the end, or something odd put in."""
+    data = genuine
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(data) + 1)
+        to = min(len(data), at + chance.randint(1, 12))
+        kind = chance.randrange(5)
+        if kind == 0:
+            data = data[:at] + bytes((chance.randrange(256),)) + data[at + 1 :]
+        elif kind == 1:
+            data = data[:at] + data[to:]
+        elif kind == 2:
+            data = data[:to] + data[at:]
+        elif kind == 3:
+            data = data[:at] + data[to:] + data[at:to]
+        else:
+            data = data[:at] + chance.choice(odd) + data[at:]
+    return data
+
+
+# Whatever else was changed, each of these makes it another request than the answer.
+DEFECTS = (
+    lambda data, secret: data.replace(secret, secret[:-1] + (b"0" if secret[-1:] != b"0" else b"1")),
+    lambda data, secret: data.replace(b"accessToken=", b"accessToken=%00"),
+    lambda data, secret: data.replace(b"clientId=", b"clientId=%20"),
+    lambda data, secret: data.replace(b"\r\n", b"\r\nHost: elsewhere.example.com\r\n", 1),
+    lambda data, secret: data.replace(b"\r\n", b"\r\nOrigin: https://elsewhere.example.com\r\n", 1),
+    lambda data, secret: data.replace(b"\r\n", b"\r\nSec-Fetch-Mode: cors\r\n", 1),
+    lambda data, secret: b"POST" + data.removeprefix(b"GET"),
+    lambda data, secret: data[: data.find(b"\r\n\r\n") + 2],
+)
+
+
+@pytest.mark.timeout(1200)
+def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
+    chance = random.Random(11)
+    count = times(100_000)
+    with Waiting(seconds=1100) as waiting:
+        genuine, secret = waiting.request(), waiting.secret.encode()
+        for number in range(count):
+            data = chance.choice(DEFECTS)(mutated(genuine, chance), secret)
+            # Many addresses of loopback, since each has only so many ports.
+            with socket.create_connection(
+                ("127.0.0.1", waiting.port), 20, (f"127.0.0.{2 + number % 250}", 0)
+            ) as connection:
+                try:
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+                    response = everything(connection)
+                except (BrokenPipeError, ConnectionResetError):
+                    response = b""
+            assert response[:10] in (b"", b"HTTP/1.1 4"), data
+            assert listener.TOKEN.encode() not in response
+            assert waiting.waits, data
+        assert waiting.talk(genuine).startswith(b"HTTP/1.1 303 ")
+    assert waiting.answer == Credentials(listener.CLIENT_ID, listener.TOKEN)
+    record("callbacks", count)
+
+
+HOST = "localhost:4321"
+LINE = re.compile(rb"GET ([!-~\x00-\x1f\x7f]*) HTTP/1\.1")
+PAIRS = re.compile(r"(clientId|accessToken)=([^&]*)&(?!\1)(clientId|accessToken)=([^&]*)")
+
+
+@pytest.mark.timeout(1200)
+def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
+    chance = random.Random(12)
+    count = times(1_000_000)
+    with Waiting() as waiting:
+        genuine = waiting.request("/secret?" + QUERY, host=HOST)
+        waiting.talk(waiting.request())
+    accepted = 0
+    for _ in range(count):
+        data = mutated(genuine, chance)
+        try:
+            path, query, _keeps = parse_request(data, HOST)
+        except Refused as refused:
+            assert 400 <= refused.status < 500
+            continue
+        head, _end, body = data.partition(b"\r\n\r\n")
+        line, *fields = head.split(b"\r\n")
+        assert not body and LINE.fullmatch(line), data
+        names = [field.partition(b":")[0].lower() for field in fields]
+        assert names.count(b"host") == 1 and not {b"origin", b"content-length", b"transfer-encoding"} & set(names), data
+        try:
+            credentials = parse_query(query.encode())
+        except Refused:
+            continue
+        assert PAIRS.fullmatch(query), data
+        assert CLIENT_ID.fullmatch(credentials.client_id) and ACCESS_TOKEN.fullmatch(credentials.access_token), data
+        accepted += path == "/secret"
+    assert accepted, "some of the changes are of what does not count"
+    record("requests", count)
+
+
+def session() -> Session:
+    credentials = Credentials("someone/tcenv", TOKEN)
+    return Session("p", "https://tc.example.com", credentials, 1, 2**33, "tcenv", ("a:b", "c:*"), ("a:b",))
+
+
+@pytest.mark.timeout(1200)
+def test_session_files_are_whole_or_damaged(tmp_path: Path) -> None:
+    chance = random.Random(13)
+    count = times(10_000)
+    genuine = session()
+    store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
+    store.save(genuine)
+    path = tmp_path / "tcenv" / "p.session"
+    whole = path.read_bytes()
+    with pytest.raises(sessionfile.Damaged):
+        sessionfile.decode(whole.replace(b"SCOPE=c:*\n", b""))
+    odd = (*ODD, b"\nSTATE=ended", b"\nSCOPE=x", b"\nEND=tcenv-session-1\n", "²".encode(), b"9" * 5000)
+    for _ in range(count):
+        data = mutated(whole, chance, odd)
+        try:
+            parts = sessionfile.decode(data)
+        except sessionfile.Damaged as damaged:
+            assert TOKEN not in str(damaged)
+        else:
+            try:
+                found = Session.from_parts(*parts)
+            except DamagedSession as error:
+                assert TOKEN not in error.message
+            else:
+                assert Session.from_parts(*sessionfile.decode(found.encode())) == found
+        path.write_bytes(data)
+        try:
+            loaded = store.load("p")
+        except (DamagedSession, StoreError) as error:
+            assert TOKEN not in error.message
+        else:
+            assert loaded is not None and loaded.profile == "p", data
+    store.save(genuine)
+    assert store.load("p") == genuine
+    record("session files", count)
+
+
+CONFIGURATION = """\
+default = "a"
+store = "file"
+scopes = ["queue:*"]
+timeout = "5m"
+
+[profiles.a]
+root_url = "https://tc.example.com"
+name = "tcenv-{machine}"
+port = 4000
+no_browser = true
+
+[profiles.a.purposes.p]
+scopes = ["queue:create-task:x"]
+for = "15m"
+
+[purposes.q]
+scopes = ["a:b"]
+"""
+TOML_ODD = (
+    *(
+        b'"',
+        b"'''",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"=",
+        b"=" + b"[" * 3000,
+        b"9" * 5000,
+        b"1979-99-99",
+        b"nan",
+        b"-inf",
+        b"#",
+    ),
+    *ODD,
+)
+
+
+@pytest.mark.timeout(1200)
+def test_configurations_are_read_or_named_as_wrong() -> None:
+    chance = random.Random(14)
+    count = times(10_000)
+    config_file.parse(CONFIGURATION, "config.toml")
+    for wrong in ("port = " + "9" * 5000, "scopes = " + "[" * 3000):
+        with pytest.raises(ConfigError):
+            config_file.parse(wrong, "config.toml")
+    for _ in range(count):
+        text = mutated(CONFIGURATION.encode(), chance, TOML_ODD).decode("utf-8", "replace")
+        try:
+            found = config_file.parse(text, "config.toml")
+        except ConfigError as error:
+            assert error.message.startswith("config.toml")
+        else:
+            assert found.store in (None, *config_file.STORES)
+            assert all(keys["root_url"].startswith(("https://", "http://")) for keys in found.profiles.values())
+    record("configurations", count)
+
+
+@pytest.mark.timeout(1200)
+def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> None:
+    chance = random.Random(15)
+    count = times(10_000)
+    path = Path(paths.config_file())
+    path.parent.mkdir(parents=True)
+    path.write_text(CONFIGURATION)
+    config_file.load()
+    cache = Path(paths.index_file())
+    whole = cache.read_bytes()
+    assert index.read() is not None
+    for _ in range(count):
+        data = mutated(whole, chance)
+        cache.write_bytes(data)
+        try:
+            found = index.read()
+        except (index.HandOver, OSError, ValueError):
+            continue
+        assert found is not None
+        assert data.decode().partition("\n\n")[2] == CONFIGURATION, data
+        for name in found.names():
+            found.root_url(name)
+    cache.write_bytes(whole)
+    # The time and the size of the configuration stay what they were.
+    status = path.stat()
+    path.write_text(CONFIGURATION.replace("tc.example.com", "tc.example.org"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(index.HandOver):
+        index.read()
+    record("indexes", count)
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_session_that_is_over_is_not_for_the_hot_path(over: bool, home: Path) -> None:
+    root_url, now = "https://tc.example.com", int(time.time())
+    expires = now - 10 if over else now + 40_000
+    made = Session(profile_of(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ())
+    DirectoryStore("runtime", paths.runtime_directory() or "").save(made)
+    assert (hotpath.stored(root_url) is None) is over
