@@ -9,7 +9,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import NoReturn
 
 _HOT = ("env", "exec", "login")
@@ -115,7 +115,7 @@ def _carry_out(arguments: list[str]) -> int:
     if arguments and arguments[0] in _HOT:
         from tcenv import hotpath
 
-        status = hotpath.run(arguments)
+        status = hotpath.run(arguments, _report_reuse)
         if status is not None:
             _leave(status)
         if _came:
@@ -142,6 +142,14 @@ def _carry_out(arguments: list[str]) -> int:
     from tcenv.cli.parsing.app import run
 
     return run(arguments)
+
+
+def _report_reuse(fields: Mapping[str, str]) -> None:
+    """Tell the user which session a login reuses."""
+    from tcenv.cli.terminal import messages
+
+    root_url, client_id = fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"]
+    messages.signed_in(fields["TCENV_PROFILE"], root_url, client_id, int(fields["TCENV_EXPIRES"]))
 
 
 def _leave(status: int) -> NoReturn:

@@ -1,7 +1,10 @@
-"""Standard output, for what a command was asked for: all of it is written, or the command fails and says why."""
+"""Writes what a command was asked for to standard output: all of it, or the command fails and says why.
+
+The hot path imports this module, so it imports next to nothing."""
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` imports enumerations, which the hot path cannot afford
 import os
 import sys
 
@@ -21,6 +24,25 @@ def write(text: str) -> None:
         # What is buffered stays there: Python's own exit must not trip over it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise unwritable(error) from None
+
+
+def write_last(data: bytes) -> None:
+    """Write all of `data` to standard output as the last thing that the process does. Blocks signals first: a signal that
+    came in between would give the shell statements that load a session, and then one that fails. Raises as `write` does."""
+    if hasattr(_signal, "pthread_sigmask"):
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    try:
+        write_unbuffered(data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(error) from None
+
+
+def write_unbuffered(data: bytes) -> None:
+    """Write all of `data` to standard output, past Python's buffers. Raises OSError."""
+    while data:
+        data = data[os.write(1, data) :]
 
 
 def unwritable(error: OSError) -> TcenvError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
-from tcenv.cli.commands.env import live_session, nothing_kept
-from tcenv.cli.commands.login import resolve_to_open
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
-from tcenv.errors import UsageError
-from tcenv.sessions.session import Session
+from tcenv.errors import CredentialsRejected, NotSignedIn, UsageError
+from tcenv.sessions import temporary
+from tcenv.sessions.profile_names import called
+from tcenv.sessions.recovery import settled
+from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.signin.flow import ensure_session
 from tcenv.values import dataclass
@@ -90,7 +91,64 @@ def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[S
     Raises NotSignedIn where `--no-login` forbids signing in."""
     found = opened(argument, options)
     if found.scopes or found.term:
-        from tcenv.sessions import temporary
-
         return found.session, temporary.loading(found.session, found.scopes, found.term)
     return found.session, found.session.variables(kept=in_files(found.store))
+
+
+def resolve_to_open(argument: str | None, options: dict[str, Any]) -> profiles.Profile:
+    """The profile to sign in to. Here, that nothing names a deployment is a usage error."""
+    try:
+        return profiles.resolve(argument, options)
+    except profiles.NoDeployment as missing:
+        raise UsageError(missing.message, missing.hint) from None
+
+
+def session_to_ask_with(argument: str | None, options: dict[str, Any]) -> tuple[Session, float]:
+    """The session of a profile, and until when the deployment may be asked (time.monotonic): the `timeout` of the options, or the
+    profile's. Raises as `live_session` does."""
+    profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+    return _live(profile), time.monotonic() + profile.timeout
+
+
+def live_session(argument: str | None, *, stored: bool = False) -> Session:
+    """The session of a profile; `stored`: only one that is kept, where a store that keeps none would give what this shell has
+    loaded. Raises NotSignedIn when there is none, or it has expired."""
+    return _live(profiles.resolve(argument, {}), stored=stored)
+
+
+def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
+    store = open_store(profiles.store_name(), messages.warn)
+    command = f"tcenv login {profile.argument}"
+    if store.name == "none" and stored:
+        raise NotSignedIn(
+            f"No session of {profile.name} is kept: {nothing_kept()}.",
+            f"To keep it in a file: TCENV_STORE=file. To sign in for this shell alone: {command}",
+        )
+    session = load_session(store, profile.name, profile.root_url, messages.warn)
+    session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
+    if session is None:
+        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", f"Sign in: {command}")
+    if session.state == ENDED:
+        raise NotSignedIn(
+            f"The session of {profile.name} was ended by a reset that nobody approved: its client is deleted.",
+            f"Sign in again: {command}",
+        )
+    if not session.is_live():
+        raise NotSignedIn(f"The session of {profile.name} has expired.", f"Sign in again: {command}")
+    return session
+
+
+def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
+    """The same rejection, with the hint that names the session's profile."""
+    if rejection.reason == "clock":
+        return rejection
+    return CredentialsRejected(
+        rejection.message, f"Sign in again: tcenv login {session.argument} --reset", reason=rejection.reason
+    )
+
+
+def nothing_kept() -> str:
+    """Why no session is kept."""
+    if profiles.store_name() == "none":
+        return "the store is none"
+    return "this machine has no runtime directory and no keyring"

@@ -140,3 +140,9 @@ def _by_shellingham(pid: int) -> str | None:
     except shellingham.ShellDetectionFailure:
         return None
     return "cmd" if name == "cmd" else _named(_file_name(name))
+
+
+def choose_shell(option: str | None) -> str:
+    """Return the shell that will evaluate the output: the option, `TCENV_SHELL`, or the shell that runs this process.
+    Raises UsageError."""
+    return option or os.environ.get("TCENV_SHELL") or detect_shell()

@@ -22,6 +22,8 @@ HOT_MODULES = {
     "tcenv.hotpath",
     "tcenv.config",
     "tcenv.config.index",
+    "tcenv.config.live_session",
+    "tcenv.output",
     "tcenv.sessions",
     "tcenv.shells.environment",
     "tcenv.paths",
@@ -105,7 +107,7 @@ def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: 
 def test_the_same_bytes_as_the_full_command_line(shell: str, deployment: Sandbox) -> None:
     env = signed_in(deployment)
     full = (
-        "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words: None\n"
+        "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, report: None\n"
         "from tcenv.__main__ import main\nsys.exit(main())\n"
     )
     cases = {

@@ -33,12 +33,12 @@ def _text(shell: str, options: dict[str, Any]) -> str:
 def _edit(argument: str | None, options: dict[str, Any]) -> int:
     """Show what changes in the start-up file, ask, and change it."""
     from tcenv.cli.terminal import messages
-    from tcenv.cli.terminal.exit_status import chosen_shell
     from tcenv.shells import canonical, startup_file
+    from tcenv.shells.detect import choose_shell
 
     if options.get("install") and options.get("uninstall"):
         raise UsageError("--install and --uninstall exclude each other.")
-    shell = canonical(argument or chosen_shell(None))
+    shell = canonical(argument or choose_shell(None))
     home = paths.home()
     program = startup_file.program()
     path = startup_file.place(shell, os.environ, home)

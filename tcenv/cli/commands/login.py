@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tcenv import paths
-from tcenv.cli.commands.env import nothing_kept
+from tcenv.cli.acquire import nothing_kept, resolve_to_open, session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.cli.terminal.shell_output import evaluation_line, print_change, statements, stdout_is_terminal
@@ -34,8 +34,6 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
 def _as(argument: str | None, options: dict[str, Any], shell: str | None, named: str) -> int:
     """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
-    from tcenv.cli.acquire import session_and_change
-
     if not stdout_is_terminal():
         statements({}, shell)
     session, change = session_and_change(argument, options)
@@ -92,13 +90,3 @@ def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> N
             f"For a new token, with {'it' if len(names) == 1 else 'them'}: "
             f"tcenv login {profile.argument} --reset {' '.join(words)}"
         )
-
-
-def resolve_to_open(argument: str | None, options: dict[str, Any]) -> profiles.Profile:
-    """The profile to sign in to. Here, that nothing names a deployment is a usage error."""
-    try:
-        return profiles.resolve(argument, options)
-    except profiles.NoDeployment as missing:
-        from tcenv.errors import UsageError
-
-        raise UsageError(missing.message, missing.hint) from None

@@ -69,7 +69,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
 
     from tcenv.cli.terminal import job_control, messages
     from tcenv.cli.terminal.shell_output import statements
-    from tcenv.hotpath import write_out
+    from tcenv.output import write_unbuffered
 
     job_control.refuse_where_the_shell_waits("proxy")
     options = dict(options)
@@ -80,7 +80,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: ended.set())
-    write_out(statements(started.prepared.change, shell))
+    write_unbuffered(statements(started.prepared.change, shell))
     if not os.isatty(1):
         # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -6,7 +6,7 @@ import re
 import time
 from typing import Any
 
-from tcenv.cli.commands.env import rejected, session_to_ask_with
+from tcenv.cli.acquire import rejected, session_to_ask_with
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.deployment.scopes import covers

@@ -7,19 +7,19 @@ from typing import Any
 
 from tcenv.cli.acquire import BEHIND_A_PROXY, session_and_change
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.exit_status import chosen_shell
 from tcenv.config import profile as profiles
 from tcenv.config.inside_proxy import behind
 from tcenv.errors import TcenvError, UsageError
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.shells import canonical, environment, subshell
+from tcenv.shells.detect import choose_shell
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Run a subshell with the session loaded; its status."""
     options = dict(options)
-    shell = canonical(chosen_shell(options.pop("shell", None)))
+    shell = canonical(choose_shell(options.pop("shell", None)))
     subshell.program_of(shell)
     _refuse_nesting(argument, options)
     if any(options.get(key) for key in BEHIND_A_PROXY):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from tcenv.cli.acquire import rejected, resolve_to_open, session_to_ask_with
 from tcenv.cli.commands import login
-from tcenv.cli.commands.env import rejected, session_to_ask_with
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change
 from tcenv.config.profile import VARIABLES
@@ -26,7 +26,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     named = bool(options.get("name") or os.environ.get(VARIABLES["name"]))
     if not named:
         options["name"] = _NAME
-    profile = login.resolve_to_open(argument, options)
+    profile = resolve_to_open(argument, options)
     # There, the name was no promise: one that is still taken is followed by the next of its series.
     insisted = profile.insisted - {"name"}
     return login.load(replace(profile, insisted=insisted | {"series"} if named else insisted), options, shell)

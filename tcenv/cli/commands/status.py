@@ -50,7 +50,7 @@ def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
     offline = bool(options.get("offline"))
     if "timeout" not in options and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
         # Most often there is a plain session in a file, and its parts are all that is needed.
-        from tcenv.hotpath import stored
+        from tcenv.config.live_session import stored
 
         found = stored(argument)
         if found is not None:

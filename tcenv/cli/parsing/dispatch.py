@@ -63,7 +63,7 @@ def _help(words: Sequence[str]) -> int | None:
             continue
         with open(descriptor, "rb", buffering=0) as file:
             text = file.read()
-        from tcenv.hotpath import write_last
+        from tcenv.output import write_last
 
         write_last(text)
         return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tcenv.cli.terminal import messages
 from tcenv.errors import Interrupted, TcenvError, UsageError
-from tcenv.hotpath import write_last
+from tcenv.output import write_last
 
 _SIGINT = 2
 # Their stdout is evaluated by a shell.
@@ -85,10 +85,11 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
     if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
         return
     from tcenv.shells import dialect
+    from tcenv.shells.detect import choose_shell
 
     try:
         text = dialect(
-            chosen_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
+            choose_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
         ).failure()
     except Exception:  # an unknown shell, or too few descriptors to find out
         text = "false\n"
@@ -105,13 +106,3 @@ def _option(arguments: Sequence[str], name: str) -> str | None:
         if argument.startswith(name + "="):
             return argument[len(name) + 1 :]
     return None
-
-
-def chosen_shell(option: str | None) -> str:
-    """The shell that will evaluate our output: the option, `TCENV_SHELL`, or the one that runs us. Raises UsageError."""
-    named = option or os.environ.get("TCENV_SHELL")
-    if named:
-        return named
-    from tcenv.shells.detect import detect_shell
-
-    return detect_shell()

@@ -65,12 +65,12 @@ def _listed(calls: set[str]) -> str:
 
 def _quoted(scope: str) -> str:
     """A scope as a word of the user's shell."""
-    from tcenv.cli.terminal.exit_status import chosen_shell
     from tcenv.errors import UsageError
     from tcenv.shells import dialect
+    from tcenv.shells.detect import choose_shell
 
     try:
-        return dialect(chosen_shell(None)).quote(scope)
+        return dialect(choose_shell(None)).quote(scope)
     except UsageError:
         return dialect("sh").quote(scope)
 

@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping
 
 from tcenv import cli
-from tcenv.cli.terminal.exit_status import chosen_shell
 from tcenv.errors import UsageError
-from tcenv.hotpath import write_last
+from tcenv.output import write_last
 from tcenv.shells import Unrepresentable, dialect
+from tcenv.shells.detect import choose_shell
 
 
 def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     """What makes `change` in `shell` (None: the one that runs us). Raises UsageError."""
-    name = chosen_shell(shell)
+    name = choose_shell(shell)
     try:
         return dialect(name).statements(change).encode()
     except Unrepresentable as error:
@@ -48,7 +48,7 @@ def evaluation_line(command: str, shell: str | None) -> str:
     if cli.from_function:
         return f"tcenv {command}"
     try:
-        name = chosen_shell(shell)
+        name = choose_shell(shell)
     except UsageError:
         name = ""
     return LINES.get(name, 'eval "$(tcenv {})"').format(command)

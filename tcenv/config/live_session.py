@@ -1,0 +1,89 @@
+"""Finds the live session that a command means, for readers that cannot afford a TOML parser: by the configuration's index
+and the session's file alone. Anything unusual is left to the full command line.
+
+The hot path imports this module, so it imports next to nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tcenv import paths
+from tcenv.config import index
+from tcenv.config.index import HandOver
+from tcenv.sessions import session_file
+from tcenv.sessions.profile_names import is_profile_name, profile_of
+from tcenv.shells import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # The parts of a session's file, see `session_file.decode`.
+    Found = tuple[dict[str, str], list[str] | None, list[str]]
+
+# With one of these variables set, the stored session may not be the one that is meant: the full command line decides.
+_DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
+_DECIDING_TO_SIGN_IN = (*_DECIDING, "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
+
+
+def find(argument: str | None, *, for_signing_in: bool) -> Found:
+    """Find the live session that the command line means. `argument` is its profile or root URL, None if it names none;
+    `for_signing_in` asks for a session that needs no renewal yet.
+
+    Returns the parts of its file (see `session_file.decode`). Raises HandOver where the full command line has to decide, and
+    what reading the file raises."""
+    environ = os.environ
+    if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
+        raise HandOver
+    known = index.read()
+    store = environ.get("TCENV_STORE") or (known and known.store) or "auto"
+    directory = _directory(store)
+    if directory is None:
+        raise HandOver
+    here = environ.get("TASKCLUSTER_ROOT_URL")
+    profile = root_url = None
+    if argument and "://" in argument:
+        here = argument
+    else:
+        profile = argument or environment.loaded_profile(environ)
+    if profile is None:
+        if here:
+            root_url = here
+            profile = (known and known.profile_of(here)) or profile_of(here)
+        else:
+            profile = (known and known.default) or ""
+    elif argument is None and "TCENV_LOADED" not in environ:
+        raise HandOver  # a version that did not note what it loaded
+    if not is_profile_name(profile) or "@" in profile:
+        raise HandOver
+    found = session_file.read(directory, profile)
+    if found is None:
+        raise HandOver
+    fields = found[0]
+    held = fields["TASKCLUSTER_ROOT_URL"]
+    configured = known and known.root_url(profile)
+    if (profile_of(held) != profile) if configured is None else (configured != held):
+        raise HandOver
+    # Root URLs are compared as they are; another spelling of the same one is for the full command line.
+    if root_url not in (None, held) or "STATE" in fields:
+        raise HandOver
+    if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
+        raise HandOver
+    return found
+
+
+def _directory(store: str) -> str | None:
+    if store == "file":
+        return paths.file_store_directory()
+    return paths.runtime_directory() if store in ("auto", "runtime") else None
+
+
+def stored(argument: str | None) -> tuple[dict[str, str], list[str] | None, str] | None:
+    """Return the fields and scopes (see `session_file.decode`) of the live session that is meant, and the name of its store;
+    None where the full command line has to find out."""
+    try:
+        fields, scopes, _ = find(argument, for_signing_in=False)
+        known = index.read()
+    except Exception:
+        return None
+    named = os.environ.get("TCENV_STORE") or (known and known.store)
+    return fields, scopes, "file" if named == "file" else "runtime"
