@@ -284,7 +284,9 @@ def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
     """Raises Stop for what HTTP has besides calls."""
-    if "Upgrade" in request.headers:
+    # All others are offers, which a server may ignore (RFC 9110, 7.8).
+    offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
+    if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
         raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")
     if request.method in _NO_CALLS:
         raise Stop(405, "MethodRefused", f"tcenv's proxy passes on no {request.method}.")

@@ -282,12 +282,27 @@ def test_links_keep_working(behind: Deployment) -> None:
     assert behind.seen == []
 
 
-def test_upgrades_are_refused_clearly(behind: Deployment) -> None:
+@pytest.mark.parametrize("offer", ["websocket", "h2c, WebSocket/13"])
+def test_a_websocket_is_refused_clearly(offer: str, behind: Deployment) -> None:
     with proxied(behind.root_url) as proxy:
-        answer = signed(proxy, "GET", PING, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        answer = signed(proxy, "GET", PING, headers={"Upgrade": offer, "Connection": "Upgrade"})
         assert answer.status_code == 501
         assert "websockets" in answer.json()["message"]
     assert behind.seen == []
+
+
+@pytest.mark.parametrize("offer", ["h2c", "TLS/1.2", "HTTP/2.0, SHTTP/1.3", "tcp"])
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("POST", b"{}"), ("PUT", b"x" * 200_000)])
+def test_every_other_offer_to_upgrade_is_ignored(
+    offer: str, method: str, body: bytes | None, behind: Deployment
+) -> None:
+    lines = {"Upgrade": offer, "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAAQCAAAAAAIAAAAA"}
+    with proxied(behind.root_url) as proxy:
+        for _ in range(2):
+            answer = signed(proxy, method, PING, headers=lines, body=body)
+            assert answer.status_code == 200
+            assert answer.json()["length"] == len(body or b"")
+    assert not any(seen.header("Upgrade") or seen.header("HTTP2-Settings") for seen in behind.seen)
 
 
 @pytest.mark.parametrize(
