@@ -7,21 +7,14 @@ import _signal  # type: ignore[import-not-found] # `signal` costs a tenth of the
 import os
 import sys
 
+from tcenv.signals import handle_ending
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import NoReturn
 
 _HOT = ("env", "exec", "login")
-
-
-# All that end a process and can be caught, besides those by which a processor or the kernel reports a fault. SIGPIPE and
-# SIGXFSZ are not among them: Python ignores both, and what they tell comes as an error of the call that they interrupt. (A
-# handler for SIGPIPE would let whoever hangs up on the listener end the wait.)
-_SIGNALS = (
-    *("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU"),
-    *("SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGTRAP", "SIGBREAK"),
-)
 
 
 class Ended(BaseException):
@@ -61,11 +54,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
 
 
 def _take_signals(blocked_before: Iterable[int] | None) -> None:
-    for name in _SIGNALS:
-        number = getattr(_signal, name, None)
-        # One that is ignored (nohup) stays ignored.
-        if number is not None and _signal.getsignal(number) in (_signal.SIG_DFL, _signal.default_int_handler):
-            _signal.signal(number, _raise)
+    handle_ending(_raise)
     if blocked_before is not None:
         # What came since is delivered now.
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked_before)

@@ -1,35 +1,72 @@
-"""Holding back what would end the process, for the moments in which the only copy of something is in its memory."""
+"""The signals that end a process, and how to hold them back. Hot path."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import _signal  # type: ignore[import-not-found] # without the enumerations of `signal`
 
-_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU", "SIGPIPE", "SIGBREAK")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Handler = Callable[[int, object], object]
+
+# What Python ignores: it reports a broken pipe and a file that grew too large as an error of the call. (With a handler for
+# SIGPIPE, anybody who hangs up on a listener would end the run.)
+IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
+# All others that end a process and can be caught, without those that report a fault of the program itself.
+_ENDING = (
+    *("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU"),
+    *("SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGTRAP", "SIGBREAK"),
+)
 
 
-@contextmanager
-def held_back() -> Iterator[list[int]]:
-    """No signal that can be caught ends or interrupts what runs inside; the first that came takes effect afterwards.
+def ending_signals() -> Iterator[int]:
+    """Yield the numbers of the signals that end a process of this system."""
+    for name in _ENDING:
+        number = getattr(_signal, name, None)
+        if number is not None:
+            yield number
+    if hasattr(_signal, "SIGRTMIN"):
+        yield from range(_signal.SIGRTMIN, _signal.SIGRTMAX + 1)
 
-    Yields those that came: emptying the list means that none takes effect. Python handles signals in the main thread alone,
-    so that in any other there is nothing to hold back."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    former = {}
-    try:
-        for name in _ENDING:
-            number = getattr(signal, name, None)
-            # None is a handler that was not made by Python, and cannot be put back.
-            if number is not None and signal.getsignal(number) not in (None, signal.SIG_IGN):
-                former[number] = signal.signal(number, lambda number, frame: came.append(number))
-        yield came
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+
+def handle_ending(handler: Handler) -> dict[int, object]:
+    """Call `handler` for each signal that would end the process, and return the handlers that this replaces.
+
+    A signal that is ignored (by nohup) stays ignored. Call it in the main thread."""
+    former: dict[int, object] = {}
+    for number in ending_signals():
+        found = _signal.getsignal(number)
+        # None is a handler that Python did not install and could not put back.
+        if found not in (None, _signal.SIG_IGN):
+            former[number] = _signal.signal(number, handler)
+    return former
+
+
+def restore_ignored() -> None:
+    """Give the signals that Python ignores their default action, before another program takes over this process."""
+    for name in IGNORED_BY_PYTHON:
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+
+
+class HeldSignals:
+    """A context in which no signal that can be caught ends or interrupts the process: for the moments in which its memory holds
+    the only copy of something.
+
+    `with` yields the list of the signals that came. The first of them takes effect afterwards; empty the list, and none does.
+    Outside of the main thread there is nothing to hold: Python runs handlers in the main thread alone."""
+
+    def __enter__(self) -> list[int]:
+        import threading
+
+        self._came: list[int] = []
+        main = threading.current_thread() is threading.main_thread()
+        self._former = handle_ending(lambda number, frame: self._came.append(number)) if main else {}
+        return self._came
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            _signal.signal(number, handler)
+        if self._came:
+            _signal.raise_signal(self._came[0])

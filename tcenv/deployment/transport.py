@@ -151,7 +151,7 @@ def _wire(root_url: str, glance: bool) -> Wire:
 
 
 def _behind_a_proxy() -> bool:
-    if any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" and os.environ[name] for name in os.environ):
+    if any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")):
         return True
     if sys.platform in ("darwin", "win32"):  # where the system's settings name proxies as well
         from urllib.request import getproxies

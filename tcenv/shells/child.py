@@ -8,15 +8,12 @@ import signal
 import sys
 
 from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND
+from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-# What somebody may send to us and mean the command.
-_PASSED_ON = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGALRM")
-# What Python ignores, and a command must not inherit so.
-_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
+    from typing import Any
 
 
 def run_child(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
@@ -26,8 +23,8 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
     sys.stderr.flush()
     if not hasattr(signal, "sigwaitinfo"):
         return _run_plainly(command, environ, started)
-    numbers = [getattr(signal, name) for name in _PASSED_ON]
-    waited_for = {*numbers, signal.SIGCHLD}
+    # What somebody may send to us and mean the command.
+    waited_for = {*ending_signals(), signal.SIGTSTP, signal.SIGCHLD}
     # From here on nothing interrupts us: what comes is taken one by one. A signal that is ignored would not come at all.
     former = signal.signal(signal.SIGCHLD, _nothing)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
@@ -47,7 +44,7 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.Signals] | set[int]) -> int | str:
     """The process id, or what keeps it from being started."""
-    defaults = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
+    defaults = [getattr(signal, name) for name in IGNORED_BY_PYTHON if hasattr(signal, name)]
     reason = ""
     for path in _candidates(command[0], environ):
         if not os.path.exists(path):
@@ -109,13 +106,11 @@ def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Ca
     found = shutil.which(command[0], path=environ.get("PATH"))
     if found is None:
         return _cannot(command[0], "")
-    former = {number: signal.signal(number, _nothing) for number in (signal.SIGINT,)}
+    former: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, _nothing)}
     try:
         with subprocess.Popen([found, *command[1:]], env=dict(environ)) as child:
-            for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
-                if hasattr(signal, name):
-                    number = getattr(signal, name)
-                    former[number] = signal.signal(number, lambda sent, frame: child.send_signal(sent))
+            for number in {*ending_signals()} - {signal.SIGINT}:
+                former[number] = signal.signal(number, lambda sent, frame: child.send_signal(sent))
             started()
             code = child.wait()
         return code if code >= 0 else 128 - code

@@ -12,12 +12,11 @@ FORMATS = ("json", "dotenv", "github", "systemd", "taskcluster")
 
 
 def render(change: Mapping[str, str | None], form: str) -> str:
-    """The text of `change` in `form`; variables without a value are left out. For `github` inside of a workflow the
-    variables go to the file that `GITHUB_ENV` names, and the text is what masks the secrets in the log.
+    """Return the text of `change` in `form`, without the variables that have no value. For `github` inside of a workflow the
+    text only masks the secrets in the log: print it, then call `append_to_workflow`.
 
     Raises UsageError for an unknown form."""
-    # What is not a shell has nothing to go back to.
-    values = {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
+    values = _values(change)
     if form == "json":
         import json
 
@@ -34,6 +33,24 @@ def render(change: Mapping[str, str | None], form: str) -> str:
     if form == "github":
         return _github(values)
     raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(FORMATS)}.")
+
+
+def append_to_workflow(change: Mapping[str, str | None]) -> None:
+    """Append `change` to the file that `GITHUB_ENV` names, where it names one. The runner may show each value from then on, so
+    its mask must have been printed before."""
+    path = os.environ.get("GITHUB_ENV")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(_lines(_values(change)))
+    except OSError as error:
+        raise TcenvError(f"The file that GITHUB_ENV names cannot be written: {error.strerror}.") from None
+
+
+def _values(change: Mapping[str, str | None]) -> dict[str, str]:
+    # Only a shell has an environment to go back to.
+    return {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
 
 
 def _for_clients(values: Mapping[str, str]) -> dict[str, object]:
@@ -60,15 +77,8 @@ def _systemd(value: str) -> str:
 def _github(values: Mapping[str, str]) -> str:
     secrets = [values[name] for name in (environment.ACCESS_TOKEN, environment.CERTIFICATE) if name in values]
     masks = "".join(f"::add-mask::{_github_data(secret)}\n" for secret in secrets)
-    path = os.environ.get("GITHUB_ENV")
-    if not path:
-        return masks + _lines(values)
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(_lines(values))
-    except OSError as error:
-        raise TcenvError(f"The file that GITHUB_ENV names cannot be written: {error.strerror}.") from None
-    return masks
+    lines = _lines(values)
+    return masks if os.environ.get("GITHUB_ENV") else masks + lines
 
 
 def _github_data(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # without the enumerations of `signal`
 import os
 import sys
+
+from tcenv.signals import restore_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
     sys.stderr.flush()
     if os.name == "nt":
         _run(command, environ)
-    _restore_signals()
+    restore_ignored()
     try:
         os.execvpe(command[0], list(command), dict(environ))
     except (FileNotFoundError, NotADirectoryError):
@@ -31,13 +32,6 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
         _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
     except OSError as error:
         _refuse(f"tcenv: {command[0]}: {error.strerror}", NOT_EXECUTABLE)
-
-
-def _restore_signals() -> None:
-    # Python ignores SIGPIPE, and a child would inherit that.
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(_signal, name):
-            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:

@@ -13,6 +13,7 @@ import sys
 import time
 
 from tcenv.shells.secrets_in_environment import without_secrets
+from tcenv.signals import restore_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -268,9 +269,7 @@ def _become(arguments: list[str], tell: int) -> None:
         os.dup2(null, stream)
     os.closerange(3, tell)
     os.closerange(tell + 1, 1 << 16)
-    # Python ignores these, and a child would inherit that.
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
-        _signal.signal(number, _signal.SIG_DFL)
+    restore_ignored()
     os.execvpe(arguments[0], arguments, without_secrets(os.environ))
 
 

@@ -16,7 +16,7 @@ from tcenv.errors import CredentialsRejected, DeploymentError, Refused, StoreErr
 from tcenv.sessions import known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
-from tcenv.signals import held_back
+from tcenv.signals import HeldSignals
 from tcenv.signin.progress import Display
 from tcenv.values import dataclass, replace
 
@@ -97,7 +97,7 @@ def _with_new_token(session: Session, store: Store, deployment: Deployment, disp
     unsaved: StoreError | None = None
     stored = False
     try:
-        with held_back() as signals:
+        with HeldSignals() as signals:
             token = _token(session, store, deployment)
             now = min(int(time.time()), session.expires - 1)
             new = replace(session, credentials=Credentials(client_id, token), created=now)

@@ -14,7 +14,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.world import TCENV, environ, session_fields, signed_in, tcenv
 
-SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "XCPU", "VTALRM", "PROF", "IO", "PWR")
+SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "XCPU", "VTALRM", "PROF", "IO", "PWR", "RTMIN")
 FAILURE = "\\false;\n"
 # Sends its own process a signal at the event with the given number after the command's script has begun; the events are
 # what the interpreter reports of its imports and of the files that it opens. With none, it counts them.

@@ -171,6 +171,12 @@ def test_formats(deployment: Sandbox, tmp_path: Path) -> None:
     inside = tcenv("env", "--format", "github", env={**env, "GITHUB_ENV": str(github)})
     assert inside.stdout == f"::add-mask::{token}\n"
     assert github.read_text() == plain
+    github.unlink()
+    with open("/dev/full", "wb") as full:
+        github_env = {**env, "GITHUB_ENV": str(github)}
+        unmasked = subprocess.run([TCENV, "env", "--format", "github"], env=github_env, stdout=full, timeout=60)
+    assert unmasked.returncode == 1
+    assert not github.exists(), "no token without its mask"
     wrong = tcenv("env", "--format", "yaml", env=env)
     assert (wrong.returncode, wrong.stdout) == (2, "")
 

@@ -26,6 +26,7 @@ HOT_MODULES = {
     "tcenv.output",
     "tcenv.sessions",
     "tcenv.shells.environment",
+    "tcenv.signals",
     "tcenv.paths",
     "tcenv.sessions.session_file",
     "tcenv.sessions.profile_names",

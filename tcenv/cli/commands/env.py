@@ -45,6 +45,8 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         print_change(change, shell)
     else:
         write_last(formats.render(change, form).encode())
+        if form == "github":
+            formats.append_to_workflow(change)
     return 0
 
 

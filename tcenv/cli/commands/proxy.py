@@ -11,6 +11,7 @@ from tcenv.errors import UsageError
 from tcenv.proxy.background import Background
 from tcenv.proxy.child_environment import Prepared
 from tcenv.sessions.profile_names import called, is_configurable_name
+from tcenv.signals import handle_ending
 from tcenv.values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -64,7 +65,6 @@ def subshell(argument: str | None, options: dict[str, Any], shell: str) -> int:
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
-    import signal
     import threading
 
     from tcenv.cli.terminal import job_control, messages
@@ -77,9 +77,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     statements({}, shell)
     started = _prepared(argument, options, port=port)
     ended = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: ended.set())
+    handle_ending(lambda *_: ended.set())
     write_unbuffered(statements(started.prepared.change, shell))
     if not os.isatty(1):
         # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.

@@ -65,7 +65,10 @@ def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
 def _name(number: int) -> str:
     import signal
 
-    return signal.Signals(number).name
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def _confess(failure: BaseException) -> None:

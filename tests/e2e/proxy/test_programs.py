@@ -364,6 +364,22 @@ def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: San
     assert os.path.getsize(output) > 0
 
 
+def test_a_proxy_under_nohup_outlives_its_terminal(sandbox: Sandbox) -> None:
+    env = signed_in(sandbox)
+    program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
+    command = ["nohup", TCENV, "proxy", "--shell", "sh"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        statements = process.stdout.read()  # type: ignore[union-attr]
+        while "until Ctrl-C" not in process.stderr.readline():  # type: ignore[union-attr]
+            assert process.poll() is None
+        process.send_signal(signal.SIGHUP)
+        call = f'{sys.executable} -c "{program}"'
+        used = subprocess.run(["sh", "-c", f"{statements}\n{call}"], env=env, capture_output=True, text=True)
+        assert used.stdout == "True\n", used.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
 def test_a_proxy_on_a_port_of_ones_own_tells_when_it_is_taken(sandbox: Sandbox) -> None:
     env = signed_in(sandbox)
     taken = sandbox.port

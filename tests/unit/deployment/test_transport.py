@@ -286,6 +286,17 @@ def test_what_a_call_imports() -> None:
         assert afterwards == "True"
 
 
+def test_a_variable_that_only_ends_like_a_proxys_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("TCENV_PROXY", "my_proxy", "FTP_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1 work https://tc.example.com")
+    program = (
+        "import sys\nfrom tcenv.deployment.auth import Deployment\nfrom tcenv.errors import DeploymentError\n"
+        "try:\n    Deployment.glance('https://nobody.invalid')\nexcept DeploymentError:\n    print('requests' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
 def test_where_the_system_trusts_nobody_certifi_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system = ssl.get_default_verify_paths()
     for there in (system._replace(cafile=None, capath=None), system._replace(cafile=None, capath=str(tmp_path))):
