@@ -33,16 +33,16 @@ def _text(shell: str, options: dict[str, Any]) -> str:
 def _edit(argument: str | None, options: dict[str, Any]) -> int:
     """Show what changes in the start-up file, ask, and change it."""
     from tcenv.cli.terminal import messages
-    from tcenv.shells import canonical, startup_file
+    from tcenv.shells import load_shell, startup_file
     from tcenv.shells.detect import choose_shell
 
     if options.get("install") and options.get("uninstall"):
         raise UsageError("--install and --uninstall exclude each other.")
-    shell = canonical(argument or choose_shell(None))
+    shell = load_shell(argument or choose_shell(None))
     home = paths.home()
     program = startup_file.program()
-    path = startup_file.place(shell, os.environ, home)
-    beside = os.path.join(os.path.dirname(path), "tcenv.nu") if shell == "nu" else None
+    path = shell.startup_file(os.environ, home)
+    beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
     given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if options.get(name)]
     line = startup_file.line(shell, beside or program, given, home)
     before = _read(path)
@@ -55,7 +55,7 @@ def _edit(argument: str | None, options: dict[str, Any]) -> int:
     _show(path, before, after, options)
     _write(path, after, line if options.get("install") else None)
     if beside:
-        _write_beside(beside, _text(shell, options) if options.get("install") else None)
+        _write_beside(beside, _text(shell.name, options) if options.get("install") else None)
     if options.get("install"):
         messages.done(f"Wrote {path}. Shells that start from now on have it.")
         _say_where_tcenv_is(program)

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from tcenv.cli.terminal import messages
 from tcenv.errors import Interrupted, TcenvError, UsageError
 from tcenv.output import write_last
+from tcenv.shells import EVALUATED
 
 _SIGINT = 2
-# Their stdout is evaluated by a shell.
-EVALUATED = ("login", "signin", "env", "logout")
 
 
 def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
@@ -87,11 +86,11 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
         return
     if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
         return
-    from tcenv.shells import dialect
+    from tcenv.shells import load_shell
     from tcenv.shells.detect import choose_shell
 
     try:
-        text = dialect(
+        text = load_shell(
             choose_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
         ).failure()
     except Exception:  # an unknown shell, or too few descriptors to find out
