@@ -78,7 +78,7 @@ def _shell(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.at_once) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
             text = file.read()
     except OSError:
         text = ""
