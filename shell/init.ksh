@@ -34,7 +34,7 @@ function __tcenv_run {
 function tcenv {
   typeset __tcenv_arg
   case ${1-} in
-    @EVALUATED@) ;;
+    login | signin | env | logout) ;;
     *)
       __tcenv_run "$@"
       return

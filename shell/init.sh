@@ -17,7 +17,7 @@ __tcenv_run() {
 
 tcenv() {
   case ${1-} in
-    @EVALUATED@) ;;
+    login | signin | env | logout) ;;
     *)
       __tcenv_run "$@"
       return

@@ -19,7 +19,7 @@ tcenv() {
   \builtin setopt noxtrace noverbose
   \builtin local __tcenv_arg __tcenv_text
   case ${1-} in
-    (@EVALUATED@) ;;
+    (login|signin|env|logout) ;;
     (*) __tcenv_run "$@"; \builtin return ;;
   esac
   for __tcenv_arg in "$@"; do

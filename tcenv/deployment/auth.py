@@ -1,140 +1,205 @@
-"""The Taskcluster side: what a deployment says of credentials and clients.
+"""Call a deployment's Auth service: what it says of credentials and clients.
 
-Facts about the API are those of the auth service (version 106) and of the `taskcluster` client 60 to 113; its errors are turned
-into tcenv's here. Importing this module is cheap; the client library comes with the first call."""
+The routes, the signatures and the errors are those of the service (version 106) and of the `taskcluster` client 60 to 113.
+That library is not used here, because its import takes as long as eleven interpreters take to start. Every answer is read
+strictly: each field has the right type and is about the right client, or nothing of it is believed."""
 
 from __future__ import annotations
 
+import json
+import random
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
 
-from tcenv.deployment import answers
-from tcenv.deployment.answers import ClientFacts
-from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.transport import Line, Unreachable, Unusable
+from tcenv.deployment import hawk, http
+from tcenv.deployment.credentials import ACCESS_TOKEN, SCOPE, Credentials
+from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.text import printable
-from tcenv.values import dataclass
 
-if TYPE_CHECKING:
-    from tcenv.deployment.client import Auth
+_TRIES = 3
+# Seconds for the tries of one method, unless the command has less.
+_TIMEOUT = 30.0
+# The service writes milliseconds and Z; other fractions and zones are allowed for.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+# What an AuthenticationFailed says -> the reason's name, a sentence, and a hint of its own.
+_REJECTIONS = {
+    "has expired": ("expired", "The client has expired", None),
+    "is disabled": ("disabled", "The client is disabled: its owner may have lost scopes", None),
+    "not found": ("deleted", "The client no longer exists", None),
+    "Bad mac": ("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere", None),
+    "Stale timestamp": (
+        "clock",
+        "This machine's clock is off, so the deployment refuses its signatures",
+        "Set the clock (timedatectl set-ntp true), and try again.",
+    ),
+}
 
-__all__ = ["ClientFacts", "Deployment", "Vouched"]
 
-_Result = TypeVar("_Result")
-# What one method may take altogether (seconds), unless the command's own time is shorter.
-_PATIENCE = 30.0
+@dataclass(frozen=True)
+class ClientFacts:
+    """What a deployment says of a client. `expires` is in seconds since the epoch. `scopes` are the client's own, and
+    `expanded` includes what its roles add."""
+
+    client_id: str
+    expires: int
+    disabled: bool
+    scopes: tuple[str, ...]
+    expanded: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Vouched:
-    """The deployment has accepted a signature of these credentials. What it would not tell is None: on a private
-    deployment a client may look at nothing without the scopes for it.
+    """What a deployment says of credentials whose signature it has accepted. None stands for what it does not tell: on a
+    private deployment a client may look at nothing without the scopes for it.
 
-    `scopes` are the credentials' own. What everybody may do is not among them: no temporary credentials can be given it."""
+    `scopes` are the credentials' own, without what everybody holds: temporary credentials cannot get that."""
 
     scopes: tuple[str, ...] | None
     client: ClientFacts | None
 
 
-class Deployment:
-    """The Auth service at a root URL, over one connection. Every method raises DeploymentError where it cannot be reached
-    or gives no usable answer, and CredentialsRejected where it says that the credentials are not good.
+class _Failure(Exception):
+    """An answer with the status of an error."""
 
-    `until` (time.monotonic) is when the command's own time is up; each method takes 30 seconds at most in any case. `argument`
-    is what to type behind `tcenv login` to mean this deployment's profile (None: its root URL)."""
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Deployment:
+    """The Auth service at a root URL, over one connection. Every method raises DeploymentError where it cannot be reached or
+    gives no usable answer, and CredentialsRejected where it does not accept the credentials.
+
+    `until` (time.monotonic) is when the command's time is up; each method takes 30 seconds at most. Messages tell the user to
+    type `tcenv login` and `argument` (None: the root URL)."""
 
     def __init__(self, root_url: str, *, until: float | None = None, argument: str | None = None) -> None:
         self.root_url = root_url
         self._argument = argument or root_url
         self._until = until
-        self._line = Line(root_url)
+        self._http = http.Client()
 
     def vouch(self, credentials: Credentials) -> Vouched:
-        """Have the deployment check the signature of a call. 403 is an authenticated answer too."""
-        with self._call():
-            auth = self._auth(credentials)
-            client_id = credentials.client_id
-            scopes = client = None
+        """Have the deployment check the signature of a call. A 403 shows a good signature as well."""
+        with self._errors():
+            client = None
             if credentials.certificate is None:
-                client = _unless_forbidden(lambda: answers.client(auth.client(client_id), client_id))
-            scopes = client.expanded if client is not None else self._own_scopes(auth)
+                client = self._read_client(credentials.client_id, credentials)
+            scopes = client.expanded if client is not None else self._read_own_scopes(credentials)
         return Vouched(scopes, client)
 
-    def _own_scopes(self, auth: Auth) -> tuple[str, ...] | None:
-        """What the caller may do, besides what everybody may; None where the deployment does not tell."""
-        held = _unless_forbidden(lambda: answers.held_scopes(auth.currentScopes()))
-        if held is None:
-            return None
-        nobody = self._auth(None)
-        everybody = _unless_forbidden(lambda: answers.held_scopes(nobody.currentScopes()))
-        common = {"assume:anonymous", *(everybody or ())}
-        return tuple(scope for scope in held if scope not in common)
-
     def look(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
-        """What the deployment says of a client, None when there is none. Raises PermissionError where it lets nobody
-        (or not these credentials) look."""
-        with self._call(), _missing_is_none():
-            auth = self._auth(credentials)
-            facts = _unless_forbidden(lambda: answers.client(auth.client(client_id), client_id))
-            if facts is None:
-                raise PermissionError("this deployment does not let these credentials look at clients")
-            return facts
-        return None
+        """Return what the deployment says of a client; None where no such client exists. Raises PermissionError where the
+        deployment does not let these credentials (or, without any, everybody) look."""
+        with self._errors():
+            try:
+                client = self._read_client(client_id, credentials)
+            except _Failure as failure:
+                if failure.status == 404 and failure.code == "ResourceNotFound":
+                    return None
+                raise
+        if client is None:
+            raise PermissionError("this deployment does not let these credentials look at clients")
+        return client
 
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
-        """Give the client a new token: the new accessToken. The old one dies at once.
+        """Give the client a new token and return it. The old one dies at once.
 
-        Where this raises anything but `Refused`, the old token may be dead all the same."""
-        with self._call():
-            return answers.new_token(self._auth(credentials).resetAccessToken(client_id), client_id)
+        The old token may be dead as well where this raises anything but `Refused`."""
+        with self._errors():
+            return _parse_token(self._call(credentials, "POST", f"{_route(client_id)}/reset"), client_id)
 
     def update_client(
         self, credentials: Credentials, client_id: str, scopes: tuple[str, ...], expires: int, description: str
     ) -> ClientFacts:
-        """Change what the client holds and until when (seconds since the epoch): the client as it is then."""
-        wanted = {
-            "expires": _timestamp(expires),
+        """Change the scopes and the end (seconds since the epoch) of a client, and return the client as it is then."""
+        content = {
+            "expires": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(expires)),
             "description": description,
             "scopes": list(scopes),
             # Without it the service sets it to false, and the client outlives its end.
             "deleteOnExpiration": True,
         }
-        with self._call():
-            return answers.client(self._auth(credentials).updateClient(client_id, wanted), client_id)
+        with self._errors():
+            return _parse_client(self._call(credentials, "POST", _route(client_id), content), client_id)
 
     def delete_client(self, credentials: Credentials, client_id: str) -> None:
-        """Delete a client; there being none is no error."""
-        with self._call():
-            answers.nothing(self._auth(credentials).deleteClient(client_id))
+        """Delete a client. Does nothing where no such client exists."""
+        with self._errors():
+            answer = self._call(credentials, "DELETE", _route(client_id))
+            if answer is not None:
+                _check_object(answer)
 
     def server_time(self) -> float:
-        """The deployment's clock, by the Date of an answer (whole seconds since the epoch)."""
-        with self._call():
-            told = answers.http_date(self._line.exchange("GET", f"{self.root_url}/api/auth/v1/ping", None, {}).date)
-            if told is None:
+        """Return the deployment's time, by the Date of an answer (whole seconds since the epoch)."""
+        with self._errors():
+            answer = self._http.send("GET", f"{self.root_url}/api/auth/v1/ping")
+            seconds = http.parse_date(answer.date)
+            if seconds is None:
                 raise DeploymentError(f"{self.root_url} does not tell its time.")
-            return told
+            return seconds
 
-    @classmethod
-    def glance(cls, root_url: str, *, until: float | None = None) -> float:
-        """`server_time` for who asks nothing else, without what all other calls need."""
-        there = cls(root_url, until=until)
-        there._line = Line(root_url, glance=True)
-        return there.server_time()
+    def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
+        """Return the client; None where the scopes do not suffice to look at it."""
+        answer = self._call_if_allowed(credentials, _route(client_id))
+        return None if answer is None else _parse_client(answer, client_id)
 
-    def _auth(self, credentials: Credentials | None) -> Auth:
-        with _uncollected():
-            from tcenv.deployment.client import Auth
-        return Auth(self.root_url, credentials, self._line)
+    def _read_own_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
+        """Return the caller's scopes without those that everybody has; None where the deployment does not tell."""
+        held = self._call_if_allowed(credentials, "scopes/current")
+        if held is None:
+            return None
+        scopes = _parse_scopes(_check_object(held), "scopes")
+        public = self._call_if_allowed(None, "scopes/current")
+        common = {"assume:anonymous", *(() if public is None else _parse_scopes(_check_object(public), "scopes"))}
+        return tuple(scope for scope in scopes if scope not in common)
+
+    def _call_if_allowed(self, credentials: Credentials | None, route: str) -> Any:
+        """GET; None where the deployment accepts the caller and says that the scopes do not suffice."""
+        try:
+            answer = self._call(credentials, "GET", route)
+        except _Failure as failure:
+            if failure.status == 403 and failure.code == "InsufficientScopes":
+                return None
+            raise
+        if answer is None:
+            raise Unusable("it is no object")
+        return answer
+
+    def _call(self, credentials: Credentials | None, method: str, route: str, content: Any = None) -> Any:
+        """Call a method of the service and return the JSON of its answer (None: it has no result). A call that could not be
+        sent, or was answered with 5xx, is repeated twice, after the pauses of the `taskcluster` client."""
+        url = f"{self.root_url}/api/auth/v1/{route}"
+        body = None if content is None else json.dumps(content).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        for tried in range(1, _TRIES + 1):
+            if credentials is not None:
+                headers["Authorization"] = _sign(credentials, method, url, body)
+            try:
+                answer = self._http.send(method, url, body, headers)
+            except Unreachable as failure:
+                if tried == _TRIES or failure.late:
+                    raise
+            else:
+                if answer.status < 500 or tried == _TRIES:
+                    return _parse_answer(answer)
+            pause = 0.1 * 2**tried * random.uniform(0.75, 1.25)
+            time.sleep(max(0.0, min(pause, self._http.until - time.monotonic())))
+        raise AssertionError("the last try returns or raises")
 
     @contextmanager
-    def _call(self) -> Iterator[None]:
-        """What one method does: its time, and its failures in tcenv's words."""
-        end = time.monotonic() + _PATIENCE
-        self._line.until = end if self._until is None else min(end, self._until)
+    def _errors(self) -> Iterator[None]:
+        """Bound the time of one method, and turn its failures into sentences for the user."""
+        end = time.monotonic() + _TIMEOUT
+        self._http.until = end if self._until is None else min(end, self._until)
         try:
             yield
         except Unreachable as error:
@@ -144,102 +209,129 @@ class Deployment:
             raise DeploymentError(f"{self.root_url} cannot be reached: {error}.", hint) from None
         except Unusable as error:
             raise self._unusable(str(error)) from None
-        except (DeploymentError, PermissionError):
-            raise
-        except Exception as error:
-            raise self._translated(error) from None
+        except _Failure as failure:
+            raise self._translate(failure) from None
 
-    def _translated(self, error: Exception) -> Exception:
-        from tcenv.deployment.library import taskcluster
-
-        kinds = taskcluster.exceptions
-        if isinstance(error, kinds.TaskclusterAuthFailure):
-            if answers.code(error.body) == "AuthenticationFailed":
-                return self._rejection(_message(error))
+    def _translate(self, failure: _Failure) -> DeploymentError:
+        message = printable(str(failure).split("\n")[0])[:300]
+        if failure.status == 401:
+            if failure.code == "AuthenticationFailed":
+                return self._reject(message)
             return self._unusable("it is a 401 that is not the service's")
-        if isinstance(error, kinds.TaskclusterRestFailure):
-            if answers.code(error.body) == "InsufficientScopes":
-                return Refused(
-                    f"{self.root_url} answered {error.status_code}: {_message(error)}",
-                    "The session does not hold the scopes for it.",
-                )
-            kind = Refused if 400 <= error.status_code < 500 else DeploymentError
-            return kind(f"{self.root_url} answered {error.status_code}: {_message(error)}")
-        if isinstance(error, kinds.TaskclusterFailure):
-            return self._unusable(type(error).__name__)
-        return error
+        sentence = f"{self.root_url} answered {failure.status}: {message}"
+        if failure.code == "InsufficientScopes":
+            return Refused(sentence, "The session does not hold the scopes for it.")
+        return Refused(sentence) if 400 <= failure.status < 500 else DeploymentError(sentence)
 
-    def _unusable(self, why: str) -> DeploymentError:
+    def _unusable(self, reason: str) -> DeploymentError:
         return DeploymentError(
-            f"{self.root_url} gave an answer that cannot be used: {why}.",
+            f"{self.root_url} gave an answer that cannot be used: {reason}.",
             "Is that a Taskcluster deployment's root URL, and nothing in between (a proxy, a network's sign-in page)?",
         )
 
-    def _rejection(self, message: str) -> CredentialsRejected:
+    def _reject(self, message: str) -> CredentialsRejected:
         again = f"Sign in again: tcenv login {self._argument}"
-        for phrase, reason, sentence, hint in (
-            ("has expired", "expired", "The client has expired", again),
-            ("is disabled", "disabled", "The client is disabled: its owner may have lost scopes", again),
-            ("not found", "deleted", "The client no longer exists", again),
-            (
-                "Bad mac",
-                "bad-token",
-                "The token is not (or no longer) the client's: it was reset elsewhere",
-                again,
-            ),
-            (
-                "Stale timestamp",
-                "clock",
-                "This machine's clock is off, so the deployment refuses its signatures",
-                "Set the clock (timedatectl set-ntp true), and try again.",
-            ),
-        ):
+        for phrase, (reason, sentence, hint) in _REJECTIONS.items():
             if phrase in message:
-                return CredentialsRejected(f"{sentence}. ({self.root_url})", hint, reason=reason)
+                return CredentialsRejected(f"{sentence}. ({self.root_url})", hint or again, reason=reason)
         return CredentialsRejected(f"{self.root_url} rejects the credentials: {message}", again)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Importing the library makes many objects and no garbage: looking for some all the while is an eighth of its time."""
-    import gc
+def _route(client_id: str) -> str:
+    return f"clients/{quote(client_id, safe='')}"
 
-    enabled = gc.isenabled()
-    gc.disable()
+
+def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -> str:
+    payload = hawk.PayloadHash("" if body is None else "application/json")
+    payload.update(body or b"")
+    return hawk.header(
+        credentials.client_id,
+        credentials.access_token,
+        method,
+        hawk.Place.of(url),
+        now=time.time(),
+        ext=hawk.credentials_extension(credentials.certificate),
+        payload_hash=payload.value(),
+    )
+
+
+def _parse_answer(answer: http.Answer) -> Any:
+    """Return the JSON of a good answer, None for 204. Raises _Failure for an error, Unusable."""
+    if answer.status == 204:
+        return None
+    if 200 <= answer.status < 300:
+        content = answer.json()
+        if content is None:
+            raise Unusable("it is no object")
+        return content
+    if 300 <= answer.status < 400:
+        raise Unusable("it leads elsewhere (a redirect)")
     try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+        content = answer.json()
+    except Unusable:
+        content = None
+    fields = content if isinstance(content, dict) else {}
+    code, message = fields.get("code"), fields.get("message")
+    raise _Failure(
+        answer.status,
+        code if isinstance(code, str) else "",
+        message if isinstance(message, str) else f"HTTP {answer.status}",
+    )
 
 
-def _timestamp(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+def _parse_client(answer: Any, client_id: str) -> ClientFacts:
+    fields = _check_client(answer, client_id)
+    scopes = _parse_scopes(fields, "scopes")
+    disabled = fields.get("disabled", False)
+    if not isinstance(disabled, bool):
+        raise Unusable("its field disabled is of the wrong kind")
+    return ClientFacts(
+        client_id=client_id,
+        expires=_parse_time(fields, "expires"),
+        disabled=disabled,
+        scopes=scopes,
+        # Services from before there were roles do not send it.
+        expanded=_parse_scopes(fields, "expandedScopes") if "expandedScopes" in fields else scopes,
+    )
 
 
-def _unless_forbidden(call: Callable[[], _Result]) -> _Result | None:
-    """What `call` returns; None where the deployment knows the caller and says that the scopes do not suffice."""
-    from tcenv.deployment.library import taskcluster
-
-    try:
-        return call()
-    except taskcluster.exceptions.TaskclusterRestFailure as error:
-        if error.status_code == 403 and answers.code(error.body) == "InsufficientScopes":
-            return None
-        raise
+def _parse_token(answer: Any, client_id: str) -> str:
+    token = _check_client(answer, client_id).get("accessToken")
+    if not isinstance(token, str) or not ACCESS_TOKEN.fullmatch(token):
+        raise Unusable("its accessToken is none")
+    return token
 
 
-@contextmanager
-def _missing_is_none() -> Iterator[None]:
-    from tcenv.deployment.library import taskcluster
-
-    try:
-        yield
-    except taskcluster.exceptions.TaskclusterRestFailure as error:
-        if error.status_code != 404 or answers.code(error.body) != "ResourceNotFound":
-            raise
+def _check_object(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise Unusable("it is no object")
+    return answer
 
 
-def _message(error: Any) -> str:
-    """The service's own first sentence, made fit for a terminal."""
-    return printable(str(error).split("\n")[0])[:300]
+def _check_client(answer: Any, client_id: str) -> dict[str, Any]:
+    fields = _check_object(answer)
+    if fields.get("clientId") != client_id:
+        raise Unusable("it is about another client")
+    return fields
+
+
+def _parse_scopes(fields: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = fields.get(name)
+    if not isinstance(value, list):
+        raise Unusable(f"its field {name} is " + ("missing" if name not in fields else "of the wrong kind"))
+    for scope in value:
+        if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
+            raise Unusable(f"its field {name} holds what is no scope")
+    return tuple(dict.fromkeys(value))
+
+
+def _parse_time(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        try:
+            seconds = datetime.fromisoformat(value).timestamp()
+        except (ValueError, OverflowError):
+            seconds = -1.0
+        if seconds >= 0:
+            return int(seconds)
+    raise Unusable(f"its field {name} is no time")

@@ -13,10 +13,10 @@ import hmac
 import json
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-
-from tcenv.values import dataclass, field
 
 # Of a signature's time to ours, in seconds; more is a stale timestamp.
 SKEW = 15 * 60
@@ -114,6 +114,17 @@ def extension(content: dict[str, Any]) -> str:
         return ""
     text = json.dumps(content, separators=(",", ":"))
     return base64.b64encode(text.encode()).decode()
+
+
+def credentials_extension(certificate: str | None, scopes: Sequence[str] | None = None) -> str:
+    """Return the `ext` attribute of a call: the certificate of temporary credentials (JSON text), and the scopes that the call
+    is narrowed to (None: it is not)."""
+    content: dict[str, Any] = {}
+    if certificate is not None:
+        content["certificate"] = json.loads(certificate)
+    if scopes is not None:
+        content["authorizedScopes"] = list(scopes)
+    return extension(content)
 
 
 class PayloadHash:

@@ -1,5 +1,5 @@
-"""What the methods of a deployment's services need, by its own references (`/references/SERVICE/VERSION/api.json`), kept with
-their ETag. A hint and no proof: some parameters are computed by the server."""
+"""Read a deployment's references (`/references/SERVICE/VERSION/api.json`): the names of a service's methods, their routes and the
+scopes that they need. The scopes are a hint and no proof, because the server computes some of their parameters."""
 
 from __future__ import annotations
 
@@ -9,48 +9,93 @@ import os
 import re
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tcenv import paths
-from tcenv.deployment.transport import Line, Unreachable, Unusable
+from tcenv.deployment import http
+from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.errors import DeploymentError, StoreError
 from tcenv.files import write_privately
 from tcenv.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SERVICE = re.compile(r"([a-z][a-z0-9-]{0,40})(?:/(v[0-9]{1,3}))?")
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
+# Stands in a route for a parameter.
+_PARAMETER = None
 
 
-def methods(root_url: str, service: str, *, until: float | None = None) -> Mapping[str, Any] | None:
-    """The scope expressions of a service's methods by name (None: no scopes are needed); None where the deployment has no such
-    service. `service` may have a version behind a slash (else v1).
-    `until` (time.monotonic) is when the command's own time is up. Raises DeploymentError."""
+@dataclass(frozen=True)
+class Method:
+    """A method of a service. `route` holds its parts between slashes, None for each parameter; `scopes` is a scope expression
+    (None: it needs none)."""
+
+    name: str
+    verb: str
+    route: tuple[str | None, ...]
+    scopes: Any
+
+    def matches(self, verb: str, segments: Sequence[str]) -> bool:
+        """Whether a call is one of this method's, by its HTTP method and the decoded parts of its path. A parameter at the
+        end of a route may hold slashes."""
+        if verb != self.verb:
+            return False
+        if self.route and self.route[-1] is _PARAMETER and len(segments) > len(self.route):
+            segments = segments[: len(self.route)]
+        return len(segments) == len(self.route) and all(
+            part is _PARAMETER or part == segment for part, segment in zip(self.route, segments, strict=True)
+        )
+
+
+def parse(body: bytes) -> list[Method] | None:
+    """Return the methods of a reference, None for anything else: a deployment without the service may answer with its page."""
+    try:
+        entries = json.loads(body)["entries"]
+        return [_parse_method(entry) for entry in entries if entry.get("type", "function") == "function"]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def find(methods: Iterable[Method], verb: str, segments: Sequence[str]) -> Method | None:
+    """Return the method that a call is one of; of several, the one with the fewest parameters in its route."""
+    wanted = "GET" if verb == "HEAD" else verb
+    found = [method for method in methods if method.matches(wanted, segments)]
+    return min(found, key=lambda method: method.route.count(_PARAMETER), default=None)
+
+
+def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Method] | None:
+    """Return the methods of a service (`queue`, or `queue/v2` for another version than v1); None where the deployment does not
+    have it. Keeps the reference with its ETag, and uses the kept one where the deployment cannot be reached.
+
+    `until` (time.monotonic) is when the command's time is up. Raises DeploymentError."""
     match = _SERVICE.fullmatch(service)
     if match is None:
         return None
-    known, etag = _kept(root_url, match[1], match[2] or "v1")
-    line = Line(root_url)
-    line.until = min(until or math.inf, time.monotonic() + _PATIENCE)
-    url = f"{root_url}/references/{match[1]}/{match[2] or 'v1'}/api.json"
+    version = match[2] or "v1"
+    path = _cache_path(root_url, match[1], version)
+    body, etag = _read_cache(path)
+    client = http.Client()
+    client.until = min(until or math.inf, time.monotonic() + _TIMEOUT)
+    url = f"{root_url}/references/{match[1]}/{version}/api.json"
     try:
-        answer = line.exchange("GET", url, None, {"If-None-Match": etag} if known and etag else {})
+        answer = client.send("GET", url, headers={"If-None-Match": etag} if etag else {})
     except (Unreachable, Unusable) as failure:
-        if known:
-            return _methods(known)
+        if body:
+            return parse(body)
         raise DeploymentError(f"{root_url} cannot be asked: {failure}.", "Is the network up?") from None
-    if answer.status == 304 and known:
-        return _methods(known)
-    found = _methods(answer.body) if answer.status == 200 else None
-    if found is not None:
-        _keep(root_url, match[1], match[2] or "v1", answer.etag, answer.body)
-    return found
+    if answer.status == 304 and body:
+        return parse(body)
+    methods = parse(answer.body) if answer.status == 200 else None
+    if methods is not None:
+        _write_cache(path, answer.etag, answer.body)
+    return methods
 
 
-def lines(expression: Any, depth: int = 0) -> Iterator[str]:
-    """A scope expression for people, one scope a line, indented below what joins them."""
+def describe(expression: Any, depth: int = 0) -> Iterator[str]:
+    """Write a scope expression for people, one scope a line, indented below what joins them."""
     indent = "  " * depth
     if expression is None:
         yield f"{indent}(no scopes)"
@@ -61,47 +106,43 @@ def lines(expression: Any, depth: int = 0) -> Iterator[str]:
             if key in expression:
                 yield indent + word
                 for inner in expression[key] if isinstance(expression[key], list) else ():
-                    yield from lines(inner, depth + 1)
+                    yield from describe(inner, depth + 1)
         if "for" in expression:
             yield f"{indent}for each {printable(str(expression['for']))} in {printable(str(expression.get('in')))}:"
-            yield from lines(expression.get("each"), depth + 1)
+            yield from describe(expression.get("each"), depth + 1)
         if "if" in expression:
             yield f"{indent}if {printable(str(expression['if']))}:"
-            yield from lines(expression.get("then"), depth + 1)
+            yield from describe(expression.get("then"), depth + 1)
             if "else" in expression:
                 yield f"{indent}else:"
-                yield from lines(expression["else"], depth + 1)
+                yield from describe(expression["else"], depth + 1)
 
 
-def _methods(body: bytes) -> dict[str, Any] | None:
-    """Nothing for what is no reference: a deployment without the service answers with its page."""
-    try:
-        entries = json.loads(body)["entries"]
-        return {
-            str(entry["name"]): entry.get("scopes") for entry in entries if entry.get("type", "function") == "function"
-        }
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+def _parse_method(entry: dict[str, Any]) -> Method:
+    parts = [part for part in str(entry["route"]).split("/") if part]
+    route = tuple(_PARAMETER if part.startswith("<") and part.endswith(">") else part for part in parts)
+    return Method(str(entry["name"]), str(entry["method"]).upper(), route, entry.get("scopes"))
 
 
-def _path(root_url: str, service: str, version: str) -> str:
+def _cache_path(root_url: str, service: str, version: str) -> str:
     import hashlib
 
     name = hashlib.sha256(f"{root_url} {service} {version}".encode()).hexdigest()[:32]
     return os.path.join(os.path.dirname(paths.index_file()), "references", f"{name}.json")
 
 
-def _kept(root_url: str, service: str, version: str) -> tuple[bytes, str]:
+def _read_cache(path: str) -> tuple[bytes, str]:
+    """Return the body and the ETag, both empty where no reference is kept."""
     try:
-        with open(_path(root_url, service, version), "rb", opener=paths.trusted_or_ignored) as file:
+        with open(path, "rb") as file:
             etag, _, body = file.read().partition(b"\n")
-            return (body, etag.decode("ascii")) if _methods(body) is not None else (b"", "")
+            return (body, etag.decode("ascii")) if parse(body) is not None else (b"", "")
     except (OSError, UnicodeDecodeError):
         return b"", ""
 
 
-def _keep(root_url: str, service: str, version: str, etag: str, body: bytes) -> None:
+def _write_cache(path: str, etag: str, body: bytes) -> None:
     if not etag.isprintable() or not etag.isascii():
         etag = ""
     with suppress(OSError, StoreError):
-        write_privately(_path(root_url, service, version), etag.encode() + b"\n" + body)
+        write_privately(path, etag.encode() + b"\n" + body)

@@ -4,16 +4,20 @@ speaks of this caller and this call."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tcenv.deployment import references
 from tcenv.deployment.scopes import covers
-from tcenv.proxy.references import References
 from tcenv.proxy.routes import Call
 from tcenv.proxy.signer import Authority
+
+if TYPE_CHECKING:
+    from tcenv.proxy.upstream import Deployment
 
 _BEGINNING = "Client ID "
 _MISSING = "missing the following scopes:"
@@ -53,12 +57,42 @@ class Learned:
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
 
 
+class References:
+    """The names of the deployment's methods, by its references. Reads the reference of a service once, and no name is an
+    error where the deployment has none."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        # Calls come at once: the first one starts the reading, and the others wait for it.
+        self._reading: dict[tuple[str, str], asyncio.Task[list[references.Method]]] = {}
+
+    async def method(self, verb: str, call: Call) -> str | None:
+        """Return the name of the API's method that a call is one of; None where the deployment does not tell."""
+        key = (call.service, call.version)
+        if key not in self._reading:
+            self._reading[key] = asyncio.create_task(self._read(call))
+        # A program that hangs up ends its own call alone.
+        method = references.find(await asyncio.shield(self._reading[key]), verb, call.segments)
+        return None if method is None else method.name
+
+    async def _read(self, call: Call) -> list[references.Method]:
+        from tcenv.proxy.upstream import Unreachable, read
+
+        resource = f"/references/{call.service}/{call.version}/api.json"
+        try:
+            answer = await self._deployment.send("GET", resource, [("Accept-Encoding", "identity")])
+            body = await read(answer)
+        except Unreachable:
+            return []
+        return (references.parse(body) if answer.status == 200 else None) or []
+
+
 class Learner:
     """Learns over all calls of a run."""
 
-    def __init__(self, references: References, kept: tuple[str, ...] = ()) -> None:
+    def __init__(self, names: References, kept: tuple[str, ...] = ()) -> None:
         self.learned = Learned(kept)
-        self.references = references
+        self.names = names
 
     def begin(self, verb: str, call: Call) -> Trial:
         """The trials of one request."""
@@ -90,7 +124,7 @@ class Trial:
         refusal = parse_refusal(content, encoding)
         if refusal is None or refusal.client_id != authority.credentials.client_id:
             return False
-        name = await self._learner.references.method(self._verb, self._call)
+        name = await self._learner.names.method(self._verb, self._call)
         if refusal.method != name if name is not None else not self._has_parameters(refusal):
             return False
         missing = set(leaves(refusal.expression))
@@ -151,7 +185,7 @@ class Trial:
             self._learner.learned.refused.setdefault(scope, set()).add(label)
 
     async def _label(self) -> str:
-        name = await self._learner.references.method(self._verb, self._call)
+        name = await self._learner.names.method(self._verb, self._call)
         return f"{self._call.service}.{name}" if name else f"{self._verb} {self._call.path}"
 
     def _depends(self, label: str) -> bool:

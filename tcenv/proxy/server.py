@@ -8,7 +8,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -16,9 +15,8 @@ from aiohttp.web_server import Server as WebServer
 
 from tcenv import peer
 from tcenv.proxy.forward import Forwarder, Rules
-from tcenv.proxy.learn import Learned, Learner
+from tcenv.proxy.learn import Learned, Learner, References
 from tcenv.proxy.plan import Plan
-from tcenv.proxy.references import References
 from tcenv.proxy.signer import Source
 from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
@@ -113,18 +111,13 @@ class _Server(WebServer):
             "max_line_size": _LONGEST_LINE,
             "max_field_size": _LONGEST_LINE,
         }
-        super().__init__(handle, request_factory=self._make_upper, handler_cancellation=True)
+        super().__init__(handle, handler_cancellation=True)
         self._outside = outside
 
     def __call__(self) -> RequestHandler:
         made = Connection(self, loop=self._loop, **self._arguments)  # type: ignore[arg-type]
         made.outside = self._outside
         return made
-
-    def _make_upper(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        # Older parsers of aiohttp pass `post` on as it is, while its client sends POST.
-        message = message._replace(method=message.method.upper())
-        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
 
 class Service:

@@ -6,17 +6,16 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import AsyncIterable
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from tcenv.deployment import hawk, trust
+from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
+from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
 from tcenv.proxy.signer import Authority
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # What the library would add by itself.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _CONNECT_TIMEOUT = 30.0
@@ -42,7 +41,7 @@ class Deployment:
         self._path = url.raw_path.rstrip("/")
         self._host = url.host or ""
         self._port = url.port or 443
-        self._proxy = _proxy_for(url)
+        self._proxy = _proxy_for(root_url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=_certificates() if url.scheme == "https" else True),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -70,7 +69,7 @@ class Deployment:
             method,
             place,
             now=time.time(),
-            ext=_extension(credentials.certificate, scopes),
+            ext=hawk.credentials_extension(credentials.certificate, scopes),
             payload_hash=payload_hash,
         )
         if len(header) > hawk.LONGEST_HEADER:
@@ -85,7 +84,7 @@ class Deployment:
             credentials.access_token,
             Place(self._host, self._port, self._path + resource),
             expires=expires,
-            ext=_extension(credentials.certificate, scopes),
+            ext=hawk.credentials_extension(credentials.certificate, scopes),
         )
         return hawk.with_bewit(self.root_url + resource, value)
 
@@ -144,30 +143,18 @@ async def read(answer: aiohttp.ClientResponse, *, sent: bool = True) -> bytes:
     return bytes(content)
 
 
-def _extension(certificate: str | None, scopes: tuple[str, ...] | None) -> str:
-    import json
-
-    content: dict[str, object] = {}
-    if certificate is not None:
-        content["certificate"] = json.loads(certificate)
-    if scopes is not None:
-        content["authorizedScopes"] = list(scopes)
-    return hawk.extension(content)
-
-
-def _proxy_for(url: URL) -> URL | None:
-    """The HTTP proxy that the environment names for the deployment. One on this machine is never reached through it."""
-    host = url.host or ""
-    if host in _LOOPBACK or host.endswith(".localhost") or host.startswith("127.") or proxy_bypass(host):
+def _proxy_for(url: str) -> URL | None:
+    try:
+        proxy = find_proxy(url)
+    except SettingsError:
+        # Straight on; where the network wants a proxy, calls fail and say so.
         return None
-    proxies = getproxies()
-    named = proxies.get(url.scheme) or proxies.get("all")
-    return URL(named) if named and named.partition("://")[0] in ("http", "https") else None
+    return None if proxy is None else URL(proxy.geturl())
 
 
 def _certificates() -> ssl.SSLContext:
     try:
-        return trust.context()
-    except OSError:
-        # What is not there vouches for nobody.
+        return make_ssl_context()
+    except SettingsError:
+        # Trust nobody where the user's file does not exist.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

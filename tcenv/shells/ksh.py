@@ -1,12 +1,5 @@
 """ksh93."""
 
-from tcenv.shells.posix import EnvShell
+from tcenv.shells.posix import failure, quote, statements
 
-
-class Ksh(EnvShell):
-    executables = ("ksh93", "ksh")
-    template = "init.ksh"
-    own_file = ".kshrc"
-
-
-SHELL = Ksh()
+__all__ = ["failure", "quote", "statements"]

@@ -1,11 +1,5 @@
 """mksh."""
 
-from tcenv.shells.posix import EnvShell
+from tcenv.shells.posix import failure, quote, statements
 
-
-class Mksh(EnvShell):
-    template = "init.ksh"
-    own_file = ".mkshrc"
-
-
-SHELL = Mksh()
+__all__ = ["failure", "quote", "statements"]

@@ -1,11 +1,5 @@
 """POSIX sh: dash, ash, busybox."""
 
-from tcenv.shells.posix import EnvShell
+from tcenv.shells.posix import failure, quote, statements
 
-
-class Sh(EnvShell):
-    executables = ("dash", "ash", "sh")
-    template = "init.sh"
-
-
-SHELL = Sh()
+__all__ = ["failure", "quote", "statements"]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tcenv import paths
 from tcenv.config.profile import Profile
 from tcenv.errors import NotSignedIn, StoreError, TimedOut
 from tcenv.files import write_privately
@@ -124,7 +123,7 @@ def _forget(profile: Profile) -> None:
 
 def _read(profile: Profile) -> tuple[str, float]:
     try:
-        with open(_path(profile), encoding="ascii", opener=paths.trusted_or_ignored) as file:
+        with open(_path(profile), encoding="ascii") as file:
             word, _, at = file.read(64).strip().partition(" ")
             return word, float(at)
     except (OSError, ValueError):

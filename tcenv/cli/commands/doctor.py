@@ -66,26 +66,26 @@ def _guarded(check: Callable[[dict[str, Any]], Iterator[Finding]], options: dict
 
 
 def _shell(options: dict[str, Any]) -> Iterator[Finding]:
-    from tcenv.shells import load_shell, startup_file
+    from tcenv.shells import startup_file
     from tcenv.shells.detect import detect_shell
 
-    shell = load_shell(detect_shell())
-    yield Finding("shell", "good", shell.name)
+    shell = detect_shell()
+    yield Finding("shell", "good", shell)
     home = paths.home()
     try:
-        path = shell.startup_file(os.environ, home)
+        path = startup_file.place(shell, os.environ, home)
     except UsageError as error:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.at_once) as file:
             text = file.read()
     except OSError:
         text = ""
     if startup_file.evaluates(text, shell):
         yield Finding("start-up file", "good", f"{path} evaluates tcenv init")
     else:
-        mend = f"For the function, the hook and completion: tcenv init {shell.name} --install"
+        mend = f"For the function, the hook and completion: tcenv init {shell} --install"
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 
@@ -164,7 +164,7 @@ def _deployment(options: dict[str, Any]) -> Iterator[Finding]:
     from tcenv.deployment.auth import Deployment
 
     profile = profiles.resolve(None, {"timeout": options.get("timeout")})
-    there = Deployment.glance(profile.root_url, until=time.monotonic() + profile.timeout)
+    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:

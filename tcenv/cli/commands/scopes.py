@@ -63,15 +63,16 @@ def _method(argument: str | None, name: str, options: dict[str, Any]) -> int:
         raise UsageError(missing.message, missing.hint) from None
     # The clients' classes are called WorkerManager and PurgeCache.
     service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
-    entries = references.methods(profile.root_url, service, until=time.monotonic() + profile.timeout)
+    entries = references.fetch(profile.root_url, service, until=time.monotonic() + profile.timeout)
     if entries is None:
         messages.warn(f"{profile.root_url} has no reference of a service called {service}.")
         return UNKNOWN
-    if method not in entries:
-        near = sorted(known for known in entries if method.lower() in known.lower())
-        hint = f"There is: {', '.join(near or sorted(entries))}."
+    needed = {entry.name: entry.scopes for entry in entries}
+    if method not in needed:
+        near = sorted(known for known in needed if method.lower() in known.lower())
+        hint = f"There is: {', '.join(near or sorted(needed))}."
         raise UsageError(f"The service {service} has no method {method!r}.", hint)
     out = messages.report()
-    for line in references.lines(entries[method]):
+    for line in references.describe(needed[method]):
         out.write(line)
     return 0

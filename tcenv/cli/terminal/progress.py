@@ -87,7 +87,7 @@ class Waiting:
         """Import what verifying and the end need while the person is busy in the browser."""
 
         def load() -> None:
-            import tcenv.deployment.client
+            import tcenv.deployment.auth
             import tcenv.shells.detect
             import tcenv.signin.outcome_page
             import tcenv.signin.verify  # noqa: F401
@@ -162,13 +162,13 @@ class Waiting:
 
         from tcenv import paths
         from tcenv.errors import TcenvError
-        from tcenv.files import write_privately
+        from tcenv.files import note
 
         place = os.path.join(paths.state_directory(), "told", f"wide-{self._profile.name}")
         if os.path.exists(place):
             return False
         with suppress(OSError, TcenvError):
-            write_privately(place, b"")
+            note(place, b"")
         return True
 
     def explain(self, session: Session, line: str) -> None:

@@ -135,12 +135,11 @@ def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_an_http_proxy_of_the_environment_is_for_deployments_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    far = URL("https://tc.example.com")
-    assert _proxy_for(far) is None
+    assert _proxy_for("https://tc.example.com") is None
     monkeypatch.setenv("HTTPS_PROXY", "http://gate.example.com:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://gate.example.com:3128")
-    assert _proxy_for(far) == URL("http://gate.example.com:3128")
+    assert _proxy_for("https://tc.example.com") == URL("http://gate.example.com:3128")
     for near in ("http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"):
-        assert _proxy_for(URL(near)) is None
+        assert _proxy_for(near) is None
     monkeypatch.setenv("NO_PROXY", "tc.example.com")
-    assert _proxy_for(far) is None
+    assert _proxy_for("https://tc.example.com") is None

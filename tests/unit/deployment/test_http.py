@@ -1,0 +1,323 @@
+"""What carries the calls: the proxies and certificates that people rely on, and nothing that they do not know of."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tcenv.deployment.auth import Deployment
+from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.network import find_proxy, make_ssl_context
+from tcenv.errors import DeploymentError
+from tcenv.sandbox import Sandbox
+from tests.need import need
+
+HOST = "tc.example.com"
+CLIENT = {"clientId": "somebody/x", "expires": "2030-01-01T00:00:00.000Z", "disabled": False, "scopes": ["a"]}
+
+
+@dataclass
+class Served:
+    """An https deployment on loopback, whose certificate is its own authority's, for localhost and HOST."""
+
+    port: int
+    certificate: Path
+    seen: list[dict[str, str]] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def root_url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *(need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", f"subjectAltName=DNS:localhost,DNS:{HOST}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            world.seen.append(dict(self.headers))
+            world.connections.add(self.client_address)
+            body = json.dumps(CLIENT).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Set-Cookie", "who=me; Path=/")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("localhost", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    world = Served(server.server_port, certificate)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield world
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Proxy:
+    """A proxy for CONNECT, which leads everything to one port of this machine."""
+
+    port: int
+    asked: list[str]
+
+
+@pytest.fixture
+def proxy(served: Served) -> Iterator[Proxy]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    asked: list[str] = []
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += connection.recv(4096)
+                asked.append(head.decode())
+                onward = socket.create_connection(("localhost", served.port))
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                threading.Thread(target=pump, args=(connection, onward), daemon=True).start()
+                threading.Thread(target=pump, args=(onward, connection), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield Proxy(listening.getsockname()[1], asked)
+    listening.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine itself needs to get out is none of these tests'."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def look(root_url: str) -> object:
+    return Deployment(root_url, until=time.monotonic() + 8).look("somebody/x")
+
+
+def test_certificates_are_verified(served: Served) -> None:
+    with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
+        look(served.root_url)
+    assert served.seen == []
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_certificate_that_the_user_trusts(served: Served, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, str(served.certificate))
+    assert look(served.root_url)
+    assert abs(Deployment(served.root_url).server_time() - time.time()) < 5
+
+
+def test_a_certificate_of_another_host(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    with pytest.raises(DeploymentError, match=r"mismatch|doesn't match|not valid"):
+        look(f"https://127.0.0.1:{served.port}")
+
+
+def test_a_bundle_that_is_not_there_is_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(DeploymentError, match=r"/nowhere/ca\.pem"):
+        look(served.root_url)
+
+
+def test_https_proxy_and_no_proxy(served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    assert look(f"https://{HOST}")
+    assert proxy.asked[0].startswith(f"CONNECT {HOST}:443 ")
+    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.asked[0]
+    assert served.seen[0]["Host"] == HOST
+    assert "Proxy-Authorization" not in served.seen[0]
+    proxy.asked.clear()
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    with pytest.raises(DeploymentError, match="cannot be reached"):
+        look(f"https://{HOST}")
+    assert proxy.asked == []
+
+
+def test_through_a_proxy_too_the_systems_authorities_are_trusted(
+    served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
+        look(f"https://{HOST}")
+    make = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda: make(cafile=str(served.certificate)))
+    assert look(f"https://{HOST}")
+
+
+def test_a_proxy_that_refuses_says_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:1")
+    with pytest.raises(DeploymentError, match="cannot be reached") as failure:
+        look(f"https://{HOST}")
+    assert "hunter2" not in failure.value.message
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_deployment_on_this_machine_never_goes_through_a_proxy(
+    served: Served, proxy: Proxy, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    assert look(served.root_url)
+    assert proxy.asked == []
+
+
+def test_http_proxy_neither(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox() as tc:
+        tc.create_client("somebody/x", ["a"])
+        for variable in ("HTTP_PROXY", "http_proxy", "all_proxy"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+        assert look(tc.root_url)
+    assert proxy.asked == []
+
+
+def test_netrc_does_not_replace_the_signature(home: Path) -> None:
+    with Sandbox() as tc:
+        client = tc.create_client("somebody/x", ["a"])
+        netrc = home / ".netrc"
+        netrc.write_text("machine localhost login other password hunter2\n")
+        netrc.chmod(0o600)
+        vouched = Deployment(tc.root_url).vouch(Credentials("somebody/x", client.access_token))
+        assert vouched.client is not None
+
+
+def test_one_connection_for_all_calls_and_no_cookies(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    there = Deployment(served.root_url)
+    for _ in range(3):
+        assert there.look("somebody/x")
+    there.server_time()
+    assert len(served.seen) == 4
+    assert len(served.connections) == 1
+    assert not any("Cookie" in headers for headers in served.seen)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with Sandbox() as elsewhere, Sandbox() as tc:
+        client = tc.create_client("somebody/x", ["a"])
+        for fault in ("redirect", "redirect-307"):
+            tc.fail(fault, location=f"{elsewhere.root_url}/api/auth/v1/scopes/current")
+            with pytest.raises(DeploymentError, match="redirect"):
+                Deployment(tc.root_url).vouch(Credentials("somebody/x", client.access_token))
+            tc.heal()
+        assert elsewhere.requests == []
+
+
+def test_what_hiccups_is_tried_again() -> None:
+    with Sandbox() as tc:
+        client = tc.create_client("somebody/x", ["a"])
+        me = Credentials("somebody/x", client.access_token)
+        for fault in ("unavailable", "hang-up", "cut-off"):
+            tc.fail(fault, times=2)
+            assert Deployment(tc.root_url).vouch(me).client is not None
+
+
+def test_a_call_imports_neither_a_client_library_nor_another_http() -> None:
+    """`taskcluster` takes as long to import as eleven interpreters take to start, `urllib3` as eight."""
+    with Sandbox() as tc:
+        client = tc.create_client("somebody/x", ["a"])
+        program = (
+            "import sys\nfrom tcenv.deployment.auth import Deployment\nfrom tcenv.deployment.credentials import Credentials\n"
+            f"Deployment({tc.root_url!r}).vouch(Credentials('somebody/x', sys.stdin.read()))\n"
+            "print({'requests', 'urllib3', 'mohawk', 'taskcluster'} & set(sys.modules), len(sys.modules))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], input=client.access_token, capture_output=True, text=True
+        )
+        assert done.stderr == ""
+        assert done.stdout.startswith("set() ") and int(done.stdout.split()[1]) < 190
+
+
+def test_only_the_documented_variables_name_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("TCENV_PROXY", "my_proxy", "FTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1 work https://tc.example.com")
+    assert find_proxy("https://tc.example.com/api") is None
+    monkeypatch.setenv("ALL_PROXY", "gate.example.com:3128")
+    assert find_proxy("https://tc.example.com/api") == urlsplit("http://gate.example.com:3128")
+
+
+@pytest.mark.parametrize("address", ["socks5://me:hunter2@127.0.0.1:1080", "http://me:hunter2@gate:port", "http://"])
+def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(DeploymentError, match="HTTPS_PROXY") as failure:
+        look(f"https://{HOST}")
+    assert "hunter2" not in failure.value.message
+
+
+def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look-up of the name takes longer than the command has; the request must not be sent after all."""
+    connect, looked_up, connected = socket.create_connection, threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **named: Any) -> socket.socket:
+        looked_up.wait(30)
+        made = connect(*arguments, **named)
+        connected.set()
+        return made
+
+    with Sandbox() as tc:
+        client = tc.create_client("somebody/x", ["auth:*"])
+        monkeypatch.setattr(socket, "create_connection", slowly)
+        there = Deployment(tc.root_url, until=time.monotonic() + 0.2)
+        with pytest.raises(DeploymentError, match="in time"):
+            there.reset_token(Credentials("somebody/x", client.access_token), "somebody/x")
+        exchanges = [thread for thread in threading.enumerate() if type(thread).__name__ == "_Exchange"]
+        looked_up.set()
+        assert connected.wait(30)
+        for thread in exchanges:
+            thread.join(30)
+        assert exchanges and tc.requests == []
+        assert tc.clients["somebody/x"].access_token == client.access_token
+
+
+def test_where_the_system_trusts_nobody_certifi_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = ssl.get_default_verify_paths()
+    for there in (system._replace(cafile=None, capath=None), system._replace(cafile=None, capath=str(tmp_path))):
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda there=there: there)
+        assert make_ssl_context().cert_store_stats()["x509_ca"] > 50
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert make_ssl_context().cert_store_stats()["x509_ca"] == 0
+    assert make_ssl_context().check_hostname and make_ssl_context().verify_mode is ssl.CERT_REQUIRED
