@@ -2,62 +2,94 @@
 # The first of these that is new enough and has venv (a name on the PATH may be a version manager's empty shim).
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14 python; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
-BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# Where a virtual environment has its programs.
+PROGRAMS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := .venv/$(PROGRAMS)
+RELEASE := .tools/release/$(PROGRAMS)
+# The locks are whole: pip resolves nothing, and takes no file whose hash is not in them.
+FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
-PYTHON_CODE := tcenv tests bench hatch_build.py
+PYTHON_CODE := tcenv tests bench hatch_build.py .ci
+CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
-.PHONY: demo test fuzz check bench generated pictures wheels clean
+.PHONY: help demo test quick fuzz check check-lowest check-newest update bench generated pictures wheels tools clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
 
 # Real shells in real terminals lose a key now and then on a machine under load: what fails is run again, and is said to have been.
 # xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
-test: .venv/developing ## all tests, in the real shells and a real browser
-	@.ci/install
-	$(BIN)/pytest -q -p no:xonsh -n 2 --dist worksteal --reruns 2
+test: ## all tests, in the real shells and a real browser
+	@$(MAKE) --no-print-directory -j2 .venv/developing tools
+	$(PYTEST) -n 2 --dist worksteal --reruns 2
 
-fuzz: .venv/developing ## the long form of the attacks and faults, and write docs/reliability.md
-	@.ci/install
+fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(BIN)/python -m tests.reliability.page
 
-check: .venv/developing ## format, lint, types, floors, generated files
-	@.ci/install
+check: .venv/developing tools ## format, lint, types, locks, floors, generated files
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
-	$(BIN)/pytest -q -p no:xonsh tests/unit/test_floors.py tests/e2e/test_generated.py -k 'floors or current or stale'
+	$(BIN)/python .ci/locks.py check
+	$(PYTEST) tests/unit/test_floors.py tests/e2e/test_generated.py -k 'floors or current or stale'
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
 
-bench: .venv/developing ## measure, and write docs/performance.md
-	@.ci/install
+update: .tools/release/installed ## renew the locks, and print what changed
+	$(RELEASE)/python .ci/locks.py update
+
+bench: .venv/developing tools ## measure, and write docs/performance.md
 	$(BIN)/python -m bench.run
 
 generated: .venv/developing ## write anew what is made from the command line's declaration
 	$(BIN)/python -m tcenv.cli.parsing.generate
 
-pictures: .venv/developing .tools/svg-term ## write docs/terminal.svg anew, from a real session
-	@.ci/install
+pictures: .venv/developing tools .tools/svg-term/installed ## write docs/terminal.svg anew, from a real session
 	$(BIN)/python -m tests.docs.picture
-
-.tools/svg-term:
-	npm install --silent --no-audit --no-fund --prefix $@ svg-term-cli@2.1.1
 
 wheels: .venv/developing ## the pure wheel, the one for Windows, and the sdist, in dist/
 	TCENV_WHEEL=pure $(BIN)/python -m hatchling build
 	TCENV_WHEEL=windows $(BIN)/python -m hatchling build -t wheel
 
-.venv/installed: pyproject.toml $(wildcard tcenv/bin/*)
-	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }
-	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(PIP) --editable .
-	@touch $@
-
-.venv/developing: .venv/installed
-	$(PIP) --editable '.[dev]'
-	@touch $@
-
-clean:
+clean: ## remove what these targets made
 	rm -rf .venv .tools .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+tools:
+	@.ci/install
+
+.venv/locked: requirements.txt requirements-build.txt
+	@test -n "$(PYTHON)" || { echo "tcenv needs Python 3.11 or later with venv (Debian: python3-venv), or say make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python $(FROM_LOCK) -r requirements.txt -r requirements-build.txt
+	@touch $@
+
+.venv/installed: .venv/locked pyproject.toml hatch_build.py $(wildcard tcenv/bin/*)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/developing: .venv/installed requirements-dev.txt $(CLIENTS)
+	$(BIN)/python $(FROM_LOCK) -r requirements-dev.txt
+	@touch $@
+
+# Other versions of the client library that are supported, beside the one that is installed: tests hold them to what tcenv relies on.
+$(CLIENTS): .tools/taskcluster/%: .ci/taskcluster/%.txt .venv/locked
+	@rm -rf $@ $@.part
+	$(BIN)/python $(FROM_LOCK) --no-compile --target $@.part -r $<
+	@mv $@.part $@
+	@touch $@
+
+.tools/release/installed: requirements-release.txt
+	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or later with venv, or say make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .tools/release
+	$(RELEASE)/python $(FROM_LOCK) -r $<
+	@touch $@
+
+.tools/svg-term/installed: .ci/npm/pictures/package-lock.json
+	mkdir -p .tools/svg-term
+	cp .ci/npm/pictures/package.json .ci/npm/pictures/package-lock.json .ci/npm/pictures/.npmrc .tools/svg-term
+	npm ci --silent --ignore-scripts --prefix .tools/svg-term
+	@touch $@

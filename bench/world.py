@@ -37,14 +37,15 @@ def _installed() -> Path:
     # Installers compile what they install unless told not to; interpreted sources would be measured else.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     stamp = folder / "installed"
-    requirements = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != requirements:
+    locks = [PROJECT / "requirements.txt", PROJECT / "requirements-build.txt"]
+    locked = "".join(lock.read_text(encoding="utf-8") for lock in locks)
+    install = [folder / "bin/pip", "install", "-q", "--no-deps"]
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != locked:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, env=env)
-        subprocess.run([folder / "bin/pip", "install", "-q", str(PROJECT)], check=True, env=env)
-        stamp.write_text(requirements, encoding="utf-8")
-    else:
-        command = [folder / "bin/pip", "install", "-q", "--force-reinstall", "--no-deps", str(PROJECT)]
-        subprocess.run(command, check=True, env=env)
+        from_locks = [word for lock in locks for word in ("-r", lock)]
+        subprocess.run([*install, "--require-hashes", *from_locks], check=True, env=env)
+        stamp.write_text(locked, encoding="utf-8")
+    subprocess.run([*install, "--force-reinstall", "--no-build-isolation", str(PROJECT)], check=True, env=env)
     return folder / "bin"
 
 

@@ -3,14 +3,9 @@ set __tcenv_words = ( $argv[2-]:q )
 source $__tcenv_shell:q/program.tcsh
 set __tcenv_applies = 0
 if ( $#__tcenv_words > 0 ) then
-    switch ( $__tcenv_words[1]:q )
-        case login:
-        case signin:
-        case env:
-        case logout:
-            set __tcenv_applies = 1
-            breaksw
-    endsw
+    foreach __tcenv_word ( $__tcenv_evaluated )
+        if ( $__tcenv_words[1]:q == $__tcenv_word ) set __tcenv_applies = 1
+    end
 endif
 foreach __tcenv_word ( $__tcenv_words:q )
     switch ( $__tcenv_word:q )

@@ -18,7 +18,7 @@ __tcenv_run() {
 tcenv() {
   \builtin local __tcenv_arg
   case ${1-} in
-    login | signin | env | logout) ;;
+    @EVALUATED@) ;;
     *)
       __tcenv_run "$@"
       return

@@ -18,7 +18,7 @@ fn tcenv-run {|@words|
 
 fn tcenv {|@words|
   var applies = $false
-  if (and (> (count $words) 0) (has-value [login signin env logout] $words[0])) {
+  if (and (> (count $words) 0) (has-value [@EVALUATED@] $words[0])) {
     set applies = $true
     for word $words {
       if (or (has-value [-h --help --csh --check] $word) (str:has-prefix $word --shell) (str:has-prefix $word --format)) {

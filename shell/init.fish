@@ -17,7 +17,7 @@ end
 function tcenv --description 'Taskcluster credentials for this shell'
     set -l evaluated 0
     switch "$argv[1]"
-        case login signin env logout
+        case @EVALUATED@
             set evaluated 1
             for word in $argv
                 switch $word

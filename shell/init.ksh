@@ -34,7 +34,7 @@ function __tcenv_run {
 function tcenv {
   typeset __tcenv_arg
   case ${1-} in
-    login | signin | env | logout) ;;
+    @EVALUATED@) ;;
     *)
       __tcenv_run "$@"
       return

@@ -13,7 +13,7 @@ def --wrapped __tcenv_run [...words: string] {
 }
 
 def --env --wrapped tcenv [...words: string] {
-    let applies = ($words | first 1 | any {|word| $word in [login signin env logout] }) and not ($words | any {|word|
+    let applies = ($words | first 1 | any {|word| $word in [@EVALUATED@] }) and not ($words | any {|word|
         $word in [-h --help --csh --check] or ($word | str starts-with "--shell") or ($word | str starts-with "--format")
     })
     if $applies {

@@ -5,7 +5,7 @@ function tcenv {
     # The program that the PATH finds, else the one that made this text.
     $found = Get-Command tcenv -CommandType Application -ErrorAction Ignore | Select-Object -First 1
     $program = if ($found) { $found.Source } else { @PROGRAM@ }
-    $applies = $args.Count -gt 0 -and $args[0] -in 'login', 'signin', 'env', 'logout' -and
+    $applies = $args.Count -gt 0 -and $args[0] -in @EVALUATED@ -and
         -not ($args | Where-Object { $_ -in '-h', '--help', '--csh', '--check' -or $_ -like '--shell*' -or $_ -like '--format*' })
     if (-not $applies) {
         & $program @args

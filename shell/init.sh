@@ -17,7 +17,7 @@ __tcenv_run() {
 
 tcenv() {
   case ${1-} in
-    login | signin | env | logout) ;;
+    @EVALUATED@) ;;
     *)
       __tcenv_run "$@"
       return

@@ -6,7 +6,7 @@ def _tcenv(args, stdin=None, stdout=None, stderr=None):
     import shutil
     import subprocess
 
-    applies = bool(args) and args[0] in ("login", "signin", "env", "logout") and not any(
+    applies = bool(args) and args[0] in (@EVALUATED@) and not any(
         word in ("-h", "--help", "--csh", "--check") or word.startswith(("--shell", "--format")) for word in args
     )
     environ = {**__xonsh__.env.detype(), "__TCENV_FUNCTION": "1"}

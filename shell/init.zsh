@@ -19,7 +19,7 @@ tcenv() {
   \builtin setopt noxtrace noverbose
   \builtin local __tcenv_arg __tcenv_text
   case ${1-} in
-    (login|signin|env|logout) ;;
+    (@EVALUATED@) ;;
     (*) __tcenv_run "$@"; \builtin return ;;
   esac
   for __tcenv_arg in "$@"; do

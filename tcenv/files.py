@@ -1,19 +1,23 @@
-"""Files of the user's own: written whole or not at all, readable by nobody else."""
+"""Write files of the user's own: whole or not at all, readable by nobody else, and under a lock where they are changed."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from tcenv import paths
+from tcenv import locks, paths
 from tcenv.errors import StoreError
 
 _STALE = 60.0
+# A change takes milliseconds; the other process may be stopped, or wait for a disk (seconds).
+_PATIENCE = 15.0
 
 
 def make_private_directory(path: str) -> None:
-    """Make `path` (0700, parents as needed) or see that it is private. Raises StoreError with the reason, OSError."""
+    """Make `path` (0700, parents as needed) or check that it is private. Raises StoreError with the reason, Foreign (an
+    OSError) where it would be made in a directory of another user, OSError."""
     try:
         if not paths.check_directory(path):
             _make(path)
@@ -26,75 +30,141 @@ def make_private_directory(path: str) -> None:
 
 
 def _make(path: str) -> None:
-    """The directory `path` and what is missing above it, closed to others."""
+    """Make the directory `path` and its missing parents, closed to others. Raises Foreign, OSError."""
     missing = []
     while not os.path.isdir(path):
         missing.append(path)
         path = os.path.dirname(path)
+    paths.check_place(path)
     for each in reversed(missing):
         with suppress(FileExistsError):
             os.mkdir(each, 0o700)
 
 
-def note(path: str, data: bytes) -> None:
-    """Write a file of notes, which hold no secret, in the state directory; former versions made that one open to others. Raises
-    StoreError, OSError."""
-    state = paths.state_directory()
-    with suppress(OSError):
-        if os.lstat(state).st_mode & 0o077:
-            os.chmod(state, 0o700)
-    write_privately(path, data)
+@contextmanager
+def locked(path: str, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold the lock for reading, changing and writing the file (or the files of the directory) `path`.
 
+    The lock's file is in the state directory, where no other user can hold it. Does without one where that cannot be written.
+    Raises OSError where another process holds it for more than `patience` seconds."""
+    import hashlib
 
-def write_privately(path: str, data: bytes, *, keep_mode: bool = False, durable: bool = False) -> None:
-    """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600.
-
-    `keep_mode` is for files that hold no secret and that the user may have linked or opened to others; a symbolic link
-    there is followed. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError, OSError."""
-    if keep_mode:
-        path = os.path.realpath(path)
-        _make(os.path.dirname(path))
-    else:
-        make_private_directory(os.path.dirname(path))
-    directory, name = os.path.split(path)
-    # A directory of the user's own may hold other programs' files.
-    sweep(directory, f".{name}." if keep_mode else ".")
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:24]
+    directory = os.path.join(paths.state_directory(), "locks")
     try:
-        _replace(path, data, keep_mode=keep_mode, durable=durable)
+        make_private_directory(directory)
+        descriptor = locks.open_lock(os.path.join(directory, f"{name}.lock"))
+    except (OSError, StoreError):
+        yield
+        return
+    try:
+        if not locks.acquire(descriptor, patience):
+            import errno
+
+            raise OSError(errno.EBUSY, "another tcenv has been changing it for too long", path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_privately(path: str, data: bytes, *, durable: bool = False) -> None:
+    """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600, in a directory of the
+    user's own. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError, OSError."""
+    directory = os.path.dirname(path)
+    make_private_directory(directory)
+    sweep(directory)
+    try:
+        _replace(path, data, durable=durable)
     except FileNotFoundError:
-        # On a home that machines share, another one may have taken our half for a dead writer's.
-        _replace(path, data, keep_mode=keep_mode, durable=durable)
+        # On a home that machines share, another one may have taken the temporary file for a dead writer's.
+        _replace(path, data, durable=durable)
 
 
-def _replace(path: str, data: bytes, *, keep_mode: bool, durable: bool) -> None:
+def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 0o600) -> bool:
+    """Replace a file that the user may have linked or opened to others: links are followed, and owner and mode stay. A new file
+    gets `mode` within the umask. The content is on the disk when this returns.
+
+    `before` is the content that `data` was made from: False, and nothing is changed, where the file holds another one by now.
+    Raises Foreign (also for a new file in a directory of another user), OSError."""
+    path = os.path.realpath(path)
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}.tmp")
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    _make(directory)
+    sweep(directory, f".{name}.")
+    return _replace(path, data, durable=True, keeps=_status(path), before=before, mode=mode)
+
+
+def _status(path: str) -> os.stat_result | None:
+    """The status of the regular file `path`, None where there is none. Raises OSError for another kind of file."""
+    try:
+        descriptor = paths.regular(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(
+    path: str,
+    data: bytes,
+    *,
+    durable: bool,
+    keeps: os.stat_result | None = None,
+    before: bytes | None = None,
+    mode: int = 0o600,
+) -> bool:
+    """Write `data` beside `path` and move it there, with the owner and the mode that `keeps` has; False where `path` does not
+    hold `before`."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(6).hex()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(temporary, flags, mode if keeps is None else 0o600)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        if keep_mode:
-            with suppress(FileNotFoundError):
-                os.chmod(temporary, os.stat(path).st_mode & 0o777)
+        if keeps is not None:
+            _give(temporary, keeps, path)
+        if before is not None and _content(path) != before:
+            os.unlink(temporary)
+            return False
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+    return True
+
+
+def _give(temporary: str, keeps: os.stat_result, path: str) -> None:
+    """Give the file `temporary` the owner, group and mode that `path` has. Raises Foreign where the user may not."""
+    own = os.stat(temporary)
+    if (own.st_uid, own.st_gid) != (keeps.st_uid, keeps.st_gid):
+        try:
+            os.chown(temporary, keeps.st_uid, keeps.st_gid)
+        except PermissionError as error:
+            raise paths.foreign(path, keeps.st_uid) from error
+    os.chmod(temporary, keeps.st_mode & 0o777)
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb", opener=paths.regular) as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def sweep(directory: str, beginning: str = ".") -> None:
-    """Remove what writers that were killed have left in `directory` under names with this `beginning`: tokens may be in it. A
+    """Remove the temporary files of killed writers in `directory` whose names have this `beginning`: tokens may be in them. A
     writer at work is alive (or, where that cannot be told, young)."""
     with suppress(OSError):
         for entry in os.scandir(directory):
             if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):
-                writer = entry.name.split(".")[-2]
+                writer = entry.name.split(".")[-3:][0]
                 with suppress(OSError):
                     if writer.isdecimal() and not _is_at_work(int(writer), entry):
                         os.unlink(entry.path)

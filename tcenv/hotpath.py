@@ -92,7 +92,7 @@ def _narrow(found: Found, options: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
-    from tcenv.shells import dialect
+    from tcenv.shells import load_shell
 
     if os.isatty(1):
         raise HandOver  # a token is not for eyes
@@ -101,7 +101,7 @@ def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
         from tcenv.shells.detect import detect_shell
 
         name = detect_shell()
-    text = dialect(name).statements(environment.loading(fields, os.environ))
+    text = load_shell(name).export(environment.loading(fields, os.environ))
     output.write_last(text.encode())
 
 

@@ -141,12 +141,95 @@ def check_directory(path: str) -> bool:
     return True
 
 
-def at_once(path: str, flags: int) -> int:
-    """An `opener` for what is read: a pipe in a file's place is an OSError, and no wait without end."""
+class Foreign(PermissionError):
+    """A file or a directory belongs to another user."""
+
+
+#: What was not read because it belongs to another user, in the order in which it was met.
+ignored: list[str] = []
+# Stands for root, and for every other user without a number, inside a user namespace.
+_UNMAPPED = 65534
+
+
+def regular(path: str, flags: int) -> int:
+    """An `opener` for a regular file. Raises OSError for a pipe, a device and a directory, without waiting for a writer."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
-    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
         import errno
 
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is a pipe, and no file", path)
+        named = next((name for is_kind, name in _KINDS if is_kind(kind)), "device")
+        raise OSError(errno.EINVAL, f"it is a {named}, not a file", path)
     return descriptor
+
+
+_KINDS = ((stat.S_ISDIR, "directory"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
+
+
+def trusted(path: str, flags: int) -> int:
+    """An `opener` for a regular file that belongs to the user, or to root where nobody else can write it. Looks at the file
+    that was opened, not at the links that lead to it. Raises Foreign, OSError."""
+    descriptor = regular(path, flags)
+    status = os.fstat(descriptor)
+    if not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
+        return descriptor
+    if not status.st_mode & 0o022 and (
+        status.st_uid == 0 or (status.st_uid == _UNMAPPED and os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+    ):
+        return descriptor
+    os.close(descriptor)
+    raise foreign(path, status.st_uid)
+
+
+def trusted_or_ignored(path: str, flags: int) -> int:
+    """The same for caches and notes, which tcenv can do without: remember in `ignored` what belongs to another user."""
+    try:
+        return trusted(path, flags)
+    except PermissionError as error:
+        culprit = error if isinstance(error, Foreign) else _foreign_directory(os.path.dirname(path))
+        if culprit is not None and str(culprit.strerror) not in ignored:
+            ignored.append(str(culprit.strerror))
+        raise
+
+
+def check_place(directory: str) -> None:
+    """Raise Foreign where `directory`, or the nearest one above it that is there, belongs to another user than root: tcenv
+    creates nothing in it."""
+    culprit = _foreign_directory(directory)
+    if culprit is not None:
+        raise culprit
+
+
+def _foreign_directory(directory: str) -> Foreign | None:
+    while True:
+        try:
+            status = os.stat(directory)
+            break
+        except OSError:
+            if directory == os.path.dirname(directory):
+                return None
+            directory = os.path.dirname(directory)
+    if not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0):
+        return None
+    # The /tmp of a sandbox: others cannot move or remove what the user has there.
+    if status.st_uid == _UNMAPPED and status.st_mode & stat.S_ISVTX:
+        return None
+    return foreign(directory, status.st_uid)
+
+
+def foreign(path: str, owner: int) -> Foreign:
+    """The error for what belongs to the user with the number `owner`."""
+    import errno
+
+    return Foreign(errno.EPERM, f"{path} belongs to {user_name(owner)}", path)
+
+
+def user_name(number: int) -> str:
+    """The name of the user with this number, or the number where it has none."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):
+        return f"user {number}"

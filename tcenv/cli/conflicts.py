@@ -76,7 +76,7 @@ def _netrc() -> Iterator[tuple[str, str]]:
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.at_once) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
             return file.read(1 << 20)
     except OSError:
         return ""

@@ -4,8 +4,8 @@ comments, and indexed for readers that cannot afford a TOML parser."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from tcenv import paths
 from tcenv.config import default_client_name, index, purposes
@@ -14,7 +14,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import ConfigError, TcenvError, UsageError
-from tcenv.files import write_privately
+from tcenv.files import locked, rewrite, write_privately
 from tcenv.sessions.profile_names import is_configurable_name
 from tcenv.values import dataclass, field
 
@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Of the index (seconds).
+_PATIENCE_FOR_A_CACHE = 2.0
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
 
@@ -209,8 +211,7 @@ def load() -> Configuration:
     """The user's configuration (an empty one where there is no file), with its index brought up to date. Raises ConfigError."""
     path = paths.config_file()
     try:
-        with open(path, "rb", opener=paths.at_once) as file:
-            data = file.read()
+        data = _read(path)
     except FileNotFoundError:
         if os.environ.get("TCENV_CONFIG"):
             raise ConfigError(f"{path}: no such file", "TCENV_CONFIG names it.") from None
@@ -223,10 +224,22 @@ def load() -> Configuration:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: not UTF-8 text") from None
     configuration = parse(text, path)
-    # A cache: where it cannot be written, the full way remains.
+    # A cache: where it cannot be written, the configuration itself is read again.
     with suppress(OSError, TcenvError):
         _write_index(configuration, path, text)
     return configuration
+
+
+def _read(path: str) -> bytes:
+    """The content of the configuration file. Raises TcenvError for a file of another user, OSError."""
+    try:
+        with open(path, "rb", opener=paths.trusted) as file:
+            return file.read()
+    except paths.Foreign as foreign:
+        raise TcenvError(
+            f"{foreign.strerror}, not to you: tcenv does not use another user's configuration.",
+            "Run tcenv as that user, or name a file of your own: TCENV_CONFIG=FILE",
+        ) from None
 
 
 def _write_index(configuration: Configuration, path: str, text: str) -> None:
@@ -234,10 +247,13 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
     listed = [(of, name, purpose.term or "", purpose.scopes) for (of, name), purpose in configuration.purposes.items()]
     data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls, listed)
-    with suppress(FileNotFoundError), open(cache, "rb", opener=paths.at_once) as file:
+    with suppress(OSError), open(cache, "rb", opener=paths.trusted_or_ignored) as file:
         if file.read() == data:
             return
-    write_privately(cache, data)
+    with locked(cache, _PATIENCE_FOR_A_CACHE):
+        # Another process may have changed the configuration, and written the index of that.
+        if _read(path) == text.encode():
+            write_privately(cache, data)
 
 
 def check_option(key: str, value: Any) -> Any:
@@ -251,29 +267,22 @@ def check_option(key: str, value: Any) -> Any:
 
 
 def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remove: bool = False) -> None:
-    """Set the keys of `change` (None removes one) in `profile`, make it the `default`, or remove it whole.
-
-    Comments and order are kept. The outcome is parsed before it is written: a wrong value never reaches the file."""
+    """Set the keys of `change` (None removes one) in `profile`, make it the `default`, or remove it whole. Raises ConfigError,
+    UsageError."""
     import tomlkit
 
-    path, document = _document()
     if not is_configurable_name(profile):
         raise UsageError(f"{profile!r} cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
-    profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
-    if remove:
-        del profiles[profile]
-        if document.get("default") == profile:
-            del document["default"]
-    else:
-        table = profiles.setdefault(profile, tomlkit.table())
-        for key, value in change.items():
-            if value is None:
-                table.pop(key, None)
-            else:
-                table[key] = list(value) if isinstance(value, tuple) else value
+    with _document() as document:
+        profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+        if remove:
+            _remove(profiles, profile, "profile")
+            if document.get("default") == profile:
+                del document["default"]
+            return
+        _set(profiles.setdefault(profile, tomlkit.table()), change)
         if default:
             document["default"] = profile
-    _write(path, tomlkit.dumps(document))
 
 
 def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | None) -> None:
@@ -281,48 +290,54 @@ def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | Non
     it whole. Raises ConfigError, UsageError."""
     import tomlkit
 
-    path, document = _document()
-    above: Any = document if profile is None else document["profiles"][profile]
-    tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
-    if change is None:
-        del tables[name]
+    with _document() as document:
+        above: Any = document if profile is None else document.get("profiles", {}).get(profile)
+        if above is None:
+            raise UsageError(f"There is no profile {profile!r}.", "tcenv profile list shows those that there are.")
+        tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
+        if change is not None:
+            _set(tables.setdefault(name, tomlkit.table()), change)
+            return
+        _remove(tables, name, "purpose")
         if not tables:
             del above["purposes"]
-    else:
-        table = tables.setdefault(name, tomlkit.table())
-        for key, value in change.items():
-            if value is None:
-                table.pop(key, None)
-            else:
-                table[key] = list(value) if isinstance(value, tuple) else value
-    _write(path, tomlkit.dumps(document))
 
 
-def _document() -> tuple[str, Any]:
-    """The file's path, and what it holds as it can be edited: after it has been seen to be right. Raises ConfigError."""
+def _set(table: Any, change: Mapping[str, Any]) -> None:
+    for key, value in change.items():
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = list(value) if isinstance(value, tuple) else value
+
+
+def _remove(tables: Any, name: str, kind: str) -> None:
+    if name not in tables:
+        raise UsageError(f"There is no {kind} {name!r}.", f"tcenv {kind} list shows those that there are.")
+    del tables[name]
+
+
+@contextmanager
+def _document() -> Iterator[Any]:
+    """Yield the file's content for editing, under a lock, and write it back with its comments and its order.
+
+    It is parsed before and after, so that a wrong value never reaches the file. Raises ConfigError."""
     import tomlkit
 
     path = paths.config_file()
     try:
-        with open(path, encoding="utf-8", opener=paths.at_once) as file:
-            text = file.read()
-    except FileNotFoundError:
-        text = ""
+        with locked(path):
+            try:
+                text = _read(path).decode()
+            except FileNotFoundError:
+                text = ""
+            if text:
+                parse(text, path)
+            document = tomlkit.parse(text)
+            yield document
+            result = tomlkit.dumps(document)
+            parse(result, path)
+            rewrite(path, result.encode())
     except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(path, error) from None
-    if text:
-        parse(text, path)
-    return path, tomlkit.parse(text)
-
-
-def _write(path: str, result: str) -> None:
-    parse(result, path)
-    try:
-        write_privately(path, result.encode(), keep_mode=True, durable=True)
-    except OSError as error:
-        raise _unusable(path, error) from None
-
-
-def _unusable(path: str, error: Exception) -> ConfigError:
-    reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-    return ConfigError(f"{path}: {reason}")
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: {reason}") from None

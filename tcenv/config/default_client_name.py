@@ -6,7 +6,7 @@ import os
 
 from tcenv import paths
 from tcenv.errors import StoreError, UsageError
-from tcenv.files import note
+from tcenv.files import write_privately
 
 DEFAULT = "tcenv-{hostname}"
 DEFAULT_OF_A_PROFILE = "tcenv-{hostname}:{profile}"
@@ -71,7 +71,7 @@ def machine() -> str:
 
     new = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6))
     try:
-        note(path, f"{new}\n".encode())
+        write_privately(path, f"{new}\n".encode())
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
@@ -84,7 +84,7 @@ def machine() -> str:
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, encoding="ascii", opener=paths.at_once) as file:
+        with open(path, encoding="ascii", opener=paths.trusted_or_ignored) as file:
             text = file.read(64).strip()
     except (OSError, UnicodeDecodeError):
         return None

@@ -77,6 +77,7 @@ class Body:
         """One attempt at sending it, from its beginning. Raises WrongBody before the last piece."""
         offset = 0
         held = b""
+        self.sent = self.length == 0
         while True:
             piece = await self._piece(offset)
             if not piece:

@@ -1,16 +1,19 @@
-"""Which calls never go through the proxy: those that would hand the program credentials, and those that would change the
-session's own client. A test holds the table against the references of the `taskcluster` package."""
+"""Find the calls that the proxy refuses: those that return credentials, and those that change the session's own client.
+
+docs/proxy.md lists the methods of every service with the reason for each. Tests hold this table and that list to the
+references in the `taskcluster` package."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
 from tcenv.proxy.routes import Call
 
-# (service, HTTP method, route as the references write it, the method's name). Services and methods of older deployments
-# are here too: what is asked for there is the same.
-MINTING: tuple[tuple[str, str, str, str], ...] = (
+# (service, HTTP method, route as the references write it, name of the method): the methods whose answers hold credentials for
+# Taskcluster or a cloud, or a token. Some belong to older deployments only.
+CREDENTIAL_METHODS: tuple[tuple[str, str, str, str], ...] = (
     ("auth", "PUT", "/clients/<clientId>", "createClient"),
     ("auth", "POST", "/clients/<clientId>/reset", "resetAccessToken"),
     ("auth", "GET", "/aws/s3/<level>/<bucket>/<prefix>", "awsS3Credentials"),
@@ -27,30 +30,76 @@ MINTING: tuple[tuple[str, str, str, str], ...] = (
     ("queue", "POST", "/claim-work/<taskQueueId>", "claimWork"),
     ("queue", "POST", "/task/<taskId>/runs/<runId>/claim", "claimTask"),
     ("queue", "POST", "/task/<taskId>/runs/<runId>/reclaim", "reclaimTask"),
+    ("queue", "GET", "/poll-task-url/<provisionerId>/<workerType>", "pollTaskUrls"),
     ("worker-manager", "POST", "/worker/register", "registerWorker"),
     ("worker-manager", "POST", "/worker/reregister", "reregisterWorker"),
+    ("worker-manager", "POST", "/credentials/google/<workerPoolId>", "credentialsGoogle"),
 )
-_PARAMETER = re.compile(r"<[^>]*>")
+_CREATE_ARTIFACT = ("queue", "POST", "/task/<taskId>/runs/<runId>/artifacts/<name>", "createArtifact")
 _SERIES = re.compile(r"@[0-9]+\Z")
-# Between the decoded segments of a path: no segment can hold it.
-_BETWEEN = "\0"
 
 
-def _pattern(route: str) -> re.Pattern[str]:
-    """The route as a pattern over decoded segments, which servers may match without regard to case, and whose parameters
-    may spread over several segments where a client has not encoded their slashes."""
-    literals = [re.escape(part) for part in _PARAMETER.split(route.strip("/").replace("/", _BETWEEN))]
-    return re.compile(".+".join(literals), re.IGNORECASE | re.DOTALL)
+@dataclass(frozen=True)
+class _Method:
+    """A method of an API. `route` holds its parts between slashes, None for each parameter."""
+
+    service: str
+    verb: str
+    route: tuple[str | None, ...]
+    name: str
+
+    @classmethod
+    def parse(cls, service: str, verb: str, route: str, name: str) -> _Method:
+        parts = route.strip("/").split("/")
+        return cls(service, verb, tuple(None if part.startswith("<") else part.casefold() for part in parts), name)
+
+    def matches(self, method: str, call: Call) -> bool:
+        """Tell whether a server could take the call for this method, however it reads the path.
+
+        Servers may ignore the case of the path. A parameter spreads over several segments where a client has not encoded its
+        slashes, and the last one may be empty."""
+        verb = "GET" if method.upper() == "HEAD" else method.upper()
+        if call.service != self.service or verb != self.verb:
+            return False
+        segments = [segment.casefold() for segment in call.segments]
+        # How many segments the route may have used up so far.
+        used = {0}
+        for number, part in enumerate(self.route, 1):
+            if part is not None:
+                used = {count + 1 for count in used if count < len(segments) and segments[count] == part}
+            elif used:
+                used = set(range(min(used) + (number < len(self.route)), len(segments) + 1))
+        return len(segments) in used
 
 
-_BY_SERVICE: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
-for _service, _method, _route, _name in MINTING:
-    _BY_SERVICE.setdefault(_service, []).append((_method, _pattern(_route), _name))
+_METHODS = tuple(_Method.parse(*entry) for entry in CREDENTIAL_METHODS)
+_ARTIFACT_METHOD = _Method.parse(*_CREATE_ARTIFACT)
+
+
+def find_credential_method(method: str, call: Call) -> str | None:
+    """Return the name of the API's method if the call's answer would hold credentials, else None."""
+    return next((known.name for known in _METHODS if known.matches(method, call)), None)
+
+
+def depends_on_body(method: str, call: Call) -> bool:
+    """Tell whether the body of the call decides if its answer holds credentials (see `asks_for_object_credentials`)."""
+    return _ARTIFACT_METHOD.matches(method, call)
+
+
+def asks_for_object_credentials(body: bytes) -> bool:
+    """Tell whether this body of `createArtifact` makes it answer with credentials for the object service.
+
+    Other kinds of artifacts are answered with one URL, or nothing. Nobody knows of a body that is not JSON."""
+    try:
+        wanted = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(wanted, dict) or wanted.get("storageType") == "object"
 
 
 @dataclass(frozen=True)
 class OwnClient:
-    """The session's own client, and the others of its series (`NAME@2`), none of which its own proxy may touch."""
+    """The session's own client and the others of its series (`NAME@2`)."""
 
     client_ids: frozenset[str]
 
@@ -59,20 +108,10 @@ class OwnClient:
         return cls(frozenset(_SERIES.sub("", client_id) for client_id in client_ids))
 
     def is_changed_by(self, method: str, call: Call) -> bool:
-        """Whether the call would make, alter, end or give a new token to one of them."""
-        if call.service != "auth" or method in ("GET", "HEAD", "OPTIONS"):
+        """Tell whether the call would create, change or delete one of them, or give it a new token."""
+        if call.service != "auth" or method.upper() in ("GET", "HEAD", "OPTIONS"):
             return False
-        if len(call.segments) < 2 or call.segments[0].lower() != "clients":
+        if len(call.segments) < 2 or call.segments[0].casefold() != "clients":
             return False
         named = ("/".join(call.segments[1:]), "/".join(call.segments[1:-1]))
         return any(_SERIES.sub("", name) in self.client_ids for name in named)
-
-
-def minting(method: str, call: Call) -> str | None:
-    """The name of the API's method if the call would hand out credentials, else None."""
-    path = _BETWEEN.join(call.segments)
-    wanted = "GET" if method == "HEAD" else method
-    for verb, pattern, name in _BY_SERVICE.get(call.service, ()):
-        if verb == wanted and pattern.fullmatch(path):
-            return name
-    return None

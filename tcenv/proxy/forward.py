@@ -153,14 +153,16 @@ class Forwarder:
         if self._rules.read_only and method not in _READING:
             raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy only reads (--read-only): GET and HEAD alone.")
         _leave_alone(self._rules.own, method, call)
-        name = None if self._rules.allow_credentials else credential_calls.minting(method, call)
-        if name is not None:
-            message = f"tcenv's proxy hands out no credentials: {call.service}.{name} goes through with --allow-credentials only."
-            raise Stop(403, "RefusedByProxy", message)
+        if not self._rules.allow_credentials:
+            name = credential_calls.find_credential_method(method, call)
+            if name is not None:
+                raise _refuse_credentials(f"{call.service}.{name}")
 
     async def _pass_on(self, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry) -> web.StreamResponse:
         body = _body_of(request, passed)
         try:
+            if not self._rules.allow_credentials and credential_calls.depends_on_body(request.method, call):
+                await _check_artifact(body)
             return await self._pass_on_with(body, request, call, passed, entry)
         finally:
             body.close()
@@ -280,6 +282,22 @@ def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
     """Raises Stop for a call that would change the session's own client."""
     if own.is_changed_by(method, call):
         raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
+
+
+def _refuse_credentials(what: str) -> Stop:
+    text = f"tcenv's proxy hands out no credentials: {what} goes through with --allow-credentials only."
+    return Stop(403, "RefusedByProxy", text)
+
+
+async def _check_artifact(body: Body) -> None:
+    """Raise Stop for a `createArtifact` that would be answered with credentials."""
+    content = b""
+    async for piece in body:
+        content += piece
+        if len(content) > SMALL:
+            break
+    if len(content) > SMALL or credential_calls.asks_for_object_credentials(content):
+        raise _refuse_credentials("queue.createArtifact of an object")
 
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:

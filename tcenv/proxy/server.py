@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -111,13 +112,18 @@ class _Server(WebServer):
             "max_line_size": _LONGEST_LINE,
             "max_field_size": _LONGEST_LINE,
         }
-        super().__init__(handle, handler_cancellation=True)
+        super().__init__(handle, request_factory=self._make_upper, handler_cancellation=True)
         self._outside = outside
 
     def __call__(self) -> RequestHandler:
         made = Connection(self, loop=self._loop, **self._arguments)  # type: ignore[arg-type]
         made.outside = self._outside
         return made
+
+    def _make_upper(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        # Older parsers of aiohttp pass `post` on as it is, while its client sends POST.
+        message = message._replace(method=message.method.upper())
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
 
 class Service:

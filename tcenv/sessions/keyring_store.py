@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
-from tcenv.files import note
+from tcenv.files import locked, write_privately
 from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.session import Session
 
@@ -86,12 +86,12 @@ class KeyringStore:
     def save(self, session: Session) -> None:
         with self._failing():
             self._keyring.set_password(_SERVICE, session.profile, session.encode().decode("ascii"))
-        self._note({*self.profiles(), session.profile})
+        self._note(session.profile, is_kept=True)
 
     def forget(self, profile: str) -> bool:
         from keyring.errors import PasswordDeleteError
 
-        self._note(set(self.profiles()) - {profile})
+        self._note(profile, is_kept=False)
         with self._failing():
             if self._keyring.get_password(_SERVICE, profile) is None:
                 return False
@@ -103,14 +103,18 @@ class KeyringStore:
 
     def profiles(self) -> list[str]:
         try:
-            with open(_list(), encoding="ascii", opener=paths.at_once) as file:
+            with open(_list(), encoding="ascii", opener=paths.trusted_or_ignored) as file:
                 return sorted(set(file.read().split()))
         except (OSError, UnicodeDecodeError):
             return []
 
-    def _note(self, profiles: set[str]) -> None:
-        with suppress(OSError, StoreError):
-            note(_list(), "".join(f"{name}\n" for name in sorted(profiles)).encode())
+    def _note(self, profile: str, *, is_kept: bool) -> None:
+        """Note that a session of `profile` is in the keyring, or is not."""
+        with suppress(OSError, StoreError), locked(_list()):
+            profiles = set(self.profiles())
+            if (profile in profiles) != is_kept:
+                profiles ^= {profile}
+                write_privately(_list(), "".join(f"{name}\n" for name in sorted(profiles)).encode())
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

@@ -11,8 +11,7 @@ from contextlib import suppress
 
 from tcenv import paths
 from tcenv.errors import StoreError
-from tcenv.files import is_alive, note
-from tcenv.sessions.name_series import FORMER_NAME as FORMER_NAME
+from tcenv.files import is_alive, locked, write_privately
 from tcenv.sessions.name_series import SERIES as SERIES
 from tcenv.sessions.name_series import name_of as name_of
 from tcenv.sessions.name_series import series as series
@@ -20,7 +19,6 @@ from tcenv.sessions.profile_names import is_profile_name, profile_of
 from tcenv.values import asdict, dataclass, replace
 
 _DAY = 86400
-_FORMER_SERIES = ("-2", "-3", "-4", "-5")
 
 
 def two_of(series_name: str, name: str) -> tuple[str, str]:
@@ -71,31 +69,30 @@ def _path(root_url: str, asked: str) -> str:
     import hashlib
 
     name = hashlib.sha256(asked.encode()).hexdigest()[:32]
-    return os.path.join(_directory(), profile_of(root_url), f"{name}.json")
+    return os.path.join(_folder(root_url), f"{name}.json")
 
 
 def _read(path: str) -> dict[str, object]:
-    if not os.path.exists(path):
-        return {}
-    import json
-
     try:
-        with open(path, encoding="utf-8", opener=paths.at_once) as file:
+        with open(path, encoding="utf-8", opener=paths.trusted_or_ignored) as file:
+            import json
+
             content = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
+def _folder(root_url: str) -> str:
+    return os.path.join(_directory(), profile_of(root_url))
+
+
 def _paths(root_url: str) -> list[str]:
-    """The files that may speak of a deployment, the longest unchanged first: a former version kept one."""
-    key = profile_of(root_url)
-    files = [os.path.join(_directory(), f"{key}.json")]
+    """The files that speak of a deployment, the longest unchanged first."""
     with suppress(OSError):
-        folder = os.path.join(_directory(), key)
-        entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
-        files += [entry.path for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)]
-    return files
+        entries = [entry for entry in os.scandir(_folder(root_url)) if entry.name.endswith(".json")]
+        return [entry.path for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)]
+    return []
 
 
 def known(root_url: str) -> tuple[KnownClient, ...]:
@@ -112,15 +109,16 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
     records = content.get("clients")
     for record in records if isinstance(records, list) else ():
         with suppress(TypeError, KeyError, ValueError):
-            name = str(record["name"])
-            # The former version's series was NAME, NAME-2, …; and it did not note the name that was asked for.
-            asked = str(content.get("asked") or (name[:-2] if name[-2:] in _FORMER_SERIES else name))
-            made = record.get("made", True) is True
-            confirmed = record.get("confirmed", True) is True
-            kept, process = str(record.get("place", "")), int(record.get("process", 0))
             result.append(
                 KnownClient(
-                    name, str(record["client_id"]), int(record["expires"]), asked, made, confirmed, kept, process
+                    str(record["name"]),
+                    str(record["client_id"]),
+                    int(record["expires"]),
+                    str(content["asked"]),
+                    record.get("made", True) is True,
+                    record.get("confirmed", True) is True,
+                    str(record.get("place", "")),
+                    int(record.get("process", 0)),
                 )
             )
     return result
@@ -129,7 +127,12 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
 def remember(root_url: str, client: KnownClient) -> None:
     """Note a client as the newest of its asked name, in place of what was known of its clientId. Not being able to is no
     error."""
-    forget(root_url, client.client_id, but=client.asked)
+    with suppress(OSError, StoreError), locked(_folder(root_url)):
+        _remember(root_url, client)
+
+
+def _remember(root_url: str, client: KnownClient) -> None:
+    _forget(root_url, client.client_id, but=client.asked)
     now = time.time()
     kept = [
         other
@@ -139,74 +142,62 @@ def remember(root_url: str, client: KnownClient) -> None:
     _write(root_url, client.asked, [*kept, client])
 
 
-def forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
-    """Note that this client is no more (in the file of the asked name `but` it stays)."""
+def forget(root_url: str, client_id: str) -> None:
+    """Note that this client is no more."""
+    with suppress(OSError, StoreError), locked(_folder(root_url)):
+        _forget(root_url, client_id)
+
+
+def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
+    """Remove a client from all files but the one of the asked name `but`."""
     for path in _paths(root_url):
         clients = _clients(path, root_url)
         kept = [client for client in clients if client.client_id != client_id or client.asked == but]
-        if len(kept) == len(clients):
-            continue
-        if os.path.dirname(path) == _directory():
-            _write_file(path, root_url, None, kept)
-        else:
-            _write_file(path, root_url, clients[0].asked, kept)
+        if len(kept) < len(clients):
+            _write(root_url, clients[0].asked, kept)
 
 
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Note that what a browser said of this client was not so; one that the deployment has vouched for stays."""
-    if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
-        forget(root_url, client_id)
+    with suppress(OSError, StoreError), locked(_folder(root_url)):
+        if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
+            _forget(root_url, client_id)
 
 
 def let_go(root_url: str, client_id: str) -> None:
     """Note that this client is to last until its end, though no session of it is kept any more."""
-    for client in known(root_url):
-        if client.client_id == client_id and client.place:
-            remember(root_url, replace(client, place=""))
+    with suppress(OSError, StoreError), locked(_folder(root_url)):
+        for client in known(root_url):
+            if client.client_id == client_id and client.place:
+                _remember(root_url, replace(client, place=""))
 
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
     """Note that a client lasts until `expires`; `asked` is the name that its session was asked for."""
-    for client in known(root_url):
-        if client.client_id == client_id:
-            remember(root_url, replace(client, expires=expires, asked=asked))
-            return
-    remember(root_url, KnownClient(name_of(client_id, asked), client_id, expires, asked, made=False))
+    with suppress(OSError, StoreError), locked(_folder(root_url)):
+        for client in known(root_url):
+            if client.client_id == client_id:
+                _remember(root_url, replace(client, expires=expires, asked=asked))
+                return
+        _remember(root_url, KnownClient(name_of(client_id, asked), client_id, expires, asked, made=False))
 
 
 def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
-    _write_file(_path(root_url, asked), root_url, asked, clients)
+    import json
 
-
-def _write_file(path: str, root_url: str, asked: str | None, clients: Iterable[KnownClient]) -> None:
-    content: dict[str, object] = {"root_url": root_url}
-    if asked is not None:
-        content["asked"] = asked
-    content["clients"] = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
-    with suppress(OSError, StoreError):
-        import json
-
-        note(path, (json.dumps(content, indent=1) + "\n").encode())
+    records = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
+    content = {"root_url": root_url, "asked": asked, "clients": records}
+    write_privately(_path(root_url, asked), (json.dumps(content, indent=1) + "\n").encode())
 
 
 def remembered_root_url(profile: str) -> str | None:
-    """The root URL that goes by the name `profile` (see `key.profile_of`), if tcenv has signed in there."""
+    """The root URL that goes by the name `profile` (see `profile_names.profile_of`), if tcenv has signed in there."""
     if not is_profile_name(profile):
         return None
-    files = [os.path.join(_directory(), f"{profile}.json")]
+    folder = os.path.join(_directory(), profile)
     with suppress(OSError):
-        folder = os.path.join(_directory(), profile)
-        files += [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json")]
-    for path in files:
-        root_url = _read(path).get("root_url")
-        if isinstance(root_url, str) and profile_of(root_url) == profile:
-            return root_url
+        for name in os.listdir(folder):
+            root_url = _read(os.path.join(folder, name)).get("root_url") if name.endswith(".json") else None
+            if isinstance(root_url, str) and profile_of(root_url) == profile:
+                return root_url
     return None
-
-
-def remembered_profiles() -> list[str]:
-    """The names of the deployments where tcenv has signed in."""
-    try:
-        return sorted({name.removesuffix(".json") for name in os.listdir(_directory()) if name[0] != "."})
-    except OSError:
-        return []

@@ -10,15 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SERIES = 5
-#: The name that all clients had before names held the machine; used until those have ended.
-FORMER_NAME = "tcenv"
 
 
 def series(name: str) -> list[str]:
     """The names that stand for the asked `name`, in the order in which they are tried. Neither a machine's nor a profile's
     part of a name holds `@`."""
-    mark = "-" if name == FORMER_NAME else "@"
-    return [name, *(f"{name}{mark}{number}" for number in range(2, SERIES + 1))]
+    return [name, *(f"{name}@{number}" for number in range(2, SERIES + 1))]
 
 
 def name_of(client_id: str, asked: str) -> str:

@@ -11,11 +11,8 @@ from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import make_private_directory
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.keyring_store import KeyringStore
-from tcenv.sessions.known_clients import FORMER_NAME
 from tcenv.sessions.no_store import NoStore
-from tcenv.sessions.profile_names import profile_of
 from tcenv.sessions.session import Session
-from tcenv.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,24 +126,7 @@ def load_session(store: Store, profile: str, root_url: str, say: Callable[[str],
     except DamagedSession as damaged:
         say(f"{damaged.message} It is treated as absent.")
         return None
-    if session is None:
-        session = _former(store, profile, root_url)
     if session is not None and session.root_url != root_url:
         say(f"The stored session of {profile} is for {session.root_url}, not for {root_url}: it is not used.")
         return None
     return session
-
-
-def _former(store: Store, profile: str, root_url: str) -> Session | None:
-    """The session that a former version has stored for a configured profile under its bare root URL's name: it is used until it
-    ends, from now on under the profile's own."""
-    bare = profile_of(root_url)
-    if bare == profile or "@" in profile:
-        return None
-    with suppress(DamagedSession, StoreError):
-        session = store.load(bare)
-        if session is not None and session.root_url == root_url and session.name == FORMER_NAME and session.is_live():
-            session = replace(session, profile=profile)
-            store.save(session)
-            return session
-    return None

@@ -1,81 +1,134 @@
-"""The dialects: each shell is one small file that turns a change to the environment into statements. They know variables,
-never sessions. Must stay importable for next to nothing (hot path).
+"""The registry of shells, and `Shell`, the base class of each. One file of this package knows all about one shell.
 
-A dialect is a module with `statements(change)`, the text that sets and unsets (None) the variables of `change` in order, and
-`failure()`, a statement that makes the evaluation fail and changes nothing; `quote(text)` is how it writes one value."""
+The hot path imports this module and the one file of the shell in use, so keep both cheap to import. Shells know variables and
+never sessions."""
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Protocol
+    from collections.abc import Mapping, Sequence
 
-    class Dialect(Protocol):
-        """What a dialect's module offers."""
-
-        def quote(self, text: str) -> str:
-            """One value as the shell reads it. Raises Unrepresentable."""
-
-        def statements(self, change: Mapping[str, str | None]) -> str:
-            """The statements that make `change`. Raises Unrepresentable."""
-
-        def failure(self) -> str:
-            """A statement that fails."""
-
-
-# canonical name -> module, then the names that mean the same
-_MODULES = {
-    "bash": "bash",
-    "zsh": "zsh",
-    "sh": "sh",
-    "ksh": "ksh",
-    "mksh": "mksh",
-    "yash": "yash",
-    "fish": "fish",
-    "tcsh": "tcsh",
-    "elvish": "elvish",
-    "nu": "nu",
-    "xonsh": "xonsh",
-    "powershell": "powershell",
-    "cmd": "cmd",
+# Name (and module) -> the other names that options accept, and the programs that detection takes for this shell. Detection
+# reads the programs here because importing every shell would cost too much.
+_REGISTRY = {
+    "bash": ("", "bash rbash"),
+    "zsh": ("", "zsh rzsh"),
+    "sh": ("dash ash busybox posix", "sh dash ash posh"),
+    "ksh": ("ksh93", "ksh ksh93 ksh2020"),
+    "mksh": ("", "mksh lksh oksh pdksh"),
+    "yash": ("", "yash"),
+    "fish": ("", "fish"),
+    "tcsh": ("csh", "tcsh csh bsd-csh"),
+    "elvish": ("", "elvish"),
+    "nu": ("nushell", "nu nushell"),
+    "xonsh": ("", "xonsh"),
+    "powershell": ("pwsh", "powershell pwsh pwsh-preview"),
+    # A program called cmd is a shell on Windows alone, where detection goes by the names.
+    "cmd": ("", ""),
 }
-SHELLS = tuple(_MODULES)
-ALIASES = {
-    "dash": "sh",
-    "ash": "sh",
-    "busybox": "sh",
-    "posix": "sh",
-    "ksh93": "ksh",
-    "csh": "tcsh",
-    "nushell": "nu",
-    "pwsh": "powershell",
-}
+SHELLS = tuple(_REGISTRY)
+ALIASES = {alias: name for name, (aliases, _) in _REGISTRY.items() for alias in aliases.split()}
+PROGRAMS = {program: name for name, (_, programs) in _REGISTRY.items() for program in programs.split()}
+
+# The commands whose output a shell evaluates.
+EVALUATED = ("login", "signin", "env", "logout")
 
 
 class Unrepresentable(ValueError):
-    """A value that this shell cannot carry, such as a newline in cmd; the text says which kind, not the value."""
+    """A value that a shell cannot carry, such as a newline in cmd. The text names the kind of value, never the value."""
 
 
-def canonical(name: str) -> str:
-    """The name under which a shell is known here. Raises UsageError."""
+class Shell:
+    """What tcenv knows about one shell. A subclass in the shell's own module overrides what differs from these defaults."""
+
+    name: str
+    # The line with which a user evaluates the output of `tcenv {}`.
+    evaluation = 'eval "$(tcenv {})"'
+    # The executables of the shell, in the order in which `tcenv shell` looks for them. None stands for the name.
+    executables: tuple[str, ...] | None = None
+    # The start-up text in `shell/`; None for a shell without start-up files.
+    template: str | None = None
+    # The completion in `completions/`, which `tcenv.cli.generate` writes with the module of the shell's name.
+    completion: str | None = None
+    # What `tcenv init` prints instead of the template, where the shell can only evaluate a line that sources it.
+    sourcing_line: str | None = None
+    # The file beside the start-up file that holds the start-up text, for a shell that evaluates no text at run time.
+    saved_text: str | None = None
+
+    def quote(self, text: str) -> str:
+        """Quote one value for the shell. Raises Unrepresentable."""
+        raise NotImplementedError
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        """Return the statements that set the variables of `change`, or unset those that are None, in order.
+        Raises Unrepresentable."""
+        raise NotImplementedError
+
+    def failure(self) -> str:
+        """Return a statement that makes the evaluation fail and changes nothing."""
+        raise NotImplementedError
+
+    def word_list(self, words: Sequence[str]) -> str:
+        """Write plain words as the template lists them."""
+        return " ".join(words)
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        """Return the line for a start-up file that evaluates `path words` if the program `path` exists. For a shell with a
+        saved text, `path` is the file that holds it. Raises UsageError where tcenv edits no start-up file."""
+        from tcenv.errors import UsageError
+
+        raise UsageError(
+            f"tcenv does not edit the start-up file of {self.name}.",
+            f"Add the line yourself: {self.evaluation.format(words)}",
+        )
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        """Return the path of the user's start-up file. Raises UsageError where there is none."""
+        from tcenv.errors import UsageError
+
+        raise UsageError(
+            f"{self.name} has no start-up file that tcenv could find.",
+            "Add the text where you want it: tcenv init SHELL",
+        )
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the command line of an interactive shell and the variables that it needs so that a file in `files` loads the
+        session after the user's start-up files. The default needs neither: it inherits the session."""
+        return [program], {}
+
+
+def canonical_name(name: str) -> str:
+    """Return the registered name of the shell that goes by `name`. Raises UsageError."""
     found = ALIASES.get(name, name)
-    if found not in _MODULES:
+    if found not in _REGISTRY:
         from tcenv.errors import UsageError
 
         raise UsageError(f"tcenv does not speak the shell {name!r}.", f"It speaks: {', '.join((*SHELLS, *ALIASES))}.")
     return found
 
 
-def dialect(name: str) -> Dialect:
-    """The dialect of the shell called `name`. Raises UsageError."""
-    module = f"tcenv.shells.{_MODULES[canonical(name)]}"
-    # `importlib` is a package of many modules; this is what its import_module comes down to.
-    return __import__(module, fromlist=("statements",))
+def load_shell(name: str) -> Shell:
+    """Import the shell that goes by `name`. Raises UsageError."""
+    name = canonical_name(name)
+    # `importlib` costs many modules; its import_module does no more than this.
+    shell: Shell = __import__(f"tcenv.shells.{name}", fromlist=("SHELL",)).SHELL
+    shell.name = name
+    return shell
 
 
-def checked(text: str) -> str:
-    """`text`, if any environment could hold it. Raises Unrepresentable."""
+def config_directory(environ: Mapping[str, str], home: str) -> str:
+    """Return the directory that holds the configuration of programs, as XDG defines it."""
+    config = environ.get("XDG_CONFIG_HOME", "")
+    return config if os.path.isabs(config) else os.path.join(home, ".config")
+
+
+def check_text(text: str) -> str:
+    """Return `text` if an environment can hold it. Raises Unrepresentable."""
     if "\0" in text:
         raise Unrepresentable("a NUL character")
     if any("\ud800" <= character <= "\udfff" for character in text):

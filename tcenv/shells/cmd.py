@@ -1,36 +1,42 @@
-"""cmd.exe, evaluated a line at a time by `for /f "delims=" %i in ('tcenv login --shell cmd') do @%i`. What stands in %i is
-not scanned again: neither `%` nor `^` nor `&` is special there, and no escape is wanted. (`cmd /v:on`, which is not the
-default, would take a `!` away.) Not run by its tests: no Windows could be had."""
+"""cmd.exe, which evaluates one line at a time: `for /f "delims=" %i in ('tcenv login --shell cmd') do @%i`.
+
+cmd does not scan the value of %i again, so `%`, `^` and `&` need no escape. `cmd /v:on`, which is not the default, would
+remove a `!`. No test runs cmd: it needs Windows."""
 
 from __future__ import annotations
 
-from tcenv.shells import Unrepresentable, checked
+from tcenv.shells import Shell, Unrepresentable, check_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A line holds 8191 characters, the name and `set` included.
+# A line holds 8191 characters, including `set` and the name.
 _LONGEST = 8000
 
 
-def quote(text: str) -> str:
-    """`text` as it stands between the quotes of `set "NAME=…"`, the last of which on the line ends it."""
-    if not checked(text):
-        raise Unrepresentable("an empty value, which cmd takes for none")
-    if not (text.isascii() and text.isprintable()):
-        raise Unrepresentable("a control character, or one outside of ASCII (its code page is not known)")
-    if len(text) > _LONGEST:
-        raise Unrepresentable(f"more than {_LONGEST} characters")
-    return text
+class Cmd(Shell):
+    evaluation = "for /f \"delims=\" %i in ('tcenv {} --shell cmd') do @%i"
+
+    def quote(self, text: str) -> str:
+        """Return `text` as it stands in `set "NAME=…"`, where the last quote of the line ends the value."""
+        if not check_text(text):
+            raise Unrepresentable("an empty value, which cmd takes for none")
+        if not (text.isascii() and text.isprintable()):
+            raise Unrepresentable("a control character, or one outside of ASCII (its code page is not known)")
+        if len(text) > _LONGEST:
+            raise Unrepresentable(f"more than {_LONGEST} characters")
+        return text
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        return "".join(
+            f'set "{name}="\r\n' if value is None else f'set "{name}={self.quote(value)}"\r\n'
+            for name, value in change.items()
+        )
+
+    def failure(self) -> str:
+        """Run a command that fails, since `exit /b` would need a batch file."""
+        return "cmd /c exit 1\r\n"
 
 
-def statements(change: Mapping[str, str | None]) -> str:
-    return "".join(
-        f'set "{name}="\r\n' if value is None else f'set "{name}={quote(value)}"\r\n' for name, value in change.items()
-    )
-
-
-def failure() -> str:
-    """`call` and `exit /b` would need a batch file; a command that fails is one anywhere."""
-    return "cmd /c exit 1\r\n"
+SHELL = Cmd()

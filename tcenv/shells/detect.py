@@ -1,5 +1,7 @@
-"""Which shell will evaluate our output: the nearest ancestor process that is one. On Linux from /proc, which tells the program
-itself where argv[0] and `SHELL` mislead; elsewhere by shellingham. Must stay importable for next to nothing (hot path)."""
+"""Detection of the shell that evaluates our output: the nearest ancestor process that is a shell.
+
+On Linux /proc names the program itself, where argv[0] and `SHELL` may mislead; elsewhere shellingham lists the processes.
+Part of the hot path."""
 
 from __future__ import annotations
 
@@ -7,30 +9,18 @@ import os
 import sys
 
 from tcenv.errors import UsageError
-from tcenv.shells import ALIASES, SHELLS
+from tcenv.shells import PROGRAMS, SHELLS
 
-# busybox is many programs, and a Unix program called cmd or posix is no shell.
-_NAMES = frozenset((*SHELLS, *ALIASES)) - {"busybox", "posix", "cmd"}
-# Shells by other names, each read like the one on the right.
-_RELATED = {
-    "rbash": "bash",
-    "rzsh": "zsh",
-    "posh": "sh",
-    "bsd-csh": "tcsh",
-    "ksh2020": "ksh",
-    "lksh": "mksh",
-    "oksh": "mksh",
-    "pdksh": "mksh",
-    "pwsh-preview": "powershell",
-}
-# Programs that run another, which their arguments name: emulators, and boxes of many programs.
+# Programs that run another one, which their arguments name: emulators and multi-call binaries.
 _CARRIERS = ("busybox", "toybox", "qemu-", "rosetta")
-_PYTHONS = ("python", "pypy")
+# Interpreters in which shells are written: their first argument that is no option names the shell.
+_INTERPRETERS = ("python", "pypy", "dotnet")
 _DEEPEST = 64
 
 
 def detect_shell(pid: int | None = None) -> str:
-    """The canonical name of the nearest shell among the ancestors of this process (or `pid` and its own). Raises UsageError."""
+    """Return the registered name of the nearest shell among the ancestors of this process, or among `pid` and its ancestors.
+    Raises UsageError."""
     if pid is None:
         pid = os.getppid()
     found = _by_proc(pid) if sys.platform.startswith("linux") else _by_shellingham(pid)
@@ -55,7 +45,7 @@ def _by_proc(pid: int) -> str | None:
 def _parent(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # The second field is the program's name in parentheses, and may itself hold any of these.
+            # The second field is the program's name in parentheses, which may hold blanks and parentheses.
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0
@@ -65,9 +55,9 @@ def _of_process(pid: int) -> str | None:
     try:
         program = _file_name(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)"))
     except OSError:
-        # Another user's (sudo): its name, which may be a script's, and its arguments can still be read.
+        # Another user's process (sudo) still shows its name, which may be a script's, and its arguments.
         return _named(_file_name(_read(pid, "comm").rstrip("\n"))) or _by_arguments(_arguments(pid))
-    if program.startswith((*_CARRIERS, *_PYTHONS)):
+    if program.startswith((*_CARRIERS, *_INTERPRETERS)):
         return _by_arguments(_arguments(pid))
     return _named(program)
 
@@ -85,31 +75,31 @@ def _read(pid: int, what: str) -> str:
 
 
 def _by_arguments(arguments: list[str]) -> str | None:
-    """The shell that a process with these arguments is."""
+    """Return the shell that a process with these arguments is."""
     if not arguments:
         return None
-    # xonsh may make its whole command line its name.
+    # xonsh may set its name to its whole command line.
     program = _file_name(arguments[0].partition(" ")[0])
     if program.startswith(_CARRIERS):
         return _by_arguments(arguments[1:])
-    if program.startswith(_PYTHONS):
+    if program.startswith(_INTERPRETERS):
         script = next((argument for argument in arguments[1:] if not argument.startswith("-")), "")
-        return "xonsh" if _file_name(script) == "xonsh" else None
+        return _named(_file_name(script).removesuffix(".dll"))
     return _named(program)
 
 
 def _file_name(path: str) -> str:
-    """The last part of `path` without what login shells and wrappers put around it: `-bash`, `.zsh-wrapped`, `pwsh.exe`."""
+    """Return the last part of `path` without the decoration of login shells and wrappers: `-bash`, `.zsh-wrapped`, `pwsh.exe`."""
     name = path[path.rfind("/") + 1 :].lstrip("-.").lower()
     return name.removesuffix(".exe").removesuffix("-wrapped").removesuffix("-static")
 
 
 def _named(program: str) -> str | None:
-    """The shell that goes by the file name `program`, which may carry a version: `ksh93`, `bash-5.2`."""
+    """Return the shell whose program is called `program`, possibly with a version: `bash-5.2`."""
     for candidate in (program, program.rstrip("0123456789.-")):
-        if candidate in _NAMES:
-            return ALIASES.get(candidate, candidate)
-    return _RELATED.get(program)
+        if candidate in PROGRAMS:
+            return PROGRAMS[candidate]
+    return None
 
 
 def _login_shell() -> str | None:
@@ -117,8 +107,8 @@ def _login_shell() -> str | None:
 
 
 def _by_shellingham(pid: int) -> str | None:
-    """By shellingham's list of processes. On Unix its own judgement is not asked: it takes a login shell for `SHELL`,
-    and does not know all of our shells."""
+    """Detect the shell in shellingham's list of processes. On Unix, take only the list: shellingham itself reports `SHELL` for
+    a login shell, and does not know all of our shells."""
     import shellingham
 
     if os.name == "posix":
@@ -128,7 +118,7 @@ def _by_shellingham(pid: int) -> str | None:
             for process in ps.iter_process_parents(str(pid), _DEEPEST):
                 found = _by_arguments(list(process.args))
                 if found is None and process.args[0] == "-su":
-                    # `su -` names the shell so, and has set SHELL to it.
+                    # `su -` gives the shell this name, and sets SHELL to its path.
                     found = _login_shell()
                 if found is not None:
                     return found
@@ -139,7 +129,7 @@ def _by_shellingham(pid: int) -> str | None:
         name = str(shellingham.detect_shell(pid)[0])
     except shellingham.ShellDetectionFailure:
         return None
-    return "cmd" if name == "cmd" else _named(_file_name(name))
+    return name if name in SHELLS else _named(_file_name(name))
 
 
 def choose_shell(option: str | None) -> str:

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from tcenv.shells import checked
+import os
+
+from tcenv.shells import Shell, check_text, config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def quote(text: str) -> str:
-    """`text` in single quotes, inside of which only their own end is special; it is doubled."""
-    return "'" + checked(text).replace("'", "''") + "'"
+class Elvish(Shell):
+    evaluation = "eval (tcenv {} | slurp)"
+    template = "init.elv"
+    completion = "tcenv.elv"
+
+    def quote(self, text: str) -> str:
+        """Put `text` in single quotes, inside of which only the closing quote is special. Doubling escapes it."""
+        return "'" + check_text(text).replace("'", "''") + "'"
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        return "".join(
+            f"unset-env {name}\n" if value is None else f"set-env {name} {self.quote(value)}\n"
+            for name, value in change.items()
+        )
+
+    def failure(self) -> str:
+        return "fail 'tcenv failed'\n"
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        run = f"(external {self.quote(path)}) {words}"
+        return f"use path; if (path:is-regular &follow-symlink=$true {self.quote(path)}) {{ eval ({run} | slurp) }}"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(config_directory(environ, home), "elvish", "rc.elv")
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        own = self.startup_file(environ, home)
+        return [program, "-rc", os.path.join(files, "rc.elv")], {"__TCENV_RC": own} if os.path.exists(own) else {}
 
 
-def statements(change: Mapping[str, str | None]) -> str:
-    return "".join(
-        f"unset-env {name}\n" if value is None else f"set-env {name} {quote(value)}\n" for name, value in change.items()
-    )
-
-
-def failure() -> str:
-    return "fail 'tcenv failed'\n"
+SHELL = Elvish()

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from tcenv.shells import checked
+import os
+
+from tcenv.shells import Shell, check_text, config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def quote(text: str) -> str:
-    """`text` in single quotes, inside of which a backslash and their end are special."""
-    return "'" + checked(text).replace("\\", "\\\\").replace("'", "\\'") + "'"
+class Fish(Shell):
+    evaluation = "tcenv {} | source"
+    template = "init.fish"
+    completion = "tcenv.fish"
+
+    def quote(self, text: str) -> str:
+        """Put `text` in single quotes, inside of which a backslash and the closing quote are special."""
+        return "'" + check_text(text).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        """Erase a variable from every scope that has it. Erasing one that does not exist would count as a failure."""
+        return "".join(
+            f"while builtin set -q {name}; builtin set -e {name}; or break; end;\n"
+            if value is None
+            else f"builtin set -gx {name} {self.quote(value)};\n"
+            for name, value in change.items()
+        )
+
+    def failure(self) -> str:
+        return "false;\n"
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        return f"test -x {self.quote(path)}; and {self.quote(path)} {words} | source"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(config_directory(environ, home), "fish", "config.fish")
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        return [program, "--init-command", f"source {self.quote(os.path.join(files, 'rc.fish'))}"], {}
 
 
-def statements(change: Mapping[str, str | None]) -> str:
-    """A variable may stand in several scopes; erasing one that is not there would count as a failure."""
-    return "".join(
-        f"while builtin set -q {name}; builtin set -e {name}; or break; end;\n"
-        if value is None
-        else f"builtin set -gx {name} {quote(value)};\n"
-        for name, value in change.items()
-    )
-
-
-def failure() -> str:
-    return "false;\n"
+SHELL = Fish()

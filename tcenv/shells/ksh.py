@@ -1,5 +1,12 @@
 """ksh93."""
 
-from tcenv.shells.posix import failure, quote, statements
+from tcenv.shells.posix import EnvShell
 
-__all__ = ["failure", "quote", "statements"]
+
+class Ksh(EnvShell):
+    executables = ("ksh93", "ksh")
+    template = "init.ksh"
+    own_file = ".kshrc"
+
+
+SHELL = Ksh()

@@ -1,5 +1,11 @@
 """mksh."""
 
-from tcenv.shells.posix import failure, quote, statements
+from tcenv.shells.posix import EnvShell
 
-__all__ = ["failure", "quote", "statements"]
+
+class Mksh(EnvShell):
+    template = "init.ksh"
+    own_file = ".mkshrc"
+
+
+SHELL = Mksh()

@@ -1,9 +1,11 @@
-"""nushell, by way of JSON for `load-env`. A null takes a variable away from every program that nushell starts; in nushell
-itself it reads as nothing."""
+"""nushell, by way of JSON for `load-env`. A null removes a variable from the environment of every program that nushell
+starts; in nushell itself the variable reads as nothing."""
 
 from __future__ import annotations
 
-from tcenv.shells import checked
+import os
+
+from tcenv.shells import Shell, check_text, config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,16 +14,36 @@ if TYPE_CHECKING:
 _ESCAPED = {'"': '\\"', "\\": "\\\\", **{chr(code): f"\\u{code:04x}" for code in (*range(32), 127)}}
 
 
-def quote(text: str) -> str:
-    """`text` as a JSON string."""
-    return '"' + "".join(_ESCAPED.get(character, character) for character in checked(text)) + '"'
+class Nu(Shell):
+    evaluation = "tcenv {} --shell nu | from json | load-env"
+    template = "init.nu"
+    completion = "tcenv.nu"
+    saved_text = "tcenv.nu"
+
+    def quote(self, text: str) -> str:
+        """Write `text` as a JSON string."""
+        return '"' + "".join(_ESCAPED.get(character, character) for character in check_text(text)) + '"'
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        pairs = ",".join(
+            f"{self.quote(name)}:{'null' if value is None else self.quote(value)}" for name, value in change.items()
+        )
+        return "{" + pairs + "}\n"
+
+    def failure(self) -> str:
+        """Return JSON that is no record, which `load-env` refuses."""
+        return "false\n"
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        return f"source (if ({self.quote(path)} | path exists) {{ {self.quote(path)} }} else {{ null }})"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(config_directory(environ, home), "nushell", "config.nu")
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        return [program, "--execute", f"source {self.quote(os.path.join(files, 'rc.nu'))}"], {}
 
 
-def statements(change: Mapping[str, str | None]) -> str:
-    pairs = ",".join(f"{quote(name)}:{'null' if value is None else quote(value)}" for name, value in change.items())
-    return "{" + pairs + "}\n"
-
-
-def failure() -> str:
-    """JSON that is no record: `load-env` refuses it."""
-    return "false\n"
+SHELL = Nu()

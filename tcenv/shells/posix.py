@@ -1,43 +1,84 @@
-"""What the shells of the Bourne family share. Newlines only stand where a blank would do, so that an unquoted
-`eval $(tcenv login)`, which turns them into blanks, reads the same."""
+"""What the shells of the Bourne family share.
+
+Newlines stand only where a blank would do, because an unquoted `eval $(tcenv login)` turns them into blanks."""
 
 from __future__ import annotations
 
-from tcenv.shells import checked
+import os
+
+from tcenv.shells import Shell, check_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@%,")
 
 
-def quote(text: str) -> str:
-    """`text` in single quotes, inside of which only their own end is special."""
-    return "'" + checked(text).replace("'", "'\\''") + "'"
+class PosixShell(Shell):
+    """A shell of the Bourne family."""
+
+    def quote(self, text: str) -> str:
+        """Put `text` in single quotes, inside of which only the closing quote is special."""
+        return "'" + check_text(text).replace("'", "'\\''") + "'"
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        """Chain the statements with `&&`: a read-only variable stops them all and fails the evaluation, so that no old root
+        URL remains beside a new token. Backslashes bypass the user's aliases; `-v` spares functions of the same names."""
+        steps = []
+        for name, value in change.items():
+            # An array or an upper-case variable (`typeset -u`) would change the value or hide it from programs.
+            steps.append(f"\\unset -v {name}")
+            if value is not None:
+                # `export NAME=VALUE` would lose the assignment under `set -k`, and then print the environment.
+                steps += [f"\\export {name}", *self._assignments(name, value)]
+        return " &&\n".join(steps) + ";\n" if steps else ""
+
+    def _assignments(self, name: str, value: str) -> list[str]:
+        """Keep `[` and `]` of an IPv6 address in separate words: an unquoted eval takes a word with both for a pattern of file
+        names, which `nullglob` would remove."""
+        if "[" not in value:
+            return [f"{name}={self.quote(value)}"]
+        first, *rest = value.split("]")
+        return [
+            f"{name}={self.quote(first)}",
+            *(f'{name}="${name}"{self.quote("]" + part)}' for part in rest),
+        ]
+
+    def failure(self) -> str:
+        return "\\false;\n"
+
+    def word_list(self, words: Sequence[str]) -> str:
+        """Write a pattern of `case`."""
+        return "|".join(words)
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        rest = path.removeprefix(home.rstrip("/") + "/")
+        word = f'"$HOME"/{rest}' if rest != path and not set(rest) - _PLAIN else self.quote(path)
+        return f'[ ! -x {word} ] || eval "$({word} {words})"'
 
 
-def statements(change: Mapping[str, str | None]) -> str:
-    """Each waits for the one before: a read-only variable stops them all and fails the evaluation, instead of leaving the
-    old root URL beside a new token. Backslashes keep the user's aliases away from the builtins; `-v` keeps functions of
-    these names alive."""
-    steps = []
-    for name, value in change.items():
-        # What the variable was, an array or upper case (`typeset -u`), would change the value or keep it from programs.
-        steps.append(f"\\unset -v {name}")
-        if value is not None:
-            # The value is not export's own argument: `set -k` would take that away, and export without arguments prints
-            # the environment.
-            steps += [f"\\export {name}", *_assignments(name, value)]
-    return " &&\n".join(steps) + ";\n" if steps else ""
+class EnvShell(PosixShell):
+    """A shell that reads the file that ENV names; `own_file` is the one in the home directory that it reads otherwise."""
 
+    own_file: str | None = None
 
-def _assignments(name: str, value: str) -> list[str]:
-    """An IPv6 address has brackets, and a word with both is a pattern of file names to an unquoted eval, quotes or not;
-    `nullglob` would take it away. So they do not stand in the same word."""
-    if "[" not in value:
-        return [f"{name}={quote(value)}"]
-    first, *rest = value.split("]")
-    return [f"{name}={quote(first)}", *(f'{name}="${name}"{quote("]" + part)}' for part in rest)]
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        if os.path.isabs(environ.get("ENV", "")):
+            return environ["ENV"]
+        if self.own_file is None:
+            from tcenv.errors import UsageError
 
+            raise UsageError(
+                f"{self.name} has no start-up file that tcenv could find.",
+                "POSIX shells read the file that ENV names: set it, or add the line where you want it.",
+            )
+        return os.path.join(home, self.own_file)
 
-def failure() -> str:
-    return "\\false;\n"
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        variables = {"ENV": os.path.join(files, "rc.sh"), "__TCENV_ENV": environ.get("ENV", "")}
+        if self.own_file is not None:
+            variables["__TCENV_OWN"] = os.path.join(home, self.own_file)
+        return [program], variables

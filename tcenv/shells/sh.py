@@ -1,5 +1,11 @@
 """POSIX sh: dash, ash, busybox."""
 
-from tcenv.shells.posix import failure, quote, statements
+from tcenv.shells.posix import EnvShell
 
-__all__ = ["failure", "quote", "statements"]
+
+class Sh(EnvShell):
+    executables = ("dash", "ash", "sh")
+    template = "init.sh"
+
+
+SHELL = Sh()

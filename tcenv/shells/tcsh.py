@@ -1,41 +1,67 @@
-"""tcsh, and the older csh. Evaluated by ``eval `tcenv login` ``, whose backquotes split at white space, expand braces, and
-replace `!` by history: what could be hurt is written as octal numbers, which printf turns back. A newline cannot be carried:
-it splits words even inside of double-quoted backquotes. csh itself stops with "Word too long" at some thousand characters."""
+"""tcsh, and the older csh.
+
+``eval `tcenv login` `` splits at white space, expands braces and replaces `!` by history, so a value that holds any of these
+is written as octal numbers for printf. A newline cannot be carried: it splits words even inside double-quoted backquotes. csh
+stops with "Word too long" at some thousand characters."""
 
 from __future__ import annotations
 
-from tcenv.shells import Unrepresentable, checked
+import os
+
+from tcenv.shells import Shell, Unrepresentable, check_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Without `!`: a backslash before it is taken away or kept according to `histchars`, which is the user's.
-_UNHURT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@/:.+|_-%,=")
-# What fits into one argument of printf: Linux allows 128 KiB.
+# Without `!`: whether a backslash before it stays depends on the user's `histchars`.
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@/:.+|_-%,=")
+# Fits into one argument of printf: Linux allows 128 KiB.
 _LONGEST = 32_000
 
 
-def quote(text: str) -> str:
-    """`text` in single quotes, or all of it in octal numbers. Raises Unrepresentable."""
-    if "\n" in checked(text):
-        raise Unrepresentable("a newline")
-    if not set(text) - _UNHURT:
-        return f"'{text}'"
-    data = text.encode()
-    if len(data) > _LONGEST:
-        raise Unrepresentable(f"more than {_LONGEST} bytes")
-    return "\"`''printf '" + "".join(f"\\{byte:03o}" for byte in data) + "'`\""
-
-
-def statements(change: Mapping[str, str | None]) -> str:
-    """One line, each statement waiting for the one before. Empty quotes keep the user's aliases away from the builtins; a
-    backslash would keep the shell itself away from them."""
-    steps = (
-        f"''unsetenv {name}" if value is None else f"''setenv {name} {quote(value)}" for name, value in change.items()
+class Tcsh(Shell):
+    evaluation = "eval `tcenv {}`"
+    executables = ("tcsh", "csh")
+    template = "init.tcsh"
+    sourcing_line = (
+        "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_runtime = @RUNTIME@; "
+        "set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; "
+        "set __tcenv_prompts = @PROMPT@; set __tcenv_evaluated = ( @EVALUATED@ ); source $__tcenv_shell:q/init.tcsh;\n"
     )
-    return " && ".join(steps) + ";\n" if change else ""
+
+    def quote(self, text: str) -> str:
+        """Put `text` in single quotes, or write all of it in octal numbers. Raises Unrepresentable."""
+        if "\n" in check_text(text):
+            raise Unrepresentable("a newline")
+        if not set(text) - _SAFE:
+            return f"'{text}'"
+        data = text.encode()
+        if len(data) > _LONGEST:
+            raise Unrepresentable(f"more than {_LONGEST} bytes")
+        return "\"`''printf '" + "".join(f"\\{byte:03o}" for byte in data) + "'`\""
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        """Chain the statements in one line. Empty quotes keep the user's aliases away from the builtins; a backslash would
+        keep the shell itself away from them."""
+        steps = (
+            f"''unsetenv {name}" if value is None else f"''setenv {name} {self.quote(value)}"
+            for name, value in change.items()
+        )
+        return " && ".join(steps) + ";\n" if change else ""
+
+    def failure(self) -> str:
+        return "false;\n"
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        """Test `$prompt`, since scripts read the file as well and need none of this."""
+        return f"set __tcenv_program = {self.quote(path)}; if ( $?prompt && -x $__tcenv_program:q ) " + (
+            f'eval "`$__tcenv_program:q {words}`"'
+        )
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        paths = [os.path.join(home, name) for name in (".tcshrc", ".cshrc")]
+        return next((path for path in paths if os.path.lexists(path)), paths[0])
 
 
-def failure() -> str:
-    return "false;\n"
+SHELL = Tcsh()

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from tcenv.shells import checked
+import os
+
+from tcenv.shells import Shell, check_text, config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
-def quote(text: str) -> str:
-    """`text` as a Python literal in ASCII."""
-    return ascii(checked(text))
+class Xonsh(Shell):
+    evaluation = "execx($(tcenv {}))"
+    template = "init.xsh"
+
+    def quote(self, text: str) -> str:
+        """Write `text` as a Python literal in ASCII."""
+        return ascii(check_text(text))
+
+    def export(self, change: Mapping[str, str | None]) -> str:
+        return "".join(
+            f"${{...}}.pop({self.quote(name)}, None)\n" if value is None else f"${name} = {self.quote(value)}\n"
+            for name, value in change.items()
+        )
+
+    def failure(self) -> str:
+        return "raise RuntimeError('tcenv failed')\n"
+
+    def word_list(self, words: Sequence[str]) -> str:
+        return ", ".join(ascii(word) for word in words)
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        return f"__import__('os').access({self.quote(path)}, 1) and execx($(@({self.quote(path)}) {words}))"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        own = os.path.join(home, ".xonshrc")
+        return own if os.path.lexists(own) else os.path.join(config_directory(environ, home), "xonsh", "rc.xsh")
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        users = (
+            "/etc/xonsh/xonshrc",
+            os.path.join(home, ".xonshrc"),
+            os.path.join(config_directory(environ, home), "xonsh", "rc.xsh"),
+        )
+        rc = [path for path in users if os.path.exists(path)]
+        return [program, "--rc", *rc, os.path.join(files, "rc.xsh")], {}
 
 
-def statements(change: Mapping[str, str | None]) -> str:
-    return "".join(
-        f"${{...}}.pop({quote(name)}, None)\n" if value is None else f"${name} = {quote(value)}\n"
-        for name, value in change.items()
-    )
-
-
-def failure() -> str:
-    return "raise RuntimeError('tcenv failed')\n"
+SHELL = Xonsh()

@@ -1,5 +1,29 @@
 """yash."""
 
-from tcenv.shells.posix import failure, quote, statements
+from __future__ import annotations
 
-__all__ = ["failure", "quote", "statements"]
+import os
+
+from tcenv.shells.posix import EnvShell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Yash(EnvShell):
+    template = "init.sh"
+    own_file = ".yashrc"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        """An interactive yash reads ENV in POSIX mode alone."""
+        return os.path.join(home, ".yashrc")
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        command, variables = super().subshell(program, environ, home, files)
+        return [*command, "--rcfile", variables["ENV"]], variables
+
+
+SHELL = Yash()

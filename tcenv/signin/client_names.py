@@ -13,7 +13,7 @@ from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, TcenvError
 from tcenv.sessions import known_clients
-from tcenv.sessions.known_clients import FORMER_NAME, KnownClient, series, two_of
+from tcenv.sessions.known_clients import KnownClient, series, two_of
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, everywhere, place
 from tcenv.text import duration, moment
@@ -220,10 +220,10 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
             known.is_orphan and _is_ours(known, prefix)
         )
         if (
-            known.asked not in (session.name, FORMER_NAME)
+            known.asked != session.name
             or not known.made
             or client_id == own
-            or not (known.expires <= time.time() or (is_lost and known.asked == session.name))
+            or not (known.expires <= time.time() or is_lost)
             or not may_end(session, client_id)
             or (is_lost and client_id in _kept(store))
         ):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tcenv import paths
 from tcenv.config.profile import Profile
 from tcenv.errors import NotSignedIn, StoreError, TimedOut
 from tcenv.files import write_privately
@@ -123,7 +124,7 @@ def _forget(profile: Profile) -> None:
 
 def _read(profile: Profile) -> tuple[str, float]:
     try:
-        with open(_path(profile), encoding="ascii") as file:
+        with open(_path(profile), encoding="ascii", opener=paths.trusted_or_ignored) as file:
             word, _, at = file.read(64).strip().partition(" ")
             return word, float(at)
     except (OSError, ValueError):

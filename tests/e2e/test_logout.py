@@ -207,7 +207,7 @@ def test_all_looks_in_all_places(deployment: Sandbox, home: Path) -> None:
         filed = environ(other, TCENV_STORE="file")
         assert tcenv("login", "--shell", "sh", env=filed).returncode == 0
         assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
-        left = home / "run/tcenv/.x.session.999999999.tmp"
+        left = home / "run/tcenv/.x.session.999999999.0123456789ab.tmp"
         left.write_text("the token of a writer that was killed")
         assert logout(env, "--all").returncode == 0
         assert not other.clients

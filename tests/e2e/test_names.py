@@ -296,46 +296,6 @@ def test_a_machines_own_id_stays(home: Path, deployment: Sandbox) -> None:
     assert json.loads(on_machine("c1", other, "profile", "show", "--json").stdout)["name"] not in names
 
 
-def test_sessions_and_clients_under_the_old_name_are_used_until_they_end(home: Path, deployment: Sandbox) -> None:
-    """Somebody has signed in with a version whose clients were all called tcenv."""
-    env = environ(deployment, TCENV_NAME="tcenv")
-    assert login(env).returncode == 0
-    del env["TCENV_NAME"]
-    path = session_file(env)
-    old = path.read_text()
-    key = path.stem
-    clients = home / ".local/state/tcenv/clients"
-    for file in (clients / key).iterdir():
-        text = file.read_text().replace(' "asked": "tcenv",\n', "").replace('"made": true', '"was": true')
-        file.unlink()
-    (clients / f"{key}.json").write_text(text)
-    assert login(env).returncode == 0
-    assert path.read_text() == old
-    # Its reset by API keeps it, and its end is forgotten with it.
-    assert login({**env, "BROWSER": "false"}, "--reset").returncode == 0
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/tcenv"
-    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
-    assert not deployment.clients
-    assert login(env).returncode == 0
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
-
-
-def test_a_former_versions_session_under_a_bare_root_url_serves_its_profile(home: Path, deployment: Sandbox) -> None:
-    """Then, a root URL was no profile's; now it belongs to the one that has it."""
-    env = environ(deployment, TCENV_NAME="tcenv")
-    assert login(env).returncode == 0
-    del env["TCENV_NAME"]
-    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
-    for words in (("env", "--shell", "sh"), ("login", "--shell", "sh"), ("env", "work", "--shell", "sh")):
-        done = tcenv(*words, env={**env, "BROWSER": "false"})
-        assert done.returncode == 0, done.stderr
-        assert "'work'" in done.stdout
-    assert deployment.approvals == 1
-    assert tcenv("logout", "work", "--shell", "sh", env=env).returncode == 0
-    assert not deployment.clients
-    assert not list((home / "run").rglob("*.session"))
-
-
 @pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
 def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deployment: Sandbox) -> None:
     """The session is lost again and again, as at each reboot: the next one ends the client that nobody can use any more."""

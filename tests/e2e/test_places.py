@@ -224,9 +224,9 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(deployment: Sandbox)
     folder.mkdir(mode=0o700)
     ended = subprocess.Popen(["true"])
     ended.wait()
-    left = folder / f".other.session.{ended.pid}.tmp"
+    left = folder / f".other.session.{ended.pid}.0123456789ab.tmp"
     left.write_text("TASKCLUSTER_ACCESS_TOKEN=x")
-    at_work = folder / f".more.session.{os.getpid()}.tmp"
+    at_work = folder / f".more.session.{os.getpid()}.0123456789ab.tmp"
     at_work.write_text("half")
     assert login(env).returncode == 0
     assert not left.exists()
@@ -328,4 +328,4 @@ def test_a_pipe_in_a_files_place_holds_nobody_up(place: str, home: Path) -> None
             done = subprocess.run([TCENV, *words], env=env, capture_output=True, text=True, timeout=20)
             assert "inside tcenv" not in done.stderr
             if place == "config.toml" and words[0] in ("profile", "doctor"):
-                assert "config.toml: it is a pipe, and no file" in done.stdout + done.stderr
+                assert "config.toml: it is a pipe, not a file" in done.stdout + done.stderr

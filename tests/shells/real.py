@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcenv import shells
+from tcenv.shells import Shell, load_shell
 from tests.need import need
 
 _DUMP = "import json,os,sys; json.dump({k: v for k, v in os.environ.items()}, open(sys.argv[1], 'w'))"
@@ -55,21 +57,34 @@ def environment_after(path: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text()))
 
 
-_POSIX = 'eval "$({})"'
+# How a shell runs a script without start-up files, and how it chains two statements, where it differs from `sh -c` and `&&`.
+_FLAGS = {
+    "bash": ("--norc", "-c"),
+    "zsh": ("-f", "-c"),
+    "yash": ("--norcfile", "-c"),
+    "fish": ("--no-config", "-c"),
+    "tcsh": ("-f", "-c"),
+    "elvish": ("-norc", "-c"),
+    "nu": ("--no-config-file", "-c"),
+    "xonsh": ("--no-rc", "-c"),
+}
+_CHAINS = {"fish": "{}; and {}", "elvish": "{}; {}", "nu": "{}; {}", "xonsh": "{}\n{}"}
+# cmd needs Windows; PowerShell's own tests are in test_powershell.
+_ELSEWHERE = ("powershell", "cmd")
+
+
+def _real(name: str) -> RealShell:
+    shell = load_shell(name)
+    line = shell.evaluation.replace("tcenv {} --shell nu", "{}").replace("tcenv {}", "{}")
+    program = (shell.executables or (name,))[0]
+    return RealShell(name, program, _FLAGS.get(name, ("-c",)), line, _CHAINS.get(name, "{} && {}"))
+
+
 SHELLS = (
-    RealShell("bash", "bash", ("--norc", "-c"), _POSIX),
-    RealShell("zsh", "zsh", ("-f", "-c"), _POSIX),
-    RealShell("sh", "dash", ("-c",), _POSIX),
-    RealShell("busybox", "busybox", ("sh", "-c"), _POSIX),
-    RealShell("ksh", "ksh93", ("-c",), _POSIX),
-    RealShell("mksh", "mksh", ("-c",), _POSIX),
-    RealShell("yash", "yash", ("--norcfile", "-c"), _POSIX),
-    RealShell("fish", "fish", ("--no-config", "-c"), "{} | source", "{}; and {}"),
-    RealShell("tcsh", "tcsh", ("-f", "-c"), "eval `{}`"),
+    *(_real(name) for name in shells.SHELLS if name not in _ELSEWHERE),
+    RealShell("busybox", "busybox", ("sh", "-c"), Shell.evaluation.replace("tcenv {}", "{}")),
     RealShell("csh", "bsd-csh", ("-f", "-c"), "eval `{}`"),
-    RealShell("elvish", "elvish", ("-norc", "-c"), "eval ({} | slurp)", "{}; {}"),
-    RealShell("nu", "nu", ("--no-config-file", "-c"), "{} | from json | load-env", "{}; {}"),
-    RealShell("xonsh", "xonsh", ("--no-rc", "-c"), "execx($({}))", "{}\n{}"),
 )
+_POSIX = SHELLS[0].line
 BY_NAME = {shell.name: shell for shell in SHELLS}
 POSIX = tuple(shell for shell in SHELLS if shell.line == _POSIX)

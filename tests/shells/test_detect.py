@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.shells import canonical
+from tcenv.shells import canonical_name
 from tests.need import need
 from tests.shells.real import SHELLS, RealShell
 from tests.terminal import Terminal
@@ -39,7 +39,7 @@ def test_each_shell_is_told(shell: RealShell, detector: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     # The second statement keeps the shell from becoming the program.
     done = shell.run(f"{caret}{detector}\n{caret}true", environ(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == canonical(shell.name), done.stderr
+    assert done.stdout.strip() == canonical_name(shell.name), done.stderr
 
 
 @pytest.mark.parametrize("name", ["-bash", "-su", "-zsh"])
@@ -121,7 +121,7 @@ def foreign(tmp_path: Path) -> str:
 def test_the_shell_of_another_user(shell: RealShell, foreign: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     done = shell.run(f"{caret}{foreign}\n{caret}true", environ(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == canonical(shell.name), done.stderr
+    assert done.stdout.strip() == canonical_name(shell.name), done.stderr
 
 
 def test_the_script_of_another_user(foreign: str, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def elsewhere(tmp_path: Path) -> str:
 def test_each_shell_is_told_by_ps(shell: RealShell, elsewhere: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     done = shell.run(f"{caret}{elsewhere}\n{caret}true", environ(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == canonical(shell.name), done.stderr
+    assert done.stdout.strip() == canonical_name(shell.name), done.stderr
 
 
 def test_a_login_shell_by_ps(elsewhere: str) -> None:

@@ -1,4 +1,4 @@
-"""Each dialect through its real shell: what is set is what was meant, for any text; what is unset is gone; failure fails."""
+"""Each shell evaluates its statements as meant: any text arrives, what is unset is gone, and a failure fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tcenv.errors import UsageError
-from tcenv.shells import ALIASES, Unrepresentable, canonical, dialect
+from tcenv.shells import ALIASES, Unrepresentable, canonical_name, load_shell
 from tcenv.shells import SHELLS as NAMES
 from tests.need import need
 from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell, environment_after
@@ -69,7 +69,7 @@ NASTY = [
 
 def check(shell: RealShell, values: list[str]) -> None:
     """Set all values in one shell and read the environment of a child; then unset every second."""
-    speaks = dialect(canonical(shell.name))
+    speaks = load_shell(shell.name)
     change: dict[str, str | None] = {}
     for number, value in enumerate(values):
         try:
@@ -80,7 +80,7 @@ def check(shell: RealShell, values: list[str]) -> None:
     change["TCENV_GONE"] = None
     with tempfile.TemporaryDirectory() as folder:
         text, out = Path(folder) / "text", Path(folder) / "out"
-        text.write_text(speaks.statements(change), newline="")
+        text.write_text(speaks.export(change), newline="")
         cat = f"^cat {text}" if shell.name == "nu" else f"cat {text}"
         done = shell.run(shell.chain.format(shell.evaluate(cat), shell.dump(out)), environ(TCENV_GONE="there"))
         assert out.exists(), done.stderr
@@ -140,11 +140,11 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
     def run(many: list[tuple[str, str, str]]) -> None:
         change = {f"TCENV_T{n}_{m}": value for n, values in enumerate(many) for m, value in enumerate(values)}
         change["TASKCLUSTER_CERTIFICATE"] = None
-        after, printed = evaluated(shell, line, dialect(canonical(shell.name)).statements(change), tmp_path)
+        after, printed = evaluated(shell, line, load_shell(shell.name).export(change), tmp_path)
         assert has(after, change), printed
 
     run()
-    after, _ = evaluated(shell, line, dialect(canonical(shell.name)).failure(), tmp_path)
+    after, _ = evaluated(shell, line, load_shell(shell.name).failure(), tmp_path)
     assert not after
 
 
@@ -161,7 +161,7 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
 )
 def test_an_ipv6_address_survives_an_unquoted_eval_of_patterns(name: str, options: str, tmp_path: Path) -> None:
     change = {**SESSION, "TASKCLUSTER_ROOT_URL": "https://[2001:db8::1]:8080"}
-    after, printed = evaluated(BY_NAME[name], "eval $({})", dialect(name).statements(change), tmp_path, before=options)
+    after, printed = evaluated(BY_NAME[name], "eval $({})", load_shell(name).export(change), tmp_path, before=options)
     assert has(after, change)
     assert not printed
 
@@ -184,15 +184,15 @@ OPTIONS = [
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_under_options_and_aliases(name: str, options: str, tmp_path: Path) -> None:
     shell = BY_NAME[name]
-    speaks = dialect(canonical(name))
-    after, printed = evaluated(shell, shell.line, speaks.statements(SESSION), tmp_path, before=options)
+    speaks = load_shell(name)
+    after, printed = evaluated(shell, shell.line, speaks.export(SESSION), tmp_path, before=options)
     assert has(after, SESSION)
     assert not printed
     after, _ = evaluated(shell, shell.line, speaks.failure(), tmp_path, before=options)
     assert not after
 
 
-CSH = [shell for shell in SHELLS if canonical(shell.name) == "tcsh"]
+CSH = [shell for shell in SHELLS if canonical_name(shell.name) == "tcsh"]
 
 
 @pytest.mark.parametrize("shell", CSH, ids=[shell.name for shell in CSH])
@@ -210,9 +210,9 @@ CSH = [shell for shell in SHELLS if canonical(shell.name) == "tcsh"]
 )
 def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tmp_path: Path) -> None:
     change = {**SESSION, "TCENV_TEXT": 'a  b {c} "d" é\t*?'}
-    after, printed = evaluated(shell, shell.line, dialect("tcsh").statements(change), tmp_path, before=options)
+    after, printed = evaluated(shell, shell.line, load_shell("tcsh").export(change), tmp_path, before=options)
     assert has(after, change), printed
-    after, _ = evaluated(shell, shell.line, dialect("tcsh").failure(), tmp_path, before=options)
+    after, _ = evaluated(shell, shell.line, load_shell("tcsh").failure(), tmp_path, before=options)
     assert not after
 
 
@@ -222,7 +222,7 @@ def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tm
     ["readonly TASKCLUSTER_ROOT_URL=old", "export TASKCLUSTER_CERTIFICATE; readonly TASKCLUSTER_CERTIFICATE=old"],
 )
 def test_a_read_only_variable_stops_the_evaluation(shell: RealShell, before: str, tmp_path: Path) -> None:
-    text = dialect(canonical(shell.name)).statements(SESSION)
+    text = load_shell(shell.name).export(SESSION)
     after, printed = evaluated(shell, shell.line, text, tmp_path, before=before)
     assert not after
     assert "read" in printed
@@ -252,14 +252,14 @@ ATTRIBUTES = [
 def test_what_a_variable_was_does_not_change_its_value(name: str, attribute: str, tmp_path: Path) -> None:
     shell = BY_NAME[name]
     before = f"unset TASKCLUSTER_CLIENT_ID; {attribute} TASKCLUSTER_CLIENT_ID"
-    after, printed = evaluated(shell, shell.line, dialect(name).statements(SESSION), tmp_path, before=before)
+    after, printed = evaluated(shell, shell.line, load_shell(name).export(SESSION), tmp_path, before=before)
     assert has(after, SESSION), printed
 
 
 def test_fish_unsets_in_every_scope(tmp_path: Path) -> None:
     before = "set -U TASKCLUSTER_CERTIFICATE universal; set -g TASKCLUSTER_CERTIFICATE global"
     shell = BY_NAME["fish"]
-    after, printed = evaluated(shell, shell.line, dialect("fish").statements(SESSION), tmp_path, before=before)
+    after, printed = evaluated(shell, shell.line, load_shell("fish").export(SESSION), tmp_path, before=before)
     assert has(after, SESSION), printed
     assert not printed
 
@@ -286,7 +286,7 @@ INTERACTIVE = {
 def test_at_a_prompt_history_and_its_exclamation_mark_do_no_harm(name: str, tmp_path: Path) -> None:
     change = {**SESSION, "TCENV_TEXT": "!! a!b !x !$ ^a^b"}
     text = tmp_path / "text"
-    text.write_text(dialect(canonical(name)).statements(change))
+    text.write_text(load_shell(name).export(change))
     program, *flags = INTERACTIVE[name]
     ready = "READY"
     with Terminal([need(program), *flags], environ(PS1="$ ", **OLD), tmp_path) as terminal:
@@ -311,7 +311,7 @@ def test_at_a_prompt_history_and_its_exclamation_mark_do_no_harm(name: str, tmp_
     ],
 )
 def test_powershell_text(value: str | None, expected: str) -> None:
-    assert dialect("pwsh").statements({"V": value}) == expected
+    assert load_shell("pwsh").export({"V": value}) == expected
 
 
 def read_as_powershell(output: bytes) -> dict[str, str]:
@@ -342,7 +342,7 @@ def read_as_powershell(output: bytes) -> dict[str, str]:
 @example([value for value in NASTY if value])
 def test_powershell_reads_any_text_back(values: list[str]) -> None:
     change = {f"V{number}": value for number, value in enumerate(values)}
-    assert read_as_powershell(dialect("powershell").statements(change).encode()) == change
+    assert read_as_powershell(load_shell("powershell").export(change).encode()) == change
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_powershell_reads_any_text_back(values: list[str]) -> None:
     ],
 )
 def test_cmd_text(value: str | None, expected: str) -> None:
-    assert dialect("cmd").statements({"V": value}) == expected
+    assert load_shell("cmd").export({"V": value}) == expected
 
 
 def read_as_cmd(output: str) -> dict[str, str]:
@@ -376,30 +376,30 @@ def read_as_cmd(output: str) -> dict[str, str]:
 @example(["x" * 8000])
 def test_cmd_reads_any_printable_ascii_back(values: list[str]) -> None:
     change = {f"V{number}": value for number, value in enumerate(values)}
-    assert read_as_cmd(dialect("cmd").statements(change)) == change
+    assert read_as_cmd(load_shell("cmd").export(change)) == change
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "", "é", "\x1b", "x" * 8001])
 def test_cmd_refuses_what_it_cannot_carry(value: str) -> None:
     with pytest.raises(Unrepresentable):
-        dialect("cmd").statements({"V": value})
+        load_shell("cmd").export({"V": value})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_change_is_no_statement(name: str) -> None:
-    assert dialect(name).statements({}).strip() in ("", "{}", "[void]0;")
+    assert load_shell(name).export({}).strip() in ("", "{}", "[void]0;")
 
 
-def test_every_name_leads_to_a_dialect() -> None:
+def test_every_name_leads_to_a_shell() -> None:
     for name in (*NAMES, *ALIASES):
-        assert dialect(name).failure().strip()
+        assert load_shell(name).failure().strip()
     with pytest.raises(UsageError, match="nosuchshell"):
-        dialect("nosuchshell")
+        load_shell("nosuchshell")
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=ids)
-class TestEveryDialect:
-    """What every dialect promises, in its real shell. A new shell is one line in `real.SHELLS`."""
+class TestEveryShell:
+    """What every shell promises, run in the shell itself."""
 
     def test_any_text_arrives_as_it_is(self, shell: RealShell) -> None:
         @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
@@ -411,17 +411,17 @@ class TestEveryDialect:
         run()
 
     def test_what_a_shell_cannot_carry_is_an_error(self, shell: RealShell) -> None:
-        speaks = dialect(canonical(shell.name))
+        speaks = load_shell(shell.name)
         refused = [value for value in [*NASTY, "\0", "\ud800"] if not _carries(speaks, value)]
-        assert refused == (["\n", "a\nb\n", "\r\n"] if canonical(shell.name) == "tcsh" else []) + ["\0", "\ud800"]
+        assert refused == (["\n", "a\nb\n", "\r\n"] if canonical_name(shell.name) == "tcsh" else []) + ["\0", "\ud800"]
 
     def test_long_values_arrive_whole_or_not_at_all(self, shell: RealShell, tmp_path: Path) -> None:
         for value in ("a" * 3000, '{"scopes": ["queue:*"]}' * 40, '{"scopes": ["queue:*"]}' * 1000, "é x" * 30_000):
             change = {"TCENV_LONG": value, "TCENV_AFTER": "there"}
             try:
-                text = dialect(canonical(shell.name)).statements(change)
+                text = load_shell(shell.name).export(change)
             except Unrepresentable:
-                assert canonical(shell.name) == "tcsh"
+                assert canonical_name(shell.name) == "tcsh"
                 continue
             after, printed = evaluated(shell, shell.line, text, tmp_path)
             if shell.name == "csh" and len(value) > 3000:
@@ -435,16 +435,16 @@ class TestEveryDialect:
     ) -> None:
         monkeypatch.delenv("LANG")
         monkeypatch.setenv("LC_ALL", "C")
-        speaks = dialect(canonical(shell.name))
-        after, printed = evaluated(shell, shell.line, speaks.statements({"TCENV_T": "é 漢字 🦊"}), tmp_path)
+        speaks = load_shell(shell.name)
+        after, printed = evaluated(shell, shell.line, speaks.export({"TCENV_T": "é 漢字 🦊"}), tmp_path)
         # yash reads characters, and knows only ASCII then.
         assert not after if shell.name == "yash" else has(after, {"TCENV_T": "é 漢字 🦊"}), printed
-        after, printed = evaluated(shell, shell.line, speaks.statements(SESSION), tmp_path)
+        after, printed = evaluated(shell, shell.line, speaks.export(SESSION), tmp_path)
         assert has(after, SESSION), printed
 
     def test_failure_fails_and_changes_nothing(self, shell: RealShell, tmp_path: Path) -> None:
         text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
-        text.write_text(dialect(canonical(shell.name)).failure(), newline="")
+        text.write_text(load_shell(shell.name).failure(), newline="")
         line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
         shell.run(shell.chain.format(line, f"touch {reached}"), environ())
         assert not reached.exists()

@@ -8,7 +8,7 @@ from typing import Any
 from tcenv import output, paths, resources
 from tcenv.cli.terminal import messages
 from tcenv.errors import TcenvError, UsageError
-from tcenv.files import write_privately
+from tcenv.files import rewrite
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
@@ -21,26 +21,39 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         raise TcenvError("The direnv library is missing from this installation.", "Install tcenv again.")
     path = _library()
     if uninstall:
-        try:
-            os.unlink(path)
-            messages.done(f"Removed {path}.")
-        except FileNotFoundError:
-            messages.note(f"There was no {path}.")
-        return 0
+        return _uninstall(path)
     if not install:
         output.write(text)
         return 0
     try:
-        with open(path, encoding="utf-8", opener=paths.at_once) as file:
+        with open(path, encoding="utf-8", opener=paths.regular) as file:
             current = file.read()
     except (OSError, UnicodeDecodeError):
         current = None
     if current == text:
         messages.done(f"{path} is up to date.")
     else:
-        write_privately(path, text.encode(), keep_mode=True)
+        try:
+            rewrite(path, text.encode(), mode=0o666)
+        except OSError as error:
+            raise TcenvError(
+                f"{path} cannot be written: {error.strerror}.",
+                "Send the text where direnv finds it: tcenv direnv > FILE (see direnv's documentation of direnvrc and lib/).",
+            ) from None
         messages.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
     messages.hint("In an .envrc: use taskcluster [PROFILE]")
+    return 0
+
+
+def _uninstall(path: str) -> int:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        messages.note(f"There was no {path}.")
+        return 0
+    except OSError as error:
+        raise TcenvError(f"{path} cannot be removed: {error.strerror}.", "Remove it yourself.") from None
+    messages.done(f"Removed {path}.")
     return 0
 
 

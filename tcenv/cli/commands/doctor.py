@@ -66,26 +66,26 @@ def _guarded(check: Callable[[dict[str, Any]], Iterator[Finding]], options: dict
 
 
 def _shell(options: dict[str, Any]) -> Iterator[Finding]:
-    from tcenv.shells import startup_file
+    from tcenv.shells import load_shell, startup_file
     from tcenv.shells.detect import detect_shell
 
-    shell = detect_shell()
-    yield Finding("shell", "good", shell)
+    shell = load_shell(detect_shell())
+    yield Finding("shell", "good", shell.name)
     home = paths.home()
     try:
-        path = startup_file.place(shell, os.environ, home)
+        path = shell.startup_file(os.environ, home)
     except UsageError as error:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.at_once) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
             text = file.read()
     except OSError:
         text = ""
     if startup_file.evaluates(text, shell):
         yield Finding("start-up file", "good", f"{path} evaluates tcenv init")
     else:
-        mend = f"For the function, the hook and completion: tcenv init {shell} --install"
+        mend = f"For the function, the hook and completion: tcenv init {shell.name} --install"
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 

@@ -33,29 +33,32 @@ def _text(shell: str, options: dict[str, Any]) -> str:
 def _edit(argument: str | None, options: dict[str, Any]) -> int:
     """Show what changes in the start-up file, ask, and change it."""
     from tcenv.cli.terminal import messages
-    from tcenv.shells import canonical, startup_file
+    from tcenv.shells import load_shell, startup_file
     from tcenv.shells.detect import choose_shell
 
     if options.get("install") and options.get("uninstall"):
         raise UsageError("--install and --uninstall exclude each other.")
-    shell = canonical(argument or choose_shell(None))
+    shell = load_shell(argument or choose_shell(None))
     home = paths.home()
     program = startup_file.program()
-    path = startup_file.place(shell, os.environ, home)
-    beside = os.path.join(os.path.dirname(path), "tcenv.nu") if shell == "nu" else None
+    path = shell.startup_file(os.environ, home)
+    beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
     given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if options.get(name)]
     line = startup_file.line(shell, beside or program, given, home)
-    before = _read(path)
-    after = startup_file.with_line(before, line) if options.get("install") else startup_file.without_line(before)
-    if after == before and not (beside and options.get("install")):
-        messages.done(
-            f"{path} {'has the line already' if options.get('install') else 'has no line of tcenv init --install'}."
-        )
-        return 0
-    _show(path, before, after, options)
-    _write(path, after, line if options.get("install") else None)
+    while True:
+        before = _read(path)
+        after = startup_file.with_line(before, line) if options.get("install") else startup_file.without_line(before)
+        if after == before and not (beside and options.get("install")):
+            messages.done(
+                f"{path} {'has the line already' if options.get('install') else 'has no line of tcenv init --install'}."
+            )
+            return 0
+        _show(path, before, after, options)
+        if _write(path, after, line if options.get("install") else None, before=before):
+            break
+        messages.note(f"{path} has changed meanwhile, and is read again.")
     if beside:
-        _write_beside(beside, _text(shell, options) if options.get("install") else None)
+        _write_beside(beside, _text(shell.name, options) if options.get("install") else None)
     if options.get("install"):
         messages.done(f"Wrote {path}. Shells that start from now on have it.")
         _say_where_tcenv_is(program)
@@ -66,7 +69,7 @@ def _edit(argument: str | None, options: dict[str, Any]) -> int:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.at_once) as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.regular) as file:
             return file.read()
     except FileNotFoundError:
         return ""
@@ -78,8 +81,7 @@ def _show(path: str, before: str, after: str, options: dict[str, Any]) -> None:
     from tcenv.cli.terminal import messages
     from tcenv.text import printable
 
-    gone = [line for line in before.splitlines() if line not in after.splitlines()]
-    new = [line for line in after.splitlines() if line not in before.splitlines()]
+    gone, new = _difference(before, after), _difference(after, before)
     real = os.path.realpath(path)
     messages.note(f"{path}" + (f" (a link to {real})" if real != os.path.abspath(path) else "") + ":")
     for sign, lines in (("-", gone), ("+", new)):
@@ -96,9 +98,17 @@ def _show(path: str, before: str, after: str, options: dict[str, Any]) -> None:
         raise UsageError("Nothing was written.")
 
 
-def _write(path: str, text: str, line: str | None) -> None:
-    """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is."""
-    from tcenv.files import write_privately
+def _difference(text: str, other: str) -> list[str]:
+    """The lines of `text` that `other` does not have, or has less often."""
+    from collections import Counter
+
+    return list((Counter(text.splitlines()) - Counter(other.splitlines())).elements())
+
+
+def _write(path: str, text: str, line: str | None, *, before: str | None = None) -> bool:
+    """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is. False where
+    it does not hold `before` any more."""
+    from tcenv.files import locked, rewrite
 
     real = os.path.realpath(path)
     hint = f"Add this line where you want it: {line}" if line else "Take the line out yourself."
@@ -107,12 +117,15 @@ def _write(path: str, text: str, line: str | None) -> None:
             raise PermissionError(13, "it is read-only")
         if os.path.exists(real) and not os.access(real, os.W_OK):
             raise PermissionError(13, "it may not be written")
-        fresh = not os.path.exists(real)
-        write_privately(real, text.encode("utf-8", "surrogateescape"), keep_mode=True)
-        if fresh:
-            os.chmod(real, 0o644)
+        with locked(real):
+            expected = None if before is None else _encoded(before)
+            return rewrite(real, _encoded(text), before=expected, mode=0o666)
     except OSError as error:
         raise TcenvError(f"{path} cannot be written: {error.strerror}.", hint) from None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _write_beside(path: str, text: str | None) -> None:

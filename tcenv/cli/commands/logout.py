@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 from tcenv.cli.terminal import messages
@@ -88,23 +87,11 @@ def sign_out(
             continue
         there = [store.forget(name) for store in places]
         result[name] = any(there)
-        _forget_copies(places, [ending.session for ending in own])
         if result[name]:
             messages.done(f"Signed out of {called(name, own[0].session.root_url) if own else name}.")
         for ending in own:
             _tell(ending)
     return result
-
-
-def _forget_copies(places: list[Store], sessions: list[Session]) -> None:
-    """Forget what is stored of the same tokens under other names: a former version's session, under its bare root URL's."""
-    tokens = {(session.root_url, session.credentials.access_token) for session in sessions}
-    for store in places if tokens else ():
-        for name in store.profiles():
-            with suppress(DamagedSession):
-                session = store.load(name)
-                if session is not None and (session.root_url, session.credentials.access_token) in tokens:
-                    store.forget(name)
 
 
 def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tcenv.proxy.calllog import CallLog
     from tcenv.proxy.plan import Plan
     from tcenv.sessions.session import Session
+    from tcenv.shells import Shell
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def execute(argument: str | None, options: dict[str, Any], command: list[str]) -
     return status
 
 
-def subshell(argument: str | None, options: dict[str, Any], shell: str) -> int:
+def subshell(argument: str | None, options: dict[str, Any], shell: Shell) -> int:
     """Run a subshell behind a proxy of its own; its status. Raises UsageError."""
     _check_wanted(options)
     from tcenv.shells.subshell import run_subshell

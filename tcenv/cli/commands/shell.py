@@ -12,15 +12,15 @@ from tcenv.config.inside_proxy import behind
 from tcenv.errors import TcenvError, UsageError
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
-from tcenv.shells import canonical, environment, subshell
+from tcenv.shells import environment, load_shell, subshell
 from tcenv.shells.detect import choose_shell
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
     """Run a subshell with the session loaded; its status."""
     options = dict(options)
-    shell = canonical(choose_shell(options.pop("shell", None)))
-    subshell.program_of(shell)
+    shell = load_shell(choose_shell(options.pop("shell", None)))
+    subshell.find_program(shell)
     _refuse_nesting(argument, options)
     if any(options.get(key) for key in BEHIND_A_PROXY):
         from tcenv.cli.commands import proxy

@@ -3,17 +3,22 @@ that makes the evaluation fail too."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 
+from tcenv import paths
 from tcenv.cli.terminal import messages
 from tcenv.errors import Interrupted, TcenvError, UsageError
 from tcenv.output import write_last
+from tcenv.shells import EVALUATED
 
 _SIGINT = 2
-# Their stdout is evaluated by a shell.
-EVALUATED = ("login", "signin", "env", "logout")
+# What a file system answers that is full, read-only or broken, or that does not let the user in: no fault of tcenv's.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_PLACE = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
+_OF_THE_MACHINE = (*_DISK, *_PLACE, errno.EMFILE, errno.ENFILE)
 
 
 def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
@@ -24,6 +29,9 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
         sys.stdout.flush()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
+    finally:
+        if paths.ignored:
+            messages.warn(f"Not read: {'; '.join(paths.ignored)}, not to you.")
     if status:
         fail_evaluation(arguments)
     return status
@@ -58,6 +66,9 @@ def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
 
         messages.error(misread(failure, arguments))
         return UsageError.exit_code
+    if isinstance(failure, OSError) and failure.filename is not None and failure.errno in _OF_THE_MACHINE:
+        messages.error(TcenvError(f"{failure.filename}: {failure.strerror}."))
+        return 1
     _confess(failure)
     return 1
 
@@ -87,11 +98,11 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
         return
     if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
         return
-    from tcenv.shells import dialect
+    from tcenv.shells import load_shell
     from tcenv.shells.detect import choose_shell
 
     try:
-        text = dialect(
+        text = load_shell(
             choose_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
         ).failure()
     except Exception:  # an unknown shell, or too few descriptors to find out

@@ -1,5 +1,5 @@
-"""Being put into the background by a shell whose functions cannot be: it would wait, and no key that is pressed would reach
-us."""
+"""Refuses to wait in the background of a shell that cannot put its functions there: it would wait for us, and no key that the
+user presses would reach us."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tcenv.errors import UsageError
 
 
 def refuse_where_the_shell_waits(command: str) -> None:
-    """Raise UsageError where an interactive fish runs its function `tcenv` for `tcenv COMMAND &`: then, and in a pipeline, we
-    are in its own process group, where all else that it starts has one of its own."""
-    if cli.from_function != "fish" or os.getpgrp() != os.getppid() or _in_a_pipeline():
+    """Raise UsageError where an interactive shell that names itself in `__TCENV_FUNCTION` runs its function for
+    `tcenv COMMAND &`. Only then, and in a pipeline, are we in the shell's own process group."""
+    if cli.from_function in ("", "1") or os.getpgrp() != os.getppid() or _in_a_pipeline():
         return
     raise UsageError(
-        "fish cannot put its function `tcenv` into the background: it would wait here.",
+        f"{cli.from_function} cannot put its function `tcenv` into the background: it would wait here.",
         f"The program itself can be: command tcenv {command} &",
     )
 

@@ -66,13 +66,13 @@ def _listed(calls: set[str]) -> str:
 def _quoted(scope: str) -> str:
     """A scope as a word of the user's shell."""
     from tcenv.errors import UsageError
-    from tcenv.shells import dialect
+    from tcenv.shells import load_shell
     from tcenv.shells.detect import choose_shell
 
     try:
-        return dialect(choose_shell(None)).quote(scope)
+        return load_shell(choose_shell(None)).quote(scope)
     except UsageError:
-        return dialect("sh").quote(scope)
+        return load_shell("sh").quote(scope)
 
 
 def _is_the_profiles_own(name: str, opened: Opened) -> bool:

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 
+from tcenv.shells import EVALUATED
 from tcenv.text import printable, wrapped
 
 TYPE_CHECKING = False
@@ -161,7 +162,7 @@ def _to_be_pasted(text: str) -> str:
         return text
     command, stop, after = rest.partition(". ")
     line = f"tcenv {command}"
-    if command.partition(" ")[0] in ("login", "env", "logout") and "--help" not in command:
+    if command.partition(" ")[0] in EVALUATED and "--help" not in command:
         from tcenv.cli.terminal.shell_output import evaluation_line
 
         line = evaluation_line(command, None)

@@ -162,13 +162,13 @@ class Waiting:
 
         from tcenv import paths
         from tcenv.errors import TcenvError
-        from tcenv.files import note
+        from tcenv.files import write_privately
 
         place = os.path.join(paths.state_directory(), "told", f"wide-{self._profile.name}")
         if os.path.exists(place):
             return False
         with suppress(OSError, TcenvError):
-            note(place, b"")
+            write_privately(place, b"")
         return True
 
     def explain(self, session: Session, line: str) -> None:

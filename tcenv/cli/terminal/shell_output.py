@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tcenv import cli
 from tcenv.errors import UsageError
 from tcenv.output import write_last
-from tcenv.shells import Unrepresentable, dialect
+from tcenv.shells import Shell, Unrepresentable, load_shell
 from tcenv.shells.detect import choose_shell
 
 
@@ -16,7 +16,7 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     """What makes `change` in `shell` (None: the one that runs us). Raises UsageError."""
     name = choose_shell(shell)
     try:
-        return dialect(name).statements(change).encode()
+        return load_shell(name).export(change).encode()
     except Unrepresentable as error:
         raise UsageError(f"{name} cannot carry a value: {error}") from None
 
@@ -31,24 +31,12 @@ def stdout_is_terminal() -> bool:
     return os.isatty(1)
 
 
-# How each shell evaluates our output, for hints (CLI.md).
-LINES = {
-    "fish": "tcenv {} | source",
-    "tcsh": "eval `tcenv {}`",
-    "elvish": "eval (tcenv {} | slurp)",
-    "nu": "tcenv {} --shell nu | from json | load-env",
-    "xonsh": "execx($(tcenv {}))",
-    "powershell": "tcenv {} | Out-String | Invoke-Expression",
-    "cmd": "for /f \"delims=\" %i in ('tcenv {} --shell cmd') do @%i",
-}
-
-
 def evaluation_line(command: str, shell: str | None) -> str:
     """What the user types in `shell` to have the output of `tcenv COMMAND` take effect."""
     if cli.from_function:
         return f"tcenv {command}"
     try:
-        name = choose_shell(shell)
+        evaluation = load_shell(choose_shell(shell)).evaluation
     except UsageError:
-        name = ""
-    return LINES.get(name, 'eval "$(tcenv {})"').format(command)
+        evaluation = Shell.evaluation
+    return evaluation.format(command)

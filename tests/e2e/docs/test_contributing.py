@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md's walk from a clone to a changed dialect, as it is written, in a clone."""
+"""CONTRIBUTING.md's walk from a clone to a changed shell, as it is written, in a clone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.need import need
 _BEFORE, _AFTER = ("make .venv/developing", ".ci/install"), ("make check", "make test")
 
 
-def test_from_a_clone_to_a_changed_dialect_and_its_test(tmp_path: Path) -> None:
+def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
     walk = (PROJECT / "CONTRIBUTING.md").read_text().partition("## From clone")[2].partition("\n## ")[0]
     lines = [line for block in re.findall(r"```sh\n(.*?)```", walk, re.S) for line in block.splitlines()]
     assert lines[:2] == list(_BEFORE)
@@ -39,9 +39,9 @@ def test_from_a_clone_to_a_changed_dialect_and_its_test(tmp_path: Path) -> None:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         said.append(done.stdout)
     shown, promised, _, difference, broken, _, whole = said
-    assert "def statements" in shown
+    assert "def export" in shown
     assert " passed" in promised
-    assert '+        f"builtin set -e {name};' in difference
+    assert '+            f"builtin set -e {name};' in difference
     assert "FAILED tests/shells/test_dialects.py::test_fish_unsets_in_every_scope" in broken
     assert "a variable may stand in several scopes" in broken
     assert " passed" in whole

@@ -7,15 +7,17 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import web
+from aiohttp import web, web_protocol
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tests.calls import LOOPBACK, PING, by_nobody, plain, signed
-from tests.proxied import CLIENT, Deployment, Seen, deployment, proxied
+from tests.proxied import CLIENT, Deployment, Proxied, Seen, deployment, proxied
 
 
 @pytest.fixture
@@ -341,9 +343,15 @@ def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
         ("GET", "/api/auth/v1/aws/s3/read-only/b/p"),
         ("GET", "/api/hooks/v1/hooks/a/b/token"),
         ("POST", "/api/queue/v1/claim-work/a%2Fb"),
+        ("GET", "/api/auth/v1/aws/s3/read-write/bucket/"),
+        ("GET", "/auth/v1/aws/s3/read-write/bucket/?format=iam-role-compat"),
     ]
-    with proxied(behind.root_url) as proxy:
+    with proxied(behind.root_url) as proxy, proxied(behind.root_url, read_only=True) as reading:
         for method, target in calls:
+            if method == "GET":
+                assert signed(reading, method, target).status_code == 403
+                url = signed(proxy, "POST", "/bewit", body=(proxy.at("127.0.0.1") + target).encode())
+                assert (url.status_code, url.json()["code"]) == (403, "RefusedByProxy")
             answer = signed(proxy, method, target)
             assert answer.status_code == 403
             assert "--allow-credentials" in answer.json()["message"]
@@ -355,6 +363,53 @@ def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
         for method, target in (("POST", own), ("POST", own + "/reset"), ("DELETE", own + "%402"), ("PUT", own)):
             assert signed(proxy, method, target).status_code == 403
     assert len(behind.seen) == len(calls)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_artifact_is_created_unless_that_returns_credentials(chunked: bool, behind: Deployment) -> None:
+    target = "/api/queue/v1/task/abc/runs/0/artifacts/public/x"
+
+    def create(proxy: Proxied, body: bytes) -> int:
+        sent: dict[str, Any] = {"chunks": [body[:9], body[9:]]} if chunked else {"body": body}
+        return signed(proxy, "POST", target, **sent).status_code
+
+    link, object_ = b'{"storageType": "s3", "contentType": "x"}', b'{"storageType": "object", "contentType": "x"}'
+    with proxied(behind.root_url) as proxy:
+        assert create(proxy, link) == 200
+        assert behind.seen.pop().body == link
+        for body in (object_, b"no JSON", link + b" " * 70_000):
+            assert create(proxy, body) == 403
+        assert behind.seen == []
+    with proxied(behind.root_url, allow_credentials=True) as proxy:
+        assert create(proxy, object_) == 200
+
+
+def test_a_method_in_small_letters_is_the_same_method(behind: Deployment) -> None:
+    """Parsers of aiohttp before 3.14 pass it on as it is."""
+    for parser in (HttpRequestParserPy, HttpRequestParser):
+        with proxied(behind.root_url) as proxy, pytest.MonkeyPatch.context() as patched:
+            patched.setattr(
+                web_protocol, "HttpRequestParser", lambda *rest, made=parser, **more: Small(made(*rest, **more))
+            )
+            answer = signed(proxy, "POST", "/api/auth/v1/clients/other/reset")
+            assert (answer.status_code, answer.json()["code"]) == (403, "RefusedByProxy")
+            assert signed(proxy, "GET", PING).status_code == 200
+        assert behind.seen.pop().target == PING
+        assert behind.seen == []
+
+
+class Small:
+    """A parser that leaves the method in small letters."""
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+
+    def feed_data(self, data: bytes) -> Any:
+        messages, *rest = self._parser.feed_data(data)
+        return [(message._replace(method=message.method.lower()), body) for message, body in messages], *rest
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
 
 
 def test_a_run_that_only_reads(behind: Deployment) -> None:

@@ -3,19 +3,21 @@ reader's tables. Run by `make generated`, never by a command; a test holds all o
 
 from __future__ import annotations
 
+from importlib import import_module
+
 
 def files() -> dict[str, str]:
     """Every generated file: its path in the checkout, and its content."""
     from tcenv.cli.parsing import declaration, help_text
-    from tcenv.cli.parsing.generate import bash, elvish, fish, man, nu, powershell, reference, tables, zsh
+    from tcenv.cli.parsing.generate import man, reference, tables
+    from tcenv.shells import SHELLS, load_shell
 
     result = {
-        "completions/tcenv.bash": bash.script(),
-        "completions/_tcenv": zsh.script(),
-        "completions/tcenv.fish": fish.script(),
-        "completions/tcenv.ps1": powershell.script(),
-        "completions/tcenv.elv": elvish.script(),
-        "completions/tcenv.nu": nu.script(),
+        f"completions/{shell.completion}": import_module(f"tcenv.cli.parsing.generate.{shell.name}").script()
+        for shell in map(load_shell, SHELLS)
+        if shell.completion
+    }
+    result |= {
         "tcenv/cli/parsing/tables.py": tables.tables(),
         "docs/commands.md": reference.text(),
     }

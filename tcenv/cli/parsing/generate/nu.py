@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tcenv.cli.parsing import declaration
 from tcenv.cli.parsing.generate.rows import by_option
+from tcenv.shells import EVALUATED
 
 # What stands behind it in nushell's file would hide the function of the start-up text.
 EVALUATED_MARK = "# --- without the start-up text"
-_EVALUATED = ("login", "env", "logout", "signin")
 
 
 def script() -> str:
@@ -20,12 +20,12 @@ def script() -> str:
     lines += [f"def __tcenv{_name(name)} [] {{ [{' '.join(known)}] }}" for name, known in values.items()]
     # The first part also serves beside the start-up text, whose own `tcenv` does what is in the second. No signature of
     # nushell's describes `exec`, behind which any option may follow.
-    ordered = sorted(declaration.commands(), key=lambda command: command.words in _EVALUATED)
+    ordered = sorted(declaration.commands(), key=lambda command: command.words in EVALUATED)
     marked = False
     for command in ordered:
         if not command.words or command.behind_dashes:
             continue
-        if command.words in _EVALUATED and not marked:
+        if command.words in EVALUATED and not marked:
             lines.append(EVALUATED_MARK)
             marked = True
         lines += _signature(command)

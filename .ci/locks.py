@@ -1,0 +1,153 @@
+"""Keep the locks. `check` fails on a lock that is not whole and on a file that names a package index; `update` renews the locks
+and prints what changed.
+
+An index belongs to the machine that installs, in the configuration of its pip and its npm."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+OLDEST_PYTHON = "3.11"
+# Each lock, the groups of pyproject.toml that it holds (two are tables of their own), and the locks that it agrees with.
+LOCKS = {
+    "requirements.txt": (("project",), ()),
+    "requirements-build.txt": (("build-system", "editable"), ()),
+    "requirements-dev.txt": (("project", "dev"), ("requirements.txt", "requirements-build.txt")),
+    "requirements-release.txt": (("release",), ()),
+}
+NPM_LOCKS = ".ci/npm/*/package-lock.json"
+CLIENT_LOCKS = ".ci/taskcluster/*.txt"
+GO_LOCK = ".ci/actionlint/go.mod"
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint"
+
+_NOT_OURS = {
+    ".git",
+    ".venv",
+    ".tools",
+    ".bench",
+    ".hypothesis",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    "__pycache__",
+}
+_NOT_OURS |= {"build", "dist", "node_modules"}
+# Code of the package and prose install nothing.
+_INSTALL_NOTHING = {"tcenv", "docs", "man", "completions"}
+_INDEX = re.compile(
+    r"--(?:extra-|default-)?index(?:-url)?\b|--find-links\b|--registry\b|\bregistry[\"']?\s*[=:]|^\s*(?:extra-|default-)?index-url\s*="
+    r"|\b(?:PIP|UV)_(?:EXTRA_|DEFAULT_)?INDEX(?:_URL)?\b|\bnpm_config_registry\b|\bGOPROXY\b|[\"']?\bresolved[\"']?\s*:",
+    re.IGNORECASE,
+)
+_PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;]+)")
+
+
+def requirements(root: Path, group: str) -> list[Requirement]:
+    """Return what a group of pyproject.toml requires."""
+    told = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = {"project": ("project", "dependencies"), "build-system": ("build-system", "requires")}
+    table, key = lines.get(group, ("dependency-groups", group))
+    return [Requirement(line) for line in told[table][key]]
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Return the versions of a lock by normalized names."""
+    if lock.suffix == ".json":
+        packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+        return {path: told["version"] for path, told in packages.items() if path}
+    if lock.name == "go.mod":
+        return dict(re.findall(r"^(?:require)?\s*(\S+/\S+) (v\S+)", lock.read_text(encoding="utf-8"), re.M))
+    if not lock.exists():
+        return {}
+    found = (_PINNED.match(line) for line in lock.read_text(encoding="utf-8").splitlines())
+    return {_normalized(match["name"]): match["version"] for match in found if match}
+
+
+def index_options(root: Path) -> Iterator[str]:
+    """Yield the place of each line that names an index or where a package was found."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - _NOT_OURS - (_INSTALL_NOTHING if Path(folder) == root else set()))
+        for path in (Path(folder, name) for name in sorted(names)):
+            if path == root / ".ci/locks.py" or not path.is_file():
+                continue
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            for number, line in enumerate(lines, 1):
+                if found := _INDEX.search(line):
+                    yield f"{path.relative_to(root)}:{number}: {found[0].strip()} names a package index or an address in it"
+
+
+def unlocked(root: Path) -> Iterator[str]:
+    """Yield what the locks lack: an exact version, a hash, or what pyproject.toml requires."""
+    for lock in (*map(root.joinpath, LOCKS), *root.glob(CLIENT_LOCKS)):
+        text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            if line and not line.lstrip().startswith("#") and not (_PINNED.match(line) and "--hash=sha256:" in line):
+                yield f"{lock.relative_to(root)}: without an exact version and a hash: {line.split()[0]}"
+    for name, (groups, _) in LOCKS.items():
+        versions = pinned(root / name)
+        for requirement in (requirement for group in groups for requirement in requirements(root, group)):
+            version = versions.get(_normalized(requirement.name))
+            if version is None or not requirement.specifier.contains(version, prereleases=True):
+                yield f"{name}: {version or 'no version'} for {requirement}: run make update"
+    for lock in root.glob(NPM_LOCKS):
+        for path, told in json.loads(lock.read_text(encoding="utf-8"))["packages"].items():
+            if path and "integrity" not in told:
+                yield f"{lock.relative_to(root)}: without integrity: {path}"
+
+
+def update() -> None:
+    """Renew every lock and print what changed."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    compile_ = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
+    compile_ += ["--no-emit-index-url", "--custom-compile-command", "make update", "-", "-o"]
+    for name, (groups, agreeing) in LOCKS.items():
+        wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
+        constraints = [word for other in agreeing for word in ("--constraint", other)]
+        _renew(ROOT / name, [*compile_, name, "--upgrade", *constraints], wanted)
+    for lock in ROOT.glob(CLIENT_LOCKS):
+        _renew(lock, [*compile_, str(lock), "--no-deps"], f"taskcluster=={lock.stem}")
+    for lock in ROOT.glob(NPM_LOCKS):
+        _renew(lock, ["npm", "update", "--package-lock-only", "--prefix", str(lock.parent)])
+    _renew(ROOT / GO_LOCK, ["go", "-C", str(Path(GO_LOCK).parent), "get", "-tool", f"{ACTIONLINT}@latest"])
+
+
+def _renew(lock: Path, command: list[str], given: str = "") -> None:
+    before = pinned(lock)
+    subprocess.run(command, cwd=ROOT, input=given, text=True, check=True, stdout=subprocess.DEVNULL)
+    after = pinned(lock)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            print(f"{lock.relative_to(ROOT)}: {name} {before.get(name, '(new)')} -> {after.get(name, '(gone)')}")
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def main(words: list[str], root: Path = ROOT) -> int:
+    """Do what the word says; return the exit status."""
+    match words:
+        case ["update"]:
+            update()
+        case ["check"]:
+            faults = [*index_options(root), *unlocked(root)]
+            print("\n".join(faults), end="\n" if faults else "")
+            return bool(faults)
+        case _:
+            print("usage: locks.py check|update", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""CONTRIBUTING.md's list for a new shell, followed in a copy of the tree: three files, and tcenv speaks the shell everywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.docs.blocks import PROJECT
+from tests.need import need
+from tests.world import environ
+
+MODULE = '''"""brush, a shell like bash."""
+
+from __future__ import annotations
+
+import os
+
+from tcenv.shells.posix import PosixShell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Brush(PosixShell):
+    evaluation = "tcenv {} | brush-eval"
+    template = "init.brush"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(home, ".brushrc")
+
+
+SHELL = Brush()
+'''
+TEMPLATE = """# --- function
+tcenv() { case ${1-} in @EVALUATED@) eval "$(command tcenv "$@" --shell brush)" ;; *) @PROGRAM@ "$@" ;; esac; }
+"""
+REGISTERED = '    "brush": ("brsh", "brush"),\n'
+
+
+def test_a_shell_is_three_files(tmp_path: Path) -> None:
+    listed = (PROJECT / "CONTRIBUTING.md").read_text().partition("- **a shell**:")[2].partition("\n- ")[0]
+    assert re.findall(r"`((?:tcenv|shell)/[^`]*)`", listed) == [
+        "tcenv/shells/NAME.py",
+        "tcenv/shells/__init__.py",
+        "shell/",
+    ]
+    clone = tmp_path / "tcenv"
+    subprocess.run([need("git"), "clone", "-q", str(PROJECT), str(clone)], check=True)
+    for name in ("tcenv", "shell", "completions", "pyproject.toml", "docs", "man"):
+        source, target = PROJECT / name, clone / name
+        shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
+    git = [need("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "as it is"], check=True)
+
+    (clone / "tcenv/shells/brush.py").write_text(MODULE)
+    (clone / "shell/init.brush").write_text(TEMPLATE)
+    registry = clone / "tcenv/shells/__init__.py"
+    text = registry.read_text()
+    registry.write_text(text.replace('    "zsh": ', REGISTERED + '    "zsh": ', 1))
+    assert registry.read_text() != text
+    touched = subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True, text=True).stdout
+    assert sorted(line[3:] for line in touched.splitlines()) == [
+        "shell/init.brush",
+        "tcenv/shells/__init__.py",
+        "tcenv/shells/brush.py",
+    ]
+
+    def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        env = {**environ(), "PYTHONPATH": str(clone), **more}
+        return subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, timeout=60)
+
+    def tcenv(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return run(sys.executable, "-m", "tcenv", *words, **more)
+
+    start_up = tcenv("init", "brsh")
+    assert start_up.returncode == 0, start_up.stderr
+    assert "login|signin|env|logout" in start_up.stdout
+    assert tcenv("init", "brush", "--install", "--yes").returncode == 0
+    home = Path(os.environ["HOME"])
+    assert "init brush" in (home / ".brushrc").read_text()
+    # A failure is written for the shell, and hints have its line.
+    refused = tcenv("env", TCENV_SHELL="brush", TASKCLUSTER_ROOT_URL="https://tc.example.com")
+    assert refused.stdout == "\\false;\n"
+    assert ": tcenv login https://tc.example.com | brush-eval" in refused.stderr
+    # A process of that name is detected, and doctor looks at its start-up file.
+    program = tmp_path / "brush"
+    shutil.copy(need("dash"), program)
+    found = run(str(program), "-c", f"{sys.executable} -m tcenv doctor; true").stdout
+    assert "shell: brush" in found
+    assert ".brushrc evaluates tcenv init" in found
+    # Completion knows it, once it is generated.
+    made = run(sys.executable, "-m", "tcenv.cli.parsing.generate")
+    assert "wrote completions/tcenv.bash" in made.stdout, made.stderr
+    assert "brush" in (clone / "completions/tcenv.fish").read_text()

@@ -1,0 +1,39 @@
+"""The start-up text of every shell has the parts that were asked for, and nothing is left to fill in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tcenv.errors import UsageError
+from tcenv.shells import EVALUATED, SHELLS, load_shell
+from tcenv.shells.init_text import startup_text
+
+WITH_TEXT = [name for name in SHELLS if load_shell(name).template]
+PARTS = ("hook", "completion", "prompt")
+
+
+@pytest.mark.parametrize("shell", WITH_TEXT)
+def test_nothing_is_left_to_fill_in(shell: str) -> None:
+    text = startup_text(shell, prompt=True)
+    assert not re.search(r"@[A-Z]+@", text)
+    # The commands that change the shell are those whose output it evaluates.
+    assert load_shell(shell).word_list(EVALUATED) in text
+
+
+@pytest.mark.parametrize("shell", WITH_TEXT)
+def test_each_part_can_be_left_out(shell: str) -> None:
+    whole = startup_text(shell, prompt=True)
+    plain = startup_text(shell, hook=False, completion=False, prompt=False)
+    assert len(plain) <= len(whole)
+    for part in PARTS:
+        text = startup_text(shell, **{**dict.fromkeys(PARTS, False), part: True})
+        if f"# --- {part}\n" in whole:
+            assert f"# --- {part}\n" in text
+            assert f"# --- {part}\n" not in plain
+
+
+def test_cmd_has_no_start_up_file() -> None:
+    with pytest.raises(UsageError, match="cmd has no start-up file"):
+        startup_text("cmd")

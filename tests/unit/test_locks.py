@@ -1,0 +1,109 @@
+"""Everything that make installs is locked, and the check of it can fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+Check = Callable[[Path], tuple[int, str]]
+LOCKED = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt", "requirements-release.txt")
+# In two parts each, or the check finds them here.
+INDEX = "--" + "index-url https://packages.example/simple"
+EXTRA = "--" + "extra-index-url=https://packages.example/simple"
+AT_NPM = "registry" + "=https://packages.example/"
+FOUND_AT = '"resolved"' + ': "https://packages.example/a.tgz"'
+
+
+_spec = importlib.util.spec_from_file_location("locks", CHECKOUT / ".ci/locks.py")
+assert _spec and _spec.loader
+locks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(locks)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of what the check reads."""
+    for name in (".ci", ".github"):
+        if (CHECKOUT / name).exists():
+            shutil.copytree(CHECKOUT / name, tmp_path / name)
+    for name in (*LOCKED, "pyproject.toml", "Makefile"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Check:
+    """Return what runs the check on a checkout, for its status and what it found."""
+
+    def run(checkout: Path) -> tuple[int, str]:
+        status = locks.main(["check"], checkout)
+        return int(status), capsys.readouterr().out
+
+    return run
+
+
+def test_this_checkout_passes(check: Check) -> None:
+    assert check(CHECKOUT) == (0, "")
+
+
+def test_make_check_runs_it() -> None:
+    recipe = (CHECKOUT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
+    assert ".ci/locks.py check" in recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("requirements-dev.txt", INDEX),
+        ("requirements.txt", EXTRA),
+        ("Makefile", f"\tpip install {INDEX} tcenv"),
+        (".npmrc", AT_NPM),
+        (".ci/npm/tools/.npmrc", f"@scope:{AT_NPM}"),
+        (".ci/npm/tools/package-lock.json", FOUND_AT),
+        (".ci/install", f"npm install --{AT_NPM}"),
+        (".ci/run", "export PIP_" + "INDEX_URL=https://packages.example/simple"),
+        (".github/workflows/ci.yml", f"      - run: pip install {EXTRA} tcenv"),
+        ("deep/folder/fetch.sh", f"pip install {INDEX} tcenv"),
+    ],
+)
+def test_a_named_index_fails_it(checkout: Path, check: Check, name: str, line: str) -> None:
+    assert check(checkout) == (0, "")
+    path = checkout / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_text().splitlines() if path.exists() else []
+    if name.endswith(".json"):
+        before[2:2] = [f"{line},"]
+        path.write_text("\n".join(before))
+        number = 3
+    else:
+        path.write_text("\n".join([*before, line]))
+        number = len(before) + 1
+    status, found = check(checkout)
+    assert status == 1
+    assert f"{name}:{number}: " in found
+
+
+def test_a_version_without_a_hash_fails_it(checkout: Path, check: Check) -> None:
+    with (checkout / "requirements.txt").open("a") as lock:
+        lock.write("certainly==1.0\n")
+    assert check(checkout) == (1, "requirements.txt: without an exact version and a hash: certainly==1.0\n")
+
+
+def test_a_range_in_a_lock_fails_it(checkout: Path, check: Check) -> None:
+    with (checkout / "requirements-dev.txt").open("a") as lock:
+        lock.write("certainly>=1.0 \\\n    --hash=sha256:00\n")
+    assert check(checkout) == (1, "requirements-dev.txt: without an exact version and a hash: certainly>=1.0\n")
+
+
+def test_a_requirement_that_the_locks_do_not_meet_fails_it(checkout: Path, check: Check) -> None:
+    project = checkout / "pyproject.toml"
+    project.write_text(project.read_text().replace('"typer>=', '"typer>=1000,>='))
+    status, found = check(checkout)
+    assert status == 1
+    assert "requirements.txt: " in found
+    assert found.count("run make update") == 2
