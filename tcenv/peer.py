@@ -8,6 +8,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket as Socket
     from collections.abc import Collection, Iterator
 
 # Elsewhere nobody tells whose a connection is; docs/security.md says what that means.
@@ -32,6 +33,15 @@ def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
     if not KERNEL_TELLS:
         return True
     return owner_of_peer(local, remote) in (os.geteuid(), 0)
+
+
+def is_own(connection: Socket) -> bool:
+    """Return whether the other end of a connection is a process of this user, or of root. One that was reset is nobody's: the
+    address which `accept` told may be another process's by now."""
+    try:
+        return is_own_peer(connection.getsockname(), connection.getpeername())
+    except OSError:
+        return False
 
 
 def owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int | None:
@@ -81,7 +91,8 @@ def _socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int,
 
 def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
     """The address as 4 or 16 bytes, and the port."""
-    from socket import AF_INET, AF_INET6, inet_pton
+    # `socket` brings its enumerations.
+    from _socket import AF_INET, AF_INET6, inet_pton
 
     host, port = str(name[0]).partition("%")[0], name[1]
     if not isinstance(port, int) or not 0 < port < 65536:
@@ -93,19 +104,22 @@ def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
 
 def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """Ask for the one socket with these ends. Raises OSError where the kernel takes no such question."""
-    import socket
     import struct
+    from _socket import AF_INET, AF_INET6, AF_NETLINK, IPPROTO_TCP, SOCK_RAW, socket
 
-    family = socket.AF_INET if len(here[0]) == 4 else socket.AF_INET6
+    family = AF_INET if len(here[0]) == 4 else AF_INET6
     # The other end's own view: its address is the source.
     ports = struct.pack(">HH", there[1], here[1])
     ends = ports + there[0].ljust(16, b"\0") + here[0].ljust(16, b"\0")
-    question = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ANY) + ends + struct.pack("=III", 0, _ANY, _ANY)
+    question = struct.pack("=BBBxI", family, IPPROTO_TCP, 0, _ANY) + ends + struct.pack("=III", 0, _ANY, _ANY)
     size = _HEADER_SIZE + len(question)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+    kernel = socket(AF_NETLINK, SOCK_RAW, _NETLINK_SOCK_DIAG)
+    try:
         kernel.settimeout(1)
         kernel.send(struct.pack(_HEADER, size, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0) + question)
         answer = kernel.recv(8192)
+    finally:
+        kernel.close()
     kind = struct.unpack_from(_HEADER, answer)[1]
     if kind != _SOCK_DIAG_BY_FAMILY:
         # An error: ENOENT says that there is no such socket, all others that the question was not understood.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from tests.world import holder_process
 
 _CLEARED = (
     # Of the run's own terminal (xdist sets them): in a test, the size of the test's terminal is meant.
@@ -47,6 +50,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SHELL", "/bin/bash")
     monkeypatch.chdir(home)
     yield home
+    holder = holder_process(runtime)
+    if holder is not None:
+        os.kill(holder, signal.SIGKILL)
 
 
 @pytest.hookimpl(hookwrapper=True)

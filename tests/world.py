@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -73,6 +74,17 @@ def session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[s
     """What the session's file says, by key (the first scope only)."""
     lines = session_file(env, profile).read_text().splitlines()
     return dict(line.partition("=")[::2] for line in reversed(lines))
+
+
+def holder_process(runtime: Path) -> int | None:
+    """The process that holds the ports of this world's user; None where there is none."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.connect(str(runtime / "tcenv" / "_ports.socket"))
+            told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return int(struct.unpack("3i", told)[0])
+    except OSError:
+        return None
 
 
 def commands_by_status(folder: Path) -> list[tuple[list[str], int]]:

@@ -124,6 +124,16 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
     return result
 
 
+def prefix(root_url: str, asked: str) -> str | None:
+    """Return what the deployment puts before the names of this user's clients, best by one of the series of `asked`; None until a
+    sign-in has told it."""
+    clients = known(root_url)
+    own = [client for client in clients if client.asked == asked]
+    return next(
+        (client.prefix for client in (*reversed(own), *reversed(clients)) if client.confirmed and client.prefix), None
+    )
+
+
 def remember(root_url: str, client: KnownClient) -> None:
     """Note a client as the newest of its asked name, in place of what was known of its clientId. Not being able to is no
     error."""

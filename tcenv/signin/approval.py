@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tcenv.signin.pages import Outcome
 
 
-# Nobody listens on its port any more, and whoever does next would be called back.
-_CLOSE_PAGE = "Close the sign-in page: whoever takes its port next would be given the token."
+# To what the page does when this process has ended.
+_CLOSE_PAGE = "Close the sign-in page: an approval that comes now is taken by nobody."
+_CLOSE_PAGE_IN_ANY_CASE = "Close the sign-in page: whoever takes its port next would be given the token."
 
 
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
@@ -53,6 +54,7 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
         _regardless(
             display, lambda: client_names.remember(session, asking.name, made=flow == "create", kept_in=kept_in)
         )
+        listener.succeed()
         _regardless(display, lambda: listener.finish(_success(session)))
     display.granted(session)
     _regardless(display, lambda: _afterwards(session, asking, replacing, store, display))
@@ -115,7 +117,7 @@ def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listene
             try:
                 credentials = asking.wait(end, pasted.source)
             except BaseException as stop:
-                stop.add_note(_CLOSE_PAGE)
+                stop.add_note(_close_page(listener))
                 raise
             if credentials is None:
                 break
@@ -141,10 +143,14 @@ def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listene
             else "Try again; if it happens again, look at the client there.",
         )
     raise TimedOut(
-        f"Nobody approved in the browser in time. {_CLOSE_PAGE}",
+        f"Nobody approved in the browser in time. {_close_page(listener)}",
         f"If it said “Client already exists”, ask for another name: tcenv login {profile.argument} "
         f"--name {profile.client_name}-new. With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
     )
+
+
+def _close_page(listener: Listener) -> str:
+    return _CLOSE_PAGE if listener.is_held else _CLOSE_PAGE_IN_ANY_CASE
 
 
 def _tell(names: client_names.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:

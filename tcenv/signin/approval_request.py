@@ -37,6 +37,7 @@ class Asking:
         self._probe: Probe | None = None
         self.opened = False
         self.name = self._left.pop(0)
+        self._asked = [self.name]
         self._request = self._made(self.name)
 
     @property
@@ -67,11 +68,27 @@ class Asking:
         )
 
     def open(self, launch: browser.Launch | None = None) -> bool:
-        """Start the browser at the page; False where one is wanted and none starts."""
+        """Start the browser at the page; False where one is wanted and none starts. Its port is held by then: nothing that ends
+        this process gives it to another user while the page can answer."""
+        self._listener.hold(**self._told())
         if self._profile.no_browser:
             return True
         self.opened = browser.open_browser(self._request.url, self._profile.browser, launch)
         return self.opened
+
+    def _told(self) -> dict[str, str]:
+        """What `late_approval` has to know."""
+        profile = self._profile
+        return {
+            "profile": profile.name,
+            "root_url": profile.root_url,
+            "argument": profile.argument,
+            "flow": self._flow,
+            "series": profile.client_name,
+            "names": "\n".join(self._asked),
+            "prefix": (self.names.prefix if self.names is not None else None) or "",
+            "lifetime": str(profile.lifetime),
+        }
 
     def show(self, pasting: bool) -> None:
         """Tell the person what to do, and begin to find out what the page will not say."""
@@ -95,6 +112,7 @@ class Asking:
                 )
             return
         self.name = self._left.pop(0)
+        self._asked.append(self.name)
         self._request = self._made(self.name)
         self.open()
         self.show(pasting=False)

@@ -71,9 +71,7 @@ def names(profile: Profile, replacing: Session | None = None) -> Names:
     A name that the user insists on is never altered. Raises TcenvError where all names are taken, with their ends."""
     known = known_clients.known(profile.root_url)
     own = [client for client in known if client.asked == profile.client_name]
-    prefix = next(
-        (client.prefix for client in (*reversed(own), *reversed(known)) if client.confirmed and client.prefix), None
-    )
+    prefix = known_clients.prefix(profile.root_url, profile.client_name)
     if "name" in profile.insisted:
         taken = tuple(client for client in known if client.name == profile.client_name and _is_taken(client))
         return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)
@@ -225,7 +223,7 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
             or client_id == own
             or not (known.expires <= time.time() or is_lost)
             or not may_end(session, client_id)
-            or (is_lost and client_id in _kept(store))
+            or (is_lost and client_id in kept_clients(store))
         ):
             continue
         with suppress(DeploymentError):
@@ -246,8 +244,8 @@ def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> b
     return facts is not None and facts.expires > time.time()
 
 
-def _kept(store: Store) -> set[str]:
-    """The clients whose sessions are in any store of this user's."""
+def kept_clients(store: Store) -> set[str]:
+    """Return the clients whose sessions are in any store of this user's. Raises StoreError."""
     found = set()
     for one in everywhere(store):
         for name in one.profiles():

@@ -12,16 +12,17 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
-from tcenv import loopback
+from tcenv import loopback, peer
 from tcenv.deployment.credentials import Credentials
-from tcenv.peer import is_own_peer
 from tcenv.signin.callback_request import Refused, is_complete, parse_query, parse_request, same
 from tcenv.signin.responses import detour, refusal, response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tcenv.portholder.client import Held
     from tcenv.signin.pages import Outcome
 
 # Seconds from the first byte of a request to its last, and again for the response.
@@ -30,10 +31,11 @@ _MOST_CONNECTIONS = 64
 
 
 class _Connection:
-    __slots__ = ("last_word", "received", "sending", "since", "socket")
+    __slots__ = ("descriptor", "last_word", "received", "sending", "since", "socket")
 
     def __init__(self, client: socket.socket) -> None:
         self.socket = client
+        self.descriptor = client.fileno()
         # When it was accepted, or began to send, or to be sent to (`time.monotonic`).
         self.since = time.monotonic()
         self.received = bytearray()
@@ -60,8 +62,12 @@ class Listener:
         self._delivered = False
         self._followed = 0.0
         self._outcome: bytes | None = None
-        self._connections: dict[int, _Connection] = {}
-        self._sockets, self.port = loopback.bind(port)
+        # By age.
+        self._connections: dict[_Connection, None] = {}
+        self._held: Held | None = None
+        self._taken = False
+        self._succeeded = False
+        self._sockets, self.port = self._taken_back(port) or loopback.bind(port)
         # Browsers leave out the port that http has anyway.
         self._host = "localhost" if self.port == 80 else f"localhost:{self.port}"
         self._selector = selectors.DefaultSelector()
@@ -86,11 +92,48 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for connection in list(self._connections.values()):
+        for connection in list(self._connections):
             self._drop(connection)
         for server in self._sockets:
             server.close()
         self._selector.close()
+        if self._held is not None:
+            if self._succeeded:
+                self._held.release()
+            else:
+                self._held.leave()
+
+    def _taken_back(self, port: int) -> tuple[list[socket.socket], int] | None:
+        """The sockets of a port that is held for an earlier sign-in, whose page may still answer; None where it is not."""
+        from tcenv.portholder import client
+
+        taken = client.take(port, "sign-in") if port else None
+        if taken is None:
+            return None
+        descriptors, self._held = taken
+        self._taken = True
+        return [socket.socket(fileno=descriptor) for descriptor in descriptors], port
+
+    def hold(self, **told: str) -> bool:
+        """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an approval
+        that comes then (see `late_approval`); again to change that. False where a port cannot be held."""
+        from tcenv.portholder import client
+
+        table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SECONDS), **told}
+        if self._held is None:
+            self._held = client.hold(self._sockets, table)
+        else:
+            self._held.tell(**table)
+        return self._held is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the port stays this user's when this process ends."""
+        return self._held is not None
+
+    def succeed(self) -> None:
+        """Let the port be free as soon as this is left: nobody's answer is waited for any longer."""
+        self._succeeded = True
 
     def wait(
         self,
@@ -161,7 +204,7 @@ class Listener:
                 self._accept(key.fileobj)  # type: ignore[arg-type]
                 found = None
             elif isinstance(key.data, _Connection):
-                found = self._progress(key.data)
+                found = self._progressed(key.data)
             else:
                 found = key.data()
             if found is not None:
@@ -178,28 +221,43 @@ class Listener:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._drop_oldest()
             return
-        client.setblocking(False)
         if len(self._connections) >= _MOST_CONNECTIONS:
             self._drop_oldest()
-        connection = _Connection(client)
-        self._connections[client.fileno()] = connection
-        self._selector.register(client, selectors.EVENT_READ, connection)
+        try:
+            client.setblocking(False)
+            connection = _Connection(client)
+            self._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
+            self._connections[connection] = None
+        except (OSError, ValueError, KeyError):
+            with suppress(OSError):
+                client.close()
 
     def _drop(self, connection: _Connection) -> None:
-        if self._connections.pop(connection.socket.fileno(), None) is not None:
-            self._selector.unregister(connection.socket)
-            connection.socket.close()
+        if connection in self._connections:
+            del self._connections[connection]
+            with suppress(OSError, KeyError, ValueError):
+                self._selector.unregister(connection.descriptor)
+            with suppress(OSError):
+                connection.socket.close()
 
     def _drop_oldest(self) -> None:
         if self._connections:
-            self._drop(min(self._connections.values(), key=lambda connection: connection.since))
+            self._drop(min(self._connections, key=lambda connection: connection.since))
 
     def _drop_overdue(self) -> None:
         # One that has not said anything costs nothing, and may be the one that the browser will use.
         now = time.monotonic()
-        for connection in list(self._connections.values()):
+        for connection in list(self._connections):
             if connection.received and now - connection.since > _PATIENCE:
                 self._drop(connection)
+
+    def _progressed(self, connection: _Connection) -> Credentials | None:
+        """Deal with what has happened on a connection. Whatever goes wrong there is that connection's end, never the wait's."""
+        try:
+            return self._progress(connection)
+        except Exception:
+            self._drop(connection)
+            return None
 
     def _progress(self, connection: _Connection) -> Credentials | None:
         if connection.sending is not None:
@@ -209,8 +267,6 @@ class Listener:
             data = connection.socket.recv(4096)
         except BlockingIOError:
             return None
-        except OSError:
-            data = b""
         if not data:
             self._drop(connection)
             return None
@@ -220,8 +276,18 @@ class Listener:
         try:
             return self._answer(connection) if is_complete(connection.received) else None
         except Refused as refused:
-            self._send(connection, refusal(refused.status))
+            if not self._taken or not self._hand_over(connection):
+                self._send(connection, refusal(refused.status))
             return None
+
+    def _hand_over(self, connection: _Connection) -> bool:
+        """Have the holder answer what is not this sign-in's: it may be the earlier one's, whose port this was."""
+        from tcenv.portholder import client
+
+        if not client.hand_over(self.port, connection.socket, bytes(connection.received)):
+            return False
+        self._drop(connection)
+        return True
 
     def _answer(self, connection: _Connection) -> Credentials | None:
         path, query, keeps_history = parse_request(bytes(connection.received), self._host)
@@ -235,21 +301,25 @@ class Listener:
         if self._answered or not same(path, self._secret):
             raise Refused(404)
         # What stands in a browser's argument list, every user of the machine can read: who answers is asked of the kernel.
-        if not is_own_peer(connection.socket.getsockname(), connection.socket.getpeername()):
+        if not peer.is_own(connection.socket):
             self.strangers += 1
             raise Refused(403)
         credentials = parse_query(query.encode("ascii"))
         self._answered = self._redirected = True
         # The response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
         location = self._detour if keeps_history else self._clean
-        self._send(connection, response(303, b"", ("Location", location)))
+        try:
+            self._send(connection, response(303, b"", ("Location", location)))
+        except Exception:
+            # The answer is there, whatever becomes of the connection that has brought it.
+            self._drop(connection)
         return credentials
 
     def _send(self, connection: _Connection, data: bytes, *, last_word: bool = False) -> None:
         connection.sending = data
         connection.last_word = last_word
         connection.since = time.monotonic()
-        self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
+        self._selector.modify(connection.descriptor, selectors.EVENT_WRITE, connection)
         self._flush(connection)
 
     def _flush(self, connection: _Connection) -> None:
@@ -257,9 +327,6 @@ class Listener:
         try:
             connection.sending = data[connection.socket.send(data) :]
         except BlockingIOError:
-            return
-        except OSError:
-            self._drop(connection)
             return
         if not connection.sending:
             self._delivered = self._delivered or connection.last_word

@@ -45,3 +45,24 @@ def failure(profile: Profile, error: Exception) -> Outcome:
     return Outcome(
         False, "That did not work", (f"{line} {again}",), (("Deployment", profile.root_url.partition("://")[2]),)
     )
+
+
+def ended(root_url: str, argument: str, client_id: str, what: str, *, deleted: bool) -> Outcome:
+    """Return the page of an approval that came after its sign-in had ended. `what` says what became of the client."""
+    from tcenv.signin.client_names import client_page
+
+    lines = [
+        "The command that asked for it has ended, so nothing has the token of this client.",
+        what,
+        f"To sign in, run tcenv login {argument}.",
+    ]
+    if not deleted:
+        lines.append("To delete the client yourself, go to its page:")
+    return Outcome(
+        False,
+        "This sign-in has ended",
+        tuple(lines),
+        (("Client", client_id), ("Deployment", root_url.partition("://")[2])),
+        link="" if deleted else client_page(root_url, client_id),
+        in_terminal=False,
+    )

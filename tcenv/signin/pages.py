@@ -13,13 +13,16 @@ from tcenv.values import dataclass
 @dataclass(frozen=True)
 class Outcome:
     """How signing in went. `lines` are sentences, the most important first; `facts` are label and value, in the order in
-    which they are shown; `missing` the scopes that were asked for and not granted. Nothing here may be secret."""
+    which they are shown; `missing` the scopes that were asked for and not granted; `link` an address that the last line is
+    about; `in_terminal` whether the terminal says more. Nothing here may be secret."""
 
     good: bool
     title: str
     lines: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    link: str = ""
+    in_terminal: bool = True
 
 
 STYLE = """
@@ -66,10 +69,14 @@ def render(outcome: Outcome) -> bytes:
     lines = [_breakable(line) for line in outcome.lines]
     if outcome.good:
         lines.insert(0, "You can close this tab and go back to the <b>terminal</b>.")
+    if outcome.link:
+        lines.append(f'<a href="{escape(outcome.link)}">{_breakable(outcome.link)}</a>')
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
     facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{_breakable(value)}</dd></div>" for key, value in outcome.facts)
     scopes = "".join(f"<li>{_breakable(scope)}</li>" for scope in outcome.missing)
-    end = "Signed in by <b>tcenv</b>" if outcome.good else "Nothing was stored or set. The <b>terminal</b> says more."
+    end = "Signed in by <b>tcenv</b>" if outcome.good else "Nothing was stored or set."
+    if not outcome.good and outcome.in_terminal:
+        end += " The <b>terminal</b> says more."
     return _document(
         outcome.title,
         f'<svg viewBox="0 0 52 52" aria-hidden="true"><circle cx="26" cy="26" r="26"/><path d="{_TICK if outcome.good else _CROSS}"/></svg>'

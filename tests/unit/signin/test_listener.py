@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -316,6 +317,63 @@ def test_all_else_gets_a_refusal_without_a_word_and_the_wait_goes_on(name: str, 
         assert waiting.result() == CREDENTIALS
 
 
+class Faulty(socket.socket):
+    """A connection of which one call fails."""
+
+    fault = ""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == object.__getattribute__(self, "fault"):
+
+            def fail(*_: object) -> None:
+                if name == "close":
+                    super(Faulty, self).close()
+                raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+            return fail
+        return super().__getattribute__(name)
+
+
+CALLS = ("setblocking", "fileno", "recv", "getsockname", "getpeername", "send", "shutdown", "close")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [call]
+
+    def accept(server: socket.socket) -> tuple[socket.socket, object]:
+        descriptor, address = server._accept()  # type: ignore[attr-defined]
+        made = Faulty(fileno=descriptor)
+        made.fault = faults.pop() if faults else ""
+        return made, address
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    with Waiting() as waiting:
+        # What is refused meets every call but those that tell the ends; the answer itself meets these.
+        query = "no=answer" if call in ("send", "shutdown", "close", "recv") else QUERY
+        response = waiting.talk(waiting.request(query=query))
+        assert not faults
+        if call in ("getsockname", "getpeername"):
+            assert status(response) == 403
+            assert waiting.listener.strangers == 1
+        assert waiting.waits
+        assert status(waiting.talk(waiting.request())) == 303
+        assert waiting.result() == CREDENTIALS
+
+
+def test_an_answer_is_taken_though_its_connection_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def accept(server: socket.socket) -> tuple[socket.socket, object]:
+        descriptor, address = server._accept()  # type: ignore[attr-defined]
+        made = Faulty(fileno=descriptor)
+        made.fault = "send"
+        return made, address
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    with Waiting() as waiting:
+        waiting.talk(waiting.request())
+        assert waiting.result() == CREDENTIALS
+
+
 def test_a_replay_gets_nothing() -> None:
     with Waiting(outcome=SIGNED_IN) as waiting:
         redirect = waiting.talk(waiting.request())
@@ -452,7 +510,7 @@ def test_all_sockets_are_closed_at_the_end_and_none_is_inherited() -> None:
         assert all(not server.get_inheritable() for server in listener._sockets)
         with socket.create_connection(("::1", listener.port)):
             listener.wait(time.monotonic() + 0.1)
-            assert all(not connection.socket.get_inheritable() for connection in listener._connections.values())
+            assert all(not connection.socket.get_inheritable() for connection in listener._connections)
     assert set(os.listdir("/proc/self/fd")) == before
     for address in FAMILIES:
         with pytest.raises(ConnectionRefusedError):

@@ -1,0 +1,163 @@
+"""What is answered on a port that is held. A callback counts only with all the marks that a live sign-in asks for."""
+
+from __future__ import annotations
+
+import _socket
+import select
+import time
+
+from tcenv import peer
+from tcenv.portholder.late_answer import ENDED, LateAnswer
+from tcenv.signin.callback_request import Refused, is_complete, parse_query, parse_request, same
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tcenv.portholder.holder import Holder, Port
+
+# Seconds for a request to come, and for an answer to be read; for the page, tcenv asks the deployment first.
+_PATIENCE = 5.0
+_PATIENCE_FOR_PAGE = 30.0
+# Seconds and bytes for which somebody who still sends is listened to, so that the answer reaches them.
+_DRAIN = 2.0
+_CHUNK = 16384
+
+_REASONS = {
+    **{200: "OK", 303: "See Other", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"},
+    **{410: "Gone", 421: "Misdirected Request", 431: "Request Header Fields Too Large"},
+}
+_GONE = b"This run of tcenv's proxy has ended.\n"
+
+
+def respond(status: int, body: bytes = b"", *fields: str) -> bytes:
+    """Return a response that ends its connection."""
+    head = [
+        f"HTTP/1.1 {status} {_REASONS[status]}",
+        f"Content-Length: {len(body)}",
+        "Content-Type: text/html; charset=utf-8" if status == 200 else "Content-Type: text/plain",
+        "Cache-Control: no-store",
+        "Referrer-Policy: no-referrer",
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+        *fields,
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+class Connection:
+    """One connection to a port that is held."""
+
+    def __init__(self, holder: Holder, port: Port, connection: _socket.socket) -> None:
+        self._holder = holder
+        self._port = port
+        self._socket = connection
+        self._descriptor = connection.fileno()
+        self._received = bytearray()
+        self._sending = b""
+        self._answered = False
+        self._until = time.monotonic() + _PATIENCE
+
+    def begin(self, received: bytes) -> None:
+        """Go on behind what has been read."""
+        self._socket.setblocking(False)
+        self._holder.watch(self._descriptor, self._read)
+        if received:
+            self._take(received)
+
+    def drop(self) -> None:
+        """End it, whatever state it is in."""
+        self._holder.connections.pop(self, None)
+        self._holder.ignore(self._descriptor)
+        self._socket.close()
+
+    def look_at_the_time(self) -> None:
+        """Drop it if it has taken too long."""
+        if time.monotonic() > self._until:
+            self.drop()
+
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        if data:
+            self._take(data)
+        else:
+            self.drop()
+
+    def _take(self, data: bytes) -> None:
+        self._received += data
+        try:
+            if is_complete(self._received):
+                self._answer()
+        except Refused as refused:
+            self.send(self._refusal(refused.status))
+
+    def _refusal(self, status: int) -> bytes:
+        # Where programs call, none of which asks for the page of a sign-in.
+        if any(claim.kind != "sign-in" for claim in self._port.claims):
+            return respond(410, _GONE)
+        return respond(status, b"", *(["Allow: GET"] if status == 405 else []))
+
+    def _answer(self) -> None:
+        """Answer the request. Raises Refused."""
+        number = self._port.number
+        # Browsers leave out the port that http has anyway.
+        host = "localhost" if number == 80 else f"localhost:{number}"
+        path, query, keeps_history = parse_request(bytes(self._received), host)
+        for claim in self._port.claims:
+            for late in claim.late if not query else ():
+                if late.gives(path, self):
+                    self._wait()
+                    return
+            if claim.path and same(path, claim.path):
+                if not peer.is_own(self._socket):
+                    raise Refused(403)
+                credentials = parse_query(query.encode("ascii"))
+                late = LateAnswer(self._holder, claim.told, credentials.client_id, credentials.access_token)
+                claim.late.append(late)
+                location = late.detour if keeps_history else late.page
+                self.send(respond(303, b"", f"Location: {location}"))
+                return
+        raise Refused(404)
+
+    def _wait(self) -> None:
+        """Wait for tcenv to say what came of it."""
+        if not self._answered:
+            self._holder.ignore(self._descriptor)
+            self._until = time.monotonic() + _PATIENCE_FOR_PAGE
+
+    def send(self, response: bytes) -> None:
+        """Answer, and end the connection."""
+        self._sending = response
+        self._answered = True
+        self._until = time.monotonic() + _PATIENCE
+        self._watch(self._send_on, select.POLLOUT)
+        self._send_on()
+
+    def give_up(self) -> None:
+        """Answer without knowing how it went."""
+        self.send(respond(200, ENDED))
+
+    def _watch(self, handler: Callable[[], None], events: int) -> None:
+        self._holder.ignore(self._descriptor)
+        self._holder.watch(self._descriptor, handler, events)
+
+    def _send_on(self) -> None:
+        try:
+            self._sending = self._sending[self._socket.send(self._sending) :]
+        except BlockingIOError:
+            return
+        if not self._sending:
+            self._socket.shutdown(_socket.SHUT_WR)
+            self._until = time.monotonic() + _DRAIN
+            self._watch(self._drain, select.POLLIN)
+
+    def _drain(self) -> None:
+        """Read what still comes, and forget it: closing would reset the connection under the answer."""
+        try:
+            if not self._socket.recv(_CHUNK):
+                self.drop()
+        except BlockingIOError:
+            return

@@ -1,0 +1,117 @@
+"""A browser's answer that came after its sign-in had ended, and the tcenv process that deals with it."""
+
+from __future__ import annotations
+
+import os
+
+from tcenv.portholder import messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    from tcenv.portholder.holder import Holder
+
+    class Waiting(Protocol):
+        """A connection that waits for a page."""
+
+        def send(self, response: bytes) -> None: ...
+
+        def give_up(self) -> None: ...
+
+
+_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "signin", "late_approval.py")
+#: The page where tcenv could not be asked.
+ENDED = (
+    b"<!doctype html><title>This sign-in has ended</title><h1>This sign-in has ended</h1>"
+    b"<p>Nothing was stored or set. The client that you have made on the deployment's page may still be there: "
+    b"delete it there.</p>\n"
+)
+
+
+class LateAnswer:
+    """What came, handed to a new tcenv process through a pipe; and what that says to the browser, at the path `page` (and at
+    `detour` on the way there; see `signin.responses`)."""
+
+    def __init__(self, holder: Holder, told: Mapping[str, str], client_id: str, access_token: str) -> None:
+        self.page, self.detour = (f"/{os.urandom(20).hex()}" for _ in range(2))
+        self._responses: dict[str, bytes] = {}
+        self._waiting: list[tuple[str, Waiting]] = []
+        self._holder = holder
+        self._buffer = bytearray()
+        self._over = False
+        received = {"client_id": client_id, "access_token": access_token, "onward": self.page}
+        self._pipe: int | None = None
+        try:
+            self._pipe = _start(told, received)
+        except (OSError, KeyError):
+            self._over = True
+            return
+        os.set_blocking(self._pipe, False)
+        holder.watch(self._pipe, self._hear)
+
+    def gives(self, path: str, to: Waiting) -> bool:
+        """Give what is at `path`, now or when it is there; False where it is not one of these paths."""
+        from tcenv.signin.callback_request import same
+
+        for own in (self.page, self.detour):
+            if same(path, own):
+                self._waiting.append((own, to))
+                self._serve()
+                return True
+        return False
+
+    def _hear(self) -> None:
+        assert self._pipe is not None
+        try:
+            data = os.read(self._pipe, 65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._buffer += data
+        for table in messages.take_tables(self._buffer):
+            for name, path in (("page", self.page), ("detour", self.detour)):
+                if name in table:
+                    self._responses[path] = table[name].encode()
+        if not data:
+            self._over = True
+            self._holder.ignore(self._pipe)
+            os.close(self._pipe)
+        self._serve()
+
+    def _serve(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for path, connection in waiting:
+            if path in self._responses:
+                connection.send(self._responses[path])
+            elif self._over:
+                connection.give_up()
+            else:
+                self._waiting.append((path, connection))
+
+
+def _start(told: Mapping[str, str], received: Mapping[str, str]) -> int:
+    """Start tcenv, and return the pipe through which it answers. It is told everything through another: nothing stands in its
+    arguments or its environment. Raises OSError."""
+    python = told["python"]
+    environ = {key[4:]: value for key, value in told.items() if key.startswith("env.")}
+    table = {key: value for key, value in told.items() if not key.startswith("env.")}
+    pipes: list[int] = []
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        read_there, write_here, read_here, write_there = pipes
+        actions: list[tuple[object, ...]] = [
+            (os.POSIX_SPAWN_DUP2, read_there, 0),
+            (os.POSIX_SPAWN_DUP2, write_there, 1),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ]
+        os.posix_spawn(python, [python, "-I", _SCRIPT], environ, file_actions=actions)
+        os.write(write_here, messages.encode({**table, **received}))
+        pipes.remove(read_here)
+        return read_here
+    finally:
+        for descriptor in pipes:
+            os.close(descriptor)

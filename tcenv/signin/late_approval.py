@@ -1,0 +1,161 @@
+"""Deal with an approval that came after its sign-in had ended: delete the client that nobody has a use for, and say in the
+browser what became of it.
+
+The port holder starts this file as a script (`python -I`), and hands over what it has received through standard input. The
+page goes back through standard output (see `portholder.late_answer`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from tcenv.deployment.credentials import Credentials
+    from tcenv.portholder.messages import Table
+    from tcenv.sessions.stores import Store
+    from tcenv.signin.pages import Outcome
+
+    Tell = Callable[[Outcome], None]
+
+# Seconds for which the deployment is asked, while the browser waits for the page.
+_PATIENCE = 15.0
+# Seconds for which another sign-in to the same profile is waited for: the longest for which a port is held.
+_LONGEST_WAIT = 15 * 60.0
+
+
+class _Kept(Exception):
+    """The client is left as it is, for a reason that completes "it was not deleted: …"."""
+
+
+def settle(told: Table, received: Credentials, tell: Tell) -> None:
+    """Delete the client of `received` if it is the one that the sign-in described by `told` asked for, and if no stored session
+    has it; `tell` is given the pages that say so, the last one last."""
+    from tcenv.errors import TcenvError
+    from tcenv.sessions.lock import sign_in_lock
+    from tcenv.signin import outcome_page
+
+    client_id, root_url, argument = received.client_id, told["root_url"], told["argument"]
+
+    def page(what: str, *, deleted: bool = False) -> Outcome:
+        return outcome_page.ended(root_url, argument, client_id, what, deleted=deleted)
+
+    def wait() -> None:
+        tell(page("Another sign-in to the same profile is going on. When it has ended, this client is deleted."))
+
+    try:
+        _check_name(told, client_id)
+        with sign_in_lock(told["profile"], _LONGEST_WAIT, wait):
+            _delete(told, received)
+        tell(page("It was deleted, so its token is no longer good.", deleted=True))
+    except (_Kept, TcenvError) as reason:
+        tell(page(f"It was not deleted: {str(reason).rstrip('.')}."))
+
+
+def _check_name(told: Table, client_id: str) -> None:
+    """Raise _Kept unless the client is one that the sign-in asked for, as far as its name tells."""
+    from tcenv.sessions import known_clients
+
+    if told["flow"] == "new":
+        # It gives a client that was there before a new token.
+        raise _Kept("on this deployment's page it may be older than this sign-in")
+    name = next((name for name in told["names"].split("\n") if client_id.endswith(f"/{name}")), None)
+    if name is None:
+        raise _Kept("it has not the name that this sign-in asked for")
+    prefix = told.get("prefix") or known_clients.prefix(told["root_url"], told["series"])
+    if prefix and client_id != prefix + name:
+        raise _Kept("it is not one of yours")
+
+
+def _delete(told: Table, received: Credentials) -> None:
+    """Delete the client, with its own token or with the profile's session. Raises _Kept, TcenvError."""
+    from tcenv.config import profile as profiles
+    from tcenv.deployment.auth import Deployment
+    from tcenv.deployment.scopes import covers
+    from tcenv.errors import CredentialsRejected, Refused, StoreError
+    from tcenv.sessions import known_clients
+    from tcenv.sessions.stores import open_store
+    from tcenv.signin import client_names
+
+    root_url, client_id = told["root_url"], received.client_id
+    # Whatever becomes of us: its name is taken, and nobody has its token.
+    _note(told, client_id)
+    deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=told["argument"])
+    try:
+        # The token is this client's: the deployment has accepted its signature.
+        vouched = deployment.vouch(received)
+    except CredentialsRejected:
+        known_clients.forget_unconfirmed(root_url, client_id)
+        raise
+    store = open_store(profiles.store_name())
+    try:
+        kept = client_names.kept_clients(store)
+    except StoreError as error:
+        raise _Kept(f"whether a session has it cannot be told ({error.message.rstrip('.')})") from None
+    if client_id in kept:
+        raise _Kept("a session of yours has it")
+    by = [received] if vouched.scopes is None or covers(vouched.scopes, client_names.DELETE + client_id) else []
+    by += _sessions(told, client_id, store)
+    for credentials in by:
+        try:
+            deployment.delete_client(credentials, client_id)
+        except Refused:
+            continue
+        known_clients.forget(root_url, client_id)
+        return
+    raise _Kept("neither its token nor a session of yours may do that")
+
+
+def _note(told: Table, client_id: str) -> None:
+    from tcenv.sessions import known_clients
+    from tcenv.sessions.known_clients import KnownClient
+
+    name = known_clients.name_of(client_id, told["series"])
+    expires = int(time.time()) + int(told["lifetime"])
+    known_clients.remember(
+        told["root_url"],
+        KnownClient(name, client_id, expires, told["series"], confirmed=False, process=os.getpid()),
+    )
+
+
+def _sessions(told: Table, client_id: str, store: Store) -> list[Credentials]:
+    """The credentials of the profile's stored session, if that may delete the client."""
+    from tcenv.sessions.stores import load_session
+    from tcenv.signin import client_names
+
+    session = load_session(store, told["profile"], told["root_url"], lambda text: None)
+    if session is None or not session.is_live() or not client_names.may_end(session, client_id):
+        return []
+    return [session.credentials]
+
+
+def main() -> NoReturn:
+    """Read what came, and deal with it."""
+    from tcenv.portholder import messages
+
+    buffer = bytearray()
+    while data := os.read(0, 65536):
+        buffer += data
+    (told,) = messages.take_tables(buffer)
+    sys.path[:] = told["search"].split(os.pathsep)
+
+    from tcenv.deployment.credentials import Credentials
+    from tcenv.signin.pages import render
+    from tcenv.signin.responses import detour, response
+
+    def tell(outcome: Outcome) -> None:
+        page = response(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
+        os.write(1, messages.encode({"page": page.decode()}))
+
+    os.write(1, messages.encode({"detour": detour(told["onward"]).decode()}))
+    settle(told, Credentials(told["client_id"], told["access_token"]), tell)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    main()

@@ -1,0 +1,61 @@
+"""A sign-in that waits for its browser, which the test is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ
+
+
+class Waiting:
+    """A login whose browser does nothing: what answers is the test."""
+
+    def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, **more: str) -> None:
+        self.seen = tmp_path / "url"
+        browser = tmp_path / "browser"
+        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n')
+        browser.chmod(0o755)
+        self.sandbox = sandbox
+        self.env = environ(sandbox, BROWSER=f"{browser} %s", **more)
+        self.process = subprocess.Popen(
+            [TCENV, "login", "--shell", "sh", *arguments],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        end = time.monotonic() + 30
+        while not self.seen.exists() or not self.seen.read_text().endswith("\n"):
+            assert time.monotonic() < end and self.process.poll() is None, self.process.communicate()
+            time.sleep(0.02)
+        self.url = self.seen.read_text().splitlines()[0]
+        self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
+
+    def answer(self, query: str, *prefix: str) -> str:
+        """Answer as a browser does, by a process that `prefix` starts; the first line of the response."""
+        script = (
+            "import socket,sys\nfrom urllib.parse import urlsplit\nu=urlsplit(sys.argv[1])\n"
+            "s=socket.create_connection(('127.0.0.1',u.port))\n"
+            "s.sendall(f'GET {u.path}?{sys.argv[2]} HTTP/1.1\\r\\nHost: localhost:{u.port}\\r\\nSec-Fetch-Mode: navigate\\r\\n"
+            "Sec-Fetch-Dest: document\\r\\nSec-Fetch-Site: cross-site\\r\\n\\r\\n'.encode())\n"
+            "print(s.recv(100).decode().splitlines()[0])\n"
+        )
+        done = subprocess.run(
+            [*prefix, sys.executable, "-c", script, self.callback, query], capture_output=True, text=True, timeout=30
+        )
+        return done.stdout.strip()
+
+    def approve(self) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "tcenv.sandbox.approve", self.url], check=True, capture_output=True, timeout=60
+        )
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
