@@ -148,11 +148,12 @@ def test_a_caller_that_has_gone_is_let_go() -> None:
     """Else the wait would spin on a socket that nobody reads."""
     with Listener() as listener:
         ours, theirs = socket.socketpair()
+        theirs.sendall(b"nonsense")
         theirs.close()
         connection = _Connection(ours)
-        listener._connections[ours.fileno()] = connection
-        listener._selector.register(ours, selectors.EVENT_WRITE, connection)
-        listener._send(connection, b"HTTP/1.1 404 Not Found\r\n\r\n")
+        listener._connections[connection] = None
+        listener._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
+        listener._progressed(connection)
         assert not listener._connections
         assert ours.fileno() == -1
 
