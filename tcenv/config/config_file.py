@@ -338,6 +338,11 @@ def _document() -> Iterator[Any]:
             result = tomlkit.dumps(document)
             parse(result, path)
             rewrite(path, result.encode())
+    except paths.Foreign as foreign:
+        raise TcenvError(
+            f"{path} cannot be written: {foreign.strerror}.",
+            "Run tcenv as that user, or name a file of your own: TCENV_CONFIG=FILE",
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError(f"{path}: {reason}") from None

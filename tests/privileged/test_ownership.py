@@ -1,0 +1,283 @@
+"""Whose file is it? What belongs to another user is not believed, and tcenv leaves nothing in another user's directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+
+# An account that every system has, and one that none has.
+OTHER, NAME = 1, "daemon"
+USER = 54321
+
+pytestmark = pytest.mark.usefixtures("as_root")
+
+
+@pytest.fixture
+def as_root() -> None:
+    assert os.geteuid() == 0, "only root can give a file away: run these tests as root"
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    path = home / ".config/tcenv/config.toml"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def as_user(user: int, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run tcenv as another user."""
+    command = [need("setpriv"), f"--reuid={user}", f"--regid={user}", "--clear-groups", TCENV, *words]
+    return subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def give(path: Path, user: int) -> None:
+    """Give away a file, or a directory with all that is in it."""
+    for each in [path, *(path.rglob("*") if path.is_dir() else ())]:
+        os.chown(each, user, user, follow_symlinks=False)
+
+
+def open_to_all(folder: Path) -> None:
+    """Let other users pass through the test's own folders."""
+    for each in (folder, *folder.parents):
+        if each.is_relative_to("/tmp/pytest-of-root"):
+            each.chmod(0o755)
+
+
+def everything(folder: Path) -> dict[str, tuple[int, int, float]]:
+    """Owner, mode and time of change of all that is in a folder."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        status = path.lstat()
+        found[str(path)] = (status.st_uid, status.st_mode, status.st_mtime)
+    return found
+
+
+@pytest.mark.parametrize("reached", ["as it is", "through a link", "by its name"])
+def test_the_browser_of_another_users_configuration_never_runs(
+    reached: str, deployment: Sandbox, home: Path, config: Path, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    text = f'browser = "touch {ran}"\ndefault = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n'
+    file = config if reached == "as it is" else tmp_path / "theirs.toml"
+    file.write_text(text)
+    give(file, OTHER)
+    if reached == "through a link":
+        config.symlink_to(file)
+    env = environ(deployment, **({"TCENV_CONFIG": str(file)} if reached == "by its name" else {}))
+    for words in (
+        ["login", "--shell", "sh"],
+        ["env", "--shell", "sh"],
+        ["exec", "--", "true"],
+        ["status"],
+        ["profile", "list"],
+        ["profile", "set", "y", "--root-url", "https://y.example.com"],
+        ["purpose", "set", "y", "--scope", "a"],
+        ["logout", "--shell", "sh"],
+    ):
+        done = tcenv(*words, env=env)
+        assert done.returncode == 1, words
+        named = config if reached == "through a link" else file
+        assert f"{named} belongs to {NAME}" in done.stderr, words
+        assert not done.stdout.replace("\\false;\n", "")
+    assert not ran.exists()
+    assert file.read_text() == text
+    assert deployment.approvals == 0
+
+
+def test_somebody_elses_link_to_the_users_own_file_is_fine(deployment: Sandbox, config: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
+    config.symlink_to(own)
+    os.chown(config, OTHER, OTHER, follow_symlinks=False)
+    assert tcenv("profile", "show", env=environ()).returncode == 0
+
+
+def test_roots_configuration_serves_a_user_unless_others_can_write_it(deployment: Sandbox, tmp_path: Path) -> None:
+    """Nix and Home Manager keep files that belong to root, and link to them."""
+    open_to_all(tmp_path)
+    store, own = tmp_path / "store.toml", tmp_path / "home"
+    store.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
+    store.chmod(0o444)
+    own.mkdir()
+    env = {name: value for name, value in environ().items() if not name.startswith("XDG_")}
+    env.update(HOME=str(own), TCENV_CONFIG=str(store), PYTHONDONTWRITEBYTECODE="1")
+    give(own, USER)
+    shown = as_user(USER, "profile", "show", env=env)
+    assert (shown.returncode, deployment.root_url in shown.stdout) == (0, True), shown.stderr
+    changed = as_user(USER, "profile", "set", "y", "--root-url", "https://y.example.com", env=env)
+    assert changed.returncode != 0
+    for mode in (0o664, 0o646):
+        store.chmod(mode)
+        refused = as_user(USER, "profile", "show", env=env)
+        assert (refused.returncode, f"{store} belongs to root" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("options", "status"), [("", 1), ("mount -o remount,ro,bind $0;", 0)])
+def test_in_a_user_namespace_root_is_known_by_a_mount_that_nobody_can_write(
+    options: str, status: int, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    (folder / "c.toml").write_text('default = "x"\n[profiles.x]\nroot_url = "https://x.example.com"\n')
+    give(folder / "c.toml", OTHER)
+    script = f'mount --bind $0 $0; {options} exec "$1" profile show'
+    done = subprocess.run(
+        [need("unshare"), "-Urm", "sh", "-c", script, str(folder), TCENV],
+        env=environ(TCENV_CONFIG=str(folder / "c.toml")),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done.stderr
+    assert ("belongs to nobody" in done.stderr) == bool(status)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "directory"])
+def test_a_configuration_that_is_no_file_is_an_error(kind: str, home: Path) -> None:
+    path = Path("/dev/null") if kind == "device" else home / "c"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    env = environ(TCENV_CONFIG=str(path), TASKCLUSTER_ROOT_URL="https://tc.example.com")
+    for words in (
+        ["env", "--shell", "sh"],
+        ["status"],
+        ["profile", "list"],
+        ["profile", "set", "x", "--root-url", "https://x.org"],
+    ):
+        done = tcenv(*words, env=env)
+        assert (done.returncode, f"{path}: it is a {kind}, not a file" in done.stderr) == (2, True), (
+            words,
+            done.stderr,
+        )
+    if kind == "device":
+        assert stat.S_ISCHR(path.stat().st_mode)
+
+
+def test_an_index_of_another_user_widens_nothing(deployment: Sandbox, config: Path, home: Path) -> None:
+    config.write_text(
+        f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n'
+        '[purposes.little]\nscopes = ["queue:scheduler-id:a"]\n'
+    )
+    env = signed_in(deployment)
+    assert tcenv("profile", "list", env=env).returncode == 0
+    index = home / ".cache/tcenv/profiles.index"
+    good = index.read_text()
+    index.write_text(good.replace("queue:scheduler-id:a", "*", 1))
+    index.chmod(0o644)
+    give(index, OTHER)
+    words = ("env", "--as", "little", "--format", "json")
+    done = tcenv(*words, env=env)
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert f"{index} belongs to {NAME}" in done.stderr
+    certificate = json.loads(json.loads(done.stdout)["TASKCLUSTER_CERTIFICATE"])
+    assert certificate["scopes"] == ["queue:scheduler-id:a"]
+    # It lies in a directory of the user's own, and is replaced by then.
+    assert index.read_text() == good
+    assert tcenv(*words, env=env).stderr == ""
+    # In a directory that is not, it stays, and is never read.
+    give(index.parent, OTHER)
+    again = tcenv(*words, env=env)
+    assert (again.returncode, again.stderr.count("\n"), f"{index} belongs to {NAME}" in again.stderr) == (0, 1, True)
+
+
+def test_notes_of_another_user_are_not_read(deployment: Sandbox, home: Path) -> None:
+    """They would tell which clientId is to be expected, and which clients to delete."""
+    env = signed_in(deployment)
+    give(home / ".local/state/tcenv/clients", OTHER)
+    done = tcenv("status", env=env)
+    assert done.returncode == 0
+    before = everything(home / ".local/state/tcenv/clients")
+    done = tcenv("login", "--reset", "--shell", "sh", env=env)
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stderr.splitlines() if f"belongs to {NAME}" in line]) == 1
+    assert everything(home / ".local/state/tcenv/clients") == before
+
+
+def test_root_leaves_nothing_in_the_home_of_a_user(deployment: Sandbox, home: Path) -> None:
+    """As `sudo -E tcenv` does: the variables are the user's, the files would be root's."""
+    user = home / "user"
+    for name in ("run", ".config", ".cache", ".local"):
+        (user / name).mkdir(parents=True, mode=0o700)
+    (user / ".bashrc").write_text("# mine\n")
+    give(user, USER)
+    env = environ(
+        deployment,
+        HOME=str(user),
+        XDG_RUNTIME_DIR=str(user / "run"),
+        XDG_CONFIG_HOME=str(user / ".config"),
+        XDG_STATE_HOME=str(user / ".local/state"),
+        XDG_CACHE_HOME=str(user / ".cache"),
+    )
+    before = everything(user)
+    for words, status in {
+        ("login", "--shell", "sh"): 0,
+        ("status",): 0,
+        ("exec", "--", "true"): 0,
+        ("profile", "list"): 0,
+        ("logout", "--shell", "sh"): 0,
+        ("profile", "set", "x", "--root-url", "https://x.example.com"): 1,
+        ("init", "bash", "--install", "--yes"): 1,
+        ("init", "fish", "--install", "--yes"): 1,
+        ("direnv", "--install"): 1,
+    }.items():
+        done = tcenv(*words, env=env)
+        assert done.returncode == status, (words, done.stderr)
+        assert "inside tcenv" not in done.stderr
+        if status:
+            assert f"belongs to user {USER}" in done.stderr, words
+        assert everything(user) == before, words
+    filed = tcenv("login", "--shell", "sh", env={**env, "TCENV_STORE": "file"})
+    assert (filed.returncode, f"belongs to user {USER}" in filed.stderr) == (0, True)
+    assert everything(user) == before
+
+
+def test_what_root_rewrites_keeps_its_owner(home: Path) -> None:
+    file = home / ".bashrc"
+    file.write_text("# theirs\n")
+    file.chmod(0o640)
+    os.chown(file, OTHER, 2)
+    assert tcenv("init", "bash", "--install", "--yes", env=environ()).returncode == 0
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (OTHER, 2, 0o640)
+    assert "tcenv init --install" in file.read_text()
+
+
+def test_a_user_does_not_take_over_what_belongs_to_another(home: Path, tmp_path: Path) -> None:
+    """A file that a group may write stays its owner's: it is not replaced by one of the user's own."""
+    open_to_all(home)
+    own = home / "user"
+    own.mkdir()
+    give(own, USER)
+    file = own / ".bashrc"
+    file.write_text("# theirs\n")
+    os.chown(file, OTHER, USER)
+    file.chmod(0o664)
+    env = {name: value for name, value in environ().items() if not name.startswith("XDG_")}
+    done = as_user(
+        USER, "init", "bash", "--install", "--yes", env={**env, "HOME": str(own), "PYTHONDONTWRITEBYTECODE": "1"}
+    )
+    assert (done.returncode, f"{file} belongs to {NAME}" in done.stderr) == (1, True), done.stderr
+    assert file.read_text() == "# theirs\n"
+    assert [name for name in os.listdir(own) if name.endswith(".tmp")] == []
+
+
+def test_a_session_is_the_users_own_all_the_same(deployment: Sandbox) -> None:
+    assert session_fields(signed_in(deployment))["TASKCLUSTER_CLIENT_ID"].startswith(deployment.user)
