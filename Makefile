@@ -21,11 +21,10 @@ help: ## list these targets
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
 
-# Real shells in real terminals lose a key now and then on a machine under load: what fails is run again, and is said to have been.
 # xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
 test: ## all tests, in the real shells and a real browser
 	@$(MAKE) --no-print-directory -j2 .venv/developing tools
-	$(PYTEST) -n 2 --dist worksteal --reruns 2
+	$(PYTEST) -n 2 --dist worksteal
 
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(BIN)/python -m tests.reliability.page

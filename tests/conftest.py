@@ -1,34 +1,35 @@
-"""Every test in a world of its own: a home, XDG directories, and an environment without anybody's credentials."""
+"""Give every test surroundings of its own: a home, XDG directories, and an environment without anybody's credentials."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from tests import isolation
 from tests.world import holder_process
 
-_CLEARED = (
-    # Of the run's own terminal (xdist sets them): in a test, the size of the test's terminal is meant.
-    "COLUMNS",
-    "LINES",
-    "TASKCLUSTER_",
-    "TCENV_",
-    "XDG_",
-    "BROWSER",
-    "DISPLAY",
-    "WAYLAND_DISPLAY",
-    "SSH_",
-    "GITHUB_",
-    "DIRENV_",
-    "PYTHONDONTWRITEBYTECODE",
-)
-_NO_PROOF = "a skipped or excused proof is no proof: "
+_EVERYTHING_IS_HERE = os.environ.get("TCENV_TEST_REQUIRE") == "all"
+# xdist sets the size of the run's own terminal; a test means that of its own.
+_OF_THE_RUN = ("COLUMNS", "LINES", "TCENV_TEST_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    isolation.prepare()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if sys.platform != "linux":
+        for item in items:
+            if item.get_closest_marker("linux"):
+                item.add_marker(pytest.mark.skip(reason="only Linux has what this test is about"))
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """The user's home folder; the runtime directory below it is private, as a login manager makes it."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(_CLEARED):
+        if name.startswith(_OF_THE_RUN):
             monkeypatch.delenv(name)
     runtime = home / "run"
     runtime.mkdir(mode=0o700)
@@ -46,8 +47,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local/state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
-    monkeypatch.setenv("LANG", "C.UTF-8")
-    monkeypatch.setenv("SHELL", "/bin/bash")
     monkeypatch.chdir(home)
     yield home
     holder = holder_process(runtime)
@@ -55,25 +54,30 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         os.kill(holder, signal.SIGKILL)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """A skipped or an expectedly failing test is a failure."""
-    outcome = yield
-    _refuse_skip(outcome.get_result())  # type: ignore[attr-defined]
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _refuse((yield))
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    """So is a module that skips itself as a whole."""
-    outcome = yield
-    _refuse_skip(outcome.get_result())  # type: ignore[attr-defined]
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _refuse((yield))
 
 
-def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if report.skipped or hasattr(report, "wasxfail"):
-        reason = getattr(report, "wasxfail", None) or report.longrepr
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _refuse(report: Report) -> Report:
+    """Make a failure of an expected failure, and of a skip too where TCENV_TEST_REQUIRE is "all"."""
+    expected = getattr(report, "wasxfail", None)
+    if expected is not None or (report.skipped and _EVERYTHING_IS_HERE):
         report.outcome = "failed"
-        report.longrepr = f"{_NO_PROOF}{reason}"
+        report.longrepr = f"This must run here: {expected if expected is not None else report.longrepr}"
+    return report
 
 
 class Text(SingleFileSnapshotExtension):

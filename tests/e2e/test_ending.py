@@ -65,6 +65,7 @@ def waiting(env: dict[str, str], *arguments: str, **more: object) -> subprocess.
     return process  # type: ignore[no-any-return]
 
 
+@pytest.mark.signals
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str, deployment: Sandbox) -> None:
     number = getattr(signal, f"SIG{name}")
@@ -76,6 +77,7 @@ def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str
     assert ("Interrupted." if name == "INT" else f"SIG{name}") in err
 
 
+@pytest.mark.signals
 def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
     process = waiting(environ(deployment), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)
@@ -86,6 +88,7 @@ def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
     assert process.communicate(timeout=20)[0] == FAILURE
 
 
+@pytest.mark.signals
 def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
     """Whoever hangs up on the listener would send this signal."""
     process = waiting(environ(deployment))
@@ -225,6 +228,9 @@ def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> No
         )
     assert done.returncode == 0
     assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] in done.stdout
+    for words in (["profile", "set", "a", "--root-url", "https://a.example.com"], ["logout", "--shell", "bash"]):
+        with open("/dev/full", "w") as full:
+            assert subprocess.run([TCENV, *words], stderr=full, stdout=subprocess.DEVNULL, env=env).returncode == 0
 
 
 def test_too_few_descriptors_to_start_with(deployment: Sandbox) -> None:

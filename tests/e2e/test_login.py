@@ -131,6 +131,7 @@ def test_streams_and_codes(deployment: Sandbox) -> None:
     assert token not in good.stderr
 
 
+@pytest.mark.signals
 def test_interrupted_while_waiting(deployment: Sandbox) -> None:
     env = environ(deployment, BROWSER="true")
     process = subprocess.Popen(

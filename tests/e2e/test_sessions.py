@@ -87,6 +87,7 @@ def test_another_takes_over_when_the_leader_is_killed(deployment: Sandbox, tmp_p
     assert deployment.approvals == 1
 
 
+@pytest.mark.signals
 def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
     env = environ(deployment)
     waiting = subprocess.Popen(

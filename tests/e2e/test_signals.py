@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
 
+pytestmark = pytest.mark.signals
 FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
 _HOLD = """
 import os, sys

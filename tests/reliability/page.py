@@ -186,7 +186,7 @@ def run(row: Row, folder: str) -> str:
     report, notes = Path(folder, "report.xml"), Path(folder, "notes")
     report.unlink(missing_ok=True)
     notes.write_text("")
-    env = {"TCENV_FUZZ": "1", "TCENV_INTERRUPTIONS": "300", **os.environ, "TCENV_RELIABILITY": str(notes)}
+    env = {"TCENV_TEST_FUZZ": "1", "TCENV_TEST_INTERRUPTIONS": "300", **os.environ, "TCENV_TEST_NOTES": str(notes)}
     command = [
         sys.executable,
         "-m",
@@ -195,8 +195,6 @@ def run(row: Row, folder: str) -> str:
         "-p",
         "no:xonsh",
         "--timeout=900",
-        # On a machine under load a real shell in a real terminal loses a key now and then, as in `make test`.
-        "--reruns=1",
         f"--junitxml={report}",
         *row.tests,
     ]
@@ -234,8 +232,7 @@ def page(lines: list[str]) -> str:
             "| --- | --- | --- | --- | --- |",
             *lines,
             "",
-            "A fault that has no row was not run to its end in this run: rows are written one by one as their tests end. A test "
-            "that fails is run again once, as in `make test`; a row whose tests fail twice says so.",
+            "A fault that has no row was not run to its end in this run: rows are written one by one as their tests end.",
             "",
             MUTATIONS.read_text() if MUTATIONS.exists() else "",
         )

@@ -6,12 +6,12 @@ import json
 import os
 
 # Read once: the tests themselves begin without any variable of tcenv.
-_FACTOR = float(os.environ.get("TCENV_FUZZ", "0.02"))
-_NOTES = os.environ.get("TCENV_RELIABILITY")
+_FACTOR = float(os.environ.get("TCENV_TEST_FUZZ", "0.02"))
+_NOTES = os.environ.get("TCENV_TEST_NOTES")
 
 
 def times(count: int) -> int:
-    """How many of the `count` of the long form this run goes through: TCENV_FUZZ is the factor, small in `make test`."""
+    """How many of the `count` of the long form this run goes through: TCENV_TEST_FUZZ is the factor, small in `make test`."""
     return max(1, int(count * _FACTOR))
 
 

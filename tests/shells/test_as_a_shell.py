@@ -42,6 +42,7 @@ def test_arguments_and_streams_are_untouched(sandbox: Sandbox) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
 def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, sandbox: Sandbox) -> None:
     env = signed_in(sandbox)

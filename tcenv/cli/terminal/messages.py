@@ -61,8 +61,11 @@ class Face:
         try:
             self.stream.write(text + "\n")
             self.stream.flush()
-        except (OSError, ValueError):
+        except ValueError:
             return
+        except OSError:
+            # The text stays in the buffer: Python's own exit must not trip over it again, and fail.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
 def _columns(stream: TextIO | None) -> int:

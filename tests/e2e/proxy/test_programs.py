@@ -347,6 +347,7 @@ def test_calls_that_are_not_the_runs_are_refused_after_its_end(sandbox: Sandbox)
 # In the foreground
 
 
+@pytest.mark.signals
 def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: Sandbox, tmp_path: Path) -> None:
     env = signed_in(sandbox)
     output = tmp_path / "statements"
@@ -364,6 +365,7 @@ def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: San
     assert os.path.getsize(output) > 0
 
 
+@pytest.mark.signals
 def test_a_proxy_under_nohup_outlives_its_terminal(sandbox: Sandbox) -> None:
     env = signed_in(sandbox)
     program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"

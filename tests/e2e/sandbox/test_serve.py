@@ -21,6 +21,7 @@ from tests.callback import callback, sign_in_url
 COMMANDS = [["-m", "tcenv.sandbox"], ["-m", "tcenv", "sandbox"]]
 
 
+@pytest.mark.signals
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_stdout_is_the_root_url_alone_and_a_signal_ends_it_cleanly(command: list[str], ending: signal.Signals) -> None:

@@ -231,6 +231,7 @@ def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
     assert arguments(seen) == [URL]
 
 
+@pytest.mark.signals
 def test_a_browser_that_stands_still_goes_on_when_tcenv_is_killed(make: Make) -> None:
     seen = make("slow", "exec sleep 60")
     program = (

@@ -22,7 +22,7 @@ from tests.world import TCENV, environ, session_fields, session_file, tcenv
 OWN = "auth:{verb}:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
 RESET, UPDATE = OWN.format(verb="reset-access-token"), OWN.format(verb="update-client")
 # How many interruptions the long run makes: see `make fuzz`.
-INTERRUPTIONS = int(os.environ.get("TCENV_INTERRUPTIONS", "40"))
+INTERRUPTIONS = int(os.environ.get("TCENV_TEST_INTERRUPTIONS", "40"))
 
 
 class Moment:

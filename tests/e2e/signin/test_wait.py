@@ -219,6 +219,7 @@ def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> No
     assert "TASKCLUSTER_ACCESS_TOKEN" in (tmp_path / "out").read_text()
 
 
+@pytest.mark.signals
 def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
     env = {**environ(deployment), "TERM": "xterm"}
     child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=30)

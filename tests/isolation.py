@@ -1,0 +1,105 @@
+"""Prepare the process that runs the tests, once, so that they find the same surroundings whoever starts them."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import sys
+import termios
+
+# What the tests may know of the starter's environment; a name that ends in an underscore stands for all that begin so.
+_KEPT = ("PATH", "TMPDIR", "USER", "LOGNAME", "TCENV_TEST_", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
+_SET = {"LANG": "C.UTF-8", "TZ": "UTC", "SHELL": "/bin/bash", "HOME": "/nonexistent"}
+# Signals that the starter ignores, for the workers: they find the default, and must survive a closed terminal as well.
+_IGNORED = "TCENV_TEST_IGNORED_SIGNALS"
+_PRIVATE = "TCENV_TEST_SHARED_MEMORY_PROBLEM"
+_SOFT_LIMITS = {resource.RLIMIT_NOFILE: 4096, resource.RLIMIT_CORE: 0, resource.RLIMIT_STACK: 8 << 20}
+_NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
+_RECURSIVE, _MOUNTS_OF_OUR_OWN = 0x4000, 0x40000
+
+# Why the tests see the starter's /dev/shm and /run/user; empty where they have their own.
+shared_memory_problem = ""
+
+
+def prepare() -> None:
+    """Give up everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory."""
+    _clear_environment()
+    _restore_signals()
+    _leave_terminal()
+    _raise_limits()
+    os.umask(0o022)
+    global shared_memory_problem
+    if _PRIVATE not in os.environ:
+        os.environ[_PRIVATE] = (_make_shared_memory_private() or "") if sys.platform == "linux" else "only Linux has it"
+    shared_memory_problem = os.environ[_PRIVATE]
+
+
+def _clear_environment() -> None:
+    for name in list(os.environ):
+        if not any(name == kept or (kept.endswith("_") and name.startswith(kept)) for kept in _KEPT):
+            del os.environ[name]
+    os.environ.setdefault("PATH", os.defpath)
+    os.environ.update(_SET)
+
+
+def _restore_signals() -> None:
+    """Let children find the default of each signal. A handler does that without ending this process, as it asked for."""
+    # Python itself ignores these, and restores them in its children.
+    by_python = {signal.SIGPIPE, signal.SIGXFSZ}
+    ignored = {number for number in signal.valid_signals() - by_python if signal.getsignal(number) is signal.SIG_IGN}
+    ignored |= {int(number) for number in os.environ.get(_IGNORED, "").split()}
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _do_nothing)
+    os.environ[_IGNORED] = " ".join(str(int(number)) for number in ignored)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _do_nothing(number: int, frame: object) -> None:
+    pass
+
+
+def _leave_terminal() -> None:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return
+    # A session's leader that leaves its terminal is sent HUP.
+    before = signal.signal(signal.SIGHUP, _do_nothing)
+    try:
+        fcntl.ioctl(terminal, termios.TIOCNOTTY)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        os.close(terminal)
+
+
+def _raise_limits() -> None:
+    for number in {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}:
+        _, hard = resource.getrlimit(number)
+        for highest in (resource.RLIM_INFINITY, hard):
+            wanted = _SOFT_LIMITS.get(number, highest)
+            try:
+                resource.setrlimit(number, (min(wanted, highest) if highest >= 0 else wanted, highest))
+            except (OSError, ValueError):
+                continue
+            break
+
+
+def _make_shared_memory_private() -> str | None:
+    """Mount an empty /dev/shm and /run/user for this process and its children. Returns why that is not possible."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    if libc.unshare(_NEW_MOUNTS | (_NEW_USER if user else 0)):
+        return f"this process may have no mounts of its own ({os.strerror(ctypes.get_errno())})"
+    if user:
+        for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            with open(f"/proc/self/{file}", "w") as map_file:
+                map_file.write(text)
+    if libc.mount(b"none", b"/", None, _RECURSIVE | _MOUNTS_OF_OUR_OWN, None):
+        return f"the mounts stay shared ({os.strerror(ctypes.get_errno())})"
+    for place, mode in ((b"/dev/shm", b"mode=1777"), (b"/run/user", b"mode=755")):
+        if os.path.isdir(place) and libc.mount(b"tmpfs", place, b"tmpfs", 0, mode):
+            return f"{place.decode()} cannot be mounted ({os.strerror(ctypes.get_errno())})"
+    return None
