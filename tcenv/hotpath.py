@@ -116,9 +116,9 @@ def _exec(arguments: list[str]) -> int | None:
     profile, options = _parse([word for word in before if word not in _BEHIND_A_PROXY], {} if flags else _EXEC)
     found = live_session.find(profile, for_signing_in=True)
     if flags:
-        from tcenv.proxy.start import run_behind
+        from tcenv.proxy.start import run_command
 
-        run_behind(found[0], flags, command)
+        run_command(found[0], flags, command)
     fields = _narrow(found, options)
     from tcenv.shells.process import replace_process
 

@@ -22,9 +22,8 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
-from tcenv.proxy.credential_calls import OwnClient
-from tcenv.proxy.plan import Plan
-from tcenv.proxy.run import Run
+from tcenv.proxy.server import Service
+from tcenv.proxy.start import Run
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 
@@ -207,22 +206,24 @@ def proxied(
     first = first or session(root_url)
     store.save(first)
     bound = sockets.bind(0, address)
-    run = Run.begin(first.credentials.client_id, unsigned=unsigned)
+    run = Run.create(first.credentials.client_id, unsigned=unsigned)
     said: list[str] = []
     log = Path(os.environ["HOME"]) / "calls.log"
-    plan = Plan(
-        bound,
-        run,
-        store,
-        first,
-        OwnClient.of(first.credentials.client_id),
-        said.append,
-        scopes=scopes,
-        until=until,
-        log=CallLog(str(log), run.without_secrets),
-        **more,
-    )
-    proxy = Background(bound, lambda: plan, said.append)
+
+    def make_service() -> Service:
+        return Service(
+            sockets=bound,
+            run=run,
+            store=store,
+            first=first,
+            announce=said.append,
+            scopes=scopes,
+            until=until,
+            log=CallLog(str(log), run.without_secrets),
+            **more,
+        )
+
+    proxy = Background(bound, make_service, said.append)
     proxy.start()
     try:
         yield Proxied(bound.root_url, run, proxy, store, bound.port, said, log, first)

@@ -1,1 +1,1 @@
-"""The signing proxy: who may call, what is signed, what is learned."""
+"""The signing proxy: check who calls, sign the call with the session, pass it on, and learn which scopes it needs."""

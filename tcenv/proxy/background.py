@@ -1,5 +1,6 @@
-"""The proxy beside the program that it serves: on a thread of its own, which imports what it needs while the program starts.
-Nothing here is heavy, so that the program can be started first. Hot path."""
+"""Run the proxy on a thread of its own, beside the program that it serves. Hot path.
+
+The thread imports what it needs while the program starts, so this module imports next to nothing."""
 
 from __future__ import annotations
 
@@ -11,21 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tcenv.proxy.learn import Learned
-    from tcenv.proxy.plan import Plan
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
 
-_PATIENCE = 10.0
-# New objects until the youngest are looked through, and how often until the older ones are.
-_COLLECTED = (20_000, 20, 20)
+# Seconds.
+_TIMEOUT = 10.0
+# Arguments of gc.set_threshold: how many new objects start a collection, and how many collections an older generation waits for.
+_GARBAGE_THRESHOLDS = (20_000, 20, 20)
 
 
 class Background:
-    """A proxy from `start` to `stop`. `plan` is called on its thread; `announce` is told why it ended early, if it did."""
+    """A proxy that answers between `start` and `stop`.
 
-    def __init__(self, sockets: Sockets, plan: Callable[[], Plan], announce: Callable[[str], None]) -> None:
+    The thread calls `make_service` once, and `announce` with the reason if the proxy ends early."""
+
+    def __init__(self, sockets: Sockets, make_service: Callable[[], Service], announce: Callable[[str], None]) -> None:
         self._sockets = sockets
-        self._plan = plan
+        self._make_service = make_service
         self._announce = announce
         self._service: Service | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -34,25 +37,25 @@ class Background:
 
     @property
     def learned(self) -> Learned | None:
-        """What the run has taught so far, None where it does not learn."""
+        """Return what the run has learned so far, None where it does not learn."""
         return None if self._service is None else self._service.learned
 
     def start(self) -> None:
-        """Answer from now on; what has been asked already is answered first."""
+        """Start to answer. Calls that came earlier wait in the sockets' queue."""
         self._thread.start()
 
-    def stop(self, *, hastily: bool = False) -> None:
-        """Answer no more; returns when that is so. `hastily`: this process ends now, so a proxy that has not begun yet is not
-        waited for."""
+    def stop(self, *, exiting: bool = False) -> None:
+        """Stop, and return when no call is answered any more. `exiting`: this process ends next, so do not wait for a proxy
+        that is still importing."""
         if not self._thread.is_alive() and not self._ready.is_set():
             self._sockets.close()
             return
-        if hastily and not self._ready.is_set():
+        if exiting and not self._ready.is_set():
             return
-        self._ready.wait(_PATIENCE)
+        self._ready.wait(_TIMEOUT)
         if self._loop is not None and self._service is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._service.stopping.set)
-        self._thread.join(_PATIENCE)
+        self._thread.join(_TIMEOUT)
 
     def _work(self) -> None:
         try:
@@ -69,11 +72,13 @@ class Background:
         import asyncio
         import gc
 
-        from tcenv.proxy.server import Service
+        from tcenv.proxy import server  # noqa: F401 # before gc.freeze, which is for what has been imported
+        from tcenv.proxy.connections import raise_descriptor_limit
 
-        # What has been imported stays: looking through it for garbage takes up to a fifth of a call's time.
+        # Modules stay. Searching them for garbage takes up to a fifth of a call's time.
         gc.freeze()
-        gc.set_threshold(*_COLLECTED)
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
+        raise_descriptor_limit()
         self._loop = asyncio.get_running_loop()
-        self._service = Service(self._plan())
+        self._service = self._make_service()
         await self._service.serve(self._ready.set)

@@ -8,12 +8,14 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import BadSignature, Place
 from tcenv.deployment.scopes import intersection
-from tcenv.proxy.run import Run
+
+if TYPE_CHECKING:
+    from tcenv.proxy.start import Run
 
 # Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).
 _DRIFT = 5 * 60

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
@@ -19,9 +20,11 @@ from tcenv.proxy.calllog import CallLog, Entry
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
 from tcenv.proxy.routes import BadTarget, Call
-from tcenv.proxy.run import Run
-from tcenv.proxy.signer import Authority, Ended, Source
+from tcenv.proxy.signer import Authority, Ended, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
+
+if TYPE_CHECKING:
+    from tcenv.proxy.start import Run
 
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
@@ -62,7 +65,7 @@ class Forwarder:
         self,
         run: Run,
         rules: Rules,
-        source: Source,
+        signer: Signer,
         deployment: Deployment,
         *,
         log: CallLog | None = None,
@@ -71,7 +74,7 @@ class Forwarder:
     ) -> None:
         self._run = run
         self._rules = rules
-        self._source = source
+        self._signer = signer
         self._deployment = deployment
         self._log = log
         self._learner = learner
@@ -176,7 +179,7 @@ class Forwarder:
         if self._learner is not None:
             trial = self._learner.begin(request.method, call)
             lines = headers.readable(lines)
-        authority = await self._source.current()
+        authority = await self._signer.current()
         data = await body.whole() if body.small else None
         former: web.Response | None = None
         response: web.StreamResponse
@@ -207,7 +210,7 @@ class Forwarder:
                     former = response
                     continue
                 break
-            newer = await self._source.after(authority) if body.repeatable else None
+            newer = await self._signer.after(authority) if body.repeatable else None
             if newer is None:
                 if former is not None and trial is not None:
                     # What was added is not held after all; the answer would list what is.
@@ -267,13 +270,13 @@ class Forwarder:
         if hawk.split_bewit(call.resource) is not None:
             raise Stop(400, "InputError", "The URL is signed already.")
         self._check("GET", call)
-        authority = await self._source.current()
+        authority = await self._signer.current()
         scopes = narrowed(authority.scopes, narrowed(passed.scopes, _scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
         expires = self._clock() + _SIGNED_URL
-        if self._source.until is not None:
-            expires = min(expires, self._source.until)
+        if self._signer.until is not None:
+            expires = min(expires, self._signer.until)
         signed = self._deployment.signed_url(authority, call.resource, scopes, expires)
         return web.Response(status=303, text=signed, headers={"Location": signed})
 

@@ -1,5 +1,6 @@
-"""With what the proxy signs: the session as it is now in the store, narrowed to what the run may have. A new token reaches
-running programs with their next request; nothing but a signature ever leaves here."""
+"""Decide what a request is signed with: the session that is in the store now, narrowed to what the run may have.
+
+A new token reaches running programs with their next request. No token leaves this module but in a signature."""
 
 from __future__ import annotations
 
@@ -19,31 +20,33 @@ from tcenv.sessions.profile_names import argument_of
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 
-# Seconds for which a request waits for a reset that is in progress.
-PATIENCE = 10.0
-_LOOK_AGAIN = 0.05
-# A store that does not tell whether it has changed is asked again after as many seconds.
-_STALE = 5.0
+# Seconds that a request waits for a reset that is in progress, and between two looks at it.
+RESET_TIMEOUT = 10.0
+_RESET_INTERVAL = 0.05
+# Seconds after which a session is read again from a store that does not tell whether it has changed.
+_MAX_AGE = 5.0
 
 
 class Ended(TcenvError):
-    """There is no session to sign with any more; the message says what to type."""
+    """There is no session to sign with any more. The message says what to type."""
 
 
 @dataclass(frozen=True)
 class Authority:
-    """What a request is signed with: credentials, and the scopes that it is narrowed to (None: all that they hold)."""
+    """What a request is signed with: credentials, and the scopes that it is narrowed to (None: all that they hold).
+
+    `held` are the scopes that the session may pass on, None where nobody knows them."""
 
     credentials: Credentials
     scopes: tuple[str, ...] | None
     held: tuple[str, ...] | None = field(repr=False)
 
 
-class Source:
-    """The session of one profile, followed through resets, renewals and new sign-ins.
+class Signer:
+    """Follows the session of one profile through resets, renewals and new sign-ins.
 
-    `scopes` is what the run is narrowed to, None for everything; `until` the end of the run's own time (seconds since the
-    epoch), None for the session's."""
+    `scopes` is what the run is narrowed to, None for everything. `until` is the end of the run's own time (seconds since the
+    epoch), None where it lasts as long as the session."""
 
     def __init__(
         self,
@@ -65,32 +68,32 @@ class Source:
         self._read_at = 0.0
         self._take(first)
         if isinstance(store, DirectoryStore):
-            # Before what was read earlier could have changed: the next look reads it once more.
+            # `first` may be older than the file, so read it at the first request.
             self._stamp = ()
 
     @property
     def session(self) -> Session | None:
-        """The session as it was last read."""
+        """Return the session as it was last read."""
         return self._session
 
     async def current(self) -> Authority:
-        """What the next request is signed with. Raises Ended."""
+        """Return what to sign the next request with. Raises Ended."""
         if isinstance(self._store, DirectoryStore):
             stamp = self._store.stamp(self.profile)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
-        elif not self._fixed and time.monotonic() - self._read_at > _STALE:
-            # A keyring answers when it likes.
+        elif not self._fixed and time.monotonic() - self._read_at > _MAX_AGE:
+            # A keyring may take its time.
             await asyncio.to_thread(self._read)
         return self._authority_or_end()
 
     async def after(self, refused: Authority) -> Authority | None:
-        """What to sign with now that the deployment has refused `refused`: a newer session, waited for if one is being made;
-        None if there is none. Raises Ended."""
-        end = time.monotonic() + PATIENCE
+        """Return what to sign with after the deployment has refused `refused`: a newer session, or None if there is none. Wait
+        for a reset that is in progress. Raises Ended."""
+        end = time.monotonic() + RESET_TIMEOUT
         while True:
-            # In this order: what a reset has written is seen, also when it ends between the two looks.
+            # Look for a reset first and read then: a reset that ends in between has written its session by then.
             going_on = not self._fixed and is_held(self.profile)
             await asyncio.to_thread(self._read)
             if self._session is not None or not going_on:
@@ -99,7 +102,7 @@ class Source:
                     return authority
             if not going_on or time.monotonic() > end:
                 return None
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_RESET_INTERVAL)
 
     def _read(self) -> None:
         if self._fixed:
@@ -117,7 +120,7 @@ class Source:
             held = session.passed_on
             scopes = self._scopes if self._scopes is None else narrowed(held, self._scopes)
             if scopes is None and held != session.scopes and held is not None:
-                # What tcenv asked for besides, so that the session can end itself, is no program's.
+                # Programs do not get the scopes that tcenv asked for to delete its own client.
                 fits = how_many_fit(session.credentials.client_id, held) == len(held)
                 scopes = held if fits else None
             self._authority = Authority(session.credentials, scopes, held)

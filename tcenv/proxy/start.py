@@ -1,41 +1,90 @@
-"""`exec --proxy` for a stored session with time left, importing next to nothing before the command is under way. Hot path.
+"""Start a proxied run: give it a token of its own, prepare the environment of its programs, and run its command. Hot path.
 
-From the moment that the command has been started nothing is raised: there is nobody left to hand over to."""
+`run_command` imports next to nothing before the command has started."""
 
 from __future__ import annotations
 
+import binascii
 import os
 import sys
 
-from tcenv.proxy import sockets
+from tcenv.proxy import child_environment, sockets
 from tcenv.proxy.background import Background
-from tcenv.proxy.child_environment import Prepared
 from tcenv.shells.child import run_child
+from tcenv.shells.environment import CLIENT_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import NoReturn
 
-    from tcenv.proxy.plan import Plan
+    from tcenv.proxy.server import Service
+    from tcenv.proxy.sockets import Sockets
+
+# Bytes of randomness in a token, as many as in the service's own tokens.
+_RANDOM_BYTES = 33
 
 
-def run_behind(fields: Mapping[str, str], flags: Collection[str], command: Sequence[str]) -> NoReturn:
-    """Run `command` behind a proxy for the session whose `fields` are given, by the proxy's options in `flags`, and end with
-    its status. Raises TcenvError while nothing has been started."""
-    bound = sockets.bind()
-    prepared = Prepared(bound, fields, os.environ, unsigned="unsigned" in flags)
-    background = Background(bound, lambda: _plan(prepared, fields, flags), _announce)
+class Run:
+    """A run as its programs know it: its clientId, a token made for this run alone, and, for programs that do not sign, a
+    secret path (None: all of them sign). Its repr shows neither token nor path."""
+
+    __slots__ = ("client_id", "secret", "token")
+
+    def __init__(self, client_id: str, token: str, secret: str | None = None) -> None:
+        self.client_id = client_id
+        self.token = token
+        self.secret = secret
+
+    @classmethod
+    def create(cls, client_id: str, *, unsigned: bool) -> Run:
+        """Make a run with a new token. `unsigned`: with a secret path too."""
+        return cls(client_id, _make_token(), _make_token() if unsigned else None)
+
+    def __repr__(self) -> str:
+        return f"Run({self.client_id!r})"
+
+    def without_secrets(self, text: str) -> str:
+        """Return `text` with the token and the secret path replaced."""
+        for secret in (self.token, self.secret):
+            if secret:
+                text = text.replace(secret, "…")
+        return text
+
+
+class PreparedRun:
+    """A run with bound sockets: `change` is the change to the environment that makes a shell use the proxy, and `environ` the
+    environment for one program."""
+
+    __slots__ = ("change", "environ", "run", "sockets")
+
+    def __init__(
+        self, sockets: Sockets, session: Mapping[str, str], environ: Mapping[str, str], *, unsigned: bool
+    ) -> None:
+        """`session` has the names of variables as its keys, as the stores keep it."""
+        self.sockets = sockets
+        self.run = Run.create(session[CLIENT_ID], unsigned=unsigned)
+        self.change = child_environment.make_change(self.run, sockets.root_url, session, environ)
+        self.environ = child_environment.apply_change(self.change, session, environ)
+
+
+def run_command(fields: Mapping[str, str], flags: Collection[str], command: Sequence[str]) -> NoReturn:
+    """Run `command` behind a proxy for the session with these `fields`, and exit with the command's status. `flags` are the
+    proxy's options.
+
+    Raises TcenvError only before the command has started."""
+    prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned="unsigned" in flags)
+    background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags), _announce)
     status = 1
     try:
         status = run_child(command, prepared.environ, background.start)
-        background.stop(hastily=True)
+        background.stop(exiting=True)
     except KeyboardInterrupt:
         status = 130
     except Exception as error:
         _announce(f"{command[0]} could not be run ({type(error).__name__})")
     finally:
-        # Not by way of the interpreter's end, which takes as long as the proxy took to import.
+        # The interpreter's own exit takes as long as the proxy took to import.
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -44,20 +93,18 @@ def run_behind(fields: Mapping[str, str], flags: Collection[str], command: Seque
         os._exit(status)
 
 
-def _plan(prepared: Prepared, fields: Mapping[str, str], flags: Collection[str]) -> Plan:
-    """On the proxy's thread: the session is read once more, from the store as it is by then."""
+def _make_service(prepared: PreparedRun, fields: Mapping[str, str], flags: Collection[str]) -> Service:
+    """Make the service on the proxy's thread. It reads the session anew from the store."""
     from tcenv.config.profile import store_name
-    from tcenv.proxy.credential_calls import OwnClient
-    from tcenv.proxy.plan import Plan
+    from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
     from tcenv.sessions.stores import open_store
 
-    return Plan(
+    return Service(
         sockets=prepared.sockets,
         run=prepared.run,
         store=open_store(store_name()),
         first=Session.from_parts(dict(fields), None, []),
-        own=OwnClient.of(prepared.run.client_id),
         announce=_announce,
         read_only="read_only" in flags,
         allow_credentials="allow_credentials" in flags,
@@ -68,3 +115,8 @@ def _announce(text: str) -> None:
     from tcenv.text import printable
 
     print(f"tcenv: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def _make_token() -> str:
+    text = binascii.b2a_base64(os.urandom(_RANDOM_BYTES), newline=False).decode()
+    return text.replace("+", "-").replace("/", "_")

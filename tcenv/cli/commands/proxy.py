@@ -9,7 +9,7 @@ from typing import Any
 from tcenv.cli.acquire import BEHIND_A_PROXY, Opened, opened, with_purpose
 from tcenv.errors import UsageError
 from tcenv.proxy.background import Background
-from tcenv.proxy.child_environment import Prepared
+from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import called, is_configurable_name
 from tcenv.signals import handle_ending
 from tcenv.values import dataclass, replace
@@ -17,7 +17,7 @@ from tcenv.values import dataclass, replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.proxy.calllog import CallLog
-    from tcenv.proxy.plan import Plan
+    from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
     from tcenv.shells import Shell
 
@@ -27,7 +27,7 @@ class Started:
     """A proxy whose sockets are bound, what a program needs to use it, and the session behind it."""
 
     background: Background
-    prepared: Prepared
+    prepared: PreparedRun
     opened: Opened
 
 
@@ -43,7 +43,7 @@ def execute(argument: str | None, options: dict[str, Any], command: list[str]) -
         )
     started = _prepared(argument, options)
     status = run_child(command, started.prepared.environ, started.background.start)
-    started.background.stop(hastily=not learn)
+    started.background.stop(exiting=not learn)
     if learn:
         from tcenv.cli.terminal import learn_report
 
@@ -113,21 +113,19 @@ def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -
     learn = (scopes or ()) if own["learn"] else None
     until = session.until
     bound = sockets.bind(port, own["listen"])
-    prepared = Prepared(bound, _told(session.session), os.environ, unsigned=bool(own["unsigned"]))
+    prepared = PreparedRun(bound, _told(session.session), os.environ, unsigned=bool(own["unsigned"]))
     log = _log(own["log"], prepared.run.without_secrets)
     if own["listen"]:
         announce(f"Whoever reaches {bound.root_url} can try to call: signed calls alone are answered there.")
 
-    def plan() -> Plan:
-        from tcenv.proxy.credential_calls import OwnClient
-        from tcenv.proxy.plan import Plan
+    def make_service() -> Service:
+        from tcenv.proxy.server import Service
 
-        return Plan(
+        return Service(
             sockets=bound,
             run=prepared.run,
             store=session.store,
             first=session.session,
-            own=OwnClient.of(prepared.run.client_id),
             announce=announce,
             scopes=scopes if learn is None else learn,
             until=until,
@@ -137,7 +135,7 @@ def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -
             learn=learn,
         )
 
-    return Started(Background(bound, plan, announce), prepared, session)
+    return Started(Background(bound, make_service, announce), prepared, session)
 
 
 def _told(session: Session) -> dict[str, str]:

@@ -15,12 +15,12 @@ from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.proxy import callers
 from tcenv.proxy.callers import Pass, Refused
-from tcenv.proxy.run import Run
+from tcenv.proxy.start import Run
 
 CLIENT = "github/1|jo/tcenv-box"
 NOW = time.time()
 PATH = "/api/secrets/v1/secret/project%2Fx?a=%20"
-RUN = Run.begin(CLIENT, unsigned=True)
+RUN = Run.create(CLIENT, unsigned=True)
 
 
 def enter(
@@ -57,7 +57,7 @@ def sign_with(credentials: dict[str, str], more: dict[str, Any] | None = None, m
 
 
 def test_no_two_runs_have_the_same_token() -> None:
-    runs = [Run.begin(CLIENT, unsigned=True) for _ in range(50)]
+    runs = [Run.create(CLIENT, unsigned=True) for _ in range(50)]
     secrets = {value for run in runs for value in (run.token, run.secret)}
     assert len(secrets) == 100
     assert all(len(value or "") == 44 for value in secrets)
@@ -83,7 +83,7 @@ def test_a_signed_request_is_let_in() -> None:
 
 
 def test_other_signatures_are_refused() -> None:
-    other = Run.begin(CLIENT, unsigned=False)
+    other = Run.create(CLIENT, unsigned=False)
     stranger = Run("github/2|eve/x", RUN.token)
     attempts: list[tuple[str, dict[str, Any]]] = [
         (sign(run=other), {}),
@@ -152,7 +152,7 @@ def test_other_certificates_are_refused() -> None:
         {**good, "accessToken": RUN.token},
         {**named, "clientId": f"{CLIENT}/other"},
         {**named, "clientId": CLIENT},
-        cut(["a"], run=Run.begin(CLIENT, unsigned=False)),
+        cut(["a"], run=Run.create(CLIENT, unsigned=False)),
         cut(["a"], run=Run("github/2|eve/x", RUN.token)),
         cut(["a"], start=NOW + 400),
         cut(["a"], start=NOW - 1300, seconds=900),
@@ -179,7 +179,7 @@ def test_a_signed_url_is_let_in(method: str) -> None:
 
 
 def test_a_signed_url_of_somebody_else_is_refused() -> None:
-    other = Run.begin(CLIENT, unsigned=False)
+    other = Run.create(CLIENT, unsigned=False)
     value = hawk.bewit(CLIENT, other.token, Place("127.0.0.1", 80, PATH), expires=NOW + 60)
     for bewit in (value, "", "x", "%", "a" * 5000):
         with pytest.raises(Refused):
@@ -201,7 +201,7 @@ def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
 
 
 def test_other_paths_let_nobody_in() -> None:
-    signing = Run.begin(CLIENT, unsigned=False)
+    signing = Run.create(CLIENT, unsigned=False)
     for run, first in (
         (RUN, RUN.token),
         (RUN, f"{RUN.secret}x"),
@@ -215,7 +215,7 @@ def test_other_paths_let_nobody_in() -> None:
 def test_what_is_said_of_a_run_holds_nothing_of_it() -> None:
     told = RUN.without_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
     assert told == "x … y … …"
-    assert Run.begin(CLIENT, unsigned=False).without_secrets("None") == "None"
+    assert Run.create(CLIENT, unsigned=False).without_secrets("None") == "None"
 
 
 @pytest.mark.parametrize(

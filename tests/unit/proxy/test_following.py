@@ -83,8 +83,8 @@ def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> N
 
 
 def test_a_reset_that_takes_too_long_is_not_waited_for(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert module.PATIENCE == 10
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    assert module.RESET_TIMEOUT == 10
+    monkeypatch.setattr(module, "RESET_TIMEOUT", 0.2)
     with proxied(behind.root_url) as proxy, sign_in_lock(PROFILE, 10, lambda: None):
         behind.tokens[CLIENT] = NEWER
         assert signed(proxy, "GET", PING).status_code == 401
@@ -213,7 +213,7 @@ def test_a_keyring_is_asked_now_and_then_and_after_a_refusal(monkeypatch: pytest
 
     async def story() -> None:
         store = Keyring(first)
-        source = module.Source(store, first)
+        source = module.Signer(store, first)
         authority = await source.current()
         for _ in range(100):
             assert await source.current() is authority
@@ -223,7 +223,7 @@ def test_a_keyring_is_asked_now_and_then_and_after_a_refusal(monkeypatch: pytest
         again = await source.after(authority)
         assert again is not None
         assert again.credentials.access_token == NEWER
-        monkeypatch.setattr(module, "_STALE", 0.0)
+        monkeypatch.setattr(module, "_MAX_AGE", 0.0)
         store.session = None
         with pytest.raises(module.Ended):
             await source.current()
@@ -235,7 +235,7 @@ def test_where_nothing_is_kept_the_loaded_session_is_the_one() -> None:
     first = session("https://tc.example.com")
 
     async def story() -> None:
-        source = module.Source(NoStore(), first, scopes=("queue:a", "hooks:x"))
+        source = module.Signer(NoStore(), first, scopes=("queue:a", "hooks:x"))
         authority = await source.current()
         assert authority.scopes == ("queue:a",)
         assert await source.after(authority) is None
@@ -250,8 +250,8 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
     first = session("https://tc.example.com", scopes=asked, asked=asked)
 
     async def story() -> None:
-        assert (await module.Source(NoStore(), first).current()).scopes == ("queue:a",)
+        assert (await module.Signer(NoStore(), first).current()).scopes == ("queue:a",)
         wide = dataclasses.replace(first, asked=("*",))
-        assert (await module.Source(NoStore(), wide).current()).scopes is None
+        assert (await module.Signer(NoStore(), wide).current()).scopes is None
 
     asyncio.run(story())

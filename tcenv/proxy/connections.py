@@ -1,0 +1,313 @@
+"""Accept the connections of programs, ask the kernel whose they are, and bound how many are open.
+
+Nobody can keep the run's own calls out by opening connections: a stranger's connection lives for seconds, and where there is no
+room for another one, the one that has been idle for longest is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
+
+from tcenv import peer
+from tcenv.proxy.sockets import Sockets
+
+_FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# Programs that bring connections from other machines (`ssh -R`, `ssh -L`).
+_FORWARDERS = ("ssh", "sshd", "sshd-session", "dbclient", "dropbear", "autossh")
+# All times are seconds.
+_KEEPALIVE = 75.0
+# How long the head of a connection's first request may take. Later ones fall under _KEEPALIVE.
+_FIRST_HEAD = 75.0
+_FIRST_HEAD_FROM_OUTSIDE = 10.0
+_STRANGER = 2.0
+# A connection without a running call counts as idle after this time.
+_IDLE = 1.0
+_PAUSE = 0.1
+# Characters of a line in a request's head. The service itself takes no Authorization over 4,096.
+_MAX_LINE = 16384
+_BACKLOG = 512
+# Numbers of open connections.
+MAX_CONNECTIONS = 1000
+MAX_STRANGERS = 32
+MAX_PER_ADDRESS = 64
+_MIN_CONNECTIONS = 4
+# Descriptors: of one call (its connection, the deployment's, its body), and of everything else.
+_PER_CALL = 3
+_OTHER_DESCRIPTORS = MAX_STRANGERS + 32
+
+Answer = Callable[[web.BaseRequest, "Connection"], Awaitable[web.StreamResponse]]
+
+
+def raise_descriptor_limit() -> None:
+    """Raise this process's soft limit of open descriptors as far as it may and needs to. Call it when the command has started,
+    since a child inherits the limit."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS * _PER_CALL + _OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _max_connections() -> int:
+    try:
+        import resource
+    except ImportError:
+        return MAX_CONNECTIONS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(_MIN_CONNECTIONS, min(MAX_CONNECTIONS, (soft - _OTHER_DESCRIPTORS) // _PER_CALL))
+
+
+class Connection(RequestHandler):
+    """A connection that is answered: one of this user, or one over the address that is open to others (`outside`)."""
+
+    def __init__(self, server: _WebServer, address: str | None, **arguments: Any) -> None:
+        super().__init__(server, **arguments)
+        self.outside = address is not None
+        self.address = address
+        self._server = server
+        self._running = 0
+        self._active_at = 0.0
+        self._forwarded: bool | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        loop = asyncio.get_running_loop()
+        self._active_at = loop.time()
+        self._timer = loop.call_later(_FIRST_HEAD_FROM_OUTSIDE if self.outside else _FIRST_HEAD, self.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    @contextlib.contextmanager
+    def call(self) -> Any:
+        """Mark the connection as busy while a call runs."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._active_at = asyncio.get_running_loop().time()
+
+    def idle_since(self, now: float) -> float | None:
+        """Return since when the connection has been idle, None where it is not."""
+        return None if self._running or now - self._active_at < _IDLE else self._active_at
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def is_from_elsewhere(self) -> bool:
+        """Tell whether the other end is on another machine, or forwards what comes from one."""
+        if self.outside:
+            return True
+        if self._forwarded is None:
+            sock = self.transport.get_extra_info("socket") if self.transport is not None else None
+            try:
+                self._forwarded = sock is None or peer.is_program_of_peer(
+                    sock.getsockname(), sock.getpeername(), _FORWARDERS
+                )
+            except OSError:
+                self._forwarded = True
+        return self._forwarded
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP without a text, which would repeat what was sent."""
+        self.keep_alive(False)
+        response = web.Response(status=status)
+        response.force_close()
+        return response
+
+
+class _WebServer(Server):
+    """aiohttp's server for the connections that are answered, which it counts."""
+
+    def __init__(self, answer: Answer) -> None:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            connection = request.protocol
+            if not isinstance(connection, Connection):
+                raise TypeError("not a connection of this server")
+            with connection.call():
+                return await answer(request, connection)
+
+        super().__init__(handle, request_factory=self._make_upper, handler_cancellation=True)
+        silent = logging.getLogger("tcenv.proxy")
+        silent.disabled = True
+        self._arguments = {
+            "loop": self._loop,
+            "keepalive_timeout": _KEEPALIVE,
+            "auto_decompress": False,
+            "access_log": None,
+            "logger": silent,
+            "max_line_size": _MAX_LINE,
+            "max_field_size": _MAX_LINE,
+        }
+        self._open: set[Connection] = set()
+        self._max = _max_connections()
+
+    def make(self, address: str | None) -> Connection:
+        """Make the protocol of a connection; `address` is its other end's where it comes from outside."""
+        connection = Connection(self, address, **self._arguments)
+        self._open.add(connection)
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        """Count a connection no more."""
+        self._open.discard(connection)
+
+    def has_room(self, address: str | None = None) -> bool:
+        """Tell whether there is room for one more connection: in total, or from this address. Closes the one that has been idle
+        for longest where that makes room."""
+        if address is None:
+            found, most = list(self._open), self._max
+        else:
+            found, most = [each for each in self._open if each.address == address], MAX_PER_ADDRESS
+        if len(found) < most:
+            return True
+        now = asyncio.get_running_loop().time()
+        idle = [(since, each) for each in found if (since := each.idle_since(now)) is not None]
+        if not idle:
+            return False
+        _, oldest = min(idle, key=lambda pair: pair[0])
+        self.forget(oldest)
+        oldest.abort()
+        return True
+
+    def _make_upper(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        # Older parsers of aiohttp pass `post` on as it is, while its client sends POST.
+        message = message._replace(method=message.method.upper())
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
+
+
+class Listener:
+    """Answers on listening sockets, from `start` to `stop`."""
+
+    def __init__(self, sockets: Sockets, answer: Answer) -> None:
+        self._sockets = sockets
+        self._server = _WebServer(answer)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._strangers = 0
+
+    def start(self) -> None:
+        """Accept connections. Call it on the event loop."""
+        for sock in (*self._sockets.loopback, self._sockets.outside):
+            if sock is not None:
+                sock.listen(_BACKLOG)
+                sock.setblocking(False)
+                self._run(self._accept(sock, outside=sock is self._sockets.outside))
+
+    async def stop(self, timeout: float) -> None:
+        """Accept no more, and give running calls some seconds to end."""
+        for task in self._tasks:
+            task.cancel()
+        await self._server.shutdown(timeout)
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket, *, outside: bool) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            # Whoever connects meanwhile waits in the socket's queue.
+            while not self._server.has_room():
+                await asyncio.sleep(_PAUSE)
+            try:
+                sock, name = await loop.sock_accept(listening)
+            except OSError:  # the connection was reset, or there is no descriptor left
+                await asyncio.sleep(_PAUSE)
+                continue
+            sock.setblocking(False)
+            address = str(name[0]) if outside else None
+            if not _is_welcome(sock, address):
+                self._refuse(sock)
+            elif address is not None and not self._server.has_room(address):
+                sock.close()
+            else:
+                self._run(self._connect(sock, address))
+
+    async def _connect(self, sock: socket.socket, address: str | None) -> None:
+        connection = self._server.make(address)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        except BaseException:
+            self._server.forget(connection)
+            sock.close()
+            raise
+
+    def _refuse(self, sock: socket.socket) -> None:
+        if self._strangers >= MAX_STRANGERS:
+            sock.close()
+            return
+        self._strangers += 1
+        self._run(self._answer_stranger(sock))
+
+    async def _answer_stranger(self, sock: socket.socket) -> None:
+        """Answer the first bytes with 403. An answer that came before them would be lost when the connection is closed."""
+        loop = asyncio.get_running_loop()
+        try:
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                async with asyncio.timeout(_STRANGER):
+                    if await loop.sock_recv(sock, _MAX_LINE):
+                        await loop.sock_sendall(sock, _FORBIDDEN)
+                        sock.shutdown(socket.SHUT_WR)
+        finally:
+            self._strangers -= 1
+            sock.close()
+
+
+def _is_welcome(sock: socket.socket, address: str | None) -> bool:
+    """Tell whether a connection is answered: one of this user's processes, or one from another machine where the proxy is open
+    to it. A connection whose owner is unknown is a stranger's."""
+    try:
+        here, there = sock.getsockname(), sock.getpeername()
+    except OSError:
+        return False
+    if address is not None and not _is_this_machine(here, there):
+        return True
+    return peer.is_own_peer(here, there)
+
+
+def _is_this_machine(here: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
+    """Tell whether the other end has an address of this machine: one that a socket can be bound to."""
+    if here[0] == there[0]:
+        return True
+    family = socket.AF_INET6 if ":" in str(there[0]) else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((there[0], 0, *there[2:]))
+    except OSError as error:
+        # Where there is no descriptor to find out with, ask the kernel for the owner.
+        import errno
+
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return True
