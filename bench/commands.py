@@ -61,7 +61,7 @@ def asking(world: World) -> Iterator[Row]:
         ("status", ["status"], None, 9.0),
         ("login --reset, by API", ["login", "--reset", "--shell", "sh"], None, 9.0),
         ("logout", ["logout", "--shell", "sh"], lambda: sign_in(world), 9.0),
-        ("doctor", ["doctor"], None, 5.0),
+        ("doctor", ["doctor"], None, 9.0),
     ):
         sign_in(world)
         spent, answers, base = _less_answers(world, words, prepare)

@@ -57,14 +57,14 @@ def signing_in(world: World) -> Iterator[Row]:
         process.communicate()
         return float(stamp.read_text()) - start
 
-    yield Row("login to the browser's start, the first time", ratio(to_browser, bare(world), 15), 4.5)
+    yield Row("login to the browser's start, the first time", ratio(to_browser, bare(world), 15), 6.0)
     sign_in(world, {**world.env, "XDG_RUNTIME_DIR": str(fresh(world))})
     again = ratio(lambda: to_browser(known=True), bare(world), 15)
-    yield Row("login to the browser's start, on an ordinary morning", again, 4.5)
+    yield Row("login to the browser's start, on an ordinary morning", again, 6.0)
     world.sandbox.fail("silent")
     deaf = ratio(lambda: to_browser(known=True), bare(world), 9)
     world.sandbox.heal()
-    yield Row("the same, with a deployment that does not answer", deaf, 4.5)
+    yield Row("the same, with a deployment that does not answer", deaf, 6.0)
 
     approver = world.home / "approver.py"
     approver.write_text(_APPROVER.format(stamp=str(stamp)))

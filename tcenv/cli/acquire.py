@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
@@ -14,7 +15,6 @@ from tcenv.sessions.recovery import settled
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.signin.flow import ensure_session
-from tcenv.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

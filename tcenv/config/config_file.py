@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from tcenv import paths
 from tcenv.config import default_client_name, index, purposes
@@ -16,7 +17,6 @@ from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import ConfigError, TcenvError, UsageError
 from tcenv.files import locked, rewrite, write_privately
 from tcenv.sessions.profile_names import is_configurable_name
-from tcenv.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

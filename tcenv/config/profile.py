@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tcenv.config import config_file, default_client_name
 from tcenv.config.purposes import Purpose, find
@@ -12,7 +13,6 @@ from tcenv.config.resolve import NoDeployment, UnknownProfile, choose
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
 from tcenv.errors import TcenvError, UsageError
-from tcenv.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope
 from tcenv.errors import UsageError
-from tcenv.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tcenv.config import config_file
 from tcenv.config.inside_proxy import Behind, behind
@@ -14,7 +15,6 @@ from tcenv.errors import NotSignedIn, UsageError
 from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import argument_of, is_profile_name, profile_of
 from tcenv.shells import environment
-from tcenv.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcenv.values import dataclass, field
+from dataclasses import dataclass, field
 
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tcenv.errors import UsageError
-from tcenv.values import dataclass
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -68,21 +67,3 @@ def is_loopback(root_url: str) -> bool:
     """Whether the deployment is on this machine."""
     host = root_url.partition("://")[2].partition("/")[0]
     return any(host == own or host.startswith(own + ":") for own in _LOOPBACK)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a deployment is: `host` as the look-up of names takes it, `authority` as a Host header has it."""
-
-    encrypted: bool
-    host: str
-    port: int
-    authority: str
-
-
-def place_of(url: str) -> tuple[Place, str]:
-    """The place of a URL that begins with a root URL as `parse_root_url` spells it, and its path with its query."""
-    scheme, _, rest = url.partition("://")
-    authority, _, path = rest.partition("/")
-    host, port = _host_and_port(authority, url)
-    return Place(scheme == "https", host.strip("[]"), int(port or _DEFAULT_PORTS[scheme]), authority), f"/{path}"

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 
 from tcenv import paths
 from tcenv.errors import StoreError
@@ -16,7 +17,6 @@ from tcenv.sessions.name_series import SERIES as SERIES
 from tcenv.sessions.name_series import name_of as name_of
 from tcenv.sessions.name_series import series as series
 from tcenv.sessions.profile_names import is_profile_name, profile_of
-from tcenv.values import asdict, dataclass, replace
 
 _DAY = 86400
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from tcenv.errors import CredentialsRejected, TimedOut
 from tcenv.sessions import known_clients
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store, load_session
-from tcenv.values import replace
 
 # Seconds that a reset under way in another process is given to come to its end.
 _PATIENCE = 10.0

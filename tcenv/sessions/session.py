@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
 from tcenv.deployment.rooturl import parse_root_url
@@ -13,7 +14,6 @@ from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.name_series import without_ending
 from tcenv.sessions.profile_names import argument_of, is_profile_name, stored_argument_of
 from tcenv.shells import environment
-from tcenv.values import dataclass, replace
 
 
 def renewal_time(created: int, expires: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.limits import MOST_SCOPES
@@ -17,7 +18,6 @@ from tcenv.sessions.known_clients import KnownClient, series, two_of
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, everywhere, place
 from tcenv.text import duration, moment
-from tcenv.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

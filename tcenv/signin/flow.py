@@ -4,6 +4,7 @@ time. Knows nothing of shells and prints nothing: what people see is the `Displa
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import covers
@@ -12,7 +13,6 @@ from tcenv.sessions.recovery import settled
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 from tcenv.signin.progress import Display
-from tcenv.values import replace
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:

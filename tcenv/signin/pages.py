@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html import escape
-
-from tcenv.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin.callback_request import Refused
 from tcenv.signin.listener import Listener
-from tcenv.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
 from tcenv.errors import UsageError
-from tcenv.values import dataclass
 
 # The web server in front of the page takes 8,177 bytes of request target (TASKCLUSTER.md), encoded, and answers 414 to more.
 _LONGEST_URL = 8000

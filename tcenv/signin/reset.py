@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.auth import Deployment
@@ -18,7 +19,6 @@ from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
 from tcenv.signals import HeldSignals
 from tcenv.signin.progress import Display
-from tcenv.values import dataclass, replace
 
 # What somebody who interrupts it afterwards is told.
 _STORED = "The token has been reset, and the new one is stored. To load it: tcenv login {}"

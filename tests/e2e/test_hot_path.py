@@ -34,6 +34,16 @@ HOT_MODULES = {
 }
 # Heavy ones, and who may not have them.
 HEAVY = {"typer", "rich", "taskcluster", "keyring", "pydantic", "requests", "tomlkit", "asyncio", "http.client"}
+# Commands of the hot path; `dataclasses` alone takes as long as an interpreter takes to start.
+HOT = (
+    "env",
+    "login",
+    "exec -- true",
+    "env --scope queue:get-task:x",
+    "exec --scope queue:get-task:x -- true",
+    "--profiles",
+    "direnv",
+)
 
 
 @pytest.fixture
@@ -83,6 +93,12 @@ def test_the_others_stay_without_the_heavy_ones(deployment: Sandbox) -> None:
     assert heavy("status", "--offline") == set()
     assert heavy("status") == {"http"}
     assert heavy("doctor") == {"http"}
+
+
+@pytest.mark.parametrize("line", HOT)
+def test_the_hot_path_has_no_dataclasses(line: str, deployment: Sandbox) -> None:
+    env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
+    assert modules(*line.split(), env=env) & {"dataclasses", "inspect", "json", "tomllib"} == set()
 
 
 def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: Path) -> None:
@@ -179,7 +195,7 @@ def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
 
 # Besides those of the bare interpreter: modules, and other processes. What a module costs is in docs/performance.md.
 BUDGETS = {
-    "status --offline": (68, 0),
+    "status --offline": (100, 0),
     "status": (190, 0),
     "logout": (180, 0),
     "login --reset": (200, 0),

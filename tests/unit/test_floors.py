@@ -17,7 +17,7 @@ FLOORS = (
     ("sessions",),
     ("deployment",),
     ("shells",),
-    ("resources", "output", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals", "values"),
+    ("resources", "output", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals"),
     ("__init__",),
 )
 HEIGHT = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}

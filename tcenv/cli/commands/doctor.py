@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tcenv import output, paths
@@ -14,7 +15,6 @@ from tcenv.config import profile as profiles
 from tcenv.errors import TcenvError, UsageError
 from tcenv.shells import environment
 from tcenv.text import counted, duration
-from tcenv.values import asdict, dataclass
 
 # The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
 _SKEW = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tcenv.cli.acquire import BEHIND_A_PROXY, Opened, opened, with_purpose
@@ -12,7 +13,6 @@ from tcenv.proxy.background import Background
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import called, is_configurable_name
 from tcenv.signals import handle_ending
-from tcenv.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

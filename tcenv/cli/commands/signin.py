@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from tcenv.cli.acquire import rejected, resolve_to_open, session_to_ask_with
@@ -11,7 +12,6 @@ from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change
 from tcenv.config.profile import VARIABLES
 from tcenv.errors import CredentialsRejected, DeploymentError, NotSignedIn
-from tcenv.values import replace
 
 _NAME = "cli"
 

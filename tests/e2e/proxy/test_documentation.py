@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tcenv import values
 from tcenv.deployment import hawk
 from tcenv.sandbox import Sandbox
 from tests.need import need
@@ -68,7 +67,6 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     work.mkdir()
     shutil.copy(hawk.__file__, work)
     (work / "tcenv").mkdir()
-    shutil.copy(values.__file__, work / "tcenv")
     (work / "your-agent").write_text(AGENT)
     (work / "your-agent").chmod(0o755)
     assert tcenv("purpose", "set", "agent", "--scope", "secrets:get:project/sandbox/*", env=env).returncode == 0
