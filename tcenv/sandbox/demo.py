@@ -10,11 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tcenv.sandbox.interpreter import approver, interpreter
 from tcenv.sandbox.server import Sandbox
 
 _SCRIPT = """
 echo '$ eval "$(tcenv login)"'
-eval "$("$TCENV_DEMO_PYTHON" -m tcenv login --shell sh)" || exit 1
+eval "$("$TCENV_DEMO_PYTHON" "$TCENV_DEMO_FLAG" -m tcenv login --shell sh)" || exit 1
 echo '$ env | grep -E "^(TASKCLUSTER|TCENV)_"'
 env | grep -E '^(TASKCLUSTER|TCENV)_(ROOT|CLIENT|PROFILE|EXPIRES)' | sort
 echo "TASKCLUSTER_ACCESS_TOKEN=…(${#TASKCLUSTER_ACCESS_TOKEN} characters, not shown)"
@@ -26,11 +27,11 @@ scopes = auth.currentScopes()["scopes"]
 print(f"answered: {len(scopes)} scopes, {scopes[0]} the first")
 PYTHON
 echo '$ eval "$(tcenv login)"   # again: no browser'
-eval "$("$TCENV_DEMO_PYTHON" -m tcenv login --shell sh)" || exit 1
+eval "$("$TCENV_DEMO_PYTHON" "$TCENV_DEMO_FLAG" -m tcenv login --shell sh)" || exit 1
 echo '$ tcenv status'
-"$TCENV_DEMO_PYTHON" -m tcenv status 2>&1 || exit 1
+"$TCENV_DEMO_PYTHON" "$TCENV_DEMO_FLAG" -m tcenv status 2>&1 || exit 1
 echo '$ eval "$(tcenv logout --delete-client)"'
-eval "$("$TCENV_DEMO_PYTHON" -m tcenv logout --delete-client --shell sh)" || exit 1
+eval "$("$TCENV_DEMO_PYTHON" "$TCENV_DEMO_FLAG" -m tcenv logout --delete-client --shell sh)" || exit 1
 test -z "${TASKCLUSTER_ACCESS_TOKEN-}" && echo 'signed out; nothing is left'
 """
 _FOREIGN = ("TASKCLUSTER_", "TCENV_", "XDG_")
@@ -45,10 +46,10 @@ def main() -> int:
         environ.update(
             HOME=folder, XDG_RUNTIME_DIR=str(home / "run"), TASKCLUSTER_ROOT_URL=sandbox.root_url, TCENV_TIMEOUT="2m"
         )
-        environ["TCENV_DEMO_PYTHON"] = sys.executable
+        environ["TCENV_DEMO_PYTHON"], environ["TCENV_DEMO_FLAG"] = interpreter()
         display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or sys.platform in ("darwin", "win32")
         if not (display and sys.stdin.isatty()):
-            environ["BROWSER"] = f"{sys.executable} -m tcenv.sandbox.approve %s"
+            environ["BROWSER"] = approver()
         print(f"A sandbox stands in for Taskcluster: {sandbox.root_url}", flush=True)
         status = subprocess.call(["/bin/sh", "-c", _SCRIPT], env=environ)
         if status == 0 and sandbox.approvals != 1:

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 
+from tcenv.sandbox.interpreter import approver
 from tcenv.sandbox.records import CLIENT_ID
 from tcenv.sandbox.server import USER, Sandbox
 
@@ -34,7 +35,7 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bo
                 "Sign in to it from another terminal:\n"
                 f'  eval "$(TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login)"\n'
                 "Your browser opens. To have it approved without one, put this before:\n"
-                f"  export BROWSER='{sys.executable} -m tcenv.sandbox.approve %s'",
+                f"  export BROWSER='{approver()}'",
                 file=sys.stderr,
                 flush=True,
             )

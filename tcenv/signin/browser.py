@@ -126,8 +126,8 @@ def _registered(name: str, url: str) -> list[str]:
     except webbrowser.Error:
         return []
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
-    # -P: the directory that tcenv is started in is not code.
-    return [sys.executable, "-P", "-c", program, name, url]
+    # -I: the directory that tcenv is started in is not code, nor is one that a variable names.
+    return [sys.executable, "-I", "-c", program, name, url]
 
 
 def _start(arguments: list[str]) -> bool | None:
@@ -205,7 +205,7 @@ def _keep_still(arguments: list[str], tell: int, wait: int) -> None:
     if not program:
         os.write(tell, bytes([_EXIT_CODES[None if program is None else False]]))
         return
-    for_people = os.path.basename(arguments[0]) in _FOR_PEOPLE or arguments[:2] == [sys.executable, "-P"]
+    for_people = os.path.basename(arguments[0]) in _FOR_PEOPLE or arguments[:2] == [sys.executable, "-I"]
     seconds = _PATIENCE if for_people else _GLANCE
     ended = _ended(program, seconds)
     if ended is None:

@@ -1,0 +1,160 @@
+"""A repository's files are never code: modules that lie in the current directory run in no command of tcenv's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ, signed_in, tcenv
+
+CHECKOUT = Path(__file__).parents[2]
+# What the interpreter itself imports by the search path before the first line of any program (docs/security.md).
+BEFORE_US = {"encodings", "sitecustomize", "usercustomize"}
+MODULE = 'import os\nwith open(os.environ["PLANTED"], "a") as file:\n    file.write(__name__ + "\\n")\n'
+COMMANDS = [
+    ["login", "--shell", "sh"],
+    ["login", "--reset", "--shell", "sh"],
+    ["env", "--shell", "sh"],
+    ["env", "--format", "json"],
+    ["exec", "--", "true"],
+    ["exec", "--proxy", "--", "true"],
+    ["status"],
+    ["scopes"],
+    ["doctor"],
+    ["init", "bash"],
+    ["direnv"],
+    ["profile", "list"],
+    ["profile", "show"],
+    ["profile", "set", "x", "--root-url", "https://x.example.com"],
+    ["purpose", "list"],
+    ["signin", "--check"],
+    ["whoami"],
+    ["version"],
+    ["help"],
+    ["login", "--nonsense"],
+    ["--profiles"],
+    ["logout", "--shell", "sh"],
+]
+
+
+def imported_by_the_start() -> set[str]:
+    """The modules that lines of `.pth` files import, as those of setuptools do: they are the interpreter's start too."""
+    code = "import sys; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A folder with a module of the name of everything that could be imported."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    site = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    installed = {path.name.partition(".")[0] for path in site.iterdir() if path.name[0] not in ".0123456789"}
+    # Libraries look for these, and do without.
+    optional = {
+        "brotli",
+        "brotlicffi",
+        "simplejson",
+        "chardet",
+        "socks",
+        "dbus",
+        "gi",
+        "tomli",
+        "zstandard",
+        "colorama",
+    }
+    names = {*sys.stdlib_module_names, *installed, *optional, "tcenv"} - BEFORE_US - imported_by_the_start()
+    for name in {*names, "tcenv", "rich", "typer"}:
+        if name.isidentifier():
+            (folder / f"{name}.py").write_text(MODULE)
+    return folder
+
+
+@pytest.fixture
+def env() -> Iterator[dict[str, str]]:
+    with Sandbox() as sandbox:
+        yield signed_in(sandbox)
+
+
+def ran(folder: Path, env: Mapping[str, str], *command: str) -> tuple[set[str], str]:
+    """The planted modules that have run, and what was said."""
+    note = folder.parent / "planted"
+    note.unlink(missing_ok=True)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**env, "PLANTED": str(note), "BROWSER": "true", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    return set(note.read_text().split()) if note.exists() else set(), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", [":", ".", "", ":/no/such/folder", "../repository", "/no/such/folder:."])
+def test_no_command_runs_what_lies_in_the_current_directory(path: str, planted: Path, env: dict[str, str]) -> None:
+    env = {**env, "PYTHONPATH": path}
+    # The trap works.
+    assert "rich" in ran(planted, env, sys.executable, "-c", "import rich")[0]
+    for words in COMMANDS if path == ":" else COMMANDS[:7:2]:
+        found, said = ran(planted, env, TCENV, *words)
+        assert found == set(), (words, said)
+        assert "Traceback" not in said
+
+
+def test_what_is_started_as_a_module_is_tcenvs_alone(planted: Path, env: dict[str, str]) -> None:
+    """With `python -m tcenv` the interpreter itself looks for tcenv; with -P it finds the right one, and so on from there."""
+    found, said = ran(planted, {**env, "PYTHONPATH": ""}, sys.executable, "-P", "-m", "tcenv", "status")
+    assert (found, env["TASKCLUSTER_ROOT_URL"] in said) == (set(), True), said
+    (planted / "tcenv.py").unlink()
+    for path in ("", ":"):
+        found, said = ran(planted, {**env, "PYTHONPATH": path}, sys.executable, "-m", "tcenv", "status")
+        assert found.isdisjoint({"rich", "typer", "taskcluster", "json", "ssl", "http"}), found
+
+
+def test_a_browser_that_only_webbrowser_knows_is_started_without_it(planted: Path, env: dict[str, str]) -> None:
+    (planted.parent / "bin").mkdir()
+    browser = planted.parent / "bin/google-chrome"
+    browser.write_text(f'#!/bin/sh\n{sys.executable} -I -m tcenv.sandbox.approve "$2" || exit\n')
+    browser.chmod(0o755)
+    env = {**env, "PYTHONPATH": ":", "PATH": f"{browser.parent}:{env['PATH']}"}
+    note = planted.parent / "planted"
+    done = tcenv(
+        "login", "--reset", "--browser", "chrome", "--shell", "sh", "--timeout", "5s",
+        env={**env, "PLANTED": str(note)}, cwd=planted,
+    )  # fmt: skip
+    assert not note.exists(), done.stderr
+
+
+def test_the_users_commands_have_the_variable_as_it_was(env: dict[str, str], tmp_path: Path) -> None:
+    for path in (":", "lib", "/abs:", "/abs"):
+        done = tcenv("exec", "--", "printenv", "PYTHONPATH", env={**env, "PYTHONPATH": path}, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, f"{path}\n")
+        done = tcenv("exec", "--", "env", env={**env, "PYTHONPATH": path}, cwd=tmp_path)
+        assert "__TCENV" not in done.stdout
+
+
+def test_an_absolute_entry_and_an_editable_install_work_all_the_same(tmp_path: Path) -> None:
+    """In the checkout itself, an empty entry names the folder from which tcenv is installed."""
+    for path in (":", ".", f"{tmp_path}:"):
+        done = tcenv("version", env=environ(PYTHONPATH=path), cwd=CHECKOUT)
+        assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "shadow").mkdir()
+    (tmp_path / "shadow/tcenv.py").write_text("raise SystemExit('mine, by my own word')")
+    done = tcenv("version", env=environ(PYTHONPATH=str(tmp_path / "shadow")), cwd=tmp_path)
+    assert "by my own word" in done.stderr
+
+
+def test_signals_are_as_they_were_for_a_run_that_has_started_anew(env: dict[str, str], tmp_path: Path) -> None:
+    code = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    shown = [
+        tcenv("exec", "--", sys.executable, "-c", code, env={**env, "PYTHONPATH": path}, cwd=tmp_path)
+        for path in (":", "/abs")
+    ]
+    assert shown[0].stdout == shown[1].stdout == "set()\n"
