@@ -16,7 +16,7 @@ from tests.docs.blocks import PROJECT, pages
 CONFIGURATION = (PROJECT / "docs/configuration.md").read_text()
 _VARIABLE = re.compile(r"(?<![\w-])TCENV_[A-Z][A-Z_]*")
 # Told in the prose of the page, and for tests of tcenv's own.
-_OWN = {"TCENV_DEMO_PYTHON"}
+_OWN = {"TCENV_DEMO_PYTHON", "TCENV_DEMO_FLAG"}
 
 
 def _rows(page: str, head: str) -> list[list[str]]:
