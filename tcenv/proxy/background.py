@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from tcenv.proxy.held_port import HeldPort
     from tcenv.proxy.learn import Learned
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
@@ -24,10 +25,18 @@ _GARBAGE_THRESHOLDS = (20_000, 20, 20)
 class Background:
     """A proxy that answers between `start` and `stop`.
 
-    The thread calls `make_service` once, and `announce` with the reason if the proxy ends early."""
+    The thread calls `make_service` once, and `announce` with the reason if the proxy ends early. `held` is the port's hold,
+    where the programs of one run alone use it."""
 
-    def __init__(self, sockets: Sockets, make_service: Callable[[], Service], announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sockets: Sockets,
+        make_service: Callable[[], Service],
+        announce: Callable[[str], None],
+        held: HeldPort | None = None,
+    ) -> None:
         self._sockets = sockets
+        self._held = held
         self._make_service = make_service
         self._announce = announce
         self._service: Service | None = None
@@ -39,6 +48,12 @@ class Background:
     def learned(self) -> Learned | None:
         """Return what the run has learned so far, None where it does not learn."""
         return None if self._service is None else self._service.learned
+
+    @property
+    def session_ends(self) -> int | None:
+        """Return the end of the session that signs (seconds since the epoch), None where there is none at the moment."""
+        session = None if self._service is None else self._service.session
+        return None if session is None else session.expires
 
     def start(self) -> None:
         """Start to answer. Calls that came earlier wait in the sockets' queue."""
@@ -59,6 +74,8 @@ class Background:
 
     def _work(self) -> None:
         try:
+            if self._held is not None:
+                self._held.begin()
             import asyncio
 
             asyncio.run(self._serve())

@@ -57,6 +57,11 @@ class Service:
     def __post_init__(self) -> None:
         self._signer = Signer(self.store, self.first, scopes=self.scopes, until=self.until)
 
+    @property
+    def session(self) -> Session | None:
+        """The session that is signed with, as it was last read."""
+        return self._signer.session
+
     async def serve(self, ready: Callable[[], None]) -> None:
         """Answer until `stopping` is set; call `ready` once calls are answered."""
         deployment = Deployment(self._signer.root_url)

@@ -9,6 +9,10 @@ import socket
 from tcenv import loopback
 from tcenv.errors import TcenvError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.portholder.client import Held
+
 _BACKLOG = 64
 # How many ports that are free on loopback may turn out to be taken on the other address.
 _TRIES = 20
@@ -18,14 +22,27 @@ _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 
 
 class Sockets:
-    """Listening sockets of one port. `outside` is the one on an address of its own, None where there is none."""
+    """Listening sockets of one port. `outside` is the one on an address of its own, None where there is none; `held` is the
+    port's hold where it was taken back from an earlier proxy."""
 
-    __slots__ = ("loopback", "outside", "port")
+    __slots__ = ("held", "loopback", "outside", "port")
 
-    def __init__(self, loopback: tuple[socket.socket, ...], outside: socket.socket | None, port: int) -> None:
+    def __init__(
+        self,
+        loopback: tuple[socket.socket, ...],
+        outside: socket.socket | None,
+        port: int,
+        held: Held | None = None,
+    ) -> None:
         self.loopback = loopback
         self.outside = outside
         self.port = port
+        self.held = held
+
+    @property
+    def all(self) -> tuple[socket.socket, ...]:
+        """All of them."""
+        return (*self.loopback, *([self.outside] if self.outside is not None else []))
 
     @property
     def root_url(self) -> str:
@@ -41,9 +58,8 @@ class Sockets:
         return frozenset(names)
 
     def close(self) -> None:
-        for each in (*self.loopback, self.outside):
-            if each is not None:
-                each.close()
+        for each in self.all:
+            each.close()
 
 
 def bind(port: int = 0, address: str | None = None) -> Sockets:
@@ -52,9 +68,12 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
     family = None if address is None else _family(address)
     failure: OSError | None = None
     for _ in range(1 if port else _TRIES):
-        bound, number = loopback.bind(port)
-        if address is None or family is None:
-            return Sockets(tuple(bound), None, number)
+        held, taken = _taken_back(port, address)
+        bound, number = (taken, port) if held is not None and taken else loopback.bind(port)
+        outside = next((each for each in bound if each.getsockname()[0] == address), None)
+        bound = [each for each in bound if each is not outside]
+        if address is None or family is None or outside is not None:
+            return Sockets(tuple(bound), outside, number, held)
         made = socket.socket(family, socket.SOCK_STREAM)
         try:
             if family == socket.AF_INET6:
@@ -66,9 +85,24 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
             for each in (*bound, made):
                 each.close()
             continue
-        return Sockets(tuple(bound), made, number)
+        return Sockets(tuple(bound), made, number, held)
     reason = failure.strerror if failure is not None else "no port is free"
     raise TcenvError(f"The address {address} of this machine cannot be listened on: {reason}.", _HINT)
+
+
+def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
+    """Take back the sockets of a port that is held for an earlier proxy, as far as they are wanted."""
+    from tcenv.portholder import client
+
+    taken = client.take(port, "proxy") if port else None
+    if taken is None:
+        return None, []
+    found = [socket.socket(fileno=descriptor) for descriptor in taken[0]]
+    wanted = [each for each in found if each.getsockname()[0] in ("127.0.0.1", "::1", address)]
+    for each in found:
+        if each not in wanted:
+            each.close()
+    return taken[1], wanted
 
 
 def _name(made: socket.socket) -> str:

@@ -10,6 +10,7 @@ import sys
 
 from tcenv.proxy import child_environment, sockets
 from tcenv.proxy.background import Background
+from tcenv.proxy.held_port import HeldPort
 from tcenv.shells.child import run_child
 from tcenv.shells.environment import CLIENT_ID
 
@@ -74,11 +75,14 @@ def run_command(fields: Mapping[str, str], flags: Collection[str], command: Sequ
 
     Raises TcenvError only before the command has started."""
     prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned="unsigned" in flags)
-    background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags), _announce)
+    held = HeldPort(prepared.sockets)
+    background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags), _announce, held)
     status = 1
     try:
+        held.adopt_orphans()
         status = run_child(command, prepared.environ, background.start)
         background.stop(exiting=True)
+        held.end()
     except KeyboardInterrupt:
         status = 130
     except Exception as error:

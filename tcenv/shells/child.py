@@ -84,11 +84,24 @@ def _wait(child: int, waited_for: set[int]) -> int:
         if pid:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+        _reap_others(child)
         info = signal.sigwaitinfo(waited_for)
         # What comes from the terminal (the kernel: a positive code) has reached the child as well; what somebody has sent to
         # us alone has not.
         if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
             _send(child, info.si_signo)
+
+
+def _reap_others(child: int) -> None:
+    """Let those end that this process has adopted (see `proxy.held_port`)."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid == child:
+            return
+        os.waitpid(ended.si_pid, 0)
 
 
 def _send(child: int, number: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from tcenv.cli.acquire import BEHIND_A_PROXY, Opened, opened, with_purpose
 from tcenv.errors import UsageError
 from tcenv.proxy.background import Background
+from tcenv.proxy.held_port import HeldPort, HeldUntil
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import called, is_configurable_name
 from tcenv.signals import handle_ending
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tcenv.sessions.session import Session
     from tcenv.shells import Shell
 
+# Seconds between two looks at the end of the session that is signed with.
+_LOOK_AT_THE_SESSION = 15.0
+
 
 @dataclass(frozen=True)
 class Started:
@@ -29,6 +33,7 @@ class Started:
     background: Background
     prepared: PreparedRun
     opened: Opened
+    held: HeldPort
 
 
 def execute(argument: str | None, options: dict[str, Any], command: list[str]) -> int:
@@ -42,8 +47,10 @@ def execute(argument: str | None, options: dict[str, Any], command: list[str]) -
             f"{save!r} cannot be a purpose's name.", "Letters, digits, and ._- between them: --save relduty"
         )
     started = _prepared(argument, options)
+    started.held.adopt_orphans()
     status = run_child(command, started.prepared.environ, started.background.start)
     started.background.stop(exiting=not learn)
+    started.held.end()
     if learn:
         from tcenv.cli.terminal import learn_report
 
@@ -59,8 +66,10 @@ def subshell(argument: str | None, options: dict[str, Any], shell: Shell) -> int
 
     started = _prepared(argument, options)
     profile, prepared = started.opened.session.profile, started.prepared
+    started.held.adopt_orphans()
     status = run_subshell(shell, prepared.change, profile, environ=prepared.environ, started=started.background.start)
     started.background.stop()
+    started.held.end()
     return status
 
 
@@ -76,8 +85,10 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     options = dict(options)
     shell, port = options.pop("shell", None), options.pop("port", 0)
     statements({}, shell)
-    started = _prepared(argument, options, port=port)
+    started = _prepared(argument, options, port=port, run_only=False)
     ended = threading.Event()
+    # Before anybody is told of the port.
+    held = HeldUntil(started.prepared.sockets, started.opened.session.expires)
     handle_ending(lambda *_: ended.set())
     write_unbuffered(statements(started.prepared.change, shell))
     if not os.isatty(1):
@@ -86,8 +97,11 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     started.background.start()
     session, root_url = started.opened.session, started.prepared.sockets.root_url
     messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
-    ended.wait()
+    while not ended.wait(_LOOK_AT_THE_SESSION):
+        held.note(started.background.session_ends)
+    held.note(started.background.session_ends)
     started.background.stop()
+    held.end()
     return 0
 
 
@@ -100,8 +114,9 @@ def _check_wanted(options: Mapping[str, Any]) -> None:
     raise UsageError(f"--{named.replace('_', '-')} needs --proxy.")
 
 
-def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -> Started:
-    """Everything that can fail, before a program is started: the session, the scopes, the log, the sockets."""
+def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0, run_only: bool = True) -> Started:
+    """Everything that can fail, before a program is started: the session, the scopes, the log, the sockets. `run_only`: the
+    programs of one run alone are to use it."""
     from tcenv.proxy import sockets
 
     options = dict(options)
@@ -135,7 +150,9 @@ def _prepared(argument: str | None, options: dict[str, Any], *, port: int = 0) -
             learn=learn,
         )
 
-    return Started(Background(bound, make_service, announce), prepared, session)
+    held = HeldPort(bound)
+    background = Background(bound, make_service, announce, held if run_only else None)
+    return Started(background, prepared, session, held)
 
 
 def _told(session: Session) -> dict[str, str]:

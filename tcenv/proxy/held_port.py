@@ -1,0 +1,123 @@
+"""Keep the proxy's port from other users for as long as a program of its run may call: beyond the run, and beyond this process.
+Hot path."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.portholder.client import Held
+    from tcenv.proxy.sockets import Sockets
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class HeldPort:
+    """The port of a proxy that serves the programs of one run (Linux)."""
+
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        self._held: Held | None = sockets.held
+        self._lock = threading.Lock()
+        self._over = sys.platform != "linux"
+        self._adopts = False
+
+    def adopt_orphans(self) -> None:
+        """Become the parent of all processes of the run whose own parents end, so that `end` knows of them. Call this before
+        the first is started."""
+        if self._over:
+            return
+        try:
+            from ctypes import CDLL
+
+            self._adopts = CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        except (ImportError, OSError, AttributeError):
+            return
+
+    def begin(self) -> None:
+        """Have the port held if this process ends before `end`: as long as some environment has the proxy's address."""
+        with self._lock:
+            if not self._over:
+                self._hold()
+
+    def _hold(self) -> None:
+        from tcenv.portholder import client
+
+        told = {"kind": "run", "address": self._sockets.root_url}
+        if self._held is None:
+            self._held = client.hold(self._sockets.all, told, stays=True)
+        else:
+            self._held.tell(**told)
+
+    def end(self) -> None:
+        """Have the port held if processes of the run are left; else return when nothing holds it but this process."""
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+            left = self._left()
+            if left:
+                self._hold()
+            if self._held is None:
+                return
+            if left or not self._adopts:
+                self._held.tell(processes=",".join(map(str, sorted(left))))
+                self._held.leave()
+            else:
+                self._held.release()
+
+    def _left(self) -> set[int]:
+        """The children of this process that still run, the holder aside."""
+        holder = self._held.process if self._held is not None else None
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return set()
+        return _children() - {holder}
+
+
+class HeldUntil:
+    """The port of a proxy that any shell may use: held from the proxy's end to that of the session that it signed with."""
+
+    def __init__(self, sockets: Sockets, session_ends: int) -> None:
+        """Have it held if this process ends; raises nothing."""
+        from tcenv.portholder import client
+
+        told = {"kind": "proxy", "until": str(session_ends)}
+        self._session_ends = session_ends
+        self._held = sockets.held
+        if self._held is None:
+            self._held = client.hold(sockets.all, told)
+        else:
+            self._held.tell(**told)
+
+    def note(self, session_ends: int | None) -> None:
+        """Note the end of the session that is signed with by now."""
+        if self._held is not None and session_ends is not None and session_ends > self._session_ends:
+            self._session_ends = session_ends
+            self._held.tell(until=str(session_ends))
+
+    def end(self) -> None:
+        """Have it held from now on."""
+        if self._held is not None:
+            self._held.leave()
+
+
+def _children() -> set[int]:
+    """The children of this process, those that it has adopted included."""
+    own = str(os.getpid())
+    found = set()
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                # The name, in parentheses, may hold anything.
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if len(fields) > 1 and fields[1].decode() == own and fields[0] not in (b"Z", b"X"):
+            found.add(int(name))
+    return found
