@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 # With one of these variables set, the stored session may not be the one that is meant: the full command line decides.
 _DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
 _DECIDING_TO_SIGN_IN = (*_DECIDING, "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
+_BOOLEANS = ("0", "1", "false", "true", "no", "yes", "off", "on")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+# The other variables of options that `resolve` checks, whatever the command does with them.
+_CHECKED = (
+    *("TCENV_PORT", "TCENV_TIMEOUT", "TCENV_LOGIN_EXPIRES", "TCENV_FLOW", "TCENV_NAME", "TCENV_SCOPE", "TCENV_RETRY"),
+    *("TCENV_DESCRIPTION", "TCENV_BROWSER", "TCENV_NO_BROWSER", "TCENV_NO_SELF_DELETE"),
+)
 
 
 def find(argument: str | None, *, for_signing_in: bool) -> Found:
@@ -34,6 +43,9 @@ def find(argument: str | None, *, for_signing_in: bool) -> Found:
     environ = os.environ
     if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
         raise HandOver
+    for variable in _CHECKED:
+        if variable in environ and environ[variable] and not _is_plain(variable, environ[variable]):
+            raise HandOver
     known = index.read()
     store = environ.get("TCENV_STORE") or (known and known.store) or "auto"
     directory = _directory(store)
@@ -69,6 +81,22 @@ def find(argument: str | None, *, for_signing_in: bool) -> Found:
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver
     return found
+
+
+def _is_plain(variable: str, value: str) -> bool:
+    """Whether the value of an option's variable is right beyond doubt, so that the full command line would not refuse it."""
+    if variable == "TCENV_PORT":
+        return len(value) < 5 and value.isascii() and value.isdecimal()
+    if variable in ("TCENV_TIMEOUT", "TCENV_LOGIN_EXPIRES"):
+        number = value[:-1]
+        return value[-1] in "smhd" and len(number) < 4 and number.isascii() and number.isdecimal() and number[0] != "0"
+    if variable == "TCENV_FLOW":
+        return value in ("auto", "create", "new")
+    if variable == "TCENV_NAME":
+        return len(value) < 40 and _NAME.issuperset(value)
+    if variable == "TCENV_BROWSER":
+        return True
+    return variable in ("TCENV_NO_BROWSER", "TCENV_NO_SELF_DELETE", "TCENV_RETRY") and value in _BOOLEANS
 
 
 def _directory(store: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import DamagedSession
+from tcenv.errors import UsageError
 from tcenv.sessions.session import Session
 from tcenv.shells import environment
 
@@ -54,5 +54,5 @@ def loaded(profile: str) -> Session | None:
             name=client_id.rpartition("/")[2],
             scopes=None,
         )
-    except (KeyError, ValueError, DamagedSession):
+    except (KeyError, ValueError, UsageError):
         return None

@@ -244,3 +244,12 @@ def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
         if call.startswith(("fork", "vfork", "clone")) and "CLONE_THREAD" not in call and "resumed" not in call
     ]
     assert len(started) == processes, started
+
+
+@pytest.mark.parametrize("command", [("env", "--shell", "sh"), ("login", "--shell", "sh"), ("exec", "--", "true")])
+def test_a_wrong_variable_is_an_error_on_the_hot_path_too(command: tuple[str, ...], deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    for name, value in {"TCENV_PORT": "abc", "TCENV_FLOW": "sideways", "TCENV_NO_BROWSER": "perhaps"}.items():
+        done = tcenv(*command, env={**env, name: value})
+        assert (done.returncode, name in done.stderr) == (2, True), (name, done.stderr)
+    assert tcenv(*command, env={**env, "TCENV_PORT": "8080"}).returncode == 0

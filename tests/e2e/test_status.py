@@ -136,3 +136,18 @@ def test_a_reset_that_was_cut_short(tc: Sandbox) -> None:
     offline = tcenv("status", "--offline", env=env)
     assert "cut short" in rows(offline.stdout)["problem"][0]
     assert rows(tcenv("status", env=env).stdout)["state"] == ["verified with the deployment"]
+
+
+def test_status_with_nothing_kept_and_a_root_url_that_is_none() -> None:
+    env = environ(
+        TCENV_STORE="none",
+        TASKCLUSTER_ROOT_URL="http://tc.example.com",
+        TASKCLUSTER_CLIENT_ID="u/n",
+        TASKCLUSTER_ACCESS_TOKEN="A" * 44,
+        TCENV_PROFILE="x",
+        TCENV_EXPIRES=str(int(time.time()) + 3600),
+        TCENV_LOADED="http://tc.example.com",
+    )
+    done = tcenv("status", "--all", env=env)
+    assert "inside tcenv" not in done.stderr
+    assert done.returncode == 3

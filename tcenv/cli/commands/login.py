@@ -75,7 +75,7 @@ _OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser"
 
 
 def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> None:
-    given = [key for key in _OF_SIGNING_IN if options.get(key) not in (None, False)]
+    given = [key for key in _OF_SIGNING_IN if options.get(key) is not None and options[key] is not False]
     names = [f"--{key.replace('_', '-')}" for key in given]
     if names:
         verb = "has" if len(names) == 1 else "have"

@@ -52,7 +52,12 @@ def _carry_out(words: str, argument: str | None, values: Mapping[str, Any]) -> N
     """Run the command `words`; `values` are its parameters, of which those that were not given are left out."""
     from tcenv.cli.parsing.dispatch import action
 
-    given = {key: value for key, value in values.items() if key != "argument" and value not in (None, False, [])}
+    # By identity: a port of 0 equals False, and is a value.
+    given = {
+        key: value
+        for key, value in values.items()
+        if key != "argument" and value is not None and value is not False and value != []
+    }
     raise typer.Exit(action(words)(argument, given))
 
 

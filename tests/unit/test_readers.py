@@ -1,0 +1,124 @@
+"""The readers of command lines agree: what the plain one takes, the full command line takes for the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tcenv import hotpath
+from tcenv.cli.parsing import dispatch, plain_reader
+from tcenv.cli.parsing.app import app
+from tcenv.cli.parsing.tables import COMMANDS
+from tcenv.config import live_session, profile
+
+_TEXTS = st.sampled_from(
+    ["", "0", "1", "a", "a:b", "work", "-", "--", "-x", "=", "a=b", "é", " ", "queue:*", "*", "1d"]
+)
+_NUMBERS = st.sampled_from(["0", "00", "80", "65535", "-1", "+1", "1_0", " 1", "x", "", "٣", "99999999999999999999"])
+_VALUES = st.sampled_from(
+    ["1s", "0s", "05m", "15m", "1000d", "9h", "d", "auto", "new", "yes", "YES", "no", "65535", "tcenv-x"]
+)
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> list[str]:
+    """A command and options that it declares, in any order and form, some of them with values that are none."""
+    name = draw(st.sampled_from(sorted(COMMANDS)))
+    positional, options = COMMANDS[name]
+    words: list[str] = []
+    for option in draw(st.lists(st.sampled_from(sorted(options)), max_size=4)) if options else ():
+        kind = options[option][1]
+        value = draw(_NUMBERS if kind == "number" else _TEXTS)
+        form = draw(st.sampled_from(["apart", "joined", "bare"])) if kind != "flag" else "bare"
+        words += {"apart": [option, value], "joined": [f"{option}={value}"], "bare": [option]}[form]
+        if draw(st.booleans()) and draw(st.booleans()):
+            words.append(draw(_TEXTS))
+    if positional in ("?", "!") and draw(st.booleans()):
+        words.insert(draw(st.integers(0, len(words))), draw(_TEXTS))
+    if positional == "--":
+        words += ["--", *draw(st.lists(_TEXTS, max_size=3))]
+    return [*name.split(), *words]
+
+
+class Recorder:
+    """Stands in for the commands: keeps what each was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str | None, dict[str, Any]]] = []
+
+    def action(self, words: str) -> Any:
+        def run(argument: str | None, options: dict[str, Any]) -> int:
+            self.calls.append((words, argument, options))
+            return 0
+
+        return run
+
+
+def read_in_full(words: list[str]) -> tuple[str, str | None, dict[str, Any]] | None:
+    """What the full command line reads; None for what it refuses."""
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
+        patch.setattr(dispatch, "action", recorder.action)
+        try:
+            app(words, prog_name="tcenv", standalone_mode=False)
+        except SystemExit:
+            pass
+        except Exception as failure:
+            if not hasattr(failure, "format_message"):
+                raise
+            return None
+    return recorder.calls[0] if recorder.calls else None
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(command_lines())
+def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None:
+    found = plain_reader.find(words)
+    assert found is not None
+    name, count = found
+    positional, options = COMMANDS[name]
+    plain = plain_reader.read(words[count:], options, positional)
+    # The full command line leaves a whole `exec` to the plain reader, and refuses all that reaches it.
+    if plain is not None and name != "exec":
+        # `whoami` is another word for `status`.
+        assert read_in_full(words) == ("status" if name == "whoami" else name, *plain)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(command_lines())
+def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> None:
+    takes = {"login": hotpath._LOGIN, "env": hotpath._ENV}.get(words[0])
+    if takes is None:
+        return
+    try:
+        profile, options = hotpath._parse(words[1:], takes)
+    except hotpath.HandOver:
+        return
+    keys = {"term": "duration"}
+    assert read_in_full(words) == (words[0], profile, {keys.get(key, key): value for key, value in options.items()})
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(live_session._CHECKED), st.one_of(_TEXTS, _NUMBERS, st.text(min_size=1, max_size=8), _VALUES))
+def test_a_variable_that_the_hot_path_takes_is_right(variable: str, value: str) -> None:
+    if "\0" in value or not value or not live_session._is_plain(variable, value):
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        with contextlib.suppress(UnicodeEncodeError):
+            patch.setenv(variable, value)
+        profile.resolve("https://tc.example.com")
+        profile.flag("TCENV_RETRY")
+
+
+@pytest.mark.parametrize(
+    "words", [["profile", "set", "x", "--port", "0"], ["login", "--port=0"], ["login", "--port", "0"]]
+)
+def test_a_port_of_zero_is_a_value(words: list[str]) -> None:
+    read = read_in_full(words)
+    assert read is not None
+    assert read[2] == {"port": 0}
