@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import NoReturn
 
+    from tcenv.errors import Hint
+
 _HOT = ("env", "exec", "login")
 
 
 class Ended(BaseException):
     """A signal has come that ends the run. No library takes it for an error, or for the end of a prompt."""
+
+    # What the user can do next, if what was interrupted knows.
+    hint: Hint | None = None
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -94,7 +99,7 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
         from tcenv.cli.terminal import exit_status
 
         if isinstance(reason, Ended):
-            return exit_status.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()))
+            return exit_status.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()), reason.hint)
         return exit_status.failed(arguments, reason)
     except Exception:
         # Not even that can be imported: no descriptors, no memory. Most shells take this for a failure.
@@ -108,7 +113,7 @@ def _carry_out(arguments: list[str]) -> int:
     if arguments and arguments[0] in _HOT:
         from tcenv import hotpath
 
-        status = hotpath.run(arguments, _report_reuse)
+        status = hotpath.run(arguments, _report_reuse, _announce)
         if status is not None:
             _leave(status)
         if _came:
@@ -135,6 +140,12 @@ def _carry_out(arguments: list[str]) -> int:
     from tcenv.cli.parsing.app import run
 
     return run(arguments)
+
+
+def _announce(text: str, hint: Hint | None) -> None:
+    from tcenv.cli.terminal import messages
+
+    messages.warn(text, *(hint.parts if hint is not None else ()))
 
 
 def _report_reuse(fields: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TypedDict
 
-from tcenv.errors import NotSignedIn, TcenvError
+from tcenv.errors import Hint, NotSignedIn, TcenvError, login_command
 
 __all__ = ["NotSignedIn", "Options", "TcenvError", "credentials"]
 
@@ -34,7 +34,8 @@ def credentials(profile: str | None = None) -> Options:
     if session is None or not session.is_live():
         state = "has expired" if session else "is not there"
         raise NotSignedIn(
-            f"The session of {called(wanted.name, wanted.root_url)} {state}.", f"Sign in: tcenv login {wanted.argument}"
+            f"The session of {called(wanted.name, wanted.root_url)} {state}.",
+            Hint("Sign in:", login_command(wanted.argument)),
         )
     return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}
 

@@ -3,16 +3,59 @@ that CLI.md promises. No message may ever hold a token."""
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Hint:
+    """What to do next: prose, and commands as tuples of words, in the order in which they are shown.
+
+    The words are not quoted. Whoever shows the hint quotes them: the terminal for the user's shell, `str` for POSIX shells."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: str | tuple[str, ...]) -> None:
+        self.parts = parts
+
+    def render(self, show_command: Callable[[tuple[str, ...]], str]) -> str:
+        """Return the hint as text, with each command as `show_command` writes it."""
+        text = ""
+        for part in self.parts:
+            shown = part if isinstance(part, str) else show_command(part)
+            text += f" {shown}" if text and shown[:1] not in ",.;" else shown
+        return text
+
+    def __str__(self) -> str:
+        import shlex
+
+        return self.render(shlex.join)
+
+    def __repr__(self) -> str:
+        return f"Hint{self.parts!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hint) and other.parts == self.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+
+def login_command(argument: str, *more: str) -> tuple[str, ...]:
+    """Return the words of `tcenv login`; `argument` names the profile (see `argument_of`)."""
+    return ("tcenv", "login", *argument.split(), *more)
+
 
 class TcenvError(Exception):
-    """Something went wrong; `message` is one sentence for the user, `hint` what to do next."""
+    """Something went wrong. `message` is one sentence for the user, `hint` what to do next (a text is a hint without a
+    command)."""
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | Hint | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = Hint(hint) if isinstance(hint, str) else hint
 
 
 class UsageError(TcenvError):
@@ -54,7 +97,7 @@ class CredentialsRejected(DeploymentError):
 
     exit_code = 3
 
-    def __init__(self, message: str, hint: str | None = None, *, reason: str = "other") -> None:
+    def __init__(self, message: str, hint: str | Hint | None = None, *, reason: str = "other") -> None:
         super().__init__(message, hint)
         self.reason = reason
 

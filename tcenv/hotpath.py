@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tcenv.config.live_session import Found
+    from tcenv.proxy.background import Announce
 
 # The options that the hot path knows, by command, with the keys that it uses for them.
 _LOGIN = {"--shell": "shell"}
@@ -32,14 +33,14 @@ _BEHIND_A_PROXY = {
 }
 
 
-def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None]) -> int | None:
+def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None], announce: Announce) -> int | None:
     """Carry out `arguments` if they are of the hot path. `report_reuse` tells the user, on a terminal, which session a login
     reuses; it gets the session's fields. Returns the exit status, or None where the full command line has to decide: then
     nothing was printed and nothing was changed."""
     try:
         command = arguments[0]
         if command == "exec":
-            return _exec(arguments[1:])
+            return _exec(arguments[1:], announce)
         profile, options = _parse(arguments[1:], _LOGIN if command == "login" else _ENV)
         if command == "login" and os.isatty(1):
             return None
@@ -105,7 +106,7 @@ def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
     output.write_last(text.encode())
 
 
-def _exec(arguments: list[str]) -> int | None:
+def _exec(arguments: list[str], announce: Announce) -> int | None:
     if "--" not in arguments:
         return None
     cut = arguments.index("--")
@@ -118,7 +119,7 @@ def _exec(arguments: list[str]) -> int | None:
     if flags:
         from tcenv.proxy.start import run_command
 
-        run_command(found[0], flags, command)
+        run_command(found[0], flags, command, announce)
     fields = _narrow(found, options)
     from tcenv.shells.process import replace_process
 

@@ -19,6 +19,7 @@ import mohawk.exc
 from aiohttp import web
 
 from tcenv.deployment.credentials import Credentials
+from tcenv.errors import Hint
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
@@ -210,20 +211,23 @@ def proxied(
     said: list[str] = []
     log = Path(os.environ["HOME"]) / "calls.log"
 
+    def announce(text: str, hint: Hint | None) -> None:
+        said.append(f"{text} {hint}" if hint is not None else text)
+
     def make_service() -> Service:
         return Service(
             sockets=bound,
             run=run,
             store=store,
             first=first,
-            announce=said.append,
+            announce=announce,
             scopes=scopes,
             until=until,
             log=CallLog(str(log), run.without_secrets),
             **more,
         )
 
-    proxy = Background(bound, make_service, said.append)
+    proxy = Background(bound, make_service, announce)
     proxy.start()
     try:
         yield Proxied(bound.root_url, run, proxy, store, bound.port, said, log, first)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
-from tcenv.errors import CredentialsRejected, NotSignedIn, UsageError
+from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions import temporary
 from tcenv.sessions.profile_names import called
 from tcenv.sessions.recovery import settled
@@ -66,7 +66,7 @@ def opened(argument: str | None, options: dict[str, Any]) -> Opened:
     session = ensure_session(profile, store, display, reset=reset, retry=retry)
     if store.name == "none" and display.is_new:
         messages.note(f"The session is not kept, and serves this run alone: {nothing_kept()}.")
-        messages.hint(f"To load it in this shell, for all runs from it: tcenv login {profile.argument}")
+        messages.hint("To load it in this shell, for all runs from it:", login_command(profile.argument))
     return Opened(session, store, scopes, term, purpose)
 
 
@@ -77,7 +77,10 @@ def with_purpose(argument: str | None, options: dict[str, Any]) -> tuple[dict[st
     if name is None:
         return options, None
     if options.get("scopes"):
-        raise UsageError("--as and --scope exclude each other.", "A purpose is a set of scopes: tcenv purpose set")
+        raise UsageError(
+            "--as and --scope exclude each other.",
+            Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
+        )
     root_url = {"root_url": options["root_url"]} if options.get("root_url") else {}
     purpose = profiles.purpose(name, profiles.resolve(argument, root_url))
     options["scopes"] = list(purpose.scopes)
@@ -118,23 +121,23 @@ def live_session(argument: str | None, *, stored: bool = False) -> Session:
 
 def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     store = open_store(profiles.store_name(), messages.warn)
-    command = f"tcenv login {profile.argument}"
+    command = login_command(profile.argument)
     if store.name == "none" and stored:
         raise NotSignedIn(
             f"No session of {profile.name} is kept: {nothing_kept()}.",
-            f"To keep it in a file: TCENV_STORE=file. To sign in for this shell alone: {command}",
+            Hint("To keep it in a file: TCENV_STORE=file. To sign in for this shell alone:", command),
         )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
     session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
     if session is None:
-        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", f"Sign in: {command}")
+        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", Hint("Sign in:", command))
     if session.state == ENDED:
         raise NotSignedIn(
             f"The session of {profile.name} was ended by a reset that nobody approved: its client is deleted.",
-            f"Sign in again: {command}",
+            Hint("Sign in again:", command),
         )
     if not session.is_live():
-        raise NotSignedIn(f"The session of {profile.name} has expired.", f"Sign in again: {command}")
+        raise NotSignedIn(f"The session of {profile.name} has expired.", Hint("Sign in again:", command))
     return session
 
 
@@ -143,7 +146,7 @@ def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRej
     if rejection.reason == "clock":
         return rejection
     return CredentialsRejected(
-        rejection.message, f"Sign in again: tcenv login {session.argument} --reset", reason=rejection.reason
+        rejection.message, Hint("Sign in again:", login_command(session.argument, "--reset")), reason=rejection.reason
     )
 
 

@@ -14,7 +14,7 @@ from tcenv.config.purposes import Purpose
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
 from tcenv.deployment.rooturl import parse_root_url
-from tcenv.errors import ConfigError, TcenvError, UsageError
+from tcenv.errors import ConfigError, Hint, TcenvError, UsageError
 from tcenv.files import locked, rewrite, write_privately
 from tcenv.sessions.profile_names import is_configurable_name
 
@@ -124,7 +124,7 @@ def _line_of(text: str, *path: str) -> int | None:
     return start or None
 
 
-def _wrong(path: str, text: str, keys: tuple[str, ...], what: str, hint: str | None = None) -> ConfigError:
+def _wrong(path: str, text: str, keys: tuple[str, ...], what: str, hint: Hint | str | None = None) -> ConfigError:
     line = _line_of(text, *keys)
     place = f"{path}, line {line}" if line else path
     return ConfigError(f"{place}: {'.'.join(keys)}: {what}", hint)
@@ -293,7 +293,9 @@ def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | Non
     with _document() as document:
         above: Any = document if profile is None else document.get("profiles", {}).get(profile)
         if above is None:
-            raise UsageError(f"There is no profile {profile!r}.", "tcenv profile list shows those that there are.")
+            raise UsageError(
+                f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
+            )
         tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
         if change is not None:
             _set(tables.setdefault(name, tomlkit.table()), change)

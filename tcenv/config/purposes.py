@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope
-from tcenv.errors import UsageError
+from tcenv.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,4 +54,7 @@ def find(purposes: Mapping[tuple[str, str], Purpose], profile: str | None, name:
         return found
     known = sorted({own for of, own in purposes if of in ("", profile)})
     listed = f"There is: {', '.join(known)}. " if known else ""
-    raise UsageError(f"There is no purpose {name!r}.", f"{listed}To add one: tcenv purpose set {name} --scope S")
+    raise UsageError(
+        f"There is no purpose {name!r}.",
+        Hint(f"{listed}To add one:", ("tcenv", "purpose", "set", name, "--scope", "S")),
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tcenv.config import config_file
 from tcenv.config.inside_proxy import Behind, behind
 from tcenv.deployment.rooturl import is_loopback, parse_root_url
-from tcenv.errors import NotSignedIn, UsageError
+from tcenv.errors import Hint, NotSignedIn, UsageError
 from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import argument_of, is_profile_name, profile_of
 from tcenv.shells import environment
@@ -82,7 +82,10 @@ def choose(argument: str | None, option: str | None, variable: str | None, confi
         return _configured(config.default, config)
     raise NoDeployment(
         "No deployment is named.",
-        "Set TASKCLUSTER_ROOT_URL, or name one for good: tcenv profile set NAME --root-url URL --default",
+        Hint(
+            "Set TASKCLUSTER_ROOT_URL, or name one for good:",
+            ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"),
+        ),
     )
 
 
@@ -173,7 +176,7 @@ def _elsewhere(base: str, root_url: str, config: config_file.Configuration) -> C
     return Chosen(f"{base}@{profile_of(root_url)}"[:128], root_url, base, config.profiles[base])
 
 
-def _known(config: config_file.Configuration) -> str:
+def _known(config: config_file.Configuration) -> Hint:
     names = ", ".join(config.profiles)
     listed = f"There is: {names}. " if names else ""
-    return f"{listed}To add one: tcenv profile set NAME --root-url URL"
+    return Hint(f"{listed}To add one:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL"))

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from tcenv.deployment import hawk, http
 from tcenv.deployment.credentials import ACCESS_TOKEN, SCOPE, Credentials
 from tcenv.deployment.http import Unreachable, Unusable
-from tcenv.errors import CredentialsRejected, DeploymentError, Refused
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, login_command
 from tcenv.text import printable
 
 _TRIES = 3
@@ -230,7 +230,7 @@ class Deployment:
         )
 
     def _reject(self, message: str) -> CredentialsRejected:
-        again = f"Sign in again: tcenv login {self._argument}"
+        again = Hint("Sign in again:", login_command(self._argument))
         for phrase, (reason, sentence, hint) in _REJECTIONS.items():
             if phrase in message:
                 return CredentialsRejected(f"{sentence}. ({self.root_url})", hint or again, reason=reason)

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from tcenv.errors import Hint
     from tcenv.proxy.held_port import HeldPort
     from tcenv.proxy.learn import Learned
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
+
+    # Tells the user a sentence, and what to do next if the second argument is not None.
+    Announce = Callable[[str, Hint | None], None]
 
 # Seconds.
 _TIMEOUT = 10.0
@@ -32,7 +36,7 @@ class Background:
         self,
         sockets: Sockets,
         make_service: Callable[[], Service],
-        announce: Callable[[str], None],
+        announce: Announce,
         held: HeldPort | None = None,
     ) -> None:
         self._sockets = sockets
@@ -80,7 +84,7 @@ class Background:
 
             asyncio.run(self._serve())
         except Exception as error:
-            self._announce(f"The proxy has ended early ({type(error).__module__}.{type(error).__name__}).")
+            self._announce(f"The proxy has ended early ({type(error).__module__}.{type(error).__name__}).", None)
         finally:
             self._ready.set()
             self._sockets.close()

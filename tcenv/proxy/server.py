@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tcenv.errors import Hint, login_command
 from tcenv.proxy.connections import Connection, Listener
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.forward import Forwarder, Rules
@@ -20,6 +21,7 @@ from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
 
 if TYPE_CHECKING:
+    from tcenv.proxy.background import Announce
     from tcenv.proxy.calllog import CallLog
     from tcenv.proxy.sockets import Sockets
     from tcenv.proxy.start import Run
@@ -44,7 +46,7 @@ class Service:
     run: Run
     store: Store
     first: Session
-    announce: Callable[[str], None]
+    announce: Announce
     scopes: tuple[str, ...] | None = None
     until: float | None = None
     read_only: bool = False
@@ -104,18 +106,18 @@ class Service:
                 if now >= soon and (what, end if over else soon) not in announced:
                     announced.add((what, end if over else soon))
                     text = "is over: calls are answered with 401." if over else f"ends in {duration(end - now)}."
-                    self.announce(f"{what} {text}{hint}")
+                    self.announce(f"{what} {text}", hint)
             moments = [moment - now for moment in (ends[1:3] if ends else ()) if moment > now]
             await asyncio.sleep(max(min([_CLOCK_INTERVAL, *moments]), 0.05))
             with contextlib.suppress(Exception):
                 await self._signer.current()
 
-    def _find_end(self, began: float) -> tuple[str, float, float, str] | None:
+    def _find_end(self, began: float) -> tuple[str, float, float, Hint | None] | None:
         """Return what ends first, when to announce it, when it ends, and a hint; None where there is no session."""
         session, until = self._signer.session, self.until
         if until is not None and (session is None or until < session.expires):
-            return "The time that this run was given", until - min(600.0, (until - began) / 10), until, ""
+            return "The time that this run was given", until - min(600.0, (until - began) / 10), until, None
         if session is None:
             return None
-        hint = f" To renew it, in any shell: tcenv login {session.argument}"
+        hint = Hint("To renew it, in any shell:", login_command(session.argument))
         return f"The session of {session.profile}", session.renew, session.expires, hint

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import StoreError, TcenvError
+from tcenv.errors import Hint, StoreError, TcenvError, login_command
 from tcenv.proxy.callers import narrowed
 from tcenv.proxy.narrowing import how_many_fit
 from tcenv.sessions.directory_store import DirectoryStore
@@ -129,7 +129,7 @@ class Signer:
         now = self._clock()
         if self.until is not None and now >= self.until:
             raise Ended("The time that this run was given has passed.")
-        again = f"Sign in again: tcenv login {argument_of(self.profile, self.root_url)}"
+        again = Hint("Sign in again:", login_command(argument_of(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
             raise Ended(f"Signed out of {self.profile}. {again}")
         if not self._session.is_live(now):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import NoReturn
 
+    from tcenv.proxy.background import Announce
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
 
@@ -69,14 +70,16 @@ class PreparedRun:
         self.environ = child_environment.apply_change(self.change, session, environ)
 
 
-def run_command(fields: Mapping[str, str], flags: Collection[str], command: Sequence[str]) -> NoReturn:
+def run_command(
+    fields: Mapping[str, str], flags: Collection[str], command: Sequence[str], announce: Announce
+) -> NoReturn:
     """Run `command` behind a proxy for the session with these `fields`, and exit with the command's status. `flags` are the
-    proxy's options.
+    proxy's options; `announce` is called with what the user should know.
 
     Raises TcenvError only before the command has started."""
     prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned="unsigned" in flags)
     held = HeldPort(prepared.sockets)
-    background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags), _announce, held)
+    background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags, announce), announce, held)
     status = 1
     try:
         held.adopt_orphans()
@@ -86,7 +89,7 @@ def run_command(fields: Mapping[str, str], flags: Collection[str], command: Sequ
     except KeyboardInterrupt:
         status = 130
     except Exception as error:
-        _announce(f"{command[0]} could not be run ({type(error).__name__})")
+        announce(f"{command[0]} could not be run ({type(error).__name__}).", None)
     finally:
         # The interpreter's own exit takes as long as the proxy took to import.
         for stream in (sys.stdout, sys.stderr):
@@ -97,7 +100,9 @@ def run_command(fields: Mapping[str, str], flags: Collection[str], command: Sequ
         os._exit(status)
 
 
-def _make_service(prepared: PreparedRun, fields: Mapping[str, str], flags: Collection[str]) -> Service:
+def _make_service(
+    prepared: PreparedRun, fields: Mapping[str, str], flags: Collection[str], announce: Announce
+) -> Service:
     """Make the service on the proxy's thread. It reads the session anew from the store."""
     from tcenv.config.profile import store_name
     from tcenv.proxy.server import Service
@@ -109,16 +114,10 @@ def _make_service(prepared: PreparedRun, fields: Mapping[str, str], flags: Colle
         run=prepared.run,
         store=open_store(store_name()),
         first=Session.from_parts(dict(fields), None, []),
-        announce=_announce,
+        announce=announce,
         read_only="read_only" in flags,
         allow_credentials="allow_credentials" in flags,
     )
-
-
-def _announce(text: str) -> None:
-    from tcenv.text import printable
-
-    print(f"tcenv: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def _make_token() -> str:

@@ -19,9 +19,10 @@ def is_configurable_name(text: str) -> bool:
 
 
 def argument_of(key: str, root_url: str) -> str:
-    """What to type behind a command to mean the session `key` of a deployment, whatever is set or loaded."""
+    """Return the words of a command that name the session `key` of a deployment, whatever is set or loaded, with a blank between
+    them."""
     if key == profile_of(root_url):
-        return f"'{root_url}'" if "[" in root_url else root_url
+        return root_url
     base, at, _ = key.partition("@")
     return f"{base} --root-url {root_url}" if at else key
 

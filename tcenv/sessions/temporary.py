@@ -9,7 +9,7 @@ import time
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope, covers
 from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
-from tcenv.errors import NotSignedIn, UsageError
+from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import without_ending
 from tcenv.shells import environment
 
@@ -26,7 +26,7 @@ def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[s
     if session.credentials.certificate is not None:
         raise UsageError(
             "What this shell has loaded are temporary credentials already, and none can be cut from those.",
-            f"Load the session itself: tcenv login {session.argument}",
+            Hint("Load the session itself:", login_command(session.argument)),
         )
     values = cut(session.fields(), session.scopes, session.asked, scopes, term)
     return environment.loading(values, os.environ)
@@ -40,7 +40,7 @@ def cut(
     if now >= end:
         raise NotSignedIn(
             f"The session of {fields[environment.PROFILE]} has expired.",
-            f"Sign in again: tcenv login {_argument(fields)}",
+            Hint("Sign in again:", login_command(_argument(fields))),
         )
     client_id = fields[environment.CLIENT_ID]
     expires = min(end, now + LONGEST_TEMPORARY)
@@ -58,7 +58,7 @@ def cut(
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
     except UsageError as error:
-        hint = error.hint or "Name those that are needed, as patterns where that says it: --scope 'queue:*'"
+        hint = error.hint or Hint("Name those that are needed, as patterns where that says it: --scope 'queue:*'")
         raise UsageError(error.message, hint) from None
     return {
         environment.ROOT_URL: fields[environment.ROOT_URL],
@@ -83,15 +83,18 @@ def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mappin
         )
 
 
-def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> str:
+def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
     """The hint for who wants `scopes` that the session with these `fields` does not hold."""
-    import shlex
-
     from tcenv.sessions.profile_names import stored_argument_of
 
     held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
-    words = " ".join(f"--scope {shlex.quote(scope)}" for scope in scopes)
-    return f"What it holds: tcenv scopes {held}. To sign in with these: tcenv login {_argument(fields)} --reset {words}"
+    words = [word for scope in scopes for word in ("--scope", scope)]
+    return Hint(
+        "What it holds:",
+        ("tcenv", "scopes", held),
+        ". To sign in with these:",
+        login_command(_argument(fields), "--reset", *words),
+    )
 
 
 def _argument(fields: Mapping[str, str]) -> str:

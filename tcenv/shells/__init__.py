@@ -33,6 +33,8 @@ SHELLS = tuple(_REGISTRY)
 ALIASES = {alias: name for name, (aliases, _) in _REGISTRY.items() for alias in aliases.split()}
 PROGRAMS = {program: name for name, (_, programs) in _REGISTRY.items() for program in programs.split()}
 
+# The characters of a word that no shell reads in a way of its own.
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+@")
 # The commands whose output a shell evaluates.
 EVALUATED = ("login", "signin", "env", "logout")
 
@@ -62,6 +64,15 @@ class Shell:
         """Quote one value for the shell. Raises Unrepresentable."""
         raise NotImplementedError
 
+    def quote_word(self, word: str) -> str:
+        """Write one word of a command line. A word that no shell reads in a way of its own stays as it is."""
+        if word and not set(word) - PLAIN:
+            return word
+        try:
+            return self.quote(word)
+        except Unrepresentable:
+            return f'"{word}"'
+
     def export(self, change: Mapping[str, str | None]) -> str:
         """Return the statements that set the variables of `change`, or unset those that are None, in order.
         Raises Unrepresentable."""
@@ -87,11 +98,11 @@ class Shell:
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Return the path of the user's start-up file. Raises UsageError where there is none."""
-        from tcenv.errors import UsageError
+        from tcenv.errors import Hint, UsageError
 
         raise UsageError(
             f"{self.name} has no start-up file that tcenv could find.",
-            "Add the text where you want it: tcenv init SHELL",
+            Hint("Add the text where you want it:", ("tcenv", "init", "SHELL")),
         )
 
     def subshell(

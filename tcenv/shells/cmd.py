@@ -5,7 +5,7 @@ remove a `!`. No test runs cmd: it needs Windows."""
 
 from __future__ import annotations
 
-from tcenv.shells import Shell, Unrepresentable, check_text
+from tcenv.shells import PLAIN, Shell, Unrepresentable, check_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class Cmd(Shell):
         if len(text) > _LONGEST:
             raise Unrepresentable(f"more than {_LONGEST} characters")
         return text
+
+    def quote_word(self, word: str) -> str:
+        """Put a word in double quotes, inside of which a double quote is doubled."""
+        return word if word and not set(word) - PLAIN else '"' + word.replace('"', '""') + '"'
 
     def export(self, change: Mapping[str, str | None]) -> str:
         return "".join(

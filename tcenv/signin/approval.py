@@ -7,7 +7,7 @@ import os
 import time
 
 from tcenv.config.profile import Profile
-from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, TimedOut, login_command
 from tcenv.sessions.profile_names import stored_argument_of
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, place
@@ -46,8 +46,8 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
         ):
             display.warn(
                 f"You are signed in as {session.credentials.client_id}, which is not who signed in here before "
-                f"({names.prefix.rstrip('/')}). If that is not you: tcenv logout "
-                f"{stored_argument_of(profile.name, profile.root_url)}"
+                f"({names.prefix.rstrip('/')}). If that is not you:",
+                ("tcenv", "logout", stored_argument_of(profile.name, profile.root_url)),
             )
         kept_in = place(store) if _keep(session, store, display) else ""
         # Stored before the page says so.
@@ -144,8 +144,11 @@ def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listene
         )
     raise TimedOut(
         f"Nobody approved in the browser in time. {_close_page(listener)}",
-        f"If it said “Client already exists”, ask for another name: tcenv login {profile.argument} "
-        f"--name {profile.client_name}-new. With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
+        Hint(
+            "If it said “Client already exists”, ask for another name:",
+            login_command(profile.argument, "--name", f"{profile.client_name}-new"),
+            ". With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
+        ),
     )
 
 

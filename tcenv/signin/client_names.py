@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tcenv.config.profile import Profile
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
-from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, TcenvError
+from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, login_command
 from tcenv.sessions import known_clients
 from tcenv.sessions.known_clients import KnownClient, series, two_of
 from tcenv.sessions.session import Session
@@ -112,8 +112,11 @@ def all_taken(profile: Profile, found: Names) -> TcenvError:
     listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
     return TcenvError(
         f"All names of this series are taken on {profile.root_url}: {listed}.",
-        f"Ask for another one: tcenv login {profile.argument} --name {profile.client_name}-new. "
-        f"Or end one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
+        Hint(
+            "Ask for another one:",
+            login_command(profile.argument, "--name", f"{profile.client_name}-new"),
+            f". Or end one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
+        ),
     )
 
 

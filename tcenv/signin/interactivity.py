@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from tcenv import paths
 from tcenv.config.profile import Profile
-from tcenv.errors import NotSignedIn, StoreError, TimedOut
+from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, login_command
 from tcenv.files import write_privately
 from tcenv.sessions.lock import lock_directory
 from tcenv.sessions.profile_names import called
@@ -32,8 +32,10 @@ def require(profile: Profile, *, waited: bool, retry: bool) -> None:
         raise NotSignedIn(
             f"Not signed in to {called(profile.name, profile.root_url)}, and nobody is here to approve it in a browser: there "
             "is no terminal, no display and no BROWSER.",
-            "In a terminal, or with the address that a browser ends on piped in: "
-            f"tcenv login {profile.argument} --no-browser",
+            Hint(
+                "In a terminal, or with the address that a browser ends on piped in:",
+                login_command(profile.argument, "--no-browser"),
+            ),
         )
     if retry or in_person():
         return
@@ -43,7 +45,7 @@ def require(profile: Profile, *, waited: bool, retry: bool) -> None:
         raise NotSignedIn(
             f"Nobody answered the last sign-in to {called(profile.name, profile.root_url)}: no other browser is opened for "
             f"{duration(left)}.",
-            f"In a terminal, or with --retry: tcenv login {profile.argument} --retry",
+            Hint("In a terminal, or with --retry:", login_command(profile.argument, "--retry")),
         )
 
 

@@ -6,7 +6,7 @@ import time
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import narrowed, not_granted
-from tcenv.errors import CredentialsRejected, TcenvError
+from tcenv.errors import CredentialsRejected, Hint, TcenvError, login_command
 from tcenv.sessions.session import Session
 from tcenv.signin.pages import Outcome
 from tcenv.text import duration
@@ -32,7 +32,7 @@ def success(session: Session) -> Outcome:
 
 def failure(profile: Profile, error: Exception) -> Outcome:
     """The page of a sign-in that came to nothing."""
-    again = f"Go back to the terminal and run tcenv login {profile.argument} again."
+    again = f"Go back to the terminal and run {Hint(login_command(profile.argument))} again."
     if isinstance(error, CredentialsRejected) and error.reason == "clock":
         line = "The clocks of this machine and of the deployment do not agree, so it refuses the new credentials."
         again = f"Set the clock, then g{again[1:]}"
@@ -54,7 +54,7 @@ def ended(root_url: str, argument: str, client_id: str, what: str, *, deleted: b
     lines = [
         "The command that asked for it has ended, so nothing has the token of this client.",
         what,
-        f"To sign in, run tcenv login {argument}.",
+        f"To sign in, run {Hint(login_command(argument))}.",
     ]
     if not deleted:
         lines.append("To delete the client yourself, go to its page:")

@@ -14,10 +14,10 @@ else:
 class Display(Protocol):
     """What a person sees while signing in takes its time."""
 
-    def note(self, text: str) -> None:
+    def note(self, *parts: str | tuple[str, ...]) -> None:
         """Something worth knowing; it went on by itself."""
 
-    def warn(self, text: str) -> None:
+    def warn(self, *parts: str | tuple[str, ...]) -> None:
         """Something that must be looked at, said at once."""
 
     def queue(self) -> None:

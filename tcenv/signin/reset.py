@@ -13,7 +13,7 @@ from tcenv.config.profile import Profile
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers, intersection
-from tcenv.errors import CredentialsRejected, DeploymentError, Refused, StoreError
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, StoreError, login_command
 from tcenv.sessions import known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
@@ -21,7 +21,7 @@ from tcenv.signals import HeldSignals
 from tcenv.signin.progress import Display
 
 # What somebody who interrupts it afterwards is told.
-_STORED = "The token has been reset, and the new one is stored. To load it: tcenv login {}"
+_STORED = "The token has been reset, and the new one is stored."
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def renewed(session: Session, profile: Profile, store: Store, display: Display) 
             new = _updated(new, plan.scopes, profile, store, deployment, display)
         known_clients.extend(profile.root_url, new.credentials.client_id, new.expires, new.name)
     except BaseException as end:
-        end.add_note(_STORED.format(profile.argument))
+        _add_note(end, profile.argument)
         raise
     return new
 
@@ -110,7 +110,7 @@ def _with_new_token(session: Session, store: Store, deployment: Deployment, disp
                 signals.clear()
     except BaseException as end:
         if stored:
-            end.add_note(_STORED.format(session.argument))
+            _add_note(end, session.argument)
         raise
     if unsaved is not None:
         known_clients.let_go(session.root_url, client_id)
@@ -118,6 +118,11 @@ def _with_new_token(session: Session, store: Store, deployment: Deployment, disp
             f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
         )
     return new
+
+
+def _add_note(end: BaseException, argument: str) -> None:
+    end.add_note(_STORED)
+    end.__dict__.setdefault("hint", Hint("To load it:", login_command(argument)))
 
 
 def _token(session: Session, store: Store, deployment: Deployment) -> str:

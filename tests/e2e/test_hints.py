@@ -8,7 +8,7 @@ import pytest
 
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import CredentialsRejected
+from tcenv.errors import CredentialsRejected, Hint
 from tcenv.sandbox import Sandbox
 from tests.world import environ, tcenv
 
@@ -16,7 +16,7 @@ from tests.world import environ, tcenv
 def test_rejected_credentials_are_the_profiles() -> None:
     with Sandbox() as sandbox, pytest.raises(CredentialsRejected) as raised:
         Deployment(sandbox.root_url, argument="work").vouch(Credentials("nobody/there", "x" * 44))
-    assert raised.value.hint == "Sign in again: tcenv login work"
+    assert raised.value.hint == Hint("Sign in again:", ("tcenv", "login", "work"))
 
 
 def two_profiles_of_one_deployment(sandbox: Sandbox, **more: str) -> dict[str, str]:
@@ -52,6 +52,18 @@ def test_a_profile_with_another_root_url_can_be_named_where_none_is_taken() -> N
         said = tcenv("logout", name, env=env)
         assert said.returncode == 0, said.stderr
         assert f"Signed out of {name}" in said.stderr
+
+
+def test_a_value_with_a_full_stop_stays_one_word_of_the_command() -> None:
+    with Sandbox() as sandbox:
+        env = two_profiles_of_one_deployment(sandbox, TCENV_SHELL="bash")
+        assert tcenv("login", "play", env=env).returncode == 0
+        done = tcenv("login", "play", "--description", "Made. By me", env=env)
+        assert """eval "$(tcenv login play --reset --description 'Made. By me')\"""" in done.stderr
+        line = next(line for line in done.stderr.splitlines() if "eval" in line).partition(": ")[2].partition(": ")[2]
+        shell = subprocess.run(["bash", "-c", f"{line}\necho $?"], env=env, capture_output=True, text=True, timeout=60)
+        assert shell.stdout == "0\n", shell.stderr
+        assert any(client.description == "Made. By me" for client in sandbox.clients.values())
 
 
 def test_what_is_for_a_shell_is_told_with_all_its_words() -> None:

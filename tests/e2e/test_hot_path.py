@@ -124,7 +124,7 @@ def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: 
 def test_the_same_bytes_as_the_full_command_line(shell: str, deployment: Sandbox) -> None:
     env = signed_in(deployment)
     full = (
-        "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, report: None\n"
+        "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, *_: None\n"
         "from tcenv.__main__ import main\nsys.exit(main())\n"
     )
     cases = {

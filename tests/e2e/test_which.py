@@ -16,7 +16,7 @@ from tests.need import need
 from tests.world import NAME, environ, session_file, tcenv
 
 _FULL = (
-    "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, report: None\n"
+    "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, *_: None\n"
     "from tcenv.__main__ import main\nsys.exit(main())\n"
 )
 

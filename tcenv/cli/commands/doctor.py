@@ -12,7 +12,7 @@ from typing import Any
 from tcenv import output, paths
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
-from tcenv.errors import TcenvError, UsageError
+from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.shells import environment
 from tcenv.text import counted, duration
 
@@ -27,7 +27,7 @@ class Finding:
     check: str
     state: str
     text: str
-    mend: str | None = None
+    mend: Hint | str | None = None
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
@@ -36,16 +36,20 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if options.get("as_json"):
         import json
 
-        output.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
+        output.write(json.dumps([_as_json(finding) for finding in findings], indent=2) + "\n")
     else:
         for finding in findings:
             messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
+def _as_json(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "mend": None if finding.mend is None else str(finding.mend)}
+
+
 def _once(findings: Iterable[Finding]) -> list[Finding]:
     """The findings without an error that an earlier check has met already: a wrong configuration fails several."""
-    kept: dict[tuple[str, str, str | None], Finding] = {}
+    kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
     for finding in findings:
         kept.setdefault(
             (finding.state, finding.text, finding.mend)
@@ -85,7 +89,7 @@ def _shell(options: dict[str, Any]) -> Iterator[Finding]:
     if startup_file.evaluates(text, shell):
         yield Finding("start-up file", "good", f"{path} evaluates tcenv init")
     else:
-        mend = f"For the function, the hook and completion: tcenv init {shell.name} --install"
+        mend = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tcenv.cli.acquire import live_session, with_purpose
-from tcenv.cli.terminal.shell_output import evaluation_line, print_change, statements, stdout_is_terminal
+from tcenv.cli.terminal.shell_output import command_line, print_change, statements, stdout_is_terminal
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
 from tcenv.output import write_last
@@ -27,7 +27,7 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if stdout_is_terminal():
         raise UsageError(
             "The output holds a token, and is not for a terminal.",
-            f"Evaluate it: {evaluation_line(_as_typed(argument, options), shell)}"
+            f"Evaluate it: {command_line(_as_typed(argument, options), shell)}"
             if form is None
             else "Send it to a file or a program.",
         )
@@ -50,13 +50,11 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def _as_typed(argument: str | None, options: dict[str, Any]) -> str:
+def _as_typed(argument: str | None, options: dict[str, Any]) -> list[str]:
     """This command in the words that it was given, besides the shell's."""
-    import shlex
-
-    words = ["env", *([argument] if argument else [])]
+    words = ["tcenv", "env", *([argument] if argument else [])]
     for scope in options.get("scopes", ()):
         words += ["--scope", scope]
     for option, key in (("--as", "purpose"), ("--for", "duration")):
         words += [option, options[key]] if key in options else []
-    return shlex.join(words)
+    return words

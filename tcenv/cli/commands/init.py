@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from tcenv import output, paths
-from tcenv.errors import TcenvError, UsageError
+from tcenv.errors import Hint, TcenvError, UsageError
 
 
 def run(argument: str | None, options: dict[str, Any]) -> int:
@@ -17,7 +17,12 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
         return _edit(argument, options)
     if not argument:
         raise UsageError(
-            "Which shell is it for?", "tcenv init bash prints it, tcenv init --install has it done: tcenv init --help"
+            "Which shell is it for?",
+            Hint(
+                *(("tcenv", "init", "bash"), "prints it,"),
+                *(("tcenv", "init", "--install"), "has it done:"),
+                ("tcenv", "init", "--help"),
+            ),
         )
     output.write(_text(argument, options))
     return 0

@@ -8,8 +8,9 @@ from tcenv import paths
 from tcenv.cli.acquire import nothing_kept, resolve_to_open, session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
-from tcenv.cli.terminal.shell_output import evaluation_line, print_change, statements, stdout_is_terminal
+from tcenv.cli.terminal.shell_output import command_line, print_change, statements, stdout_is_terminal
 from tcenv.config import profile as profiles
+from tcenv.errors import login_command
 from tcenv.sessions.stores import in_files, open_store
 from tcenv.signin.flow import ensure_session
 
@@ -39,7 +40,7 @@ def _as(argument: str | None, options: dict[str, Any], shell: str | None, named:
     session, change = session_and_change(argument, options)
     if stdout_is_terminal():
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
-        messages.hint(f"To load it in this shell: tcenv login {named} --as {options['purpose']}")
+        messages.hint("To load it in this shell:", login_command(named, "--as", options["purpose"]))
     else:
         print_change(change, shell)
     return 0
@@ -58,7 +59,7 @@ def load(
     if not display.is_new:
         _say_without_effect(options, profile)
     if stdout_is_terminal():
-        line = evaluation_line(f"login {profile.argument}", shell)
+        line = command_line(login_command(profile.argument), shell)
         display.explain(session, f"To load it in this shell: {line}")
         return 0
     print_change(session.variables(kept=in_files(store)), shell)
@@ -80,13 +81,10 @@ def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> N
     if names:
         verb = "has" if len(names) == 1 else "have"
         messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
-        import shlex
-
-        words = [
-            name if options[key] is True else f"{name} {shlex.quote(str(options[key]))}"
-            for name, key in zip(names, given, strict=True)
-        ]
+        words: list[str] = []
+        for name, key in zip(names, given, strict=True):
+            words += [name] if options[key] is True else [name, str(options[key])]
         messages.hint(
-            f"For a new token, with {'it' if len(names) == 1 else 'them'}: "
-            f"tcenv login {profile.argument} --reset {' '.join(words)}"
+            f"For a new token, with {'it' if len(names) == 1 else 'them'}:",
+            login_command(profile.argument, "--reset", *words),
         )

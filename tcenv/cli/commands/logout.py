@@ -10,7 +10,7 @@ from typing import Any
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, statements
 from tcenv.config import profile as profiles
-from tcenv.errors import DamagedSession, DeploymentError, NotSignedIn, TcenvError
+from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, TcenvError
 from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import called, is_profile_name
 from tcenv.sessions.session import ENDED, Session
@@ -110,7 +110,8 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     known = chosen.is_configured or chosen.name == loaded
     if argument and not known and not any(chosen.name in store.profiles() for store in places):
         raise profiles.UnknownProfile(
-            f"{argument} is no profile, and has no session.", "tcenv profile list shows who is signed in where."
+            f"{argument} is no profile, and has no session.",
+            Hint(("tcenv", "profile", "list"), "shows who is signed in where."),
         )
     return chosen.name, chosen.root_url
 
@@ -162,8 +163,8 @@ def _refuse(endings: list[_Ending]) -> None:
             messages.error(ending.failure)
             client_id = ending.session.credentials.client_id
             messages.hint(
-                f"{client_id} ends by itself. To sign out without deleting it: "
-                f"tcenv logout {ending.session.stored_argument} --keep-client"
+                f"{client_id} ends by itself. To sign out without deleting it:",
+                ("tcenv", "logout", ending.session.stored_argument, "--keep-client"),
             )
 
 

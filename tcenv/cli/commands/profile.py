@@ -7,6 +7,7 @@ import sys
 import time
 
 from tcenv import output, paths
+from tcenv.errors import Hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
     for row in rows:
         face.write(face.line(_line(row, max(len(str(other["profile"])) for other in rows)), "", "  "))
     if not rows:
-        messages.hint("There is no profile yet: tcenv profile set NAME --root-url URL --default")
+        messages.hint("There is no profile yet:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"))
     return 0
 
 
@@ -193,9 +194,12 @@ def run_set(argument: str | None, options: dict[str, Any]) -> int:
             raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(config_file.KEYS)}.")
     config = config_file.load()
     if name not in config.profiles and "root_url" not in given:
-        raise UsageError(f"The profile {name} is new and needs a root URL.", f"tcenv profile set {name} --root-url URL")
+        raise UsageError(
+            f"The profile {name} is new and needs a root URL.",
+            Hint(("tcenv", "profile", "set", name, "--root-url", "URL")),
+        )
     if not given and not unset and not default:
-        raise UsageError("Nothing to set.", "See: tcenv profile set --help")
+        raise UsageError("Nothing to set.", Hint("See:", ("tcenv", "profile", "set", "--help")))
     change = {key: config_file.check_option(key, value) for key, value in given.items()}
     config_file.edit({**change, **dict.fromkeys(unset)}, name, default=default)
     config_file.load()
@@ -214,7 +218,9 @@ def run_remove(argument: str | None, options: dict[str, Any]) -> int:
     name = argument or ""
     config = config_file.load()
     if name not in config.profiles:
-        raise UsageError(f"There is no profile {name!r}.", "tcenv profile list shows those that there are.")
+        raise UsageError(
+            f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
+        )
     places = everywhere(open_store(profiles.store_name(), messages.warn))
     if any(name in store.profiles() for store in places):
         from tcenv.cli.commands.logout import sessions, sign_out

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tcenv.cli.acquire import BEHIND_A_PROXY, Opened, opened, with_purpose
-from tcenv.errors import UsageError
+from tcenv.errors import Hint, UsageError
 from tcenv.proxy.background import Background
 from tcenv.proxy.held_port import HeldPort, HeldUntil
 from tcenv.proxy.start import PreparedRun
@@ -191,8 +191,8 @@ def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
     return CallLog(path, clean)
 
 
-def announce(text: str) -> None:
+def announce(text: str, hint: Hint | None = None) -> None:
     """Tell the user what the proxy has to say, while the terminal is the program's."""
     from tcenv.cli.terminal import messages
 
-    messages.warn(text)
+    messages.warn(text, *(hint.parts if hint is not None else ()))

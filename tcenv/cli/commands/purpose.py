@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tcenv import output
 from tcenv.cli.terminal import messages
 from tcenv.config import config_file, purposes
-from tcenv.errors import UsageError
+from tcenv.errors import Hint, UsageError
 from tcenv.sessions.profile_names import is_configurable_name
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
         term = f"for {purpose.term}" if purpose.term else "as long as the session"
         out.write(out.line(f"{purpose.name:{width}}{of}  {term}  {' '.join(purpose.scopes)}", "", "  "))
     if not found:
-        messages.hint("There is no purpose yet: tcenv purpose set NAME --scope S --for 1h")
+        messages.hint("There is no purpose yet:", ("tcenv", "purpose", "set", "NAME", "--scope", "S", "--for", "1h"))
     return 0
 
 
@@ -63,13 +63,17 @@ def run_set(argument: str | None, options: dict[str, Any]) -> int:
         change["for"] = _option("--for", purposes.checked_term, options["duration"])
     if (profile or "", name) not in config.purposes and "scopes" not in change:
         raise UsageError(
-            f"The purpose {name} is new and needs scopes.", f"tcenv purpose set {name} --scope S, repeated as needed"
+            f"The purpose {name} is new and needs scopes.",
+            Hint(("tcenv", "purpose", "set", name, "--scope", "S"), ", repeated as needed"),
         )
     if not change:
-        raise UsageError("Nothing to set.", "See: tcenv purpose set --help")
+        raise UsageError("Nothing to set.", Hint("See:", ("tcenv", "purpose", "set", "--help")))
     config_file.edit_purpose(change, name, profile)
     config_file.load()
-    messages.done(f"The purpose {name}{f' of {profile}' if profile else ''} is set: tcenv exec --as {name} -- CMD")
+    messages.done(
+        f"The purpose {name}{f' of {profile}' if profile else ''} is set:",
+        ("tcenv", "exec", "--as", name, "--", "CMD"),
+    )
     return 0
 
 
@@ -79,9 +83,8 @@ def run_remove(argument: str | None, options: dict[str, Any]) -> int:
     config = config_file.load()
     if (profile or "", name) not in config.purposes:
         of = sorted(of for of, own in config.purposes if own == name and of)
-        hint = (
-            f"tcenv purpose remove {name} --profile {of[0]}" if of else "tcenv purpose list shows those that there are."
-        )
+        there = Hint(("tcenv", "purpose", "list"), "shows those that there are.")
+        hint = Hint(("tcenv", "purpose", "remove", name, "--profile", of[0])) if of else there
         raise UsageError(f"There is no purpose {name!r}{f' of {profile}' if profile else ''}.", hint)
     config_file.edit_purpose(None, name, profile)
     config_file.load()
@@ -100,7 +103,9 @@ def _facts(purpose: Purpose) -> dict[str, Any]:
 
 def _check_profile(config: config_file.Configuration, profile: str | None) -> None:
     if profile is not None and profile not in config.profiles:
-        raise UsageError(f"There is no profile {profile!r}.", "tcenv profile list shows those that there are.")
+        raise UsageError(
+            f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
+        )
 
 
 def _option(name: str, check: Any, value: Any) -> Any:

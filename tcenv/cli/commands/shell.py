@@ -9,7 +9,7 @@ from tcenv.cli.acquire import BEHIND_A_PROXY, session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.config.inside_proxy import behind
-from tcenv.errors import TcenvError, UsageError
+from tcenv.errors import Hint, TcenvError, UsageError, login_command
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, subshell
@@ -42,7 +42,10 @@ def _refuse_nesting(argument: str | None, options: dict[str, Any]) -> None:
     if profiles.resolve(argument, wanted).name == here:
         raise UsageError(
             f"This is a subshell of tcenv with the session of {here} already.",
-            f"Leave it: exit. To renew its token: tcenv login {profiles.resolve(argument, wanted).argument} --reset",
+            Hint(
+                "Leave it: exit. To renew its token:",
+                login_command(profiles.resolve(argument, wanted).argument, "--reset"),
+            ),
         )
 
 

@@ -9,6 +9,7 @@ import time
 from tcenv import output
 from tcenv.cli.terminal import messages
 from tcenv.config import index
+from tcenv.errors import Hint, login_command
 from tcenv.sessions.profile_names import argument_of, called, stored_argument_of
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
@@ -123,7 +124,7 @@ class _Facts:
         self.fields: dict[str, str] | None = None
         self.signed_in = self.verified = False
         self.problem: str | None = "not signed in"
-        self.hint: str | None = f"Sign in: tcenv login {self.argument}"
+        self.hint: Hint | None = Hint("Sign in:", login_command(self.argument))
         self.scopes: Sequence[str] | None = None
         self.expires = 0
 
@@ -161,7 +162,7 @@ class _Facts:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
             if rejection.reason != "clock":
-                self.hint = f"Sign in again: tcenv login {self.argument}"
+                self.hint = Hint("Sign in again:", login_command(self.argument))
             if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
                 self._forget(credentials)
             return
@@ -223,7 +224,7 @@ class _Facts:
             told["scopes"] = None if self.scopes is None else list(self.scopes)
             told["loaded"] = self.loaded()
         if self.hint:
-            told["hint"] = self.hint
+            told["hint"] = str(self.hint)
         return told
 
 
@@ -265,7 +266,7 @@ class _Report:
             if facts.signed_in:
                 self._scopes()
         if facts.hint:
-            messages.hint(facts.hint)
+            messages.hint(*facts.hint.parts)
 
     def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
         """A fact. `more` is put behind the value, as it is."""
@@ -299,9 +300,9 @@ class _Report:
     def _loaded(self) -> str:
         text = _LOADED[self._facts.loaded()]
         if "{}" in text:
-            from tcenv.cli.terminal.shell_output import evaluation_line
+            from tcenv.cli.terminal.shell_output import command_line
 
-            text = text.format(evaluation_line(f"env {self._facts.stored_argument}", None))
+            text = text.format(command_line(("tcenv", "env", self._facts.stored_argument)))
         return text
 
     def _scopes(self) -> None:
@@ -318,7 +319,10 @@ class _Report:
             for number, line in enumerate(lines):
                 self._row("" if number else "scopes", line)
             if len(lines) < len(scopes):
-                self._row("", f"all {len(scopes)} of them: tcenv status --scopes {self._facts.stored_argument}")
+                from tcenv.cli.terminal.shell_output import command_line
+
+                line = command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
+                self._row("", f"all {len(scopes)} of them: {line}")
 
 
 def _folded(scopes: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tcenv.cli.parsing import plain_reader
-from tcenv.errors import UsageError
+from tcenv.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def misread(failure: Any, arguments: Sequence[str]) -> UsageError:
             break
     meant = _meant(failure)
     text = f"{text[:1].upper()}{text[1:]}{f' Did you mean {meant}?' if meant else ''}"
-    return UsageError(text if text[-1:] in ".?!" else f"{text}.", f"See: {words} --help")
+    return UsageError(text if text[-1:] in ".?!" else f"{text}.", Hint("See:", (*words.split(), "--help")))
 
 
 def _meant(failure: Any) -> str:

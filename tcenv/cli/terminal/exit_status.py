@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
-from tcenv.errors import Interrupted, TcenvError, UsageError
+from tcenv.errors import Hint, Interrupted, TcenvError, UsageError
 from tcenv.output import write_last
 from tcenv.shells import EVALUATED
 
@@ -44,10 +44,10 @@ def failed(arguments: Sequence[str], failure: BaseException) -> int:
     return status
 
 
-def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()) -> int:
+def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = (), hint: Hint | None = None) -> int:
     """The same for a run that a signal has ended; `notes` tell what had happened by then."""
     what = "Interrupted." if number == _SIGINT else f"Ended by {_name(number)}."
-    messages.error(Interrupted(" ".join([what, *notes])))
+    messages.error(Interrupted(" ".join([what, *notes]), hint))
     fail_evaluation(arguments)
     return 128 + number
 

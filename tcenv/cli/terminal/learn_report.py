@@ -32,9 +32,9 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
         return _keep(save, learned, opened)
     if learned.scopes:
         name = opened.purpose or "NAME"
-        of = f" --profile {opened.session.profile}" if _is_the_profiles_own(name, opened) else ""
-        words = " ".join(f"--scope {_quoted(scope)}" for scope in learned.scopes)
-        messages.hint(f"To keep them: tcenv purpose set {name}{of} {words}")
+        of = ("--profile", opened.session.profile) if _is_the_profiles_own(name, opened) else ()
+        words = [word for scope in learned.scopes for word in ("--scope", scope)]
+        messages.hint("To keep them:", ("tcenv", "purpose", "set", name, *of, *words))
     return True
 
 
@@ -61,18 +61,6 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
 
 def _listed(calls: set[str]) -> str:
     return ", ".join(sorted(calls))
-
-
-def _quoted(scope: str) -> str:
-    """A scope as a word of the user's shell."""
-    from tcenv.errors import UsageError
-    from tcenv.shells import load_shell
-    from tcenv.shells.detect import choose_shell
-
-    try:
-        return load_shell(choose_shell(None)).quote(scope)
-    except UsageError:
-        return load_shell("sh").quote(scope)
 
 
 def _is_the_profiles_own(name: str, opened: Opened) -> bool:

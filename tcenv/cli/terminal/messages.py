@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from functools import cache
 
-from tcenv.shells import EVALUATED
 from tcenv.text import printable, wrapped
 
 TYPE_CHECKING = False
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tcenv.errors import TcenvError
+    from tcenv.errors import Hint, TcenvError
+
+    Part = str | tuple[str, ...]
 
 _STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
@@ -126,14 +127,14 @@ def _line(mark: str, word: str, style: str, text: str) -> None:
     out.write(whole.replace(_TOGETHER, " "))
 
 
-def done(text: str) -> None:
-    """Something has been done."""
-    _line("✓", "", "green", text)
+def done(*parts: Part) -> None:
+    """Say that something has been done. Each of `parts` is prose or a command, as in a Hint."""
+    _line("✓", "", "green", _render(*parts))
 
 
-def note(text: str) -> None:
-    """Something worth knowing."""
-    _line("·", "", "dim", _to_be_pasted(text))
+def note(*parts: Part) -> None:
+    """Say something worth knowing."""
+    _line("·", "", "dim", _render(*parts))
 
 
 def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
@@ -148,28 +149,26 @@ def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None
     done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
 
 
-def warn(text: str) -> None:
-    """Something that the user should look at."""
-    _line("!", "warning", "yellow", _to_be_pasted(text))
+def warn(*parts: Part) -> None:
+    """Say something that the user should look at."""
+    _line("!", "warning", "yellow", _render(*parts))
 
 
-def hint(text: str) -> None:
-    """What to do next. A command behind a colon, up to the end of its sentence, can be pasted: it is never broken between
-    lines, and one that a shell has to evaluate is given the form of the user's shell."""
-    _line("→", "", "cyan", _to_be_pasted(text))
+def hint(*parts: Part) -> None:
+    """Say what to do next."""
+    _line("→", "", "cyan", _render(*parts))
 
 
-def _to_be_pasted(text: str) -> str:
-    before, mark, rest = text.partition(": tcenv ")
-    if not mark:
-        return text
-    command, stop, after = rest.partition(". ")
-    line = f"tcenv {command}"
-    if command.partition(" ")[0] in EVALUATED and "--help" not in command:
-        from tcenv.cli.terminal.shell_output import evaluation_line
+def _render(*parts: Part) -> str:
+    """Write each command in the form for the user's shell, and so that no line breaks inside of it."""
+    from tcenv.errors import Hint
 
-        line = evaluation_line(command, None)
-    return f"{before}: {line.replace(' ', _TOGETHER)}{stop}{_to_be_pasted(after)}"
+    def show(command: tuple[str, ...]) -> str:
+        from tcenv.cli.terminal.shell_output import command_line
+
+        return command_line(command).replace(" ", _TOGETHER)
+
+    return Hint(*parts).render(show)
 
 
 # Stands for a blank at which no line is broken: nobody can type it.
@@ -180,8 +179,8 @@ _TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
 _FOUND = {"good": ("✓", "good", "green"), "note": ("·", "note", "dim"), "bad": ("✗", "bad", "bold red")}
 
 
-def finding(state: str, text: str, mend: str | None) -> None:
-    """A line of a report on stdout: `state` is good, note or bad; `mend` says what to do."""
+def finding(state: str, text: str, mend: Hint | str | None) -> None:
+    """Write a line of a report on stdout: `state` is good, note or bad; `mend` says what to do."""
     out = report()
     mark, word, style = _FOUND[state]
     lead = mark if out.fancy else f"{word}:"
@@ -189,11 +188,10 @@ def finding(state: str, text: str, mend: str | None) -> None:
     out.write(out.line(printable(text), f"{lead} ", rest, shown=out.styled(lead, style) + " "))
     if mend:
         arrow = "→" if out.fancy else "mend:"
-        out.write(
-            out.line(
-                printable(mend), f"  {arrow} ", "    " if out.terminal else "", shown=f"  {out.styled(arrow, 'cyan')} "
-            )
-        )
+        shown = f"  {out.styled(arrow, 'cyan')} "
+        text = printable(_render(*([mend] if isinstance(mend, str) else mend.parts)))
+        line = out.line(text, f"  {arrow} ", "    " if out.terminal else "", shown=shown)
+        out.write(line.replace(_TOGETHER, " "))
 
 
 def plain(text: str) -> None:
@@ -203,6 +201,6 @@ def plain(text: str) -> None:
 
 def error(failure: TcenvError) -> None:
     """Why the command fails, and what to do next."""
-    _line("✗", "error", "bold red", _to_be_pasted(failure.message))
+    _line("✗", "error", "bold red", failure.message)
     if failure.hint:
-        hint(failure.hint)
+        hint(*failure.hint.parts)

@@ -30,18 +30,18 @@ class Waiting:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._live: Any = None
-        self._notes: list[str] = []
+        self._notes: list[tuple[str | tuple[str, ...], ...]] = []
         #: Whether a new session has come meanwhile.
         self.is_new = False
 
-    def note(self, text: str) -> None:
+    def note(self, *parts: str | tuple[str, ...]) -> None:
         # Until the browser is on its way, nothing is worth the time that importing rich takes.
-        self._notes.append(text)
+        self._notes.append(parts)
 
-    def warn(self, text: str) -> None:
+    def warn(self, *parts: str | tuple[str, ...]) -> None:
         from tcenv.cli.terminal import messages
 
-        self._said(lambda: messages.warn(text))
+        self._said(lambda: messages.warn(*parts))
 
     def _said(self, say: Callable[[], None]) -> None:
         """Say something in mid-wait: above the line that moves."""
@@ -134,8 +134,8 @@ class Waiting:
         from tcenv.cli.terminal import messages
 
         notes, self._notes = self._notes, []
-        for text in notes:
-            messages.note(text)
+        for parts in notes:
+            messages.note(*parts)
 
     def granted(self, session: Session) -> None:
         """A new session has come."""

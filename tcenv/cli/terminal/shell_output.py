@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tcenv import cli
 from tcenv.errors import UsageError
 from tcenv.output import write_last
-from tcenv.shells import Shell, Unrepresentable, load_shell
+from tcenv.shells import EVALUATED, Unrepresentable, load_shell
 from tcenv.shells.detect import choose_shell
 
 
@@ -31,12 +31,15 @@ def stdout_is_terminal() -> bool:
     return os.isatty(1)
 
 
-def evaluation_line(command: str, shell: str | None) -> str:
-    """What the user types in `shell` to have the output of `tcenv COMMAND` take effect."""
-    if cli.from_function:
-        return f"tcenv {command}"
+def command_line(words: Sequence[str], name: str | None = None) -> str:
+    """Return the line that the user types in the shell `name` (None: the one that runs tcenv) to run a command. A command whose
+    output a shell evaluates gets the form that makes it take effect."""
     try:
-        evaluation = load_shell(choose_shell(shell)).evaluation
+        shell = load_shell(choose_shell(name))
     except UsageError:
-        evaluation = Shell.evaluation
-    return evaluation.format(command)
+        shell = load_shell("sh")
+    line = " ".join(shell.quote_word(word) for word in words)
+    evaluated = words[0] == "tcenv" and len(words) > 1 and words[1] in EVALUATED
+    if not evaluated or "--help" in words or cli.from_function:
+        return line
+    return shell.evaluation.format(line.removeprefix("tcenv "))
