@@ -11,6 +11,8 @@ FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes
 PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
 SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
+# What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
+CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium tests/e2e --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
 .PHONY: help demo test quick fuzz check check-lowest check-newest update bench generated pictures wheels tools clean
@@ -37,6 +39,10 @@ check: .venv/developing tools ## format, lint, types, locks, floors, generated f
 	$(PYTEST) tests/unit/test_floors.py tests/e2e/test_generated.py -k 'floors or current or stale'
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
+
+check-lowest check-newest: check-%: .tools/release/installed tools
+	$(RELEASE)/python .ci/locks.py install $* .tools/$*
+	.tools/$*/$(PROGRAMS)/python -m pytest -q -p no:xonsh -n 2 --dist worksteal $(CORE)
 
 update: .tools/release/installed ## renew the locks, and print what changed
 	$(RELEASE)/python .ci/locks.py update

@@ -1,5 +1,6 @@
 """Keep the locks. `check` fails on a lock that is not whole and on a file that names a package index; `update` renews the locks
-and prints what changed.
+and prints what changed; `install lowest|newest FOLDER` makes an environment of what pyproject.toml's ranges admit, without the
+locks.
 
 An index belongs to the machine that installs, in the configuration of its pip and its npm."""
 
@@ -130,6 +131,21 @@ def _renew(lock: Path, command: list[str], given: str = "") -> None:
             print(f"{lock.relative_to(ROOT)}: {name} {before.get(name, '(new)')} -> {after.get(name, '(gone)')}")
 
 
+def install(end: str, folder: str) -> None:
+    """Install tcenv and what develops it into a new environment, from one end of the ranges; print the versions."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    groups = ("project", "build-system", "editable", "dev")
+    wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
+    resolution = {"lowest": "lowest-direct", "newest": "highest"}[end]
+    into = [uv, "pip", "install", "--quiet", "--python", folder]
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], cwd=ROOT, check=True)
+    resolved = [*into, "--resolution", resolution, "--requirements", "-"]
+    subprocess.run(resolved, cwd=ROOT, check=True, input=wanted, text=True)
+    project = ["--offline", "--no-deps", "--no-build-isolation", "--editable", "."]
+    subprocess.run([*into, *project], cwd=ROOT, check=True)
+    subprocess.run([uv, "pip", "list", "--python", folder], cwd=ROOT, check=True)
+
+
 def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -139,12 +155,14 @@ def main(words: list[str], root: Path = ROOT) -> int:
     match words:
         case ["update"]:
             update()
+        case ["install", ("lowest" | "newest") as end, folder]:
+            install(end, folder)
         case ["check"]:
             faults = [*index_options(root), *unlocked(root)]
             print("\n".join(faults), end="\n" if faults else "")
             return bool(faults)
         case _:
-            print("usage: locks.py check|update", file=sys.stderr)
+            print("usage: locks.py check | update | install lowest|newest FOLDER", file=sys.stderr)
             return 2
     return 0
 
