@@ -9,7 +9,7 @@ RELEASE := .tools/release/$(PROGRAMS)
 # The locks are whole: pip resolves nothing, and takes no file whose hash is not in them.
 FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
-SHELL_CODE := .ci/run .ci/install shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
+SHELL_CODE := .ci/run .ci/install .ci/powershell shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 # What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium tests/e2e --include='test_*.py')

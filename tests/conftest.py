@@ -14,6 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tests import isolation
+from tests.need import asked_for, versions
 from tests.world import holder_process
 
 _EVERYTHING_IS_HERE = os.environ.get("TCENV_TEST_REQUIRE") == "all"
@@ -58,7 +59,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    return _refuse((yield))
+    report = _refuse((yield))
+    if report.failed and asked_for:
+        report.sections.append(("versions of the programs", versions()))
+    if report.when == "teardown":
+        asked_for.clear()
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

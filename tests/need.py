@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 _TOOLS = Path(__file__).parent.parent / ".tools"
+# The programs that the running test has asked for.
+asked_for: set[str] = set()
 
 
 def need(program: str) -> str:
@@ -17,6 +20,27 @@ def need(program: str) -> str:
         if (folder / program).exists():
             return str(folder / program)
     found = shutil.which(program)
+    asked_for.add(found or program)
     if found is None:
         pytest.skip(f"{program} is not on this machine; .ci/install installs it")
     return found
+
+
+def versions() -> str:
+    """Return the versions of the system's packages that the running test has used: no lock holds them."""
+    lines = []
+    for program in sorted(asked_for):
+        # Debian knows a few by the names that they had before /bin became a link.
+        names = (program, str(Path(program).resolve()), program.removeprefix("/usr"))
+        package = next(filter(None, (_said("dpkg", "-S", name).partition(":")[0] for name in names)), "")
+        lines.append(
+            f"{program}: {package} {_said('dpkg-query', '-f', '${Version}', '-W', package)}" if package else program
+        )
+    return "\n".join(lines)
+
+
+def _said(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    except OSError:
+        return ""
