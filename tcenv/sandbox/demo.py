@@ -19,11 +19,11 @@ eval "$("$TCENV_DEMO_PYTHON" "$TCENV_DEMO_FLAG" -m tcenv login --shell sh)" || e
 echo '$ env | grep -E "^(TASKCLUSTER|TCENV)_"'
 env | grep -E '^(TASKCLUSTER|TCENV)_(ROOT|CLIENT|PROFILE|EXPIRES)' | sort
 echo "TASKCLUSTER_ACCESS_TOKEN=…(${#TASKCLUSTER_ACCESS_TOKEN} characters, not shown)"
-echo '$ a call signed with them, by the taskcluster client'
-"$TCENV_DEMO_PYTHON" - <<'PYTHON' || exit 1
-import taskcluster
-auth = taskcluster.Auth(taskcluster.optionsFromEnvironment())
-scopes = auth.currentScopes()["scopes"]
+echo '$ tcenv exec --proxy --unsigned -- python3 call.py   # a program that cannot sign calls'
+"$TCENV_DEMO_PYTHON" -m tcenv exec --proxy --unsigned -- "$TCENV_DEMO_PYTHON" - <<'PYTHON' || exit 1
+import json, os, urllib.request
+with urllib.request.urlopen(os.environ["TASKCLUSTER_PROXY_URL"] + "/api/auth/v1/scopes/current") as answer:
+    scopes = json.load(answer)["scopes"]
 print(f"answered: {len(scopes)} scopes, {scopes[0]} the first")
 PYTHON
 echo '$ eval "$(tcenv login)"   # again: no browser'
