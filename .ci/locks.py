@@ -46,10 +46,12 @@ _NOT_OURS |= {"build", "dist", "node_modules"}
 # Code of the package and prose install nothing.
 _INSTALL_NOTHING = {"tcenv", "docs", "man", "completions"}
 _INDEX = re.compile(
-    r"--(?:extra-|default-)?index(?:-url)?\b|--find-links\b|--registry\b|\bregistry[\"']?\s*[=:]|^\s*(?:extra-|default-)?index-url\s*="
+    r"--(?:extra-|default-)?index(?:-url)?\b|--find-links\b|--registry\b|\bregistry[\"']?\s*[=:]\s*[\"']?\w+://|^\s*(?:extra-|default-)?index-url\s*="
     r"|\b(?:PIP|UV)_(?:EXTRA_|DEFAULT_)?INDEX(?:_URL)?\b|\bnpm_config_registry\b|\bGOPROXY\b|[\"']?\bresolved[\"']?\s*:",
     re.IGNORECASE,
 )
+# In a program it is a variable's name.
+_REGISTRY = re.compile(r"\bregistry\s*=")
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;]+)")
 
 
@@ -83,7 +85,7 @@ def index_options(root: Path) -> Iterator[str]:
                 continue
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             for number, line in enumerate(lines, 1):
-                if found := _INDEX.search(line):
+                if found := _INDEX.search(line) or (path.suffix != ".py" and _REGISTRY.search(line)):
                     yield f"{path.relative_to(root)}:{number}: {found[0].strip()} names a package index or an address in it"
 
 

@@ -68,6 +68,8 @@ def test_make_check_runs_it() -> None:
         (".ci/install", f"npm install --{AT_NPM}"),
         (".ci/run", "export PIP_" + "INDEX_URL=https://packages.example/simple"),
         (".github/workflows/ci.yml", f"      - run: pip install {EXTRA} tcenv"),
+        (".npmrc", "registry" + " = ${HERE}"),
+        ("bench/fetch.py", f'run("npm", "{AT_NPM}")'),
         ("deep/folder/fetch.sh", f"pip install {INDEX} tcenv"),
     ],
 )
