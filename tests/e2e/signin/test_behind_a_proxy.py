@@ -1,0 +1,84 @@
+"""Signing in where the deployment is reached through the network's proxy alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tcenv.sandbox import Sandbox, web
+from tests.need import need
+from tests.office import HOST, Office
+from tests.world import TCENV, environ, tcenv
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    monkeypatch.setattr(web, "_LOOPBACK", (HOST, *web._LOOPBACK))
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def office(deployment: Sandbox, tmp_path: Path) -> Iterator[Office]:
+    with Office(deployment.port, tmp_path) as network:
+        yield network
+
+
+def browser(folder: Path, deployment: Sandbox, office: Office) -> str:
+    """Notes the page's address, and approves there once the file `go` exists. (It is not behind the proxy itself.)"""
+    program = folder / "browser"
+    program.write_text(
+        f"#!/bin/sh\nprintf '%s\\n' \"$1\" >{folder}/url\nwhile [ ! -e {folder}/go ]; do sleep 0.05; done\n"
+        f"exec {sys.executable} -m tcenv.sandbox.approve"
+        f' "{deployment.root_url}${{1#{office.root_url}}}"\n'
+    )
+    program.chmod(0o755)
+    return f"{program} %s"
+
+
+def test_a_whole_sign_in(deployment: Sandbox, office: Office, tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+    env = environ(**office.settings, BROWSER=browser(tmp_path, deployment, office))
+    done = tcenv("login", "--shell", "sh", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+    assert tcenv("status", env=env).returncode == 0
+    assert tcenv("logout", "--delete-client", "--shell", "sh", env=env).returncode == 0
+    assert not deployment.clients
+    assert office.asked and all(head.startswith(f"CONNECT {HOST}:{deployment.port} ") for head in office.asked)
+    assert all("Proxy-Authorization: Basic bWU6aHVudGVyMg==" in head for head in office.asked)
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_clock_and_name_are_looked_at_while_a_person_waits(deployment: Sandbox, office: Office, tmp_path: Path) -> None:
+    env = {**environ(**office.settings, BROWSER=browser(tmp_path, deployment, office)), "TERM": "xterm"}
+    (tmp_path / "go").touch()
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0  # tells the user's prefix
+    (lost,) = Path(env["XDG_RUNTIME_DIR"]).rglob("*.session")
+    lost.unlink()
+    (tmp_path / "go").unlink()
+    deployment.clock_offset = 2 * 3600
+    before = len(deployment.requests)
+    child = pexpect.spawn(
+        need("bash"),
+        ["--norc", "-c", f"{TCENV} login --shell sh >{tmp_path}/out; echo status $?"],
+        env=env,
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(30, 200),
+    )
+    child.expect("clock is (2 h|1 h 59 min) behind")
+    said = child.before or ""
+    deployment.clock_offset = 0
+    (tmp_path / "go").touch()
+    child.expect("status 0")
+    said += child.before or ""
+    child.expect(pexpect.EOF)
+    assert "Traceback" not in said
+    assert "TASKCLUSTER_ACCESS_TOKEN" in (tmp_path / "out").read_text()
+    looked_at = [request.path for request in deployment.requests[before:] if request.client_id is None]
+    assert [path for path in looked_at if path.startswith("/api/auth/v1/clients/")], looked_at

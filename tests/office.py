@@ -1,0 +1,103 @@
+"""A network like an office's: a deployment is reached through its proxy alone, over TLS by an authority of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from tests.need import need
+
+HOST = "tc.example.com"
+
+
+class Office:
+    """A proxy for CONNECT, and behind it `https://tc.example.com:PORT`, which is what listens on that port of this machine.
+    `asked` are the heads of the requests that the proxy was sent."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.root_url = f"https://{HOST}:{port}"
+        self.certificate = folder / "office.pem"
+        self.asked: list[str] = []
+        self._port = port
+        key = folder / "office-key.pem"
+        subprocess.run(
+            [
+                *(
+                    need("openssl"),
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1",
+                    "-nodes",
+                ),
+                *("-keyout", str(key), "-out", str(self.certificate), "-days", "2", "-subj", f"/CN={HOST}"),
+                *("-addext", f"subjectAltName=DNS:{HOST}"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self.certificate, key)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Office:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(30)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables of a machine in this network."""
+        return {
+            "HTTPS_PROXY": f"http://me:hunter2@127.0.0.1:{self.proxy_port}",
+            "SSL_CERT_FILE": str(self.certificate),
+            "TASKCLUSTER_ROOT_URL": self.root_url,
+        }
+
+    async def _serve(self) -> None:
+        self._inner = await asyncio.start_server(self._decrypt, "127.0.0.1", 0, ssl=self._context)
+        self._proxy = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.proxy_port: int = self._proxy.sockets[0].getsockname()[1]
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        except asyncio.IncompleteReadError:
+            writer.close()  # given up before it was asked for anything
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await _join(reader, writer, *await asyncio.open_connection(*self._inner.sockets[0].getsockname()))
+
+    async def _decrypt(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _join(reader, writer, *await asyncio.open_connection("localhost", self._port))
+
+
+async def _join(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    other_reader: asyncio.StreamReader,
+    other_writer: asyncio.StreamWriter,
+) -> None:
+    await asyncio.gather(_copy(reader, other_writer), _copy(other_reader, writer), return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+    finally:
+        writer.close()
