@@ -132,9 +132,9 @@ def _carry_out(arguments: list[str]) -> int:
     elif arguments == ["--version"]:
         arguments = ["version"]
     if arguments:
-        from tcenv.cli.parsing import dispatch
+        from tcenv.cli.parsing import plain_reader
 
-        status = dispatch.run(arguments)
+        status = plain_reader.run(arguments)
         if status is not None:
             _leave(status)
     from tcenv.cli.parsing.app import run

@@ -28,7 +28,7 @@ def credentials(profile: str | None = None) -> Options:
     from tcenv.sessions.recovery import settled
     from tcenv.sessions.stores import load_session, open_store
 
-    wanted = profiles.resolve(profile, {})
+    wanted = profiles.resolve(profile)
     store = open_store(profiles.store_name())
     session = settled(load_session(store, wanted.name, wanted.root_url, _say), store, _say)
     if session is None or not session.is_live():

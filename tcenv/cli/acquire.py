@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
+from tcenv.config.profile import Overrides
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions import temporary
 from tcenv.sessions.profile_names import called
@@ -15,13 +17,6 @@ from tcenv.sessions.recovery import settled
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, in_files, load_session, open_store
 from tcenv.signin.flow import ensure_session
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-# The options that only make sense behind a proxy, by key.
-BEHIND_A_PROXY = ("proxy", "learn", "save", "listen", "log", "read_only", "unsigned", "allow_credentials")
 
 
 @dataclass(frozen=True)
@@ -45,78 +40,97 @@ class Opened:
         return time.time() + parse_expires(self.term)
 
 
-def opened(argument: str | None, options: dict[str, Any]) -> Opened:
-    """The session that the options mean, signed in to first if need be. Raises NotSignedIn where `--no-login` forbids it."""
-    options, purpose = with_purpose(argument, options)
-    term = options.pop("duration", None)
-    no_login = options.pop("no_login", False)
-    reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
-    retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
-    scopes = tuple(options.pop("scopes", ()))
+class Wanted(NamedTuple):
+    """What a command wants of a session. `scopes` and `duration` narrow it to temporary credentials; `purpose` names both."""
+
+    profile: str | None
+    overrides: Overrides
+    scopes: tuple[str, ...] = ()
+    duration: str | None = None
+    purpose: str | None = None
+    no_login: bool = False
+    reset: bool = False
+    retry: bool = False
+
+    @classmethod
+    def of(cls, options: Any) -> Wanted:
+        """Take it from the options of a command."""
+        return cls(
+            options.profile,
+            Overrides.of(options)._replace(scopes=()),
+            options.scopes,
+            getattr(options, "duration", None),
+            options.purpose,
+            getattr(options, "no_login", False),
+            getattr(options, "reset", False) or bool(profiles.flag("TCENV_RESET")),
+            getattr(options, "retry", False) or bool(profiles.flag("TCENV_RETRY")),
+        )
+
+
+def opened(wanted: Wanted) -> Opened:
+    """Return the session that is wanted, after a sign-in if there is none. Raises NotSignedIn where `--no-login` forbids that."""
+    wanted = apply_purpose(wanted)
+    scopes, term = wanted.scopes, wanted.duration
     store = open_store(profiles.store_name(), messages.warn)
-    if no_login:
-        return Opened(live_session(argument), store, scopes, term, purpose)
-    profile = resolve_to_open(argument, options)
+    if wanted.no_login:
+        return Opened(live_session(wanted.profile), store, scopes, term, wanted.purpose)
+    overrides = wanted.overrides
+    profile = resolve_to_open(wanted.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
     if scopes and (stored is None or not stored.has_time_left()):
-        # Nothing to cut from: what the command needs is what is asked for.
-        wanted = {"expires": term} if purpose and term and "expires" not in options else {}
-        profile = resolve_to_open(argument, {**options, **wanted, "scopes": list(scopes)})
+        # There is nothing to cut from: ask for what the command needs.
+        expires = overrides.expires or (term if wanted.purpose else None)
+        profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
     display = Waiting(profile)
-    session = ensure_session(profile, store, display, reset=reset, retry=retry)
+    session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
     if store.name == "none" and display.is_new:
         messages.note(f"The session is not kept, and serves this run alone: {nothing_kept()}.")
         messages.hint("To load it in this shell, for all runs from it:", login_command(profile.argument))
-    return Opened(session, store, scopes, term, purpose)
+    return Opened(session, store, scopes, term, wanted.purpose)
 
 
-def with_purpose(argument: str | None, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """The options with the scopes and the time of the purpose that they name in its place, and its name. Raises UsageError."""
-    options = dict(options)
-    name = options.pop("purpose", None)
-    if name is None:
-        return options, None
-    if options.get("scopes"):
+def apply_purpose(wanted: Wanted) -> Wanted:
+    """Replace the purpose that is named by its scopes and its time. Raises UsageError."""
+    if wanted.purpose is None:
+        return wanted
+    if wanted.scopes:
         raise UsageError(
             "--as and --scope exclude each other.",
             Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
         )
-    root_url = {"root_url": options["root_url"]} if options.get("root_url") else {}
-    purpose = profiles.purpose(name, profiles.resolve(argument, root_url))
-    options["scopes"] = list(purpose.scopes)
-    if purpose.term is not None and not options.get("duration"):
-        options["duration"] = purpose.term
-    return options, name
+    root_url = Overrides(root_url=wanted.overrides.root_url)
+    purpose = profiles.purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
+    return wanted._replace(scopes=tuple(purpose.scopes), duration=wanted.duration or purpose.term)
 
 
-def session_and_change(argument: str | None, options: dict[str, Any]) -> tuple[Session, dict[str, str | None]]:
+def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
     """The session, signed in to first if need be, and the change that loads it: cut to `--scope` and `--for` if given.
     Raises NotSignedIn where `--no-login` forbids signing in."""
-    found = opened(argument, options)
+    found = opened(wanted)
     if found.scopes or found.term:
         return found.session, temporary.loading(found.session, found.scopes, found.term)
     return found.session, found.session.variables(kept=in_files(found.store))
 
 
-def resolve_to_open(argument: str | None, options: dict[str, Any]) -> profiles.Profile:
+def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
     """The profile to sign in to. Here, that nothing names a deployment is a usage error."""
     try:
-        return profiles.resolve(argument, options)
+        return profiles.resolve(argument, overrides)
     except profiles.NoDeployment as missing:
         raise UsageError(missing.message, missing.hint) from None
 
 
-def session_to_ask_with(argument: str | None, options: dict[str, Any]) -> tuple[Session, float]:
-    """The session of a profile, and until when the deployment may be asked (time.monotonic): the `timeout` of the options, or the
-    profile's. Raises as `live_session` does."""
-    profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+def session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
+    """Return the session of a profile, and until when (time.monotonic) the deployment may be asked: for `timeout`, the option,
+    or as long as the profile says. Raises as `live_session` does."""
+    profile = profiles.resolve(argument, Overrides(timeout=timeout))
     return _live(profile), time.monotonic() + profile.timeout
 
 
 def live_session(argument: str | None, *, stored: bool = False) -> Session:
     """The session of a profile; `stored`: only one that is kept, where a store that keeps none would give what this shell has
     loaded. Raises NotSignedIn when there is none, or it has expired."""
-    return _live(profiles.resolve(argument, {}), stored=stored)
+    return _live(profiles.resolve(argument), stored=stored)
 
 
 def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:

@@ -62,7 +62,7 @@ def _netrc() -> Iterator[tuple[str, str]]:
 
     path = os.environ.get("NETRC") or os.path.join(paths.home(), ".netrc")
     try:
-        profile = profiles.resolve(None, {})
+        profile = profiles.resolve()
         host = profile.root_url.partition("://")[2].partition("/")[0].partition(":")[0]
         entries = netrc.netrc(path)
     except (TcenvError, OSError, netrc.NetrcParseError, UnicodeDecodeError):

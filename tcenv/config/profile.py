@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from tcenv.config import config_file, default_client_name
 from tcenv.config.purposes import Purpose, find
@@ -14,11 +15,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
 from tcenv.errors import TcenvError, UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-__all__ = ["NoDeployment", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
+__all__ = ["NOTHING", "NoDeployment", "Overrides", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
 
 # Further than that, the system's timers do not count (seconds).
 _LONGEST_WAIT = 20 * 86400
@@ -81,6 +78,40 @@ class Profile:
         return parse_expires(self.expires)
 
 
+class Overrides(NamedTuple):
+    """What options of the command line say instead of the configuration. None, no scope and False stand for "not given"."""
+
+    root_url: str | None = None
+    name: str | None = None
+    scopes: tuple[str, ...] = ()
+    expires: str | None = None
+    description: str | None = None
+    flow: str | None = None
+    port: int | None = None
+    timeout: str | None = None
+    browser: str | None = None
+    no_browser: bool = False
+    no_self_delete: bool = False
+
+    @classmethod
+    def of(cls, options: object) -> Overrides:
+        """Take them from the options of a command, as far as that has them."""
+        defaults: dict[str, Any] = cls._field_defaults
+        return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
+
+    def given(self) -> dict[str, Any]:
+        """Return those that were given, by configuration key."""
+        values = self._asdict()
+        given = {key: value for key, value in values.items() if value is not None and value is not False}
+        if self.scopes:
+            return {**given, "scopes": list(self.scopes)}
+        del given["scopes"]
+        return given
+
+
+NOTHING = Overrides()
+
+
 def flag(variable: str) -> bool | None:
     """The truth that an environment variable states, None where it is not set. Raises UsageError."""
     value = os.environ.get(variable)
@@ -136,21 +167,22 @@ def purpose(name: str, of: Profile) -> Purpose:
     return find(config_file.load().purposes, own, name)
 
 
-def timeout(argument: str | None, options: Mapping[str, Any]) -> float:
+def timeout(argument: str | None, option: str | None) -> float:
     """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
-    Raises UsageError for a `timeout` that is no time, whatever else is wrong."""
-    wanted = {"timeout": options.get("timeout")}
+    `option` is the value of --timeout.
+    Raises UsageError for one that is no time, whatever else is wrong."""
+    wanted = Overrides(timeout=option)
     try:
         return resolve(argument, wanted).timeout
     except TcenvError:
         return resolve("http://localhost", wanted).timeout
 
 
-def resolve(argument: str | None = None, options: Mapping[str, Any] | None = None) -> Profile:
-    """The profile that this run is about. `options` holds the given options by configuration key, None for those that
-    were not given. Raises UsageError (nothing names a deployment: NotSignedIn, a kind of its own for scripts)."""
+def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Profile:
+    """Resolve the profile that this run is about. `argument` is a profile name or a root URL. Raises
+    UsageError, and NoDeployment where nothing names a deployment."""
     config = config_file.load()
-    given = {key: config_file.check_option(key, value) for key, value in (options or {}).items() if value is not None}
+    given = {key: config_file.check_option(key, value) for key, value in overrides.given().items()}
     variables = _checked(_from_variables())
     chosen = choose(argument, given.get("root_url"), variables.get("root_url"), config)
     strong = {**variables, **given}

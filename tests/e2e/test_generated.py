@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli.parsing import declaration, help_text, options, plain_reader
-from tcenv.cli.parsing.dispatch import action
+from tcenv.cli.parsing import declaration, help, options, plain_reader
 from tcenv.cli.parsing.generate import FOLDERS, files
 from tcenv.cli.parsing.tables import COMMANDS
 from tests.need import need
@@ -35,7 +34,7 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
 @pytest.mark.parametrize("words", [command.words for command in declaration.commands() if not command.members])
 def test_every_command_has_its_function(words: str) -> None:
     if words != "help":
-        assert callable(action(words))
+        assert callable(plain_reader.action(words))
 
 
 @pytest.mark.parametrize("words", [command.words for command in declaration.commands()])
@@ -64,17 +63,18 @@ def test_help_is_the_same_however_it_is_asked_for(words: str) -> None:
     assert all(len(line) <= 40 for line in prose)
 
 
-def test_the_light_reader_reads_what_the_full_command_line_reads() -> None:
+def test_the_plain_reader_reads_what_the_full_command_line_reads() -> None:
     words = ["--scope", "a:b", "--port=80", "--reset", "--scope=c", "work"]
-    assert plain_reader.read(words, COMMANDS["login"][1], COMMANDS["login"][0]) == (
-        "work",
-        {"scopes": ["a:b", "c"], "port": 80, "reset": True},
-    )
-    execute = COMMANDS["exec"]
-    assert plain_reader.read(["work", "--", "ls", "--", "-l"], execute[1], execute[0]) == (
-        "work",
-        {"command": ["ls", "--", "-l"]},
-    )
+    assert plain_reader.read(words, COMMANDS["login"]) == {
+        "profile": "work",
+        "scopes": ("a:b", "c"),
+        "port": 80,
+        "reset": True,
+    }
+    assert plain_reader.read(["work", "--", "ls", "--", "-l"], COMMANDS["exec"]) == {
+        "profile": "work",
+        "command": ("ls", "--", "-l"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,7 @@ def test_the_light_reader_reads_what_the_full_command_line_reads() -> None:
         ["profile", "remove"],
         ["profile"],
         ["nonsense"],
+        ["help", "profile", "nope"],
     ],
 )
 def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> None:
@@ -132,7 +133,7 @@ def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
 
 
 def test_narrow_help_breaks_no_word() -> None:
-    text = help_text.render(declaration.command("login"), 40)
+    text = help.render(declaration.command("login"), 40)
     assert "--description TEXT" in text and 'eval "$(tcenv login)"' in text
 
 

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tcenv import hotpath
-from tcenv.cli.parsing import dispatch, plain_reader
-from tcenv.cli.parsing.app import app
+from tcenv.cli.parsing import app, plain_reader
 from tcenv.cli.parsing.tables import COMMANDS
 from tcenv.config import live_session, profile
+from tcenv.config.profile import Overrides
+from tcenv.errors import UsageError
 
 _TEXTS = st.sampled_from(
     ["", "0", "1", "a", "a:b", "work", "-", "--", "-x", "=", "a=b", "é", " ", "queue:*", "*", "1d"]
@@ -29,7 +30,7 @@ _VALUES = st.sampled_from(
 def command_lines(draw: st.DrawFn) -> list[str]:
     """A command and options that it declares, in any order and form, some of them with values that are none."""
     name = draw(st.sampled_from(sorted(COMMANDS)))
-    positional, options = COMMANDS[name]
+    _, kind_of_argument, options = COMMANDS[name]
     words: list[str] = []
     for option in draw(st.lists(st.sampled_from(sorted(options)), max_size=4)) if options else ():
         kind = options[option][1]
@@ -38,9 +39,9 @@ def command_lines(draw: st.DrawFn) -> list[str]:
         words += {"apart": [option, value], "joined": [f"{option}={value}"], "bare": [option]}[form]
         if draw(st.booleans()) and draw(st.booleans()):
             words.append(draw(_TEXTS))
-    if positional in ("?", "!") and draw(st.booleans()):
+    if kind_of_argument in ("?", "!") and draw(st.booleans()):
         words.insert(draw(st.integers(0, len(words))), draw(_TEXTS))
-    if positional == "--":
+    if kind_of_argument == "--":
         words += ["--", *draw(st.lists(_TEXTS, max_size=3))]
     return [*name.split(), *words]
 
@@ -49,27 +50,27 @@ class Recorder:
     """Stands in for the commands: keeps what each was called with."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, str | None, dict[str, Any]]] = []
+        self.calls: list[tuple[str, Any]] = []
 
     def action(self, words: str) -> Any:
-        def run(argument: str | None, options: dict[str, Any]) -> int:
-            self.calls.append((words, argument, options))
+        def run(options: Any) -> int:
+            self.calls.append((words, options))
             return 0
 
         return run
 
 
-def read_in_full(words: list[str]) -> tuple[str, str | None, dict[str, Any]] | None:
+def read_in_full(words: list[str]) -> tuple[str, Any] | None:
     """What the full command line reads; None for what it refuses."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
-        patch.setattr(dispatch, "action", recorder.action)
+        patch.setattr(plain_reader, "action", recorder.action)
         try:
-            app(words, prog_name="tcenv", standalone_mode=False)
+            app.build()(words, prog_name="tcenv", standalone_mode=False)
         except SystemExit:
             pass
         except Exception as failure:
-            if not hasattr(failure, "format_message"):
+            if not hasattr(failure, "format_message") and not isinstance(failure, UsageError):
                 raise
             return None
     return recorder.calls[0] if recorder.calls else None
@@ -81,12 +82,10 @@ def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None
     found = plain_reader.find(words)
     assert found is not None
     name, count = found
-    positional, options = COMMANDS[name]
-    plain = plain_reader.read(words[count:], options, positional)
+    plain = plain_reader.read(words[count:], COMMANDS[name])
     # The full command line leaves a whole `exec` to the plain reader, and refuses all that reaches it.
     if plain is not None and name != "exec":
-        # `whoami` is another word for `status`.
-        assert read_in_full(words) == ("status" if name == "whoami" else name, *plain)
+        assert read_in_full(words) == (name, plain_reader.options_class(name)(**plain))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -100,7 +99,8 @@ def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> N
     except hotpath.HandOver:
         return
     keys = {"term": "duration"}
-    assert read_in_full(words) == (words[0], profile, {keys.get(key, key): value for key, value in options.items()})
+    values = {keys.get(key, key): tuple(value) if key == "scopes" else value for key, value in options.items()}
+    assert read_in_full(words) == (words[0], plain_reader.options_class(words[0])(profile=profile, **values))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -121,4 +121,4 @@ def test_a_variable_that_the_hot_path_takes_is_right(variable: str, value: str) 
 def test_a_port_of_zero_is_a_value(words: list[str]) -> None:
     read = read_in_full(words)
     assert read is not None
-    assert read[2] == {"port": 0}
+    assert read[1].port == 0 and Overrides.of(read[1]).given() == {"port": 0}

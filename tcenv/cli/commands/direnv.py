@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import NamedTuple
 
 from tcenv import output, paths, resources
 from tcenv.cli.terminal import messages
 from tcenv.errors import TcenvError, UsageError
 from tcenv.files import rewrite
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+
+class Options(NamedTuple):
+    """Print the direnv library (`use taskcluster [PROFILE]`).
+
+    Examples:
+        tcenv direnv --install
+        echo 'use taskcluster community' >> .envrc
+    """
+
+    install: o.Install = False
+    uninstall: o.Uninstall = False
+
+
+def run(options: Options) -> int:
     """Print the library, or write it into (or remove it from) direnv's library folder."""
-    install, uninstall = options.get("install", False), options.get("uninstall", False)
+    install, uninstall = options.install, options.uninstall
     if install and uninstall:
         raise UsageError("--install and --uninstall exclude each other.")
     text = resources.read("shell", "direnv.sh")

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tcenv import output, paths
 from tcenv.cli.terminal import messages
@@ -15,6 +15,10 @@ from tcenv.config import profile as profiles
 from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.shells import environment
 from tcenv.text import counted, duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
 # The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
 _SKEW = 60.0
@@ -30,10 +34,21 @@ class Finding:
     mend: Hint | str | None = None
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """Check what tcenv needs on this machine, and say how to mend what is wrong.
+
+    Examples:
+        tcenv doctor
+    """
+
+    timeout: o.Patience = None
+    as_json: o.Json = False
+
+
+def run(options: Options) -> int:
     """Check this machine; 1 when something is bad."""
     findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
-    if options.get("as_json"):
+    if options.as_json:
         import json
 
         output.write(json.dumps([_as_json(finding) for finding in findings], indent=2) + "\n")
@@ -60,7 +75,7 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _guarded(check: Callable[[dict[str, Any]], Iterator[Finding]], options: dict[str, Any]) -> Iterator[Finding]:
+def _guarded(check: Callable[[Options], Iterator[Finding]], options: Options) -> Iterator[Finding]:
     try:
         yield from check(options)
     except TcenvError as error:
@@ -69,7 +84,7 @@ def _guarded(check: Callable[[dict[str, Any]], Iterator[Finding]], options: dict
         yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
 
 
-def _shell(options: dict[str, Any]) -> Iterator[Finding]:
+def _shell(options: Options) -> Iterator[Finding]:
     from tcenv.shells import load_shell, startup_file
     from tcenv.shells.detect import detect_shell
 
@@ -93,7 +108,7 @@ def _shell(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 
-def _path(options: dict[str, Any]) -> Iterator[Finding]:
+def _path(options: Options) -> Iterator[Finding]:
     from tcenv.shells import startup_file
     from tcenv.signin.browser import on_path
 
@@ -107,7 +122,7 @@ def _path(options: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _browser(options: dict[str, Any]) -> Iterator[Finding]:
+def _browser(options: Options) -> Iterator[Finding]:
     from tcenv.signin.browser import on_path
 
     named = os.environ.get("BROWSER")
@@ -127,7 +142,7 @@ def _browser(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("browser", "good", "the desktop's")
 
 
-def _loopback(options: dict[str, Any]) -> Iterator[Finding]:
+def _loopback(options: Options) -> Iterator[Finding]:
     from tcenv.signin.listener import Listener
 
     with Listener() as listener:
@@ -138,7 +153,7 @@ def _loopback(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("loopback", "note", f"{families[0]} alone: this machine has no IPv6 on loopback")
 
 
-def _store(options: dict[str, Any]) -> Iterator[Finding]:
+def _store(options: Options) -> Iterator[Finding]:
     from tcenv.sessions.stores import open_store
 
     said: list[str] = []
@@ -157,17 +172,17 @@ def _store(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
 
 
-def _configuration(options: dict[str, Any]) -> Iterator[Finding]:
+def _configuration(options: Options) -> Iterator[Finding]:
     from tcenv.config import config_file
 
     config = config_file.load()
     yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
 
 
-def _deployment(options: dict[str, Any]) -> Iterator[Finding]:
+def _deployment(options: Options) -> Iterator[Finding]:
     from tcenv.deployment.auth import Deployment
 
-    profile = profiles.resolve(None, {"timeout": options.get("timeout")})
+    profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
     there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
@@ -179,7 +194,7 @@ def _deployment(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("clock", "good", "agrees with the deployment's")
 
 
-def _variables(options: dict[str, Any]) -> Iterator[Finding]:
+def _variables(options: Options) -> Iterator[Finding]:
     environ = os.environ
     if environ.get(environment.CERTIFICATE) and not environ.get(environment.PROFILE):
         yield Finding(
@@ -196,7 +211,7 @@ def _variables(options: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("variables", "good", "nothing conflicts")
 
 
-def _others(options: dict[str, Any]) -> Iterator[Finding]:
+def _others(options: Options) -> Iterator[Finding]:
     from tcenv.cli import conflicts
 
     found = False

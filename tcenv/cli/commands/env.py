@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tcenv.cli.acquire import live_session, with_purpose
+from typing import NamedTuple
+
+from tcenv.cli.acquire import Wanted, apply_purpose, live_session
 from tcenv.cli.terminal.shell_output import command_line, print_change, statements, stdout_is_terminal
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
@@ -13,13 +15,28 @@ from tcenv.shells import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from tcenv.cli.parsing import options as o
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """Print the statements that load the stored session. Never opens a browser; exit status 3 when there is none.
+
+    Examples:
+        eval "$(tcenv env)"
+        tcenv env --format json | jq -r .TASKCLUSTER_CLIENT_ID
+    """
+
+    profile: o.ProfileArgument = None
+    shell: o.Shell = None
+    format: o.Format = None
+    scopes: o.CutScopes = ()
+    purpose: o.As = None
+    duration: o.For = None
+
+
+def run(options: Options) -> int:
     """Print what loads the stored session: in the words of a shell, or in another format."""
-    shell, form = options.get("shell"), options.get("format")
-    purpose = options.get("purpose")
+    shell, form = options.shell, options.format
     if form is not None and form not in formats.FORMATS:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:
@@ -27,18 +44,17 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     if stdout_is_terminal():
         raise UsageError(
             "The output holds a token, and is not for a terminal.",
-            f"Evaluate it: {command_line(_as_typed(argument, options), shell)}"
+            f"Evaluate it: {command_line(_as_typed(options), shell)}"
             if form is None
             else "Send it to a file or a program.",
         )
     if form is None:
         statements({}, shell)
-    session = live_session(argument, stored=True)
-    if purpose:
-        options, _ = with_purpose(argument, options)
-    scopes, term = options.get("scopes", []), options.get("duration")
+    session = live_session(options.profile, stored=True)
+    wanted = apply_purpose(Wanted.of(options))
+    scopes, term = wanted.scopes, wanted.duration
     if scopes or term:
-        change = temporary.loading(session, tuple(scopes), term)
+        change = temporary.loading(session, scopes, term)
     else:
         change = session.variables(kept=in_files(open_store(profiles.store_name())))
     if form is None:
@@ -50,11 +66,11 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def _as_typed(argument: str | None, options: dict[str, Any]) -> list[str]:
-    """This command in the words that it was given, besides the shell's."""
-    words = ["tcenv", "env", *([argument] if argument else [])]
-    for scope in options.get("scopes", ()):
+def _as_typed(options: Options) -> list[str]:
+    """Return this command in the words that it was given, without the shell's."""
+    words = ["tcenv", "env", *([options.profile] if options.profile else [])]
+    for scope in options.scopes:
         words += ["--scope", scope]
-    for option, key in (("--as", "purpose"), ("--for", "duration")):
-        words += [option, options[key]] if key in options else []
+    for option, value in (("--as", options.purpose), ("--for", options.duration)):
+        words += [option, value] if value else []
     return words

@@ -3,20 +3,61 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import NamedTuple
 
-from tcenv.cli.acquire import BEHIND_A_PROXY, session_and_change
+from tcenv.cli import proxied_run
+from tcenv.cli.acquire import Wanted, session_and_change
 from tcenv.shells import environment
 from tcenv.shells.process import replace_process
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+
+class Options(NamedTuple):
+    """Run one command with the session loaded, signing in first if need be.
+
+    Examples:
+        tcenv exec -- ./deploy.py
+        tcenv exec community --for 15m -- taskcluster task status fN1SbArXTPSVFNUvaOlinQ
+        tcenv exec --proxy --read-only --log calls.log -- ./agent.py
+        tcenv exec --learn -- ./deploy.py
+    """
+
+    profile: str | None = None
+    command: o.CommandLine = ()
+    root_url: o.RootUrl = None
+    name: o.Name = None
+    scopes: o.CutScopes = ()
+    purpose: o.As = None
+    expires: o.Expires = None
+    description: o.Description = None
+    reset: o.Reset = False
+    flow: o.Flow = None
+    port: o.Port = None
+    timeout: o.Timeout = None
+    browser: o.Browser = None
+    no_browser: o.NoBrowser = False
+    retry: o.Retry = False
+    no_self_delete: o.NoSelfDelete = False
+    duration: o.For = None
+    no_login: o.NoLogin = False
+    proxy: o.Proxy = False
+    listen: o.Listen = None
+    log: o.Log = None
+    read_only: o.ReadOnly = False
+    unsigned: o.Unsigned = False
+    allow_credentials: o.AllowCredentials = False
+    learn: o.Learn = False
+    save: o.Save = None
+
+
+def run(options: Options) -> int:
     """Become the `command` of `options`, with the session loaded, or run it behind a proxy of its own; its status."""
-    options = dict(options)
-    command = options.pop("command")
-    if not any(options.get(key) for key in BEHIND_A_PROXY):
-        _, change = session_and_change(argument, options)
+    command = list(options.command)
+    wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
+    if not any(proxy):
+        _, change = session_and_change(wanted)
         replace_process(command, environment.applied(change, os.environ))
-    from tcenv.cli.commands import proxy
-
-    return proxy.execute(argument, options, command)
+    return proxied_run.execute(wanted, proxy, command)

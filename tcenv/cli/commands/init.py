@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import NamedTuple
 
 from tcenv import output, paths
 from tcenv.errors import Hint, TcenvError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+
+class Options(NamedTuple):
+    """Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion.
+
+    Examples:
+        eval "$(tcenv init bash)"         # in ~/.bashrc
+        tcenv init fish | source           # in config.fish
+        tcenv init --install
+    """
+
+    shell: o.ShellArgument = None
+    no_hook: o.NoHook = False
+    no_completion: o.NoCompletion = False
+    prompt: o.Prompt = False
+    install: o.Install = False
+    uninstall: o.Uninstall = False
+    yes: o.Yes = False
+
+
+def run(options: Options) -> int:
     """Print the start-up text of the shell `argument`, or write the line that evaluates it into its start-up file, or take
     that away."""
-    if options.get("install") or options.get("uninstall"):
-        return _edit(argument, options)
-    if not argument:
+    if options.install or options.uninstall:
+        return _edit(options)
+    if not options.shell:
         raise UsageError(
             "Which shell is it for?",
             Hint(
@@ -24,47 +46,47 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
                 ("tcenv", "init", "--help"),
             ),
         )
-    output.write(_text(argument, options))
+    output.write(_text(options.shell, options))
     return 0
 
 
-def _text(shell: str, options: dict[str, Any]) -> str:
+def _text(shell: str, options: Options) -> str:
     from tcenv.shells.init_text import startup_text
 
-    hook, completion = not options.get("no_hook"), not options.get("no_completion")
-    return startup_text(shell, _store(), hook=hook, completion=completion, prompt=bool(options.get("prompt")))
+    hook, completion = not options.no_hook, not options.no_completion
+    return startup_text(shell, _store(), hook=hook, completion=completion, prompt=options.prompt)
 
 
-def _edit(argument: str | None, options: dict[str, Any]) -> int:
+def _edit(options: Options) -> int:
     """Show what changes in the start-up file, ask, and change it."""
     from tcenv.cli.terminal import messages
     from tcenv.shells import load_shell, startup_file
     from tcenv.shells.detect import choose_shell
 
-    if options.get("install") and options.get("uninstall"):
+    if options.install and options.uninstall:
         raise UsageError("--install and --uninstall exclude each other.")
-    shell = load_shell(argument or choose_shell(None))
+    shell = load_shell(options.shell or choose_shell(None))
     home = paths.home()
     program = startup_file.program()
     path = shell.startup_file(os.environ, home)
     beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
-    given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if options.get(name)]
+    given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if getattr(options, name)]
     line = startup_file.line(shell, beside or program, given, home)
     while True:
         before = _read(path)
-        after = startup_file.with_line(before, line) if options.get("install") else startup_file.without_line(before)
-        if after == before and not (beside and options.get("install")):
+        after = startup_file.with_line(before, line) if options.install else startup_file.without_line(before)
+        if after == before and not (beside and options.install):
             messages.done(
-                f"{path} {'has the line already' if options.get('install') else 'has no line of tcenv init --install'}."
+                f"{path} {'has the line already' if options.install else 'has no line of tcenv init --install'}."
             )
             return 0
         _show(path, before, after, options)
-        if _write(path, after, line if options.get("install") else None, before=before):
+        if _write(path, after, line if options.install else None, before=before):
             break
         messages.note(f"{path} has changed meanwhile, and is read again.")
     if beside:
-        _write_beside(beside, _text(shell.name, options) if options.get("install") else None)
-    if options.get("install"):
+        _write_beside(beside, _text(shell.name, options) if options.install else None)
+    if options.install:
         messages.done(f"Wrote {path}. Shells that start from now on have it.")
         _say_where_tcenv_is(program)
     else:
@@ -82,7 +104,7 @@ def _read(path: str) -> str:
         raise TcenvError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _show(path: str, before: str, after: str, options: dict[str, Any]) -> None:
+def _show(path: str, before: str, after: str, options: Options) -> None:
     from tcenv.cli.terminal import messages
     from tcenv.text import printable
 
@@ -93,7 +115,7 @@ def _show(path: str, before: str, after: str, options: dict[str, Any]) -> None:
         for line in lines:
             # As it is, however wide: it may have to be pasted.
             messages.face().write(f"  {sign} {printable(line)}")
-    if options.get("yes"):
+    if options.yes:
         return
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError("Nothing was written: nobody is there to agree.", "To write it without being asked: --yes")

@@ -3,53 +3,80 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from tcenv import paths
-from tcenv.cli.acquire import nothing_kept, resolve_to_open, session_and_change
+from tcenv.cli.acquire import Wanted, nothing_kept, resolve_to_open, session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.cli.terminal.shell_output import command_line, print_change, statements, stdout_is_terminal
 from tcenv.config import profile as profiles
+from tcenv.config.profile import Overrides
 from tcenv.errors import login_command
 from tcenv.sessions.stores import in_files, open_store
 from tcenv.signin.flow import ensure_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from tcenv.cli.parsing import options as o
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
-    """Sign in if need be, and print the statements that load the session. `options` by configuration key, besides
-    `reset` and `shell`."""
-    options = dict(options)
-    shell = options.pop("shell", None)
-    reset = options.pop("reset", False) or bool(profiles.flag("TCENV_RESET"))
-    retry = options.pop("retry", False) or bool(profiles.flag("TCENV_RETRY"))
-    purpose = options.get("purpose")
-    profile = resolve_to_open(argument, {key: value for key, value in options.items() if key != "purpose"})
-    if purpose:
-        return _as(argument, {**options, "reset": reset, "retry": retry}, shell, profile.argument)
-    return load(profile, options, shell, reset=reset, retry=retry)
+class Options(NamedTuple):
+    """Make sure that there is a working session, and print the statements that load it.
+
+    Examples:
+        eval "$(tcenv login)"
+        tcenv login | source       # fish
+        eval `tcenv login`          # tcsh
+    """
+
+    profile: o.ProfileArgument = None
+    root_url: o.RootUrl = None
+    name: o.Name = None
+    scopes: o.Scopes = ()
+    purpose: o.As = None
+    expires: o.Expires = None
+    description: o.Description = None
+    reset: o.Reset = False
+    flow: o.Flow = None
+    port: o.Port = None
+    timeout: o.Timeout = None
+    browser: o.Browser = None
+    no_browser: o.NoBrowser = False
+    retry: o.Retry = False
+    no_self_delete: o.NoSelfDelete = False
+    shell: o.Shell = None
 
 
-def _as(argument: str | None, options: dict[str, Any], shell: str | None, named: str) -> int:
+def run(options: Options) -> int:
+    """Sign in if there is no session, and print the statements that load it."""
+    overrides = Overrides.of(options)
+    profile = resolve_to_open(options.profile, overrides)
+    if options.purpose:
+        return _load_purpose(Wanted.of(options), options.shell, profile.argument)
+    reset = options.reset or bool(profiles.flag("TCENV_RESET"))
+    retry = options.retry or bool(profiles.flag("TCENV_RETRY"))
+    return load(profile, overrides, options.shell, reset=reset, retry=retry)
+
+
+def _load_purpose(wanted: Wanted, shell: str | None, named: str) -> int:
     """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
     if not stdout_is_terminal():
         statements({}, shell)
-    session, change = session_and_change(argument, options)
+    session, change = session_and_change(wanted)
     if stdout_is_terminal():
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
-        messages.hint("To load it in this shell:", login_command(named, "--as", options["purpose"]))
+        messages.hint("To load it in this shell:", login_command(named, "--as", wanted.purpose or ""))
     else:
         print_change(change, shell)
     return 0
 
 
 def load(
-    profile: profiles.Profile, options: dict[str, Any], shell: str | None, *, reset: bool = False, retry: bool = False
+    profile: profiles.Profile, overrides: Overrides, shell: str | None, *, reset: bool = False, retry: bool = False
 ) -> int:
-    """Make sure that there is a session of `profile`, and print the statements that load it. `options` as they were given."""
+    """Make sure that there is a session of `profile`, and print the statements that load it. `overrides` are the options that
+    were given."""
     if not stdout_is_terminal():
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         statements({}, shell)
@@ -57,7 +84,7 @@ def load(
     store = open_store(profiles.store_name(), messages.warn)
     session = ensure_session(profile, store, display, reset=reset, retry=retry)
     if not display.is_new:
-        _say_without_effect(options, profile)
+        _say_without_effect(overrides, profile)
     if stdout_is_terminal():
         line = command_line(login_command(profile.argument), shell)
         display.explain(session, f"To load it in this shell: {line}")
@@ -75,8 +102,9 @@ def load(
 _OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
 
 
-def _say_without_effect(options: dict[str, Any], profile: profiles.Profile) -> None:
-    given = [key for key in _OF_SIGNING_IN if options.get(key) is not None and options[key] is not False]
+def _say_without_effect(overrides: Overrides, profile: profiles.Profile) -> None:
+    options = overrides.given()
+    given = [key for key in _OF_SIGNING_IN if key in options]
     names = [f"--{key.replace('_', '-')}" for key in given]
     if names:
         verb = "has" if len(names) == 1 else "have"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any
+from typing import NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, statements
@@ -16,6 +16,10 @@ from tcenv.sessions.profile_names import called, is_profile_name
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, everywhere, open_store
 from tcenv.shells import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
 # Signing out must not wait for a network that is not there (seconds, for all clients together).
 _PATIENCE = 4.0
@@ -39,34 +43,50 @@ class _Ending:
             self.failure = error
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """Forget the session, end its client where that is tcenv's own, and print the statements that unset it.
+
+    Examples:
+        eval "$(tcenv logout)"
+        tcenv logout --all
+    """
+
+    profile: o.ProfileArgument = None
+    keep_client: o.KeepClient = False
+    delete_client: o.DeleteClient = False
+    everything: o.Everywhere = False
+    timeout: o.Patience = None
+    shell: o.Shell = None
+
+
+def run(options: Options) -> int:
     """Forget the session of a profile, or all, wherever they are kept; end their clients where they are tcenv's own and may be;
     print the statements that unset what this shell has loaded of them. Status 1 if a client was to be deleted with
     `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
-    insisted, kept = options.get("delete_client", False), options.get("keep_client", False)
+    insisted, kept = options.delete_client, options.keep_client
     if insisted and kept:
         from tcenv.errors import UsageError
 
         raise UsageError("--delete-client and --keep-client exclude each other.")
-    shell = options.get("shell")
+    shell = options.shell
     statements({}, shell)
     # Not longer than the options or the profile say.
-    patience = min(_PATIENCE, profiles.timeout(argument, options))
+    patience = min(_PATIENCE, profiles.timeout(options.profile, options.timeout))
     places = everywhere(open_store(profiles.store_name(), messages.warn))
-    if options.get("everything"):
+    if options.everything:
         names = sorted({name for store in places for name in store.profiles()})
         if not names:
             messages.note("There was no session.")
     else:
-        name, root_url = _meant(argument, places)
+        name, root_url = _meant(options.profile, places)
         names = [name]
     loaded = os.environ.get(environment.PROFILE)
     ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
     if len(ended) < len(names):
         return 1
-    if not options.get("everything") and not ended[names[0]]:
+    if not options.everything and not ended[names[0]]:
         messages.note(f"There was no session of {called(names[0], root_url) if root_url else names[0]}.")
-    unloads = loaded and (loaded in names or options.get("everything"))
+    unloads = loaded and (loaded in names or options.everything)
     print_change(environment.unloading(os.environ) if unloads else {}, shell)
     return 0
 
@@ -99,7 +119,7 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     of whether it is configured or not. Raises UsageError for one that is neither."""
     loaded = os.environ.get(environment.PROFILE)
     try:
-        chosen = profiles.resolve(argument, {})
+        chosen = profiles.resolve(argument)
     except TcenvError as error:
         name = argument or loaded
         if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):

@@ -5,16 +5,27 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import Any, NamedTuple
 
 from tcenv import output, paths
 from tcenv.errors import Hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from tcenv.cli.parsing import options as o
 
 
-def run_list(argument: str | None, options: dict[str, Any]) -> int:
+class ListOptions(NamedTuple):
+    """List the profiles, one a line, with their root URLs; the default is marked.
+
+    Examples:
+        tcenv profile list
+    """
+
+    as_json: o.Json = False
+
+
+def run_list(options: ListOptions) -> int:
     """One line a deployment: the profiles of the configuration, then those signed in to without one; who is signed in there,
     and for how long."""
     from tcenv.cli.terminal import messages
@@ -22,7 +33,7 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
     configured, default = _configured()
     rows = [_state(name, root_url, name == default) for name, root_url in configured.items()]
     rows += _without_a_profile({str(row["root_url"]) for row in rows if row["signed_in"]}, set(configured))
-    if options.get("as_json"):
+    if options.as_json:
         import json
 
         output.write(json.dumps(rows, indent=2) + "\n")
@@ -132,12 +143,23 @@ def _line(row: dict[str, Any], width: int) -> str:
     return printable(f"{row['profile']:{width}}  {row['root_url']}{default}  {state}")
 
 
-def run_show(argument: str | None, options: dict[str, Any]) -> int:
+class ShowOptions(NamedTuple):
+    """Show what a profile comes to, with the file's defaults and tcenv's own filled in.
+
+    Examples:
+        tcenv profile show community
+    """
+
+    profile: o.ProfileArgument = None
+    as_json: o.Json = False
+
+
+def run_show(options: ShowOptions) -> int:
     """What a profile comes to in this environment."""
     from tcenv.cli.terminal import messages
     from tcenv.config import profile as profiles
 
-    profile = profiles.resolve(argument, {})
+    profile = profiles.resolve(options.profile)
     values: dict[str, Any] = {
         "profile": profile.name,
         "root_url": profile.root_url,
@@ -153,7 +175,7 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
         "no_self_delete": profile.no_self_delete,
         "store": profiles.store_name(),
     }
-    if options.get("as_json"):
+    if options.as_json:
         import json
 
         output.write(json.dumps(values, indent=2) + "\n")
@@ -180,15 +202,36 @@ def _shown(key: str, value: Any) -> str:
     return "the system's" if value is None else str(value)
 
 
-def run_set(argument: str | None, options: dict[str, Any]) -> int:
+class SetOptions(NamedTuple):
+    """Make a profile, or change the keys of one.
+
+    Examples:
+        tcenv profile set community --root-url https://community-tc.services.mozilla.com --default
+    """
+
+    profile: o.ProfileName = ""
+    root_url: o.RootUrl = None
+    name: o.Name = None
+    scopes: o.Scopes = ()
+    expires: o.Expires = None
+    description: o.Description = None
+    flow: o.Flow = None
+    port: o.Port = None
+    timeout: o.Timeout = None
+    browser: o.Browser = None
+    default: o.Default = False
+    unset: o.Unset = ()
+
+
+def run_set(options: SetOptions) -> int:
     """Make or change a profile. A new one needs a root URL."""
     from tcenv.cli.terminal import messages
     from tcenv.config import config_file
+    from tcenv.config.profile import Overrides
     from tcenv.errors import UsageError
 
-    name = argument or ""
-    given = {key: value for key, value in options.items() if key not in ("default", "unset")}
-    default, unset = options.get("default", False), options.get("unset", [])
+    name, default, unset = options.profile, options.default, options.unset
+    given = Overrides.of(options).given()
     for key in unset:
         if key not in config_file.KEYS or key == "root_url":
             raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(config_file.KEYS)}.")
@@ -207,7 +250,17 @@ def run_set(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def run_remove(argument: str | None, options: dict[str, Any]) -> int:
+class RemoveOptions(NamedTuple):
+    """Remove a profile from the configuration file, and forget its session.
+
+    Examples:
+        tcenv profile remove community
+    """
+
+    profile: o.ProfileName = ""
+
+
+def run_remove(options: RemoveOptions) -> int:
     """Remove a profile and its session."""
     from tcenv.cli.terminal import messages
     from tcenv.config import config_file
@@ -215,7 +268,7 @@ def run_remove(argument: str | None, options: dict[str, Any]) -> int:
     from tcenv.errors import UsageError
     from tcenv.sessions.stores import everywhere, open_store
 
-    name = argument or ""
+    name = options.profile
     config = config_file.load()
     if name not in config.profiles:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv import output
 from tcenv.cli.terminal import messages
@@ -12,15 +12,31 @@ from tcenv.errors import Hint, UsageError
 from tcenv.sessions.profile_names import is_configurable_name
 
 if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
     from tcenv.config.purposes import Purpose
 
 
-def run_list(argument: str | None, options: dict[str, Any]) -> int:
-    """One line a purpose: name, the profile whose it is, time, scopes. Only what `argument`, a profile, can use, if given."""
+class ListOptions(NamedTuple):
+    """List the purposes, one a line: everybody's and the profiles' own.
+
+    Examples:
+        tcenv purpose list
+    """
+
+    profile: o.ProfileArgument = None
+    as_json: o.Json = False
+
+
+def run_list(options: ListOptions) -> int:
+    """One line a purpose: name, the profile whose it is, time, scopes. Only what a profile can use, if one is named."""
     config = config_file.load()
-    _check_profile(config, argument)
-    found = [purpose for (of, _), purpose in config.purposes.items() if argument is None or of in ("", argument)]
-    if options.get("as_json"):
+    _check_profile(config, options.profile)
+    found = [
+        purpose
+        for (of, _), purpose in config.purposes.items()
+        if options.profile is None or of in ("", options.profile)
+    ]
+    if options.as_json:
         output.write(json.dumps([_facts(purpose) for purpose in found], indent=2) + "\n")
         return 0
     out = messages.report()
@@ -34,12 +50,24 @@ def run_list(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def run_show(argument: str | None, options: dict[str, Any]) -> int:
+class ShowOptions(NamedTuple):
+    """Show the scopes and the time of a purpose.
+
+    Examples:
+        tcenv purpose show relduty
+    """
+
+    purpose: o.PurposeName = ""
+    profile: o.OfProfile = None
+    as_json: o.Json = False
+
+
+def run_show(options: ShowOptions) -> int:
     """What a purpose stands for, its scopes one a line."""
     config = config_file.load()
-    _check_profile(config, options.get("profile"))
-    purpose = purposes.find(config.purposes, options.get("profile"), argument or "")
-    if options.get("as_json"):
+    _check_profile(config, options.profile)
+    purpose = purposes.find(config.purposes, options.profile, options.purpose)
+    if options.as_json:
         output.write(json.dumps(_facts(purpose), indent=2) + "\n")
         return 0
     out = messages.report()
@@ -49,18 +77,31 @@ def run_show(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def run_set(argument: str | None, options: dict[str, Any]) -> int:
+class SetOptions(NamedTuple):
+    """Make a purpose, or change it: the scopes that are given take the place of those that it had.
+
+    Examples:
+        tcenv purpose set relduty --scope queue:rerun-task:* --scope queue:cancel-task:* --for 1h
+    """
+
+    purpose: o.PurposeName = ""
+    scopes: o.PurposeScopes = ()
+    duration: o.For = None
+    profile: o.OfProfile = None
+
+
+def run_set(options: SetOptions) -> int:
     """Make a purpose, or change it: its scopes are those that are given now."""
-    name, profile = argument or "", options.get("profile")
+    name, profile = options.purpose, options.profile
     if not is_configurable_name(name):
         raise UsageError(f"{name!r} cannot name a purpose.", "Letters, digits, '.', '_' and '-' can.")
     config = config_file.load()
     _check_profile(config, profile)
     change: dict[str, Any] = {}
-    if options.get("scopes"):
-        change["scopes"] = _option("--scope", purposes.checked_scopes, options["scopes"])
-    if options.get("duration"):
-        change["for"] = _option("--for", purposes.checked_term, options["duration"])
+    if options.scopes:
+        change["scopes"] = _option("--scope", purposes.checked_scopes, list(options.scopes))
+    if options.duration:
+        change["for"] = _option("--for", purposes.checked_term, options.duration)
     if (profile or "", name) not in config.purposes and "scopes" not in change:
         raise UsageError(
             f"The purpose {name} is new and needs scopes.",
@@ -77,9 +118,20 @@ def run_set(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def run_remove(argument: str | None, options: dict[str, Any]) -> int:
+class RemoveOptions(NamedTuple):
+    """Remove a purpose from the configuration file.
+
+    Examples:
+        tcenv purpose remove relduty
+    """
+
+    purpose: o.PurposeName = ""
+    profile: o.OfProfile = None
+
+
+def run_remove(options: RemoveOptions) -> int:
     """Remove a purpose."""
-    name, profile = argument or "", options.get("profile")
+    name, profile = options.purpose, options.profile
     config = config_file.load()
     if (profile or "", name) not in config.purposes:
         of = sorted(of for of, own in config.purposes if own == name and of)

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 from tcenv.errors import TcenvError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+
+class Options(NamedTuple):
+    """A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials.
+
+    Examples:
+        tcenv sandbox --port 8080
+    """
+
+    port: o.SandboxPort = None
+    private: o.Private = False
+
+
+def run(options: Options) -> int:
     """Serve until Ctrl-C. Raises TcenvError."""
     from tcenv.cli.terminal import job_control
     from tcenv.sandbox.serve import CannotListen, serve
 
     job_control.refuse_where_the_shell_waits("sandbox")
     try:
-        return serve(port=options.get("port", 0), public=not options.get("private", False))
+        return serve(port=options.port or 0, public=not options.private)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except CannotListen as error:

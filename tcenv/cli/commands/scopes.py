@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import NamedTuple
 
 from tcenv.cli.acquire import rejected, session_to_ask_with
 from tcenv.cli.terminal import messages
@@ -12,19 +12,38 @@ from tcenv.config import profile as profiles
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
+
 # The deployment does not tell.
 UNKNOWN = 4
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """What the session may do, one scope a line.
+
+    Examples:
+        tcenv scopes
+        tcenv scopes --satisfies queue:create-task:highest:*
+        tcenv scopes --method queue.createTask
+    """
+
+    profile: o.ProfileArgument = None
+    satisfies: o.Satisfies = ()
+    method: o.Method = None
+    timeout: o.Patience = None
+
+
+def run(options: Options) -> int:
     """Print what the session may do, one scope a line; or answer by the status whether that satisfies scopes; or print what a
     method of the API needs."""
-    method, wanted = options.get("method"), options.get("satisfies") or []
+    method, wanted = options.method, options.satisfies
     if method is not None:
         if wanted:
             raise UsageError("--method and --satisfies exclude each other.")
-        return _method(argument, method, options)
-    held = _held(argument, options)
+        return _method(method, options)
+    held = _held(options)
     if held is None:
         messages.warn("The deployment does not tell what this session may do.")
         return UNKNOWN
@@ -36,11 +55,11 @@ def run(argument: str | None, options: dict[str, Any]) -> int:
     return 0
 
 
-def _held(argument: str | None, options: dict[str, Any]) -> tuple[str, ...] | None:
+def _held(options: Options) -> tuple[str, ...] | None:
     """What the session may do, by the deployment's word; what it said at the last sign-in, where it cannot be reached."""
     from tcenv.deployment.auth import Deployment
 
-    session, until = session_to_ask_with(argument, options)
+    session, until = session_to_ask_with(options.profile, options.timeout)
     try:
         vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
     except CredentialsRejected as rejection:
@@ -51,14 +70,14 @@ def _held(argument: str | None, options: dict[str, Any]) -> tuple[str, ...] | No
     return vouched.scopes if vouched.scopes is not None else session.scopes
 
 
-def _method(argument: str | None, name: str, options: dict[str, Any]) -> int:
+def _method(name: str, options: Options) -> int:
     from tcenv.deployment import references
 
     service, dot, method = name.partition(".")
     if not dot or not method:
         raise UsageError(f"{name!r} is no method.", "A service and a method, like queue.createTask")
     try:
-        profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+        profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     except profiles.NoDeployment as missing:
         raise UsageError(missing.message, missing.hint) from None
     # The clients' classes are called WorkerManager and PurgeCache.

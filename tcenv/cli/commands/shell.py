@@ -3,49 +3,84 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import NamedTuple
 
-from tcenv.cli.acquire import BEHIND_A_PROXY, session_and_change
+from tcenv.cli import proxied_run
+from tcenv.cli.acquire import Wanted, session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.config.inside_proxy import behind
+from tcenv.config.profile import Overrides
 from tcenv.errors import Hint, TcenvError, UsageError, login_command
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, subshell
 from tcenv.shells.detect import choose_shell
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+
+class Options(NamedTuple):
+    """A subshell of your own shell with the session loaded; `exit` leaves it.
+
+    Examples:
+        tcenv shell
+        tcenv shell community --scope queue:get-artifact:*
+    """
+
+    profile: o.ProfileArgument = None
+    root_url: o.RootUrl = None
+    name: o.Name = None
+    scopes: o.CutScopes = ()
+    purpose: o.As = None
+    expires: o.Expires = None
+    description: o.Description = None
+    reset: o.Reset = False
+    flow: o.Flow = None
+    port: o.Port = None
+    timeout: o.Timeout = None
+    browser: o.Browser = None
+    no_browser: o.NoBrowser = False
+    retry: o.Retry = False
+    no_self_delete: o.NoSelfDelete = False
+    duration: o.For = None
+    no_login: o.NoLogin = False
+    proxy: o.Proxy = False
+    listen: o.Listen = None
+    log: o.Log = None
+    read_only: o.ReadOnly = False
+    unsigned: o.Unsigned = False
+    allow_credentials: o.AllowCredentials = False
+    shell: o.Shell = None
+
+
+def run(options: Options) -> int:
     """Run a subshell with the session loaded; its status."""
-    options = dict(options)
-    shell = load_shell(choose_shell(options.pop("shell", None)))
+    shell = load_shell(choose_shell(options.shell))
     subshell.find_program(shell)
-    _refuse_nesting(argument, options)
-    if any(options.get(key) for key in BEHIND_A_PROXY):
-        from tcenv.cli.commands import proxy
-
-        return proxy.subshell(argument, options, shell)
-    session, change = session_and_change(argument, options)
+    _refuse_nesting(options)
+    wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
+    if any(proxy):
+        return proxied_run.subshell(wanted, proxy, shell)
+    session, change = session_and_change(wanted)
     status = subshell.run_subshell(shell, change, session.profile)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
     return status
 
 
-def _refuse_nesting(argument: str | None, options: dict[str, Any]) -> None:
+def _refuse_nesting(options: Options) -> None:
     here = os.environ.get(subshell.MARK)
     around = behind()
     loaded = around.profile if around is not None else os.environ.get(environment.PROFILE)
-    if not here or options.get("scopes") or here != loaded:
+    if not here or options.scopes or here != loaded:
         return
-    wanted = {key: options[key] for key in ("root_url",) if key in options}
-    if profiles.resolve(argument, wanted).name == here:
+    wanted = profiles.resolve(options.profile, Overrides(root_url=options.root_url))
+    if wanted.name == here:
         raise UsageError(
             f"This is a subshell of tcenv with the session of {here} already.",
-            Hint(
-                "Leave it: exit. To renew its token:",
-                login_command(profiles.resolve(argument, wanted).argument, "--reset"),
-            ),
+            Hint("Leave it: exit. To renew its token:", login_command(wanted.argument, "--reset")),
         )
 
 

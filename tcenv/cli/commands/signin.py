@@ -4,37 +4,61 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 from tcenv.cli.acquire import rejected, resolve_to_open, session_to_ask_with
 from tcenv.cli.commands import login
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change
-from tcenv.config.profile import VARIABLES
+from tcenv.config.profile import VARIABLES, Overrides
 from tcenv.errors import CredentialsRejected, DeploymentError, NotSignedIn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
 
 _NAME = "cli"
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """Sign in with the options of `taskcluster signin`, and print the statements that load the session: `tcenv login` for
+    start-up files that were written for the Go tool.
+
+    Examples:
+        eval "$(tcenv signin)"
+        eval "$(tcenv signin -n laptop -s queue:* --expires 8h)"
+    """
+
+    profile: o.ProfileArgument = None
+    root_url: o.RootUrl = None
+    name: o.SigninName = None
+    scopes: o.SigninScopes = ()
+    expires: o.Expires = None
+    port: o.SigninPort = None
+    timeout: o.Timeout = None
+    check: o.Check = False
+    csh: o.Csh = False
+    shell: o.Shell = None
+
+
+def run(options: Options) -> int:
     """Sign in if need be and print the statements, or (`check`) only say by the status, 0 or 1, whether anybody is signed in."""
-    options = dict(options)
-    csh, check = options.pop("csh", False), options.pop("check", False)
-    shell = options.pop("shell", None) or ("tcsh" if csh else None)
-    if check:
-        return _check(argument, shell, options)
-    named = bool(options.get("name") or os.environ.get(VARIABLES["name"]))
+    shell = options.shell or ("tcsh" if options.csh else None)
+    if options.check:
+        return _check(options, shell)
+    named = bool(options.name or os.environ.get(VARIABLES["name"]))
+    overrides = Overrides.of(options)
     if not named:
-        options["name"] = _NAME
-    profile = resolve_to_open(argument, options)
+        overrides = overrides._replace(name=_NAME)
+    profile = resolve_to_open(options.profile, overrides)
     # There, the name was no promise: one that is still taken is followed by the next of its series.
     insisted = profile.insisted - {"name"}
-    return login.load(replace(profile, insisted=insisted | {"series"} if named else insisted), options, shell)
+    return login.load(replace(profile, insisted=insisted | {"series"} if named else insisted), overrides, shell)
 
 
-def _check(argument: str | None, shell: str | None, options: dict[str, Any]) -> int:
+def _check(options: Options, shell: str | None) -> int:
     try:
-        session, until = session_to_ask_with(argument, options)
+        session, until = session_to_ask_with(options.profile, options.timeout)
         from tcenv.deployment.auth import Deployment
 
         Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any, NamedTuple
 
 from tcenv import output
 from tcenv.cli.terminal import messages
@@ -17,8 +18,8 @@ from tcenv.text import duration, moment, printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
+    from tcenv.cli.parsing import options as o
     from tcenv.deployment.credentials import Credentials
     from tcenv.sessions.session import Session
 
@@ -29,31 +30,47 @@ _BAR = 20
 _LABEL = 14
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """Who am I, where, until when, with which scopes: verified with the deployment. `status` and `whoami` are the same.
+
+    Examples:
+        tcenv status
+        tcenv status --json | jq -r .expires
+    """
+
+    profile: o.ProfileArgument = None
+    offline: o.Offline = False
+    scopes: o.EveryScope = False
+    everything: o.Everywhere = False
+    timeout: o.Patience = None
+    as_json: o.Json = False
+
+
+def run(options: Options) -> int:
     """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
-    told = _everywhere(options) if options.get("everything") else [_one(argument, options)]
-    if options.get("as_json"):
+    told = _everywhere(options) if options.everything else [_one(options)]
+    if options.as_json:
         import json
 
         whole = [facts.as_json() for facts in told]
-        output.write(json.dumps(whole if options.get("everything") else whole[0], indent=2) + "\n")
+        output.write(json.dumps(whole if options.everything else whole[0], indent=2) + "\n")
     else:
         for number, facts in enumerate(told):
             if number:
                 messages.report().write("")
-            _Report(facts, all_scopes=bool(options.get("scopes"))).show()
+            _Report(facts, all_scopes=options.scopes).show()
         if not told:
             messages.report().write("Not signed in anywhere.")
     return 0 if any(facts.signed_in for facts in told) else 3
 
 
-def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
-    offline = bool(options.get("offline"))
-    if "timeout" not in options and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
+def _one(options: Options) -> _Facts:
+    offline = options.offline
+    if options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
         # Most often there is a plain session in a file, and its parts are all that is needed.
         from tcenv.config.live_session import stored
 
-        found = stored(argument)
+        found = stored(options.profile)
         if found is not None:
             fields, scopes, store = found
             facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
@@ -63,7 +80,7 @@ def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
     from tcenv.sessions.stores import load_session, open_store
 
     kept = open_store(profiles.store_name(), messages.warn)
-    profile = profiles.resolve(argument, {"timeout": options.get("timeout")})
+    profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     session = load_session(kept, profile.name, profile.root_url, messages.warn)
     facts = _Facts(profile.name, profile.root_url, kept.name)
     if session is not None:
@@ -71,7 +88,7 @@ def _one(argument: str | None, options: dict[str, Any]) -> _Facts:
     return facts
 
 
-def _everywhere(options: dict[str, Any]) -> list[_Facts]:
+def _everywhere(options: Options) -> list[_Facts]:
     """The facts of every session that is stored; all deployments are asked at once."""
     import threading
 
@@ -92,9 +109,9 @@ def _everywhere(options: dict[str, Any]) -> list[_Facts]:
             work: dict[str, Any] = {
                 "fields": _fields(session),
                 "scopes": session.scopes,
-                "offline": bool(options.get("offline")),
+                "offline": options.offline,
             }
-            work["until"] = time.monotonic() + profiles.timeout(session.argument, options)
+            work["until"] = time.monotonic() + profiles.timeout(session.argument, options.timeout)
             asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
     for _, thread in asked:
         thread.start()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
 
 
-def run(argument: str | None, options: dict[str, Any]) -> int:
+class Options(NamedTuple):
+    """Print the version."""
+
+
+def run(options: Options) -> int:
     """Print the version."""
     from tcenv import __version__, output
 

@@ -1,7 +1,7 @@
-"""`tcenv whoami`: another word for `tcenv status`."""
+"""`tcenv whoami`: another name of `tcenv status`."""
 
 from __future__ import annotations
 
-from tcenv.cli.commands.status import run
+from tcenv.cli.commands.status import Options, run
 
-__all__ = ["run"]
+__all__ = ["Options", "run"]

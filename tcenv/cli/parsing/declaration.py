@@ -1,27 +1,47 @@
-"""What `app` declares, as plain values: for help, and for everything that is generated. Imports Typer: never on a hot path."""
+"""Describes the command line as plain values: every command, its options and its argument. Help, completion, man pages, the
+reference and the tables of the plain reader are all made from this.
+
+A command is declared in its own module: the fields of its `Options` class are its options (see `options`), the class's docstring
+is its help, and lines below "Examples:" are its examples. This module imports Typer, so it is never on a hot path."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
-import typer
 from typer.models import ArgumentInfo, OptionInfo
 
-from tcenv.cli.parsing.app import app
+from tcenv.cli.parsing import options, plain_reader
 from tcenv.cli.parsing.options import Known
 
-_KINDS = {bool: "flag", int: "number", list[str]: "list", str: "text"}
+# The commands in the order in which help lists them; those of a group follow it.
+COMMANDS = (
+    *("login", "signin", "env", "logout", "shell", "exec", "proxy", "status", "whoami", "scopes"),
+    *("init", "direnv", "doctor", "sandbox", "help", "version"),
+    *("profile", "profile list", "profile show", "profile set", "profile remove"),
+    *("purpose", "purpose list", "purpose show", "purpose set", "purpose remove"),
+)
+GROUPS = {
+    "profile": "Named deployments in the configuration file.",
+    "purpose": "Named sets of scopes, for --as.",
+}
+_HELP = """Taskcluster credentials for your shell: sign in once in the browser, and every terminal, direnv directory and
+command has them."""
+_EXAMPLES = ('eval "$(tcenv login)"', "tcenv status", "tcenv exec -- taskcluster group list")
+
+_KINDS = {bool: "flag", int: "number", tuple: "list", str: "text"}
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option. `key` is under which the command finds its value; `kind` is flag, text, list (repeatable) or number;
-    `of` tells whose names complete it (profiles, or nothing), else `values` do."""
+    """One option. `key` is the field of the command's options; `kind` is flag, text, list (repeatable) or number; `values` are
+    known values, and `of` says whose names complete it (profiles, purposes or nothing)."""
 
     name: str
+    short: str
     key: str
     kind: str
     metavar: str
@@ -37,8 +57,9 @@ class Option:
 
 @dataclass(frozen=True)
 class Argument:
-    """The positional argument, completed as an option's value is."""
+    """The positional argument. It is completed as the value of an option is."""
 
+    key: str
     metavar: str
     help: str
     required: bool
@@ -48,7 +69,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """One command, or a group (`members`), under its `words` (none: tcenv itself)."""
+    """One command, or a group (`members`), by its `words`; tcenv itself has none."""
 
     words: str
     help: str
@@ -62,87 +83,76 @@ class Command:
         return self.help.split("\n\n")[0].split(". ")[0].rstrip(".").replace("\n", " ")
 
     @property
-    def behind_dashes(self) -> bool:
+    def takes_command(self) -> bool:
         """Whether another command line follows behind `--`."""
         return self.argument is not None and "--" in self.argument.metavar
 
 
 @cache
 def commands() -> tuple[Command, ...]:
-    """All commands, each group before its members."""
-    return tuple(_walk(app, ""))
+    """Return all commands, each group before its members."""
+    return tuple(_describe())
 
 
 def command(words: str) -> Command:
-    """The command called `words`. Raises KeyError."""
+    """Return the command called `words`. Raises KeyError."""
     return {command.words: command for command in commands()}[words]
 
 
 def members(group: Command) -> list[Command]:
-    """The commands of a group."""
+    """Return the commands of a group."""
     return [command(words) for words in group.members]
 
 
-def _walk(group: typer.Typer, words: str) -> Iterator[Command]:
-    found: list[Command] = []
-    direct: list[str] = []
-    for info in group.registered_commands:
-        name = f"{words} {info.name}".strip()
-        direct.append(name)
-        found.append(_command(name, info.callback, info.epilog))
-    for member in group.registered_groups:
-        assert member.typer_instance is not None
-        name = f"{words} {member.name}".strip()
-        direct.append(name)
-        found += _walk(member.typer_instance, name)
-    callback = group.registered_callback
-    options = _parameters(callback.callback)[0] if callback else ()
-    help_text = _flowing(str(group.info.help))
-    yield Command(words, help_text, _lines(group.info.epilog), options, None, tuple(direct))
-    yield from found
+def hints_of(words: str) -> dict[str, Any]:
+    """Return the type of each option of a command, with what `options` declares of it."""
+    return get_type_hints(plain_reader.options_class(words), localns={"o": options}, include_extras=True)
 
 
-def _command(words: str, callback: Any, epilog: str | None) -> Command:
-    options, argument = _parameters(callback)
-    return Command(words, _flowing(callback.__doc__ or ""), _lines(epilog), options, argument, ())
+def _describe() -> Iterator[Command]:
+    top = tuple(words for words in COMMANDS if " " not in words)
+    version = Option("--version", "", "version", "flag", "", "Print the version and exit.", "", (), "")
+    yield Command("", _flow(_HELP), _EXAMPLES, (version,), None, top)
+    for words in COMMANDS:
+        if words in GROUPS:
+            own = tuple(name for name in COMMANDS if name.startswith(words + " "))
+            yield Command(words, GROUPS[words], (), (), None, own)
+            continue
+        text, _, examples = inspect.cleandoc(plain_reader.options_class(words).__doc__ or "").partition(
+            "\n\nExamples:\n"
+        )
+        lines = tuple(line.strip() for line in examples.splitlines())
+        yield Command(words, _flow(text), lines, *_parameters(words), ())
 
 
-def _flowing(text: str) -> str:
+def _flow(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _lines(text: Any) -> tuple[str, ...]:
-    return tuple(text.split("\n")) if isinstance(text, str) else ()
-
-
-def _parameters(callback: Any) -> tuple[tuple[Option, ...], Argument | None]:
-    options: list[Option] = []
+def _parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
+    found: list[Option] = []
     argument: Argument | None = None
-    for key, hint in get_type_hints(callback, include_extras=True).items():
+    for key, hint in hints_of(words).items():
         metadata = getattr(hint, "__metadata__", ())
         known = next((entry for entry in metadata if isinstance(entry, Known)), Known())
         for entry in metadata:
             if isinstance(entry, OptionInfo):
-                options.append(
-                    Option(
-                        # In an annotation, Typer takes the first name for the default.
-                        name=str(entry.default),
-                        key=key,
-                        kind=_kind(hint),
-                        metavar=entry.metavar or "",
-                        help=entry.help or "",
-                        panel=entry.rich_help_panel if isinstance(entry.rich_help_panel, str) else "",
-                        values=known.values,
-                        of=known.of,
-                    )
+                panel = entry.rich_help_panel if isinstance(entry.rich_help_panel, str) else ""
+                # In an annotation, Typer takes the first name for the default.
+                names = (str(entry.default), *(entry.param_decls or ()))
+                short = next((name for name in names if not name.startswith("--")), "")
+                kind, help_text = kind_of(hint), entry.help or ""
+                found.append(
+                    Option(names[0], short, key, kind, entry.metavar or "", help_text, panel, known.values, known.of)
                 )
             elif isinstance(entry, ArgumentInfo):
                 required = not str(entry.metavar).startswith("[")
-                argument = Argument(str(entry.metavar), entry.help or "", required, known.values, known.of)
-    return tuple(options), argument
+                argument = Argument(key, str(entry.metavar), entry.help or "", required, known.values, known.of)
+    return tuple(found), argument
 
 
-def _kind(hint: Any) -> str:
+def kind_of(hint: Any) -> str:
+    """Return the kind of an option with this type: flag, text, list or number."""
     own = hint.__origin__
-    inner = [kind for kind in getattr(own, "__args__", ()) if kind is not type(None)]
-    return _KINDS[own if own in _KINDS else inner[0]]
+    kinds = [kind for kind in getattr(own, "__args__", ()) if kind in _KINDS]
+    return _KINDS[getattr(own, "__origin__", own) if getattr(own, "__origin__", own) in _KINDS else kinds[0]]

@@ -1,7 +1,7 @@
-"""The options and arguments of the command line, each declared once: name, kind of value, known values, help, group. The commands
-that take them are in `app`; everything that is generated reads both.
+"""Declares each option and argument of the command line once: its names, the kind of its value, known values, help and group.
 
-A parameter's name is the key under which the command finds the value, and that of the configuration file where there is one."""
+A command takes one by naming it in its `Options` class. The name of the field is the key of the configuration file where there
+is one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ Name = Annotated[
     ),
 ]
 Scopes = Annotated[
-    list[str] | None,
+    tuple[str, ...],
     typer.Option(
         "--scope",
         metavar="S",
@@ -75,7 +75,7 @@ Scopes = Annotated[
     ),
 ]
 CutScopes = Annotated[
-    list[str] | None,
+    tuple[str, ...],
     typer.Option(
         "--scope",
         metavar="S",
@@ -217,7 +217,7 @@ DeleteClient = Annotated[
     bool, typer.Option("--delete-client", help="Delete the client, whoever made it; fail if that cannot be done.")
 ]
 Satisfies = Annotated[
-    list[str] | None,
+    tuple[str, ...],
     typer.Option(
         "--satisfies",
         metavar="S",
@@ -236,7 +236,7 @@ SigninName = Annotated[
     ),
 ]
 SigninScopes = Annotated[
-    list[str] | None,
+    tuple[str, ...],
     typer.Option(
         "--scope",
         "-s",
@@ -336,3 +336,25 @@ Install = Annotated[
     ),
 ]
 Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove it from there.")]
+
+CommandLine = Annotated[
+    tuple[str, ...],
+    typer.Argument(metavar="[PROFILE] -- CMD...", help="The command, behind `--`."),
+    known(of="profiles"),
+]
+HelpWords = Annotated[tuple[str, ...], typer.Argument(metavar="[COMMAND]", help="The command.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Only tell, by the exit status (0 or 1), whether you are signed in.")
+]
+Csh = Annotated[bool, typer.Option("--csh", help="Print what csh and tcsh evaluate.")]
+NoHook = Annotated[bool, typer.Option("--no-hook", help="Leave out the prompt hook.")]
+NoCompletion = Annotated[bool, typer.Option("--no-completion", help="Leave out completion.")]
+Prompt = Annotated[bool, typer.Option("--prompt", help="Have the prompt show which profile is loaded.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
+SandboxPort = Annotated[int | None, typer.Option("--port", metavar="N", help="The port (default: a free one).")]
+Private = Annotated[bool, typer.Option("--private", help="A deployment where nobody may look without scopes.")]
+Default = Annotated[bool, typer.Option("--default", help="Make it the default profile.")]
+Unset = Annotated[tuple[str, ...], typer.Option("--unset", metavar="KEY", help="Remove a key.")]
+PurposeScopes = Annotated[
+    tuple[str, ...], typer.Option("--scope", metavar="S", help="A scope of the purpose; repeatable.")
+]

@@ -1,18 +1,43 @@
-"""Reading command lines without the full command line's weight, by the tables that are generated from its declarations: what is
-typed often, runs in start-up files or ends in a browser is under way before Typer would have been imported.
+"""Reads command lines without Typer, by tables that are generated from their declaration. Typer takes about ten times as long to
+start as the interpreter; users type plain command lines all day and put them into start-up files.
 
-What is not plain here (an unknown option, a missing value) is None, and the full command line has the word."""
+Anything that is not plain (an unknown option, a missing value) is left to the full command line, which says what is wrong."""
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    # What the tables say of a command: the key and kind of its argument, and its options by name with their keys and kinds.
+    Table = tuple[str, str, Mapping[str, tuple[str, str]]]
+
+
+def run(words: Sequence[str]) -> int | None:
+    """Carry out a command line. Returns its exit status, or None where the full command line has to decide."""
+    if _asks_for_help(words):
+        return _print_help(words)
+    found = find(words)
+    if found is None:
+        return None
+    from tcenv.cli.parsing.tables import COMMANDS
+
+    name, count = found
+    if name not in COMMANDS:
+        return None
+    values = read(words[count:], COMMANDS[name])
+    if values is None:
+        return None
+    from tcenv.cli.terminal.exit_status import carry_out
+
+    return carry_out(words, lambda: action(name)(options_class(name)(**values)))
 
 
 def find(words: Sequence[str]) -> tuple[str, int] | None:
-    """The command that `words` begin with, and how many of them are its name; None for none that is declared."""
+    """Return the command that `words` begin with, and how many of them are its name; None if no such command is declared."""
     from tcenv.cli.parsing.tables import COMMANDS, GROUPS
 
     for count in (2, 1) if words[0] in GROUPS else (1,):
@@ -22,31 +47,47 @@ def find(words: Sequence[str]) -> tuple[str, int] | None:
     return None
 
 
-def read(
-    words: Sequence[str], options: Mapping[str, tuple[str, str]], positional: str
-) -> tuple[str | None, dict[str, Any]] | None:
-    """The positional argument and the options by key (under `command`: what stands behind `--`); None for what is not plain.
+def action(words: str) -> Callable[[Any], int]:
+    """Return the function that carries out a command: `run` of the module of its first word, for a member of a group
+    `run_SECOND`. It takes the command's options and returns the exit status."""
+    found: Callable[[Any], int] = _member(words, "run_{}", "run")
+    return found
 
-    `positional` is empty (none is taken), `?`, `!` (it must be there) or `--` (a command must follow behind that)."""
-    argument = None
+
+def options_class(words: str) -> Any:
+    """Return the class of a command's options: `Options` of its module, for a member of a group `SecondOptions`."""
+    return _member(words.title() if " " in words else words, "{}Options", "Options")
+
+
+def _member(words: str, of_group: str, alone: str) -> Any:
+    first, _, second = words.partition(" ")
+    module = __import__(f"tcenv.cli.commands.{first.lower()}", fromlist=["Options"])
+    return getattr(module, of_group.format(second) if second else alone)
+
+
+def read(words: Sequence[str], table: Table) -> dict[str, Any] | None:
+    """Read the words behind a command's name. Returns the values of its options by key; None for what is not plain.
+
+    The kind of the argument is empty (there is none), `?`, `!` (it is required) or `--` (a command is required behind that)."""
+    key, kind, options = table
     values: dict[str, Any] = {}
     rest = iter(words)
     for word in rest:
-        if word == "--" and positional == "--":
-            values["command"] = list(rest)
+        if word == "--" and kind == "--":
+            values["command"] = tuple(rest)
         elif not word.startswith("-"):
-            if argument is not None or not positional:
+            if key in values or not key:
                 return None
-            argument = word
-        elif not _option(word, rest, options, values):
+            values[key] = word
+        elif not _read_option(word, rest, options, values):
             return None
-    if (positional == "!" and argument is None) or (positional == "--" and not values.get("command")):
+    if (kind == "!" and key not in values) or (kind == "--" and not values.get("command")):
         return None
-    return argument, values
+    return values
 
 
-def _option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], values: dict[str, Any]) -> bool:
-    """Whether `word` is an option that is declared, with a value if it takes one: then that is in `values`."""
+def _read_option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], values: dict[str, Any]) -> bool:
+    """Read an option, and its value if it takes one, into `values`. Returns whether it is declared and complete."""
     name, equals, value = word.partition("=")
     if name not in options:
         return False
@@ -58,7 +99,7 @@ def _option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], values
     if text is None or (not equals and text.startswith("-")):
         return False
     if kind == "list":
-        values.setdefault(key, []).append(text)
+        values[key] = (*values.get(key, ()), text)
     elif kind == "number":
         if not (text.isascii() and text.isdecimal()):
             return False
@@ -66,3 +107,41 @@ def _option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], values
     else:
         values[key] = text
     return True
+
+
+def _asks_for_help(words: Sequence[str]) -> bool:
+    """Return whether the first option is the one for help: behind another option, it may be that one's value."""
+    first = next((word for word in words if word.startswith("-")), "")
+    return first in ("-h", "--help")
+
+
+def _print_help(words: Sequence[str]) -> int | None:
+    """Print the generated help. Returns None where the terminal is narrower than that, or there is none."""
+    names = [word for word in words[:2] if word.isalpha()]
+    from tcenv.cli.parsing.tables import GROUPS
+
+    if _columns() < 80 or (len(names) == 2 and names[0] in GROUPS and find(names) == (names[0], 1)):
+        return None
+    # An argument may stand before the option: then the first word alone is the command.
+    for name in ("-".join(names), names[0] if names else "tcenv", "tcenv" if not names else ""):
+        try:
+            descriptor = os.open(f"{os.path.dirname(__file__)}/help_texts/{name}.txt", os.O_RDONLY)
+        except OSError:
+            continue
+        with open(descriptor, "rb", buffering=0) as file:
+            text = file.read()
+        from tcenv.output import write_last
+
+        write_last(text)
+        return 0
+    return None
+
+
+def _columns() -> int:
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except (OSError, ValueError):
+        return 80

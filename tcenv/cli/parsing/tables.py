@@ -1,9 +1,10 @@
-"""The commands for the light reader: what positional argument each takes, and its options with their keys and kinds.
-Generated from `app` by `make generated`."""
+"""The commands for the plain reader: the key and kind of each argument, and its options with their keys and kinds.
+`make generated` writes this from the declaration of the command line."""
 
 GROUPS = ("profile", "purpose")
-COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
     "login": (
+        "profile",
         "?",
         {
             "--root-url": ("root_url", "text"),
@@ -24,13 +25,17 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "signin": (
+        "profile",
         "?",
         {
             "--root-url": ("root_url", "text"),
             "--name": ("name", "text"),
+            "-n": ("name", "text"),
             "--scope": ("scopes", "list"),
+            "-s": ("scopes", "list"),
             "--expires": ("expires", "text"),
             "--port": ("port", "number"),
+            "-p": ("port", "number"),
             "--timeout": ("timeout", "text"),
             "--check": ("check", "flag"),
             "--csh": ("csh", "flag"),
@@ -38,6 +43,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "env": (
+        "profile",
         "?",
         {
             "--shell": ("shell", "text"),
@@ -48,6 +54,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "logout": (
+        "profile",
         "?",
         {
             "--keep-client": ("keep_client", "flag"),
@@ -58,6 +65,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "shell": (
+        "profile",
         "?",
         {
             "--root-url": ("root_url", "text"),
@@ -86,6 +94,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "exec": (
+        "profile",
         "--",
         {
             "--root-url": ("root_url", "text"),
@@ -115,6 +124,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "proxy": (
+        "profile",
         "?",
         {
             "--root-url": ("root_url", "text"),
@@ -132,6 +142,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "status": (
+        "profile",
         "?",
         {
             "--offline": ("offline", "flag"),
@@ -142,6 +153,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "whoami": (
+        "profile",
         "?",
         {
             "--offline": ("offline", "flag"),
@@ -152,6 +164,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "scopes": (
+        "profile",
         "?",
         {
             "--satisfies": ("satisfies", "list"),
@@ -160,6 +173,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "init": (
+        "shell",
         "?",
         {
             "--no-hook": ("no_hook", "flag"),
@@ -172,12 +186,14 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "direnv": (
         "",
+        "",
         {
             "--install": ("install", "flag"),
             "--uninstall": ("uninstall", "flag"),
         },
     ),
     "doctor": (
+        "",
         "",
         {
             "--timeout": ("timeout", "text"),
@@ -186,6 +202,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "sandbox": (
         "",
+        "",
         {
             "--port": ("port", "number"),
             "--private": ("private", "flag"),
@@ -193,21 +210,25 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "version": (
         "",
+        "",
         {},
     ),
     "profile list": (
+        "",
         "",
         {
             "--json": ("as_json", "flag"),
         },
     ),
     "profile show": (
+        "profile",
         "?",
         {
             "--json": ("as_json", "flag"),
         },
     ),
     "profile set": (
+        "profile",
         "!",
         {
             "--root-url": ("root_url", "text"),
@@ -224,16 +245,19 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "profile remove": (
+        "profile",
         "!",
         {},
     ),
     "purpose list": (
+        "profile",
         "?",
         {
             "--json": ("as_json", "flag"),
         },
     ),
     "purpose show": (
+        "purpose",
         "!",
         {
             "--profile": ("profile", "text"),
@@ -241,6 +265,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "purpose set": (
+        "purpose",
         "!",
         {
             "--scope": ("scopes", "list"),
@@ -249,6 +274,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "purpose remove": (
+        "purpose",
         "!",
         {
             "--profile": ("profile", "text"),

@@ -1,53 +1,79 @@
-"""What the parser of the full command line could not read, in the words and the form of all other messages."""
+"""Says in tcenv's words what is wrong with a command line that Typer's parser refuses."""
 
 from __future__ import annotations
 
-import re
+from difflib import get_close_matches
+from typing import Any
 
-from tcenv.cli.parsing import plain_reader
+from tcenv.cli.parsing import declaration, plain_reader
 from tcenv.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Iterable, Sequence
 
-# What the parser says, and what we say. (It is Typer's own English, whatever the locale.)
-_WORDS = (
-    (r"No such command '(.*?)'\.?(?: Did you mean (.*)\?)?", r"There is no command '\1'.", r"Did you mean \2?"),
-    (r"No such option:? '?(-[^\s']*)'?.*", r"There is no option \1.", ""),
-    (r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", r"There is no place for '\1'.", ""),
-    (r"Missing argument '\[PROFILE\] -- CMD\.\.\.'\.?", r"The command is missing: tcenv exec -- CMD", ""),
-    (r"Missing argument '?([^'.]*)'?\.?", r"\1 is missing.", ""),
-    (r"Missing option '?([^'.]*)'?\.?", r"\1 is missing.", ""),
-    (r"Missing command\.?", r"A command is missing.", ""),
-    (r"Option '?(-[^' ]*)'? requires an argument\.?", r"\1 needs a value.", ""),
-    (r"Option '?(-[^' ]*)'? does not take a value\.?", r"\1 takes no value.", ""),
-    (r"Invalid value for '?(-[^':]*?)'?: .*valid integer.*", r"\1 takes a number.", ""),
-    (r"Invalid value: (.*)", r"\1", ""),
-)
+# What people type out of habit from other tools, and the command that does it here.
+_MEANT = {
+    "ls": "profile list",
+    "list": "profile list",
+    "rm": "profile remove",
+    "remove": "profile remove",
+    "add": "profile set",
+    "set": "profile set",
+    "use": "env",
+    "auth": "login",
+    "run": "exec",
+    "exec-env": "exec",
+}
 
 
-def misread(failure: Any, arguments: Sequence[str]) -> UsageError:
-    """The error of the command line `arguments`, which `failure`, one of Typer's exceptions, could not read."""
-    text = " ".join(str(failure.format_message()).split())
-    named = plain_reader.find(arguments) if arguments else None
-    words = getattr(getattr(failure, "ctx", None), "command_path", f"tcenv {named[0]}" if named else "tcenv")
-    for theirs, ours, more in _WORDS:
-        found = re.fullmatch(theirs, text, re.S)
-        if found:
-            text = found.expand(ours)
-            if more and found.group(2):
-                text += f" {found.expand(more)}"
-            break
-    meant = _meant(failure)
-    text = f"{text[:1].upper()}{text[1:]}{f' Did you mean {meant}?' if meant else ''}"
-    return UsageError(text if text[-1:] in ".?!" else f"{text}.", Hint("See:", (*words.split(), "--help")))
+def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
+    """Return the usage error that says what an exception of the parser means; the exception itself if it is none of those.
+
+    Goes by the attributes of the parser's exceptions, which are the same in all versions of Typer."""
+    if not hasattr(failure, "format_message"):
+        return failure
+    found = plain_reader.find(arguments) if arguments else None
+    path = getattr(getattr(failure, "ctx", None), "command_path", f"tcenv {found[0]}" if found else "tcenv")
+    name = str(getattr(failure, "option_name", "") or "")
+    param: Any = getattr(failure, "param", None)
+    if name and hasattr(failure, "possibilities"):
+        near = get_close_matches(name, failure.possibilities or (), 1)
+        return _error(f"There is no option {name}.", path, near)
+    if name:
+        return _error(f"{name} takes no value." if _is_flag(name, path) else f"{name} needs a value.", path)
+    if param is not None and hasattr(failure, "param_type"):
+        argument = declaration.command(" ".join(path.split()[1:])).argument
+        if argument is not None and "--" in argument.metavar:
+            return _error("The command is missing: tcenv exec -- CMD", path)
+        return _error(f"{argument.metavar if argument else param.name} is missing.", path)
+    if param is not None:
+        return _error(f"{param.opts[0]} takes a number.", path)
+    message = str(failure.format_message()).partition(": ")[2] or str(failure.format_message())
+    return _error(message[:1].upper() + message[1:], path)
 
 
-def _meant(failure: Any) -> str:
-    """The option that was meant by one that there is not, as far as that can be told."""
-    from difflib import get_close_matches
+def no_command(name: str, path: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a command that does not exist."""
+    meant = [_MEANT[name]] if path == "tcenv" and name in _MEANT else get_close_matches(name, list(known), 1)
+    return _error(f"There is no command {name!r}.", path, meant)
 
-    known = getattr(failure, "possibilities", None)
-    return next(iter(get_close_matches(str(getattr(failure, "option_name", "")), known, 1)), "") if known else ""
+
+def missing_command(path: str) -> UsageError:
+    """Return the error for a group without a command."""
+    return _error("A command is missing.", path)
+
+
+def unexpected(words: Sequence[str], path: str) -> UsageError:
+    """Return the error for words that the command has no place for."""
+    return _error(f"There is no place for '{' '.join(words)}'.", path)
+
+
+def _error(text: str, path: str, meant: Sequence[str] = ()) -> UsageError:
+    text = text if text[-1:] in ".?!" else f"{text}."
+    return UsageError(f"{text} Did you mean {meant[0]}?" if meant else text, Hint("See:", (*path.split(), "--help")))
+
+
+def _is_flag(name: str, path: str) -> bool:
+    words = " ".join(path.split()[1:])
+    return any(option.name == name and option.kind == "flag" for option in declaration.command(words).options)

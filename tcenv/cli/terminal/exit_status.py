@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
-from tcenv.errors import Hint, Interrupted, TcenvError, UsageError
+from tcenv.errors import Hint, Interrupted, TcenvError
 from tcenv.output import write_last
 from tcenv.shells import EVALUATED
 
@@ -61,11 +61,6 @@ def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(failure, TcenvError):
         messages.error(failure)
         return failure.exit_code
-    if hasattr(failure, "format_message"):
-        from tcenv.cli.parsing.usage_errors import misread
-
-        messages.error(misread(failure, arguments))
-        return UsageError.exit_code
     if isinstance(failure, OSError) and failure.filename is not None and failure.errno in _OF_THE_MACHINE:
         messages.error(TcenvError(f"{failure.filename}: {failure.strerror}."))
         return 1

@@ -72,17 +72,15 @@ def _is_the_profiles_own(name: str, opened: Opened) -> bool:
 
 def _keep(name: str, learned: Learned, opened: Opened) -> bool:
     """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
-    from tcenv.cli.parsing.dispatch import action
+    from tcenv.cli.commands.purpose import SetOptions, run_set
     from tcenv.errors import TcenvError
 
     if not learned.scopes:
         messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
         return True
     try:
-        options: dict[str, object] = {"scopes": list(learned.scopes)}
-        if _is_the_profiles_own(name, opened):
-            options["profile"] = opened.session.profile
-        return action("purpose set")(name, options) == 0
+        profile = opened.session.profile if _is_the_profiles_own(name, opened) else None
+        return run_set(SetOptions(purpose=name, scopes=tuple(learned.scopes), profile=profile)) == 0
     except TcenvError as failure:
         messages.error(failure)
         return False

@@ -8,7 +8,7 @@ from importlib import import_module
 
 def files() -> dict[str, str]:
     """Every generated file: its path in the checkout, and its content."""
-    from tcenv.cli.parsing import declaration, help_text
+    from tcenv.cli.parsing import declaration, help
     from tcenv.cli.parsing.generate import man, reference, tables
     from tcenv.shells import SHELLS, load_shell
 
@@ -23,7 +23,7 @@ def files() -> dict[str, str]:
     }
     for command in declaration.commands():
         name = command.words.replace(" ", "-") or "tcenv"
-        result[f"tcenv/cli/parsing/help_texts/{name}.txt"] = help_text.render(command) + "\n"
+        result[f"tcenv/cli/parsing/help_texts/{name}.txt"] = help.render(command) + "\n"
         result[f"man/{man.name_of(command)}"] = man.page(command)
     return result
 

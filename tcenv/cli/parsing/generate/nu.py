@@ -23,7 +23,7 @@ def script() -> str:
     ordered = sorted(declaration.commands(), key=lambda command: command.words in EVALUATED)
     marked = False
     for command in ordered:
-        if not command.words or command.behind_dashes:
+        if not command.words or command.takes_command:
             continue
         if command.words in EVALUATED and not marked:
             lines.append(EVALUATED_MARK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcenv.cli.parsing import declaration, help_text
+from tcenv.cli.parsing import declaration, help
 
 _HEAD = """\
 # Commands
@@ -17,5 +17,5 @@ def text() -> str:
     parts = []
     for command in declaration.commands():
         name = " ".join(["tcenv", *command.words.split()])
-        parts.append(f"## {name}\n\n```text\n{help_text.render(command)}\n```\n")
+        parts.append(f"## {name}\n\n```text\n{help.render(command)}\n```\n")
     return _HEAD + "\n".join(parts)

@@ -1,27 +1,28 @@
-"""The light reader's tables."""
+"""Writes the tables of the plain reader."""
 
 from __future__ import annotations
 
 from tcenv.cli.parsing import declaration
 
-_HEAD = '''"""The commands for the light reader: what positional argument each takes, and its options with their keys and kinds.
-Generated from `app` by `make generated`."""
+_HEAD = '''"""The commands for the plain reader: the key and kind of each argument, and its options with their keys and kinds.
+`make generated` writes this from the declaration of the command line."""
 
 '''
 
 
 def tables() -> str:
-    """The module `tcenv.cli.parsing.tables`."""
-    groups = tuple(command.words for command in declaration.commands() if command.members and command.words)
-    lines = [f"GROUPS = {_tuple(groups)}", "COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {"]
+    """Render the module `tcenv.cli.parsing.tables`."""
+    lines = [f"GROUPS = {_tuple(tuple(declaration.GROUPS))}"]
+    lines.append("COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {")
     for command in declaration.commands():
         if command.members or command.words == "help":
             continue
-        lines.append(f'    "{command.words}": (')
-        lines.append(f'        "{_positional(command)}",')
-        if command.options:
+        key, kind = _argument(command)
+        lines += [f'    "{command.words}": (', f'        "{key}",', f'        "{kind}",']
+        names = [(name, option) for option in command.options for name in (option.name, option.short) if name]
+        if names:
             lines.append("        {")
-            lines += [f'            "{option.name}": ("{option.key}", "{option.kind}"),' for option in command.options]
+            lines += [f'            "{name}": ("{option.key}", "{option.kind}"),' for name, option in names]
             lines.append("        },")
         else:
             lines.append("        {},")
@@ -33,9 +34,9 @@ def _tuple(texts: tuple[str, ...]) -> str:
     return "(" + ", ".join(f'"{text}"' for text in texts) + ("," if len(texts) == 1 else "") + ")"
 
 
-def _positional(command: declaration.Command) -> str:
-    if command.behind_dashes:
-        return "--"
-    if command.argument is None:
-        return ""
-    return "!" if command.argument.required else "?"
+def _argument(command: declaration.Command) -> tuple[str, str]:
+    """Return the key and the kind of the argument, as `plain_reader.read` takes them."""
+    argument = command.argument
+    if argument is None:
+        return "", ""
+    return ("profile", "--") if command.takes_command else (argument.key, "!" if argument.required else "?")

@@ -1,16 +1,13 @@
-"""The help of a command as text. What is printed at 80 columns and more is made ready by `make generated`, so that showing it
-needs no Typer."""
+"""Renders the help of a command as text. `make generated` keeps the text for 80 columns, so that showing it needs no Typer."""
 
 from __future__ import annotations
 
 import shutil
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tcenv.cli.parsing.declaration import Command
+from tcenv.cli.parsing import declaration
+from tcenv.cli.parsing.declaration import Command
 
 WIDTH = 80
 _NARROWEST = 40
@@ -24,8 +21,6 @@ def columns() -> int:
 
 def render(command: Command, width: int = WIDTH) -> str:
     """The help of `command` for `width` columns, without a newline at its end."""
-    from tcenv.cli.parsing import declaration
-
     argument = command.argument
     usage = ["tcenv", *command.words.split(), "[OPTIONS]"]
     if command.members:

@@ -1,0 +1,26 @@
+"""`tcenv help`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
+
+
+class Options(NamedTuple):
+    """Show the help of a command.
+
+    Examples:
+        tcenv help profile set
+    """
+
+    words: o.HelpWords = ()
+
+
+def run(options: Options) -> int:
+    """Show the help of a command. `__main__` reads the same words as `COMMAND --help`, so this is for what that cannot read."""
+    from tcenv.cli.parsing.app import run as run_full
+
+    return run_full([*options.words, "--help"])
