@@ -7,8 +7,8 @@ import select
 import time
 
 from tcenv import peer
+from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
 from tcenv.portholder.late_answer import ENDED, LateAnswer
-from tcenv.signin.callback_request import Refused, is_complete, parse_query, parse_request, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ class LateAnswer:
 
     def gives(self, path: str, to: Waiting) -> bool:
         """Give what is at `path`, now or when it is there; False where it is not one of these paths."""
-        from tcenv.signin.callback_request import same
+        from tcenv.portholder.callback_request import same
 
         for own in (self.page, self.detour):
             if same(path, own):

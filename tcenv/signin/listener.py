@@ -17,7 +17,7 @@ from types import TracebackType
 
 from tcenv import loopback, peer
 from tcenv.deployment.credentials import Credentials
-from tcenv.signin.callback_request import Refused, is_complete, parse_query, parse_request, same
+from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
 from tcenv.signin.responses import detour, refusal, response
 
 TYPE_CHECKING = False

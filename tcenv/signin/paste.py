@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from tcenv.deployment.credentials import Credentials
-from tcenv.signin.callback_request import Refused
+from tcenv.portholder.callback_request import Refused
 from tcenv.signin.listener import Listener
 
 TYPE_CHECKING = False

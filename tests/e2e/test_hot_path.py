@@ -199,7 +199,7 @@ BUDGETS = {
     "status": (190, 0),
     "logout": (180, 0),
     "login --reset": (200, 0),
-    "profile list": (45, 0),
+    "profile list": (60, 0),
     "profile show": (90, 0),
     "purpose list": (90, 0),
     "init bash": (60, 0),

@@ -17,6 +17,7 @@ from tcenv.config import index
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import StoreError
+from tcenv.portholder.callback_request import Refused, is_complete
 from tcenv.sandbox import Sandbox
 from tcenv.sessions import known_clients
 from tcenv.sessions import session_file as sessionfile
@@ -25,7 +26,6 @@ from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import open_store
 from tcenv.signin import client_names, reset
-from tcenv.signin.callback_request import Refused, is_complete
 from tcenv.signin.client_names import Names
 from tcenv.signin.flow import is_usable
 from tcenv.signin.listener import Listener, _Connection

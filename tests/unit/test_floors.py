@@ -16,6 +16,7 @@ FLOORS = (
     ("config",),
     ("sessions",),
     ("deployment",),
+    ("portholder",),
     ("shells",),
     ("resources", "output", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals"),
     ("__init__",),

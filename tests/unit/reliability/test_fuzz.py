@@ -15,11 +15,11 @@ from tcenv import hotpath, paths
 from tcenv.config import config_file, index
 from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
 from tcenv.errors import ConfigError, DamagedSession, StoreError
+from tcenv.portholder.callback_request import Refused, parse_query, parse_request
 from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.profile_names import profile_of
 from tcenv.sessions.session import Session
-from tcenv.signin.callback_request import Refused, parse_query, parse_request
 from tests import listener
 from tests.listener import QUERY, Waiting, everything
 from tests.reliability.record import record, times

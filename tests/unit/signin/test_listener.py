@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import TcenvError
+from tcenv.portholder.callback_request import Refused, parse_query, parse_request
 from tcenv.signin import listener as module
-from tcenv.signin.callback_request import Refused, parse_query, parse_request
 from tcenv.signin.listener import Listener
 from tests.listener import (
     CLIENT_ID,
