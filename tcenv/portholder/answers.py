@@ -55,7 +55,7 @@ class Connection:
         self._descriptor = connection.fileno()
         self._received = bytearray()
         self._sending = b""
-        self._answered = False
+        self._answered = self._waits = False
         self._until = time.monotonic() + _PATIENCE
 
     def begin(self, received: bytes) -> None:
@@ -72,9 +72,12 @@ class Connection:
         self._socket.close()
 
     def look_at_the_time(self) -> None:
-        """Drop it if it has taken too long."""
+        """Drop it if it has taken too long; one that waits for a page is given another."""
         if time.monotonic() > self._until:
-            self.drop()
+            if self._waits and not self._answered:
+                self.give_up()
+            else:
+                self.drop()
 
     def _read(self) -> None:
         try:
@@ -124,17 +127,23 @@ class Connection:
 
     def _wait(self) -> None:
         """Wait for tcenv to say what came of it."""
+        self._waits = True
         if not self._answered:
             self._holder.ignore(self._descriptor)
             self._until = time.monotonic() + _PATIENCE_FOR_PAGE
 
     def send(self, response: bytes) -> None:
         """Answer, and end the connection."""
+        if self not in self._holder.connections:
+            return
         self._sending = response
         self._answered = True
         self._until = time.monotonic() + _PATIENCE
-        self._watch(self._send_on, select.POLLOUT)
-        self._send_on()
+        try:
+            self._watch(self._send_on, select.POLLOUT)
+            self._send_on()
+        except OSError:
+            self.drop()
 
     def give_up(self) -> None:
         """Answer without knowing how it went."""

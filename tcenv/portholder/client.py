@@ -165,13 +165,11 @@ def _surroundings() -> dict[str, str]:
     """What the process that deals with a late approval is started with."""
     from tcenv.shells.secrets_in_environment import without_secrets
 
-    environ = without_secrets(
-        {
-            name: value
-            for name, value in os.environ.items()
-            if name in _VARIABLES or name.startswith(_FAMILIES_OF_VARIABLES)
-        }
-    )
+    environ = {
+        name: value
+        for name, value in without_secrets(os.environ).items()
+        if name in _VARIABLES or name.startswith(_FAMILIES_OF_VARIABLES)
+    }
     return {
         "python": sys.executable,
         "search": os.pathsep.join(path for path in sys.path if os.path.isabs(path)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,35 +16,18 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import _approved
+from tests.holder import eventually, holder, is_free, resident
+from tests.need import need
 from tests.waiting import Waiting
-from tests.world import NAME, environ, holder_process, session_fields, tcenv
+from tests.world import NAME, TCENV, environ, session_fields, tcenv
 
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
-FAMILIES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 @pytest.fixture
 def deployment() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
-
-
-def runtime(env: dict[str, str]) -> Path:
-    return Path(env["XDG_RUNTIME_DIR"])
-
-
-def holder(env: dict[str, str]) -> int:
-    """The holder's process, which may be about to start."""
-    found = eventually(lambda: holder_process(runtime(env)))
-    assert found is not None
-    return found
-
-
-def eventually(look: Callable[[], int | None], seconds: float = 30) -> int | None:
-    end = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < end:
-        time.sleep(0.01)
-    return found
 
 
 def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: str) -> Waiting:
@@ -63,16 +48,6 @@ def page(url: str, **more: str) -> str:
     answer = _approved(url, more.get("rename"), 0.0, None, False)
     assert answer.status == 200
     return unescape(answer.text.replace("<i>", "").replace("</i>", ""))
-
-
-def is_free(port: int) -> bool:
-    for family, address in FAMILIES:
-        with socket.socket(family) as other:
-            try:
-                other.bind((address, port))
-            except OSError:
-                return False
-    return True
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -137,3 +112,134 @@ def late(waiting: Waiting, client_id: str, access_token: str) -> str:
     url = f"{waiting.callback}?clientId={client_id.replace('|', '%7C')}&accessToken={access_token}"
     with urllib.request.urlopen(url, timeout=60) as answer:
         return unescape(answer.read().decode().replace("<i>", "").replace("</i>", ""))
+
+
+def test_after_a_success_the_port_is_free_at_once(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    port = urlsplit(waiting.callback).port or 0
+    held_by = holder()
+    waiting.approve()
+    status, _, err = waiting.end()
+    assert status == 0, err
+    assert is_free(port)
+    eventually(lambda: not Path(f"/proc/{held_by}").exists())
+
+
+def test_one_process_holds_the_ports_of_all_sign_ins_and_the_next_one_ends_none(
+    deployment: Sandbox, tmp_path: Path
+) -> None:
+    given_up = [ended(deployment, tmp_path / str(number), "SIGKILL", "--name", f"n{number}") for number in range(3)]
+    held_by = holder()
+    assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
+    assert holder() == held_by
+    assert resident(held_by) < 12 * 1024 * 1024
+    for waiting in given_up:
+        assert "It was deleted" in page(waiting.url)
+    # Once more: the port is held for its 15 minutes, whatever came.
+    assert "It was deleted" in page(given_up[0].url)
+    assert [client_id.rpartition("/")[2] for client_id in deployment.clients] == [NAME]
+    assert holder() == held_by
+
+
+def test_a_port_of_ones_own_choice_is_taken_back_and_the_former_path_is_answered_as_ended(
+    deployment: Sandbox, tmp_path: Path
+) -> None:
+    first = ended(deployment, tmp_path / "1", "SIGINT", "--name", "first")
+    port = urlsplit(first.callback).port
+    second = Waiting(deployment, tmp_path, "--retry", "--port", str(port), "--name", "second")
+    assert urlsplit(second.callback).port == port
+    answer = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", first.url], stdout=subprocess.DEVNULL)
+    # It waits for the sign-in that is going on, and has not disturbed it.
+    eventually(lambda: len(deployment.clients) == 1)
+    second.approve()
+    status, out, err = second.end()
+    assert status == 0, err
+    assert "second" in out and "first" not in out
+    assert answer.wait(60) == 0
+    eventually(lambda: [each.rpartition("/")[2] for each in deployment.clients] == ["second"])
+    # The former page may still answer.
+    assert "It was deleted" in page(first.url)
+    assert [each.rpartition("/")[2] for each in deployment.clients] == ["second"]
+
+
+def test_the_name_that_was_asked_for_last_counts_too(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = ended(deployment, tmp_path, "SIGTERM")
+    assert "It was not deleted" in page(waiting.url, rename=f"{deployment.user}/{NAME}-2")
+    assert "It was deleted" in page(waiting.url)
+
+
+def test_a_deployment_that_cannot_be_asked_is_said(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = ended(deployment, tmp_path, "SIGKILL")
+    deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
+    text = page(waiting.url)
+    assert "It was not deleted" in text and "/auth/clients/" in text
+    deployment.heal()
+    # The next session deletes it: nobody has its token.
+    done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
+    assert done.returncode == 0, done.stderr
+    assert "whose session was lost, is deleted" in done.stderr
+
+
+def test_the_holder_goes_on_where_tcenv_is_gone(deployment: Sandbox, tmp_path: Path) -> None:
+    """It was uninstalled meanwhile: the page says what it can."""
+    late_answer = Path(sys.modules["tcenv.portholder.client"].__file__ or "").parent
+    copy = tmp_path / "copy" / "tcenv"
+    shutil.copytree(late_answer.parent, copy)
+    waiting = ended(deployment, tmp_path, "SIGKILL", PYTHONPATH=str(copy.parent))
+    command = Path(f"/proc/{holder()}/cmdline").read_text()
+    assert str(copy) in command
+    (copy / "signin" / "late_approval.py").unlink()
+    text = page(waiting.url)
+    assert "This sign-in has ended" in text and "delete it there" in text
+
+
+@pytest.mark.parametrize("timeout", [("--timeout", "1s"), ()])
+def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deployment: Sandbox, tmp_path: Path) -> None:
+    """The holder has none of its descriptors, whether it is left (a timeout) or not."""
+    browser = {"BROWSER": "true"} if timeout else {}
+    script = f"x=$({TCENV} login --shell sh --retry {' '.join(timeout)} 2>&1); echo status $?"
+    done = subprocess.run(
+        [need("bash"), "-c", script],
+        env={**environ(deployment), **browser},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == f"status {124 if timeout else 0}\n"
+    if timeout:
+        # It had returned, and the holder is still there.
+        assert holder()
+
+
+def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = ended(deployment, tmp_path, "SIGKILL")
+    process = holder()
+    deployment.fail("silent", path="/api/auth/v1/clients", method="GET")
+    answering = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", waiting.url])
+    eventually(lambda: deployment.clients)
+    (made,) = deployment.clients.values()
+    child = eventually(lambda: _late_process(process))
+    for kind in ("cmdline", "environ"):
+        assert made.access_token.encode() not in Path(f"/proc/{child}/{kind}").read_bytes()
+        assert made.access_token.encode() not in Path(f"/proc/{process}/{kind}").read_bytes()
+    command = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+    assert os.path.isabs(command[0]) and command[1] == "-I" and os.path.isabs(command[2])
+    for folder in (tmp_path, Path(waiting.env["HOME"])):
+        for path in folder.rglob("*"):
+            assert not path.is_file() or made.access_token.encode() not in path.read_bytes()
+    os.kill(child, signal.SIGKILL)
+    # Whatever becomes of it, the browser is told.
+    assert answering.wait(60) == 0
+
+
+def _late_process(parent: int) -> int | None:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[1] == str(parent):
+                return int(entry.name)
+    return None

@@ -1,0 +1,87 @@
+"""A port that a test hands to the holder, and what is to be seen of the holder's process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tcenv import loopback
+from tcenv.portholder import client
+from tcenv.portholder.client import Held
+from tests.world import holder_process
+
+_Found = TypeVar("_Found")
+PATH = "/" + "5ec4e7" * 6
+
+
+def eventually(look: Callable[[], _Found], seconds: float = 60) -> _Found:
+    """What `look` finds, as soon as that is true."""
+    end = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert found, "it does not come to that"
+    return found
+
+
+def runtime() -> Path:
+    return Path(os.environ["XDG_RUNTIME_DIR"])
+
+
+def holder() -> int:
+    """The holder's process, as soon as it answers."""
+    found = eventually(lambda: holder_process(runtime()))
+    assert found is not None
+    return found
+
+
+def held(**told: str) -> tuple[Held, int]:
+    """A free port, handed to the holder; the sockets here are closed."""
+    sockets, port = loopback.bind(0)
+    made = client.hold(sockets, {"kind": "sign-in", "path": PATH, "seconds": "900", **told})
+    assert made is not None
+    for each in sockets:
+        each.close()
+    return made, port
+
+
+def talk(port: int, request: str, address: str = "127.0.0.1", timeout: float = 60) -> bytes:
+    """All that comes back for a request."""
+    with socket.create_connection((address, port), timeout) as connection:
+        connection.sendall(request.encode())
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+        return received
+
+
+def get(port: int, path: str) -> str:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+
+
+def status(response: bytes) -> int:
+    return int(response.split(b" ", 2)[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there on either family. (A connection that has ended may keep it from being bound for a minute.)"""
+    for address in ("127.0.0.1", "::1"):
+        try:
+            socket.create_connection((address, port), 60).close()
+        except ConnectionRefusedError:
+            continue
+        return False
+    return True
+
+
+def resident(process: int) -> int:
+    """The resident memory of a process, in bytes."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def descriptors(process: int) -> dict[int, str]:
+    return {int(entry.name): os.readlink(entry.path) for entry in os.scandir(f"/proc/{process}/fd")}
