@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from tcenv.deployment import hawk, http
@@ -28,13 +28,24 @@ _TRIES = 3
 _TIMEOUT = 30.0
 # The service writes milliseconds and Z; other fractions and zones are allowed for.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-# What an AuthenticationFailed says -> the reason's name, a sentence, and a hint of its own.
+
+
+class Rejection(NamedTuple):
+    """Why a deployment rejects credentials: the reason's name (see CredentialsRejected), a sentence without its full stop, and a
+    hint where signing in again does not help."""
+
+    reason: str
+    sentence: str
+    hint: str | None = None
+
+
+# The phrases of an AuthenticationFailed.
 _REJECTIONS = {
-    "has expired": ("expired", "The client has expired", None),
-    "is disabled": ("disabled", "The client is disabled: its owner may have lost scopes", None),
-    "not found": ("deleted", "The client no longer exists", None),
-    "Bad mac": ("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere", None),
-    "Stale timestamp": (
+    "has expired": Rejection("expired", "The client has expired"),
+    "is disabled": Rejection("disabled", "The client is disabled: its owner may have lost scopes"),
+    "not found": Rejection("deleted", "The client no longer exists"),
+    "Bad mac": Rejection("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere"),
+    "Stale timestamp": Rejection(
         "clock",
         "This machine's clock is off, so the deployment refuses its signatures",
         "Set the clock (timedatectl set-ntp true), and try again.",
@@ -231,10 +242,15 @@ class Deployment:
 
     def _reject(self, message: str) -> CredentialsRejected:
         again = Hint("Sign in again:", login_command(self._argument))
-        for phrase, (reason, sentence, hint) in _REJECTIONS.items():
-            if phrase in message:
-                return CredentialsRejected(f"{sentence}. ({self.root_url})", hint or again, reason=reason)
+        found = find_rejection(message)
+        if found is not None:
+            return CredentialsRejected(f"{found.sentence}. ({self.root_url})", found.hint or again, reason=found.reason)
         return CredentialsRejected(f"{self.root_url} rejects the credentials: {message}", again)
+
+
+def find_rejection(message: str) -> Rejection | None:
+    """Return what the message of an AuthenticationFailed means, None where it is not known."""
+    return next((rejection for phrase, rejection in _REJECTIONS.items() if phrase in message), None)
 
 
 def _route(client_id: str) -> str:

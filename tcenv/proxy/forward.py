@@ -19,6 +19,7 @@ from tcenv.proxy.callers import Pass, Refused, narrowed
 from tcenv.proxy.calllog import CallLog, Entry
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
+from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.routes import BadTarget, Call
 from tcenv.proxy.signer import Authority, Ended, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
@@ -70,6 +71,7 @@ class Forwarder:
         *,
         log: CallLog | None = None,
         learner: Learner | None = None,
+        rejections: Rejections | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._run = run
@@ -78,6 +80,7 @@ class Forwarder:
         self._deployment = deployment
         self._log = log
         self._learner = learner
+        self._rejections = rejections
         self._clock = clock
         # What a Host header holds -> what clients sign: the address of a family without its brackets.
         self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
@@ -212,6 +215,9 @@ class Forwarder:
                 break
             newer = await self._signer.after(authority) if body.repeatable else None
             if newer is None:
+                if self._rejections is not None:
+                    encoding = answer.headers.get("Content-Encoding", "")
+                    self._rejections.tell(content, encoding, authority.credentials)
                 if former is not None and trial is not None:
                     # What was added is not held after all; the answer would list what is.
                     await trial.not_held()

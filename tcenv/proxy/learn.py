@@ -210,7 +210,7 @@ class Refusal:
 def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
     """The refusal that the body of a 403 is; None for all others."""
     try:
-        body = json.loads(_decoded(content, encoding))
+        body = json.loads(decode(content, encoding))
         if body["code"] != "InsufficientScopes":
             return None
         message, method = body["message"], body["requestInfo"]["method"]
@@ -307,7 +307,7 @@ def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int,
     return len(fresh), len(scopes), priority, -sum(map(len, scopes)), sorted(scopes)
 
 
-def _decoded(content: bytes, encoding: str) -> bytes:
+def decode(content: bytes, encoding: str) -> bytes:
     if not encoding or encoding == "identity":
         return content
     if encoding not in ("gzip", "deflate"):

@@ -16,6 +16,7 @@ from tcenv.proxy.connections import Connection, Listener
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.forward import Forwarder, Rules
 from tcenv.proxy.learn import Learned, Learner, References
+from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.signer import Signer
 from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
@@ -73,7 +74,10 @@ class Service:
             self.learned = learner.learned
         own = OwnClient.of(self.run.client_id)
         rules = Rules(self.sockets.hosts, self.sockets.port, own, self.read_only, self.allow_credentials)
-        forwarder = Forwarder(self.run, rules, self._signer, deployment, log=self.log, learner=learner)
+        rejections = Rejections(self.first.argument, self._signer.root_url, self.announce)
+        forwarder = Forwarder(
+            self.run, rules, self._signer, deployment, log=self.log, learner=learner, rejections=rejections
+        )
 
         async def answer(request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
             return await forwarder.answer(

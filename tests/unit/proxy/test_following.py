@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gzip
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -255,3 +257,50 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
         assert (await module.Signer(NoStore(), wide).current()).scopes is None
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "Client with clientId 'x' not found",
+            "The client no longer exists. ({}) Sign in again: tcenv login work --reset",
+        ),
+        ("Client with clientId 'x' is disabled", "The client is disabled: its owner may have lost scopes. ({})"),
+        ("Unauthorized: Bad mac", "The token is not (or no longer) the client's: it was reset elsewhere. ({})"),
+        (
+            "Unauthorized: Stale timestamp",
+            "This machine's clock is off, so the deployment refuses its signatures. ({}) Set",
+        ),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_why_the_deployment_rejects_the_session_is_said_once(
+    message: str, told: str, encoding: str, behind: Deployment
+) -> None:
+    async def reject(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        content = json.dumps({"code": "AuthenticationFailed", "message": message}).encode()
+        content = gzip.compress(content) if encoding == "gzip" else content
+        return web.Response(status=401, body=content, headers={"Content-Encoding": encoding})
+
+    behind.handlers[PING] = reject
+    with proxied(behind.root_url) as proxy:
+        for _ in range(3):
+            answer = signed(proxy, "GET", PING)
+            assert (answer.status_code, answer.json()["message"]) == (401, message)
+        assert len(proxy.said) == 1
+        assert proxy.said[0].startswith(told.format(behind.root_url))
+        # After a new sign-in it may happen again.
+        reset(behind, proxy)
+        assert signed(proxy, "GET", PING).status_code == 401
+        assert len(proxy.said) == 2
+
+
+def test_a_rejection_of_another_kind_is_the_programs_alone(behind: Deployment) -> None:
+    async def reject(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        return web.Response(status=401, body=b"\x1f\x8b no JSON")
+
+    behind.handlers[PING] = reject
+    with proxied(behind.root_url) as proxy:
+        assert signed(proxy, "GET", PING).content == b"\x1f\x8b no JSON"
+        assert proxy.said == []

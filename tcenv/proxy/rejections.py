@@ -1,0 +1,38 @@
+"""Tell the user once why the deployment rejects the session, since a program only sees a 401."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING
+
+from tcenv.deployment.auth import find_rejection
+from tcenv.errors import Hint, login_command
+from tcenv.proxy.learn import decode
+
+if TYPE_CHECKING:
+    from tcenv.deployment.credentials import Credentials
+    from tcenv.proxy.background import Announce
+
+
+class Rejections:
+    """The rejections of one run's session; `argument` is what names its profile in a command."""
+
+    def __init__(self, argument: str, root_url: str, announce: Announce) -> None:
+        self._argument = argument
+        self._root_url = root_url
+        self._announce = announce
+        self._told: set[tuple[str, Credentials]] = set()
+
+    def tell(self, content: bytes, encoding: str, credentials: Credentials) -> None:
+        """Announce what a 401 with this body says of the credentials, unless that was announced before."""
+        try:
+            message = json.loads(decode(content, encoding))["message"]
+        except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
+            return
+        found = find_rejection(message) if isinstance(message, str) else None
+        if found is None or (found.reason, credentials) in self._told:
+            return
+        self._told.add((found.reason, credentials))
+        hint = Hint("Sign in again:", login_command(self._argument, "--reset"))
+        self._announce(f"{found.sentence}. ({self._root_url})", Hint(found.hint) if found.hint else hint)
