@@ -23,16 +23,20 @@ _HEADER_SIZE = 16
 _ANY = 0xFFFFFFFF
 # The states (net/tcp_states.h) of a connection that a program still holds: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT.
 _HELD = (1, 4, 5, 8)
+# In a user namespace every user that it does not map has this id, so it names nobody.
+_UNMAPPED = 65534
 # What stands before an IPv4 address in a socket of both families.
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
     """Whether the connection between our `local` address and `remote` (as `getsockname` and `getpeername` tell them)
-    comes from a process of this user, or of root. Where no kernel tells (see `KERNEL_TELLS`), everybody's does."""
+    comes from a process of this user, or of root. Where no kernel tells (see `KERNEL_TELLS`), everybody's does. Raises OSError
+    where no descriptor is left to ask with."""
     if not KERNEL_TELLS:
         return True
-    return owner_of_peer(local, remote) in (os.geteuid(), 0)
+    owner = owner_of_peer(local, remote)
+    return owner != _UNMAPPED and owner in (os.geteuid(), 0)
 
 
 def is_own(connection: Socket) -> bool:
@@ -67,8 +71,8 @@ def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], na
                     continue
             if any(os.readlink(f"/proc/{pid}/fd/{number}") == wanted for number in os.listdir(f"/proc/{pid}/fd")):
                 return True
-        except OSError:
-            continue
+        except OSError as error:
+            _raise_if_out_of_descriptors(error)
     return False
 
 
@@ -84,9 +88,17 @@ def _socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int,
         return None
     try:
         return _by_netlink(here, there)
-    except OSError:
+    except OSError as error:
+        _raise_if_out_of_descriptors(error)
         # Some containers have no such sockets.
         return _by_proc(here, there)
+
+
+def _raise_if_out_of_descriptors(error: OSError) -> None:
+    from errno import EMFILE, ENFILE
+
+    if error.errno in (EMFILE, ENFILE):
+        raise error
 
 
 def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
@@ -156,8 +168,8 @@ def _rows(table: str) -> Iterator[list[str]]:
                 fields = row.split()
                 if len(fields) > 9:
                     yield fields
-    except OSError:
-        return
+    except OSError as error:
+        _raise_if_out_of_descriptors(error)
 
 
 def _in_table(address: bytes, port: int) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import functools
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -82,15 +84,14 @@ class Connection(RequestHandler):
         self.address = address
         self._server = server
         self._running = 0
-        self._active_at = 0.0
+        self._active_at = asyncio.get_running_loop().time()
         self._forwarded: bool | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        loop = asyncio.get_running_loop()
-        self._active_at = loop.time()
-        self._timer = loop.call_later(_FIRST_HEAD_FROM_OUTSIDE if self.outside else _FIRST_HEAD, self.abort)
+        timeout = _FIRST_HEAD_FROM_OUTSIDE if self.outside else _FIRST_HEAD
+        self._timer = asyncio.get_running_loop().call_later(timeout, self.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.forget(self)
@@ -119,18 +120,15 @@ class Connection(RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
-    def is_from_elsewhere(self) -> bool:
+    async def is_from_elsewhere(self) -> bool:
         """Tell whether the other end is on another machine, or forwards what comes from one."""
         if self.outside:
             return True
         if self._forwarded is None:
             sock = self.transport.get_extra_info("socket") if self.transport is not None else None
-            try:
-                self._forwarded = sock is None or peer.is_program_of_peer(
-                    sock.getsockname(), sock.getpeername(), _FORWARDERS
-                )
-            except OSError:
-                self._forwarded = True
+            if sock is None:
+                return True
+            self._forwarded = await self._server.ask_kernel(functools.partial(_is_forwarded, sock))
         return self._forwarded
 
     def handle_error(
@@ -192,6 +190,19 @@ class _WebServer(Server):
             found, most = [each for each in self._open if each.address == address], MAX_PER_ADDRESS
         if len(found) < most:
             return True
+        return self._close_oldest(found)
+
+    async def ask_kernel(self, ask: Callable[[], bool]) -> bool:
+        """Return the answer of `ask`, which needs a descriptor: wait for one where none is left."""
+        while True:
+            try:
+                return ask()
+            except OSError:
+                self._close_oldest(list(self._open))
+                await asyncio.sleep(_PAUSE)
+
+    def _close_oldest(self, found: list[Connection]) -> bool:
+        """Close the connection that has been idle for longest; False where none is idle."""
         now = asyncio.get_running_loop().time()
         idle = [(since, each) for each in found if (since := each.idle_since(now)) is not None]
         if not idle:
@@ -248,15 +259,14 @@ class Listener:
                 continue
             sock.setblocking(False)
             address = str(name[0]) if outside else None
-            if not _is_welcome(sock, address):
+            if not await self._server.ask_kernel(functools.partial(_is_welcome, sock, address)):
                 self._refuse(sock)
             elif address is not None and not self._server.has_room(address):
                 sock.close()
             else:
-                self._run(self._connect(sock, address))
+                self._run(self._connect(sock, self._server.make(address)))
 
-    async def _connect(self, sock: socket.socket, address: str | None) -> None:
-        connection = self._server.make(address)
+    async def _connect(self, sock: socket.socket, connection: Connection) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
         except BaseException:
@@ -285,6 +295,14 @@ class Listener:
             sock.close()
 
 
+def _is_forwarded(sock: socket.socket) -> bool:
+    try:
+        here, there = sock.getsockname(), sock.getpeername()
+    except OSError:
+        return True
+    return peer.is_program_of_peer(here, there, _FORWARDERS)
+
+
 def _is_welcome(sock: socket.socket, address: str | None) -> bool:
     """Tell whether a connection is answered: one of this user's processes, or one from another machine where the proxy is open
     to it. A connection whose owner is unknown is a stranger's."""
@@ -306,8 +324,7 @@ def _is_this_machine(here: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((there[0], 0, *there[2:]))
     except OSError as error:
-        # Where there is no descriptor to find out with, ask the kernel for the owner.
-        import errno
-
-        return error.errno in (errno.EMFILE, errno.ENFILE)
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        return False
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ class Forwarder:
         self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
 
     async def answer(
-        self, request: web.BaseRequest, *, outside: bool, from_elsewhere: Callable[[], bool]
+        self, request: web.BaseRequest, *, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
         """The answer to a request, already sent if it is a long one. `outside`: it did not come over loopback;
         `from_elsewhere` finds out whether it came from another machine all the same."""
@@ -117,7 +117,7 @@ class Forwarder:
                 self._log.write(entry, status, (time.monotonic() - began) * 1000)
 
     async def _answer(
-        self, request: web.BaseRequest, entry: Entry, outside: bool, from_elsewhere: Callable[[], bool]
+        self, request: web.BaseRequest, entry: Entry, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
         host, port = self._host(request)
         lines = request.headers.getall("Authorization", [])
@@ -129,7 +129,7 @@ class Forwarder:
         if passed is None:
             return self._to_the_page(request.method, request.raw_path, outside)
         entry.path = passed.resource
-        if passed.unsigned and from_elsewhere():
+        if passed.unsigned and await from_elsewhere():
             # There everybody sees the path, in an environment or an argument list.
             raise Refused
         call = _call(passed.resource)

@@ -1,0 +1,118 @@
+"""Open connections are bounded, and the run's own calls get through whatever others leave open."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from aiohttp import web
+
+from tcenv.proxy import connections
+from tests.calls import PING, plain, signed
+from tests.proxied import Deployment, Proxied, Seen, deployment, proxied
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+def connect(stack: ExitStack, proxy: Proxied, first: bytes = b"") -> socket.socket:
+    """An open connection, on which `first` has been sent."""
+    sock = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=30))
+    sock.sendall(first)
+    return sock
+
+
+def is_closed(sock: socket.socket) -> bool:
+    """Wait for the other end to close a connection without an answer."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: "])
+def test_a_connection_that_asks_nothing_is_closed(
+    first: bytes, behind: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_FIRST_HEAD", 0.2)
+    with proxied(behind.root_url) as proxy, ExitStack() as stack:
+        assert is_closed(connect(stack, proxy, first))
+
+
+def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
+    behind: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_FIRST_HEAD", 0.2)
+
+    async def wait(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        await asyncio.sleep(0.6)
+        return web.Response(text="late")
+
+    behind.handlers[PING] = wait
+    with proxied(behind.root_url) as proxy:
+        assert signed(proxy, "GET", PING).text == "late"
+
+
+def test_idle_connections_make_room_for_calls(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
+    with proxied(behind.root_url) as proxy, ExitStack() as stack:
+        idle = [connect(stack, proxy, b"GET /") for _ in range(30)]
+        assert signed(proxy, "GET", PING).status_code == 200
+        # The oldest are the first that are closed.
+        assert all(is_closed(sock) for sock in idle[:20])
+
+
+def test_where_all_are_busy_a_call_waits_for_its_turn(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 4)
+    running, most = 0, 0
+
+    async def count(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.05)
+        running -= 1
+        return web.Response(headers={"Connection": "close"})
+
+    behind.handlers[PING] = count
+    with proxied(behind.root_url) as proxy, ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda _: signed(proxy, "GET", PING).status_code, range(16)))
+    assert statuses == [200] * 16
+    assert most <= 4
+
+
+def test_a_connection_that_was_reset_at_once_disturbs_nobody(behind: Deployment) -> None:
+    with proxied(behind.root_url) as proxy:
+        for _ in range(20):
+            sock = socket.create_connection(("127.0.0.1", proxy.port))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            sock.close()
+        assert signed(proxy, "GET", PING).status_code == 200
+
+
+def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
+    behind: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel is asked through a descriptor of its own."""
+    real, failing = connections.peer.is_own_peer, [True] * 3
+
+    def is_own_peer(*ends: tuple[object, ...]) -> bool:
+        if failing:
+            raise OSError(24, "too many open files")
+        return real(*ends)
+
+    monkeypatch.setattr(connections.peer, "is_own_peer", is_own_peer)
+    monkeypatch.setattr(connections, "_PAUSE", 0.01)
+    with proxied(behind.root_url) as proxy, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(plain, proxy, "GET", "/")
+        while len(failing) > 1:
+            failing.pop()
+        failing.clear()
+        assert answer.result().status == 302
