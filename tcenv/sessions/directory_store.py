@@ -47,7 +47,11 @@ class DirectoryStore:
             if not paths.check_directory(self.directory):
                 return False
             sweep(self.directory)
-            os.unlink(os.path.join(self.directory, profile + sessionfile.SUFFIX))
+            path = os.path.join(self.directory, profile + sessionfile.SUFFIX)
+            # On a read-only disk, `unlink` refuses whatever is or is not there.
+            if not os.path.lexists(path):
+                return False
+            os.unlink(path)
         except FileNotFoundError:
             return False
         except (paths.Unsafe, OSError) as error:

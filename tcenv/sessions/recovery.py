@@ -1,4 +1,4 @@
-"""A session whose reset was cut short: the deployment says whether its token is still good, before anybody trusts it."""
+"""Asks the deployment about a session whose reset or logout was cut short, before anybody trusts its token."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def settled(
                 raise
             if rejection.reason == "deleted":
                 known_clients.forget(session.root_url, session.credentials.client_id)
-            say(f"A reset of {session.profile} was cut short, and the token that is stored is no longer good.")
+            say(
+                f"A reset or a logout of {session.profile} was cut short, and the token that is stored is no longer good."
+            )
             return None
         session = replace(session, state="")
         if locked:

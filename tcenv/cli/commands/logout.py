@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, statements
 from tcenv.config import profile as profiles
-from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, TcenvError
+from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, StoreError, TcenvError
 from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import called, is_profile_name
-from tcenv.sessions.session import ENDED, Session
+from tcenv.sessions.session import ENDED, RESETTING, Session
 from tcenv.sessions.stores import Store, everywhere, open_store
 from tcenv.shells import environment
 
@@ -94,24 +97,70 @@ def run(options: Options) -> int:
 def sign_out(
     names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False, patience: float = _PATIENCE
 ) -> dict[str, bool]:
-    """Forget the sessions of the profiles `names` in all `places`, and end their clients: `insisted`, or where they are tcenv's
-    own and may be; or none at all (`kept`). Says what came of each. For each profile that is signed out of, whether there was
-    a session: one whose client was to be ended and could not be is kept, and left out."""
-    endings = [_Ending(session) for name in names for session in sessions(places, name)]
-    _delete([ending for ending in endings if not kept and (insisted or _is_own(ending.session))], patience)
-    result = {}
+    """Forget the sessions of the profiles `names` in all `places`, then end their clients: `insisted`, or where they are tcenv's
+    own and may be; or none at all (`kept`). Says what came of each.
+
+    The store comes first: a session that stays there must not have a dead token. Returns, for each profile that is signed out
+    of, whether there was a session. Left out is one whose store cannot be changed, or whose client was to be ended and could
+    not be: its session is kept."""
+    endings = {name: [_Ending(session) for session in sessions(places, name)] for name in names}
+    there = {}
     for name in names:
-        own = [ending for ending in endings if ending.session.profile == name]
+        try:
+            if insisted:
+                _mark(places, endings[name])
+            else:
+                there[name] = _forget(places, name)
+        except StoreError as error:
+            messages.error(error)
+            messages.hint(f"{name} is still signed in, and its client was not deleted.")
+            del endings[name]
+    wanted = [ending for own in endings.values() for ending in own if insisted or _is_own(ending.session)]
+    _delete(wanted if not kept else [], patience)
+    result = {}
+    for name, own in endings.items():
         if insisted and any(ending.failure for ending in own):
+            _unmark(places, own)
             _refuse(own)
             continue
-        there = [store.forget(name) for store in places]
-        result[name] = any(there)
+        result[name] = there[name] if name in there else _forget(places, name)
         if result[name]:
             messages.done(f"Signed out of {called(name, own[0].session.root_url) if own else name}.")
         for ending in own:
             _tell(ending)
     return result
+
+
+def _forget(places: list[Store], name: str) -> bool:
+    """Remove the session of `name` from all stores; whether there was one. Raises StoreError."""
+    found = False
+    for store in places:
+        found |= store.forget(name)
+    return found
+
+
+def _mark(places: list[Store], endings: list[_Ending]) -> None:
+    """Have the stored sessions say that their token may be dead, so that what finds them after an interruption asks the
+    deployment. Raises StoreError where that cannot be written."""
+    for store, session in _copies(places, endings):
+        store.save(replace(session, state=RESETTING))
+
+
+def _unmark(places: list[Store], endings: list[_Ending]) -> None:
+    """Take the mark off again. Where that cannot be written, the deployment is asked in vain, and nothing else."""
+    for store, session in _copies(places, endings):
+        with suppress(StoreError):
+            store.save(session)
+
+
+def _copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store, Session]]:
+    """Yield each session with every store that has it."""
+    for ending in endings:
+        for store in places:
+            with suppress(DamagedSession):
+                stored = store.load(ending.session.profile)
+                if stored is not None and stored.credentials == ending.session.credentials:
+                    yield store, ending.session
 
 
 def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:

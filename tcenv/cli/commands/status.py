@@ -162,7 +162,7 @@ class _Facts:
             if not offline:
                 self._verify(fields, until)
             elif state:
-                self.problem = "not verified: a reset of it was cut short"
+                self.problem = "not verified: a reset or a logout of it was cut short"
 
     def _verify(self, fields: dict[str, str], until: float | None) -> None:
         """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""

@@ -1,0 +1,72 @@
+"""A store that cannot be changed: no client is deleted whose token stays in it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import TCENV, session_file, signed_in, tcenv
+
+_READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def on_a_read_only_disk(folder: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run tcenv where `folder` can be read and not be written."""
+    command = [need("unshare"), "-Urm", "sh", "-c", _READ_ONLY, str(folder), TCENV, *words]
+    return subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("option", ["", "--delete-client", "--all"])
+@pytest.mark.parametrize("store", ["runtime", "file"])
+def test_logout_deletes_no_client_whose_session_stays(store: str, option: str, deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment, TCENV_STORE=store)
+    folder = home / ("run" if store == "runtime" else ".local")
+    (file,) = folder.rglob("*.session")
+    before = file.read_text()
+    words = ["logout", "--shell", "sh", *([option] if option else [])]
+    done = on_a_read_only_disk(folder, *words, env=env)
+    assert (done.returncode, done.stdout) == (1, "\\false;\n"), done.stderr
+    assert f"The {store} store cannot be used: Read-only file system." in done.stderr
+    assert "is still signed in, and its client was not deleted" in done.stderr
+    assert "Deleted" not in done.stderr and "Signed out" not in done.stderr
+    assert file.read_text() == before
+    assert len(deployment.clients) == 1
+    # What the next login hands out works.
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert tcenv("status", env=env).returncode == 0
+    assert tcenv(*words, env=env).returncode == 0
+    assert not deployment.clients
+    assert not list(folder.rglob("*.session"))
+
+
+def test_one_store_that_cannot_be_changed_keeps_no_other_session(deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment, TCENV_STORE="file")
+    with Sandbox() as other:
+        signed_in(other)
+        done = on_a_read_only_disk(home / ".local", "logout", "--all", "--shell", "sh", env=env)
+        assert done.returncode == 1
+        assert f"Signed out of {other.root_url}" in done.stderr
+        assert not other.clients
+    assert len(deployment.clients) == 1
+
+
+def test_a_client_that_was_to_be_deleted_and_could_not_be_leaves_the_session_as_it_was(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    before = session_file(env).read_text()
+    deployment.fail("hang-up")
+    done = tcenv("logout", "--delete-client", "--shell", "sh", env=env)
+    assert done.returncode == 1
+    assert session_file(env).read_text() == before
+    deployment.heal()
+    assert tcenv("status", env=env).returncode == 0
