@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from tcenv.proxy.start import Run
 
-PROXY_URL = "TASKCLUSTER_PROXY_URL"
 # The variables by which an HTTP client would call this proxy through the network's proxy.
 _PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
@@ -28,7 +27,7 @@ def make_change(
     change[environment.ROOT_URL] = root_url
     change[environment.CLIENT_ID] = run.client_id
     change[environment.ACCESS_TOKEN] = run.token
-    change[PROXY_URL] = f"{root_url}/{run.secret}" if run.secret else None
+    change[environment.PROXY_URL] = f"{root_url}/{run.secret}" if run.secret else None
     change[BEHIND] = behind.encode()
     if any(environ.get(name) for name in _PROXY_VARIABLES):
         host = root_url.partition("://")[2].rpartition(":")[0].strip("[]")
@@ -43,5 +42,5 @@ def apply_change(
     change: Mapping[str, str | None], session: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, str]:
     """Return `environ` after `change`, without the variables that hold a copy of the session's token."""
-    removed = dict.fromkeys(secrets_in_environment.holding(environ, session[environment.ACCESS_TOKEN]))
+    removed = dict.fromkeys(secrets_in_environment.find_copies(environ, session[environment.ACCESS_TOKEN]))
     return environment.applied({**removed, **change}, environ)

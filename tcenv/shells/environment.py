@@ -19,6 +19,10 @@ EXPIRES = "TCENV_EXPIRES"
 LOADED = "TCENV_LOADED"
 
 VARIABLES = (ROOT_URL, CLIENT_ID, ACCESS_TOKEN, CERTIFICATE, PROFILE, EXPIRES, LOADED)
+# Of a run behind the proxy with --unsigned: the path of this URL is a secret.
+PROXY_URL = "TASKCLUSTER_PROXY_URL"
+# The variables whose values are secrets. Everything that hides, masks or removes a token goes by this list.
+SECRETS = (ACCESS_TOKEN, CERTIFICATE, PROXY_URL)
 _UNKEPT = "-"
 # What a root URL may be written with: anything else was none, and is not brought back.
 _OF_URLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._~%@+[]-")

@@ -75,7 +75,7 @@ def _systemd(value: str) -> str:
 
 
 def _github(values: Mapping[str, str]) -> str:
-    secrets = [values[name] for name in (environment.ACCESS_TOKEN, environment.CERTIFICATE) if name in values]
+    secrets = [values[name] for name in environment.SECRETS if values.get(name)]
     masks = "".join(f"::add-mask::{_github_data(secret)}\n" for secret in secrets)
     lines = _lines(values)
     return masks if os.environ.get("GITHUB_ENV") else masks + lines

@@ -273,6 +273,7 @@ def test_the_browser_is_given_no_token_in_any_form(deployment: Sandbox, tmp_path
         deployment,
         BROWSER=f"{browser} %s",
         TASKCLUSTER_ACCESS_TOKEN=token,
+        TASKCLUSTER_PROXY_URL="http://localhost:1/a-path-that-nobody-guesses",
         DIRENV_DIFF="eJzT0yMAABAIAg==",
         MY_COPY=f"x{token}y",
         PACKED=base64.b64encode(zlib.compress(f"export TASKCLUSTER_ACCESS_TOKEN={token}".encode())).decode(),
@@ -283,6 +284,6 @@ def test_the_browser_is_given_no_token_in_any_form(deployment: Sandbox, tmp_path
     given = seen.read_text()
     assert "KEPT=yes" in given
     assert token not in given
-    assert not {"TASKCLUSTER_ACCESS_TOKEN", "DIRENV_DIFF", "PACKED", "HEADER"} & {
+    assert not {"TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_PROXY_URL", "DIRENV_DIFF", "PACKED", "HEADER"} & {
         line.partition("=")[0] for line in given.splitlines()
     }
