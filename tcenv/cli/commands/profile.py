@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tcenv import output, paths
@@ -30,9 +31,20 @@ def run_list(options: ListOptions) -> int:
     and for how long."""
     from tcenv.cli.terminal import messages
 
-    configured, default = _configured()
-    rows = [_state(name, root_url, name == default) for name, root_url in configured.items()]
-    rows += _without_a_profile({str(row["root_url"]) for row in rows if row["signed_in"]}, set(configured))
+    configured, default, store = _configured()
+    sessions = _sessions(store)
+    now = time.time()
+    rows = []
+    for name, root_url in configured.items():
+        found = sessions.pop(name, None)
+        live = found is not None and found.root_url == root_url and found.expires > now
+        rows.append(_row(name, root_url, found if live else None, is_default=name == default))
+    shown = {row["root_url"] for row in rows if row["signed_in"]}
+    rows += [
+        _row(name, found.root_url, found)
+        for name, found in sorted(sessions.items())
+        if found.expires > now and found.root_url not in shown
+    ]
     if options.as_json:
         import json
 
@@ -46,8 +58,8 @@ def run_list(options: ListOptions) -> int:
     return 0
 
 
-def _configured() -> tuple[dict[str, str], str | None]:
-    """The configured profiles with their root URLs, and the default: by the index where that is current."""
+def _configured() -> tuple[dict[str, str], str | None, str]:
+    """The configured profiles with their root URLs, the default, and the store: by the index where that is current."""
     from tcenv.config import index
 
     try:
@@ -56,79 +68,77 @@ def _configured() -> tuple[dict[str, str], str | None]:
         from tcenv.config import config_file
 
         config = config_file.load()
-        return {name: str(keys["root_url"]) for name, keys in config.profiles.items()}, config.default
-    if known is None:
-        return {}, None
-    return {name: known.root_url(name) or "" for name in known.names()}, known.default or None
+        urls = {name: str(keys["root_url"]) for name, keys in config.profiles.items()}
+        default, store = config.default, config.store
+    else:
+        urls = {name: known.root_url(name) or "" for name in known.names()} if known else {}
+        default, store = (known.default or None, known.store) if known else (None, None)
+    return urls, default, os.environ.get("TCENV_STORE") or store or "auto"
 
 
-def _state(name: str, root_url: str | None, default: bool) -> dict[str, Any]:
-    """Whether somebody is signed in under that name. `root_url` None: that of the session."""
-    session = _session(name)
-    signed_in = session is not None and (root_url is None or session[0] == root_url) and session[2] > time.time()
-    row: dict[str, Any] = {
-        "profile": name,
-        "root_url": root_url or (session[0] if session else ""),
-        "default": default,
-        "signed_in": signed_in,
-    }
-    if session is not None and signed_in:
-        row.update(client_id=session[1], expires=session[2])
-    return row
+class _Found(NamedTuple):
+    """What `profile list` tells of a session. `expires` is in seconds since the epoch."""
+
+    root_url: str
+    client_id: str
+    expires: int
 
 
-def _session(name: str) -> tuple[str, str, int] | None:
-    """Root URL, clientId and end (seconds since the epoch) of the session kept under a name; None for none, or none to be
-    read."""
-    from tcenv.sessions import session_file as sessionfile
-
-    directory = _store_directory()
+def _sessions(store: str) -> dict[str, _Found]:
+    """The sessions that are kept, by name. What cannot be read is left out."""
+    directory = _directory(store)
     if directory is None:
-        from tcenv.config import profile as profiles
-        from tcenv.errors import TcenvError
-        from tcenv.sessions.stores import open_store
-
-        try:
-            session = open_store(profiles.store_name()).load(name)
-        except TcenvError:
-            return None
-        return (session.root_url, session.credentials.client_id, session.expires) if session else None
-    try:
-        found = sessionfile.read(directory, name)
-    except (sessionfile.Damaged, paths.Unsafe, OSError):
-        return None
-    if found is None:
-        return None
-    fields = found[0]
-    return fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"])
-
-
-def _store_directory() -> str | None:
-    """Where the sessions are files; None for a keyring or nowhere."""
-    from tcenv.config import index
+        return _sessions_of_the_store()
+    from tcenv.sessions import session_file
 
     try:
-        known = index.read()
-    except (index.HandOver, OSError, ValueError):
-        return None
-    store = os.environ.get("TCENV_STORE") or (known and known.store) or "auto"
+        names = [name[:-8] for name in os.listdir(directory) if name.endswith(".session") and name[0] != "."]
+    except OSError:
+        return {}
+    found = {}
+    for name in names:
+        with suppress(session_file.Damaged, paths.Unsafe, OSError):
+            parts = session_file.read(directory, name)
+            if parts is not None:
+                fields = parts[0]
+                expires = int(fields["TCENV_EXPIRES"])
+                found[name] = _Found(fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], expires)
+    return found
+
+
+def _directory(store: str) -> str | None:
+    """Where the sessions are files, which are read without the weight of a store; None for a keyring or nowhere."""
     if store == "file":
         return paths.file_store_directory()
-    try:
+    with suppress(paths.Unsafe):
         return paths.runtime_directory() if store in ("auto", "runtime") else None
-    except paths.Unsafe:
-        return None
+    return None
 
 
-def _without_a_profile(shown: set[str], configured: set[str]) -> list[dict[str, Any]]:
-    """The deployments signed in to by their root URL, as far as their sessions are files."""
-    directory = _store_directory()
+def _sessions_of_the_store() -> dict[str, _Found]:
+    from tcenv.cli.terminal import messages
+    from tcenv.config import profile as profiles
+    from tcenv.errors import DamagedSession, StoreError
+    from tcenv.sessions.stores import open_store
+
+    found = {}
     try:
-        names = sorted(name[:-8] for name in os.listdir(directory or "") if name.endswith(".session"))
-    except OSError:
-        return []
-    rows = [_state(name, None, False) for name in names if name[:1] != "." and name not in configured]
-    return [row for row in rows if row["signed_in"] and row["root_url"] not in shown]
+        store = open_store(profiles.store_name())
+        for name in store.profiles():
+            with suppress(DamagedSession):
+                session = store.load(name)
+                if session is not None:
+                    found[name] = _Found(session.root_url, session.credentials.client_id, session.expires)
+    except StoreError as error:
+        messages.warn(error.message)
+    return found
+
+
+def _row(name: str, root_url: str, found: _Found | None, *, is_default: bool = False) -> dict[str, Any]:
+    row: dict[str, Any] = {"profile": name, "root_url": root_url, "default": is_default, "signed_in": found is not None}
+    if found is not None:
+        row.update(client_id=found.client_id, expires=found.expires)
+    return row
 
 
 def _line(row: dict[str, Any], width: int) -> str:
