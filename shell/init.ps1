@@ -1,97 +1,204 @@
-# tcenv for PowerShell: the function that applies login, signin, env and logout to this shell. Not run by tcenv's tests.
+# tcenv for PowerShell 5.1 and newer: the command that applies login, signin, env and logout to this shell, and the prompt hook. Everything is
+# global, since people load this inside functions, and works in strict mode and in constrained language.
 
 # --- function
-function tcenv {
-    # The program that the PATH finds, else the one that made this text.
-    $found = Get-Command tcenv -CommandType Application -ErrorAction Ignore | Select-Object -First 1
-    $program = if ($found) { $found.Source } else { @PROGRAM@ }
-    $applies = $args.Count -gt 0 -and $args[0] -in @EVALUATED@ -and
-        -not ($args | Where-Object { $_ -in '-h', '--help', '--csh', '--check' -or $_ -like '--shell*' -or $_ -like '--format*' })
-    if (-not $applies) {
-        & $program @args
-        return
+$global:__tcenv_program = @PROGRAM@
+$global:__tcenv_found = $null
+$global:__tcenv_found_in = $null
+$global:__tcenv_status = 0
+$global:__tcenv_hooks = $false
+$global:__tcenv_marks = $false
+
+# The program that PATH finds, else the one that made this text. Looking it up takes 10 ms, so remember it for this PATH.
+function global:__tcenv_find {
+    if ("$Env:PATH" -cne $global:__tcenv_found_in) {
+        $found = Get-Command tcenv -CommandType Application -ErrorAction Ignore | Select-Object -First 1
+        $global:__tcenv_found = if ($found) { $found.Source } else { $global:__tcenv_program }
+        $global:__tcenv_found_in = "$Env:PATH"
     }
-    $text = & $program @args --shell powershell | Out-String
-    if ($LASTEXITCODE -ne 0) { throw 'tcenv failed' }
-    if ($text.Trim()) { Invoke-Expression $text }
+    $global:__tcenv_found
+}
+
+# The words of a call as the program would get them: PowerShell takes the first `--` away from functions and scripts, so put it
+# back where the call has it; and it hands on `a,b` as an array.
+function global:__tcenv_words($call, $words) {
+    $dashes = -1
+    $lists = @()
+    try {
+        $text = if ($call.Statement) { $call.Statement } else { $call.Line.Substring($call.OffsetInLine - 1) }
+        $tree = [Management.Automation.Language.Parser]::ParseInput($text, [ref] $null, [ref] $null)
+        $command = $tree.Find({ $args[0] -is [Management.Automation.Language.CommandAst] }, $true)
+        $count = 0
+        foreach ($element in @($command.CommandElements | Select-Object -Skip 1)) {
+            if ($element.Splatted) { break }
+            if ($dashes -lt 0 -and $element.Extent.Text -ceq '--') { $dashes = $count; continue }
+            if ($element -is [Management.Automation.Language.ArrayLiteralAst]) { $lists += $count }
+            $count += if ($element -is [Management.Automation.Language.CommandParameterAst] -and $element.Argument) { 2 } else { 1 }
+        }
+    }
+    catch {
+        # Constrained language has no parser.
+        if ("$($words[0])" -in 'exec', 'ssh' -and $words -cnotcontains '--') {
+            Write-Warning "tcenv: PowerShell keeps the bare -- to itself here. Write it in quotes: tcenv $($words[0]) '--' ..."
+        }
+    }
+    for ($at = 0; $at -lt $words.Count; $at++) {
+        if ($at -eq $dashes) { '--' }
+        # `-join` keeps a number as it was typed, like 1d or 0x10.
+        if ($at -in $lists) { $words[$at] -join ',' }
+        else { foreach ($word in $words[$at]) { if ($null -ne $word) { , $word -join '' } } }
+    }
+    if ($dashes -ge $words.Count) { '--' }
+}
+
+# Set and remove variables from the data that nushell reads as well: statements would stand in traces and in script block logs.
+filter global:__tcenv_apply {
+    if ($null -eq $_.Value) { Remove-Item -LiteralPath "Env:$($_.Name)" -ErrorAction Ignore }
+    else { Set-Item -LiteralPath "Env:$($_.Name)" -Value $_.Value }
+}
+$global:__tcenv_json = 'ConvertFrom-Json'
+# Otherwise a text that reads like a date becomes one.
+if ($PSVersionTable.PSVersion.Major * 100 + $PSVersionTable.PSVersion.Minor -ge 705) { $global:__tcenv_json += ' -DateKind String' }
+$global:__tcenv_json += ' | ForEach-Object { $_.PSObject.Properties } | __tcenv_apply'
+
+function global:__tcenv_call($call, $given) {
+    Set-StrictMode -Off
+    $piped = @($input)
+    $words = @(__tcenv_words $call @($given))
+    # Quoted, since PowerShell expands `*` and `~` in what it splats.
+    $line = "& '$((__tcenv_find) -replace "'", "''")'"
+    foreach ($word in $words) { $line += " '$("$word" -replace "['\u2018-\u201b]", '$0$0')'" }
+    $applies = "$($words[0])" -cin @EVALUATED@ -and
+        -not ($words | Where-Object { "$_" -cmatch '^(-h|--help|--csh|--check|--shell(=.*)?|--format(=.*)?)$' })
+    $Env:__TCENV_FUNCTION = '1'
+    try {
+        if ($applies) {
+            $stops = $ErrorActionPreference -eq 'Stop'
+            & {
+                $ErrorActionPreference = 'Continue'
+                $PSNativeCommandUseErrorActionPreference = $false
+                Invoke-Expression "$line --shell nu | $global:__tcenv_json"
+            }
+            # A pipeline that evaluates what is printed, as without this command, gets a statement with the same result.
+            if ($call.PipelinePosition -lt $call.PipelineLength) {
+                if ($global:LASTEXITCODE) { "throw 'tcenv failed';" } else { '[void]0;' }
+            }
+            elseif ($global:LASTEXITCODE -and $stops) { throw "tcenv $($words[0]) failed" }
+        }
+        elseif ($call.ExpectingInput) { Invoke-Expression "`$piped | $line" }
+        else { Invoke-Expression $line }
+    }
+    finally {
+        $global:__tcenv_status = $global:LASTEXITCODE
+        Remove-Item -LiteralPath Env:__TCENV_FUNCTION -ErrorAction Ignore
+    }
+}
+
+# A policy may refuse scripts. Then a function takes the script's place.
+$global:__tcenv_script = Join-Path @SHELL@ 'function.ps1'
+$global:__tcenv_probes = $true
+try {
+    & $global:__tcenv_script
+    Set-Alias -Scope Global -Name tcenv -Value $global:__tcenv_script
+}
+catch {
+    Remove-Item -LiteralPath Alias:tcenv -ErrorAction Ignore
+    Write-Warning 'tcenv: scripts may not run here, so && and || do not see that tcenv fails. $LASTEXITCODE tells.'
+    function global:tcenv {
+        if ($MyInvocation.ExpectingInput) { $input | __tcenv_call $MyInvocation $args } else { __tcenv_call $MyInvocation $args }
+    }
+}
+$global:__tcenv_probes = $false
+
+# Run the hook and the mark before the user's own prompt, which sees the status of the last command all the same.
+function global:__tcenv_wrap {
+    if ("${function:global:prompt}" -like '*__tcenv_at_prompt*') { return }
+    $global:__tcenv_own_prompt = ${function:global:prompt}
+    function global:prompt {
+        $__tcenv_succeeded = $?
+        __tcenv_at_prompt
+        if (-not $__tcenv_succeeded) { Write-Error '' -ErrorAction Ignore }
+        & $global:__tcenv_own_prompt
+    }
+}
+function global:__tcenv_at_prompt {
+    Set-StrictMode -Off
+    $status = $global:LASTEXITCODE
+    try {
+        if ($global:__tcenv_hooks) { __tcenv_hook }
+        if ($global:__tcenv_marks -and -not $Env:TCENV_SUBSHELL -and "$Env:TCENV_PROFILE" -cmatch '^[A-Za-z0-9._@-]+\z') {
+            # Written at once, since prompts write too.
+            Write-Host "(tcenv:$Env:TCENV_PROFILE) " -NoNewline
+        }
+    }
+    catch { }
+    $global:LASTEXITCODE = $status
 }
 
 # --- hook
-# It only looks whether the session's file still holds the token that is loaded; what else it may hold is tcenv's to judge.
-$global:__tcenv_runtime = @RUNTIME@
-$global:__tcenv_files = @FILES@
-$global:__tcenv_store = @STORE@
-$global:__tcenv_xdg = @XDG@
+# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
+# decides.
 $global:__tcenv_seen = ''
-$global:__tcenv_token = ''
-$global:__tcenv_kept = $false
-$global:__tcenv_refused = ''
-$global:__tcenv_reminded = ''
-function global:__tcenv_unload([string] $why) {
-    [Console]::Error.WriteLine("tcenv: ${Env:TCENV_PROFILE}: $why; tcenv login ${Env:TCENV_PROFILE} signs in again")
-    $words = "$Env:TCENV_LOADED" -split ' '
-    'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
-    'TCENV_PROFILE', 'TCENV_EXPIRES', 'TCENV_LOADED' | ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
-    if ($words.Count -gt 1 -and $words[-1] -cmatch '^[A-Za-z0-9:/._~%@+\[\]-]{2,}\z') { $Env:TASKCLUSTER_ROOT_URL = $words[-1] }
-    $global:__tcenv_seen = ''
-}
+$global:__tcenv_tried = ''
 function global:__tcenv_hook {
-    if (-not $Env:TASKCLUSTER_ACCESS_TOKEN -or "$Env:TCENV_PROFILE" -cnotmatch '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z') { return }
-    $words = "$Env:TCENV_LOADED" -split ' '
-    if ($words[0] -and $words[0] -cne $Env:TASKCLUSTER_ROOT_URL) { return }
-    $seen = "$Env:TCENV_PROFILE $Env:TCENV_EXPIRES $Env:TCENV_LOADED"
-    if ($seen -cne $global:__tcenv_seen) {
-        $global:__tcenv_seen = $seen
-        $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN
-        $global:__tcenv_kept = $words[0] -and $words -notcontains '-'
+    if (-not $Env:TCENV_LOADED -or $Env:TCENV_PROXY) { return }
+    if ("$Env:TCENV_LOADED $Env:TCENV_EXPIRES" -cne $global:__tcenv_seen) {
+        # Profile, root URL, generation, file, and what was chosen before.
+        $words = $Env:TCENV_LOADED -split ' '
+        $global:__tcenv_seen = "$Env:TCENV_LOADED $Env:TCENV_EXPIRES"
+        $global:__tcenv_file = $words[3..($words.Count - 2)] -join ' '
+        $global:__tcenv_first = if ($global:__tcenv_file -eq '-') { '' } else { "GENERATION=$($words[2])" }
+        $global:__tcenv_end = if ("$Env:TCENV_EXPIRES" -cmatch '^[1-9][0-9]{0,14}\z') { [long] $Env:TCENV_EXPIRES } else { 999999999999999 }
+        $global:__tcenv_moment = $global:__tcenv_end - 600
     }
-    $store = if ($Env:TCENV_STORE) { $Env:TCENV_STORE } else { $global:__tcenv_store }
-    $folder = if ($store -ceq 'file') { $global:__tcenv_files }
-        elseif ($store -in 'auto', 'runtime' -and "$Env:XDG_RUNTIME_DIR" -ceq $global:__tcenv_xdg) { $global:__tcenv_runtime }
-    if ($folder -and -not $Env:TASKCLUSTER_CERTIFICATE -and [IO.Directory]::Exists($folder)) {
-        $file = Get-Item -LiteralPath "$folder/$Env:TCENV_PROFILE.session" -Force -ErrorAction Ignore
-        if ($file -and -not $file.LinkType -and "$($file.UnixMode)" -notmatch '^[^-]') {
-            $first = [IO.File]::ReadLines($file.FullName) | Select-Object -First 1
-            if ($first -ceq "TASKCLUSTER_ACCESS_TOKEN=$Env:TASKCLUSTER_ACCESS_TOKEN") {
-                $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN
-                $global:__tcenv_kept = $true
-            }
-            elseif ($global:__tcenv_token -ceq $Env:TASKCLUSTER_ACCESS_TOKEN -and $first -cne $global:__tcenv_refused) {
-                $global:__tcenv_refused = $first
-                try {
-                    tcenv env $Env:TCENV_PROFILE 2>$null
-                    $global:__tcenv_seen = "$Env:TCENV_PROFILE $Env:TCENV_EXPIRES $Env:TCENV_LOADED"
-                    $global:__tcenv_token = $Env:TASKCLUSTER_ACCESS_TOKEN
-                }
-                catch { }
-            }
-        }
-        elseif (-not $file -and $global:__tcenv_kept -and $global:__tcenv_token -ceq $Env:TASKCLUSTER_ACCESS_TOKEN) {
-            __tcenv_unload 'signed out elsewhere'
-            return
+    $now = ((Get-Date).ToUniversalTime() - [datetime] '1970-01-01').TotalSeconds
+    $first = ''
+    if ($global:__tcenv_first) {
+        # A regular file alone can be read without a wait.
+        $file = Get-Item -LiteralPath $global:__tcenv_file -Force -ErrorAction Ignore
+        if ($file -and "$($file.UnixMode)" -notmatch '^[^-]') {
+            $first = "$(Get-Content -LiteralPath $global:__tcenv_file -TotalCount 1 -ErrorAction Ignore)"
         }
     }
-    if ($global:__tcenv_token -cne $Env:TASKCLUSTER_ACCESS_TOKEN -or "$Env:TCENV_EXPIRES" -cnotmatch '^[1-9][0-9]{0,14}\z') { return }
-    $left = [long] $Env:TCENV_EXPIRES - [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
-    if ($left -le 0) { __tcenv_unload 'the session has expired' }
-    elseif ($left -le 600 -and $global:__tcenv_reminded -ne $Env:TCENV_EXPIRES) {
-        $global:__tcenv_reminded = $Env:TCENV_EXPIRES
-        [Console]::Error.WriteLine("tcenv: $Env:TCENV_PROFILE ends in $([math]::Floor($left / 60)) min; tcenv login $Env:TCENV_PROFILE --reset renews it")
+    # Where the time cannot be read, nothing has ended.
+    $due = $null -ne $now -and $now -ge $global:__tcenv_moment
+    if ($due -or ($first -cne $global:__tcenv_first -and "$Env:TCENV_LOADED $first" -cne $global:__tcenv_tried)) {
+        __tcenv_reload $now $first
     }
-}
-if (-not $global:__tcenv_hooked) {
-    $global:__tcenv_hooked = $true
-    $global:__tcenv_prompt = $function:prompt
-    function global:prompt { __tcenv_hook; & $global:__tcenv_prompt }
 }
 
-# --- prompt
-# The profile that is loaded, in front of the user's own prompt.
-if (-not $global:__tcenv_prompted) {
-    $global:__tcenv_prompted = $true
-    $global:__tcenv_plain_prompt = $function:prompt
-    function global:prompt {
-        $own = & $global:__tcenv_plain_prompt
-        if ("$Env:TCENV_PROFILE" -cmatch '^[A-Za-z0-9._@-]+\z') { "(tcenv:$Env:TCENV_PROFILE) $own" } else { $own }
+function global:__tcenv_reload($now, $first) {
+    $ErrorActionPreference = 'Continue'
+    $PSNativeCommandUseErrorActionPreference = $false
+    $loaded = $Env:TCENV_LOADED
+    $global:__tcenv_tried = "$loaded $first"
+    $ended = $null -ne $now -and $now -ge $global:__tcenv_end
+    $ran = Test-Path -LiteralPath $global:__tcenv_program -PathType Leaf
+    if ($ran) {
+        $Env:__TCENV_FUNCTION = '1'
+        Invoke-Expression "& `$global:__tcenv_program hook nu | $global:__tcenv_json"
+        $ran = $global:LASTEXITCODE -eq 0
+        Remove-Item -LiteralPath Env:__TCENV_FUNCTION -ErrorAction Ignore
     }
+    if (-not $ran -and $ended) {
+        # Without the program, what has ended is taken away all the same.
+        $words = $loaded -split ' '
+        Write-Warning "tcenv: the session of $($words[0]) has expired"
+        'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
+        'TCENV_PROFILE', 'TCENV_EXPIRES', 'TCENV_LOADED' |
+            ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
+        $profile_before, $root_before = if ($words[-1] -like '*=*') { $words[-1] -split '=', 2 } else { '', $words[-1] }
+        if ($profile_before) { $Env:TCENV_PROFILE = $profile_before }
+        if ($root_before -ne '-') { $Env:TASKCLUSTER_ROOT_URL = $root_before }
+    }
+    if ("$Env:TCENV_LOADED" -cne $loaded) { $global:__tcenv_tried = '' }
+    elseif ($ended) { $global:__tcenv_moment = 999999999999999 }
+    elseif ($null -ne $now -and $now -ge $global:__tcenv_moment) { $global:__tcenv_moment = $global:__tcenv_end }
 }
+$global:__tcenv_hooks = $true
+__tcenv_wrap
+
+# --- prompt
+# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+$global:__tcenv_marks = $true
+__tcenv_wrap

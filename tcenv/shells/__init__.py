@@ -78,6 +78,10 @@ class Shell:
         Raises Unrepresentable."""
         raise NotImplementedError
 
+    def export_for_subshell(self, change: Mapping[str, str | None]) -> str:
+        """Return the text from which the file that `subshell` names loads the session."""
+        return self.export(change)
+
     def failure(self) -> str:
         """Return a statement that makes the evaluation fail and changes nothing."""
         raise NotImplementedError

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ESCAPED = {'"': '\\"', "\\": "\\\\", **{chr(code): f"\\u{code:04x}" for code in (*range(32), 127)}}
+_ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
 class Nu(Shell):
@@ -21,8 +21,8 @@ class Nu(Shell):
     saved_text = "tcenv.nu"
 
     def quote(self, text: str) -> str:
-        """Write `text` as a JSON string."""
-        return '"' + "".join(_ESCAPED.get(character, character) for character in check_text(text)) + '"'
+        """Write `text` as a JSON string in printable ASCII, which no encoding of a pipe changes."""
+        return '"' + "".join(_ESCAPED.get(character) or _escape(character) for character in check_text(text)) + '"'
 
     def export(self, change: Mapping[str, str | None]) -> str:
         pairs = ",".join(
@@ -44,6 +44,13 @@ class Nu(Shell):
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         return [program, "--execute", f"source {self.quote(os.path.join(files, 'rc.nu'))}"], {}
+
+
+def _escape(character: str) -> str:
+    if " " <= character <= "~":
+        return character
+    data = character.encode("utf-16-be")
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(data[::2], data[1::2], strict=True))
 
 
 SHELL = Nu()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tcenv.shells import Shell, Unrepresentable, check_text
+import os
+
+from tcenv.shells import Shell, Unrepresentable, check_text, config_directory, load_shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +43,31 @@ class PowerShell(Shell):
 
     def word_list(self, words: Sequence[str]) -> str:
         return ", ".join(self.quote(word) for word in words)
+
+    def startup_line(self, path: str, words: str, home: str) -> str:
+        quoted = self.quote(path)
+        return f"if (Test-Path -LiteralPath {quoted}) {{ & {quoted} {words} | Out-String | Invoke-Expression }}"
+
+    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        """Return `$PROFILE.CurrentUserAllHosts`. On Windows only PowerShell knows it, since Documents may be on OneDrive."""
+        if os.name != "nt":
+            return os.path.join(config_directory(environ, home), "powershell", "profile.ps1")
+        import subprocess
+
+        from tcenv.shells.subshell import find_program
+
+        command = [find_program(self), "-NoProfile", "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def subshell(
+        self, program: str, environ: Mapping[str, str], home: str, files: str
+    ) -> tuple[list[str], dict[str, str]]:
+        """Run our file by -Command, which comes after the profile."""
+        return [program, "-NoLogo", "-NoExit", "-Command", f". {self.quote(os.path.join(files, 'rc.ps1'))}"], {}
+
+    def export_for_subshell(self, change: Mapping[str, str | None]) -> str:
+        """Return data instead of statements, which traces and logs would show."""
+        return load_shell("nu").export(change)
 
 
 SHELL = PowerShell()

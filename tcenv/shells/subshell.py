@@ -52,5 +52,5 @@ def run_subshell(
         arguments, extra = shell.subshell(program, os.environ, paths.home(), files)
         made.update(extra)
         if extra or len(arguments) > 1:
-            made[_LOAD] = shell.export(change)
+            made[_LOAD] = shell.export_for_subshell(change)
     return run_child(arguments, made, started)
