@@ -20,10 +20,11 @@ function global:__tcenv_find {
 }
 
 # The words of a call as the program would get them: PowerShell takes the first `--` away from functions and scripts, so put it
-# back where the call has it; and it hands on `a,b` as an array.
+# back where the call has it; and it hands on `a,b` as an array, and `-a:b` as two words.
 function global:__tcenv_words($call, $words) {
     $dashes = -1
     $lists = @()
+    $pairs = @()
     try {
         $text = if ($call.Statement) { $call.Statement } else { $call.Line.Substring($call.OffsetInLine - 1) }
         $tree = [Management.Automation.Language.Parser]::ParseInput($text, [ref] $null, [ref] $null)
@@ -33,7 +34,11 @@ function global:__tcenv_words($call, $words) {
             if ($element.Splatted) { break }
             if ($dashes -lt 0 -and $element.Extent.Text -ceq '--') { $dashes = $count; continue }
             if ($element -is [Management.Automation.Language.ArrayLiteralAst]) { $lists += $count }
-            $count += if ($element -is [Management.Automation.Language.CommandParameterAst] -and $element.Argument) { 2 } else { 1 }
+            if ($element -is [Management.Automation.Language.CommandParameterAst] -and $element.Argument) {
+                if ($element.Extent.Text -notmatch ':\s') { $pairs += $count }
+                $count++
+            }
+            $count++
         }
     }
     catch {
@@ -45,7 +50,8 @@ function global:__tcenv_words($call, $words) {
     for ($at = 0; $at -lt $words.Count; $at++) {
         if ($at -eq $dashes) { '--' }
         # `-join` keeps a number as it was typed, like 1d or 0x10.
-        if ($at -in $lists) { $words[$at] -join ',' }
+        if ($at -in $pairs) { $words[$at] + (, $words[++$at] -join '') }
+        elseif ($at -in $lists) { $words[$at] -join ',' }
         else { foreach ($word in $words[$at]) { if ($null -ne $word) { , $word -join '' } } }
     }
     if ($dashes -ge $words.Count) { '--' }

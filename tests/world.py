@@ -36,6 +36,8 @@ def environ(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
     result["PATH"] = f"{BIN}{os.pathsep}{Path(__file__).parent.parent / '.tools' / 'bin'}{os.pathsep}{result['PATH']}"
     result["BROWSER"] = APPROVE
     result["TCENV_TIMEOUT"] = "20s"
+    # PowerShell calls nobody.
+    result |= {"POWERSHELL_TELEMETRY_OPTOUT": "1", "POWERSHELL_UPDATECHECK": "Off"}
     if sandbox is not None:
         result["TASKCLUSTER_ROOT_URL"] = sandbox.root_url
     result.update(more)

@@ -64,6 +64,7 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
         "elvish": "try {{ {} }} catch e {{ nop }}",
         "nu": "try {{ {} }}",
         "xonsh": "try:\n    {}\nexcept Exception:\n    pass",
+        "powershell": "try {{ {} }} catch {{ }}",
     }
     done = shell.run(attempt.get(shell.name, "{}").format(line) + "\n" + shell.dump(out), env)
     assert out.exists(), done.stderr

@@ -67,10 +67,11 @@ _FLAGS = {
     "elvish": ("-norc", "-c"),
     "nu": ("--no-config-file", "-c"),
     "xonsh": ("--no-rc", "-c"),
+    "powershell": ("-NoProfile", "-NoLogo", "-Command"),
 }
 _CHAINS = {"fish": "{}; and {}", "elvish": "{}; {}", "nu": "{}; {}", "xonsh": "{}\n{}"}
-# cmd needs Windows; PowerShell's own tests are in test_powershell.
-_ELSEWHERE = ("powershell", "cmd")
+# Needs Windows.
+_ELSEWHERE = ("cmd",)
 
 
 def _real(name: str) -> RealShell:

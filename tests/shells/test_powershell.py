@@ -1,0 +1,351 @@
+"""PowerShell itself, with the start-up text loaded: calls arrive as they were typed, statuses and input go through, no trace
+shows a token, and it works under every mode that people and administrators set."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import NAME, TCENV, environ, session_fields, signed_in, tcenv
+
+LOAD = f"{TCENV} init powershell --no-completion {{}} | Out-String | Invoke-Expression"
+CONSTRAINED = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"
+
+
+@pytest.fixture
+def deployment() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def pwsh(script: str, env: Mapping[str, str], *, options: str = "", load: bool = True) -> str:
+    """Run `script` after the start-up text, in files as people have them; what it printed. Errors come at the end."""
+    lines = [LOAD.format(options)] if load else []
+    path = Path(env["HOME"]) / "script.ps1"
+    path.write_text("\n".join([*lines, script]) + "\n")
+    done = subprocess.run(
+        [need("pwsh"), "-NoProfile", "-NoLogo", "-File", str(path)],
+        env={**env, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `tcenv` prints its words as JSON and what it reads, and fails if the first word is `fail`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "tcenv"
+    program.write_text(
+        "#!/usr/bin/python3\nimport json, sys\n"
+        "print(json.dumps(sys.argv[1:]) + (sys.stdin.read() if sys.argv[1:2] == ['read'] else ''))\n"
+        "sys.exit(3 if sys.argv[1:2] == ['fail'] else 0)\n"
+    )
+    program.chmod(0o755)
+    (tmp_path / "abc").touch()
+    env = environ()
+    return {**env, "PATH": f"{folder}:{env['PATH']}"}
+
+
+# PowerShell takes the first bare `--` away from scripts and functions.
+CALLS = {
+    "tcenv exec -- cmd a": ["exec", "--", "cmd", "a"],
+    "tcenv exec p --scope 'a b' -- cmd": ["exec", "p", "--scope", "a b", "--", "cmd"],
+    "tcenv exec '--' cmd": ["exec", "--", "cmd"],
+    "tcenv exec -- git log -- file": ["exec", "--", "git", "log", "--", "file"],
+    "tcenv exec -- cmd | Out-String": ["exec", "--", "cmd"],
+    "'in' | tcenv exec -- cmd": ["exec", "--", "cmd"],
+    "$true && (tcenv exec -- cmd)": ["exec", "--", "cmd"],
+    "$(tcenv exec -- cmd)": ["exec", "--", "cmd"],
+    '"$(tcenv exec -- cmd)"': ["exec", "--", "cmd"],
+    "& tcenv exec -- cmd": ["exec", "--", "cmd"],
+    "$name = 'tcenv'; & $name exec -- cmd": ["exec", "--", "cmd"],
+    "tcenv exec `\n  -- cmd": ["exec", "--", "cmd"],
+    "tcenv exec -- cmd 2>$null": ["exec", "--", "cmd"],
+    "Invoke-Expression 'tcenv exec -- cmd'": ["exec", "--", "cmd"],
+    "if ($true) { tcenv exec -- cmd }": ["exec", "--", "cmd"],
+    "foreach ($i in 1) { tcenv exec -- $i }": ["exec", "--", "1"],
+    "& { tcenv exec -- cmd }": ["exec", "--", "cmd"],
+    "function f { tcenv exec -- @args }; f a b": ["exec", "--", "a", "b"],
+    "$a = 'a', 'b'; tcenv exec -- cmd @a": ["exec", "--", "cmd", "a", "b"],
+    "$a = 'a', 'b'; tcenv exec -- cmd $a": ["exec", "--", "cmd", "a", "b"],
+    # As PowerShell itself parts it behind the dashes, for any program.
+    "tcenv exec -- cmd -x:1 -y": ["exec", "--", "cmd", "-x:", "1", "-y"],
+    "tcenv exec -v:1 -- cmd": ["exec", "-v:1", "--", "cmd"],
+    "tcenv exec -- cmd $null ''": ["exec", "--", "cmd", ""],
+    "tcenv exec -- cmd a,b": ["exec", "--", "cmd", "a,b"],
+    "tcenv exec (tcenv a '--' b) -- cmd": ["exec", '["a", "--", "b"]', "--", "cmd"],
+    "tcenv status --": ["status", "--"],
+    # Nothing is expanded, and no number is read.
+    "tcenv x '*' '~' '[ab]*' abc": ["x", "*", "~", "[ab]*", "abc"],
+    "tcenv x '' 'a\"b' 'x\\' '$x' \"it's\"": ["x", "", 'a"b', "x\\", "$x", "it's"],
+    "tcenv x 1d 0x10 010 1.50 1kb -5": ["x", "1d", "0x10", "010", "1.50", "1kb", "-5"],
+    "tcenv x \"a`nb\" \"\u2018\u2019\" '\u201c' 'é 漢字 🦊'": ["x", "a\nb", "\u2018\u2019", "\u201c", "é 漢字 🦊"],
+}
+
+
+def test_a_call_arrives_as_it_was_typed(words: dict[str, str], tmp_path: Path) -> None:
+    script = "\n".join(f"Write-Output '=='\n{call}" for call in CALLS)
+    said = pwsh(f"Set-Location {tmp_path}\n{script}", words)
+    printed = said.split("==\n")[1:]
+    assert len(printed) == len(CALLS), said
+    found = {call: lines.strip().splitlines()[-1] for call, lines in zip(CALLS, printed, strict=True)}
+    assert {call: json.loads(text) for call, text in found.items()} == CALLS
+
+
+def test_statuses_and_input_go_through(words: dict[str, str]) -> None:
+    printed = pwsh(
+        """
+        tcenv fail; "first $? $LASTEXITCODE"
+        tcenv fail && 'deployed'
+        tcenv ok > $null && 'went on'
+        tcenv fail > $null || 'otherwise'
+        'one', 'two' | tcenv read
+        'one' | tcenv ok | Out-Null; "last $? $LASTEXITCODE"
+        """,
+        words,
+    )
+    assert "first False 3" in printed
+    assert "deployed" not in printed
+    assert "went on" in printed
+    assert "otherwise" in printed
+    assert '["read"]one\ntwo\n' in printed
+    assert "last True 0" in printed
+
+
+def test_a_session_is_loaded_and_put_away(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    printed = pwsh(
+        """
+        tcenv env; "env $? $($Env:TASKCLUSTER_ACCESS_TOKEN.Length) $Env:TASKCLUSTER_CLIENT_ID"
+        tcenv env | Out-String | Invoke-Expression; "bare $? $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"
+        $text = tcenv env --shell sh; "text $(($text -join '') -match 'export')"
+        tcenv exec -- sh -c 'echo "child <$__TCENV_FUNCTION> ${#TASKCLUSTER_ACCESS_TOKEN}"'
+        tcenv env nosuch; "failed $? $LASTEXITCODE $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"
+        try { tcenv env nosuch | Out-String | Invoke-Expression } catch { 'thrown by the line' }
+        $ErrorActionPreference = 'Stop'
+        try { tcenv env nosuch } catch { "thrown $_" }
+        $ErrorActionPreference = 'Continue'
+        tcenv logout --keep-client; "out $? [$Env:TASKCLUSTER_ACCESS_TOKEN]"
+        """,
+        env,
+    )
+    assert f"env True 44 {session_client(deployment)}" in printed
+    assert "bare True 44" in printed
+    assert "text True" in printed
+    assert "child <> 44" in printed
+    assert "failed False 2 44" in printed
+    assert "thrown by the line" in printed
+    assert "thrown tcenv env failed" in printed
+    assert "out True []" in printed
+    assert token not in printed
+    # One sentence, and no excerpt of the function's code.
+    assert "Line |" not in printed
+
+
+def session_client(deployment: Sandbox) -> str:
+    return f"mozilla-auth0/ad|Mozilla-LDAP|sandbox/{NAME}"
+
+
+@pytest.mark.parametrize("trace", ["Set-PSDebug -Trace 1", "Set-PSDebug -Trace 2", "Set-PSDebug -Trace 2 -Strict"])
+def test_no_trace_shows_the_token(deployment: Sandbox, trace: str) -> None:
+    env = signed_in(deployment)
+    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    log = Path(env["HOME"]) / "transcript"
+    printed = pwsh(
+        f"Start-Transcript {log} | Out-Null\n{trace}\ntcenv env\n$null = prompt\nSet-PSDebug -Off\nStop-Transcript", env
+    )
+    assert "DEBUG" in printed
+    assert token not in printed
+    assert token not in log.read_text()
+
+
+MODES = {
+    "strict 1": "Set-StrictMode -Version 1",
+    "strict 2": "Set-StrictMode -Version 2",
+    "strict latest": "Set-StrictMode -Version Latest",
+    "stop": "$ErrorActionPreference = 'Stop'",
+    "strict and stop": "Set-StrictMode -Version Latest; $ErrorActionPreference = 'Stop'",
+    "native errors": "$PSNativeCommandUseErrorActionPreference = $true",
+    "everything": (
+        "Set-StrictMode -Version Latest; $ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true"
+    ),
+    "output separator": "$OFS = ','; [Threading.Thread]::CurrentThread.CurrentCulture = 'tr-TR'",
+    "constrained": CONSTRAINED,
+}
+USE = """
+tcenv env; "loaded $? $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"
+$shown = "$(prompt)$(prompt)"
+"after the prompt $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"
+tcenv exec '--' sh -c 'echo "<$1><$2>"' x '*' '~'
+foreach ($one in $Error) { if ("$one" -notlike '*only on core types*') { "error $one" } }
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_before_the_line_and_after_it(deployment: Sandbox, mode: str, when: str) -> None:
+    env = signed_in(deployment)
+    lines = [LOAD.format("--prompt"), MODES[mode]]
+    printed = pwsh("\n".join([*(reversed(lines) if when == "before" else lines), USE]), env, load=False)
+    assert "loaded True 44" in printed
+    assert "after the prompt 44" in printed
+    assert "<*><~>" in printed
+    assert "error" not in printed.lower()
+    assert "WARNING" not in printed
+
+
+def test_constrained_language_says_how_to_write_the_dashes(deployment: Sandbox) -> None:
+    printed = pwsh(f"{CONSTRAINED}\n{LOAD.format('')}\ntcenv exec -- true", signed_in(deployment), load=False)
+    assert "Write it in quotes: tcenv exec '--'" in printed
+
+
+PLACES = {
+    "twice": "{0}\n{0}",
+    "in a function": "function load {{ {0} }}\nload\nload",
+    "in a module": "New-Module -Name m {{ {0} }} | Import-Module",
+    "dot-sourced": "function load {{ {0} }}\n. load",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_is_there_wherever_it_was_loaded(deployment: Sandbox, place: str) -> None:
+    env = signed_in(deployment)
+    load = PLACES[place].format(LOAD.format("--prompt"))
+    printed = pwsh(
+        f'{load}\n"kind $((Get-Command tcenv).CommandType)"\ntcenv env\n$text = prompt\n"prompt <$text>"'
+        '\n"length $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"',
+        env,
+        load=False,
+    )
+    assert "kind Alias" in printed
+    assert "length 44" in printed
+    # The mark once, and the user's own prompt behind it.
+    assert printed.count("(tcenv:") == 1
+    assert "prompt <PS " in printed
+    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in printed
+
+
+def test_where_scripts_may_not_run_a_function_takes_the_place(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    text = tcenv("init", "powershell", "--no-completion", env=env).stdout
+    assert text.isascii()
+    file = Path(env["HOME"]) / "init.ps1"
+    file.write_text(text.replace("function.ps1", "refused.ps1"))
+    printed = pwsh(
+        f'. {file}\ntcenv env; "length $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"\ntcenv exec -- false; $LASTEXITCODE',
+        env,
+        load=False,
+    )
+    assert printed.count("scripts may not run here") == 1
+    assert "length 44" in printed
+    assert printed.strip().endswith("1")
+
+
+PROMPTS = {
+    "text": ('function prompt { "<$?|$LASTEXITCODE>" }', "<False|3>"),
+    "written by the host": ("function prompt { Write-Host \"<$?|$LASTEXITCODE>\" -NoNewline; ' ' }", "<False|3>"),
+    "two lines": ('function prompt { "`n<$?|$LASTEXITCODE>" }', "<False|3>"),
+    "two texts": ("function prompt { \"<$?|$LASTEXITCODE>\"; '>' }", "<False|3>"),
+    "a number": ("function prompt { if (-not $?) { $LASTEXITCODE } }", "3"),
+    "a script": ('${function:prompt} = { "<$?|$LASTEXITCODE>" }', "<False|3>"),
+}
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_the_users_own_prompt_sees_the_last_status(words: dict[str, str], kind: str) -> None:
+    own, expected = PROMPTS[kind]
+    env = {**words, "TCENV_PROFILE": "fx"}
+    printed = pwsh(
+        f"{own}\n{LOAD.format('--prompt')}\ntcenv fail > $null\n$text = prompt\n\"=$($text -join '')=\"",
+        env,
+        load=False,
+    )
+    assert "(tcenv:fx) " in printed
+    assert expected in printed
+    # The mark comes first, also where a prompt writes by itself.
+    assert printed.index("(tcenv:fx)") < printed.index(expected)
+
+
+def test_completion(words: dict[str, str]) -> None:
+    lines = {
+        "tcenv lo": ["login", "logout"],
+        "tcenv login --fl": ["--flow"],
+        "tcenv login --flow=": ["--flow=auto", "--flow=create", "--flow=new"],
+        "tcenv login --flow=cr": ["--flow=create"],
+        "tcenv login --flow n": ["new"],
+        "tcenv env --format=j": ["--format=json"],
+        "tcenv profile s": ["show", "set"],
+        "tcenv help logi": ["login"],
+        "tcenv init fi": ["fish"],
+        "tcenv exec -- Get-ChildIte": ["Get-ChildItem"],
+        "tcenv exec -- ls /etc/hostnam": ["/etc/hostname"],
+        "tcenv login --scope --": [],
+    }
+    script = "\n".join(
+        f"Write-Output \"= $((TabExpansion2 '{line}' {len(line)}).CompletionMatches.CompletionText -join ' ')\""
+        for line in lines
+    )
+    script += "\n(TabExpansion2 'tcenv login --fl' 16).CompletionMatches[0].ToolTip"
+    printed = pwsh(f"{TCENV} init powershell | Out-String | Invoke-Expression\n{script}", words, load=False)
+    found = [line[2:].split() for line in printed.splitlines() if line.startswith("=")]
+    assert dict(zip(lines, found, strict=True)) == lines
+    assert "Which sign-in page to open" in printed
+
+
+def test_installed_in_the_profile_that_every_host_reads(home: Path) -> None:
+    done = tcenv("init", "powershell", "--install", "--yes", env=environ())
+    assert done.returncode == 0, done.stderr
+    profile = home / ".config/powershell/profile.ps1"
+    assert "# tcenv init --install" in profile.read_text()
+    asked = subprocess.run(
+        [need("pwsh"), "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts; (Get-Command tcenv).CommandType"],
+        env=environ(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert asked.stdout.splitlines() == [str(profile), "Alias"]
+    # Where tcenv is gone, the profile says nothing.
+    profile.write_text(profile.read_text().replace(TCENV, "/no/such/tcenv"))
+    quiet = subprocess.run(
+        [need("pwsh"), "-NoLogo", "-Command", "1"], env=environ(), capture_output=True, text=True, timeout=120
+    )
+    assert (quiet.stdout, quiet.stderr) == ("1\n", "")
+    profile.write_text(profile.read_text().replace("/no/such/tcenv", TCENV))
+    assert tcenv("init", "powershell", "--uninstall", "--yes", env=environ()).returncode == 0
+    assert profile.read_text() == ""
+
+
+def test_a_subshell_has_the_session_after_the_profile_and_a_mark(
+    deployment: Sandbox, tmp_path: Path, home: Path
+) -> None:
+    env = signed_in(deployment)
+    profile = home / ".config/powershell/profile.ps1"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("$Env:TASKCLUSTER_CLIENT_ID = 'mine'\n$Env:TCENV_TEST = 'profile'\n")
+    need("pwsh")
+    line = [TCENV, "shell", "--shell", "powershell"]
+    with Terminal(
+        line, {**env, "PATH": f"{os.path.dirname(need('pwsh'))}:{env['PATH']}"}, tmp_path, ready=">"
+    ) as terminal:
+        terminal.wait_for("(tcenv:", 60)
+        found = terminal.environment()
+        assert found["TCENV_TEST"] == "profile"
+        assert found["TASKCLUSTER_CLIENT_ID"] == session_client(deployment)
+        assert "__TCENV_LOAD" not in found
+        assert "Copyright" not in terminal.screen()
+        assert "PowerShell 7" not in terminal.screen()
