@@ -151,6 +151,7 @@ function global:__tcenv_hook {
     if ("$Env:TCENV_LOADED $Env:TCENV_EXPIRES" -cne $global:__tcenv_seen) {
         # Profile, root URL, generation, file, and what was chosen before.
         $words = $Env:TCENV_LOADED -split ' '
+        if ($words.Count -lt 5) { return }
         $global:__tcenv_seen = "$Env:TCENV_LOADED $Env:TCENV_EXPIRES"
         $global:__tcenv_file = $words[3..($words.Count - 2)] -join ' '
         $global:__tcenv_first = if ($global:__tcenv_file -eq '-') { '' } else { "GENERATION=$($words[2])" }

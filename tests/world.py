@@ -91,10 +91,16 @@ def holder_process(runtime: Path) -> int | None:
 
 def commands_by_status(folder: Path) -> list[tuple[list[str], int]]:
     """Commands to be started, with the status that a shell would tell of each; `folder` is for those that are no programs."""
-    plain, broken = folder / "plain", folder / "broken"
+    plain, broken, script, binary = (folder / name for name in ("plain", "broken", "script", "binary"))
     plain.write_text("no program")
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)
+    # Shells and `execvp` run it with sh.
+    script.write_text("exit $#\n")
+    script.chmod(0o755)
+    # Of a machine that this one is not.
+    binary.write_bytes(b"\x7fELF\0\0\n")
+    binary.chmod(0o755)
     return [
         (["true"], 0),
         (["sh", "-c", "exit 42"], 42),
@@ -103,4 +109,6 @@ def commands_by_status(folder: Path) -> list[tuple[list[str], int]]:
         ([str(plain)], 126),
         ([str(broken)], 126),
         ([str(folder)], 126),
+        ([str(script), "a", "b c"], 2),
+        ([str(binary)], 126),
     ]

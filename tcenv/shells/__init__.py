@@ -53,7 +53,7 @@ class Shell:
     executables: tuple[str, ...] | None = None
     # The start-up text in `shell/`; None for a shell without start-up files.
     template: str | None = None
-    # The completion in `completions/`, which `tcenv.cli.generate` writes with the module of the shell's name.
+    # The completion in `completions/`, which `tcenv.cli.parsing.generate` writes with the module of the shell's name.
     completion: str | None = None
     # What `tcenv init` prints instead of the template, where the shell can only evaluate a line that sources it.
     sourcing_line: str | None = None

@@ -1,5 +1,5 @@
-"""Running a command as a child and waiting for it as a shell would: its signals, its terminal, its status. For whoever has to
-outlive the command; everybody else becomes it (see `process`)."""
+"""Runs a command as a child and waits for it as a shell does, with its signals, terminal and status, where tcenv has to outlive
+the command. Elsewhere `process` replaces tcenv by it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND
+from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, candidates, is_script, why_not
 from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
 
 TYPE_CHECKING = False
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def run_child(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
-    """Run `command` with the environment `environ`, call `started` once it is under way, and wait for its end: its status,
-    128+n for a signal n, 127 and 126 (said on stderr) where it cannot be started, as shells do."""
+    """Run `command` with the environment `environ`, call `started` once it runs, wait for its end and return its status: 128+n
+    for a signal n, and 127 or 126, with a message, where it cannot be started, as shells do."""
     sys.stdout.flush()
     sys.stderr.flush()
     if not hasattr(signal, "sigwaitinfo"):
         return _run_plainly(command, environ, started)
-    # What somebody may send to us and mean the command.
+    # Signals that people send to us and mean for the command.
     waited_for = {*ending_signals(), signal.SIGTSTP, signal.SIGCHLD}
-    # From here on nothing interrupts us: what comes is taken one by one. A signal that is ignored would not come at all.
+    # From here on signals wait until they are taken one by one. An ignored signal would never arrive.
     former = signal.signal(signal.SIGCHLD, _nothing)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     try:
@@ -35,7 +35,7 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
         started()
         return _wait(child, waited_for)
     finally:
-        # What has come with the command's end was meant for it.
+        # Signals that arrive with the command's end were meant for it.
         while signal.sigtimedwait(waited_for, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -43,27 +43,24 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.Signals] | set[int]) -> int | str:
-    """The process id, or what keeps it from being started."""
+    """Return the process id, or why the command cannot be started."""
     defaults = [getattr(signal, name) for name in IGNORED_BY_PYTHON if hasattr(signal, name)]
+
+    def spawn(path: str, arguments: list[str]) -> int:
+        return os.posix_spawn(path, arguments, dict(environ), setsigmask=list(mask), setsigdef=defaults)
+
     reason = ""
-    for path in _candidates(command[0], environ):
+    for path in candidates(command[0], environ):
         if not os.path.exists(path):
             # Trying costs a process.
             continue
         try:
-            return os.posix_spawn(path, list(command), dict(environ), setsigmask=list(mask), setsigdef=defaults)
-        except (FileNotFoundError, NotADirectoryError):
-            reason = reason or "its interpreter is not there"
+            return spawn(path, list(command))
         except OSError as error:
-            reason = reason or error.strerror or str(error)
+            if is_script(path, error):
+                return spawn(SHELL, ["sh", path, *command[1:]])
+            reason = reason or why_not(path, error)
     return reason
-
-
-def _candidates(name: str, environ: Mapping[str, str]) -> list[str]:
-    if os.path.dirname(name):
-        return [name]
-    folders = environ.get("PATH", os.defpath).split(os.pathsep)
-    return [os.path.join(folder or os.curdir, name) for folder in folders]
 
 
 def _cannot(name: str, reason: str) -> int:
@@ -77,7 +74,7 @@ def _wait(child: int, waited_for: set[int]) -> int:
         # Before the wait too: the child may have ended in the meantime.
         pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
         if pid and os.WIFSTOPPED(status):
-            # Ctrl-Z, `suspend`: the whole of us gives the terminal back, and comes back together.
+            # After Ctrl-Z or `suspend`, stop as well, so that the shell gets the terminal; resume together.
             os.kill(os.getpid(), signal.SIGSTOP)
             _send(child, signal.SIGCONT)
             continue
@@ -86,8 +83,7 @@ def _wait(child: int, waited_for: set[int]) -> int:
             return code if code >= 0 else 128 - code
         _reap_others(child)
         info = signal.sigwaitinfo(waited_for)
-        # What comes from the terminal (the kernel: a positive code) has reached the child as well; what somebody has sent to
-        # us alone has not.
+        # A signal from the terminal (a positive code) has reached the child as well; one that was sent to us alone has not.
         if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
             _send(child, info.si_signo)
 
@@ -112,7 +108,7 @@ def _send(child: int, number: int) -> None:
 
 
 def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
-    """Where signals cannot be waited for one by one: the terminal's are the command's own affair."""
+    """Run the command where signals cannot be waited for one by one, and leave the terminal's signals to it."""
     import shutil
     import subprocess
 

@@ -1,7 +1,8 @@
-"""Becoming another program: nothing of tcenv is left behind where the system can replace a process. Hot path."""
+"""Replaces this process by a command, so that nothing of tcenv stays behind. Part of the hot path."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -16,22 +17,55 @@ NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 
+# Where no kernel can run a file, POSIX has it run by this.
+SHELL = "/bin/sh"
+
+
 def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Become `command`, found on the PATH of `environ`, its arguments untouched. Where it cannot be started, say so and
+    """Become `command`, found on the PATH of `environ`, with its arguments untouched. Where it cannot be started, say so and
     exit with 127 (not found) or 126 (not executable), as shells do."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "nt":
         _run(command, environ)
     restore_ignored()
+    reason = ""
+    for path in candidates(command[0], environ):
+        try:
+            os.execve(path, list(command), dict(environ))
+        except OSError as error:
+            if is_script(path, error):
+                os.execve(SHELL, ["sh", path, *command[1:]], dict(environ))
+            reason = reason or why_not(path, error)
+    if reason:
+        _refuse(f"tcenv: {command[0]}: {reason}", NOT_EXECUTABLE)
+    _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
+
+
+def candidates(name: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the paths at which a command may be found, in order."""
+    if os.path.dirname(name):
+        return [name]
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    return [os.path.join(folder or os.curdir, name) for folder in folders]
+
+
+def is_script(path: str, error: OSError) -> bool:
+    """Tell whether the kernel refused a script without `#!`, which every shell and `execvp` run with sh."""
+    if error.errno != errno.ENOEXEC:
+        return False
     try:
-        os.execvpe(command[0], list(command), dict(environ))
-    except (FileNotFoundError, NotADirectoryError):
-        if os.path.dirname(command[0]) and os.path.exists(command[0]):
-            _refuse(f"tcenv: {command[0]}: its interpreter is not there", NOT_EXECUTABLE)
-        _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
-    except OSError as error:
-        _refuse(f"tcenv: {command[0]}: {error.strerror}", NOT_EXECUTABLE)
+        with open(path, "rb") as file:
+            return b"\0" not in file.read(256)
+    except OSError:
+        return False
+
+
+def why_not(path: str, error: OSError) -> str:
+    """Return why the file at `path` cannot be run; nothing where there is none."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return "its interpreter is not there" if os.path.exists(path) else ""
+    return error.strerror or str(error)
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
