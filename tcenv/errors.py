@@ -1,5 +1,5 @@
 """The ways in which tcenv fails, each with the sentence that the user reads, a hint of the next step, and the exit status
-that CLI.md promises. No message may ever hold a token."""
+(see docs/configuration.md). No message may ever hold a token."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 no token longer than a call, keeps no nonces (the service keeps none either), and says of a wrong signature only that it is.
 
 Protocol facts: Hawk 1.1 as published (the normalized string, the payload hash, the bewit), and for what Taskcluster puts into
-`ext` and how its clients deviate, TASKCLUSTER.md."""
+`ext` and how its clients deviate, docs/taskcluster.md."""
 
 from __future__ import annotations
 

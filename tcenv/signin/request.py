@@ -8,7 +8,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
 from tcenv.errors import UsageError
 
-# The web server in front of the page takes 8,177 bytes of request target (TASKCLUSTER.md), encoded, and answers 414 to more.
+# The web server in front of the page takes 8,177 bytes of request target (docs/taskcluster.md), encoded, and answers 414 to more.
 _LONGEST_URL = 8000
 # The retired deployment whose page is the one that the original guide describes.
 _NEW_PAGE = ("https://taskcluster.net",)

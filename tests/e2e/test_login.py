@@ -24,7 +24,7 @@ def deployment() -> Iterator[Sandbox]:
 
 
 def command(shell: RealShell, text: str) -> str:
-    """nushell's line names its shell (CLI.md); the others are detected."""
+    """nushell's line names its shell (docs/shells.md); the others are detected."""
     return f"{text} --shell nu" if shell.name == "nu" else text
 
 

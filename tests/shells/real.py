@@ -1,4 +1,4 @@
-"""The real shells: how each runs a script, and how each evaluates tcenv's output (the lines that CLI.md promises)."""
+"""The real shells: how each runs a script, and how each evaluates tcenv's output (the lines of docs/shells.md)."""
 
 from __future__ import annotations
 

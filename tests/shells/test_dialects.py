@@ -96,7 +96,7 @@ def _carries(speaks: Shell, value: str) -> bool:
     return True
 
 
-# What a session can hold: TASKCLUSTER.md's patterns, and an IPv6 address in the root URL.
+# What a session can hold: the patterns of docs/taskcluster.md, and an IPv6 address in the root URL.
 client_ids = st.text("abzABZ019!@/:.+|_-", min_size=1, max_size=40)
 tokens = st.text("azAZ09_-", min_size=22, max_size=66)
 sessions = st.tuples(st.sampled_from(["https://tc.example.com", "http://[::1]:8080"]), client_ids, tokens)

@@ -22,7 +22,7 @@ _OF_THE_MACHINE = (*_DISK, *_PLACE, errno.EMFILE, errno.ENFILE)
 
 
 def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
-    """Run `function`, the command that `arguments` ask for; the exit status that CLI.md promises for how it ended. What is
+    """Run `function`, the command that `arguments` ask for; the exit status for how it ended (see docs/configuration.md). What is
     raised is left to `__main__`, which comes back for `failed` or `interrupted`."""
     try:
         status = function()

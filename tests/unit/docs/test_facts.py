@@ -88,3 +88,12 @@ def test_links_lead_to_what_is_there(page: Path) -> None:
 def test_the_readme_leads_to_every_page() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert [page.name for page in pages()[1:] if f"(docs/{page.name})" not in readme] == []
+
+
+def test_code_names_no_page_that_is_not_there() -> None:
+    """A comment leads the reader to a page of the repository."""
+    there = {path.name for path in PROJECT.glob("**/*.md") if ".venv" not in path.parts and ".tools" not in path.parts}
+    for folder in ("tcenv", "tests", "shell", "bench"):
+        for file in (PROJECT / folder).rglob("*.py"):
+            named = set(re.findall(r"\b(?:docs/)?([A-Z]{3,}\.md|(?<=docs/)[\w-]+\.md)\b", file.read_text()))
+            assert named <= there, (file, named - there)
