@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from tcenv.deployment import hawk, http
-from tcenv.deployment.credentials import ACCESS_TOKEN, SCOPE, Credentials
+from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.http import Unreachable, Unusable
+from tcenv.deployment.patterns import ACCESS_TOKEN, SCOPE
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, login_command
 from tcenv.text import printable
 

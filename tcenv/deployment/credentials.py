@@ -1,36 +1,16 @@
-"""Credentials as the deployment defines them: validated when made, masked when shown."""
+"""Credentials that sign calls: checked when they are made, masked when they are shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-
-class Form:
-    """What a text may be: so many characters of an alphabet. (The import of `re` is what every login would wait for.)"""
-
-    __slots__ = ("_alphabet", "_least", "_most")
-
-    def __init__(self, alphabet: str, least: int, most: int) -> None:
-        self._alphabet = frozenset(alphabet)
-        self._least = least
-        self._most = most
-
-    def fullmatch(self, text: str) -> bool:
-        """Whether `text` is of this form, from its first character to its last."""
-        return self._least <= len(text) <= self._most and self._alphabet.issuperset(text)
-
-
-# As the deployment defines them (auth service, schemas for clients and access tokens).
-CLIENT_ID = Form(_ALPHANUMERIC + "!@/:.+|_-", 1, 1024)
-ACCESS_TOKEN = Form(_ALPHANUMERIC + "_-", 22, 66)
-SCOPE = Form("".join(map(chr, range(0x20, 0x7F))), 1, 1 << 20)
+from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What signs a call. The token and the certificate (JSON text, temporary credentials alone) are never shown."""
+    """A clientId and an accessToken; temporary credentials also have a certificate (JSON text). Raises ValueError for a
+    clientId or a token that does not have its pattern."""
 
     client_id: str
     access_token: str = field(repr=False)
@@ -43,7 +23,7 @@ class Credentials:
             raise ValueError("not an accessToken")
 
     def for_taskcluster(self) -> dict[str, str]:
-        """A new dictionary each time: the `taskcluster` client changes in place the one that it is given."""
+        """Return what a client of the `taskcluster` package takes. It changes the dictionary, so each call makes a new one."""
         result = {"clientId": self.client_id, "accessToken": self.access_token}
         if self.certificate is not None:
             result["certificate"] = self.certificate

@@ -117,8 +117,8 @@ class Connection:
             if claim.path and same(path, claim.path):
                 if not peer.is_own(self._socket):
                     raise Refused(403)
-                credentials = parse_query(query.encode("ascii"))
-                late = LateAnswer(self._holder, claim.told, credentials.client_id, credentials.access_token)
+                client_id, token = parse_query(query.encode("ascii"))
+                late = LateAnswer(self._holder, claim.told, client_id, token)
                 claim.late.append(late)
                 location = late.detour if keeps_history else late.page
                 self.send(respond(303, b"", f"Location: {location}"))

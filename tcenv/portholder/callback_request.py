@@ -3,7 +3,7 @@ until then; nothing of it is ever shown."""
 
 from __future__ import annotations
 
-from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
+from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 
 _LONGEST_LINE = 8192
 # Other programs on localhost may have left the browser a lot of cookies, and it sends them along.
@@ -83,8 +83,8 @@ def _parse_field(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.strip(b" \t")
 
 
-def parse_query(query: bytes) -> Credentials:
-    """The credentials in a callback's query: one clientId and one accessToken, raw (as the page sends them) or
+def parse_query(query: bytes) -> tuple[str, str]:
+    """Return the clientId and the accessToken in a callback's query: one of each, raw (as the page sends them) or
     percent-encoded (as the guide says). No clientId holds a space, so a `+` is a plus. Raises Refused."""
     found: dict[bytes, str] = {}
     for pair in query.split(b"&"):
@@ -95,7 +95,7 @@ def parse_query(query: bytes) -> Credentials:
     client_id, access_token = found.get(b"clientId", ""), found.get(b"accessToken", "")
     if not CLIENT_ID.fullmatch(client_id) or not ACCESS_TOKEN.fullmatch(access_token):
         raise Refused(400)
-    return Credentials(client_id, access_token)
+    return client_id, access_token
 
 
 def _decoded(value: bytes) -> str:

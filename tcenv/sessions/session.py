@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tcenv.deployment.credentials import CLIENT_ID, SCOPE, Credentials
+from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.patterns import CLIENT_ID, SCOPE
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
 from tcenv.sessions import session_file as sessionfile

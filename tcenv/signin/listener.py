@@ -179,7 +179,7 @@ class Listener:
         start, mark, query = address.partition("?")
         if self._answered or not mark or not address.isascii() or not same(start, self._host + self._secret):
             raise Refused
-        return parse_query(query.partition("#")[0].encode("ascii"))
+        return Credentials(*parse_query(query.partition("#")[0].encode("ascii")))
 
     def finish(self, outcome: Outcome, linger: float = 1.0) -> None:
         """Tell the browser how it went, at the clean address to which it was sent. Returns as soon as the page is through,
@@ -304,7 +304,7 @@ class Listener:
         if not peer.is_own(connection.socket):
             self.strangers += 1
             raise Refused(403)
-        credentials = parse_query(query.encode("ascii"))
+        credentials = Credentials(*parse_query(query.encode("ascii")))
         self._answered = self._redirected = True
         # The response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
         location = self._detour if keeps_history else self._clean

@@ -31,6 +31,7 @@ from tests.holder import (
 )
 from tests.world import holder_process
 
+PROJECT = Path(__file__).parents[3]
 TWELVE_MIB = 12 * 1024 * 1024
 
 
@@ -309,3 +310,12 @@ def test_processes_that_are_left_are_known_by_descent_and_by_environment() -> No
         for each in (marked, other):
             each.kill()
             each.wait()
+
+
+def test_the_holder_imports_neither_expressions_nor_dataclasses() -> None:
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import tcenv.portholder.holder; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(PROJECT)], capture_output=True, text=True, check=True
+    )
+    assert {"tcenv.portholder.answers"} <= set(done.stdout.split())
+    assert not {"re", "dataclasses", "enum", "socket"} & set(done.stdout.split())

@@ -13,7 +13,8 @@ import pytest
 
 from tcenv import hotpath, paths
 from tcenv.config import config_file, index
-from tcenv.deployment.credentials import ACCESS_TOKEN, CLIENT_ID, Credentials
+from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 from tcenv.errors import ConfigError, DamagedSession, StoreError
 from tcenv.portholder.callback_request import Refused, parse_query, parse_request
 from tcenv.sessions import session_file as sessionfile
@@ -113,11 +114,11 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         names = [field.partition(b":")[0].lower() for field in fields]
         assert names.count(b"host") == 1 and not {b"origin", b"content-length", b"transfer-encoding"} & set(names), data
         try:
-            credentials = parse_query(query.encode())
+            client_id, token = parse_query(query.encode())
         except Refused:
             continue
         assert PAIRS.fullmatch(query), data
-        assert CLIENT_ID.fullmatch(credentials.client_id) and ACCESS_TOKEN.fullmatch(credentials.access_token), data
+        assert CLIENT_ID.fullmatch(client_id) and ACCESS_TOKEN.fullmatch(token), data
         accepted += path == "/secret"
     assert accepted, "some of the changes are of what does not count"
     record("requests", count)
