@@ -102,7 +102,8 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
     except OSError:
         return None
     try:
-        record = messages.encode({**table, **_surroundings()})
+        surroundings = _surroundings()
+        record = messages.encode({**table, **surroundings})
         if len(record) > _PIPE:
             record = messages.encode(table)
         os.write(writer, record)
@@ -110,7 +111,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
         directory = _directory()
         child = None
         if directory is None or _asked(directory, {"ask": "hold"}, descriptors) is None:
-            child = _start(directory, descriptors, stays)
+            child = _start(directory, descriptors, surroundings, stays=stays)
         return Held(writer, child, stays=stays)
     except OSError:
         os.close(writer)
@@ -195,7 +196,7 @@ def _asked(
     return (answer, given) if "yes" in answer else None
 
 
-def _start(directory: str | None, descriptors: Sequence[int], stays: bool) -> int:
+def _start(directory: str | None, descriptors: Sequence[int], surroundings: Mapping[str, str], *, stays: bool) -> int:
     """Start a holder for the pipe and the sockets among `descriptors`; it has no others, and is in a session of its own. Its
     process id, or (unless it `stays`) that of the process which makes it. Raises OSError."""
     import fcntl
@@ -211,7 +212,7 @@ def _start(directory: str | None, descriptors: Sequence[int], stays: bool) -> in
         ]
         actions += [(os.POSIX_SPAWN_DUP2, copy, first + place) for place, copy in enumerate(copies)]
         command = [sys.executable, "-I", "-S", _SCRIPT, str(len(descriptors)), directory or "", "stay" if stays else ""]
-        environ = {key[4:]: value for key, value in _surroundings().items() if key.startswith("env.")}
+        environ = {key[4:]: value for key, value in surroundings.items() if key.startswith("env.")}
         more = {"file_actions": actions, "setsigmask": ()}
         try:
             return os.posix_spawn(sys.executable, command, environ, setsid=True, **more)  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+"""The proxy's port when its run has ended: free where no process of it is left, else held, and answered with 410."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.holder import eventually, holder, is_free, runtime, status, talk
+from tests.need import need
+from tests.world import TCENV, holder_process, signed_in, tcenv
+
+CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret"
+
+
+@pytest.fixture
+def env() -> Iterator[dict[str, str]]:
+    with Sandbox() as sandbox:
+        yield signed_in(sandbox)
+
+
+def run(env: dict[str, str], command: str, *options: str) -> tuple[subprocess.CompletedProcess[str], int]:
+    """A run whose command tells its proxy's address first; and the proxy's port."""
+    done = tcenv(
+        "exec", "--proxy", *options, "--", "sh", "-c", f"echo $TASKCLUSTER_ROOT_URL; {command}", env=env, timeout=110
+    )
+    return done, int(done.stdout.split()[0].rpartition(":")[2])
+
+
+@pytest.mark.parametrize("options", [(), ("--read-only",), ("--unsigned",)])
+def test_nothing_is_held_where_no_process_is_left(env: dict[str, str], options: tuple[str, ...]) -> None:
+    done, port = run(env, "sh -c 'exit 3'", *options)
+    assert done.returncode == 3, done.stderr
+    assert is_free(port)
+    eventually(lambda: holder_process(runtime()) is None)
+
+
+@pytest.mark.parametrize(
+    ("left", "status_of_run"),
+    [
+        ("sleep 600 & echo $!", 0),
+        ("setsid sh -c 'echo $$; exec sleep 600' & exit 4", 4),
+        # An orphan that has nothing of the run's environment, and nothing of its descriptors.
+        ("(setsid env -i sh -c 'echo $$; exec sleep 600 >&- 2>&- <&-' &) ; sleep 0.2; exit 5", 5),
+        ("sh -c 'sleep 600 & echo $!' & wait; kill -TERM $$", 143),
+    ],
+)
+def test_it_is_held_as_long_as_a_process_is_left(
+    env: dict[str, str], tmp_path: Path, left: str, status_of_run: int
+) -> None:
+    began = time.monotonic()
+    # What is left has no stream of ours: the run's own end is waited for, not that of its pipes.
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [TCENV, "exec", "--proxy", "--", "bash", "-c", f"echo $TASKCLUSTER_ROOT_URL; {left}"],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=out.open("w"),
+        stderr=subprocess.DEVNULL,
+        timeout=110,
+    )
+    assert done.returncode == status_of_run
+    assert time.monotonic() - began < 100
+    url, process = eventually(lambda: out.read_text().split() if out.read_text().count("\n") == 2 else [])
+    port = int(url.rpartition(":")[2])
+    for request in (CALL, "GET / HTTP/1.1\r\n\r\n", "nonsense"):
+        assert status(talk(port, request + "\r\n\r\n")) == 410
+    assert status(talk(port, CALL, "::1")) == 410
+    os.kill(int(process), signal.SIGKILL)
+    eventually(lambda: is_free(port))
+    eventually(lambda: holder_process(runtime()) is None)
+
+
+def test_a_killed_proxys_port_is_held_while_its_command_runs(env: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [TCENV, "exec", "--proxy", "--", "sh", "-c", "echo $TASKCLUSTER_ROOT_URL $$; exec sleep 600"],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    url, command = process.stdout.readline().split()
+    port = int(url.rpartition(":")[2])
+    assert holder()
+    process.kill()
+    process.wait()
+    assert status(talk(port, CALL)) == 410
+    os.kill(int(command), signal.SIGKILL)
+    eventually(lambda: is_free(port))
+
+
+def proxy(env: dict[str, str], *options: str) -> tuple[subprocess.Popen[str], int]:
+    """A proxy in the foreground, and its port."""
+    started = subprocess.Popen([TCENV, "proxy", "--shell", "sh", *options], env=env, stdout=subprocess.PIPE, text=True)
+    assert started.stdout
+    found = re.search(r"http://127\.0\.0\.1:(\d+)", started.stdout.read())
+    assert found
+    return started, int(found[1])
+
+
+def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(env: dict[str, str]) -> None:
+    ports = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        started, port = proxy(env)
+        ports.append(port)
+        started.send_signal(number)
+        assert started.wait(60) == 0
+        assert status(talk(port, CALL)) == 410
+    process = holder()
+    again, port = proxy(env, "--port", str(ports[0]))
+    assert port == ports[0]
+    # By the new one, which takes no call without a host.
+    assert status(talk(port, CALL)) == 400
+    assert holder() == process
+    again.kill()
+    again.wait()
+    for port in ports:
+        assert status(talk(port, CALL)) == 410
+    mine = subprocess.run([need("pgrep"), "-f", f"hold_ports.*{runtime()}"], capture_output=True, text=True)
+    assert mine.stdout.split() == [str(process)]
+
+
+def test_what_a_long_run_leaves_behind_is_reaped(env: dict[str, str], tmp_path: Path) -> None:
+    """The proxy is the parent of orphans: it must not keep them as zombies."""
+    program = (
+        "import os, subprocess, time\n"
+        "for _ in range(20):\n"
+        "    subprocess.run(['sh', '-c', '(sleep 0.05 &)'])\n"
+        "time.sleep(1)\n"
+        "children = subprocess.run(['ps', '-o', 'stat=', '--ppid', str(os.getppid())], capture_output=True, text=True)\n"
+        "print(sum(line.startswith('Z') for line in children.stdout.split()))\n"
+    )
+    done = tcenv("exec", "--proxy", "--", sys.executable, "-c", program, env=env, timeout=110)
+    assert done.stdout == "0\n", done.stderr
