@@ -1,4 +1,5 @@
-# The start-up file of `tcenv shell` for bash: the user's own, then the session, then the mark in the prompt.
+# The start-up file of `tcenv shell` for bash: the user's own, then the session, then the mark in the prompt. bash itself reads
+# the system's file before this one, where it has been built to.
 # shellcheck shell=bash
 if [[ -n ${__TCENV_ENV+set} ]]; then
   # POSIXLY_CORRECT: bash reads what ENV names, and nothing else.
@@ -12,44 +13,43 @@ if [[ -n ${__TCENV_ENV+set} ]]; then
     # shellcheck disable=SC1090
     . "$ENV"
   fi
-else
-  if [[ -r /etc/bash.bashrc ]]; then
-    # shellcheck disable=SC1091
-    . /etc/bash.bashrc
-  fi
-  if [[ -r ~/.bashrc ]]; then
-    # shellcheck disable=SC1090
-    . ~/.bashrc
-  fi
+elif [[ -r ~/.bashrc ]]; then
+  # shellcheck disable=SC1090
+  . ~/.bashrc
 fi
 # A trace would show the token.
 __tcenv_flags=$-
-{ set +x; } 2>/dev/null
+{ set +xv; } 2>/dev/null
 eval "${__TCENV_LOAD-}"
 unset -v __TCENV_LOAD
-if [[ $__tcenv_flags == *x* ]]; then
-  set -x
-fi
+case $__tcenv_flags in *x*) set -x ;; esac
+case $__tcenv_flags in *v*) set -v ;; esac
 unset -v __tcenv_flags
 
-__tcenv_marked=''
-__tcenv_mark() {
-  local __tcenv_status=$? __tcenv_mark='(tcenv) '
-  # A prompt is expanded: what is no profile's name does not come in.
+# The prompt holds a variable, so that there is one mark wherever other programs put it.
+__tcenv_subshell_mark=''
+export -n __tcenv_subshell_mark
+__tcenv_mark_subshell() {
+  local __tcenv_status=$?
   case ${TCENV_PROFILE-} in
-    '' | *[!A-Za-z0-9._@-]*) ;;
-    *) __tcenv_mark="(tcenv:$TCENV_PROFILE) " ;;
+    '' | *[!A-Za-z0-9._@-]*) __tcenv_subshell_mark='(tcenv) ' ;;
+    *) __tcenv_subshell_mark="(tcenv:$TCENV_PROFILE) " ;;
   esac
   # Prompt frameworks make PS1 anew each time.
-  if [[ ${PS1-} != "$__tcenv_mark"* ]]; then
-    PS1=$__tcenv_mark${PS1#"$__tcenv_marked"}
-  fi
-  __tcenv_marked=$__tcenv_mark
+  # shellcheck disable=SC2016 # bash expands it in the prompt
+  [[ ${PS1-} == *'${__tcenv_subshell_mark-}'* ]] || PS1='${__tcenv_subshell_mark-}'${PS1-}
   return "$__tcenv_status"
 }
+shopt -s promptvars
+# A shell that inherits the variable without the function stays silent. Lines, since the user's own may end in `;` or a comment.
+# shellcheck disable=SC2016
+__tcenv_call='case ${__tcenv_subshell_mark+1} in 1) __tcenv_mark_subshell ;; *) [[ $? == 0 ]] ;; esac'
 if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -a'* ]]; then
-  PROMPT_COMMAND+=(__tcenv_mark)
+  PROMPT_COMMAND+=("$__tcenv_call")
+elif [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -'*r*' PROMPT_COMMAND'* ]]; then
+  __tcenv_mark_subshell
 else
   # shellcheck disable=SC2178,SC2128
-  PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND;}__tcenv_mark"
+  PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}$__tcenv_call
 fi
+unset -v __tcenv_call

@@ -16,18 +16,13 @@ for __tcenv_file in "${ENV-}" "${__TCENV_OWN-}"; do
 done
 unset -v __tcenv_file __TCENV_OWN
 # A trace would show the token.
-case $- in
-  *x*)
-    { set +x; } 2>/dev/null
-    eval "${__TCENV_LOAD-}"
-    unset -v __TCENV_LOAD
-    set -x
-    ;;
-  *)
-    eval "${__TCENV_LOAD-}"
-    unset -v __TCENV_LOAD
-    ;;
-esac
+__tcenv_flags=$-
+{ set +xv; } 2>/dev/null
+eval "${__TCENV_LOAD-}"
+unset -v __TCENV_LOAD
+case $__tcenv_flags in *x*) set -x ;; esac
+case $__tcenv_flags in *v*) set -v ;; esac
+unset -v __tcenv_flags
 # These shells expand variables in the prompt, and not what they hold.
 # shellcheck disable=SC2016
 case ${PS1-\$ } in

@@ -54,9 +54,11 @@ class Tcsh(Shell):
         return "false;\n"
 
     def startup_line(self, path: str, words: str, home: str) -> str:
-        """Test `$prompt`, since scripts read the file as well and need none of this."""
-        return f"set __tcenv_program = {self.quote(path)}; if ( $?prompt && -x $__tcenv_program:q ) " + (
-            f'eval "`$__tcenv_program:q {words}`"'
+        """Test `$prompt`, since scripts read the file as well and need none of this. `:q` holds in backquotes, unless double
+        quotes surround them."""
+        return (
+            f"set __tcenv_program = {self.quote(path)}; "
+            f"if ( $?prompt && -x $__tcenv_program:q ) eval `$__tcenv_program:q {words}`"
         )
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:

@@ -191,3 +191,26 @@ def test_where_there_is_no_file_to_edit(shell: str) -> None:
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert os.path.basename(str(BIN)) == "bin"
+
+
+@pytest.mark.parametrize("folder", ["a b", "it's", 'a"b', "$x", "a!b", "a`b"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh", "ksh"])
+def test_the_line_names_a_program_in_any_folder(shell: str, folder: str, home: Path, tmp_path: Path) -> None:
+    place = home / folder
+    place.mkdir()
+    (place / "tcenv").symlink_to(TCENV)
+    done = subprocess.run(
+        [place / "tcenv", "init", shell, "--install", "--yes"],
+        env=environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    _, program, question, answer = SHELLS[shell]
+    bare = environ(PATH="/usr/local/bin:/usr/bin:/bin")
+    with Terminal([need(program[0]), *program[1:]], bare, tmp_path) as terminal:
+        terminal.type(question)
+        terminal.wait_for(answer)
+        assert "nmatched" not in terminal.screen()
+        assert "not found" not in terminal.screen()

@@ -168,3 +168,84 @@ def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
             assert token not in shown
             terminal.type("exit")
             time.sleep(0.5)
+
+
+# What a theme, a virtual environment and a terminal's integration do to the prompt.
+WRAPPED = {
+    "a zsh theme that comes last": (
+        "zsh",
+        ".zshrc",
+        "theme() { PROMPT='own> '; precmd_functions=(${precmd_functions:#theme} theme) }\nprecmd_functions=(theme)\n",
+    ),
+    "a zsh prompt that is set anew": ("zsh", ".zshrc", "precmd() { PROMPT='own> ' }\n"),
+    "a bash integration that wraps": (
+        "bash",
+        ".bashrc",
+        'PS1="own> "\nwrap() { [[ $PS1 == "$W" ]] || { W="\\[\\e[1m\\]$PS1\\[\\e[0m\\]"; PS1=$W; }; }\nPROMPT_COMMAND=wrap\n',
+    ),
+    "a bash prompt that is set anew": ("bash", ".bashrc", "PROMPT_COMMAND='PS1=\"own> \" # mine'\n"),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_one_mark_whatever_makes_the_prompt(kind: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    shell, path, text = WRAPPED[kind]
+    env = signed_in(deployment)
+    mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
+    (home / path).write_text(text)
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"tcenv shell --shell {shell}")
+        terminal.wait(lambda: terminal.screen().rstrip().endswith(mark), "the mark")
+        for count in range(2, 5):
+            terminal.keys("Enter")
+            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the next prompt")
+        assert terminal.screen().count("(tcenv:") == terminal.screen().count(mark)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    """With the real `activate` and `deactivate`: one mark, and no profile in it after the logout."""
+    env = signed_in(deployment)
+    path, text = STARTUP[shell]
+    (home / path).write_text(
+        text.replace("TASKCLUSTER_CLIENT_ID=from-rc ", "") + f"\n{tcenv('init', shell, env=env).stdout}"
+    )
+    subprocess.run([need("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
+    profile = session_fields(env)["TCENV_PROFILE"]
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"tcenv shell --shell {shell}")
+        terminal.wait(lambda: terminal.screen().rstrip().endswith(f"(tcenv:{profile}) own>"), "the mark")
+        terminal.type(f". {home}/venv/bin/activate")
+        terminal.wait(lambda: terminal.screen().rstrip().endswith(f"(venv) (tcenv:{profile}) own>"), "both")
+        terminal.type("tcenv logout --keep-client")
+        terminal.wait(lambda: terminal.screen().rstrip().endswith("(venv) (tcenv) own>"), "the mark without a profile")
+        terminal.type("deactivate")
+        terminal.wait(lambda: terminal.screen().rstrip().endswith("\n(tcenv) own>"), "the mark alone")
+
+
+def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    (home / ".bashrc").write_text("export PROMPT_COMMAND='history -a; '\nPS1='own> '\n")
+    with outer(signed_in(deployment), tmp_path) as terminal:
+        terminal.type("tcenv shell --shell bash")
+        terminal.wait_for("(tcenv:")
+        terminal.type("PS1='below> ' bash --norc")
+        terminal.wait_for("below>")
+        terminal.type("false")
+        terminal.type("echo status=$?.")
+        terminal.wait_for("status=1.")
+        assert "not found" not in terminal.screen()
+        assert "rror" not in terminal.screen()
+
+
+@pytest.mark.parametrize("shell", ["bash", "ksh", "mksh"])
+def test_no_trace_of_input_shows_the_token(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    """`set -v` in the user's start-up file stays on, but for the moment in which the session is loaded."""
+    env = signed_in(deployment)
+    path, text = STARTUP[shell]
+    (home / path).write_text(f"{text}\nset -v\n")
+    with outer(env, tmp_path) as terminal:
+        terminal.type(f"tcenv shell --shell {shell}")
+        terminal.wait(lambda: terminal.screen().rstrip().endswith("own>"), "the prompt")
+        terminal.type("case $- in *v*) echo still''-on ;; esac")
+        terminal.wait_for("still-on")
+        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in terminal.screen()
