@@ -60,6 +60,7 @@ _tcenv() {
     'profile set:--expires') choices='1h 8h 1d 1w' ;;
     'profile set:--flow') choices='auto create new' ;;
     'profile set:--timeout') choices='1m 5m 15m' ;;
+    'profile set:--unset') choices='name scopes expires description flow port timeout browser no_browser no_self_delete' ;;
     'purpose show:--profile') names=--profiles ;;
     'purpose set:--for') choices='15m 1h 8h' ;;
     'purpose set:--profile') names=--profiles ;;
@@ -87,7 +88,7 @@ _tcenv() {
       profile) choices='list show set remove --help' ;;
       'profile list') choices='--json --help' ;;
       'profile show') choices='--json --help' names=--profiles ;;
-      'profile set') choices='--root-url --name --scope --expires --description --flow --port --timeout --browser --default --unset --help' names=--profiles ;;
+      'profile set') choices='--root-url --name --scope --expires --description --flow --port --timeout --browser --no-browser --no-self-delete --default --unset --help' names=--profiles ;;
       'profile remove') choices='--help' names=--profiles ;;
       purpose) choices='list show set remove --help' ;;
       'purpose list') choices='--json --help' names=--profiles ;;

@@ -202,8 +202,10 @@ complete -c tcenv -n '__tcenv_at profile set' -l flow -x -a 'auto create new' -d
 complete -c tcenv -n '__tcenv_at profile set' -l port -x -d 'The loopback port for the answer (default: a free one)'
 complete -c tcenv -n '__tcenv_at profile set' -l timeout -x -a '1m 5m 15m' -d 'How long to wait for the browser (default: 5m)'
 complete -c tcenv -n '__tcenv_at profile set' -l browser -x -d 'The browser to open, as BROWSER would name it'
+complete -c tcenv -n '__tcenv_at profile set' -l no-browser -d 'Open none: print the URL, and take the answer or the pasted address of it'
+complete -c tcenv -n '__tcenv_at profile set' -l no-self-delete -d 'Do not ask for the right to end this client early (auth:delete-client for its own names)'
 complete -c tcenv -n '__tcenv_at profile set' -l default -d 'Make it the default profile'
-complete -c tcenv -n '__tcenv_at profile set' -l unset -x -d 'Remove a key'
+complete -c tcenv -n '__tcenv_at profile set' -l unset -x -a 'name scopes expires description flow port timeout browser no_browser no_self_delete' -d 'Remove a key: name, scopes, expires, description, flow, port, timeout, browser, no_browser, no_self_delete'
 complete -c tcenv -n '__tcenv_at profile set' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at profile set' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at profile remove' -a '(tcenv --profiles 2>/dev/null)' -d profile

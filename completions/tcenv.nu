@@ -7,6 +7,7 @@ def __tcenv_timeout [] { [1m 5m 15m] }
 def __tcenv_shell [] { [bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh] }
 def __tcenv_format [] { [json dotenv github systemd taskcluster] }
 def __tcenv_for [] { [15m 1h 8h] }
+def __tcenv_unset [] { [name scopes expires description flow port timeout browser no_browser no_self_delete] }
 # A subshell of your own shell with the session loaded; `exit` leaves it
 export extern "tcenv shell" [
   profile?: string@__tcenv_profiles
@@ -145,8 +146,10 @@ export extern "tcenv profile set" [
   --port: string # The loopback port for the answer (default: a free one)
   --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
   --browser: string # The browser to open, as BROWSER would name it
+  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
+  --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
   --default # Make it the default profile
-  --unset: string # Remove a key
+  --unset: string@__tcenv_unset # Remove a key: name, scopes, expires, description, flow, port, timeout, browser, no_browser, no_self_delete
   --help(-h) # Show help
 ]
 # Remove a profile from the configuration file, and forget its session

@@ -249,8 +249,10 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--port||The loopback port for the answer (default: a free one)',
             '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
             '--browser||The browser to open, as BROWSER would name it',
+            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
+            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
             '--default|-|Make it the default profile',
-            '--unset||Remove a key',
+            '--unset|name scopes expires description flow port timeout browser no_browser no_self_delete|Remove a key: name, scopes, expires, description, flow, port, timeout, browser, no_browser, no_self_delete',
             '--help|-|Show help'
         )
         'profile remove' = @(

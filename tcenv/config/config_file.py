@@ -87,6 +87,8 @@ KEYS: Mapping[str, Any] = {
     "no_browser": _flag,
     "no_self_delete": _flag,
 }
+#: The keys that a profile can do without.
+REMOVABLE = tuple(key for key in KEYS if key != "root_url")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tests.world import BIN, TCENV, environ, signed_in, tcenv
 
 def findings(env: dict[str, str]) -> dict[str, dict[str, str]]:
     done = tcenv("doctor", "--json", env=env)
-    return {finding["check"]: finding for finding in json.loads(done.stdout)}
+    return {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
 
 
 def test_a_sound_machine(home: Path) -> None:

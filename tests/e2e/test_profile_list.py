@@ -23,9 +23,7 @@ def listed(env: dict[str, str]) -> dict[str, bool]:
     """Whether somebody is signed in, by root URL."""
     done = tcenv("profile", "list", "--json", env=env)
     assert done.returncode == 0, done.stderr
-    content = json.loads(done.stdout)
-    rows = content["profiles"] if isinstance(content, dict) else content
-    return {row["root_url"]: row["signed_in"] for row in rows}
+    return {row["root_url"]: row["signed_in"] for row in json.loads(done.stdout)["profiles"]}
 
 
 def test_sessions_without_a_profile_where_the_index_cannot_be_written(deployment: Sandbox, home: Path) -> None:

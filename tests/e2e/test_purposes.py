@@ -91,11 +91,11 @@ def test_purposes_are_kept_with_their_comments(config: Path) -> None:
     assert tcenv("purpose", "set", "new", "--for", "45m", env=env).returncode == 0
     assert tcenv("purpose", "set", "new", "--profile", "work", "--scope", "c", env=env).returncode == 0
     assert config.read_text().startswith("# mine\n")
-    listed = json.loads(tcenv("purpose", "list", "--json", env=env).stdout)
+    listed = json.loads(tcenv("purpose", "list", "--json", env=env).stdout)["purposes"]
     assert {(p["profile"], p["purpose"], p["for"], tuple(p["scopes"])) for p in listed} == {
-        (None, "relduty", "1h", ("queue:scheduler-id:c", "queue:scheduler-id:a b")),
+        (None, "relduty", 3600, ("queue:scheduler-id:c", "queue:scheduler-id:a b")),
         ("work", "own", None, ("secrets:get:project/sandbox/x",)),
-        (None, "new", "45m", ("a:*", "b")),
+        (None, "new", 45 * 60, ("a:*", "b")),
         ("work", "new", None, ("c",)),
     }
     assert tcenv("purpose", "show", "new", env=env).stdout.split() == ["for", "45m", "scopes", "a:*", "b"]
@@ -228,7 +228,7 @@ def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None
     env = environ(deployment)
 
     def others() -> list[dict[str, str]]:
-        findings = json.loads(tcenv("doctor", "--json", env=env).stdout)
+        findings = json.loads(tcenv("doctor", "--json", env=env).stdout)["findings"]
         return [finding for finding in findings if finding["check"] == "other credentials"]
 
     assert [finding["state"] for finding in others()] == ["good"]

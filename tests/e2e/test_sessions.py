@@ -299,7 +299,7 @@ def test_status_tells_the_truth(deployment: Sandbox) -> None:
     env = signed_in(deployment)
     good = json.loads(tcenv("status", "--json", env=env).stdout)
     assert (good["signed_in"], good["verified"], good["client_id"]) == (True, True, f"{deployment.user}/{NAME}")
-    assert good["loaded"] == "no"
+    assert (good["loaded"], good["shell"]) == (False, "no")
     human = tcenv("status", env=env)
     assert (human.returncode, human.stderr) == (0, "")
     assert f"client: {deployment.user}/{NAME}\n" in human.stdout
@@ -391,7 +391,7 @@ def test_profiles_keep_comments_and_name_what_is_wrong(home: Path) -> None:
 def test_profile_list_tells_who_is_signed_in_where(deployment: Sandbox) -> None:
     env = signed_in(deployment)
     tcenv("profile", "set", "work", "--root-url", "https://tc.example.com", "--default", env=env)
-    [work, bare] = json.loads(tcenv("profile", "list", "--json", env=env).stdout)
+    [work, bare] = json.loads(tcenv("profile", "list", "--json", env=env).stdout)["profiles"]
     assert (work["profile"], work["signed_in"], work["default"]) == ("work", False, True)
     assert (bare["root_url"], bare["signed_in"]) == (deployment.root_url, True)
     assert bare["client_id"] in deployment.clients
@@ -407,11 +407,11 @@ def test_precedence(home: Path, deployment: Sandbox) -> None:
         f'default = "a"\nexpires = "2h"\n[profiles.a]\nroot_url = "{deployment.root_url}"\nexpires = "3h"\n'
     )
 
-    def shown(*arguments: str, **env: str) -> str:
-        return str(json.loads(tcenv("profile", "show", "--json", *arguments, env=environ(**env)).stdout)["expires"])
+    def shown(**env: str) -> int:
+        return int(json.loads(tcenv("profile", "show", "--json", env=environ(**env)).stdout)["expires_in"])
 
-    assert shown() == "3h"
-    assert shown(TCENV_LOGIN_EXPIRES="4h") == "4h"
+    assert shown() == 3 * 3600
+    assert shown(TCENV_LOGIN_EXPIRES="4h") == 4 * 3600
     assert login(environ(TCENV_LOGIN_EXPIRES="4h"), "--expires", "5h").returncode == 0
     lifetime = int(session_fields(environ())["TCENV_EXPIRES"]) - time.time()
     assert abs(lifetime - 5 * 3600) < 60

@@ -89,7 +89,7 @@ def test_every_deployment(tc: Sandbox) -> None:
         assert sorted(rows(done.stdout)["deployment"]) == sorted([tc.root_url, other.root_url])
         tc.delete(next(iter(tc.clients)))
         done = tcenv("status", "--all", "--json", env=env)
-        told = {facts["root_url"]: facts["signed_in"] for facts in json.loads(done.stdout)}
+        told = {facts["root_url"]: facts["signed_in"] for facts in json.loads(done.stdout)["sessions"]}
         assert (done.returncode, told) == (0, {tc.root_url: False, other.root_url: True})
         other.delete(next(iter(other.clients)))
         assert tcenv("status", "--all", env=env).returncode == 3
@@ -106,7 +106,7 @@ def test_asked_of_deployments_at_once(tc: Sandbox) -> None:
         (session_file(env, name)).write_text(copy)
         session_file(env, name).chmod(0o600)
     done = tcenv("status", "--all", "--json", env=env)
-    told = json.loads(done.stdout)
+    told = json.loads(done.stdout)["sessions"]
     assert [facts["verified"] for facts in told].count(True) == 1
     assert len(told) == 4
 
@@ -118,7 +118,7 @@ def test_what_only_this_shell_has(tc: Sandbox) -> None:
     loaded = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
     assert "TASKCLUSTER_ACCESS_TOKEN" in loaded, done.stderr
     facts = json.loads(tcenv("status", "--json", env={**env, **loaded}).stdout)
-    assert (facts["signed_in"], facts["verified"], facts["loaded"], facts["store"]) == (True, True, "yes", "none")
+    assert (facts["signed_in"], facts["verified"], facts["loaded"], facts["store"]) == (True, True, True, "none")
     assert rows(tcenv("status", env={**env, **loaded}).stdout)["kept"] == ["in this shell alone"]
     assert tcenv("status", env=env).returncode == 3
 

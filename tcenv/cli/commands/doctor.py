@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from tcenv import output, paths
+from tcenv import paths
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.errors import Hint, TcenvError, UsageError
@@ -49,9 +49,9 @@ def run(options: Options) -> int:
     """Check this machine; 1 when something is bad."""
     findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
     if options.as_json:
-        import json
+        from tcenv.cli.terminal.json_output import print_json
 
-        output.write(json.dumps([_as_json(finding) for finding in findings], indent=2) + "\n")
+        print_json({"findings": [_as_json(finding) for finding in findings]})
     else:
         for finding in findings:
             messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from tcenv import output, paths
+from tcenv import paths
 from tcenv.errors import Hint
 
 TYPE_CHECKING = False
@@ -46,9 +46,9 @@ def run_list(options: ListOptions) -> int:
         if found.expires > now and found.root_url not in shown
     ]
     if options.as_json:
-        import json
+        from tcenv.cli.terminal.json_output import end, print_json
 
-        output.write(json.dumps(rows, indent=2) + "\n")
+        print_json({"profiles": [{**row, **end(row["expires"])} if row["signed_in"] else row for row in rows]})
         return 0
     face = messages.report()
     for row in rows:
@@ -186,9 +186,12 @@ def run_show(options: ShowOptions) -> int:
         "store": profiles.store_name(),
     }
     if options.as_json:
-        import json
+        from tcenv.cli.terminal.json_output import print_json
 
-        output.write(json.dumps(values, indent=2) + "\n")
+        # What a session asks for is a time from its start, no point in time.
+        values["expires_in"] = profile.lifetime
+        del values["expires"]
+        print_json(values)
         return 0
     from tcenv.text import printable
 
@@ -229,6 +232,8 @@ class SetOptions(NamedTuple):
     port: o.Port = None
     timeout: o.Timeout = None
     browser: o.Browser = None
+    no_browser: o.NoBrowser = False
+    no_self_delete: o.NoSelfDelete = False
     default: o.Default = False
     unset: o.Unset = ()
 
@@ -243,8 +248,8 @@ def run_set(options: SetOptions) -> int:
     name, default, unset = options.profile, options.default, options.unset
     given = Overrides.of(options).given()
     for key in unset:
-        if key not in config_file.KEYS or key == "root_url":
-            raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(config_file.KEYS)}.")
+        if key not in config_file.REMOVABLE:
+            raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(config_file.REMOVABLE)}.")
     config = config_file.load()
     if name not in config.profiles and "root_url" not in given:
         raise UsageError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tcenv import output
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.json_output import print_json
 from tcenv.config import config_file, purposes
+from tcenv.deployment.fromnow import parse_expires
 from tcenv.errors import Hint, UsageError
 from tcenv.sessions.profile_names import is_configurable_name
 
@@ -37,7 +37,7 @@ def run_list(options: ListOptions) -> int:
         if options.profile is None or of in ("", options.profile)
     ]
     if options.as_json:
-        output.write(json.dumps([_facts(purpose) for purpose in found], indent=2) + "\n")
+        print_json({"purposes": [_facts(purpose) for purpose in found]})
         return 0
     out = messages.report()
     width = max((len(purpose.name) for purpose in found), default=0)
@@ -68,7 +68,7 @@ def run_show(options: ShowOptions) -> int:
     _check_profile(config, options.profile)
     purpose = purposes.find(config.purposes, options.profile, options.purpose)
     if options.as_json:
-        output.write(json.dumps(_facts(purpose), indent=2) + "\n")
+        print_json(_facts(purpose))
         return 0
     out = messages.report()
     out.write(f"for      {purpose.term or '(as long as the session)'}")
@@ -149,7 +149,7 @@ def _facts(purpose: Purpose) -> dict[str, Any]:
         "purpose": purpose.name,
         "profile": purpose.profile,
         "scopes": list(purpose.scopes),
-        "for": purpose.term,
+        "for": None if purpose.term is None else parse_expires(purpose.term),
     }
 
 

@@ -7,7 +7,6 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from tcenv import output
 from tcenv.cli.terminal import messages
 from tcenv.config import index
 from tcenv.errors import Hint, login_command
@@ -50,10 +49,10 @@ def run(options: Options) -> int:
     """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
     told = _everywhere(options) if options.everything else [_one(options)]
     if options.as_json:
-        import json
+        from tcenv.cli.terminal.json_output import print_json
 
         whole = [facts.as_json() for facts in told]
-        output.write(json.dumps(whole if options.everything else whole[0], indent=2) + "\n")
+        print_json({"sessions": whole} if options.everything else whole[0])
     else:
         for number, facts in enumerate(told):
             if number:
@@ -226,6 +225,8 @@ class _Facts:
         return "stale" if variables.get(environment.PROFILE) == self.profile else "other"
 
     def as_json(self) -> dict[str, Any]:
+        from tcenv.cli.terminal.json_output import end
+
         told: dict[str, Any] = {
             "signed_in": self.signed_in,
             "profile": self.profile,
@@ -236,10 +237,10 @@ class _Facts:
         }
         if self.fields is not None:
             told["client_id"] = self.fields[environment.CLIENT_ID]
-            told["expires"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires))
-            told["expires_in"] = max(0, int(self.expires - time.time()))
+            told.update(end(self.expires))
             told["scopes"] = None if self.scopes is None else list(self.scopes)
-            told["loaded"] = self.loaded()
+            told["loaded"] = self.loaded() == "yes"
+            told["shell"] = self.loaded()
         if self.hint:
             told["hint"] = str(self.hint)
         return told

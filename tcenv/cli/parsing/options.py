@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from tcenv.config.config_file import REMOVABLE
 from tcenv.deployment.limits import FLOWS
 from tcenv.shells import ALIASES, SHELLS
 from tcenv.shells.formats import FORMATS
@@ -354,7 +355,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 SandboxPort = Annotated[int | None, typer.Option("--port", metavar="N", help="The port (default: a free one).")]
 Private = Annotated[bool, typer.Option("--private", help="A deployment where nobody may look without scopes.")]
 Default = Annotated[bool, typer.Option("--default", help="Make it the default profile.")]
-Unset = Annotated[tuple[str, ...], typer.Option("--unset", metavar="KEY", help="Remove a key.")]
+Unset = Annotated[
+    tuple[str, ...],
+    typer.Option("--unset", metavar="KEY", help=f"Remove a key: {', '.join(REMOVABLE)}."),
+    known(*REMOVABLE),
+]
 PurposeScopes = Annotated[
     tuple[str, ...], typer.Option("--scope", metavar="S", help="A scope of the purpose; repeatable.")
 ]

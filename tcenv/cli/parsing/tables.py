@@ -240,6 +240,8 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
             "--port": ("port", "number"),
             "--timeout": ("timeout", "text"),
             "--browser": ("browser", "text"),
+            "--no-browser": ("no_browser", "flag"),
+            "--no-self-delete": ("no_self_delete", "flag"),
             "--default": ("default", "flag"),
             "--unset": ("unset", "list"),
         },
