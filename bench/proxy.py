@@ -41,7 +41,7 @@ class _Run:
 
     def header(self, method: str, path: str, payload_hash: str = "") -> str:
         place = Place("127.0.0.1", self.port, path)
-        return hawk.header(self.client_id, self.token, method, place, now=time.time(), payload_hash=payload_hash)
+        return hawk.make_header(self.client_id, self.token, method, place, now=time.time(), payload_hash=payload_hash)
 
     def memory(self, what: str) -> float:
         """MiB, by /proc."""

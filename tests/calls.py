@@ -31,9 +31,9 @@ def signed(
     **more: Any,
 ) -> requests.Response:
     """A call by a program that signs as it should, unless it is told otherwise."""
-    ext = hawk.extension({} if scopes is None else {"authorizedScopes": scopes})
+    ext = hawk.encode_extension({} if scopes is None else {"authorizedScopes": scopes})
     place = Place(host.strip("[]"), proxy.port, target)
-    authorization = hawk.header(
+    authorization = hawk.make_header(
         CLIENT, proxy.run.token, method, place, now=time.time(), ext=ext, payload_hash=payload_hash
     )
     prepared = requests.Request(method, proxy.at(host)).prepare()

@@ -261,13 +261,13 @@ def _route(client_id: str) -> str:
 def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -> str:
     payload = hawk.PayloadHash("" if body is None else "application/json")
     payload.update(body or b"")
-    return hawk.header(
+    return hawk.make_header(
         credentials.client_id,
         credentials.access_token,
         method,
         hawk.Place.of(url),
         now=time.time(),
-        ext=hawk.credentials_extension(credentials.certificate),
+        ext=hawk.make_extension(credentials.certificate),
         payload_hash=payload.value(),
     )
 

@@ -1,8 +1,8 @@
-"""Hawk: making and checking the signatures of requests and of signed URLs (bewits), by the standard library alone. It holds
-no token longer than a call, keeps no nonces (the service keeps none either), and says of a wrong signature only that it is.
+"""Make and check Hawk signatures of requests and of signed URLs (bewits).
 
-Protocol facts: Hawk 1.1 as published (the normalized string, the payload hash, the bewit), and for what Taskcluster puts into
-`ext` and how its clients deviate, docs/taskcluster.md."""
+Follows Hawk 1.1 as published: the normalized string, the payload hash, the bewit. docs/taskcluster.md says what Taskcluster puts
+into `ext` and how its clients deviate. Keeps no token beyond a call and no nonces, as the service does, and never says what is
+wrong with a signature."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-# Of a signature's time to ours, in seconds; more is a stale timestamp.
+from tcenv.deployment.patterns import LONGEST_HEADER
+
+# Seconds between the time of a signature and ours.
 SKEW = 15 * 60
-# Characters of an Authorization header; the service answers longer ones with 401.
-LONGEST_HEADER = 4096
-# Between the quotes what the published form allows there: printable ASCII but for quotes and backslashes.
+# Values hold printable ASCII without quotes and backslashes.
 _ATTRIBUTE = re.compile(r'([a-z]+)="([ !#-\[\]-~]*)"\s*(?:,\s*|\Z)')
 _KNOWN = frozenset(("id", "ts", "nonce", "hash", "ext", "mac", "app", "dlg"))
 _NEEDED = ("id", "ts", "nonce", "mac")
 _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
-# A bewit as the last, only or any other parameter of a query.
 _BEWIT = re.compile(r"(.*?)([?&])bewit=([^&]*)(?:&(.*))?", re.DOTALL)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class BadSignature(Exception):
-    """The signature is missing a part, malformed, stale or wrong. Which of these is nobody's business."""
+    """A signature lacks a part, or is malformed, stale or wrong. Callers must not learn which."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What of an address is signed. `host` has no brackets, `resource` is the raw path with its raw query."""
+    """The parts of an address that are signed. `host` has no brackets; `resource` is the raw path with its raw query."""
 
     host: str
     port: int
@@ -46,7 +45,7 @@ class Place:
 
     @classmethod
     def of(cls, url: str) -> Place:
-        """The place of an absolute URL, its path and query taken as they are written. Raises ValueError."""
+        """Split an absolute URL and leave its path and query as they are written. Raises ValueError."""
         parts = urlsplit(url)
         if parts.hostname is None or parts.scheme not in _DEFAULT_PORTS:
             raise ValueError("not an absolute http(s) URL")
@@ -58,7 +57,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Attributes:
-    """The parts of an Authorization header. `hash` is empty where the body was not hashed."""
+    """The parts of an Authorization header. `hash` is empty where the body is not hashed."""
 
     id: str
     ts: str
@@ -72,7 +71,7 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Bewit:
-    """The parts of a signed URL: who signed, until when (seconds since the epoch), and what for."""
+    """The parts of a signed URL: the clientId, the end (seconds since the epoch), the signature and `ext`."""
 
     id: str
     exp: int
@@ -80,13 +79,11 @@ class Bewit:
     ext: str = field(repr=False)
 
 
-# Making
-
-
-def header(
+def make_header(
     client_id: str, token: str, method: str, place: Place, *, now: float, ext: str = "", payload_hash: str = ""
 ) -> str:
-    """The Authorization header of a request. `ext` is what `extension` returned, `payload_hash` what `PayloadHash` said."""
+    """Return the Authorization header that signs a request. `ext` comes from `encode_extension`, `payload_hash` from
+    `PayloadHash`."""
     attributes = Attributes(client_id, str(int(now)), _nonce(), "", payload_hash, ext)
     mac = _mac(token, "header", attributes, method, place)
     hashed = f', hash="{payload_hash}"' if payload_hash else ""
@@ -94,29 +91,29 @@ def header(
     return f'Hawk id="{client_id}", ts="{attributes.ts}", nonce="{attributes.nonce}"{hashed}{extended}, mac="{mac}"'
 
 
-def bewit(client_id: str, token: str, place: Place, *, expires: float, ext: str = "") -> str:
-    """The value of the `bewit` parameter that signs a GET of `place` until `expires` (seconds since the epoch)."""
+def make_bewit(client_id: str, token: str, place: Place, *, expires: float, ext: str = "") -> str:
+    """Return the value of the `bewit` parameter that signs a GET of `place` until `expires` (seconds since the epoch)."""
     attributes = Attributes(client_id, str(int(expires)), "", "", ext=ext)
-    # The inner signature is standard base64, the whole is the URL-safe kind, without padding: the service takes no other.
+    # The service takes a signature in standard base64 inside of URL-safe base64 without padding, and nothing else.
     inner = f"{client_id}\\{attributes.ts}\\{_mac(token, 'bewit', attributes, 'GET', place)}\\{ext}"
     return base64.urlsafe_b64encode(inner.encode()).decode().rstrip("=")
 
 
-def with_bewit(url: str, value: str) -> str:
-    """`url` with the bewit as its last parameter."""
+def add_bewit(url: str, value: str) -> str:
+    """Append a bewit to `url` as its last parameter."""
     url = url.removesuffix("?")
     return f"{url}{'&' if '?' in url else '?'}bewit={value}"
 
 
-def extension(content: dict[str, Any]) -> str:
-    """`authorizedScopes` and `certificate` as the `ext` attribute holds them; empty for nothing."""
+def encode_extension(content: dict[str, Any]) -> str:
+    """Encode `authorizedScopes` and `certificate` for the `ext` attribute; an empty text for nothing."""
     if not content:
         return ""
     text = json.dumps(content, separators=(",", ":"))
     return base64.b64encode(text.encode()).decode()
 
 
-def credentials_extension(certificate: str | None, scopes: Sequence[str] | None = None) -> str:
+def make_extension(certificate: str | None, scopes: Sequence[str] | None = None) -> str:
     """Return the `ext` attribute of a call: the certificate of temporary credentials (JSON text), and the scopes that the call
     is narrowed to (None: it is not)."""
     content: dict[str, Any] = {}
@@ -124,32 +121,29 @@ def credentials_extension(certificate: str | None, scopes: Sequence[str] | None 
         content["certificate"] = json.loads(certificate)
     if scopes is not None:
         content["authorizedScopes"] = list(scopes)
-    return extension(content)
+    return encode_extension(content)
 
 
 class PayloadHash:
-    """The hash of a body that comes piece by piece."""
+    """Hashes a body that comes in pieces."""
 
     def __init__(self, content_type: str = "") -> None:
         self._hash = hashlib.sha256(b"hawk.1.payload\n")
         self._hash.update(f"{content_type.partition(';')[0].strip().lower()}\n".encode("utf-8", "replace"))
 
     def update(self, piece: bytes) -> None:
-        """Add the next piece."""
+        """Add a piece."""
         self._hash.update(piece)
 
     def value(self) -> str:
-        """What the `hash` attribute holds for all pieces so far."""
+        """Return the `hash` attribute for the pieces so far."""
         ended = self._hash.copy()
         ended.update(b"\n")
         return base64.b64encode(ended.digest()).decode()
 
 
-# Checking
-
-
-def parse(text: str) -> Attributes:
-    """The parts of an Authorization header. Raises BadSignature."""
+def parse_header(text: str) -> Attributes:
+    """Return the parts of an Authorization header. Raises BadSignature."""
     if len(text) > LONGEST_HEADER:
         raise BadSignature
     scheme, _, rest = text.partition(" ")
@@ -169,15 +163,15 @@ def parse(text: str) -> Attributes:
     return Attributes(**parts)
 
 
-def check(attributes: Attributes, token: str, method: str, place: Place, *, now: float) -> None:
-    """Hold the signature against the request; the body's hash is for the reader of the body to check. Raises BadSignature."""
+def check_header(attributes: Attributes, token: str, method: str, place: Place, *, now: float) -> None:
+    """Check the signature of a request. The reader of the body checks its hash. Raises BadSignature."""
     expected = _mac(token, "header", attributes, method, place)
     if not _same(expected, attributes.mac) or abs(int(attributes.ts) - now) > SKEW:
         raise BadSignature
 
 
 def split_bewit(resource: str) -> tuple[str, str] | None:
-    """A raw path and query without its bewit, and the bewit; None where it has none."""
+    """Return a raw path and query without its bewit, and the bewit; None where it has none."""
     match = _BEWIT.fullmatch(resource)
     if match is None:
         return None
@@ -186,7 +180,7 @@ def split_bewit(resource: str) -> tuple[str, str] | None:
 
 
 def parse_bewit(value: str) -> Bewit:
-    """The parts of a bewit, with its padding or without, in either alphabet. Raises BadSignature."""
+    """Return the parts of a bewit, with or without padding, in either alphabet of base64. Raises BadSignature."""
     try:
         parts = base64.b64decode(_padded(value.rstrip("=")), altchars=b"-_", validate=True).decode("ascii").split("\\")
     except (ValueError, binascii.Error):
@@ -197,7 +191,7 @@ def parse_bewit(value: str) -> Bewit:
 
 
 def check_bewit(signed: Bewit, token: str, place: Place, *, now: float) -> None:
-    """Hold a bewit against the place that it was taken from (see `split_bewit`). Raises BadSignature."""
+    """Check a bewit against the place that `split_bewit` took it from. Raises BadSignature."""
     attributes = Attributes(signed.id, str(signed.exp), "", "", ext=signed.ext)
     expected = _mac(token, "bewit", attributes, "GET", place)
     # Some clients write the inner signature in the URL-safe alphabet.
@@ -207,7 +201,7 @@ def check_bewit(signed: Bewit, token: str, place: Place, *, now: float) -> None:
 
 
 def parse_extension(ext: str) -> dict[str, Any]:
-    """What an `ext` attribute holds, in either alphabet of base64, padded or not. Raises BadSignature."""
+    """Decode an `ext` attribute, with or without padding, in either alphabet of base64. Raises BadSignature."""
     if not ext:
         return {}
     try:

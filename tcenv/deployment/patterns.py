@@ -1,4 +1,4 @@
-"""The patterns of clientIds, access tokens and scopes (auth service, schemas for clients and access tokens). Imports nothing,
+"""What clientIds, access tokens, scopes and signatures look like (auth service, version 106). Imports nothing,
 because the process that holds a sign-in's port has to stay small."""
 
 from __future__ import annotations
@@ -24,3 +24,6 @@ class Pattern:
 CLIENT_ID = Pattern(_ALPHANUMERIC + "!@/:.+|_-", 1, 1024)
 ACCESS_TOKEN = Pattern(_ALPHANUMERIC + "_-", 22, 66)
 SCOPE = Pattern("".join(map(chr, range(0x20, 0x7F))), 1, 1 << 20)
+
+# Characters of an Authorization header; the service answers a longer one with 401.
+LONGEST_HEADER = 4096

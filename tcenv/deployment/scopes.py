@@ -1,4 +1,4 @@
-"""The arithmetic of scopes: a scope that ends in `*` stands for everything that it is a prefix of."""
+"""Compute with scopes. One that ends in `*` stands for everything that it is a prefix of. Hot path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def check_scope(scope: str) -> None:
-    """Raises UsageError for what no deployment takes as a scope."""
+    """Raise UsageError for a text that no deployment takes as a scope."""
     if scope.endswith("**"):
         raise UsageError(f"{scope!r} is not a scope.", "One * at the end stands for everything that follows.")
     if not (scope and scope.isascii() and scope.isprintable()):
@@ -18,12 +18,12 @@ def check_scope(scope: str) -> None:
 
 
 def covers(held: Iterable[str], scope: str) -> bool:
-    """Whether one of `held` is `scope` or a pattern that it falls under."""
+    """Return whether `scope` is one of `held` or falls under a pattern among them."""
     return any(scope == own or (own.endswith("*") and scope.startswith(own[:-1])) for own in held)
 
 
 def intersection(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
-    """What of `asked` somebody who holds `held` can give: a pattern that is wider than what is held narrows to it."""
+    """Return the scopes of `asked` that a holder of `held` can give. A pattern wider than what is held narrows to that."""
     result: dict[str, None] = {}
     for scope in asked:
         if covers(held, scope):
@@ -33,15 +33,30 @@ def intersection(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def narrowed(scope: str, granted: Sequence[str]) -> str:
-    """What became of a pattern that was granted in part, for people: `of queue:* you hold 4 scopes`."""
+def remove_covered(scopes: Sequence[str]) -> tuple[str, ...]:
+    """Return `scopes` without those that another one covers."""
+    patterns = sorted({scope[:-1] for scope in scopes if scope.endswith("*")}, key=len)
+    prefixes: list[str] = []
+    for prefix in patterns:
+        if not prefix.startswith(tuple(prefixes)):
+            prefixes.append(prefix)
+    return tuple(
+        dict.fromkeys(
+            scope for scope in scopes
+            if (scope.endswith("*") and scope[:-1] in prefixes) or not scope.startswith(tuple(prefixes))
+        )
+    )  # fmt: skip
+
+
+def describe_narrowing(scope: str, granted: Sequence[str]) -> str:
+    """Say how much of a pattern was granted: `of queue:* you hold 4 scopes`."""
     count = len(intersection([scope], granted))
     return f"of {scope} you hold {count} scope{'s' if count != 1 else ''}"
 
 
-def not_granted(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Of `asked`: what was dropped whole, and the patterns that were narrowed. `*` asks for whatever there is, and never
-    counts as either."""
+def find_missing(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the scopes of `asked` that were not granted at all, and the patterns of which a part was granted. `*` asks for
+    everything that there is to have, so it is never missing."""
     dropped: list[str] = []
     narrowed: list[str] = []
     for scope in asked:

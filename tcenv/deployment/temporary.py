@@ -1,36 +1,37 @@
-"""Temporary credentials: cut from others without a call, holding less and ending sooner. Made as the `taskcluster` library makes
-them (its `createTemporaryCredentials`, to which a test holds this), without its weight: must stay importable for next to nothing
-(hot path)."""
+"""Make temporary credentials: they hold fewer scopes than the credentials that they come from and end sooner. No call is needed.
+
+Follows `createTemporaryCredentials` of the `taskcluster` package, and a test compares the two. Hot path: JSON and base64 are
+written without `json` and `base64`."""
 
 from __future__ import annotations
 
 import binascii
 import os
 
+from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LONGEST_TEMPORARY = 31 * 86400
-# The service takes no longer Authorization header (characters). Of it, everything but the clientId and the certificate: the
-# clients write 156, with a nonce of 6.
-LONGEST_HEADER = 4096
+# Seconds.
+LONGEST_LIFETIME = 31 * 86400
+# Characters of a call's header besides the clientId and the certificate: the clients write 156, with a nonce of 6.
 _REST_OF_HEADER = 192
 
 
 def mint(
     client_id: str, access_token: str, scopes: Sequence[str], start: int, expires: int, seed: str | None = None
 ) -> tuple[str, str]:
-    """The accessToken and the certificate (JSON text) of temporary credentials with `scopes`, good from `start` to `expires`
-    (seconds since the epoch), issued by the client with this token. `seed` (44 characters) is for tests.
+    """Return the accessToken and the certificate (JSON text) of temporary credentials with `scopes`, issued by a client with its
+    token, and good from `start` to `expires` (seconds since the epoch). Tests give the `seed` (44 characters).
 
-    Raises UsageError for what is no scope, for more than 31 days, and for more scopes than fit into the header of a call."""
+    Raises UsageError for a text that is no scope, for more than 31 days, and for more scopes than the header of a call holds."""
     for scope in scopes:
         if not (scope and scope.isascii() and scope.isprintable()):
             raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
-    if expires - start > LONGEST_TEMPORARY:
+    if expires - start > LONGEST_LIFETIME:
         raise UsageError("Temporary credentials last 31 days at most.")
     seed = seed or _slug() + _slug()
     signed = "\n".join(
@@ -44,21 +45,6 @@ def mint(
     return token, certificate
 
 
-def without_repetition(scopes: Sequence[str]) -> tuple[str, ...]:
-    """`scopes` without those that another one of them stands for: they would only make the certificate longer."""
-    patterns = sorted({scope[:-1] for scope in scopes if scope.endswith("*")}, key=len)
-    prefixes: list[str] = []
-    for prefix in patterns:
-        if not prefix.startswith(tuple(prefixes)):
-            prefixes.append(prefix)
-    return tuple(
-        dict.fromkeys(
-            scope for scope in scopes
-            if (scope.endswith("*") and scope[:-1] in prefixes) or not scope.startswith(tuple(prefixes))
-        )
-    )  # fmt: skip
-
-
 def _certificate(quoted: Sequence[str], start: int, expires: int, seed: str, signature: str) -> str:
     scopes = ",".join(quoted)
     return (
@@ -68,13 +54,13 @@ def _certificate(quoted: Sequence[str], start: int, expires: int, seed: str, sig
 
 
 def _quoted(scope: str) -> str:
-    """A scope as JSON writes it: printable ASCII needs no more."""
+    """Quote a scope for JSON. It is printable ASCII, so nothing else has to be escaped."""
     escaped = scope.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _fits(client_id: str, certificate: str) -> bool:
-    """Whether a call that is signed with it can carry it: as base64, in Hawk's `ext`."""
+    """Return whether the header of a call has room for a certificate, which stands as base64 in Hawk's `ext`."""
     length = len('{"certificate":}') + len(certificate)
     return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= LONGEST_HEADER
 
@@ -91,7 +77,7 @@ def _too_long(client_id: str, quoted: Sequence[str], certificate: str) -> str:
 
 
 def _slug() -> str:
-    """22 characters at random, in the form in which the library writes a UUID."""
+    """Return 22 random characters: a UUID as the library writes it."""
     raw = bytearray(os.urandom(16))
     raw[0] &= 0x7F
     raw[6] = raw[6] & 0x0F | 0x40
@@ -105,7 +91,7 @@ def _url_safe(data: bytes) -> str:
 
 def _hmac(key: str, message: str) -> bytes:
     try:
-        # What hmac.digest does in the end, without importing all that it might do instead.
+        # `hmac.digest` ends here; importing `hmac` takes as long as all other imports of this module.
         from _hashlib import hmac_digest as digest
     except ImportError:
         from hmac import digest  # type: ignore[assignment]

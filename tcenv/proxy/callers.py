@@ -84,9 +84,9 @@ def without_secret(run: Run, resource: str) -> tuple[str, bool]:
 
 
 def _signed(run: Run, method: str, place: Place, bare: str, authorization: str, now: float) -> Pass:
-    attributes = hawk.parse(authorization)
+    attributes = hawk.parse_header(authorization)
     token, scopes = _credentials(run, attributes.id, attributes.ext, now)
-    hawk.check(attributes, token, method, place, now=now)
+    hawk.check_header(attributes, token, method, place, now=now)
     return Pass(bare, scopes, attributes.hash)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
+from tcenv.deployment.patterns import LONGEST_HEADER
 
 # The longest that the parts of a header become which are not known beforehand.
 _HASH = "=" * 44
@@ -15,7 +16,9 @@ _ANYWHERE = Place("localhost", 443, "/")
 
 def header_length(client_id: str, content: dict[str, Any]) -> int:
     """The characters of a header by `client_id` with this `ext`."""
-    header = hawk.header(client_id, "", "GET", _ANYWHERE, now=10**10, ext=hawk.extension(content), payload_hash=_HASH)
+    header = hawk.make_header(
+        client_id, "", "GET", _ANYWHERE, now=10**10, ext=hawk.encode_extension(content), payload_hash=_HASH
+    )
     return len(header)
 
 
@@ -24,7 +27,7 @@ def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
     fitting, too_many = 0, len(scopes) + 1
     while too_many - fitting > 1:
         middle = (fitting + too_many) // 2
-        if header_length(client_id, {"authorizedScopes": list(scopes[:middle])}) <= hawk.LONGEST_HEADER:
+        if header_length(client_id, {"authorizedScopes": list(scopes[:middle])}) <= LONGEST_HEADER:
             fitting = middle
         else:
             too_many = middle

@@ -14,6 +14,7 @@ from yarl import URL
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
+from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.proxy.signer import Authority
 
 # What the library would add by itself.
@@ -63,30 +64,30 @@ class Deployment:
         """The header that signs a request with the session's credentials, narrowed to `scopes`. Raises TooLong."""
         credentials = authority.credentials
         place = Place(self._host, self._port, self._path + resource)
-        header = hawk.header(
+        header = hawk.make_header(
             credentials.client_id,
             credentials.access_token,
             method,
             place,
             now=time.time(),
-            ext=hawk.credentials_extension(credentials.certificate, scopes),
+            ext=hawk.make_extension(credentials.certificate, scopes),
             payload_hash=payload_hash,
         )
-        if len(header) > hawk.LONGEST_HEADER:
+        if len(header) > LONGEST_HEADER:
             raise TooLong
         return header
 
     def signed_url(self, authority: Authority, resource: str, scopes: tuple[str, ...] | None, expires: float) -> str:
         """The URL of a GET on the deployment, signed until `expires` (seconds since the epoch)."""
         credentials = authority.credentials
-        value = hawk.bewit(
+        value = hawk.make_bewit(
             credentials.client_id,
             credentials.access_token,
             Place(self._host, self._port, self._path + resource),
             expires=expires,
-            ext=hawk.credentials_extension(credentials.certificate, scopes),
+            ext=hawk.make_extension(credentials.certificate, scopes),
         )
-        return hawk.with_bewit(self.root_url + resource, value)
+        return hawk.add_bewit(self.root_url + resource, value)
 
     async def send(
         self,

@@ -7,8 +7,8 @@ import os
 import time
 
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.scopes import check_scope, covers
-from tcenv.deployment.temporary import LONGEST_TEMPORARY, mint, without_repetition
+from tcenv.deployment.scopes import check_scope, covers, remove_covered
+from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import without_ending
 from tcenv.shells import environment
@@ -43,10 +43,10 @@ def cut(
             Hint("Sign in again:", login_command(_argument(fields))),
         )
     client_id = fields[environment.CLIENT_ID]
-    expires = min(end, now + LONGEST_TEMPORARY)
+    expires = min(end, now + LONGEST_LIFETIME)
     if term is not None:
         seconds = parse_expires(term)
-        if seconds > LONGEST_TEMPORARY:
+        if seconds > LONGEST_LIFETIME:
             raise UsageError("Temporary credentials last 31 days at most.", "Accepted: --for 15m, 8h, 31d.")
         expires = min(expires, now + seconds)
     if held is not None:
@@ -54,7 +54,7 @@ def cut(
     elif not scopes:
         raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
     check_held(held, scopes, fields)
-    wanted = without_repetition(scopes or held or ())
+    wanted = remove_covered(scopes or held or ())
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
     except UsageError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tcenv.config.profile import Profile
-from tcenv.deployment.scopes import narrowed, not_granted
+from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import CredentialsRejected, Hint, TcenvError, login_command
 from tcenv.sessions.session import Session
 from tcenv.signin.pages import Outcome
@@ -23,8 +23,8 @@ def success(session: Session) -> Outcome:
     missing: list[str] = []
     if session.scopes is not None:
         facts.append(("Scopes", f"{len(session.scopes)} held"))
-        dropped, partly = not_granted(session.wanted, session.scopes)
-        missing = [*dropped, *(narrowed(scope, session.scopes) for scope in partly)]
+        dropped, partly = find_missing(session.wanted, session.scopes)
+        missing = [*dropped, *(describe_narrowing(scope, session.scopes) for scope in partly)]
     return Outcome(
         True, "You are signed in", ("The deployment has confirmed it.",), tuple(facts), missing=tuple(missing)
     )

@@ -39,7 +39,7 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
 
 
 def _tell_needed(learned: Learned, opened: Opened) -> None:
-    from tcenv.deployment.hawk import LONGEST_HEADER
+    from tcenv.deployment.patterns import LONGEST_HEADER
     from tcenv.proxy.narrowing import certificate_length
 
     if not learned.scopes:

@@ -140,18 +140,18 @@ class Waiting:
     def granted(self, session: Session) -> None:
         """A new session has come."""
         from tcenv.cli.terminal import messages
-        from tcenv.deployment.scopes import narrowed, not_granted
+        from tcenv.deployment.scopes import describe_narrowing, find_missing
 
         self.close()
         self.is_new = True
         left = duration(session.expires - time.time())
         messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
         if session.scopes is not None:
-            dropped, partly = not_granted(session.wanted, session.scopes)
+            dropped, partly = find_missing(session.wanted, session.scopes)
             if dropped:
                 messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
             if partly:
-                told = "; ".join(narrowed(scope, session.scopes) for scope in partly)
+                told = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
                 messages.note(f"Granted in part: {told}.")
         if session.wanted == ("*",) and self._first_time():
             messages.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")

@@ -15,8 +15,9 @@ import pytest
 import taskcluster
 from taskcluster import utils
 
-from tcenv.deployment.scopes import covers
-from tcenv.deployment.temporary import LONGEST_HEADER, LONGEST_TEMPORARY, mint, without_repetition
+from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.scopes import covers, remove_covered
+from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
 from tests.world import environ, session_fields, session_file, signed_in, tcenv
@@ -39,7 +40,7 @@ def test_a_thousand_times_what_the_library_makes(monkeypatch: pytest.MonkeyPatch
         token = "".join(dice.choices(alphabet, k=dice.randint(22, 66)))
         scopes = ["".join(dice.choices(PRINTABLE, k=dice.randint(1, 60))) for _ in range(dice.randint(0, 25))]
         start = dice.randint(0, 4_000_000_000)
-        expires = start + dice.randint(-100, LONGEST_TEMPORARY)
+        expires = start + dice.randint(-100, LONGEST_LIFETIME)
         halves = ["".join(dice.choices(alphabet, k=22)) for _ in range(2)]
         handed = iter(halves)
         monkeypatch.setattr(utils, "slugId", lambda handed=handed: next(handed))
@@ -98,16 +99,16 @@ def test_what_is_no_scope_is_none() -> None:
         with pytest.raises(UsageError, match="not a scope"):
             mint("me", TOKEN, [scope], 0, 9)
     with pytest.raises(UsageError, match="31 days"):
-        mint("me", TOKEN, ["a"], 0, LONGEST_TEMPORARY + 1)
+        mint("me", TOKEN, ["a"], 0, LONGEST_LIFETIME + 1)
 
 
 def test_repetitions_are_left_out_and_nothing_else() -> None:
-    assert without_repetition(["queue:*", "queue:a", "queue:a:*", "b", "b", "queue:*"]) == ("queue:*", "b")
-    assert without_repetition(["a*", "a", "ab*", "*"]) == ("*",)
+    assert remove_covered(["queue:*", "queue:a", "queue:a:*", "b", "b", "queue:*"]) == ("queue:*", "b")
+    assert remove_covered(["a*", "a", "ab*", "*"]) == ("*",)
     dice = random.Random(1)
     for _ in range(500):
         scopes = ["".join(dice.choices("ab*", k=dice.randint(1, 4))) for _ in range(dice.randint(0, 8))]
-        kept = without_repetition(scopes)
+        kept = remove_covered(scopes)
         assert set(kept) <= set(scopes)
         assert all(covers(kept, scope) for scope in scopes)
         assert not any(covers([other for other in kept if other != scope], scope) for scope in kept)
@@ -186,6 +187,7 @@ def test_it_is_on_the_hot_path(words: tuple[str, ...]) -> None:
             "tcenv.errors",
             "tcenv.deployment",
             "tcenv.deployment.fromnow",
+            "tcenv.deployment.patterns",
             "tcenv.deployment.scopes",
             "tcenv.deployment.temporary",
             "tcenv.sessions.name_series",

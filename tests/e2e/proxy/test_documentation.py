@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.deployment import hawk
+from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.shells.test_subshell import outer
@@ -25,7 +25,7 @@ sys.path.insert(0, os.getcwd())
 import hawk
 def call(method, resource, body=None):
     root = os.environ["TASKCLUSTER_ROOT_URL"]
-    header = hawk.header(os.environ["TASKCLUSTER_CLIENT_ID"], os.environ["TASKCLUSTER_ACCESS_TOKEN"], method,
+    header = hawk.make_header(os.environ["TASKCLUSTER_CLIENT_ID"], os.environ["TASKCLUSTER_ACCESS_TOKEN"], method,
                          hawk.Place.of(root + resource), now=time.time())
     request = urllib.request.Request(root + resource, method=method, headers={"Authorization": header}, data=body)
     try:
@@ -66,7 +66,9 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     work = home / "work"
     work.mkdir()
     shutil.copy(hawk.__file__, work)
-    (work / "tcenv").mkdir()
+    package = work / "tcenv" / "deployment"
+    package.mkdir(parents=True)
+    shutil.copy(patterns.__file__, package)
     (work / "your-agent").write_text(AGENT)
     (work / "your-agent").chmod(0o755)
     assert tcenv("purpose", "set", "agent", "--scope", "secrets:get:project/sandbox/*", env=env).returncode == 0

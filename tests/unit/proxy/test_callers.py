@@ -36,7 +36,7 @@ def enter(
 
 def sign(resource: str = PATH, method: str = "GET", *, run: Run = RUN, token: str = "", **ext: Any) -> str:
     place = Place("127.0.0.1", 80, resource)
-    return hawk.header(run.client_id, token or run.token, method, place, now=NOW, ext=hawk.extension(ext))
+    return hawk.make_header(run.client_id, token or run.token, method, place, now=NOW, ext=hawk.encode_extension(ext))
 
 
 def cut(
@@ -51,9 +51,9 @@ def cut(
 
 
 def sign_with(credentials: dict[str, str], more: dict[str, Any] | None = None, method: str = "GET") -> str:
-    ext = hawk.extension({"certificate": json.loads(credentials["certificate"]), **(more or {})})
+    ext = hawk.encode_extension({"certificate": json.loads(credentials["certificate"]), **(more or {})})
     place = Place("127.0.0.1", 80, PATH)
-    return hawk.header(credentials["clientId"], credentials["accessToken"], method, place, now=NOW, ext=ext)
+    return hawk.make_header(credentials["clientId"], credentials["accessToken"], method, place, now=NOW, ext=ext)
 
 
 def test_no_two_runs_have_the_same_token() -> None:
@@ -166,24 +166,24 @@ def test_other_certificates_are_refused() -> None:
 def test_a_signed_url_is_let_in(method: str) -> None:
     for ext, scopes in (({}, None), ({"authorizedScopes": ["a"]}, ("a",))):
         place = Place("127.0.0.1", 80, PATH)
-        value = hawk.bewit(CLIENT, RUN.token, place, expires=NOW + 60, ext=hawk.extension(ext))
-        assert enter(None, hawk.with_bewit(PATH, value), method) == Pass(PATH, scopes)
+        value = hawk.make_bewit(CLIENT, RUN.token, place, expires=NOW + 60, ext=hawk.encode_extension(ext))
+        assert enter(None, hawk.add_bewit(PATH, value), method) == Pass(PATH, scopes)
         with pytest.raises(Refused):
-            enter(None, hawk.with_bewit(PATH, value), method, now=NOW + 61)
+            enter(None, hawk.add_bewit(PATH, value), method, now=NOW + 61)
         with pytest.raises(Refused):
-            enter(None, hawk.with_bewit(PATH + "x", value), method)
+            enter(None, hawk.add_bewit(PATH + "x", value), method)
         with pytest.raises(Refused):
             # A header as well: as the service does, neither counts.
-            enter(sign(hawk.with_bewit(PATH, value)), hawk.with_bewit(PATH, value), method)
-        assert enter(None, hawk.with_bewit(PATH, value), "PUT") is None
+            enter(sign(hawk.add_bewit(PATH, value)), hawk.add_bewit(PATH, value), method)
+        assert enter(None, hawk.add_bewit(PATH, value), "PUT") is None
 
 
 def test_a_signed_url_of_somebody_else_is_refused() -> None:
     other = Run.create(CLIENT, unsigned=False)
-    value = hawk.bewit(CLIENT, other.token, Place("127.0.0.1", 80, PATH), expires=NOW + 60)
+    value = hawk.make_bewit(CLIENT, other.token, Place("127.0.0.1", 80, PATH), expires=NOW + 60)
     for bewit in (value, "", "x", "%", "a" * 5000):
         with pytest.raises(Refused):
-            enter(None, hawk.with_bewit(PATH, bewit))
+            enter(None, hawk.add_bewit(PATH, bewit))
 
 
 def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
@@ -196,8 +196,8 @@ def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
     with pytest.raises(Refused):
         enter(sign(PATH), f"/{RUN.secret}{PATH}")
     place = Place("127.0.0.1", 80, f"/{RUN.secret}{PATH}")
-    value = hawk.bewit(CLIENT, RUN.token, place, expires=NOW + 60)
-    assert enter(None, hawk.with_bewit(place.resource, value)) == Pass(PATH)
+    value = hawk.make_bewit(CLIENT, RUN.token, place, expires=NOW + 60)
+    assert enter(None, hawk.add_bewit(place.resource, value)) == Pass(PATH)
 
 
 def test_other_paths_let_nobody_in() -> None:

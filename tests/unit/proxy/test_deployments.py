@@ -89,7 +89,7 @@ def test_connections_of_others_do_not_pile_up() -> None:
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         place = Place.of(f"https://{self.headers['Host']}{self.path}")
-        hawk.check(hawk.parse(self.headers["Authorization"]), TOKEN, "GET", place, now=time.time())
+        hawk.check_header(hawk.parse_header(self.headers["Authorization"]), TOKEN, "GET", place, now=time.time())
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()

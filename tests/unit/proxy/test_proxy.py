@@ -191,7 +191,7 @@ def test_all_methods_go_on_and_no_byte_is_altered(method: str, prefix: str, behi
     odd = "queue/v1/x%2Fy//z'(,)|\"%zz%7c@:=+~?a=%7c&b=|&a=+\"'&c=?/&&d"
     with proxied(behind.root_url) as proxy:
         place = Place("127.0.0.1", proxy.port, prefix + odd)
-        authorization = hawk.header(CLIENT, proxy.run.token, method, place, now=time.time())
+        authorization = hawk.make_header(CLIENT, proxy.run.token, method, place, now=time.time())
         answer = plain(proxy, method, prefix + odd, Authorization=authorization)
         assert answer.status == 200, answer.read()
     (seen,) = behind.seen
@@ -322,7 +322,7 @@ def test_what_is_no_call_is_refused_clearly(
         place = Place("127.0.0.1", proxy.port, PING)
         lines = {
             "Host": f"127.0.0.1:{proxy.port}",
-            "Authorization": hawk.header(CLIENT, proxy.run.token, method, place, now=time.time()),
+            "Authorization": hawk.make_header(CLIENT, proxy.run.token, method, place, now=time.time()),
             "Connection": "close",
             **lines,
         }

@@ -44,7 +44,7 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Depl
     with proxied(behind.root_url) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
         place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
-        authorization = hawk.header(
+        authorization = hawk.make_header(
             CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value() if hashed else ""
         )
         sent: Any = iter([body[:100], body[100:]]) if chunked else body
@@ -72,7 +72,7 @@ def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked:
     with proxied(behind.root_url) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
         place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
-        authorization = hawk.header(
+        authorization = hawk.make_header(
             CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value()
         )
         sent: Any = iter([body]) if chunked else body
