@@ -56,6 +56,7 @@ _tcenv() {
     status:--timeout) choices='5s 10s 30s' ;;
     whoami:--timeout) choices='5s 10s 30s' ;;
     scopes:--timeout) choices='5s 10s 30s' ;;
+    hook:--as) names=--purposes ;;
     doctor:--timeout) choices='5s 10s 30s' ;;
     'profile set:--expires') choices='1h 8h 1d 1w' ;;
     'profile set:--flow') choices='auto create new' ;;
@@ -68,7 +69,7 @@ _tcenv() {
   esac
   if [[ -z $choices$names ]]; then
     case $command in
-      '') choices='login signin env logout shell exec proxy status whoami scopes init direnv doctor sandbox help version profile purpose --version --help' ;;
+      '') choices='login signin env logout shell exec proxy status whoami scopes init hook direnv doctor sandbox help version profile purpose --version --help' ;;
       login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
       signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --help' names=--profiles ;;
       env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
@@ -80,6 +81,7 @@ _tcenv() {
       whoami) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       scopes) choices='--satisfies --method --timeout --help' names=--profiles ;;
       init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
+      hook) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --for-directory --as --help' ;;
       direnv) choices='--install --uninstall --help' ;;
       doctor) choices='--timeout --json --help' ;;
       sandbox) choices='--port --private --help' ;;

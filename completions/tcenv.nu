@@ -92,6 +92,13 @@ export extern "tcenv init" [
   --yes # Write without asking
   --help(-h) # Show help
 ]
+# For prompt hooks and direnv: print what reloads or unloads what this shell has loaded
+export extern "tcenv hook" [
+  shell: string@__tcenv_shell
+  --for-directory # Select the profile for a directory, signed in or not
+  --as: string@__tcenv_purposes # Temporary credentials with the scopes and the time of a purpose
+  --help(-h) # Show help
+]
 # Print the direnv library (`use taskcluster [PROFILE]`)
 export extern "tcenv direnv" [
   --install # Write it where it is found: a line in the shell's start-up file, direnv's library

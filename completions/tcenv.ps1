@@ -16,6 +16,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             'whoami|-|Who am I, where, until when, with which scopes: verified with the deployment',
             'scopes|-|What the session may do, one scope a line',
             'init|-|Print the text for the shell''s start-up file: the `tcenv` function, the prompt hook, completion',
+            'hook|-|For prompt hooks and direnv: print what reloads or unloads what this shell has loaded',
             'direnv|-|Print the direnv library (`use taskcluster [PROFILE]`)',
             'doctor|-|Check what tcenv needs on this machine, and say how to mend what is wrong',
             'sandbox|-|A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials',
@@ -182,6 +183,12 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--yes|-|Write without asking',
             '--help|-|Show help'
         )
+        'hook' = @(
+            '|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|',
+            '--for-directory|-|Select the profile for a directory, signed in or not',
+            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
+            '--help|-|Show help'
+        )
         'direnv' = @(
             '--install|-|Write it where it is found: a line in the shell''s start-up file, direnv''s library',
             '--uninstall|-|Remove it from there',
@@ -210,6 +217,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             'whoami|-|Who am I, where, until when, with which scopes: verified with the deployment',
             'scopes|-|What the session may do, one scope a line',
             'init|-|Print the text for the shell''s start-up file: the `tcenv` function, the prompt hook, completion',
+            'hook|-|For prompt hooks and direnv: print what reloads or unloads what this shell has loaded',
             'direnv|-|Print the direnv library (`use taskcluster [PROFILE]`)',
             'doctor|-|Check what tcenv needs on this machine, and say how to mend what is wrong',
             'sandbox|-|A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials',

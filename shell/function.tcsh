@@ -24,7 +24,7 @@ if ( $__tcenv_applies ) then
     if ( $?echo ) set __tcenv_echo
     if ( $?verbose ) set __tcenv_verbose
     unset echo verbose
-    eval `env __TCENV_FUNCTION=1 $__tcenv_run:q $__tcenv_words:q --shell tcsh`
+    eval `env __TCENV_FUNCTION=1 $__tcenv_run:q $__tcenv_words[1]:q --shell tcsh $__tcenv_words[2-]:q`
     set __tcenv_status = $status
     if ( $?__tcenv_verbose ) set verbose
     if ( $?__tcenv_echo ) set echo

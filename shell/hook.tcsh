@@ -1,90 +1,71 @@
-# What `precmd` of init.tcsh does before each prompt. Only builtins, unless the session's file has changed. Whoever set the
-# variables is not known: their values stand behind an x, so that none is an operator. (An `if` of one line would want its
-# variables to be there, whatever its condition says.)
+# What `precmd` of init.tcsh does before each prompt: compare the time at which the session's file changed, and the clock, with
+# what is loaded. On a difference the program decides. tcsh reads no file without a process, and its clock is the terminal, which
+# the kernel marks at each output. (Values that come from outside stand behind an x, so that none is an operator; an `if` of one
+# line would want its variables to be there, whatever its condition says.)
+set __tcenv_status = $status
 if ( $?echo ) set __tcenv_echo
 if ( $?verbose ) set __tcenv_verbose
 unset echo verbose
-if ( $__tcenv_hook && $?TCENV_PROFILE && $?TASKCLUSTER_ACCESS_TOKEN && $?TASKCLUSTER_ROOT_URL && ! $?TASKCLUSTER_CERTIFICATE ) then
-    set __tcenv_loaded = ( )
+if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
     set __tcenv_expires = ''
-    set __tcenv_here = ''
-    set __tcenv_use = $__tcenv_store:q
-    set __tcenv_folder = ''
-    if ( $?TCENV_LOADED ) then
-        set __tcenv_loaded = ( $TCENV_LOADED:x )
-    endif
     if ( $?TCENV_EXPIRES ) then
         set __tcenv_expires = $TCENV_EXPIRES:q
     endif
-    if ( $?XDG_RUNTIME_DIR ) then
-        set __tcenv_here = $XDG_RUNTIME_DIR:q
-    endif
-    if ( $?TCENV_STORE ) then
-        if ( x${TCENV_STORE:q} != x ) set __tcenv_use = $TCENV_STORE:q
-    endif
-    switch ( $__tcenv_use:q )
-        case auto:
-        case runtime:
-            if ( x${__tcenv_here:q} == x${__tcenv_xdg:q} ) set __tcenv_folder = $__tcenv_runtime:q
-            breaksw
-        case file:
-            set __tcenv_folder = $__tcenv_files:q
-            breaksw
-    endsw
-    if ( x${TCENV_PROFILE:q} !~ x[A-Za-z0-9]* || x${TCENV_PROFILE:q} =~ x*[^A-Za-z0-9._@-]* ) set __tcenv_folder = ''
-    if ( $#__tcenv_loaded > 0 ) then
-        # Another deployment may have been chosen since.
-        if ( x$__tcenv_loaded[1]:q != x${TASKCLUSTER_ROOT_URL:q} ) set __tcenv_folder = ''
-    endif
-    if ( x${__tcenv_folder:q} == x ) then
-    else if ( -d $__tcenv_folder:q && -o $__tcenv_folder:q && ! -l $__tcenv_folder:q ) then
-        set __tcenv_file = ${__tcenv_folder:q}/${TCENV_PROFILE:q}.session
-        set __tcenv_key = ${TCENV_PROFILE:q}:${__tcenv_expires:q}:$#__tcenv_loaded
-        if ( x${__tcenv_key:q} != x${__tcenv_seen:q} ) then
-            # Loaded since the last prompt, or inherited.
-            set __tcenv_seen = $__tcenv_key:q
-            set __tcenv_token = $TASKCLUSTER_ACCESS_TOKEN:q
-            set __tcenv_changed = ''
-            @ __tcenv_kept = ( $#__tcenv_loaded > 0 )
-            foreach __tcenv_word ( $__tcenv_loaded:q )
-                if ( x${__tcenv_word:q} == x- ) set __tcenv_kept = 0
-            end
+    if ( x"${TCENV_LOADED:q} $__tcenv_expires:q" != x${__tcenv_seen:q} ) then
+        # Take TCENV_LOADED apart: profile, root URL, generation, file, and what was chosen before.
+        set __tcenv_seen = "${TCENV_LOADED:q} $__tcenv_expires:q"
+        set __tcenv_words = ( $TCENV_LOADED:x )
+        @ __tcenv_count = $#__tcenv_words - 1
+        set __tcenv_file = ''
+        if ( $__tcenv_count >= 4 ) set __tcenv_file = "$__tcenv_words[4-$__tcenv_count]"
+        set __tcenv_changed = new
+        set __tcenv_moment = 0
+        set __tcenv_end = 0
+        if ( x${__tcenv_expires:q} =~ x[1-9][0-9]* && x${__tcenv_expires:q} !~ x*[^0-9]* ) then
+            set __tcenv_end = $__tcenv_expires:q
+            @ __tcenv_moment = $__tcenv_end - 600
         endif
-        if ( x${__tcenv_token:q} != x${TASKCLUSTER_ACCESS_TOKEN:q} ) then
-        else if ( -f $__tcenv_file:q && -o $__tcenv_file:q && ! -l $__tcenv_file:q && -r $__tcenv_file:q ) then
+    endif
+    set __tcenv_time = none
+    if ( x${__tcenv_file:q} =~ x/* ) then
+        if ( -f $__tcenv_file:q && -r $__tcenv_file:q ) then
             # The time is in whole seconds; a file that replaces another has another number.
             @ __tcenv_time = ( -M $__tcenv_file:q )
             @ __tcenv_number = ( -I $__tcenv_file:q )
-            if ( "$__tcenv_changed" != "$__tcenv_time.$__tcenv_number" ) then
-                set __tcenv_changed = "$__tcenv_time.$__tcenv_number"
-                source $__tcenv_shell:q/program.tcsh
-                eval `$__tcenv_run:q env $TCENV_PROFILE:q --shell tcsh`
-                set __tcenv_expires = ''
-                if ( $?TCENV_EXPIRES ) then
-                    set __tcenv_expires = $TCENV_EXPIRES:q
-                endif
-                if ( $?TCENV_LOADED ) then
-                    set __tcenv_loaded = ( $TCENV_LOADED:x )
-                endif
-                set __tcenv_seen = ${TCENV_PROFILE:q}:${__tcenv_expires:q}:$#__tcenv_loaded
-                set __tcenv_token = $TASKCLUSTER_ACCESS_TOKEN:q
-                set __tcenv_kept = 1
-            endif
-        else if ( $__tcenv_kept && ! -e $__tcenv_file:q && ! -l $__tcenv_file:q ) then
-            # Standard error cannot always be opened by its name.
-            /bin/sh -c 'printf "tcenv: %s: signed out elsewhere; tcenv login %s signs in again\n" "$1" "$1" >&2' sh $TCENV_PROFILE:q
+            set __tcenv_time = $__tcenv_time.$__tcenv_number
+        endif
+    else
+        set __tcenv_time = $__tcenv_changed:q
+    endif
+    set __tcenv_now = 0
+    if ( $?tty ) then
+        if ( -e /dev/$tty:q ) @ __tcenv_now = ( -M /dev/$tty:q )
+    endif
+    @ __tcenv_due = ( $__tcenv_moment > 0 && $__tcenv_now >= $__tcenv_moment )
+    if ( x${__tcenv_time:q} != x${__tcenv_changed:q} || $__tcenv_due ) then
+        set __tcenv_changed = $__tcenv_time:q
+        if ( -x $__tcenv_made:q ) then
+            eval `env __TCENV_FUNCTION=1 $__tcenv_made:q hook tcsh`
+        else if ( $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end ) then
+            # Without the program, what has ended is taken away all the same.
+            /bin/sh -c 'printf "tcenv: the session of %s has expired\n" "$1" >&2' sh $__tcenv_words[1]:q
+            set __tcenv_chosen = "$__tcenv_words[$#__tcenv_words]"
             unsetenv TASKCLUSTER_ROOT_URL
             unsetenv TASKCLUSTER_CLIENT_ID
             unsetenv TASKCLUSTER_ACCESS_TOKEN
+            unsetenv TASKCLUSTER_CERTIFICATE
             unsetenv TCENV_PROFILE
             unsetenv TCENV_EXPIRES
             unsetenv TCENV_LOADED
-            # The root URL becomes what it was before it was loaded.
-            if ( $#__tcenv_loaded > 1 ) then
-                if ( x$__tcenv_loaded[$#__tcenv_loaded]:q != x- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_loaded[$#__tcenv_loaded]:q
+            if ( x${__tcenv_chosen:q} =~ x*=* ) setenv TCENV_PROFILE ${__tcenv_chosen:s/=/ /:r:q}
+            if ( x${__tcenv_chosen:q} !~ x*- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_chosen:q
+        endif
+        if ( $__tcenv_due ) then
+            if ( $__tcenv_moment < $__tcenv_end && $__tcenv_now < $__tcenv_end ) then
+                set __tcenv_moment = $__tcenv_end
+            else
+                set __tcenv_moment = 0
             endif
-            set __tcenv_seen = ''
-            set __tcenv_token = ''
         endif
     endif
 endif
@@ -101,3 +82,5 @@ endif
 if ( $?__tcenv_verbose ) set verbose
 if ( $?__tcenv_echo ) set echo
 unset __tcenv_echo __tcenv_verbose
+# For the user's own precmd, which is next.
+set status = $__tcenv_status

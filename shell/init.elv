@@ -27,7 +27,7 @@ fn tcenv {|@words|
     }
   }
   if $applies {
-    var text = (tcenv-run $@words --shell elvish | slurp)
+    var text = (tcenv-run $words[0] --shell elvish $@words[1..] | slurp)
     eval $text
   } else {
     tcenv-run $@words
@@ -36,90 +36,40 @@ fn tcenv {|@words|
 edit:add-var tcenv~ $tcenv~
 
 # --- hook
-# elvish tells no time without a process, and not whose a file is: the hook only looks whether the session's file still holds
-# the token that is loaded; what else it may hold is tcenv's to judge. It says nothing about the end of a session.
-var tcenv-runtime = @RUNTIME@
-var tcenv-files = @FILES@
-var tcenv-store = @STORE@
-var tcenv-xdg = @XDG@
-# What this shell has loaded; whether its file is to be there; and what its first line said when it was not taken.
-var tcenv-seen = ''
-var tcenv-token = ''
-var tcenv-kept = $false
-var tcenv-refused = ''
-
-fn tcenv-unload {|profile|
-  echo 'tcenv: '$profile': signed out elsewhere; tcenv login '$profile' signs in again' >&2
-  var before = ''
-  if (str:contains $E:TCENV_LOADED ' ') {
-    set before = [(str:split ' ' $E:TCENV_LOADED)][-1]
-  }
-  for name [TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED] {
-    unset-env $name
-  }
-  if (re:match '^[A-Za-z0-9:/._~%@+\[\]-]{2,}\z' $before) {
-    set-env TASKCLUSTER_ROOT_URL $before
-  }
-  set tcenv-seen = ''
-}
-
-fn tcenv-folder {
-  var store = $E:TCENV_STORE
-  if (eq $store '') {
-    set store = $tcenv-store
-  }
-  if (eq $store file) {
-    put $tcenv-files
-  } elif (and (has-value [auto runtime] $store) (eq $E:XDG_RUNTIME_DIR $tcenv-xdg)) {
-    put $tcenv-runtime
-  } else {
-    put ''
-  }
-}
+# At each prompt: compare the first line of the session's file with what is loaded. On a difference the program decides. elvish
+# tells no time without a process, so the hook speaks of no end; nor does it take away what has ended.
+var tcenv-tried = ''
 
 fn tcenv-hook {
-  if (or (not (has-env TCENV_PROFILE)) (not (has-env TASKCLUSTER_ACCESS_TOKEN)) (has-env TASKCLUSTER_CERTIFICATE)) {
+  if (or (not (has-env TCENV_LOADED)) (has-env TCENV_PROXY)) {
     return
   }
-  var profile token = $E:TCENV_PROFILE $E:TASKCLUSTER_ACCESS_TOKEN
-  if (not (re:match '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z' $profile)) {
-    return
-  }
+  # Profile, root URL, generation, file, and what was chosen before.
   var words = [(str:split ' ' $E:TCENV_LOADED)]
-  if (and (has-env TCENV_LOADED) (not-eq $words[0] $E:TASKCLUSTER_ROOT_URL)) {
+  if (< (count $words) 5) {
     return
   }
-  var folder = (tcenv-folder)
-  if (or (eq $folder '') (not (path:is-dir $folder))) {
+  var file first = (str:join ' ' $words[3..-1]) ''
+  if (not (path:is-abs $file)) {
     return
   }
-  var seen = $profile' '$E:TCENV_EXPIRES' '$E:TCENV_LOADED
-  if (not-eq $seen $tcenv-seen) {
-    # Loaded since the last prompt, or inherited.
-    set tcenv-seen tcenv-token = $seen $token
-    set tcenv-kept = (and (has-env TCENV_LOADED) (not (has-value $words -)))
-  }
-  var file = $folder/$profile.session
+  # A regular file alone can be read without a wait.
   if (path:is-regular $file) {
-    var first = ''
     try {
       set first = (read-line < $file)
-    } catch e {
-      return
-    }
-    if (eq $first TASKCLUSTER_ACCESS_TOKEN=$token) {
-      set tcenv-token tcenv-kept = $token $true
-    } elif (and (eq $tcenv-token $token) (not-eq $first $tcenv-refused)) {
-      try {
-        eval (tcenv-run env $profile --shell elvish 2>/dev/null | slurp)
-        set tcenv-token tcenv-kept = $E:TASKCLUSTER_ACCESS_TOKEN $true
-        set tcenv-seen = $profile' '$E:TCENV_EXPIRES' '$E:TCENV_LOADED
-      } catch e {
-        set tcenv-refused = $first
-      }
-    }
-  } elif (and $tcenv-kept (eq $tcenv-token $token) (not ?(e:test -e $file -o -L $file))) {
-    tcenv-unload $profile
+    } catch e { }
+  }
+  var loaded = $E:TCENV_LOADED
+  if (or (eq $first GENERATION=$words[2]) (eq $loaded' '$first $tcenv-tried)) {
+    return
+  }
+  set tcenv-tried = $loaded' '$first
+  try {
+    tmp E:__TCENV_FUNCTION = 1
+    eval ((external $tcenv-program) hook elvish | slurp)
+  } catch e { }
+  if (not-eq $E:TCENV_LOADED $loaded) {
+    set tcenv-tried = ''
   }
 }
 if (not (has-env __TCENV_ELVISH_HOOK)) {

@@ -17,88 +17,59 @@ def --env --wrapped tcenv [...words: string] {
         $word in [-h --help --csh --check] or ($word | str starts-with "--shell") or ($word | str starts-with "--format")
     })
     if $applies {
-        __tcenv_run ...$words --shell nu | from json | load-env
+        __tcenv_run ($words | first) --shell nu ...($words | skip 1) | from json | load-env
     } else {
         __tcenv_run ...$words
     }
 }
 
 # --- hook
-# It only looks whether the session's file still holds the token that is loaded; what else it may hold is tcenv's to judge.
+# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
+# decides. __TCENV holds what was compared: TCENV_LOADED, the next moment that matters, and the difference about which nothing
+# was to be done.
 def --env __tcenv_hook [] {
-    let profile = ($env.TCENV_PROFILE? | default "" | into string)
-    let token = ($env.TASKCLUSTER_ACCESS_TOKEN? | default "" | into string)
-    if ($token | is-empty) or not ($profile =~ '^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}\z') { return }
-    let loaded = ($env.TCENV_LOADED? | default "" | into string)
-    let words = ($loaded | split row " ")
-    let root = ($env.TASKCLUSTER_ROOT_URL? | default "")
-    if ($loaded | is-not-empty) and $words.0 != $root { return }
+    if ($env.TCENV_LOADED? | is-empty) or ($env.TCENV_PROXY? | is-not-empty) { return }
+    let loaded = ($env.TCENV_LOADED | into string)
     let expires = ($env.TCENV_EXPIRES? | default "" | into string)
-    let end = (if $expires =~ '^[1-9][0-9]{0,14}\z' { $expires | into int } else { 0 })
+    let end = (if $expires =~ '^[1-9][0-9]{0,14}\z' { $expires | into int } else { 999999999999999 })
+    if $env.__TCENV?.seen? != $"($loaded) ($expires)" {
+        $env.__TCENV = {seen: $"($loaded) ($expires)", moment: ($end - 600), tried: ($env.__TCENV?.tried? | default "")}
+    }
+    # Profile, root URL, generation, file, and what was chosen before.
+    let words = ($loaded | split row " ")
+    if ($words | length) < 5 { return }
+    let file = ($words | skip 3 | drop 1 | str join " ")
+    # A regular file alone can be read without a wait.
+    let line = (if ($file | path type) == "file" { try { open --raw $file | lines | first 1 | str join } catch { "" } } else { "" })
     let now = (date now | format date "%s" | into int)
-    let seen = $"($profile) ($expires) ($loaded)"
-    if $env.__TCENV?.seen? != $seen {
-        # Loaded since the last prompt, or inherited.
-        $env.__TCENV = {
-            seen: $seen, token: $token, kept: (($loaded | is-not-empty) and "-" not-in $words)
-            renew: ($end - 600), reminded: false, refused: ""
-        }
-    }
-    if ($env.TASKCLUSTER_CERTIFICATE? | is-empty) {
-        let folder = (__tcenv_folder)
-        let file = $"($folder)/($profile).session"
-        if ($folder | is-not-empty) and ($folder | path type) == "dir" {
-            if ($file | path type) == "file" {
-                let lines = (try { open --raw $file | lines } catch { [] })
-                let first = ($lines | get --optional 0 | default "")
-                if $first == $"TASKCLUSTER_ACCESS_TOKEN=($token)" {
-                    let renew = ($lines | where $it =~ '^RENEW=[1-9][0-9]{0,14}\z' | get --optional 0 | default $"RENEW=($end - 600)")
-                    $env.__TCENV = ($env.__TCENV | merge {token: $token, kept: true, renew: ($renew | str substring 6.. | into int)})
-                } else if $env.__TCENV.token == $token and $env.__TCENV.refused != $first {
-                    let change = (try { __tcenv_run env $profile --shell nu e> /dev/null | from json } catch { null })
-                    if ($change | describe) =~ '^record' {
-                        load-env $change
-                        $env.__TCENV = {
-                            seen: $"($profile) ($env.TCENV_EXPIRES) ($env.TCENV_LOADED? | default '')"
-                            token: $env.TASKCLUSTER_ACCESS_TOKEN, kept: true
-                            renew: (($env.TCENV_EXPIRES | into int) - 600), reminded: false, refused: ""
-                        }
-                        __tcenv_hook
-                        return
-                    }
-                    $env.__TCENV.refused = $first
-                }
-            } else if $env.__TCENV.kept and $env.__TCENV.token == $token and ($file | path type) == null and ($end == 0 or $now < $end) {
-                __tcenv_unload "signed out elsewhere"
-                return
-            }
-        }
-    }
-    if $env.__TCENV.token != $token or $end == 0 { return }
-    if $now >= $end {
-        __tcenv_unload "the session has expired"
-    } else if $now >= $env.__TCENV.renew and not $env.__TCENV.reminded {
-        $env.__TCENV.reminded = true
-        print -e $"tcenv: ($profile) ends in (($end - $now) // 60) min; tcenv login ($profile) --reset renews it"
-    }
+    let is_new = ($file | str starts-with "/") and $line != $"GENERATION=($words.2)" and $"($loaded) ($line)" != $env.__TCENV.tried
+    if $is_new or $now >= $env.__TCENV.moment { __tcenv_reload $line $now $end }
 }
 
-# Where the store in use keeps its files.
-def __tcenv_folder [] {
-    match ($env.TCENV_STORE? | default "" | if ($in | is-empty) { @STORE@ } else { $in }) {
-        "auto" | "runtime" => (if ($env.XDG_RUNTIME_DIR? | default "") == @XDG@ { @RUNTIME@ } else { "" })
-        "file" => @FILES@
-        _ => ""
+def --env __tcenv_reload [line: string, now: int, end: int] {
+    let loaded = $env.TCENV_LOADED
+    $env.__TCENV.tried = $"($loaded) ($line)"
+    let change = (try {
+        with-env {__TCENV_FUNCTION: "1"} { ^@PROGRAM@ hook nu } | from json
+    } catch { null })
+    if ($change | describe) =~ '^record' {
+        load-env $change
+    } else if $now >= $end {
+        # Without the program, what has ended is taken away all the same.
+        let words = ($loaded | split row " ")
+        let before = ($words | last | split row "=")
+        print -e $"tcenv: the session of ($words.0) has expired"
+        hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+        if ($before | length) > 1 { $env.TCENV_PROFILE = $before.0 }
+        if ($before | last) != "-" { $env.TASKCLUSTER_ROOT_URL = ($before | last) }
     }
-}
-
-# Take away what was loaded; the root URL becomes what it was before that.
-def --env __tcenv_unload [why: string] {
-    print -e $"tcenv: ($env.TCENV_PROFILE): ($why); tcenv login ($env.TCENV_PROFILE) signs in again"
-    let words = ($env.TCENV_LOADED? | default "" | split row " ")
-    let before = (if ($words | length) > 1 { $words | last } else { "" })
-    hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED __TCENV
-    if $before =~ '^[A-Za-z0-9:/._~%@+\[\]-]{2,}\z' { $env.TASKCLUSTER_ROOT_URL = $before }
+    if $env.TCENV_LOADED? != $loaded {
+        $env.__TCENV.tried = ""
+    } else if $now >= $end {
+        $env.__TCENV.moment = 999999999999999
+    } else if $now >= $env.__TCENV.moment {
+        $env.__TCENV.moment = $end
+    }
 }
 
 if ($env.__TCENV_HOOKED? | describe) != "bool" {

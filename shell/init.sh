@@ -33,26 +33,35 @@ tcenv() {
   done
   # shellcheck disable=SC2016 # for the inner shell to expand: its parent is this one, subshell or not
   if [ "$(exec sh -c 'echo "$PPID"')" != "$$" ]; then
-    __tcenv_run "$@" --shell sh
+    __tcenv_evaluated "$@"
     return
   fi
   case $- in
-    *x*)
+    *[vx]*)
       # A trace would show the token.
-      { \set +x; } 2>/dev/null
+      __tcenv_flags=$-
+      { \set +v +x; } 2>/dev/null
       __tcenv_apply "$@"
       \set -- "$?"
-      \set -x
+      case $__tcenv_flags in *v*) \set -v ;; esac
+      case $__tcenv_flags in *x*) \set -x ;; esac
       return "$1"
       ;;
   esac
   __tcenv_apply "$@"
 }
 
+# What a shell evaluates names its shell right behind the command.
+__tcenv_evaluated() {
+  __tcenv_command=$1
+  \shift
+  __tcenv_run "$__tcenv_command" --shell sh "$@"
+}
+
 __tcenv_apply() {
   # Not as what may have been inherited under this name, which programs would see.
   \unset -v __tcenv_arg
-  __tcenv_arg=$(__tcenv_run "$@" --shell sh) || {
+  __tcenv_arg=$(__tcenv_evaluated "$@") || {
     __tcenv_status=$?
     \unset -v __tcenv_arg
     return "$__tcenv_status"

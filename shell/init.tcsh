@@ -7,14 +7,13 @@ unsetenv __tcenv_*
 alias tcenv 'source $__tcenv_shell:q/function.tcsh tcenv'
 
 # --- hook
-# tcsh can neither read a file nor the clock without a process: the hook goes by the time at which the session's file changed,
-# and says nothing about the end of a session.
 if ( ( $__tcenv_hook || $__tcenv_prompts ) && ! $?__tcenv_hooked ) then
     set __tcenv_hooked
     set __tcenv_seen = ''
-    set __tcenv_token = ''
+    set __tcenv_file = ''
     set __tcenv_changed = ''
-    set __tcenv_kept = 0
+    set __tcenv_moment = 0
+    set __tcenv_end = 0
     set __tcenv_shown = ''
     set __tcenv_own = ''
     set __tcenv_precmd = "`alias precmd`"

@@ -14,7 +14,7 @@ def _tcenv(args, stdin=None, stdout=None, stderr=None):
     program = shutil.which("tcenv", path=environ.get("PATH", os.defpath)) or @PROGRAM@
     if not applies:
         return subprocess.run([program, *args], env=environ, stdin=stdin, stdout=stdout, stderr=stderr).returncode
-    done = subprocess.run([program, *args, "--shell", "xonsh"], env=environ, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([program, args[0], "--shell", "xonsh", *args[1:]], env=environ, stdout=subprocess.PIPE, text=True)
     if done.returncode == 0:
         execx(done.stdout)
     return done.returncode
@@ -23,96 +23,73 @@ def _tcenv(args, stdin=None, stdout=None, stderr=None):
 aliases["tcenv"] = _tcenv
 
 # --- hook
-def _tcenv_read(folder, profile):
-    """What the session's file says, by key; None where there is no file, nothing where it is not one that tcenv has written."""
+def _tcenv_first_line(path):
+    """The first line of a regular file, which alone can be read without a wait; nothing of any other."""
     import os
-    import stat
 
-    me = os.geteuid() if hasattr(os, "geteuid") else None
-    path = os.path.join(folder, profile + ".session")
     try:
-        status = os.lstat(folder)
-        if not stat.S_ISDIR(status.st_mode) or me not in (None, status.st_uid):
-            return {}
-        try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        except FileNotFoundError:
-            return None
-        with open(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or me not in (None, status.st_uid):
-                return {}
-            lines = file.read(1 << 20).decode("ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    fields = dict(line.partition("=")[::2] for line in reversed(lines))
-    whole = fields.get("END") == "tcenv-session-1" and "STATE" not in fields and fields.get("TCENV_PROFILE") == profile
-    times = all(fields.get(key, "").isdecimal() and len(fields[key]) < 16 for key in ("TCENV_EXPIRES", "RENEW"))
-    return fields if whole and times else {}
+        if os.path.isfile(path):
+            with open(path, encoding="ascii", errors="replace") as file:
+                return file.readline(200).rstrip("\n")
+    except OSError:
+        pass
+    return ""
 
 
-def _tcenv_hook(state={}, **_):
-    import re
-    import sys
+def _tcenv_hook(state={"seen": None, "moment": 0, "tried": None}, **_):
+    """Compare the first line of the session's file, and the time, with what is loaded. On a difference the program decides.
+
+    `state` holds what was compared: TCENV_LOADED, the next moment that matters, and the difference about which nothing was to
+    be done."""
     import time
 
     env = __xonsh__.env
-    names = (
-        "TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE",
-        "TCENV_PROFILE", "TCENV_EXPIRES", "TCENV_LOADED",
-    )
-    value = {name: str(env.get(name) or "") for name in (*names, "TCENV_STORE", "XDG_RUNTIME_DIR")}
-    profile = value["TCENV_PROFILE"]
-    token = value["TASKCLUSTER_ACCESS_TOKEN"]
-    words = value["TCENV_LOADED"].split(" ")
-    root = words[0]
-    if not token or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}", profile):
+    loaded, expires = str(env.get("TCENV_LOADED") or ""), str(env.get("TCENV_EXPIRES") or "")
+    # Profile, root URL, generation, file, and what was chosen before.
+    words = loaded.split(" ")
+    if len(words) < 5 or env.get("TCENV_PROXY"):
         return
-    if root and root != value["TASKCLUSTER_ROOT_URL"]:
+    end = int(expires) if expires.isdecimal() and len(expires) < 16 else 10**15
+    if state["seen"] != (loaded, expires):
+        state.update(seen=(loaded, expires), moment=end - 600)
+    path = " ".join(words[3:-1])
+    line, now = _tcenv_first_line(path), time.time()
+    is_new = path != "-" and line != f"GENERATION={words[2]}" and state["tried"] != (loaded, line)
+    if not is_new and now < state["moment"]:
         return
+    state["tried"] = (loaded, line)
+    _tcenv_reload(words, now >= end)
+    if env.get("TCENV_LOADED") != loaded:
+        state["tried"] = None
+    elif now >= state["moment"]:
+        state["moment"] = end if now < end else 10**15
 
-    def unload(why):
-        print(f"tcenv: {profile}: {why}; tcenv login {profile} signs in again", file=sys.stderr)
-        for name in names:
+
+def _tcenv_reload(words, is_over):
+    import subprocess
+    import sys
+
+    env = __xonsh__.env
+    environ = {**env.detype(), "__TCENV_FUNCTION": "1"}
+    try:
+        done = subprocess.run([@PROGRAM@, "hook", "xonsh"], env=environ, stdout=subprocess.PIPE, text=True)
+    except OSError:
+        done = None
+    if done and done.returncode == 0:
+        execx(done.stdout)
+    elif is_over:
+        # Without the program, what has ended is taken away all the same.
+        print(f"tcenv: the session of {words[0]} has expired", file=sys.stderr)
+        for name in (
+            *("TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"),
+            *("TCENV_PROFILE", "TCENV_EXPIRES", "TCENV_LOADED"),
+        ):
             env.pop(name, None)
-        if len(words) > 1 and re.fullmatch(r"[A-Za-z0-9:/._~%@+\[\]-]{2,}", words[-1]):
-            env["TASKCLUSTER_ROOT_URL"] = words[-1]
-        state.pop("seen", None)
-
-    seen = (profile, value["TCENV_EXPIRES"], value["TCENV_LOADED"])
-    if state.get("seen") != seen:
-        # Loaded since the last prompt, or inherited.
-        state.update(seen=seen, token=token, kept=bool(root) and "-" not in words[1:], renew=None, reminded=False)
-    store = value["TCENV_STORE"] or @STORE@
-    folder = @FILES@ if store == "file" else ""
-    if store in ("auto", "runtime") and value["XDG_RUNTIME_DIR"] == @XDG@:
-        folder = @RUNTIME@
-    end = int(value["TCENV_EXPIRES"]) if re.fullmatch(r"[1-9][0-9]{0,14}", value["TCENV_EXPIRES"]) else 0
-    if folder and not value["TASKCLUSTER_CERTIFICATE"]:
-        fields = _tcenv_read(folder, profile)
-        if fields is None:
-            if state["kept"] and state["token"] == token and not 0 < end <= time.time():
-                unload("signed out elsewhere")
-                return
-        elif fields.get("TASKCLUSTER_ROOT_URL") == value["TASKCLUSTER_ROOT_URL"]:
-            if fields["TASKCLUSTER_ACCESS_TOKEN"] == token:
-                state.update(token=token, kept=True, renew=int(fields["RENEW"]))
-            elif state["token"] == token and int(fields["TCENV_EXPIRES"]) > time.time():
-                for name in ("TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TCENV_EXPIRES"):
-                    env[name] = value[name] = fields[name]
-                token, end = fields["TASKCLUSTER_ACCESS_TOKEN"], int(fields["TCENV_EXPIRES"])
-                state.update(
-                    seen=(profile, fields["TCENV_EXPIRES"], value["TCENV_LOADED"]), token=token, kept=True,
-                    renew=int(fields["RENEW"]), reminded=False,
-                )
-    if state["token"] != token or not end:
-        return
-    left = end - time.time()
-    if left <= 0:
-        unload("the session has expired")
-    elif time.time() >= (end - 600 if state["renew"] is None else state["renew"]) and not state["reminded"]:
-        state["reminded"] = True
-        print(f"tcenv: {profile} ends in {int(left // 60)} min; tcenv login {profile} --reset renews it", file=sys.stderr)
+        profile, _, root_url = words[-1].rpartition("=")
+        if profile:
+            env["TCENV_PROFILE"] = profile
+        if root_url != "-":
+            env["TASKCLUSTER_ROOT_URL"] = root_url
 
 
 if not getattr(events, "_tcenv_hooked", False):

@@ -118,6 +118,12 @@ def _carry_out(arguments: list[str]) -> int:
             _leave(status)
         if _came:
             raise Ended(_came[0])
+    if arguments and arguments[0] == "hook":
+        from tcenv import prompt_hook
+
+        status = prompt_hook.run(arguments[1:], _note)
+        if status is not None:
+            _leave(status)
     if arguments == ["--profiles"]:
         # For completion, which calls this at a keystroke.
         from tcenv.config.completion_names import print_names
@@ -146,6 +152,12 @@ def _announce(text: str, hint: Hint | None) -> None:
     from tcenv.cli.terminal import messages
 
     messages.warn(text, *(hint.parts if hint is not None else ()))
+
+
+def _note(*parts: str | tuple[str, ...]) -> None:
+    from tcenv.cli.terminal import messages
+
+    messages.note(*parts)
 
 
 def _report_reuse(fields: Mapping[str, str]) -> None:

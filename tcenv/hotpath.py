@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from tcenv.config.live_session import Found
     from tcenv.proxy.background import Announce
+    from tcenv.sessions.session_file import Parts
 
 # The options that the hot path knows, by command, with the keys that it uses for them.
 _LOGIN = {"--shell": "shell"}
@@ -44,8 +44,9 @@ def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None],
         profile, options = _parse(arguments[1:], _LOGIN if command == "login" else _ENV)
         if command == "login" and os.isatty(1):
             return None
-        fields = _narrow(live_session.find(profile, for_signing_in=command == "login"), options)
-        _print_statements(fields, options.get("shell"))
+        found, file = live_session.find(profile, for_signing_in=command == "login")
+        fields, change = _narrow(found, file, options)
+        output.write_last(statements(change, options.get("shell")))
     except Exception:  # whatever it is, the full command line says it better
         return None
     if command == "login" and os.isatty(2):
@@ -76,10 +77,11 @@ def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, 
     return profile, options
 
 
-def _narrow(found: Found, options: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the fields to load: the session's own, or those of temporary credentials cut from it."""
+def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mapping[str, str], dict[str, str | None]]:
+    """Return the fields to load and the change that loads them: those of the session in `file`, or of temporary credentials
+    cut from it."""
     if not options.keys() & {"scopes", "term", "purpose"}:
-        return found[0]
+        return found[0], environment.loading(found[0], os.environ, file=file)
     scopes, term = options.get("scopes", ()), options.get("term")
     if "purpose" in options:
         known = index.read()
@@ -89,10 +91,13 @@ def _narrow(found: Found, options: Mapping[str, Any]) -> Mapping[str, str]:
         scopes, term = purpose[0], term or purpose[1]
     from tcenv.sessions.temporary import cut
 
-    return cut(*found, scopes, term)
+    fields = cut(*found, scopes, term)
+    return fields, environment.loading(fields, os.environ)
 
 
-def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
+def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
+    """Return what makes `change` in `shell` (None: the one that runs us). Raises HandOver where stdout is a terminal, and
+    UsageError."""
     from tcenv.shells import load_shell
 
     if os.isatty(1):
@@ -102,8 +107,7 @@ def _print_statements(fields: Mapping[str, str], shell: str | None) -> None:
         from tcenv.shells.detect import detect_shell
 
         name = detect_shell()
-    text = load_shell(name).export(environment.loading(fields, os.environ))
-    output.write_last(text.encode())
+    return load_shell(name).export(change).encode()
 
 
 def _exec(arguments: list[str], announce: Announce) -> int | None:
@@ -115,12 +119,12 @@ def _exec(arguments: list[str], announce: Announce) -> int | None:
     if not command or (flags and "proxy" not in flags):
         return None
     profile, options = _parse([word for word in before if word not in _BEHIND_A_PROXY], {} if flags else _EXEC)
-    found = live_session.find(profile, for_signing_in=True)
+    found, file = live_session.find(profile, for_signing_in=True)
     if flags:
         from tcenv.proxy.start import run_command
 
         run_command(found[0], flags, command, announce)
-    fields = _narrow(found, options)
+    _, change = _narrow(found, file, options)
     from tcenv.shells.process import replace_process
 
-    replace_process(command, environment.applied(environment.loading(fields, os.environ), os.environ))
+    replace_process(command, environment.applied(change, os.environ))

@@ -102,6 +102,11 @@ def file_store_directory() -> str:
     return os.path.join(state_directory(), "sessions")
 
 
+def keyring_directory() -> str:
+    """The directory of what the `keyring` store keeps in files: all of a session but its token."""
+    return os.path.join(state_directory(), "keyring")
+
+
 def config_file() -> str:
     """The configuration file: `TCENV_CONFIG`, else `config.toml` in the user's configuration directory."""
     named = os.environ.get("TCENV_CONFIG")

@@ -72,6 +72,27 @@ def session_file(env: Mapping[str, str], profile: str | None = None) -> Path:
     return folder / f"{profile}.session" if profile else next(folder.glob("*.session"))
 
 
+def loaded_word(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
+    """TCENV_LOADED of a shell that has loaded the stored session; `before` is what was chosen by then."""
+    file, fields = session_file(env, profile), session_fields(env, profile)
+    return f"{file.stem} {fields['TASKCLUSTER_ROOT_URL']} {fields['GENERATION']} {file} {before}"
+
+
+def after_evaluating(*words: str, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a shell that has evaluated the output of a command."""
+    script = 'eval "$("$@")" && env -0'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", TCENV, *words, "--shell", "sh"],
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(entry.partition("=")[::2] for entry in done.stdout.split("\0") if entry)
+
+
 def session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[str, str]:
     """What the session's file says, by key (the first scope only)."""
     lines = session_file(env, profile).read_text().splitlines()

@@ -15,7 +15,7 @@ from tcenv.sessions import temporary
 from tcenv.sessions.profile_names import called
 from tcenv.sessions.recovery import settled
 from tcenv.sessions.session import ENDED, Session
-from tcenv.sessions.stores import Store, in_files, load_session, open_store
+from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.signin.flow import ensure_session
 
 
@@ -83,7 +83,7 @@ def opened(wanted: Wanted) -> Opened:
         profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
     display = Waiting(profile)
     session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
-    if store.name == "none" and display.is_new:
+    if not store.keeps and display.is_new:
         messages.note(f"The session is not kept, and serves this run alone: {nothing_kept()}.")
         messages.hint("To load it in this shell, for all runs from it:", login_command(profile.argument))
     return Opened(session, store, scopes, term, wanted.purpose)
@@ -109,7 +109,7 @@ def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
     found = opened(wanted)
     if found.scopes or found.term:
         return found.session, temporary.loading(found.session, found.scopes, found.term)
-    return found.session, found.session.variables(kept=in_files(found.store))
+    return found.session, found.session.variables(file=found.store.file(found.session.profile))
 
 
 def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
@@ -136,7 +136,7 @@ def live_session(argument: str | None, *, stored: bool = False) -> Session:
 def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     store = open_store(profiles.store_name(), messages.warn)
     command = login_command(profile.argument)
-    if store.name == "none" and stored:
+    if not store.keeps and stored:
         raise NotSignedIn(
             f"No session of {profile.name} is kept: {nothing_kept()}.",
             Hint("To keep it in a file: TCENV_STORE=file. To sign in for this shell alone:", command),

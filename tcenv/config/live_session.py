@@ -17,8 +17,7 @@ from tcenv.shells import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # The parts of a session's file, see `session_file.decode`.
-    Found = tuple[dict[str, str], list[str] | None, list[str]]
+    from tcenv.sessions.session_file import Parts
 
 # With one of these variables set, the stored session may not be the one that is meant: the full command line decides.
 _DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
@@ -34,12 +33,12 @@ _CHECKED = (
 )
 
 
-def find(argument: str | None, *, for_signing_in: bool) -> Found:
+def find(argument: str | None, *, for_signing_in: bool) -> tuple[Parts, str]:
     """Find the live session that the command line means. `argument` is its profile or root URL, None if it names none;
     `for_signing_in` asks for a session that needs no renewal yet.
 
-    Returns the parts of its file (see `session_file.decode`). Raises HandOver where the full command line has to decide, and
-    what reading the file raises."""
+    Returns the parts of its file (see `session_file.decode`) and its path. Raises HandOver where the full command line has to
+    decide, and what reading the file raises."""
     environ = os.environ
     if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
         raise HandOver
@@ -56,15 +55,13 @@ def find(argument: str | None, *, for_signing_in: bool) -> Found:
     if argument and "://" in argument:
         here = argument
     else:
-        profile = argument or environment.loaded_profile(environ)
+        profile = argument or environment.selected_profile(environ)
     if profile is None:
         if here:
             root_url = here
             profile = (known and known.profile_of(here)) or profile_of(here)
         else:
             profile = (known and known.default) or ""
-    elif argument is None and "TCENV_LOADED" not in environ:
-        raise HandOver  # a version that did not note what it loaded
     if not is_profile_name(profile) or "@" in profile:
         raise HandOver
     found = session_file.read(directory, profile)
@@ -80,7 +77,7 @@ def find(argument: str | None, *, for_signing_in: bool) -> Found:
         raise HandOver
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver
-    return found
+    return found, session_file.path_of(directory, profile)
 
 
 def _is_plain(variable: str, value: str) -> bool:
@@ -109,7 +106,7 @@ def stored(argument: str | None) -> tuple[dict[str, str], list[str] | None, str]
     """Return the fields and scopes (see `session_file.decode`) of the live session that is meant, and the name of its store;
     None where the full command line has to find out."""
     try:
-        fields, scopes, _ = find(argument, for_signing_in=False)
+        (fields, scopes, _), _ = find(argument, for_signing_in=False)
         known = index.read()
     except Exception:
         return None

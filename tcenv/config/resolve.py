@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tcenv import paths
 from tcenv.config import config_file
 from tcenv.config.inside_proxy import Behind, behind
 from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import Hint, NotSignedIn, UsageError
-from tcenv.sessions import known_clients
+from tcenv.sessions import known_clients, session_file
 from tcenv.sessions.profile_names import argument_of, is_profile_name, profile_of
+from tcenv.sessions.session_file import SUFFIX
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
@@ -68,9 +71,12 @@ def choose(argument: str | None, option: str | None, variable: str | None, confi
             return of_root_url(host, config)
     if option or variable:
         return of_root_url(option or variable or "", config)
-    loaded = _loaded(config)
-    if loaded is not None:
-        return loaded
+    selected = environment.selected_profile(os.environ)
+    if selected:
+        try:
+            return _named(selected, None, config)
+        except UnknownProfile as unknown:
+            raise UnknownProfile(f"{environment.PROFILE}: {unknown.message}", unknown.hint) from None
     named = os.environ.get(environment.ROOT_URL)
     if named:
         try:
@@ -124,30 +130,18 @@ def _configured(name: str, config: config_file.Configuration) -> Chosen:
     return Chosen(name, own["root_url"], name, own)
 
 
-def _loaded(config: config_file.Configuration) -> Chosen | None:
-    """What this shell has loaded, unless another root URL has been chosen since."""
-    name = environment.loaded_profile(os.environ)
-    if not name:
-        return None
-    here = _here()
-    try:
-        chosen = _named(name, None, config, here=here)
-    except UsageError:
-        return None  # What another configuration loaded, or hand-made: the next source decides.
-    if not os.environ.get(environment.LOADED) and here not in (None, chosen.root_url):
-        return None  # A version that did not note what it loaded; the variable is somebody's word.
-    return chosen
-
-
 def _here() -> str | None:
-    named = os.environ.get(environment.ROOT_URL)
+    return _parsed(os.environ.get(environment.ROOT_URL))
+
+
+def _parsed(text: str | None) -> str | None:
     try:
-        return parse_root_url(named) if named else None
+        return parse_root_url(text) if text else None
     except UsageError:
         return None
 
 
-def _named(argument: str, root_url: str | None, config: config_file.Configuration, here: str | None = None) -> Chosen:
+def _named(argument: str, root_url: str | None, config: config_file.Configuration) -> Chosen:
     base, _, host = argument.partition("@")
     if not is_profile_name(argument):
         raise UnknownProfile(f"{argument!r} cannot be a profile's name.", _known(config))
@@ -157,9 +151,12 @@ def _named(argument: str, root_url: str | None, config: config_file.Configuratio
             return _configured(base, config)
         return _elsewhere(base, root_url, config)
     if root_url is None:
-        # The name under which a bare root URL, or an overridden one, was used before.
-        root_url = known_clients.remembered_root_url(host or base)
-        here = here or _here()
+        # The name of a session, loaded or stored; or the one under which a bare or overridden root URL was used before.
+        root_url = _root_url_of_session(argument)
+        if root_url is not None and own is None:
+            return Chosen(argument, root_url)
+        root_url = root_url or known_clients.remembered_root_url(host or base)
+        here = _here()
         if root_url is None and here and profile_of(here) == (host or base):
             root_url = here
     if root_url is None or (host and own is None):
@@ -171,12 +168,38 @@ def _named(argument: str, root_url: str | None, config: config_file.Configuratio
     return Chosen(base, root_url)
 
 
+def _root_url_of_session(profile: str) -> str | None:
+    """Return the root URL of the session of `profile` that this shell has loaded, or that is stored in whichever place."""
+    loaded = environment.loaded(os.environ)
+    if loaded is not None and loaded.profile == profile:
+        return _parsed(loaded.root_url)
+    for directory in _session_directories():
+        with suppress(session_file.Damaged, paths.Unsafe, OSError):
+            parts = session_file.read(directory, profile)
+            if parts is not None:
+                return _parsed(parts[0][environment.ROOT_URL])
+    return None
+
+
+def _session_directories() -> list[str]:
+    return [*paths.runtime_directories(), paths.file_store_directory(), paths.keyring_directory()]
+
+
 def _elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Chosen:
     """A configured profile, used with another root URL than its own."""
     return Chosen(f"{base}@{profile_of(root_url)}"[:128], root_url, base, config.profiles[base])
 
 
 def _known(config: config_file.Configuration) -> Hint:
-    names = ", ".join(config.profiles)
-    listed = f"There is: {names}. " if names else ""
+    """Return the hint that lists every profile that is known: configured, with a session, or loaded in this shell."""
+    names = dict.fromkeys(config.profiles)
+    for directory in _session_directories():
+        with suppress(OSError):
+            found = sorted(os.listdir(directory))
+            names |= dict.fromkeys(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+    loaded = environment.loaded(os.environ)
+    if loaded is not None:
+        names[loaded.profile] = None
+    known = ", ".join(name for name in names if is_profile_name(name))
+    listed = f"There is: {known}. " if known else ""
     return Hint(f"{listed}To add one:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL"))

@@ -13,9 +13,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.errors import Hint, StoreError, TcenvError, login_command
 from tcenv.proxy.callers import narrowed
 from tcenv.proxy.narrowing import how_many_fit
-from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.lock import is_held
-from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.profile_names import argument_of
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
@@ -23,8 +21,6 @@ from tcenv.sessions.stores import Store, load_session
 # Seconds that a request waits for a reset that is in progress, and between two looks at it.
 RESET_TIMEOUT = 10.0
 _RESET_INTERVAL = 0.05
-# Seconds after which a session is read again from a store that does not tell whether it has changed.
-_MAX_AGE = 5.0
 
 
 class Ended(TcenvError):
@@ -63,13 +59,10 @@ class Signer:
         self._store = store
         self._scopes = scopes
         self._clock = clock
-        self._fixed = isinstance(store, NoStore)
-        self._stamp: object = None
-        self._read_at = 0.0
+        self._fixed = not store.keeps
+        # What was read earlier may have changed since: the first look reads it once more.
+        self._generation: str | None = ""
         self._take(first)
-        if isinstance(store, DirectoryStore):
-            # `first` may be older than the file, so read it at the first request.
-            self._stamp = ()
 
     @property
     def session(self) -> Session | None:
@@ -78,14 +71,14 @@ class Signer:
 
     async def current(self) -> Authority:
         """Return what to sign the next request with. Raises Ended."""
-        if isinstance(self._store, DirectoryStore):
-            stamp = self._store.stamp(self.profile)
-            if stamp != self._stamp:
-                self._stamp = stamp
+        generation = None if self._fixed else self._store.generation(self.profile)
+        if generation != self._generation and not self._fixed:
+            self._generation = generation
+            if self._store.is_file_based:
                 self._read()
-        elif not self._fixed and time.monotonic() - self._read_at > _MAX_AGE:
-            # A keyring may take its time.
-            await asyncio.to_thread(self._read)
+            else:
+                # A keyring may take its time.
+                await asyncio.to_thread(self._read)
         return self._authority_or_end()
 
     async def after(self, refused: Authority) -> Authority | None:
@@ -107,11 +100,11 @@ class Signer:
     def _read(self) -> None:
         if self._fixed:
             return
-        self._read_at = time.monotonic()
         try:
             self._take(load_session(self._store, self.profile, self.root_url, lambda text: None))
         except StoreError:
             self._take(None)
+            self._generation = ""
 
     def _take(self, session: Session | None) -> None:
         self._session = session

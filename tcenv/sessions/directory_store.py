@@ -1,4 +1,4 @@
-"""Sessions as files of the user's own: the `runtime` and the `file` store."""
+"""Sessions as files of the user's own: the `runtime` and the `file` store, and what the keyring store shares with them."""
 
 from __future__ import annotations
 
@@ -7,51 +7,57 @@ import os
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import sweep, write_privately
-from tcenv.sessions import session_file as sessionfile
+from tcenv.sessions import session_file
 from tcenv.sessions.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.sessions.session_file import Parts
 
 
 class DirectoryStore:
-    """Sessions as files that shells can read: the `runtime` and the `file` store."""
+    """A store that keeps a file of each session in a directory, the access token included.
 
-    def __init__(self, name: str, directory: str) -> None:
+    `durable` waits until a file is on the disk, for what a power cut must not take."""
+
+    keeps = True
+    is_file_based = True
+
+    def __init__(self, name: str, directory: str, *, durable: bool = False) -> None:
         self.name = name
         self.directory = directory
+        self._durable = durable
+
+    @property
+    def where(self) -> str:
+        return self.directory
+
+    def file(self, profile: str) -> str:
+        return session_file.path_of(self.directory, profile)
+
+    def generation(self, profile: str) -> str | None:
+        try:
+            parts = session_file.read(self.directory, profile)
+        except (session_file.Damaged, paths.Unsafe, OSError):
+            return None
+        return parts and parts[0]["GENERATION"]
 
     def load(self, profile: str) -> Session | None:
-        try:
-            found = sessionfile.read(self.directory, profile)
-            return found and Session.from_parts(*found)
-        except sessionfile.Damaged as damaged:
-            raise DamagedSession(f"The stored session of {profile} is damaged: {damaged}.") from None
-        except (paths.Unsafe, OSError) as error:
-            raise self._refusal(error) from None
-
-    def stamp(self, profile: str) -> object:
-        """Something that is another whenever the session of `profile` has been written anew; None where there is none."""
-        try:
-            found = os.stat(os.path.join(self.directory, profile + sessionfile.SUFFIX))
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        parts = self._parts(profile)
+        return parts and Session.from_parts(*parts)
 
     def save(self, session: Session) -> None:
-        path = os.path.join(self.directory, session.profile + sessionfile.SUFFIX)
-        try:
-            write_privately(path, session.encode(), durable=self.name == "file")
-        except OSError as error:
-            raise self._refusal(error) from None
+        self._write(session, session.encode())
 
     def forget(self, profile: str) -> bool:
         try:
             if not paths.check_directory(self.directory):
                 return False
             sweep(self.directory)
-            path = os.path.join(self.directory, profile + sessionfile.SUFFIX)
             # On a read-only disk, `unlink` refuses whatever is or is not there.
-            if not os.path.lexists(path):
+            if not os.path.lexists(self.file(profile)):
                 return False
-            os.unlink(path)
+            os.unlink(self.file(profile))
         except FileNotFoundError:
             return False
         except (paths.Unsafe, OSError) as error:
@@ -59,14 +65,34 @@ class DirectoryStore:
         return True
 
     def profiles(self) -> list[str]:
+        return self._names(session_file.SUFFIX)
+
+    def clear(self) -> None:
+        sweep(self.directory)
+
+    def _names(self, suffix: str) -> list[str]:
+        """Return the profiles that have a file with this suffix. Raises StoreError."""
         try:
             if not paths.check_directory(self.directory):
                 return []
             names = os.listdir(self.directory)
         except (paths.Unsafe, OSError) as error:
             raise self._refusal(error) from None
-        cut = -len(sessionfile.SUFFIX)
-        return sorted(name[:cut] for name in names if name.endswith(sessionfile.SUFFIX) and name[0] != ".")
+        return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix) and name[0] != ".")
+
+    def _parts(self, profile: str) -> Parts | None:
+        try:
+            return session_file.read(self.directory, profile)
+        except session_file.Damaged as damaged:
+            raise DamagedSession(f"The stored session of {profile} is damaged: {damaged}.") from None
+        except (paths.Unsafe, OSError) as error:
+            raise self._refusal(error) from None
+
+    def _write(self, session: Session, data: bytes) -> None:
+        try:
+            write_privately(self.file(session.profile), data, durable=self._durable)
+        except OSError as error:
+            raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> StoreError:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -1,4 +1,4 @@
-"""Sessions in the operating system's keyring."""
+"""Sessions whose access token alone is in the operating system's keyring."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from contextlib import contextmanager, suppress
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import locked, write_privately
-from tcenv.sessions import session_file as sessionfile
+from tcenv.sessions import session_file
+from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
+from tcenv.shells.environment import ACCESS_TOKEN, GENERATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _SERVICE = "tcenv"
-
-
 # The library's backends that are a system's own; among the others are some that write plain files.
 _SYSTEMS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
+# The two items of a profile, used alternately: the one in use is never replaced, so that a session is whole at every moment.
+_ITEMS = ("1", "2")
+# The suffix of a file that is there as long as the keyring may hold an item of its profile.
+_MARK = ".items"
+# How often a file is read whose item is missing: a writer may be at work.
+_ATTEMPTS = 3
 
 
 def _is_the_systems(backend: Any) -> bool:
@@ -28,25 +34,29 @@ def _is_the_systems(backend: Any) -> bool:
     return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEMS
 
 
-def _list() -> str:
-    return os.path.join(paths.state_directory(), "keyring-profiles")
+class KeyringStore(DirectoryStore):
+    """A store whose files hold everything but the access token, which is in the keyring through the `keyring` library.
 
+    An item holds generation and token, and the file names the item. A writer fills the free item, replaces the file and deletes
+    the other item; what an interruption leaves is cleared by the next writer."""
 
-class KeyringStore:
-    """Sessions in the operating system's keyring, through the `keyring` library.
+    is_file_based = False
 
-    A keyring cannot be listed: a note of our own, which holds no secret, names the profiles."""
-
-    name = "keyring"
-
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Any, *, unlock: bool = True) -> None:
+        """`unlock` says whether the user may be asked to unlock the keyring."""
+        super().__init__("keyring", paths.keyring_directory())
         self._keyring = backend
+        self._unlock = unlock
+
+    @property
+    def where(self) -> str:
+        return self.name
 
     @classmethod
-    def of_this_machine(cls, *, chosen: bool) -> KeyringStore | None:
-        """The store in the operating system's own keyring, None where there is none that works. A backend of another kind, like
-        one that writes a plain file, is taken only where the user has chosen both the keyring as the store and that backend. A
-        keyring that is locked may ask the user to unlock it."""
+    def of_this_machine(cls, *, chosen: bool, unlock: bool = True) -> KeyringStore | None:
+        """Return the store in the operating system's own keyring, None where there is none that works. A backend of another
+        kind, like one that writes a plain file, is taken only where the user has chosen both the keyring as the store and that
+        backend. A keyring that is locked may ask the user to unlock it, unless `unlock` is False."""
         try:
             import keyring
             from keyring.backends import chainer, fail, null
@@ -59,62 +69,104 @@ class KeyringStore:
             if not chosen:
                 if not _is_the_systems(backend):
                     return None
-                backend.get_password(_SERVICE, "?")
+                if unlock:
+                    backend.get_password(_SERVICE, "?")
         except Exception:
             # The library and its backends raise errors of their own kinds: whatever it is, it is no keyring.
             return None
-        return cls(backend)
+        return cls(backend, unlock=unlock)
 
     @staticmethod
-    def noted() -> bool:
-        """Whether a session may be in a keyring, by our own note."""
-        return os.path.exists(_list())
+    def is_used() -> bool:
+        """Return whether the keyring may hold an item of ours."""
+        with suppress(OSError):
+            return any(name.endswith(_MARK) for name in os.listdir(paths.keyring_directory()))
+        return False
+
+    def _check_unlocked(self) -> None:
+        """Raise StoreError where reading would ask the user to unlock the keyring, as far as that can be told without asking."""
+        if self._unlock or not type(self._keyring).__module__.endswith(".SecretService"):
+            return
+        import secretstorage
+
+        with self._failing():
+            connection = secretstorage.dbus_init()
+            try:
+                is_locked = secretstorage.Collection(connection).is_locked()
+            finally:
+                connection.close()
+        if is_locked:
+            raise StoreError("The keyring is locked.", "Unlock it, or sign in again: tcenv login")
 
     def load(self, profile: str) -> Session | None:
-        with self._failing():
-            text = self._keyring.get_password(_SERVICE, profile)
-        if text is None:
-            return None
-        try:
-            session = Session.from_parts(*sessionfile.decode(text.encode("ascii", "replace")))
-        except sessionfile.Damaged as damaged:
-            raise DamagedSession(f"The stored session of {profile} is damaged: {damaged}.") from None
-        if session.profile != profile:
-            raise DamagedSession(f"The stored session of {profile} belongs to another profile.")
-        return session
+        self._check_unlocked()
+        for _ in range(_ATTEMPTS):
+            parts = self._parts(profile)
+            if parts is None:
+                return None
+            fields, scopes, asked = parts
+            generation, _, token = (self._item(profile, fields.get(session_file.ITEM, "")) or "").partition(" ")
+            if token and generation == fields[GENERATION]:
+                return Session.from_parts({**fields, ACCESS_TOKEN: token}, scopes, asked)
+        return None
 
     def save(self, session: Session) -> None:
-        with self._failing():
-            self._keyring.set_password(_SERVICE, session.profile, session.encode().decode("ascii"))
-        self._note(session.profile, is_kept=True)
+        profile, fields = session.profile, session.fields()
+        with self._locked(profile):
+            parts = None
+            with suppress(DamagedSession):
+                parts = self._parts(profile)
+            former = parts[0].get(session_file.ITEM) if parts else None
+            item, other = reversed(_ITEMS) if former == _ITEMS[0] else _ITEMS
+            write_privately(self._mark_of(profile), b"")
+            with self._failing():
+                self._keyring.set_password(
+                    _SERVICE, _name(profile, item), f"{fields[GENERATION]} {fields[ACCESS_TOKEN]}"
+                )
+            fields |= {ACCESS_TOKEN: "", session_file.ITEM: item}
+            self._write(session, session_file.encode(fields, session.scopes, session.asked, session.state))
+            self._delete(profile, other)
 
     def forget(self, profile: str) -> bool:
+        if not os.path.lexists(self._mark_of(profile)) and not os.path.lexists(self.file(profile)):
+            return False
+        with self._locked(profile):
+            there = super().forget(profile)
+            for item in _ITEMS:
+                self._delete(profile, item)
+            with suppress(OSError):
+                os.unlink(self._mark_of(profile))
+        return there
+
+    def clear(self) -> None:
+        super().clear()
+        for profile in set(self._names(_MARK)) - set(self.profiles()):
+            self.forget(profile)
+
+    def _item(self, profile: str, item: str) -> str | None:
+        with self._failing():
+            text: str | None = self._keyring.get_password(_SERVICE, _name(profile, item))
+        return text
+
+    def _delete(self, profile: str, item: str) -> None:
         from keyring.errors import PasswordDeleteError
 
-        self._note(profile, is_kept=False)
         with self._failing():
-            if self._keyring.get_password(_SERVICE, profile) is None:
-                return False
-            try:
-                self._keyring.delete_password(_SERVICE, profile)
-            except PasswordDeleteError:
-                return False
-        return True
+            if self._keyring.get_password(_SERVICE, _name(profile, item)) is not None:
+                with suppress(PasswordDeleteError):
+                    self._keyring.delete_password(_SERVICE, _name(profile, item))
 
-    def profiles(self) -> list[str]:
+    def _mark_of(self, profile: str) -> str:
+        return f"{self.directory}/{profile}{_MARK}"
+
+    @contextmanager
+    def _locked(self, profile: str) -> Iterator[None]:
+        """Hold the one place in which the items of `profile` are changed. Raises StoreError."""
         try:
-            with open(_list(), encoding="ascii", opener=paths.trusted_or_ignored) as file:
-                return sorted(set(file.read().split()))
-        except (OSError, UnicodeDecodeError):
-            return []
-
-    def _note(self, profile: str, *, is_kept: bool) -> None:
-        """Note that a session of `profile` is in the keyring, or is not."""
-        with suppress(OSError, StoreError), locked(_list()):
-            profiles = set(self.profiles())
-            if (profile in profiles) != is_kept:
-                profiles ^= {profile}
-                write_privately(_list(), "".join(f"{name}\n" for name in sorted(profiles)).encode())
+            with locked(self.file(profile)):
+                yield
+        except OSError as error:
+            raise self._refusal(error) from None
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -126,3 +178,7 @@ class KeyringStore:
                 f"The keyring cannot be used ({type(error).__name__}).",
                 "Unlock it, or choose another store: TCENV_STORE=runtime, file or none.",
             ) from None
+
+
+def _name(profile: str, item: str) -> str:
+    return f"{profile}#{item}"

@@ -18,6 +18,18 @@ class NoStore:
     """Keeps nothing. `login` still exports; `exec`, `status` and `logout` find what this shell has loaded."""
 
     name = "none"
+    where = ""
+    keeps = False
+    is_file_based = False
+
+    def file(self, profile: str) -> str:
+        return ""
+
+    def generation(self, profile: str) -> str | None:
+        return None
+
+    def clear(self) -> None:
+        return None
 
     def load(self, profile: str) -> Session | None:
         return loaded(profile)

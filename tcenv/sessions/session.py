@@ -100,17 +100,23 @@ class Session:
     def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
         return without_ending(scopes, self.asked, self.credentials.client_id, self.name)
 
-    def variables(self, environ: Mapping[str, str] | None = None, *, kept: bool = True) -> dict[str, str | None]:
-        """The change that loads this session into `environ` (None: this process's); `kept` says whether it is in a store of
-        files, where prompt hooks look for it."""
+    @property
+    def generation(self) -> str:
+        """What tells prompt hooks that another token has come, or that the client is no more."""
+        return sessionfile.ENDED if self.state == ENDED else sessionfile.generation_of(self.credentials.access_token)
+
+    def variables(self, environ: Mapping[str, str] | None = None, *, file: str = "") -> dict[str, str | None]:
+        """Return the change that loads this session into `environ` (None: this process's); `file` is the store's file of it,
+        which prompt hooks compare (empty: there is none)."""
         fields = self.fields()
         if self.credentials.certificate is not None:
             fields[environment.CERTIFICATE] = self.credentials.certificate
-        return environment.loading(fields, os.environ if environ is None else environ, kept=kept)
+        return environment.loading(fields, os.environ if environ is None else environ, file=file)
 
     def fields(self) -> dict[str, str]:
         """The session's values, as its file has them."""
         return {
+            environment.GENERATION: self.generation,
             "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
             "TASKCLUSTER_ROOT_URL": self.root_url,
             "TASKCLUSTER_CLIENT_ID": self.credentials.client_id,

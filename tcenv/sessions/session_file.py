@@ -1,5 +1,8 @@
-"""The stored form of a session: lines of KEY=value that a shell's builtins can read without evaluating anything.
-Reading refuses what others could have written. Must stay importable for next to nothing (hot path)."""
+"""The file that every store but `none` keeps of a session: lines of KEY=value, the first of which changes with the token.
+
+Prompt hooks compare that first line with what they have loaded, and direnv watches the file. The keyring store leaves the token
+out and adds the number of the item that holds it. Reading refuses what others could have written. Must stay importable for next
+to nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -12,10 +15,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    # Of a session: its fields, the scopes that it holds (None: unknown), and those that were asked for.
+    Parts = tuple[dict[str, str], list[str] | None, list[str]]
+
 SUFFIX = ".session"
 END = "END=tcenv-session-1"
-# The order is a promise to the hooks: the token first, so that one `read` tells whether a shell is up to date.
+# The order is a promise: hooks read the first line, and direnv's library the first two.
 KEYS = (
+    "GENERATION",
     "TASKCLUSTER_ACCESS_TOKEN",
     "TASKCLUSTER_ROOT_URL",
     "TASKCLUSTER_CLIENT_ID",
@@ -26,7 +33,23 @@ KEYS = (
     "NAME",
     "SCOPES",
 )
+# The keyring's item that holds the token of this file.
+ITEM = "ITEM"
+# The generation of a session whose client is no more: no shell can have loaded it.
+ENDED = "ended"
 _LONGEST = 64 << 20
+
+
+def generation_of(token: str) -> str:
+    """Return the generation of a session with this access token: it tells tokens apart and does not give them away."""
+    import hashlib
+
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def path_of(directory: str, profile: str) -> str:
+    """Return the path of a profile's file in a store's directory."""
+    return f"{directory}/{profile}{SUFFIX}"
 
 
 class Damaged(Exception):
@@ -34,8 +57,8 @@ class Damaged(Exception):
 
 
 def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str], state: str = "") -> bytes:
-    """The bytes of a session file: `scopes` are those held (None: the deployment would not tell), `asked` those asked for;
-    `state` is a word for a session that is not to be trusted as it is."""
+    """Return the bytes of a session file: `scopes` are those held (None: the deployment would not tell), `asked` those asked
+    for; `state` is a word for a session that is not to be trusted as it is. A field ITEM is optional."""
     count = "unknown" if scopes is None else str(len(scopes))
     lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
     lines.append(f"SCOPES={count}")
@@ -43,11 +66,13 @@ def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Seque
     lines += [f"ASKED={scope}" for scope in asked]
     if state:
         lines.append(f"STATE={state}")
+    if ITEM in fields:
+        lines.append(f"{ITEM}={fields[ITEM]}")
     lines.append(END)
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
+def decode(data: bytes) -> Parts:
     """The fields, the scopes held (None: unknown) and those asked for, of a session file's bytes; a state is the
     field STATE. Raises Damaged."""
     try:
@@ -68,7 +93,7 @@ def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
     asked: list[str] = []
     for line in lines[len(KEYS) : -2]:
         key, _, scope = line.partition("=")
-        if key == "STATE":
+        if key in ("STATE", ITEM):
             fields[key] = scope
             continue
         if key not in ("SCOPE", "ASKED"):
@@ -81,13 +106,13 @@ def decode(data: bytes) -> tuple[dict[str, str], list[str] | None, list[str]]:
     return fields, held, asked
 
 
-def read(directory: str, profile: str) -> tuple[dict[str, str], list[str] | None, list[str]] | None:
+def read(directory: str, profile: str) -> Parts | None:
     """The parts (see `decode`) of the session of `profile` in `directory`, or None where there is none.
 
     Raises Damaged, Unsafe, OSError."""
     if not check_directory(directory):
         return None
-    path = f"{directory}/{profile}{SUFFIX}"
+    path = path_of(directory, profile)
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:

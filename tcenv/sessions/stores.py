@@ -22,9 +22,23 @@ else:
 
 
 class Store(Protocol):
-    """A place for sessions, one a profile."""
+    """A place for sessions, one a profile.
+
+    `name` is what the user calls it. `keeps` is False where nothing outlives this process; `is_file_based` says whether the
+    files hold all of a session, its token included. `where` tells this store from others of its kind (empty: nothing is kept)."""
 
     name: str
+    keeps: bool
+    is_file_based: bool
+
+    @property
+    def where(self) -> str: ...
+
+    def file(self, profile: str) -> str:
+        """Return the path of the file whose first line changes with the session of `profile`; empty where there is none."""
+
+    def generation(self, profile: str) -> str | None:
+        """Return the generation of the session of `profile` without its token; None where there is none that could be read."""
 
     def load(self, profile: str) -> Session | None:
         """The session of `profile`, None where there is none. Raises DamagedSession, StoreError."""
@@ -38,10 +52,13 @@ class Store(Protocol):
     def profiles(self) -> list[str]:
         """The profiles that have a session. Raises StoreError."""
 
+    def clear(self) -> None:
+        """Remove what writers that were interrupted have left. Raises StoreError."""
 
-def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None) -> Store:
+
+def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
     """The store called `wanted`; `auto` is the first of runtime, keyring, none that works on this machine. `say` is told of a
-    place that somebody else has taken.
+    place that somebody else has taken. Unless `unlock`, the user is never asked to unlock a keyring.
 
     Raises StoreError. A runtime directory of the user's own that is open to others is an error and no reason to go elsewhere."""
     if wanted in ("auto", "runtime"):
@@ -54,9 +71,9 @@ def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: N
                 "Choose another one: TCENV_STORE=keyring, file or none.",
             )
     if wanted == "file":
-        return DirectoryStore("file", paths.file_store_directory())
+        return DirectoryStore("file", paths.file_store_directory(), durable=True)
     if wanted in ("auto", "keyring"):
-        keyring = KeyringStore.of_this_machine(chosen=wanted == "keyring")
+        keyring = KeyringStore.of_this_machine(chosen=wanted == "keyring", unlock=unlock)
         if keyring is not None:
             return keyring
         if wanted == "keyring":
@@ -86,16 +103,16 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
 def everywhere(store: Store) -> list[Store]:
     """`store`, and all other places where sessions of this user may be: what is signed out of must be left in none."""
     found: list[Store] = [store]
-    seen = {store.directory} if isinstance(store, DirectoryStore) else set()
+    seen = {store.where}
     places = [("runtime", path) for path in paths.runtime_directories()] + [("file", paths.file_store_directory())]
     for name, path in places:
         if path not in seen and os.path.isdir(path):
             with suppress(paths.Unsafe, OSError):
                 paths.check_directory(path)
                 found.append(DirectoryStore(name, path))
-    if not isinstance(store, KeyringStore) and KeyringStore.noted():
+    if KeyringStore.is_used():
         keyring = KeyringStore.of_this_machine(chosen=True)
-        if keyring is not None:
+        if keyring is not None and keyring.where not in seen:
             found.append(keyring)
     return found
 
@@ -103,19 +120,13 @@ def everywhere(store: Store) -> list[Store]:
 def place(store: Store) -> str:
     """What tells this store from those of other machines, containers and users, whose state directory may be the same: a
     session that was kept here and is not here any more is lost. Empty where nothing is kept."""
-    if isinstance(store, NoStore):
+    if not store.keeps:
         return ""
     import hashlib
     import socket
 
-    where = store.directory if isinstance(store, DirectoryStore) else store.name
     user = os.geteuid() if hasattr(os, "geteuid") else ""
-    return hashlib.sha256(f"{socket.gethostname()}\0{user}\0{where}".encode()).hexdigest()[:16]
-
-
-def in_files(store: Store) -> bool:
-    """Whether the store keeps its sessions in files, which prompt hooks and direnv's library read."""
-    return store.name in ("runtime", "file")
+    return hashlib.sha256(f"{socket.gethostname()}\0{user}\0{store.where}".encode()).hexdigest()[:16]
 
 
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:

@@ -11,6 +11,7 @@ from tcenv.deployment.scopes import check_scope, covers, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import without_ending
+from tcenv.sessions.session_file import generation_of
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
@@ -61,6 +62,7 @@ def cut(
         hint = error.hint or Hint("Name those that are needed, as patterns where that says it: --scope 'queue:*'")
         raise UsageError(error.message, hint) from None
     return {
+        environment.GENERATION: generation_of(token),
         environment.ROOT_URL: fields[environment.ROOT_URL],
         environment.CLIENT_ID: client_id,
         environment.ACCESS_TOKEN: token,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcenv.sessions.session_file import generation_of
 from tests.need import need
 from tests.world import TCENV
 
@@ -101,13 +102,26 @@ def start_up_text(shell: Prompted, env: Mapping[str, str], folder: Path, *option
     return path
 
 
+def loaded(folder: Path | None, profile: str, root_url: str, token: str, before: str = "-") -> dict[str, str]:
+    """The variables of a shell that has loaded a session with `token`, whose file is in `folder` (None: it has none)."""
+    file = folder / f"{profile}.session" if folder else "-"
+    return {
+        "TASKCLUSTER_ROOT_URL": root_url,
+        "TASKCLUSTER_CLIENT_ID": "someone/tcenv",
+        "TASKCLUSTER_ACCESS_TOKEN": token,
+        "TCENV_PROFILE": profile,
+        "TCENV_EXPIRES": str(int(time.time()) + 40_000),
+        "TCENV_LOADED": f"{profile} {root_url} {generation_of(token)} {file} {before}",
+    }
+
+
 def stored(folder: Path, profile: str, root_url: str, token: str, expires: int | None = None) -> Path:
     """A session's file as tcenv writes it."""
     end = expires or int(time.time()) + 40_000
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{profile}.session"
     path.write_text(
-        f"TASKCLUSTER_ACCESS_TOKEN={token}\nTASKCLUSTER_ROOT_URL={root_url}\nTASKCLUSTER_CLIENT_ID=someone/tcenv\n"
+        f"GENERATION={generation_of(token)}\nTASKCLUSTER_ACCESS_TOKEN={token}\nTASKCLUSTER_ROOT_URL={root_url}\nTASKCLUSTER_CLIENT_ID=someone/tcenv\n"
         f"TCENV_PROFILE={profile}\nTCENV_EXPIRES={end}\nRENEW={end - 600}\nCREATED={end - 86400}\nNAME=tcenv\nSCOPES=1\n"
         "SCOPE=*\nASKED=*\nEND=tcenv-session-1\n"
     )

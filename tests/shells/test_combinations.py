@@ -6,13 +6,12 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.need import need
-from tests.shells.hooks import PROMPTED, Prompted, stored
+from tests.shells.hooks import PROMPTED, Prompted, loaded, stored
 from tests.terminal import Terminal
 from tests.world import TCENV, environ
 
@@ -65,15 +64,7 @@ def names(combination: tuple[str, ...]) -> str:
 def test_under_strict_flags(shell: Prompted, combination: tuple[str, ...], tmp_path: Path, home: Path) -> None:
     """Nothing is printed, nothing fails, and where there is a hook it heals."""
     root, profile, own, new = "https://tc.example.com", "tc.example.com", "o" * 44, "n" * 44
-    env = environ(
-        **{
-            "TASKCLUSTER_ROOT_URL": root,
-            "TASKCLUSTER_ACCESS_TOKEN": own,
-            "TCENV_PROFILE": profile,
-            "TCENV_LOADED": root,
-        },
-        TCENV_EXPIRES=str(int(time.time()) + 40_000),
-    )
+    env = environ(**loaded(home / "run/tcenv", profile, root, own))
     stored(home / "run/tcenv", profile, root, new)
     text = subprocess.run(
         [TCENV, "init", shell.init, *combination], env=env, capture_output=True, text=True, check=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import NAME, VARIABLES, environ, session_fields, tcenv
+from tests.world import NAME, VARIABLES, environ, loaded_word, session_fields, tcenv
 
 
 @pytest.fixture
@@ -53,23 +54,38 @@ def inside(folder: Path, env: dict[str, str]) -> tuple[dict[str, str | None], st
     return {name: found.get(name) for name in (*VARIABLES, "AFTER")}, done.stderr
 
 
-def test_a_session_is_read_without_a_program_of_ours(project: Path, home: Path) -> None:
+def test_a_session_that_is_known_is_loaded_without_a_program_of_ours(project: Path, home: Path) -> None:
+    """The first time the program decides; then its note and the session's file are enough."""
     env = environ()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     fields = session_fields(env)
+    expected = {
+        **{name: fields.get(name) for name in VARIABLES},
+        "TASKCLUSTER_CERTIFICATE": None,
+        "TCENV_LOADED": loaded_word(env, before=f"work={fields['TASKCLUSTER_ROOT_URL']}"),
+        "AFTER": "1",
+    }
+    assert inside(project, {**env, "TASKCLUSTER_CERTIFICATE": "stale"})[0] == expected
     # A `tcenv` on the PATH that would give itself away.
     trap = home / "trap"
     trap.mkdir()
     (trap / "tcenv").write_text(f"#!/bin/sh\ntouch {home}/called\nexit 1\n")
     (trap / "tcenv").chmod(0o755)
-    found, _ = inside(project, {**env, "PATH": f"{trap}:{env['PATH']}", "TASKCLUSTER_CERTIFICATE": "stale"})
-    assert found == {
-        **{name: fields.get(name) for name in VARIABLES},
-        "TASKCLUSTER_CERTIFICATE": None,
-        "TCENV_LOADED": fields["TASKCLUSTER_ROOT_URL"],
-        "AFTER": "1",
-    }
+    trapped = {**env, "PATH": f"{trap}:{env['PATH']}", "TASKCLUSTER_CERTIFICATE": "stale"}
+    assert inside(project, trapped)[0] == expected
     assert not (home / "called").exists()
+    # The note holds no token, and no other deployment's variables make it good.
+    notes = [path.read_text() for path in (home / ".cache/tcenv/direnv").iterdir()]
+    assert notes
+    assert fields["TASKCLUSTER_ACCESS_TOKEN"] not in "".join(notes)
+    for change in (
+        {"TCENV_PROFILE": "other"},
+        {"TASKCLUSTER_ROOT_URL": "https://other.example.com"},
+        {"TCENV_STORE": "file"},
+    ):
+        inside(project, {**trapped, **change})
+        assert (home / "called").exists(), change
+        (home / "called").unlink()
 
 
 def test_the_only_program_is_direnv_itself(project: Path, tmp_path: Path) -> None:
@@ -92,6 +108,7 @@ def test_the_only_program_is_direnv_itself(project: Path, tmp_path: Path) -> Non
             path.unlink()
         return [match[1].rpartition("/")[2] for match in re.finditer(r'execve\("([^"]+)".* = 0', text)]
 
+    programs()
     with_library = programs()
     envrc(project, "export A=1 B=2 C=3\n")
     plain = programs()
@@ -144,7 +161,7 @@ def test_a_changed_configuration_is_noticed(project: Path, home: Path) -> None:
     )
     found, said = inside(project, env)
     assert found["TASKCLUSTER_ACCESS_TOKEN"] is None
-    assert "not signed in" in said
+    assert "No deployment is named" in said
 
 
 HOOKS = {
@@ -166,7 +183,9 @@ def test_another_terminals_login_shows_at_the_next_prompt(
     with Terminal([need(arguments[0]), *arguments[1:], *more], env, tmp_path) as terminal:
         terminal.environment()
         terminal.type(f"cd {project}")
-        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
+        # The directory's profile has no credentials yet, and nobody else's are left.
+        selected = terminal.environment()
+        assert (selected.get("TASKCLUSTER_CLIENT_ID"), selected["TCENV_PROFILE"]) == (None, "work")
         # A session that did not exist before, made in another terminal.
         assert tcenv("login", "--shell", "sh", env=environ()).returncode == 0
         terminal.keys("Enter")
@@ -206,8 +225,8 @@ def profile_file(env: dict[str, str]) -> Path:
     return Path(env["XDG_RUNTIME_DIR"]) / "tcenv/work.session"
 
 
-def test_what_the_root_url_was_before_is_noted(project: Path, deployment: Sandbox) -> None:
-    """As a load in the shell does: a prompt hook that unloads in the directory knows what to go back to."""
+def test_what_the_directory_has_chosen_is_noted(project: Path, deployment: Sandbox) -> None:
+    """A prompt hook that unloads in the directory knows what to go back to."""
     env = environ()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
 
@@ -223,15 +242,14 @@ def test_what_the_root_url_was_before_is_noted(project: Path, deployment: Sandbo
         )
         return done.stdout.strip()
 
-    root = deployment.root_url
+    # The directory has chosen: unloading leaves its profile selected, whatever was there outside.
+    expected = loaded_word(env, "work", before=f"work={deployment.root_url}")
     other = "https://other.example.com"
-    assert loaded("", env) == root
-    assert loaded("", {**env, "TASKCLUSTER_ROOT_URL": other}) == f"{root} {other}"
-    assert loaded(f"export TASKCLUSTER_ROOT_URL={other}\n", env) == f"{root} {other}"
-    outer = {**env, "TASKCLUSTER_ROOT_URL": other, "TCENV_LOADED": f"{other} https://first.example.com"}
-    assert loaded("", outer) == f"{root} https://first.example.com"
-    assert loaded("", {**outer, "TCENV_LOADED": "https://x.example.com"}) == f"{root} {other}"
-    assert loaded("export TASKCLUSTER_ROOT_URL='$(id) x'\n", env) == root
+    assert loaded("", env) == expected
+    assert loaded("", {**env, "TASKCLUSTER_ROOT_URL": other}) == expected
+    assert loaded(f"export TASKCLUSTER_ROOT_URL={other}\n", env) == expected
+    assert loaded("", {**env, "TCENV_LOADED": f"x {other} 0 - {other}", "TASKCLUSTER_ROOT_URL": other}) == expected
+    assert loaded("export TASKCLUSTER_ROOT_URL='$(id) x'\n", env) == expected
 
 
 def test_root_urls_are_compared_and_not_names(project: Path, home: Path, deployment: Sandbox) -> None:
@@ -243,7 +261,7 @@ def test_root_urls_are_compared_and_not_names(project: Path, home: Path, deploym
     path.write_text(good.replace(deployment.root_url, "https://h.example.com/team_a"))
     found, said = inside(project, env)
     assert found["TASKCLUSTER_ACCESS_TOKEN"] is None
-    assert "not signed in" in said
+    assert "Not signed in" in said
     # A bare root URL of which another spelling would make the same name.
     (home / ".config/tcenv/config.toml").unlink()
     (path.parent / "h.example.com__team_a.session").write_text(
@@ -255,7 +273,7 @@ def test_root_urls_are_compared_and_not_names(project: Path, home: Path, deploym
         assert (found["TASKCLUSTER_ACCESS_TOKEN"], found["TASKCLUSTER_ROOT_URL"]) == (None, root_url)
 
 
-def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path) -> None:
+def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path, home: Path) -> None:
     env = environ()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     path = profile_file(env)
@@ -267,9 +285,11 @@ def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path) -> None
         good.replace(f"TCENV_EXPIRES={expires}", "TCENV_EXPIRES=a[$(touch owned)]"),
         good.replace("END=tcenv-session-1\n", ""),
         good.replace("TCENV_PROFILE=work", "TCENV_PROFILE=other"),
-        good.replace("END=", "STATE=ended\nEND="),
+        good.replace("END=", "STATE=ended\nEND=").replace("GENERATION=", "GENERATION=ended "),
     ):
         path.write_text(bad)
+        # The program judges it: what it has noted holds for a file that tcenv has written.
+        shutil.rmtree(home / ".cache/tcenv/direnv", ignore_errors=True)
         assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is None, bad.partition("\n")[2]
         assert not (project / "owned").exists()
     path.write_text(good)
@@ -284,16 +304,18 @@ def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path) -> None
 def test_a_profile_that_is_no_name_opens_no_file(project: Path, home: Path) -> None:
     for odd in ("../../x", "$(touch owned)", "a b", "*"):
         envrc(project, f"use taskcluster '{odd}'\nexport AFTER=1\n")
-        found, _ = inside(project, environ())
+        found, said = inside(project, environ())
         assert (found["TASKCLUSTER_ACCESS_TOKEN"], found["AFTER"]) == (None, "1")
+        assert (found["TASKCLUSTER_ROOT_URL"], found["TCENV_PROFILE"]) == (None, odd)
+        assert repr(odd) in said
         assert not (project / "owned").exists()
 
 
 def test_a_purpose_is_passed_on(project: Path, home: Path) -> None:
-    """`--as` cuts the session: the program does that."""
+    """`--as` cuts the session: the program does that, each time."""
     trap = home / "trap"
     trap.mkdir()
-    (trap / "tcenv").write_text(f'#!/bin/sh\necho "$@" >>{home}/called\nexit 3\n')
+    (trap / "tcenv").write_text(f'#!/bin/sh\necho "$@" >>{home}/called\n')
     (trap / "tcenv").chmod(0o755)
     env = environ()
     env["PATH"] = f"{trap}:{env['PATH']}"
@@ -301,7 +323,7 @@ def test_a_purpose_is_passed_on(project: Path, home: Path) -> None:
         envrc(project, f"use taskcluster work {text} --login\n")
         inside(project, env)
         assert (home / "called").read_text().splitlines() == [
-            "env work --as relduty --shell bash",
+            "hook bash --for-directory work --as relduty",
             "login work --as relduty --shell bash",
         ]
         (home / "called").unlink()

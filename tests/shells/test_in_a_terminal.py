@@ -22,7 +22,17 @@ from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import NAME, TCENV, VARIABLES, environ, session_fields, session_file, tcenv
+from tests.world import (
+    NAME,
+    TCENV,
+    VARIABLES,
+    after_evaluating,
+    environ,
+    loaded_word,
+    session_fields,
+    session_file,
+    tcenv,
+)
 
 PROGRAMS = {
     "bash": "bash",
@@ -107,7 +117,7 @@ def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) ->
         terminal.wait_for("Signed in as")
         fields = session_fields(env)
         expected = {**{name: fields.get(name) for name in VARIABLES}, "TASKCLUSTER_CERTIFICATE": None}
-        expected["TCENV_LOADED"] = f"{deployment.root_url} {env['TASKCLUSTER_ROOT_URL']}"
+        expected["TCENV_LOADED"] = loaded_word(env, before=env["TASKCLUSTER_ROOT_URL"])
         assert loaded(terminal.environment(caret)) == expected
 
         # Another window resets the token: this one has the new one at its next prompt.
@@ -321,8 +331,7 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
     """The steady state of the hook: no process is made. The shell is traced from outside, in a terminal."""
     env = environ(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    fields = session_fields(env)
-    env.update({name: fields[name] for name in VARIABLES if name in fields})
+    env = after_evaluating("env", env=env)
     trace = tmp_path / "trace"
     # fish's own prompt and title run programs.
     own = "function fish_prompt; echo '> '; end; function fish_title; end" if shell == "fish" else ""
@@ -343,7 +352,7 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
         time.sleep(1)
         strace.terminate()
         strace.communicate(timeout=10)
-        assert plain.environment()["TASKCLUSTER_ACCESS_TOKEN"] == fields["TASKCLUSTER_ACCESS_TOKEN"]
+        assert plain.environment()["TASKCLUSTER_ACCESS_TOKEN"] == env["TASKCLUSTER_ACCESS_TOKEN"]
     calls = [line for line in trace.read_text().splitlines() if not re.search("resumed|SIGTERM|CLONE_THREAD", line)]
     assert calls == []
 

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,15 +15,16 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.shells import environment
 from tests.need import need
-from tests.shells.hooks import HOOKED, Prompted, start_up_text, stored
+from tests.shells.hooks import HOOKED, Prompted, loaded, start_up_text, stored
 from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
 from tests.terminal import Terminal
-from tests.world import TCENV, environ, tcenv
+from tests.world import TCENV, after_evaluating, environ, tcenv
 
 ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
 OWN = "o" * 44
-VALUES = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
+TOKEN = {environment.ACCESS_TOKEN: "t" * 44, environment.GENERATION: "0123456789abcdef"}
+VALUES = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000", **TOKEN}
 # What people have there before: something else, the same, an address with brackets, nothing.
 BEFORE = ["https://other.example.com/", ROOT, "http://[::1]:8080", None]
 LEFT = (*environment.VARIABLES,)
@@ -36,8 +36,8 @@ def deployment() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def loading(environ: dict[str, str], root_url: str = ROOT, kept: bool = True) -> dict[str, str]:
-    change = environment.loading({**VALUES, environment.ROOT_URL: root_url}, environ, kept=kept)
+def loading(environ: dict[str, str], root_url: str = ROOT, file: str = "/run/a b/p.session") -> dict[str, str]:
+    change = environment.loading({**VALUES, environment.ROOT_URL: root_url}, environ, file=file)
     return environment.applied(change, environ)
 
 
@@ -46,46 +46,54 @@ def unloading(environ: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("before", BEFORE)
-@pytest.mark.parametrize("kept", [True, False])
-def test_there_and_back(before: str | None, kept: bool) -> None:
+@pytest.mark.parametrize("profile", ["chosen", None])
+@pytest.mark.parametrize("file", ["/run/user/1/tcenv/p.session", "/a  b/p.session", ""])
+def test_there_and_back(before: str | None, profile: str | None, file: str) -> None:
     start = {} if before is None else {environment.ROOT_URL: before}
-    once = loading(start, kept=kept)
-    assert once[environment.LOADED].split(" ")[0] == ROOT
+    start |= {} if profile is None else {environment.PROFILE: profile}
+    once = loading(start, file=file)
+    found = environment.loaded(once)
+    assert found is not None
+    assert (found.profile, found.root_url, found.generation, found.file) == ("p", ROOT, "0123456789abcdef", file)
     # A load over a load keeps the first.
-    twice = loading(once, "https://second.example.com", kept=kept)
+    twice = loading(once, "https://second.example.com", file)
     assert twice[environment.ROOT_URL] == "https://second.example.com"
     assert unloading(once) == unloading(twice) == start
-    assert environment.loaded_profile(twice) == "p"
+    assert environment.loaded_profile(twice) == environment.selected_profile(twice) == "p"
 
 
 def test_another_choice_since_then_stays() -> None:
     chosen = {**loading({environment.ROOT_URL: "https://a.example.com"}), environment.ROOT_URL: "https://b.example.com"}
-    assert environment.loaded_profile(chosen) is None
+    assert environment.loaded_profile(chosen) is environment.selected_profile(chosen) is None
     assert unloading(chosen) == {environment.ROOT_URL: "https://b.example.com"}
     # A load over that goes back to the choice.
     assert unloading(loading(chosen)) == {environment.ROOT_URL: "https://b.example.com"}
     gone = {name: value for name, value in chosen.items() if name != environment.ROOT_URL}
-    assert environment.loaded_profile(gone) is None
+    assert environment.selected_profile(gone) is None
     assert unloading(loading(gone)) == {}
+    # A profile that was chosen since is meant, and stays.
+    other = {**loading({}), environment.PROFILE: "other"}
+    assert (environment.loaded_profile(other), environment.selected_profile(other)) == (None, "other")
+    assert unloading(other) == unloading(loading(other)) == {environment.PROFILE: "other"}
 
 
-def test_what_an_older_version_has_loaded() -> None:
-    """It noted nothing: the root URL is its own, and goes."""
-    old = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
-    assert environment.loaded_profile(old) == "p"
-    assert unloading(old) == {}
-    assert unloading(loading(old)) == {}
-    # A profile that the user has named, with nothing loaded, is no load.
-    assert unloading(loading({environment.ROOT_URL: "https://a.example.com", environment.PROFILE: "p"})) == {
-        environment.ROOT_URL: "https://a.example.com"
-    }
+def test_a_profile_is_loaded_only_where_that_is_noted() -> None:
+    """TCENV_PROFILE alone is a choice, whoever made it, and nothing is unloaded for it."""
+    named = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
+    assert (environment.loaded_profile(named), environment.selected_profile(named)) == (None, "p")
+    assert unloading(named) == named
 
 
-@pytest.mark.parametrize("odd", ["$(id)", "a b", "`x`\n", "-", "é", "x'y"])
+@pytest.mark.parametrize("odd", ["$(id)", "`x`\n", "-", "é", "x'y"])
 def test_what_is_no_root_url_is_not_kept(odd: str) -> None:
     loaded = loading({environment.ROOT_URL: odd})
-    assert loaded[environment.LOADED] == ROOT
-    assert environment.ROOT_URL not in unloading({**loaded, environment.LOADED: f"{ROOT} {odd}"})
+    assert loaded[environment.LOADED].endswith(" -")
+    assert environment.ROOT_URL not in unloading({**loaded, environment.LOADED: f"p {ROOT} a - {odd}"})
+
+
+def test_a_path_that_is_no_word_in_some_shell_is_not_noted() -> None:
+    for odd in ("/a\nb/p.session", "/a\udcffb/p.session", "/a\x1bb/p.session"):
+        assert loading({}, file=odd)[environment.LOADED] == f"p {ROOT} 0123456789abcdef - -"
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
@@ -106,9 +114,11 @@ def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox
             shell.dump(after),
         ]
         done = shell.run("\n".join(steps), env)
-        loaded = environment_after(between)
-        assert loaded["TASKCLUSTER_ROOT_URL"] == deployment.root_url, done.stderr
-        assert loaded["TCENV_LOADED"] == deployment.root_url + (f" {before}" if before else "")
+        inside = environment_after(between)
+        assert inside["TASKCLUSTER_ROOT_URL"] == deployment.root_url, done.stderr
+        found = environment.loaded(inside)
+        assert found is not None
+        assert found.before == (before or "-")
         left = {key: value for key, value in environment_after(after).items() if key in LEFT}
         assert left == ({"TASKCLUSTER_ROOT_URL": before} if before else {}), done.stderr
 
@@ -143,31 +153,35 @@ def prompted(shell: Prompted, text: Path, folder: Path, env: dict[str, str]) -> 
 @pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
 def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """A nested shell, `exec zsh`, a load in the start-up file: what is loaded at the first prompt already has no session."""
-    env = environ(
-        **{"TASKCLUSTER_ROOT_URL": ROOT, "TASKCLUSTER_ACCESS_TOKEN": OWN, "TASKCLUSTER_CLIENT_ID": "me/tcenv"},
-        **{"TCENV_PROFILE": PROFILE, "TCENV_EXPIRES": str(int(time.time()) + 40_000)},
-    )
-    text = start_up_text(shell, env, tmp_path)
-    stored(home / "run/tcenv", "another", ROOT, "a" * 44)
-    everything = {name: env[name] for name in LEFT if name in env}
-    # Loaded from a file that is gone: signed out elsewhere, said once, and the root URL is as it was.
-    before = "https://before.example.com"
-    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": f"{ROOT} {before}"})
-    assert left == {"TASKCLUSTER_ROOT_URL": before}, said
-    assert said.count("signed out elsewhere") == 1
-    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": ROOT})
-    assert left == {}, said
-    # Kept nowhere: there is no file to miss.
-    for loaded in (f"{ROOT} -", f"{ROOT} - {before}"):
-        left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": loaded})
-        assert left == {**everything, "TCENV_LOADED": loaded}, said
+    runtime = home / "run/tcenv"
+    text = start_up_text(shell, environ(), tmp_path)
+    stored(runtime, "another", ROOT, "a" * 44)
+    # Loaded from a file that is gone: signed out elsewhere, said once, and the choice is what it was.
+    other = "https://before.example.com"
+    for before, expected in (
+        (other, {"TASKCLUSTER_ROOT_URL": other}),
+        ("-", {}),
+        (f"chosen={other}", {"TASKCLUSTER_ROOT_URL": other, "TCENV_PROFILE": "chosen"}),
+        ("chosen=-", {"TCENV_PROFILE": "chosen"}),
+    ):
+        env = environ(**loaded(runtime, PROFILE, ROOT, OWN, before))
+        left, said = prompted(shell, text, tmp_path, env)
+        assert left == expected, said
+        assert said.count("signed out elsewhere") == 1
+    everything = loaded(runtime, PROFILE, ROOT, OWN)
+    for untouched in (
+        # Kept nowhere: there is no file to miss.
+        loaded(None, PROFILE, ROOT, OWN, other),
+        # Another deployment was chosen since, or other credentials were set: nothing of them is touched.
+        {**everything, "TASKCLUSTER_ROOT_URL": "https://chosen.example.com"},
+        {**everything, "TASKCLUSTER_ACCESS_TOKEN": "x" * 44},
+        {**everything, "TASKCLUSTER_CERTIFICATE": "{}"},
+        # Its place is not there: this is another machine, or a container.
+        {**everything, "TCENV_LOADED": everything["TCENV_LOADED"].replace(str(home), "/nowhere")},
+    ):
+        left, said = prompted(shell, text, tmp_path, environ(**untouched))
+        assert left == {name: untouched[name] for name in LEFT if name in untouched}, said
         assert said == ""
-    # Another deployment was chosen since: nothing of it is touched.
-    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": "https://loaded.example.com"})
-    assert left["TASKCLUSTER_ACCESS_TOKEN"] == OWN, said
-    # A certificate's session has no file of its own.
-    left, said = prompted(shell, text, tmp_path, {**env, "TCENV_LOADED": ROOT, "TASKCLUSTER_CERTIFICATE": "{}"})
-    assert left["TASKCLUSTER_ACCESS_TOKEN"] == OWN, said
 
 
 @pytest.mark.parametrize(
@@ -195,12 +209,10 @@ def test_another_shell_in_the_place_of_this_one(
 
 @pytest.mark.parametrize("store", ["none", "file", "runtime"])
 def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: Sandbox) -> None:
-    """A store that a hook cannot look into: it must not take the missing file for a logout."""
-    env = environ(TCENV_STORE=store)
-    done = tcenv("login", deployment.root_url, "--shell", "sh", env=env)
-    assert ("-" in done.stdout.partition("TCENV_LOADED=")[2].split("'")[1].split(" ")[1:]) == (store == "none"), (
-        done.stderr
-    )
+    """Where nothing is kept there is no file to compare: a hook must not take the missing one for a logout."""
+    found = environment.loaded(after_evaluating("login", deployment.root_url, env=environ(TCENV_STORE=store)))
+    assert found is not None
+    assert bool(found.file) == Path(found.file or "/nowhere").exists() == (store != "none")
 
 
 @pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
@@ -208,7 +220,7 @@ def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: S
 def test_hooks_look_where_the_stores_are(
     shell: Prompted, place: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
-    """`su -`, ssh, containers: the start-up text tells the place, and resets and logouts elsewhere are seen there too."""
+    """`su -`, ssh, containers: what is loaded tells its place, and resets and logouts elsewhere are seen there too."""
     env = environ(deployment)
     if place == "files":
         env["TCENV_STORE"] = "file"
@@ -221,12 +233,11 @@ def test_hooks_look_where_the_stores_are(
     text = start_up_text(shell, env, tmp_path)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     try:
-        values = json.loads(tcenv("env", "--format", "json", env=env).stdout)
-        now = {**env, **values, "TCENV_LOADED": f"{deployment.root_url} {deployment.root_url}"}
+        now = after_evaluating("env", env=env)
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         healed, said = prompted(shell, text, tmp_path, now)
         renewed = json.loads(tcenv("env", "--format", "json", env=env).stdout)
-        assert renewed["TASKCLUSTER_ACCESS_TOKEN"] != values["TASKCLUSTER_ACCESS_TOKEN"]
+        assert renewed["TASKCLUSTER_ACCESS_TOKEN"] != now["TASKCLUSTER_ACCESS_TOKEN"]
         assert healed["TASKCLUSTER_ACCESS_TOKEN"] == renewed["TASKCLUSTER_ACCESS_TOKEN"], said
         assert said == ""
     finally:
@@ -239,15 +250,7 @@ def test_hooks_look_where_the_stores_are(
 def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Path) -> None:
     """Behind a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
     shell = next(shell for shell in HOOKED if shell.name == "tcsh")
-    env = environ(
-        **{
-            "TASKCLUSTER_ROOT_URL": ROOT,
-            "TASKCLUSTER_ACCESS_TOKEN": OWN,
-            "TCENV_PROFILE": PROFILE,
-            "TCENV_LOADED": ROOT,
-        },
-        TCENV_EXPIRES=str(int(time.time()) + 40_000),
-    )
+    env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", "another", ROOT, "a" * 44)
     text = start_up_text(shell, env, tmp_path)
     script = "\n".join([shell.script(text), "eval precmd", shell.dump(tmp_path / "out", tmp_path)])
@@ -256,5 +259,5 @@ def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Pa
         subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=30)
         theirs.shutdown(socket.SHUT_WR)
         said = ours.recv(10_000).decode()
-    assert said == f"tcenv: {PROFILE}: signed out elsewhere; tcenv login {PROFILE} signs in again\n"
+    assert said == f"tcenv: {PROFILE}: signed out elsewhere. Sign in again: tcenv login {ROOT}\n"
     assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())

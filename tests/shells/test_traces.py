@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.shells.hooks import HOOKED, PROMPTED, Prompted, start_up_text, stored
+from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.terminal import Terminal
 from tests.world import TCENV, environ, session_fields, signed_in, tcenv
 
@@ -51,14 +50,7 @@ def test_the_function_under_a_trace(shell: Prompted, deployment: Sandbox, tmp_pa
 @pytest.mark.parametrize("shell", [s for s in HOOKED if s.trace], ids=[s.name for s in HOOKED if s.trace])
 def test_the_hook_under_a_trace(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """The prompt at which a renewed session is loaded, and the one at which it is gone."""
-    end = str(int(time.time()) + 40_000)
-    env = environ(
-        TASKCLUSTER_ROOT_URL=ROOT,
-        TASKCLUSTER_ACCESS_TOKEN=OWN,
-        TCENV_PROFILE=PROFILE,
-        TCENV_LOADED=ROOT,
-        TCENV_EXPIRES=end,
-    )
+    env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     file = stored(home / "run/tcenv", PROFILE, ROOT, NEW)
     text = start_up_text(shell, env, tmp_path)
     hook = "eval precmd" if shell.name == "tcsh" else shell.hook

@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[2] / "tcenv"
 # From the top. Rooms of one line stand side by side, and those of the last know nobody but each other.
 FLOORS = (
     ("__main__",),
-    ("cli", "hotpath"),
+    ("cli", "prompt_hook"),
+    ("hotpath",),
     ("api",),
     ("proxy",),
     ("signin",),

@@ -161,7 +161,7 @@ def _store(options: Options) -> Iterator[Finding]:
     for text in said:
         yield Finding("session store", "bad", text, "Look at who made it, and have it removed.")
     store.profiles()
-    if store.name == "none":
+    if not store.keeps:
         yield Finding(
             "session store",
             "note",

@@ -10,7 +10,7 @@ from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
 from tcenv.output import write_last
 from tcenv.sessions import temporary
-from tcenv.sessions.stores import in_files, open_store
+from tcenv.sessions.stores import open_store
 from tcenv.shells import formats
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     if scopes or term:
         change = temporary.loading(session, scopes, term)
     else:
-        change = session.variables(kept=in_files(open_store(profiles.store_name())))
+        change = session.variables(file=open_store(profiles.store_name()).file(session.profile))
     if form is None:
         print_change(change, shell)
     else:

@@ -13,7 +13,7 @@ from tcenv.cli.terminal.shell_output import command_line, print_change, statemen
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.errors import login_command
-from tcenv.sessions.stores import in_files, open_store
+from tcenv.sessions.stores import open_store
 from tcenv.signin.flow import ensure_session
 
 TYPE_CHECKING = False
@@ -89,10 +89,10 @@ def load(
         line = command_line(login_command(profile.argument), shell)
         display.explain(session, f"To load it in this shell: {line}")
         return 0
-    print_change(session.variables(kept=in_files(store)), shell)
+    print_change(session.variables(file=store.file(session.profile)), shell)
     if not display.is_new and os.isatty(2):
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
-    if store.name == "none" and display.is_new:
+    if not store.keeps and display.is_new:
         messages.note(f"The session is not kept, and serves this shell alone: {nothing_kept()}.")
         messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')
     return 0

@@ -77,19 +77,21 @@ def run(options: Options) -> int:
     patience = min(_PATIENCE, profiles.timeout(options.profile, options.timeout))
     places = everywhere(open_store(profiles.store_name(), messages.warn))
     if options.everything:
+        for store in places:
+            store.clear()
         names = sorted({name for store in places for name in store.profiles()})
         if not names:
             messages.note("There was no session.")
     else:
         name, root_url = _meant(options.profile, places)
         names = [name]
-    loaded = os.environ.get(environment.PROFILE)
+    loaded = environment.loaded(os.environ)
     ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
     if len(ended) < len(names):
         return 1
     if not options.everything and not ended[names[0]]:
         messages.note(f"There was no session of {called(names[0], root_url) if root_url else names[0]}.")
-    unloads = loaded and (loaded in names or options.everything)
+    unloads = loaded and (loaded.profile in names or options.everything)
     print_change(environment.unloading(os.environ) if unloads else {}, shell)
     return 0
 
@@ -166,11 +168,12 @@ def _copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store
 def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     """The profile that is meant, and its root URL where that is known. What is loaded here, or has a session, can be signed out
     of whether it is configured or not. Raises UsageError for one that is neither."""
-    loaded = os.environ.get(environment.PROFILE)
+    found = environment.loaded(os.environ)
+    loaded = found and found.profile
     try:
         chosen = profiles.resolve(argument)
     except TcenvError as error:
-        name = argument or loaded
+        name = argument or os.environ.get(environment.PROFILE)
         if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):
             raise
         if name == loaded or any(name in store.profiles() for store in places):

@@ -343,6 +343,14 @@ CommandLine = Annotated[
     typer.Argument(metavar="[PROFILE] -- CMD...", help="The command, behind `--`."),
     known(of="profiles"),
 ]
+HookWords = Annotated[
+    tuple[str, ...],
+    typer.Argument(metavar="SHELL", help="The shell, and for a directory its profile."),
+    known(*SHELLS, *ALIASES),
+]
+ForDirectory = Annotated[
+    bool, typer.Option("--for-directory", help="Select the profile for a directory, signed in or not.")
+]
 HelpWords = Annotated[tuple[str, ...], typer.Argument(metavar="[COMMAND]", help="The command.")]
 Check = Annotated[
     bool, typer.Option("--check", help="Only tell, by the exit status (0 or 1), whether you are signed in.")

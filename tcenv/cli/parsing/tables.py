@@ -184,6 +184,14 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
             "--yes": ("yes", "flag"),
         },
     ),
+    "hook": (
+        "words",
+        "!",
+        {
+            "--for-directory": ("for_directory", "flag"),
+            "--as": ("purpose", "text"),
+        },
+    ),
     "direnv": (
         "",
         "",

@@ -1,0 +1,133 @@
+"""`tcenv hook`, where the hot path does not know the answer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from tcenv import paths, prompt_hook
+from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.shell_output import print_change, statements
+from tcenv.config import profile as profiles
+from tcenv.errors import Hint, NotSignedIn, StoreError, TcenvError, UsageError, login_command
+from tcenv.sessions import session_file, temporary
+from tcenv.sessions.profile_names import called
+from tcenv.sessions.recovery import settled
+from tcenv.sessions.session import ENDED, Session
+from tcenv.sessions.stores import Store, load_session, open_store
+from tcenv.shells import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
+
+# A prompt waits for this: seconds.
+_PATIENCE = 2.0
+
+
+class Options(NamedTuple):
+    """For prompt hooks and direnv: print what reloads or unloads what this shell has loaded. Never opens a browser.
+
+    Examples:
+        tcenv hook bash
+        tcenv hook bash --for-directory community
+    """
+
+    words: o.HookWords
+    for_directory: o.ForDirectory = False
+    purpose: o.As = None
+
+
+def run(options: Options) -> int:
+    """Print the statements that bring this shell up to date, or that select a directory's profile. Status 1, with one line and no
+    statement, where that cannot be done."""
+    # A single word comes as it is from the plain reader.
+    shell, *named = (options.words,) if isinstance(options.words, str) else options.words
+    if len(named) > 1 or ((named or options.purpose) and not options.for_directory):
+        raise UsageError("tcenv hook takes a shell, and a profile behind --for-directory.")
+    statements({}, shell)
+    try:
+        with _in_time():
+            if options.for_directory:
+                return _select(named[0] if named else None, options.purpose, shell)
+            change, said = prompt_hook.reload(os.environ, _from_keyring)
+    except (TcenvError, session_file.Damaged, paths.Unsafe, OSError) as failure:
+        messages.error(TcenvError(getattr(failure, "message", "") or f"The session cannot be read: {failure}."))
+        return 1
+    if said:
+        messages.note(*said)
+    print_change(change, shell)
+    return 0
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Bound what is done to `_PATIENCE`. Raises StoreError."""
+    import signal
+
+    def ring(number: int, frame: object) -> None:
+        raise StoreError("The session's store has not answered in time.")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _from_keyring(profile: str) -> Mapping[str, str] | None:
+    """Return the fields of the session of `profile` in the keyring, None where there is none. Raises StoreError."""
+    store = open_store("keyring", unlock=False)
+    session = store.load(profile)
+    return None if session is None else session.fields()
+
+
+def _select(argument: str | None, purpose: str | None, shell: str) -> int:
+    """Print what selects a profile for a directory: with its session, or without credentials where it has none."""
+    try:
+        profile = profiles.resolve(argument)
+    except profiles.UnknownProfile as unknown:
+        name = argument or os.environ.get(environment.PROFILE, "")
+        messages.error(TcenvError(f"{unknown.message} {unknown.hint}"))
+        print_change(environment.selecting(name, None), shell)
+        return unknown.exit_code
+    except profiles.NoDeployment as missing:
+        messages.note(missing.message)
+        print_change({}, shell)
+        return 0
+    store = open_store(profiles.store_name(), messages.warn, unlock=False)
+    file = store.file(profile.name)
+    change = environment.selecting(profile.name, profile.root_url)
+    try:
+        session = _live(profile, store)
+        if purpose:
+            found = profiles.purpose(purpose, profile)
+            change = temporary.loading(session, found.scopes, found.term)
+        else:
+            change = prompt_hook.selected(session.fields(), file, os.environ)
+    except NotSignedIn as none:
+        messages.note(none.message, *(none.hint.parts if none.hint else ()))
+    if not purpose and store.is_file_based and change[environment.ACCESS_TOKEN]:
+        prompt_hook.remember(change, session.fields(), file)
+    change[prompt_hook.WATCH] = file or None
+    print_change(change, shell)
+    return 0
+
+
+def _live(profile: profiles.Profile, store: Store) -> Session:
+    """Return the live session of a profile. Raises NotSignedIn, StoreError, DeploymentError."""
+    session = load_session(store, profile.name, profile.root_url, messages.warn)
+    session = settled(session, store, messages.warn, until=time.monotonic() + _PATIENCE)
+    if session is None or session.state == ENDED or not session.is_live():
+        raise NotSignedIn(
+            f"Not signed in to {called(profile.name, profile.root_url)}.",
+            Hint("Sign in:", login_command(profile.argument)),
+        )
+    return session

@@ -1,0 +1,141 @@
+"""The hot path of `tcenv hook`: prompt hooks call it when a session's file or the time differs from what they have loaded, and
+direnv's library when a directory selects a profile. Imports next to nothing, and hands over what it does not know."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tcenv import hotpath, output
+from tcenv.config import live_session
+from tcenv.config.index import HandOver
+from tcenv.errors import login_command
+from tcenv.sessions import session_file
+from tcenv.sessions.profile_names import argument_of, is_profile_name
+from tcenv.shells import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Change = dict[str, str | None]
+    # What the user is told: prose, and commands as tuples of words.
+    Said = tuple[str | tuple[str, ...], ...]
+
+# Seconds before its end from when on a session is spoken of.
+_SOON = 600
+# direnv's library tells in these what it decided by, and where it wants the answer remembered.
+INPUTS, MEMO = "__TCENV_INPUTS", "__TCENV_MEMO"
+# The file that direnv is to watch besides the configuration.
+WATCH = "__TCENV_WATCH"
+
+
+def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
+    """Carry out `tcenv hook` with these words; None hands over to the full command line, with nothing printed. `say` tells the
+    user something, with commands as tuples of words."""
+    try:
+        if len(words) == 1:
+            change, said = reload(os.environ, _no_keyring)
+        elif words[1] == "--for-directory" and len(words) <= 3 and not words[-1].startswith("--as"):
+            change, said = _directory(words[2] if len(words) == 3 else None), ()
+        else:
+            return None
+        text = hotpath.statements(change, words[0])
+    except Exception:  # whatever it is, the full command line says it better
+        return None
+    if said:
+        say(*said)
+    output.write_last(text)
+    return 0
+
+
+def _no_keyring(profile: str) -> Mapping[str, str] | None:
+    raise HandOver
+
+
+def reload(environ: Mapping[str, str], from_keyring: Callable[[str], Mapping[str, str] | None]) -> tuple[Change, Said]:
+    """Return the change that brings `environ` up to date with the file of the session that it has loaded, and what to say
+    about it. `from_keyring` returns the fields of a profile's session whose token is not in the file.
+
+    Raises Damaged, Unsafe, OSError."""
+    loaded, token = environment.loaded(environ), environ.get(environment.ACCESS_TOKEN)
+    if loaded is None or not token or "TCENV_PROXY" in environ or not is_profile_name(loaded.profile):
+        return {}, ()
+    if loaded.root_url != environ.get(environment.ROOT_URL) or session_file.generation_of(token) != loaded.generation:
+        return {}, ()  # somebody has chosen another deployment, or set credentials of their own since
+    if loaded.file and environ.get(environment.CERTIFICATE):
+        return {}, ()
+    login = login_command(argument_of(loaded.profile, loaded.root_url))
+    end, now = _seconds(environ.get(environment.EXPIRES, "")), time.time()
+
+    def unload(why: str) -> tuple[Change, Said]:
+        return environment.unloading(environ), (f"{loaded.profile}: {why}. Sign in again:", login)
+
+    over = "the session has expired" if end and now >= end else ""
+    fields = _stored(loaded)
+    if fields is None:
+        return unload(over or "signed out elsewhere")
+    if fields.get(environment.ROOT_URL) == loaded.root_url and fields[environment.GENERATION] != loaded.generation:
+        if fields[environment.GENERATION] == session_file.ENDED:
+            return unload("its client was deleted")
+        if "STATE" not in fields and now < int(fields[environment.EXPIRES]):
+            whole = fields if fields[environment.ACCESS_TOKEN] else from_keyring(loaded.profile)
+            if whole is not None:
+                return environment.loading(whole, environ, file=loaded.file, before=loaded.before), ()
+    if over:
+        return unload(over)
+    if end and now >= end - _SOON:
+        return {}, (f"{loaded.profile} ends in {int(end - now) // 60} min. Renew it:", (*login, "--reset"))
+    return {}, ()
+
+
+def _seconds(text: str) -> int:
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0
+
+
+def _stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
+    """Return the fields of the loaded session's file, None where it is gone; none at all where there is no file to compare."""
+    directory, _, name = loaded.file.rpartition("/")
+    if not loaded.file or name != f"{loaded.profile}{session_file.SUFFIX}" or not os.path.isabs(directory):
+        return {}
+    parts = session_file.read(directory, loaded.profile)
+    if parts is not None:
+        return parts[0]
+    # Where its place is not there either (another machine, a container), nobody knows.
+    return None if os.path.isdir(directory) or os.path.isdir(os.path.dirname(directory)) else {}
+
+
+def _directory(argument: str | None) -> Change:
+    """Return the change that loads the stored session of a directory's profile. Raises HandOver and others."""
+    if "TCENV_PROXY" in os.environ:
+        return {}
+    found, file = live_session.find(argument, for_signing_in=False)
+    change = selected(found[0], file, os.environ)
+    remember(change, found[0], file)
+    return change
+
+
+def selected(fields: Mapping[str, str], file: str, environ: Mapping[str, str]) -> Change:
+    """Return the change that loads a session into a directory that selects its profile; unloading leaves the profile selected."""
+    before = environment.chosen(fields[environment.PROFILE], fields[environment.ROOT_URL])
+    change = environment.loading(fields, environ, file=file, before=before)
+    change[WATCH] = file or None
+    return change
+
+
+def remember(change: Change, fields: Mapping[str, str], file: str) -> None:
+    """Write for direnv's library what it may load again without this program, as long as its inputs and the first line of the
+    session's file stay what they are: all but the token, which it reads from that file."""
+    inputs, memo = os.environ.get(INPUTS), os.environ.get(MEMO)
+    if not inputs or not memo or not file:
+        return
+    from tcenv.files import write_privately
+    from tcenv.shells import load_shell
+
+    rest = {name: value for name, value in change.items() if name != environment.ACCESS_TOKEN}
+    first = f"{environment.GENERATION}={fields[environment.GENERATION]}"
+    parts = (inputs, file, first, fields[environment.EXPIRES], load_shell("bash").export(rest))
+    try:
+        write_privately(memo, "".join(f"{part}\0" for part in parts).encode("utf-8", "surrogateescape"))
+    except Exception:  # it is only slower without
+        return
