@@ -12,7 +12,18 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
-from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, session_fields, session_file, signed_in, tcenv
+from tests.world import (
+    HOSTILE_USER,
+    NAME,
+    TCENV,
+    VARIABLES,
+    environ,
+    loaded_word,
+    session_fields,
+    session_file,
+    signed_in,
+    tcenv,
+)
 
 ids = [shell.name for shell in SHELLS]
 
@@ -45,7 +56,7 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
         "TASKCLUSTER_CERTIFICATE": None,
         "TCENV_PROFILE": f"http_localhost_{deployment.port}",
         "TCENV_EXPIRES": session_fields(env)["TCENV_EXPIRES"],
-        "TCENV_LOADED": f"{deployment.root_url} {deployment.root_url}",
+        "TCENV_LOADED": loaded_word(env, before=deployment.root_url),
     }
     assert done.stdout == ""
 
@@ -85,7 +96,7 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
     loaded = dict.fromkeys(VARIABLES, "x")
     loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
     loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
-    loaded["TCENV_LOADED"] = deployment.root_url
+    loaded["TCENV_LOADED"] = loaded_word(env)
     line = shell.evaluate(command(shell, "tcenv logout"))
     done = shell.run(shell.chain.format(line, shell.dump(out)), {**env, **loaded})
     assert out.exists(), done.stderr

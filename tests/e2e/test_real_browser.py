@@ -13,7 +13,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.chromium import approve, browser_page
 from tests.shells.real import BY_NAME, environment_after
-from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, session_fields, tcenv
+from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, loaded_word, session_fields, tcenv
 
 PROJECT = Path(__file__).parents[2]
 
@@ -43,7 +43,7 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
             "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
             "TASKCLUSTER_CERTIFICATE": None,
             # Where the root URL goes back to: this shell had it before.
-            "TCENV_LOADED": f"{sandbox.root_url} {sandbox.root_url}",
+            "TCENV_LOADED": loaded_word(env, before=sandbox.root_url),
         }
         assert sandbox.clients[after["TASKCLUSTER_CLIENT_ID"]].access_token == after["TASKCLUSTER_ACCESS_TOKEN"]
         assert len(sandbox.clients) == 1

@@ -8,6 +8,7 @@ import selectors
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,15 +120,20 @@ def test_no_socket_of_the_listener_blocks() -> None:
         assert [server.getblocking() for server in listener._sockets] == [False] * len(listener._sockets)
 
 
-def test_a_session_that_is_written_anew_has_another_stamp(tmp_path: Path) -> None:
+def test_another_token_is_another_generation(tmp_path: Path) -> None:
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
-    assert store.stamp("p") is None
-    stamps = []
-    for _ in range(3):
-        store.save(session())
-        stamps.append(store.stamp("p"))
-        assert stamps[-1] == store.stamp("p")
-    assert None not in stamps and stamps[0] != stamps[1] != stamps[2]
+    assert store.generation("p") is None
+    generations = set()
+    for letter in "abc":
+        saved = session()
+        store.save(replace(saved, credentials=replace(saved.credentials, access_token=letter * 44)))
+        generations.add(store.generation("p"))
+        store.save(replace(store.load("p"), state="resetting"))
+        generations.add(store.generation("p"))
+    assert None not in generations and len(generations) == 3
+    # A session whose client is no more is no shell's that could have loaded it.
+    store.save(store.load("p").ended())
+    assert store.generation("p") not in generations
 
 
 def test_the_index_tells_what_the_configuration_does(home: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.profile_names import is_profile_name, profile_of
 from tests.need import need
-from tests.world import NAME, environ, session_file, tcenv
+from tests.world import NAME, after_evaluating, environ, session_file, tcenv
 
 _FULL = (
     "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, *_: None\n"
@@ -82,7 +82,7 @@ def test_the_first_that_says_so(home: Path) -> None:
     assert meant(env) == "work"
     env["TASKCLUSTER_ROOT_URL"] = "https://sb.example.com/"
     assert meant(env) == "sb"
-    env.update(TCENV_PROFILE="work", TCENV_LOADED="https://work.example.com", TCENV_EXPIRES="9999999999")
+    env.update(TCENV_PROFILE="work", TCENV_LOADED="work https://work.example.com 0 - -", TCENV_EXPIRES="9999999999")
     assert meant(env) == "sb"
     loaded = {**env, "TASKCLUSTER_ROOT_URL": "https://work.example.com"}
     assert meant(loaded) == "work"
@@ -90,9 +90,48 @@ def test_the_first_that_says_so(home: Path) -> None:
     assert meant({**loaded, "TCENV_ROOT_URL": "https://other.example.com"}, "sb") == "sb"
     assert meant(loaded, "https://nobodys.example.com") == "nobodys.example.com"
     # Gone from the environment: changed since it was loaded.
-    gone = {**env, "TCENV_PROFILE": "sb", "TCENV_LOADED": "https://sb.example.com"}
+    gone = {**env, "TCENV_PROFILE": "sb", "TCENV_LOADED": "sb https://sb.example.com 0 - -"}
     del gone["TASKCLUSTER_ROOT_URL"]
     assert meant(gone) == "work"
+    # A profile that is named and not loaded is a choice of its own.
+    assert meant({**env, "TCENV_PROFILE": "other"}) == "other"
+
+
+def test_a_name_that_nobody_knows_is_an_error_wherever_it_came_from(home: Path, sandbox: Sandbox) -> None:
+    configured(home, work="https://work.example.com", sb=sandbox.root_url)
+    env = environ(TASKCLUSTER_ROOT_URL="https://work.example.com")
+    (home / "project").mkdir()
+    for more, words in (
+        ({"TCENV_PROFILE": "nope"}, ()),
+        ({}, ("nope",)),
+        ({"TCENV_PROFILE": "nope", "TCENV_LOADED": "work https://work.example.com 0 - -"}, ()),
+    ):
+        for command in ("status", "env", "login", "logout", "scopes"):
+            done = tcenv(command, *words, env={**env, **more, "TCENV_SHELL": "sh"})
+            assert done.returncode == 2, (command, done.stderr)
+            assert "'nope'" in done.stderr
+            assert "work, sb" in done.stderr
+    done = tcenv("exec", "--", "true", env={**env, "TCENV_PROFILE": "nope"})
+    assert (done.returncode, "'nope'" in done.stderr) == (2, True)
+    config = home / ".config/tcenv/config.toml"
+    config.write_text(config.read_text().replace('default = "work"', 'default = "nope"'))
+    done = tcenv("status", env=environ())
+    assert (done.returncode, "default" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_name_is_known_that_has_a_session_or_is_loaded(home: Path, sandbox: Sandbox) -> None:
+    """Whose profile has gone from the configuration."""
+    configured(home, sb=sandbox.root_url)
+    env = environ(TCENV_PROFILE="sb")
+    now = after_evaluating("login", env=env)
+    configured(home, work="https://work.example.com")
+    assert meant(env) == "sb"
+    done = tcenv("status", "nope", env=env)
+    assert "work, sb" in done.stderr
+    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    assert tcenv("status", env=env).returncode == 2
+    assert meant(now) == "sb"
+    assert "TCENV_PROFILE" in tcenv("logout", "--shell", "sh", env=now).stdout
 
 
 def test_a_root_url_of_several_profiles_is_the_defaults_or_nobodys(home: Path) -> None:
@@ -110,7 +149,7 @@ def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: S
     loaded = {
         "TCENV_PROFILE": "also",
         "TCENV_EXPIRES": "9999999999",
-        "TCENV_LOADED": production.root_url,
+        "TCENV_LOADED": f"also {production.root_url} 0 - -",
         "TASKCLUSTER_ROOT_URL": production.root_url,
     }
     cases = {
@@ -121,7 +160,8 @@ def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: S
         "loaded": loaded,
         "changed since": {**loaded, "TASKCLUSTER_ROOT_URL": sandbox.root_url},
         "tcenv's own": {**loaded, "TCENV_ROOT_URL": sandbox.root_url},
-        "an older version's": {k: v for k, v in loaded.items() if k != "TCENV_LOADED"},
+        "named, not loaded": {**loaded, "TCENV_LOADED": "", "TASKCLUSTER_ROOT_URL": sandbox.root_url},
+        "named, unknown": {**loaded, "TCENV_PROFILE": "nope"},
         "nonsense": {"TASKCLUSTER_ROOT_URL": "nonsense"},
     }
     meaning = {}
@@ -145,7 +185,8 @@ def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: S
         ("loaded", "sb"): "sb",
         ("changed since",): "sb",
         ("tcenv's own",): "sb",
-        ("an older version's",): "also",
+        ("named, not loaded",): "also",
+        ("named, unknown",): 2,
         ("nonsense",): 2,
     }
 
