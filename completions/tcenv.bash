@@ -76,7 +76,7 @@ _tcenv() {
       logout) choices='--keep-client --delete-client --all --timeout --shell --help' names=--profiles ;;
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
-      proxy) choices='--root-url --scope --as --for --no-login --port --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
+      proxy) choices='--root-url --scope --as --for --no-login --port --output --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       whoami) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       scopes) choices='--satisfies --method --timeout --help' names=--profiles ;;

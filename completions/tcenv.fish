@@ -138,6 +138,7 @@ complete -c tcenv -n '__tcenv_at proxy' -l as -x -a '(tcenv --purposes 2>/dev/nu
 complete -c tcenv -n '__tcenv_at proxy' -l for -x -a '15m 1h 8h' -d 'How long temporary credentials last, like 15m (31 days at most)'
 complete -c tcenv -n '__tcenv_at proxy' -l no-login -d 'Exit with 3 instead of signing in'
 complete -c tcenv -n '__tcenv_at proxy' -l port -x -d 'The proxy\'s port (default: a free one)'
+complete -c tcenv -n '__tcenv_at proxy' -l output -x -d 'Write the statements into this new file (0600), and remove it at the end'
 complete -c tcenv -n '__tcenv_at proxy' -l listen -x -d 'Where the proxy answers signed calls besides loopback, for containers on a bridge'
 complete -c tcenv -n '__tcenv_at proxy' -l log -x -d 'Note each call through the proxy: time, method, path, status, scopes'
 complete -c tcenv -n '__tcenv_at proxy' -l read-only -d 'The proxy passes on GET and HEAD alone'

@@ -45,6 +45,7 @@ export extern "tcenv proxy" [
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
   --port: string # The proxy's port (default: a free one)
+  --output: string # Write the statements into this new file (0600), and remove it at the end
   --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
   --log: string # Note each call through the proxy: time, method, path, status, scopes
   --read-only # The proxy passes on GET and HEAD alone

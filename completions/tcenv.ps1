@@ -140,6 +140,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
             '--no-login|-|Exit with 3 instead of signing in',
             '--port||The proxy''s port (default: a free one)',
+            '--output||Write the statements into this new file (0600), and remove it at the end',
             '--listen||Where the proxy answers signed calls besides loopback, for containers on a bridge',
             '--log||Note each call through the proxy: time, method, path, status, scopes',
             '--read-only|-|The proxy passes on GET and HEAD alone',

@@ -22,8 +22,9 @@ class Hint:
         """Return the hint as text, with each command as `show_command` writes it."""
         text = ""
         for part in self.parts:
+            glued = not text or part[:1] in (",", ".", ";")
             shown = part if isinstance(part, str) else show_command(part)
-            text += f" {shown}" if text and shown[:1] not in ",.;" else shown
+            text += shown if glued else f" {shown}"
         return text
 
     def __str__(self) -> str:

@@ -100,8 +100,8 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     UsageError."""
     from tcenv.shells import load_shell
 
-    if os.isatty(1):
-        raise HandOver  # a token is not for eyes
+    if os.isatty(1) or output.is_readable_by_others():
+        raise HandOver  # a token is for nobody's eyes
     name = shell or os.environ.get("TCENV_SHELL")
     if not name:
         from tcenv.shells.detect import detect_shell

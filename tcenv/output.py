@@ -8,6 +8,9 @@ import _signal  # type: ignore[import-not-found] # `signal` imports enumerations
 import os
 import sys
 
+# Of a file's mode, as `stat` has them: its kind, a regular file, and the permissions to read for the group and all others.
+_KIND, _REGULAR, _OTHERS_READ = 0o170000, 0o100000, 0o044
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.errors import TcenvError
@@ -43,6 +46,14 @@ def write_unbuffered(data: bytes) -> None:
     """Write all of `data` to standard output, past Python's buffers. Raises OSError."""
     while data:
         data = data[os.write(1, data) :]
+
+
+def is_readable_by_others() -> bool:
+    """Tell whether standard output is a regular file that other users may read."""
+    if os.name != "posix":
+        return False
+    mode = os.fstat(1).st_mode
+    return mode & _KIND == _REGULAR and bool(mode & _OTHERS_READ)
 
 
 def unwritable(error: OSError) -> TcenvError:

@@ -49,6 +49,8 @@ class Shell:
     name: str
     # The line with which a user evaluates the output of `tcenv {}`.
     evaluation = 'eval "$(tcenv {})"'
+    # The line with which a user has the shell read the statements in a file.
+    reading = ". {}"
     # The executables of the shell, in the order in which `tcenv shell` looks for them. None stands for the name.
     executables: tuple[str, ...] | None = None
     # The start-up text in `shell/`; None for a shell without start-up files.
@@ -72,6 +74,10 @@ class Shell:
             return self.quote(word)
         except Unrepresentable:
             return f'"{word}"'
+
+    def reading_line(self, path: str) -> str:
+        """Return the line with which the shell reads the statements in the file `path`."""
+        return self.reading.format(self.quote_word(path))
 
     def export(self, change: Mapping[str, str | None]) -> str:
         """Return the statements that set the variables of `change`, or unset those that are None, in order.

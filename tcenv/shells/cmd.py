@@ -17,6 +17,7 @@ _LONGEST = 8000
 
 class Cmd(Shell):
     evaluation = "for /f \"delims=\" %i in ('tcenv {} --shell cmd') do @%i"
+    reading = 'for /f "usebackq delims=" %i in ({}) do @%i'
 
     def quote(self, text: str) -> str:
         """Return `text` as it stands in `set "NAME=…"`, where the last quote of the line ends the value."""
@@ -31,6 +32,9 @@ class Cmd(Shell):
     def quote_word(self, word: str) -> str:
         """Put a word in double quotes, inside of which a double quote is doubled."""
         return word if word and not set(word) - PLAIN else '"' + word.replace('"', '""') + '"'
+
+    def reading_line(self, path: str) -> str:
+        return self.reading.format('"' + path + '"')
 
     def export(self, change: Mapping[str, str | None]) -> str:
         return "".join(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 class Elvish(Shell):
     evaluation = "eval (tcenv {} | slurp)"
+    reading = "eval (slurp < {})"
     template = "init.elv"
     completion = "tcenv.elv"
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 class Fish(Shell):
     evaluation = "tcenv {} | source"
+    reading = "source {}"
     template = "init.fish"
     completion = "tcenv.fish"
 

@@ -16,6 +16,7 @@ _ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 class Nu(Shell):
     evaluation = "tcenv {} --shell nu | from json | load-env"
+    reading = "open --raw {} | from json | load-env"
     template = "init.nu"
     completion = "tcenv.nu"
     saved_text = "tcenv.nu"

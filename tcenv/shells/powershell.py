@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 class PowerShell(Shell):
     evaluation = "tcenv {} | Out-String | Invoke-Expression"
+    reading = "Get-Content -Raw {} | Invoke-Expression"
     executables = ("pwsh", "powershell")
     template = "init.ps1"
     completion = "tcenv.ps1"

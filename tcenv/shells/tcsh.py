@@ -22,6 +22,7 @@ _LONGEST = 32_000
 
 class Tcsh(Shell):
     evaluation = "eval `tcenv {}`"
+    reading = "source {}"
     executables = ("tcsh", "csh")
     template = "init.tcsh"
     sourcing_line = (

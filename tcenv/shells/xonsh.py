@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 class Xonsh(Shell):
     evaluation = "execx($(tcenv {}))"
+    reading = "source {}"
     template = "init.xsh"
 
     def quote(self, text: str) -> str:

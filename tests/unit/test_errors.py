@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli.terminal.shell_output import command_line
+from tcenv.cli.terminal.command_line import command_line
 from tcenv.errors import Hint, TcenvError, login_command
 
 PACKAGE = Path(__file__).parents[2] / "tcenv"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tcenv.cli.acquire import Wanted, apply_purpose, live_session
-from tcenv.cli.terminal.shell_output import command_line, print_change, statements, stdout_is_terminal
+from tcenv.cli.terminal.command_line import command_line
+from tcenv.cli.terminal.shell_output import print_change, statements, stdout_is_terminal, warn_if_others_can_read
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
 from tcenv.output import write_last
@@ -60,6 +61,7 @@ def run(options: Options) -> int:
     if form is None:
         print_change(change, shell)
     else:
+        warn_if_others_can_read(change)
         write_last(formats.render(change, form).encode())
         if form == "github":
             formats.append_to_workflow(change)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from tcenv import paths
 from tcenv.cli.acquire import Wanted, nothing_kept, resolve_to_open, session_and_change
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.command_line import command_line
 from tcenv.cli.terminal.progress import Waiting
-from tcenv.cli.terminal.shell_output import command_line, print_change, statements, stdout_is_terminal
+from tcenv.cli.terminal.shell_output import print_change, statements, stdout_is_terminal
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.errors import login_command

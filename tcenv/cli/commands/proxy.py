@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import NamedTuple
 
+from tcenv import paths
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted
+from tcenv.cli.terminal.command_line import READ
+from tcenv.errors import Hint, UsageError
 from tcenv.proxy.held_port import HeldUntil
 from tcenv.sessions.profile_names import called
 from tcenv.signals import handle_ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tcenv.cli.parsing import options as o
 
 # Seconds between two looks at the end of the session that the proxy signs with.
 _SESSION_CHECK = 15.0
+# The options whose keys are called otherwise.
+_NAMES = {"purpose": "--as", "duration": "--for"}
 
 
 class Options(NamedTuple):
     """A signing proxy in the foreground: programs that use it need no token. Prints the statements that make a shell use it.
 
     Examples:
-        tcenv proxy > proxy.env
+        tcenv proxy --output ~/proxy.env
         tcenv proxy community --read-only --log calls.log
     """
 
@@ -34,6 +42,7 @@ class Options(NamedTuple):
     duration: o.For = None
     no_login: o.NoLogin = False
     port: o.ProxyPort = None
+    output: o.ProxyOutput = None
     listen: o.Listen = None
     log: o.Log = None
     read_only: o.ReadOnly = False
@@ -47,11 +56,15 @@ def run(options: Options) -> int:
     import threading
 
     from tcenv.cli.terminal import job_control, messages
-    from tcenv.cli.terminal.shell_output import statements
+    from tcenv.cli.terminal.shell_output import statements, stdout_is_terminal, warn_if_others_can_read
     from tcenv.output import write_unbuffered
 
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
+    if options.output is None and stdout_is_terminal():
+        raise UsageError("The output holds the run's token, and is not for a terminal.", _hint(options))
+    if options.output is not None and os.path.lexists(options.output):
+        raise UsageError(f"{options.output} exists already.", "Name a new file: it is removed at the end.")
     statements({}, shell)
     started = proxied_run.prepare(
         Wanted.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
@@ -60,16 +73,68 @@ def run(options: Options) -> int:
     # Before anybody learns of the port.
     held = HeldUntil(started.prepared.sockets, started.opened.session.expires)
     handle_ending(lambda *_: ended.set())
-    write_unbuffered(statements(started.prepared.change, shell))
-    if not os.isatty(1):
-        # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    started.background.start()
-    session, root_url = started.opened.session, started.prepared.sockets.root_url
-    messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
-    while not ended.wait(_SESSION_CHECK):
-        held.note(started.background.session_ends)
+    text = statements(started.prepared.change, shell)
+    with contextlib.ExitStack() as stack:
+        if options.output is None:
+            warn_if_others_can_read(started.prepared.change)
+            write_unbuffered(text)
+            # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        else:
+            stack.enter_context(_new_file(options.output, text))
+        started.background.start()
+        session, root_url = started.opened.session, started.prepared.sockets.root_url
+        messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
+        if options.output is not None:
+            messages.hint("In each shell that is to use it:", (READ, os.path.abspath(options.output)))
+        while not ended.wait(_SESSION_CHECK):
+            held.note(started.background.session_ends)
     held.note(started.background.session_ends)
     started.background.stop()
     held.end()
     return 0
+
+
+def _hint(options: Options) -> Hint:
+    """Name the command that was meant, with a file that does not exist yet, and the line with which another terminal's shell
+    reads that file."""
+    directory = os.environ.get("XDG_RUNTIME_DIR") or paths.home()
+    number = 1
+    while os.path.lexists(path := os.path.join(directory, f"tcenv-proxy{number if number > 1 else ''}.env")):
+        number += 1
+    words = ["tcenv", "proxy", *([options.profile] if options.profile else [])]
+    for scope in options.scopes:
+        words += ["--scope", scope]
+    for key in ("root_url", "purpose", "duration", "port", "listen", "log", "shell"):
+        value = getattr(options, key)
+        words += [_NAMES.get(key) or f"--{key.replace('_', '-')}", str(value)] if value else []
+    for key in ("no_login", "read_only", "unsigned", "allow_credentials"):
+        words += [f"--{key.replace('_', '-')}"] if getattr(options, key) else []
+    return Hint("Write it to a file:", (*words, "--output", path), ". In another terminal:", (READ, path))
+
+
+@contextlib.contextmanager
+def _new_file(path: str, text: bytes) -> Iterator[None]:
+    """Write `text` into a new file of this user alone, whole, and remove it at the end. Raises UsageError."""
+    part = os.path.join(os.path.dirname(path), f".{os.path.basename(path)[:200]}.{os.urandom(6).hex()}")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+                file.flush()
+                made = os.fstat(file.fileno())
+            # A link, unlike a rename, replaces nothing.
+            os.link(part, path)
+        finally:
+            os.unlink(part)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", "Name a new file: --output FILE") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            # Leave a file that somebody has put there meanwhile, which may have got the number of this one.
+            found = os.lstat(path)
+            if os.path.samestat(found, made) and found.st_mtime_ns == made.st_mtime_ns:
+                os.unlink(path)

@@ -318,7 +318,7 @@ class _Report:
     def _loaded(self) -> str:
         text = _LOADED[self._facts.loaded()]
         if "{}" in text:
-            from tcenv.cli.terminal.shell_output import command_line
+            from tcenv.cli.terminal.command_line import command_line
 
             text = text.format(command_line(("tcenv", "env", self._facts.stored_argument)))
         return text
@@ -337,7 +337,7 @@ class _Report:
             for number, line in enumerate(lines):
                 self._row("" if number else "scopes", line)
             if len(lines) < len(scopes):
-                from tcenv.cli.terminal.shell_output import command_line
+                from tcenv.cli.terminal.command_line import command_line
 
                 line = command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
                 self._row("", f"all {len(scopes)} of them: {line}")

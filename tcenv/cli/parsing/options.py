@@ -330,6 +330,15 @@ ProxyPort = Annotated[
     int | None,
     typer.Option("--port", metavar="N", help="The proxy's port (default: a free one).", rich_help_panel=_PROXY),
 ]
+ProxyOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Write the statements into this new file (0600), and remove it at the end.",
+        rich_help_panel=_PROXY,
+    ),
+]
 Install = Annotated[
     bool,
     typer.Option(

@@ -133,6 +133,7 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
             "--for": ("duration", "text"),
             "--no-login": ("no_login", "flag"),
             "--port": ("port", "number"),
+            "--output": ("output", "text"),
             "--listen": ("listen", "text"),
             "--log": ("log", "text"),
             "--read-only": ("read_only", "flag"),

@@ -164,7 +164,7 @@ def _render(*parts: Part) -> str:
     from tcenv.errors import Hint
 
     def show(command: tuple[str, ...]) -> str:
-        from tcenv.cli.terminal.shell_output import command_line
+        from tcenv.cli.terminal.command_line import command_line
 
         return command_line(command).replace(" ", _TOGETHER)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from tcenv import cli
+from tcenv import output
+from tcenv.cli.terminal import messages
 from tcenv.errors import UsageError
-from tcenv.output import write_last
-from tcenv.shells import EVALUATED, Unrepresentable, load_shell
+from tcenv.shells import Unrepresentable, environment, load_shell
 from tcenv.shells.detect import choose_shell
 
 
@@ -23,23 +23,18 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
 
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
     """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
-    write_last(statements(change, shell))
+    warn_if_others_can_read(change)
+    output.write_last(statements(change, shell))
+
+
+def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:
+    """Warn where standard output is a file that other users may read, and `change` holds a token."""
+    if change.get(environment.ACCESS_TOKEN) and output.is_readable_by_others():
+        messages.warn(
+            "Other users may read the file that gets this token: set umask 077 first, and make the file anew."
+        )
 
 
 def stdout_is_terminal() -> bool:
     """Whether what we print would be shown to a person instead of being evaluated."""
     return os.isatty(1)
-
-
-def command_line(words: Sequence[str], name: str | None = None) -> str:
-    """Return the line that the user types in the shell `name` (None: the one that runs tcenv) to run a command. A command whose
-    output a shell evaluates gets the form that makes it take effect."""
-    try:
-        shell = load_shell(choose_shell(name))
-    except UsageError:
-        shell = load_shell("sh")
-    line = " ".join(shell.quote_word(word) for word in words)
-    evaluated = words[0] == "tcenv" and len(words) > 1 and words[1] in EVALUATED
-    if not evaluated or "--help" in words or cli.from_function:
-        return line
-    return shell.evaluation.format(line.removeprefix("tcenv "))

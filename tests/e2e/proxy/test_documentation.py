@@ -90,8 +90,8 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
 
 def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:
     env = signed_in(sandbox)
-    line = next(line for line in PAGE.splitlines() if line.startswith("tcenv proxy >"))
-    there = next(word for word in re.findall(r"`([^`]*)`", PAGE) if word.startswith(". ./proxy.env"))
+    line = next(line for line in PAGE.splitlines() if line.startswith("tcenv proxy --output"))
+    there = next(word for word in re.findall(r"`([^`]*)`", PAGE) if word.startswith(". ~/proxy.env"))
     script = f'{there} && curl -sS -o /dev/null -w "%{{http_code}} %{{redirect_url}}" "$TASKCLUSTER_ROOT_URL/tasks/x"'
 
     def elsewhere() -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,30 @@
+"""Write the commands of messages in the form for the user's shell. (A module of its own, since messages and what is printed for
+the shell both need it.)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tcenv import cli
+from tcenv.errors import UsageError
+from tcenv.shells import EVALUATED, load_shell
+from tcenv.shells.detect import choose_shell
+
+# Stands in the words of a command for whatever reads a file of statements in the user's shell.
+READ = "."
+
+
+def command_line(words: Sequence[str], name: str | None = None) -> str:
+    """Return the line that the user types in the shell `name` (None: the one that runs tcenv) to run a command. A command whose
+    output a shell evaluates gets the form that makes it take effect."""
+    try:
+        shell = load_shell(choose_shell(name))
+    except UsageError:
+        shell = load_shell("sh")
+    if words[0] == READ:
+        return shell.reading_line(words[1])
+    line = " ".join(shell.quote_word(word) for word in words)
+    evaluated = words[0] == "tcenv" and len(words) > 1 and words[1] in EVALUATED
+    if not evaluated or "--help" in words or cli.from_function:
+        return line
+    return shell.evaluation.format(line.removeprefix("tcenv "))

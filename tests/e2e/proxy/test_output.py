@@ -1,0 +1,120 @@
+"""Where a run's token goes: never to a terminal, and into a file that nobody else can read."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.world import TCENV, session_fields, signed_in
+
+_CALL = "import taskcluster as t; print(t.Queue(t.optionsFromEnvironment()).ping()['alive'])"
+
+
+@pytest.fixture
+def env() -> Iterator[dict[str, str]]:
+    with Sandbox() as sandbox:
+        yield signed_in(sandbox)
+
+
+@contextmanager
+def running(command: str, shell: str, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A proxy that has said that it answers."""
+    words = [need(shell), "-c", f"umask 0; exec {command}"]
+    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while "In each shell that is to use it:" not in (line := process.stderr.readline()):
+            assert process.poll() is None, line
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def calls(shell: str, line: str, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [need(shell), "-c", f'{line}\n{sys.executable} -c "{_CALL}"'], env=env, capture_output=True, text=True
+    )
+    return done.stdout or done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_on_a_terminal_it_says_how_to_use_it_and_that_works(shell: str, env: dict[str, str]) -> None:
+    env["TCENV_SHELL"] = shell
+    child = pexpect.spawn(
+        TCENV,
+        ["proxy", "--scope", "queue:scheduler-id:a*", "--for", "5m"],
+        env=env,
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, 400),
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2
+    told = re.sub(r"\x1b\[[0-9;]*m", "", child.before)
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in told
+    command, reading = re.search(r"Write it to a file: (.*?)\. In another terminal: (.*?)\s*\Z", told, re.S).groups()  # type: ignore[union-attr]
+    assert "--scope 'queue:scheduler-id:a*' --for 5m --output " in command
+    with running(command, shell, env) as process:
+        assert calls(shell, reading, env) == "True\n"
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_the_file_is_this_users_alone_and_is_removed_at_the_end(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "proxy.env"
+    with running(f"{TCENV} proxy --shell sh --output {path}", "sh", env) as process:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in path.read_text()
+        assert calls("sh", f". {path}", env) == "True\n"
+        again = subprocess.run([TCENV, "proxy", "--output", path], env=env, capture_output=True, text=True)
+        assert (again.returncode, again.stdout) == (2, "")
+        assert "exists already" in again.stderr
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_somebody_has_put_there_meanwhile_stays(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "proxy.env"
+    with running(f"{TCENV} proxy --shell sh --output {path}", "sh", env) as process:
+        path.unlink()
+        path.write_text("mine")
+        process.terminate()
+        assert process.wait(30) == 0
+    assert path.read_text() == "mine"
+
+
+def test_a_directory_that_cannot_be_written_is_an_error(env: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run([TCENV, "proxy", "--output", tmp_path / "no" / "x"], env=env, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["env"], ["login"], ["env", "--format", "json"], ["env", "--scope", "queue:scheduler-id:a*"]]
+)
+def test_a_file_that_others_may_read_is_warned_of(words: list[str], env: dict[str, str], tmp_path: Path) -> None:
+    env["TCENV_SHELL"] = "sh"
+    for mode, warned in ((0o644, 1), (0o640, 1), (0o600, 0)):
+        path = tmp_path / f"{mode:o}"
+        path.touch(mode)
+        path.chmod(mode)
+        with path.open("wb") as file:
+            done = subprocess.run([TCENV, *words], env=env, stdout=file, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 0
+        assert len(done.stderr.splitlines()) == warned, done.stderr
+        assert ("Other users may read" in done.stderr) == bool(warned)
+        assert "CLIENT_ID" in path.read_text()
