@@ -45,7 +45,7 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
     if param is not None and hasattr(failure, "param_type"):
         argument = declaration.command(" ".join(path.split()[1:])).argument
         if argument is not None and "--" in argument.metavar:
-            return _error("The command is missing: tcenv exec -- CMD", path)
+            return _error("The command is missing: write it behind --.", path)
         return _error(f"{argument.metavar if argument else param.name} is missing.", path)
     if param is not None:
         return _error(f"{param.opts[0]} takes a number.", path)
