@@ -15,7 +15,7 @@ PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium tests/e2e --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
-.PHONY: help demo test quick fuzz check check-lowest check-newest update bench generated pictures wheels tools clean
+.PHONY: help demo test quick fuzz check check-lowest check-newest update bench generated pictures dist tools clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -56,9 +56,8 @@ generated: .venv/developing ## write anew what is made from the command line's d
 pictures: .venv/developing tools .tools/svg-term/installed ## write docs/terminal.svg anew, from a real session
 	$(BIN)/python -m tests.docs.picture
 
-wheels: .venv/developing ## the pure wheel, the one for Windows, and the sdist, in dist/
-	TCENV_WHEEL=pure $(BIN)/python -m hatchling build
-	TCENV_WHEEL=windows $(BIN)/python -m hatchling build -t wheel
+dist: .venv/developing .tools/release/installed ## the sdist and the dist of a release, twice with the same bytes, checked and tried
+	$(BIN)/python .ci/dist.py $(RELEASE)
 
 clean: ## remove what these targets made
 	rm -rf .venv .tools .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

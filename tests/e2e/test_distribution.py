@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import email
+import importlib
 import os
 import shutil
 import subprocess
@@ -73,6 +75,12 @@ def _carried(wheel: Path, folder: str) -> dict[str, bytes]:
         return {name.removeprefix(f"{folder}/"): archive.read(name) for name in names}
 
 
+def _entry_points(wheel: Path) -> dict[str, dict[str, str]]:
+    told = configparser.ConfigParser(delimiters="=")
+    told.read_string(_carried(wheel, f"{NAME}.dist-info")["entry_points.txt"].decode())
+    return {section: dict(told[section]) for section in told.sections()}
+
+
 def _metadata(text: bytes) -> Message:
     return email.message_from_bytes(text)
 
@@ -112,14 +120,26 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     }
 
 
-def test_the_wheel_for_windows_has_its_command_beside_and_the_pure_one_has_not(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_for_windows_has_an_entry_point_in_the_place_of_the_script(wheel: Path, tmp_path: Path) -> None:
     windows = _build(PROJECT, "wheel", tmp_path, TCENV_WHEEL="windows")
     assert windows.name == f"{NAME}-py3-none-win32.win_amd64.win_arm64.whl"
     assert wheel.name == f"{NAME}-py3-none-any.whl"
-    more, pure = _carried(windows, f"{NAME}.data"), _carried(wheel, f"{NAME}.data")
-    assert more.pop("scripts/tcenv.cmd") == (PROJECT / "tcenv/bin/tcenv.cmd").read_bytes()
-    assert more == pure
+    theirs, pure = _carried(windows, f"{NAME}.data"), _carried(wheel, f"{NAME}.data")
+    assert pure.pop("scripts/tcenv")
+    assert theirs == pure
     assert _carried(windows, "tcenv") == _carried(wheel, "tcenv")
+    command = {"console_scripts": {"tcenv": "tcenv.__main__:main"}}
+    plugin = {"pytest11": {"tcenv_sandbox": "tcenv.sandbox.pytest_plugin"}}
+    assert _entry_points(windows) == command | plugin
+    assert _entry_points(wheel) == plugin
+    module, function = command["console_scripts"]["tcenv"].split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_no_other_wheel_is_built(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        _build(PROJECT, "wheel", tmp_path, TCENV_WHEEL="plan9")
+    assert b"windows and pure are the wheels that there are" in raised.value.stderr
 
 
 def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path) -> None:
@@ -167,6 +187,7 @@ def test_the_sdist_has_what_building_and_testing_takes(sdist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
         modes = {member.name.partition("/")[2]: member.mode for member in archive.getmembers()}
     assert {"Makefile", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/conftest.py"} <= names
+    assert {"requirements.txt", "requirements-build.txt", "requirements-dev.txt", "requirements-release.txt"} <= names
     assert {"tcenv/bin/tcenv", "shell/init.bash", "shell/subshell/zsh/.zshenv", "completions/_tcenv"} <= names
     assert modes[".ci/run"] & modes[".ci/install"] & 0o111
     assert not any("__pycache__" in name or name.startswith((".venv", ".tools", ".bench")) for name in names)
