@@ -25,7 +25,16 @@ def test_each_one_who_may_attack_has_a_row_with_a_test() -> None:
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
     behind = ("A program behind the proxy", "Whoever reaches the proxy")
-    for who in ("Another user", "A web page", "A process of the same user", "A repository", "A deployment", *behind):
+    for who in (
+        "A late approval",
+        "The port after the run",
+        "Another user",
+        "A web page",
+        "A process of the same user",
+        "A repository",
+        "A deployment",
+        *behind,
+    ):
         (row,) = [row for row in rows if row[0].strip().startswith(who)]
         assert len(row) == 4 and all(cell.strip() for cell in row), row
         assert NAMED.search(row[2]), f"{who}: no test"
