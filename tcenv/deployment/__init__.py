@@ -1,1 +1,1 @@
-"""The Taskcluster side: root URLs, scopes, times from now, the Auth API, temporary credentials."""
+"""Talk to a Taskcluster deployment: root URLs, scopes, times, the Auth service, signatures, temporary credentials."""

@@ -1,15 +1,16 @@
-"""The fromNow grammar of times, `1d` or `2 days 3 hours`: the part of it that the sign-in page and the Python client share."""
+"""Parse times from now, like `1d` or `2 days 3 hours`: the part of the fromNow grammar that the sign-in page and the Python
+client share. Hot path, so without `re`."""
 
 from __future__ import annotations
 
 from tcenv.errors import UsageError
 
 _DAY = 86400
-_FURTHEST = 1000 * 365 * _DAY
+_LONGEST = 1000 * 365 * _DAY
 _SPACE = " \t\n\r\f\v"
 _DIGITS = "0123456789"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-# The part of the fromNow grammar that the page and the Python client share, in its fixed order: spellings, seconds.
+# The units in their fixed order: spellings, seconds.
 _UNITS = (
     (("y", "year", "years"), 365 * _DAY),
     (("mo", "month", "months"), 30 * _DAY),
@@ -22,30 +23,31 @@ _UNITS = (
 
 
 def parse_expires(text: str) -> int:
-    """The seconds that a fromNow text like `1d`, `3h`, `2 days 3 hours` or `90m` stands for (a month has 30 days, a year
-    365). Raises UsageError for what the page would not take (it crashes), and for no time at all."""
+    """Return the seconds of a text like `1d`, `2 days 3 hours` or `90m`. A month has 30 days, a year 365.
+
+    Raises UsageError for a text that would crash the page, and for zero."""
     seconds = _from_now(text)
     if not seconds:
         raise UsageError(
             f"{text!r} is not a time from now.",
             "Accepted: 8h, 1d, 90m, 2 days 3 hours, 1w, 1mo, 1y, largest unit first.",
         )
-    if seconds > _FURTHEST:
+    if seconds > _LONGEST:
         raise UsageError(f"{text!r} is further away than clients last.", "Accepted: up to 1000y.")
     return seconds
 
 
 def _from_now(text: str) -> int:
-    """The seconds of `text`, 0 where it is not of the grammar."""
+    """Return the seconds of `text`, 0 where it is not in the grammar."""
     if not text.isascii():
         return 0
     rest = text.lower().strip(_SPACE)
     units = iter(_UNITS)
     seconds = 0
     while rest:
-        number, rest = _leading(rest, _DIGITS)
-        word, rest = _leading(rest.lstrip(_SPACE), _LETTERS)
-        # The iterator goes on from the last unit found: each one at most once, in order.
+        number, rest = _split_leading(rest, _DIGITS)
+        word, rest = _split_leading(rest.lstrip(_SPACE), _LETTERS)
+        # The iterator continues behind the unit that was found last, so each comes once at most and in order.
         size = next((size for spellings, size in units if word in spellings), None)
         if size is None or not 1 <= len(number) <= 12:
             return 0
@@ -54,6 +56,7 @@ def _from_now(text: str) -> int:
     return seconds
 
 
-def _leading(text: str, characters: str) -> tuple[str, str]:
+def _split_leading(text: str, characters: str) -> tuple[str, str]:
+    """Split `text` behind its first characters that are all in `characters`."""
     rest = text.lstrip(characters)
     return text[: len(text) - len(rest)], rest

@@ -1,5 +1,5 @@
-"""What the deployment's sign-in pages take: names, descriptions, scopes, and which pages there are. What would crash them, or end
-there without an answer, is refused here, before a browser opens."""
+"""Check names, descriptions and scopes before a browser opens. With others, the deployment's sign-in pages crash or never
+answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 def check_name(name: str) -> str:
-    """`name`, fit to be the end of a clientId. Raises UsageError."""
+    """Return `name` if it can be the end of a clientId. Raises UsageError."""
     if not 1 <= len(name) <= _LONGEST_NAME or not _NAME.issuperset(name):
         raise UsageError(
             f"{name[:_LONGEST_NAME]!r} cannot be a client's name.",
@@ -26,19 +26,19 @@ def check_name(name: str) -> str:
 
 
 def check_description(text: str) -> str:
-    """`text`, fit to be a client's description. Raises UsageError."""
+    """Return `text` if it can be a client's description. Raises UsageError."""
     if len(text) > LONGEST_DESCRIPTION:
         raise UsageError(
             f"The description has {len(text):,} characters.", f"Accepted: at most {LONGEST_DESCRIPTION:,}."
         )
-    # Lone surrogates are bytes of the command line that are no text.
+    # Python reads bytes of the command line that are not UTF-8 as lone surrogates.
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise UsageError("The description holds bytes that are no text.", "Accepted: any text in UTF-8.")
     return text
 
 
 def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
-    """`scopes` without repetitions, as many as the page can take. Raises UsageError."""
+    """Return `scopes` without repetitions if the page can take them. Raises UsageError."""
     unique = tuple(dict.fromkeys(scopes))
     if not 1 <= len(unique) <= MOST_SCOPES:
         raise UsageError(

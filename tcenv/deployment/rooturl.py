@@ -1,4 +1,4 @@
-"""Root URLs: what counts as one, in one spelling each, so that two sessions can be told apart by comparing texts."""
+"""Check root URLs and give each one spelling, so that two of them are the same deployment if and only if the texts are equal."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from tcenv.errors import UsageError
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
-# What an unquoted `eval $(tcenv login)` hands on as it is.
+# Characters that a shell leaves alone in an unquoted `eval $(tcenv login)`.
 _PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/")
 _EXAMPLE = "A root URL looks like https://community-tc.services.mozilla.com"
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
 def parse_root_url(text: str) -> str:
-    """`text` as a root URL in its one spelling: lower-case scheme and host, no default port, no slash at the end.
+    """Return `text` as a root URL in its one spelling: scheme and host in lower case, no default port, no slash at the end.
 
-    https, or http on loopback alone: anywhere else a token would travel in clear text. Raises UsageError."""
+    Takes http on loopback alone: elsewhere a token would travel in clear text. Raises UsageError."""
     scheme, separator, rest = text.strip().partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS:
-        raise UsageError(f"{_shown(text)} is not a root URL.", _EXAMPLE)
+        raise UsageError(f"{_quote(text)} is not a root URL.", _EXAMPLE)
     authority, slash, path = rest.partition("/")
     host, port = _host_and_port(authority.lower(), text)
     steps = path.removesuffix("/").split("/") if path else []
     if not _PATH.issuperset(path) or any(step in ("", ".", "..") for step in steps):
-        raise UsageError(f"{_shown(text)} has more than a root URL's scheme, host, port and path.", _EXAMPLE)
+        raise UsageError(f"{_quote(text)} has more than a root URL's scheme, host, port and path.", _EXAMPLE)
     if scheme == "http" and host not in _LOOPBACK:
         raise UsageError(
-            f"{_shown(text)} is not encrypted: the token could be read on the way.", "Use https:// for it."
+            f"{_quote(text)} is not encrypted: the token could be read on the way.", "Use https:// for it."
         )
     authority = host if port in ("", _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     return f"{scheme}://{authority}{slash}{path}".rstrip("/")
@@ -38,21 +38,21 @@ def _host_and_port(authority: str, text: str) -> tuple[str, str]:
         host, bracket, after = authority.partition("]")
         host += bracket
         colon, port = after[:1], after[1:]
-        good = host == "[::1]" or (bracket and not set(host[1:-1]) - set("0123456789abcdef:") and len(host) > 4)
+        valid = host == "[::1]" or (bracket and not set(host[1:-1]) - set("0123456789abcdef:") and len(host) > 4)
     else:
         host, colon, port = authority.partition(":")
-        good = _HOST.issuperset(host) and all(host.split(".")) and not host.startswith("-")
+        valid = _HOST.issuperset(host) and all(host.split(".")) and not host.startswith("-")
     if colon:
-        good = (
-            good and colon == ":" and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
+        valid = (
+            valid and colon == ":" and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
         )
-    if not good:
-        raise UsageError(f"{_shown(text)} has no host and port that could be a deployment's.", _EXAMPLE)
+    if not valid:
+        raise UsageError(f"{_quote(text)} has no host and port that could be a deployment's.", _EXAMPLE)
     return host, str(int(port)) if port else ""
 
 
-def _shown(text: str) -> str:
-    """The user's text for a message, without the places where people leave passwords and tokens: before an @, after a ?"""
+def _quote(text: str) -> str:
+    """Quote the user's text for a message, without the parts that may hold a password or a token: before an @, after a ? or #."""
     before, at, after = text.rpartition("@")
     scheme, separator, _ = before.partition("://")
     if at:
@@ -64,6 +64,6 @@ def _shown(text: str) -> str:
 
 
 def is_loopback(root_url: str) -> bool:
-    """Whether the deployment is on this machine."""
+    """Return whether the deployment is on this machine."""
     host = root_url.partition("://")[2].partition("/")[0]
     return any(host == own or host.startswith(own + ":") for own in _LOOPBACK)
