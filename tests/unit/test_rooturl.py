@@ -71,7 +71,7 @@ def test_what_is_no_root_url_is_refused_with_an_example(typed: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse_root_url(typed)
     assert refusal.value.exit_code == 2
-    assert "https://" in (refusal.value.hint or "")
+    assert "https://" in str(refusal.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -563,7 +563,7 @@ def test_a_chosen_port_that_is_taken_on_either_family_is_said(address: str) -> N
         port = other.getsockname()[1]
         with pytest.raises(TcenvError, match=rf"{port}.*in use") as failure:
             Listener(port)
-        assert "--port" in (failure.value.hint or "")
+        assert "--port" in str(failure.value.hint)
 
 
 def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
