@@ -59,6 +59,8 @@ class Shell:
     completion: str | None = None
     # What `tcenv init` prints instead of the template, where the shell can only evaluate a line that sources it.
     sourcing_line: str | None = None
+    # Whether what follows the line of `tcenv init` in a start-up file can take the prompt hook away.
+    line_comes_last = False
     # The file beside the start-up file that holds the start-up text, for a shell that evaluates no text at run time.
     saved_text: str | None = None
 
@@ -114,6 +116,10 @@ class Shell:
             f"{self.name} has no start-up file that tcenv could find.",
             Hint("Add the text where you want it:", ("tcenv", "init", "SHELL")),
         )
+
+    def unread(self, path: str, home: str) -> tuple[str, str] | None:
+        """Return why some shells do not read the start-up file `path`, and what mends it; None where all read it."""
+        return None
 
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str

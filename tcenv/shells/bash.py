@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from tcenv.shells.posix import PosixShell
 
@@ -18,6 +19,21 @@ class Bash(PosixShell):
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         return os.path.join(home, ".bashrc")
 
+    def unread(self, path: str, home: str) -> tuple[str, str] | None:
+        """Look at the first of the files that a login shell reads. macOS opens login shells."""
+        paths = [os.path.join(home, name) for name in (".bash_profile", ".bash_login", ".profile")]
+        login = next((one for one in paths if os.path.lexists(one)), None)
+        if login is None:
+            if sys.platform != "darwin":
+                return None
+            login = paths[0]
+        elif _mentions_bashrc(login):
+            return None
+        return (
+            f"Login shells read {login}, which does not read {path}.",
+            f"Add to {login}: [ ! -r ~/.bashrc ] || . ~/.bashrc",
+        )
+
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
@@ -25,6 +41,16 @@ class Bash(PosixShell):
         # In POSIX mode bash reads the file that ENV names, and ignores --rcfile.
         posix = {"ENV": rc, "__TCENV_ENV": environ.get("ENV", "")} if "POSIXLY_CORRECT" in environ else {}
         return [program, "--rcfile", rc], posix
+
+
+def _mentions_bashrc(path: str) -> bool:
+    from tcenv import paths
+
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+            return any("bashrc" in line and not line.lstrip().startswith("#") for line in file)
+    except OSError:
+        return False
 
 
 SHELL = Bash()

@@ -17,6 +17,7 @@ class PowerShell(Shell):
     executables = ("pwsh", "powershell")
     template = "init.ps1"
     completion = "tcenv.ps1"
+    line_comes_last = True
 
     def quote(self, text: str) -> str:
         """Put printable ASCII in single quotes, and write all else as numbers of UTF-16: PowerShell reads a program's output

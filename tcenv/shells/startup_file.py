@@ -60,5 +60,12 @@ def evaluates(text: str, shell: Shell) -> bool:
     return any(_is_ours(one) or (not one.startswith("#") and any(sign in one for sign in signs)) for one in lines)
 
 
+def is_followed(text: str, shell: Shell) -> bool:
+    """Tell whether more than comments follows the last line that evaluates `tcenv init`."""
+    lines = [one for one in text.splitlines() if one.strip() and (_is_ours(one) or not one.lstrip().startswith("#"))]
+    ours = [number for number, one in enumerate(lines) if evaluates(one, shell)]
+    return bool(ours) and ours[-1] + 1 < len(lines)
+
+
 def _is_ours(one: str) -> bool:
     return one.rstrip().endswith(MARK) and not one.lstrip().startswith("#")

@@ -16,7 +16,32 @@ class Zsh(PosixShell):
     completion = "_tcenv"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        return os.path.join(environ.get("ZDOTDIR") or home, ".zshrc")
+        """Ask zsh for ZDOTDIR, which people set in `.zshenv` without exporting it."""
+        folder = self._ask(environ) or environ.get("ZDOTDIR") or home
+        return os.path.join(folder, ".zshrc")
+
+    def _ask(self, environ: Mapping[str, str]) -> str:
+        import shutil
+        import subprocess
+
+        program = shutil.which("zsh", path=environ.get("PATH"))
+        if program is None:
+            return ""
+        command = [program, "-c", 'print -rn -- "$__tcenv_separator${ZDOTDIR:-$HOME}"']
+        # Whatever .zshenv prints comes before.
+        separator = "\n--tcenv--\n"
+        try:
+            done = subprocess.run(
+                command,
+                env={**environ, "__tcenv_separator": separator},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=5,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        folder = os.fsdecode(done.stdout).rpartition(separator)[2]
+        return folder if os.path.isabs(folder) else ""
 
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str

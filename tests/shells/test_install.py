@@ -214,3 +214,48 @@ def test_the_line_names_a_program_in_any_folder(shell: str, folder: str, home: P
         terminal.wait_for(answer)
         assert "nmatched" not in terminal.screen()
         assert "not found" not in terminal.screen()
+
+
+def test_zsh_is_asked_where_its_files_are(home: Path) -> None:
+    """ZDOTDIR as people set it: in .zshenv, which may print something, and not exported."""
+    (home / ".zshenv").write_text("echo hello\nZDOTDIR=$HOME/.config/zsh\n")
+    (home / ".config/zsh").mkdir(parents=True)
+    (home / ".config/zsh/.zshrc").touch()
+    done = tcenv("init", "zsh", "--install", "--yes", env=environ())
+    assert done.returncode == 0, done.stderr
+    assert not (home / ".zshrc").exists()
+    asked = subprocess.run(
+        [need("zsh"), "-d", "-ic", "whence -w tcenv; tcenv doctor; true"],
+        env=environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "tcenv: function" in asked.stdout
+    assert "this shell has the function of tcenv init" in asked.stdout
+
+
+def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
+    """As on a Mac, whose terminals open login shells."""
+    (home / ".bash_profile").write_text("# not .bashrc\nexport A=1\n")
+    (home / ".bashrc").touch()
+    done = tcenv("init", "bash", "--install", "--yes", env=environ())
+    assert "Shells that start from now on" not in done.stderr
+    assert f"Login shells read {home}/.bash_profile" in done.stderr
+    mend = "[ ! -r ~/.bashrc ] || . ~/.bashrc"
+    assert mend in done.stderr
+
+    def login_shell(question: str) -> str:
+        return subprocess.run(
+            [need("bash"), "-lic", question], env=environ(), capture_output=True, text=True, timeout=60
+        ).stdout
+
+    assert "function" not in login_shell("type -t tcenv")
+    said = login_shell(f"{TCENV} doctor; true")
+    assert "but this shell has not read it. Login shells read" in said
+    assert mend in said
+    (home / ".bash_profile").write_text(f"export A=1\n{mend}\n")
+    assert "function" in login_shell("type -t tcenv")
+    assert "this shell has the function" in login_shell("tcenv doctor; true")
+    again = tcenv("init", "bash", "--no-completion", "--install", "--yes", env=environ())
+    assert "Shells that start from now on have it." in again.stderr

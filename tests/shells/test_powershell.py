@@ -349,3 +349,16 @@ def test_a_subshell_has_the_session_after_the_profile_and_a_mark(
         assert "__TCENV_LOAD" not in found
         assert "Copyright" not in terminal.screen()
         assert "PowerShell 7" not in terminal.screen()
+
+
+def test_doctor_says_that_the_line_comes_last(home: Path) -> None:
+    assert tcenv("init", "powershell", "--install", "--yes", env=environ()).returncode == 0
+    profile = home / ".config/powershell/profile.ps1"
+
+    def said() -> str:
+        command = [need("pwsh"), "-NoLogo", "-Command", "tcenv doctor; exit 0"]
+        return subprocess.run(command, env=environ(), capture_output=True, text=True, timeout=120).stdout
+
+    assert "Move the line" not in said()
+    profile.write_text(profile.read_text() + "function prompt { 'mine> ' }\n")
+    assert "Move the line of tcenv init to the end" in said()

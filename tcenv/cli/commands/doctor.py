@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from tcenv import paths
+from tcenv import cli, paths
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.errors import Hint, TcenvError, UsageError
@@ -101,8 +101,15 @@ def _shell(options: Options) -> Iterator[Finding]:
             text = file.read()
     except OSError:
         text = ""
-    if startup_file.evaluates(text, shell):
-        yield Finding("start-up file", "good", f"{path} evaluates tcenv init")
+    if cli.from_function:
+        yield Finding("start-up file", "good", "this shell has the function of tcenv init")
+        if shell.line_comes_last and startup_file.is_followed(text, shell):
+            why = f"lines follow that of tcenv init in {path}: a prompt that they set takes the hook away"
+            yield Finding("start-up file", "note", why, "Move the line of tcenv init to the end.")
+    elif startup_file.evaluates(text, shell):
+        why, remedy = shell.unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
+        what = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
+        yield Finding("start-up file", "note", what, remedy)
     else:
         mend = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)

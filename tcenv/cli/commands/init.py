@@ -87,7 +87,13 @@ def _edit(options: Options) -> int:
     if beside:
         _write_beside(beside, _text(shell.name, options) if options.install else None)
     if options.install:
-        messages.done(f"Wrote {path}. Shells that start from now on have it.")
+        unread = shell.unread(path, home)
+        if unread is None:
+            messages.done(f"Wrote {path}. Shells that start from now on have it.")
+        else:
+            messages.done(f"Wrote {path}. Shells that read it have it from now on.")
+            for text in unread:
+                messages.note(text)
         _say_where_tcenv_is(program)
     else:
         messages.done(f"Took the line out of {path}.")
