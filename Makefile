@@ -15,7 +15,7 @@ PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium tests/e2e --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
-.PHONY: help demo test quick fuzz check check-lowest check-newest update bench generated pictures dist tools clean
+.PHONY: help demo test quick fuzz check check-lowest check-newest workflows update bench generated pictures dist tools clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ check: .venv/developing tools ## format, lint, types, locks, floors, generated f
 check-lowest check-newest: check-%: .tools/release/installed tools
 	$(RELEASE)/python .ci/locks.py install $* .tools/$*
 	.tools/$*/$(PROGRAMS)/python -m pytest -q -p no:xonsh -n 2 --dist worksteal $(CORE)
+
+workflows: .tools/release/installed .tools/bin/actionlint ## lint .github
+	$(RELEASE)/zizmor --offline --no-progress --quiet --persona pedantic .github
+	.tools/bin/actionlint .github/workflows/*.yml
 
 update: .tools/release/installed ## renew the locks, and print what changed
 	$(RELEASE)/python .ci/locks.py update
@@ -91,6 +95,10 @@ $(CLIENTS): .tools/taskcluster/%: .ci/taskcluster/%.txt .venv/locked
 	$(PYTHON) -m venv --clear .tools/release
 	$(RELEASE)/python $(FROM_LOCK) -r $<
 	@touch $@
+
+.tools/bin/actionlint: .ci/actionlint/go.mod .ci/actionlint/go.sum
+	@command -v go >/dev/null || { echo "This needs Go, which builds actionlint." >&2; exit 1; }
+	go -C $(<D) build -o $(CURDIR)/$@ github.com/rhysd/actionlint/cmd/actionlint
 
 .tools/svg-term/installed: .ci/npm/pictures/package-lock.json
 	mkdir -p .tools/svg-term

@@ -86,6 +86,9 @@ def main(tools: Path) -> None:
         os.umask(0o077)
         second = build(Path(work, "second"), SOURCE_DATE_EPOCH=epoch, TZ="Asia/Tokyo", PYTHONHASHSEED="2")
         os.umask(0o022)
+        version = next(name for name in first if name.endswith(".tar.gz")).split("-")[1].removesuffix(".tar.gz")
+        if (tag := os.environ.get("TAG")) and tag != f"v{version}":
+            sys.exit(f"The tag {tag} is not that of version {version}.")
         for name in first:
             print(f"{first[name]}  {name}\n{second[name]}  {name}, built again")
         if first != second:
