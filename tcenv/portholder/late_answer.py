@@ -32,7 +32,7 @@ ENDED = (
 
 class LateAnswer:
     """What came, handed to a new tcenv process through a pipe; and what that says to the browser, at the path `page` (and at
-    `detour` on the way there; see `signin.responses`)."""
+    `detour` on the way there; see `signin.pages`)."""
 
     def __init__(self, holder: Holder, told: Mapping[str, str], client_id: str, access_token: str) -> None:
         self.page, self.detour = (f"/{os.urandom(20).hex()}" for _ in range(2))

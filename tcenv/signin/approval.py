@@ -193,16 +193,16 @@ def _regardless(display: Display, step: Callable[[], object]) -> None:
 
 
 def _success(session: Session) -> Outcome:
-    from tcenv.signin import outcome_page
+    from tcenv.signin import pages
 
-    return outcome_page.success(session)
+    return pages.describe_success(session)
 
 
 def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
-    from tcenv.signin import outcome_page
+    from tcenv.signin import pages
 
     try:
-        listener.finish(outcome_page.failure(profile, error))
+        listener.finish(pages.describe_failure(profile, error))
     except OSError:
         return
 

@@ -37,12 +37,12 @@ def settle(told: Table, received: Credentials, tell: Tell) -> None:
     has it; `tell` is given the pages that say so, the last one last."""
     from tcenv.errors import TcenvError
     from tcenv.sessions.lock import sign_in_lock
-    from tcenv.signin import outcome_page
+    from tcenv.signin.pages import describe_late_approval
 
     client_id, root_url, argument = received.client_id, told["root_url"], told["argument"]
 
     def page(what: str, *, deleted: bool = False) -> Outcome:
-        return outcome_page.ended(root_url, argument, client_id, what, deleted=deleted)
+        return describe_late_approval(root_url, argument, client_id, what, deleted=deleted)
 
     def wait() -> None:
         tell(page("Another sign-in to the same profile is going on. When it has ended, this client is deleted."))
@@ -144,14 +144,12 @@ def main() -> NoReturn:
     sys.path[:] = told["search"].split(os.pathsep)
 
     from tcenv.deployment.credentials import Credentials
-    from tcenv.signin.pages import render
-    from tcenv.signin.responses import detour, response
+    from tcenv.signin.pages import respond_with_detour, respond_with_page
 
     def tell(outcome: Outcome) -> None:
-        page = response(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
-        os.write(1, messages.encode({"page": page.decode()}))
+        os.write(1, messages.encode({"page": respond_with_page(outcome).decode()}))
 
-    os.write(1, messages.encode({"detour": detour(told["onward"]).decode()}))
+    os.write(1, messages.encode({"detour": respond_with_detour(told["onward"]).decode()}))
     settle(told, Credentials(told["client_id"], told["access_token"]), tell)
     os._exit(0)
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from tcenv import loopback, peer
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
-from tcenv.signin.responses import detour, refusal, response
+from tcenv.signin import pages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,9 +184,7 @@ class Listener:
     def finish(self, outcome: Outcome, linger: float = 1.0) -> None:
         """Tell the browser how it went, at the clean address to which it was sent. Returns as soon as the page is through,
         after `linger` seconds if nobody asks for it, and at once if no browser was sent there."""
-        from tcenv.signin.pages import render
-
-        self._outcome = response(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
+        self._outcome = pages.respond_with_page(outcome)
         self._followed = time.monotonic()
         while self._redirected and not self._delivered and (left := self._followed + linger - time.monotonic()) > 0:
             self._turn(left)
@@ -277,7 +275,7 @@ class Listener:
             return self._answer(connection) if is_complete(connection.received) else None
         except Refused as refused:
             if not self._taken or not self._hand_over(connection):
-                self._send(connection, refusal(refused.status))
+                self._send(connection, pages.refuse(refused.status))
             return None
 
     def _hand_over(self, connection: _Connection) -> bool:
@@ -296,7 +294,7 @@ class Listener:
             return None
         if self._redirected and not query and same(path, self._detour):
             self._followed = time.monotonic()
-            self._send(connection, detour(self._clean))
+            self._send(connection, pages.respond_with_detour(self._clean))
             return None
         if self._answered or not same(path, self._secret):
             raise Refused(404)
@@ -309,7 +307,7 @@ class Listener:
         # The response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
         location = self._detour if keeps_history else self._clean
         try:
-            self._send(connection, response(303, b"", ("Location", location)))
+            self._send(connection, pages.respond(303, b"", ("Location", location)))
         except Exception:
             # The answer is there, whatever becomes of the connection that has brought it.
             self._drop(connection)

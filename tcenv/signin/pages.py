@@ -1,19 +1,43 @@
-"""The page that the browser ends on: the truth about how signing in went, with nothing from outside, no script and no token."""
+"""Build what the browser is sent: the page that says how signing in went, and the HTTP responses around it.
+
+A page has no script, no token, and nothing that another site has written."""
 
 # ruff: noqa: E501 - a style sheet's lines
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
+
+from tcenv.deployment.scopes import describe_narrowing, find_missing
+from tcenv.errors import CredentialsRejected, Hint, TcenvError, login_command
+from tcenv.signin.client_names import client_page
+from tcenv.text import duration
+
+if TYPE_CHECKING:
+    from tcenv.config.profile import Profile
+    from tcenv.sessions.session import Session
+
+_REASONS = {
+    200: "OK",
+    303: "See Other",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    421: "Misdirected Request",
+    431: "Request Header Fields Too Large",
+}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How signing in went. `lines` are sentences, the most important first; `facts` are label and value, in the order in
-    which they are shown; `missing` the scopes that were asked for and not granted; `link` an address that the last line is
-    about; `in_terminal` whether the terminal says more. Nothing here may be secret."""
+    """How signing in went. `lines` are sentences, the most important one first; `facts` are pairs of label and value; `missing` are
+    the scopes that were asked for and not granted; `link` is the address that the last line speaks of; `in_terminal` says whether
+    the terminal tells more."""
 
     good: bool
     title: str
@@ -22,6 +46,95 @@ class Outcome:
     missing: tuple[str, ...] = ()
     link: str = ""
     in_terminal: bool = True
+
+
+def describe_success(session: Session) -> Outcome:
+    """Describe a sign-in that gave a session."""
+    until = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(session.expires))
+    facts = [
+        ("Client", session.credentials.client_id),
+        ("Deployment", _show_deployment(session.root_url)),
+        ("Good until", f"{until} ({duration(session.expires - time.time())})"),
+    ]
+    missing: list[str] = []
+    if session.scopes is not None:
+        facts.append(("Scopes", f"{len(session.scopes)} held"))
+        dropped, partly = find_missing(session.wanted, session.scopes)
+        missing = [*dropped, *(describe_narrowing(scope, session.scopes) for scope in partly)]
+    return Outcome(
+        True, "You are signed in", ("The deployment has confirmed it.",), tuple(facts), missing=tuple(missing)
+    )
+
+
+def describe_failure(profile: Profile, error: Exception) -> Outcome:
+    """Describe a sign-in that `error` has ended."""
+    again = f"Go back to the terminal and run {Hint(login_command(profile.argument))} again."
+    if isinstance(error, CredentialsRejected) and error.reason == "clock":
+        line = "The clocks of this machine and of the deployment do not agree, so it refuses the new credentials."
+        again = f"Set the clock, then g{again[1:]}"
+    elif isinstance(error, CredentialsRejected):
+        line = "The deployment refused these credentials."
+    elif isinstance(error, TcenvError):
+        line = error.message
+    else:
+        line = "Something went wrong inside tcenv; the terminal says what."
+    facts = (("Deployment", _show_deployment(profile.root_url)),)
+    return Outcome(False, "That did not work", (f"{line} {again}",), facts)
+
+
+def describe_late_approval(root_url: str, argument: str, client_id: str, what: str, *, deleted: bool) -> Outcome:
+    """Describe an approval that came after its sign-in had ended. `what` says what became of the client."""
+    lines = [
+        "The command that asked for it has ended, so nothing has the token of this client.",
+        what,
+        f"To sign in, run {Hint(login_command(argument))}.",
+    ]
+    if not deleted:
+        lines.append("To delete the client yourself, go to its page:")
+    return Outcome(
+        False,
+        "This sign-in has ended",
+        tuple(lines),
+        (("Client", client_id), ("Deployment", _show_deployment(root_url))),
+        link="" if deleted else client_page(root_url, client_id),
+        in_terminal=False,
+    )
+
+
+def respond(status: int, body: bytes, *more: tuple[str, str]) -> bytes:
+    """Return a response that ends its connection, with `more` headers."""
+    headers = [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Connection", "close"),
+        *more,
+    ]
+    head = [f"HTTP/1.1 {status} {_REASONS[status]}", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(head) + "\r\n\r\n").encode("ascii") + body
+
+
+def respond_with_page(outcome: Outcome) -> bytes:
+    """Return the response with the final page."""
+    return respond(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
+
+
+def respond_with_detour(onward: str) -> bytes:
+    """Return a response that makes the browser forget the address that it was redirected from, and go on to the path `onward`.
+
+    Chromium (156) keeps a redirect's source beside its target, in the tab and in its session file, until the tab moves on by
+    itself at once. An opener policy on the way would make it keep both. Its history hides an address that ends in a 404."""
+    return respond(404, render_detour(onward), ("Refresh", f"0; url={onward}"))
+
+
+def refuse(status: int) -> bytes:
+    """Return a refusal without a body."""
+    return respond(status, b"", *([("Allow", "GET")] if status == 405 else []))
 
 
 STYLE = """
@@ -53,7 +166,7 @@ footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--rule);font
 @media(min-width:34rem){dl div{display:grid;grid-template-columns:8.5rem 1fr;gap:1rem;align-items:baseline}dt{line-height:inherit}}
 """
 
-# The hash is that of STYLE; a test keeps them together, since working it out here would cost every sign-in.
+# A test compares it with STYLE. Computing it here would take time in every sign-in.
 STYLE_HASH = "sha256-D12bhq8R1JZsbUlB8YWFTxYPY+s8SStY2ybnZufOoyY="
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -64,7 +177,7 @@ _CROSS = "M18.5 18.5l15 15M33.5 18.5l-15 15"
 
 
 def render(outcome: Outcome) -> bytes:
-    """The page as UTF-8 HTML."""
+    """Render the final page (UTF-8)."""
     lines = [_breakable(line) for line in outcome.lines]
     if outcome.good:
         lines.insert(0, "You can close this tab and go back to the <b>terminal</b>.")
@@ -87,13 +200,13 @@ def render(outcome: Outcome) -> bytes:
     )
 
 
-# Behind which signs a clientId, a scope or an address may be broken: those that part it; not within a time or a port.
+# The places after a separator where a clientId, a scope or an address may break; a time or a port stays whole.
 _JOINTS = re.compile(r"(?<=[/|@])(?!/)|(?<=:)(?![/0-9])")
 
 
 def _breakable(text: str) -> str:
-    """`text` as HTML that is broken between words, and behind the signs that part a clientId or a scope: not inside a name, at
-    a hyphen of it neither, unless a name alone is wider than the page."""
+    """Write `text` as HTML that breaks between words and after the separators of a clientId or a scope, and inside a name only
+    where that alone is wider than the page."""
     return " ".join(
         "".join(f"<i>{escape(part)}</i>" for part in _JOINTS.split(word) if part)
         if set(word) & set("-/|@:")
@@ -103,7 +216,7 @@ def _breakable(text: str) -> str:
 
 
 def render_detour(onward: str) -> bytes:
-    """The page that is left at once for the path `onward`; its link is for browsers that were told not to go by themselves."""
+    """Render the page that the browser leaves at once for the path `onward`. The link is for browsers that do not go by themselves."""
     return _document("Signing in", f'<p><a href="{escape(onward)}">See how it went</a></p>', "brief")
 
 
@@ -115,3 +228,7 @@ def _document(title: str, content: str, kind: str) -> bytes:
         f"<title>{escape(title)} · tcenv</title><style>{STYLE}</style></head>"
         f'<body class="{kind}"><main>{content}</main></body></html>\n'
     ).encode()
+
+
+def _show_deployment(root_url: str) -> str:
+    return root_url.partition("://")[2]

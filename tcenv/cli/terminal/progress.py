@@ -89,7 +89,6 @@ class Waiting:
         def load() -> None:
             import tcenv.deployment.auth
             import tcenv.shells.detect
-            import tcenv.signin.outcome_page
             import tcenv.signin.verify  # noqa: F401
 
         import threading
