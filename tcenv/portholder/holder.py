@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn
 
-#: What the process is called in lists of processes (15 characters at most).
-NAME = "tcenv-ports"
 _FIRST_DESCRIPTOR = 3
 _MOST_CONNECTIONS = 64
 # Seconds between two looks at the clock, and for which a look for the one holder of this user goes on.
@@ -152,7 +150,9 @@ class Holder:
     def run(self) -> None:
         """Serve until there is nothing left to hold."""
         while self.ports or self.connections:
-            for descriptor, _ in self._poll.poll(_TICK * 1000):
+            # Without a claim and a connection, time changes nothing.
+            waits = not self.connections and not any(port.claims for port in self.ports)
+            for descriptor, _ in self._poll.poll(None if waits else _TICK * 1000):
                 handler = self._handlers.get(descriptor)
                 if handler is not None:
                     self._guarded(handler)
@@ -257,7 +257,7 @@ def _detach(count: int, *, fork: bool) -> None:
         # No core: a late answer holds a token.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with open("/proc/self/comm", "w") as file:
-            file.write(NAME)
+            file.write(messages.NAME)
     except (ImportError, OSError, ValueError):
         return
 

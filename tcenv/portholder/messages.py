@@ -16,8 +16,12 @@ _LONGEST = 1 << 17
 _MOST_DESCRIPTORS = 8
 _CREDENTIALS = struct.Struct("3i")
 
+# In a user namespace every user that it does not map has this id.
+_UNMAPPED = 65534
 # Bytes of a Unix socket's address, with the NUL at its end.
 _LONGEST_ADDRESS = 100
+#: What the holder's process is called in lists of processes (15 characters at most).
+NAME = "tcenv-ports"
 #: In the runtime directory. No profile's file begins so.
 SOCKET = "_ports.socket"
 LOCK = "_ports.lock"
@@ -74,7 +78,7 @@ def receive(connection: _socket.socket) -> tuple[Table, list[int]]:
 def is_own(connection: _socket.socket) -> bool:
     """Return whether the process at the other end of a Unix socket is this user's."""
     told = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
-    return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid())
+    return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid() != _UNMAPPED)
 
 
 def connect(directory: str, patience: float) -> _socket.socket:

@@ -212,6 +212,31 @@ def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deploy
         assert holder()
 
 
+def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_path: Path) -> None:
+    """And a browser that stays open does not keep the holder waiting."""
+    seen = tmp_path / "seen"
+    browser = tmp_path / "stays"
+    browser.write_text(
+        f'#!/bin/sh\nls -l /proc/$$/fd >{seen}.new\necho $$ "$1" >>{seen}.new\nmv {seen}.new {seen}\nexec sleep 600\n'
+    )
+    browser.chmod(0o755)
+    login = subprocess.Popen(
+        [TCENV, "login", "--shell", "sh"],
+        env=environ(deployment, BROWSER=f"{browser} %s"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(seen.exists)
+    *listed, last = seen.read_text().splitlines()
+    assert not [line for line in listed if "socket:" in line or "pipe:" in line]
+    login.kill()
+    login.wait()
+    process, url = last.split()
+    assert "It was deleted" in page(url)
+    os.kill(int(process), signal.SIGKILL)
+
+
 def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = ended(deployment, tmp_path, "SIGKILL")
     process = holder()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tcenv import loopback
 from tcenv.portholder import client, messages
 from tcenv.portholder.claims import Claim
 from tcenv.portholder.leftovers import Leftovers
@@ -47,13 +48,12 @@ def test_a_port_is_held_on_both_families_from_the_end_of_its_owner_on() -> None:
 
 def test_nothing_is_accepted_while_the_owner_lives() -> None:
     made, port = held()
-    process = holder()
-    before = descriptors(process)
+    holder()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(get(port, "/").encode())
         # It has looked at everything that happened when it answers this.
         assert client.take(1, "sign-in") is None
-        assert descriptors(process) == before
+        assert not _is_accepted(port)
         made.leave()
         connection.settimeout(60)
         assert connection.recv(100).startswith(b"HTTP/1.1 404")
@@ -65,6 +65,37 @@ def test_a_port_that_is_released_is_free_at_once() -> None:
         made.release()
         assert is_free(port)
     eventually(lambda: holder_process(runtime()) is None)
+
+
+def _is_accepted(port: int) -> bool:
+    """Whether a process has the one connection to a port: until then, the kernel tells no inode of it."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    (inode,) = [row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return inode != "0"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
+    """It is not waited for where it has not begun; and where it has, it keeps what others have handed over."""
+    sockets, port = loopback.bind(0)
+    made = client.hold(sockets, {"kind": "run", "address": "http://127.0.0.1:1"}, stays=True)
+    assert made is not None and made.process is not None
+    process = made.process
+    other = None
+    if begun:
+        assert holder() == process
+        other, other_port = held()
+        other.leave()
+    for each in sockets:
+        each.close()
+    made.release()
+    assert is_free(port)
+    if other is None:
+        assert not Path(f"/proc/{process}").exists()
+    else:
+        assert status(talk(other_port, get(other_port, "/"))) == 404
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
 
 
 def test_one_process_holds_all_ports_of_a_user() -> None:
