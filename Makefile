@@ -31,12 +31,12 @@ test: ## all tests, in the real shells and a real browser
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(BIN)/python -m tests.reliability.page
 
-check: .venv/developing tools ## format, lint, types, locks, floors, generated files
+check: .venv/developing tools ## format, lint, types, locks, layers, generated files
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
 	$(BIN)/python .ci/locks.py check
-	$(PYTEST) tests/unit/test_floors.py tests/e2e/test_generated.py -k 'floors or current or stale'
+	$(PYTEST) tests/unit/test_layers.py tests/e2e/test_generated.py -k "layers or current or stale"
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
 
