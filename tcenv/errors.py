@@ -7,6 +7,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    # Tells the user a sentence, and what to do next if there is a hint.
+    Announce = Callable[[str, "Hint | None"], None]
+
 
 class Hint:
     """What to do next: prose, and commands as tuples of words, in the order in which they are shown.

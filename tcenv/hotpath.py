@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from tcenv.proxy.background import Announce
+    from tcenv.errors import Announce
     from tcenv.sessions.session_file import Parts
 
 # The options that the hot path knows, by command, with the keys that it uses for them.

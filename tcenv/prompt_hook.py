@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import time
 
-from tcenv import hotpath, output
+from tcenv import output
 from tcenv.config import live_session
 from tcenv.config.index import HandOver
 from tcenv.errors import login_command
 from tcenv.sessions import session_file
 from tcenv.sessions.profile_names import argument_of, is_profile_name
-from tcenv.shells import environment
+from tcenv.shells import environment, load_shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
             change, said = _directory(words[2] if len(words) == 3 else None), ()
         else:
             return None
-        text = hotpath.statements(change, words[0])
+        if os.isatty(1) or output.is_readable_by_others():
+            return None  # a token is for nobody's eyes
+        text = load_shell(words[0]).export(change).encode()
     except Exception:  # whatever it is, the full command line says it better
         return None
     if said:

@@ -23,8 +23,8 @@ from tcenv.errors import Hint
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
+from tcenv.proxy.child_environment import Run
 from tcenv.proxy.server import Service
-from tcenv.proxy.start import Run
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 

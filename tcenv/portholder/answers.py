@@ -13,8 +13,17 @@ from tcenv.portholder.late_answer import ENDED, LateAnswer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from tcenv.portholder.holder import Holder, Port
+    from tcenv.portholder.claims import Claim
+    from tcenv.portholder.loop import Loop
+
+    class Port(Protocol):
+        """The port that a connection came to: its number, and the claims that it is held for."""
+
+        number: int
+        claims: list[Claim]
+
 
 # Seconds for a request to come, and for an answer to be read; for the page, tcenv asks the deployment first.
 _PATIENCE = 5.0
@@ -48,12 +57,17 @@ def respond(status: int, body: bytes = b"", *fields: str) -> bytes:
 class Connection:
     """One connection to a port that is held."""
 
-    def __init__(self, holder: Holder, port: Port, connection: _socket.socket) -> None:
-        self._holder = holder
+    def __init__(
+        self, loop: Loop, port: Port, connection: _socket.socket, on_drop: Callable[[Connection], object]
+    ) -> None:
+        """`on_drop` is called with the connection when it ends."""
+        self._loop = loop
+        self._on_drop = on_drop
         self._port = port
         self._socket = connection
         self._descriptor = connection.fileno()
         self._received = bytearray()
+        self._is_over = False
         self._sending = b""
         self._answered = self._waits = False
         self._until = time.monotonic() + _PATIENCE
@@ -61,14 +75,15 @@ class Connection:
     def begin(self, received: bytes) -> None:
         """Go on behind what has been read."""
         self._socket.setblocking(False)
-        self._holder.watch(self._descriptor, self._read)
+        self._loop.watch(self._descriptor, self._read)
         if received:
             self._take(received)
 
     def drop(self) -> None:
         """End it, whatever state it is in."""
-        self._holder.connections.pop(self, None)
-        self._holder.ignore(self._descriptor)
+        self._is_over = True
+        self._on_drop(self)
+        self._loop.ignore(self._descriptor)
         self._socket.close()
 
     def look_at_the_time(self) -> None:
@@ -118,7 +133,7 @@ class Connection:
                 if not peer.is_own(self._socket):
                     raise Refused(403)
                 client_id, token = parse_query(query.encode("ascii"))
-                late = LateAnswer(self._holder, claim.told, client_id, token)
+                late = LateAnswer(self._loop, claim.told, client_id, token)
                 claim.late.append(late)
                 location = late.detour if keeps_history else late.page
                 self.send(respond(303, b"", f"Location: {location}"))
@@ -129,12 +144,12 @@ class Connection:
         """Wait for tcenv to say what came of it."""
         self._waits = True
         if not self._answered:
-            self._holder.ignore(self._descriptor)
+            self._loop.ignore(self._descriptor)
             self._until = time.monotonic() + _PATIENCE_FOR_PAGE
 
     def send(self, response: bytes) -> None:
         """Answer, and end the connection."""
-        if self not in self._holder.connections:
+        if self._is_over:
             return
         self._sending = response
         self._answered = True
@@ -150,8 +165,8 @@ class Connection:
         self.send(respond(200, ENDED))
 
     def _watch(self, handler: Callable[[], None], events: int) -> None:
-        self._holder.ignore(self._descriptor)
-        self._holder.watch(self._descriptor, handler, events)
+        self._loop.ignore(self._descriptor)
+        self._loop.watch(self._descriptor, handler, events)
 
     def _send_on(self) -> None:
         try:

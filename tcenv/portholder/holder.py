@@ -8,12 +8,12 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found] # `signal` brings its enumerations
 import _socket
 import os
-import select
 import time
 
 from tcenv.portholder import messages
 from tcenv.portholder.answers import Connection
 from tcenv.portholder.claims import Claim
+from tcenv.portholder.loop import Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 _FIRST_DESCRIPTOR = 3
 _MOST_CONNECTIONS = 64
-# Seconds between two looks at the clock, and for which a look for the one holder of this user goes on.
+# Seconds between two looks at the clock; for an exchange with another process of this user; and for finding this user's holder,
+# which may take long to start on a busy machine.
 _TICK = 1.0
 _PATIENCE = 2.0
+_SEARCH = 20.0
 
 
 class Port:
@@ -57,7 +59,7 @@ class Port:
         self._buffer = bytearray()
         os.set_blocking(pipe, False)
         self._accept_or_not()
-        self.holder.watch(pipe, self._hear)
+        self.holder.loop.watch(pipe, self._hear)
 
     def look_at_the_time(self) -> None:
         """Let go of the claims whose time has come."""
@@ -89,7 +91,7 @@ class Port:
         self.claims = [claim for claim in self.claims if not claim.is_over()]
         self._accept_or_not()
         if pipe is not None:
-            self.holder.ignore(pipe)
+            self.holder.loop.ignore(pipe)
             # At last: it waits for this before it says that the port is free.
             os.close(pipe)
 
@@ -97,9 +99,9 @@ class Port:
         wanted = not self.is_in_use and bool(self.claims)
         for each in self.sockets if wanted != self._accepting else ():
             if wanted:
-                self.holder.watch(each.fileno(), lambda server=each: self._accept(server))  # type: ignore[misc]
+                self.holder.loop.watch(each.fileno(), lambda server=each: self._accept(server))  # type: ignore[misc]
             else:
-                self.holder.ignore(each.fileno())
+                self.holder.loop.ignore(each.fileno())
         self._accepting = wanted
         if not self.is_in_use and not self.claims:
             for each in self.sockets:
@@ -121,7 +123,7 @@ class Port:
         """Answer a connection from which `received` has been read already."""
         while len(self.holder.connections) >= _MOST_CONNECTIONS:
             self.holder.drop_oldest()
-        made = Connection(self.holder, self, connection)
+        made = Connection(self.holder.loop, self, connection, self.holder.forget)
         self.holder.connections[made] = None
         made.begin(received)
 
@@ -130,32 +132,19 @@ class Holder:
     """The one loop, and all that it watches."""
 
     def __init__(self) -> None:
-        self._poll = select.poll()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self.loop = Loop()
         self.ports: set[Port] = set()
         # By age.
         self.connections: dict[Connection, None] = {}
         self._door: _socket.socket | None = None
-
-    def watch(self, descriptor: int, handler: Callable[[], None], events: int = select.POLLIN) -> None:
-        """Call `handler` when something happens to `descriptor`."""
-        self._handlers[descriptor] = handler
-        self._poll.register(descriptor, events)
-
-    def ignore(self, descriptor: int) -> None:
-        """Watch `descriptor` no longer, if it is watched."""
-        if self._handlers.pop(descriptor, None) is not None:
-            self._poll.unregister(descriptor)
 
     def run(self) -> None:
         """Serve until there is nothing left to hold."""
         while self.ports or self.connections:
             # Without a claim and a connection, time changes nothing.
             waits = not self.connections and not any(port.claims for port in self.ports)
-            for descriptor, _ in self._poll.poll(None if waits else _TICK * 1000):
-                handler = self._handlers.get(descriptor)
-                if handler is not None:
-                    self._guarded(handler)
+            for handler in self.loop.wait(None if waits else _TICK):
+                self._guarded(handler)
             for port in list(self.ports):
                 self._guarded(port.look_at_the_time)
             for connection in list(self.connections):
@@ -170,6 +159,10 @@ class Holder:
             owner = getattr(call, "__self__", None)
             if isinstance(owner, Connection):
                 owner.drop()
+
+    def forget(self, connection: Connection) -> None:
+        """Count a connection no longer that has ended."""
+        self.connections.pop(connection, None)
 
     def drop_oldest(self) -> None:
         """Make room for a connection."""
@@ -186,7 +179,7 @@ class Holder:
     def open_door(self, directory: str) -> None:
         """Take what other processes of this user hand over. Raises OSError."""
         self._door = messages.listen(directory)
-        self.watch(self._door.fileno(), self._let_in)
+        self.loop.watch(self._door.fileno(), self._let_in)
 
     def _let_in(self) -> None:
         assert self._door is not None
@@ -270,7 +263,7 @@ def _hand_on(directory: str, descriptors: Sequence[int]) -> bool:
     """Return whether another holder of this user has taken the descriptors; else, if possible, become the one holder."""
     import fcntl
 
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _SEARCH
     lock = None
     while time.monotonic() < end:
         try:

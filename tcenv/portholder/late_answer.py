@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from tcenv.portholder.holder import Holder
+    from tcenv.portholder.loop import Loop
 
     class Waiting(Protocol):
         """A connection that waits for a page."""
@@ -34,11 +34,11 @@ class LateAnswer:
     """What came, handed to a new tcenv process through a pipe; and what that says to the browser, at the path `page` (and at
     `detour` on the way there; see `signin.pages`)."""
 
-    def __init__(self, holder: Holder, told: Mapping[str, str], client_id: str, access_token: str) -> None:
+    def __init__(self, loop: Loop, told: Mapping[str, str], client_id: str, access_token: str) -> None:
         self.page, self.detour = (f"/{os.urandom(20).hex()}" for _ in range(2))
         self._responses: dict[str, bytes] = {}
         self._waiting: list[tuple[str, Waiting]] = []
-        self._holder = holder
+        self._loop = loop
         self._buffer = bytearray()
         self._over = False
         received = {"client_id": client_id, "access_token": access_token, "onward": self.page}
@@ -49,7 +49,7 @@ class LateAnswer:
             self._over = True
             return
         os.set_blocking(self._pipe, False)
-        holder.watch(self._pipe, self._hear)
+        loop.watch(self._pipe, self._hear)
 
     def gives(self, path: str, to: Waiting) -> bool:
         """Give what is at `path`, now or when it is there; False where it is not one of these paths."""
@@ -77,7 +77,7 @@ class LateAnswer:
                     self._responses[path] = table[name].encode()
         if not data:
             self._over = True
-            self._holder.ignore(self._pipe)
+            self._loop.ignore(self._pipe)
             os.close(self._pipe)
         self._serve()
 

@@ -11,14 +11,11 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from tcenv.errors import Hint
+    from tcenv.errors import Announce
     from tcenv.proxy.held_port import HeldPort
     from tcenv.proxy.learn import Learned
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
-
-    # Tells the user a sentence, and what to do next if the second argument is not None.
-    Announce = Callable[[str, Hint | None], None]
 
 # Seconds.
 _TIMEOUT = 10.0

@@ -15,7 +15,7 @@ from tcenv.deployment.hawk import BadSignature, Place
 from tcenv.deployment.scopes import intersection
 
 if TYPE_CHECKING:
-    from tcenv.proxy.start import Run
+    from tcenv.proxy.child_environment import Run
 
 # Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).
 _DRIFT = 5 * 60

@@ -3,6 +3,9 @@ token. Hot path."""
 
 from __future__ import annotations
 
+import binascii
+import os
+
 from tcenv.config.inside_proxy import BEHIND, Behind
 from tcenv.shells import environment, secrets_in_environment
 
@@ -10,12 +13,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tcenv.proxy.start import Run
-
 # The variables by which an HTTP client would call this proxy through the network's proxy.
 _PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+# Bytes of randomness in a token, as many as in the service's own tokens.
+_RANDOM_BYTES = 33
+
+
+class Run:
+    """A run as its programs know it: its clientId, a token made for this run alone, and, for programs that do not sign, a
+    secret path (None: all of them sign). Its repr shows neither token nor path."""
+
+    __slots__ = ("client_id", "secret", "token")
+
+    def __init__(self, client_id: str, token: str, secret: str | None = None) -> None:
+        self.client_id = client_id
+        self.token = token
+        self.secret = secret
+
+    @classmethod
+    def create(cls, client_id: str, *, unsigned: bool) -> Run:
+        """Make a run with a new token. `unsigned`: with a secret path too."""
+        return cls(client_id, _make_token(), _make_token() if unsigned else None)
+
+    def __repr__(self) -> str:
+        return f"Run({self.client_id!r})"
+
+    def without_secrets(self, text: str) -> str:
+        """Return `text` with the token and the secret path replaced."""
+        for secret in (self.token, self.secret):
+            if secret:
+                text = text.replace(secret, "…")
+        return text
 
 
 def make_change(
@@ -44,3 +75,8 @@ def apply_change(
     """Return `environ` after `change`, without the variables that hold a copy of the session's token."""
     removed = dict.fromkeys(secrets_in_environment.find_copies(environ, session[environment.ACCESS_TOKEN]))
     return environment.applied({**removed, **change}, environ)
+
+
+def _make_token() -> str:
+    text = binascii.b2a_base64(os.urandom(_RANDOM_BYTES), newline=False).decode()
+    return text.replace("+", "-").replace("/", "_")

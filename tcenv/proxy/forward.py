@@ -25,7 +25,7 @@ from tcenv.proxy.signer import Authority, Ended, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
 if TYPE_CHECKING:
-    from tcenv.proxy.start import Run
+    from tcenv.proxy.child_environment import Run
 
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")

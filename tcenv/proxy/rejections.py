@@ -12,7 +12,7 @@ from tcenv.proxy.learn import decode
 
 if TYPE_CHECKING:
     from tcenv.deployment.credentials import Credentials
-    from tcenv.proxy.background import Announce
+    from tcenv.errors import Announce
 
 
 class Rejections:

@@ -22,10 +22,10 @@ from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
 
 if TYPE_CHECKING:
-    from tcenv.proxy.background import Announce
+    from tcenv.errors import Announce
     from tcenv.proxy.calllog import CallLog
+    from tcenv.proxy.child_environment import Run
     from tcenv.proxy.sockets import Sockets
-    from tcenv.proxy.start import Run
     from tcenv.sessions.session import Session
     from tcenv.sessions.stores import Store
 

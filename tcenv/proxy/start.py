@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import binascii
 import os
 import sys
 
@@ -19,39 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import NoReturn
 
-    from tcenv.proxy.background import Announce
+    from tcenv.errors import Announce
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
-
-# Bytes of randomness in a token, as many as in the service's own tokens.
-_RANDOM_BYTES = 33
-
-
-class Run:
-    """A run as its programs know it: its clientId, a token made for this run alone, and, for programs that do not sign, a
-    secret path (None: all of them sign). Its repr shows neither token nor path."""
-
-    __slots__ = ("client_id", "secret", "token")
-
-    def __init__(self, client_id: str, token: str, secret: str | None = None) -> None:
-        self.client_id = client_id
-        self.token = token
-        self.secret = secret
-
-    @classmethod
-    def create(cls, client_id: str, *, unsigned: bool) -> Run:
-        """Make a run with a new token. `unsigned`: with a secret path too."""
-        return cls(client_id, _make_token(), _make_token() if unsigned else None)
-
-    def __repr__(self) -> str:
-        return f"Run({self.client_id!r})"
-
-    def without_secrets(self, text: str) -> str:
-        """Return `text` with the token and the secret path replaced."""
-        for secret in (self.token, self.secret):
-            if secret:
-                text = text.replace(secret, "…")
-        return text
 
 
 class PreparedRun:
@@ -65,7 +34,7 @@ class PreparedRun:
     ) -> None:
         """`session` has the names of variables as its keys, as the stores keep it."""
         self.sockets = sockets
-        self.run = Run.create(session[CLIENT_ID], unsigned=unsigned)
+        self.run = child_environment.Run.create(session[CLIENT_ID], unsigned=unsigned)
         self.change = child_environment.make_change(self.run, sockets.root_url, session, environ)
         self.environ = child_environment.apply_change(self.change, session, environ)
 
@@ -118,8 +87,3 @@ def _make_service(
         read_only="read_only" in flags,
         allow_credentials="allow_credentials" in flags,
     )
-
-
-def _make_token() -> str:
-    text = binascii.b2a_base64(os.urandom(_RANDOM_BYTES), newline=False).decode()
-    return text.replace("+", "-").replace("/", "_")

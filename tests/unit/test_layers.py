@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).parents[2] / "tcenv"
 # From the top. Packages on one line stand side by side; those on the last know nothing but each other.
 LAYERS = (
     ("__main__",),
-    ("cli", "hotpath"),
+    ("hotpath", "cli"),
+    ("prompt_hook",),
     ("api",),
     ("proxy",),
     ("signin",),
@@ -52,7 +53,10 @@ def climbs(package: str, other: str) -> bool:
     if "sandbox" in (package, other):
         return package != other and (package, other) != ("cli", "sandbox")
     # `tcenv` itself offers the Python API and its errors, and imports them when somebody asks for them.
-    return HEIGHT.get(other, 0) > HEIGHT[package] and (package, other) not in (("__init__", "api"), ("__init__", "errors"))
+    return HEIGHT.get(other, 0) > HEIGHT[package] and (package, other) not in (
+        ("__init__", "api"),
+        ("__init__", "errors"),
+    )
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:

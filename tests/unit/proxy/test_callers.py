@@ -15,7 +15,7 @@ from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.proxy import callers
 from tcenv.proxy.callers import Pass, Refused
-from tcenv.proxy.start import Run
+from tcenv.proxy.child_environment import Run
 
 CLIENT = "github/1|jo/tcenv-box"
 NOW = time.time()
