@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -84,4 +85,9 @@ def resident(process: int) -> int:
 
 
 def descriptors(process: int) -> dict[int, str]:
-    return {int(entry.name): os.readlink(entry.path) for entry in os.scandir(f"/proc/{process}/fd")}
+    """What the descriptors of a process lead to; without one that is closed meanwhile."""
+    found = {}
+    for entry in os.scandir(f"/proc/{process}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(entry.name)] = os.readlink(entry.path)
+    return found

@@ -111,9 +111,14 @@ def test_one_process_holds_all_ports_of_a_user() -> None:
         owner.leave()
     for _, port in made:
         assert status(talk(port, get(port, "/"))) == 404
-    mine = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and _holds_for_this_test(entry)]
-    assert [int(entry.name) for entry in mine] == [process]
+    eventually(lambda: _holders_of_this_test() == [process])
     assert resident(process) < TWELVE_MIB
+
+
+def _holders_of_this_test() -> list[int]:
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal() and _holds_for_this_test(entry)
+    ]
 
 
 def _holds_for_this_test(process: Path) -> bool:
@@ -148,9 +153,9 @@ def test_it_keeps_nothing_of_the_process_that_started_it(tmp_path: Path) -> None
     assert process.stdin and process.stdout
     port, session = map(int, process.stdout.readline().split())
     found = holder()
-    kinds = sorted(target.partition(":")[0] for target in descriptors(found).values())
     # The door and the lock are its own.
-    assert kinds == sorted(["/dev/null"] * 3 + ["pipe"] + ["socket"] * 3 + [str(runtime() / "tcenv" / messages.LOCK)])
+    wanted = sorted(["/dev/null"] * 3 + ["pipe"] + ["socket"] * 3 + [str(runtime() / "tcenv" / messages.LOCK)])
+    eventually(lambda: sorted(target.partition(":")[0] for target in descriptors(found).values()) == wanted)
     assert os.readlink(f"/proc/{found}/cwd") == "/"
     assert os.getsid(found) == found != session
     environment = Path(f"/proc/{found}/environ").read_text()
@@ -168,7 +173,7 @@ def test_it_keeps_nothing_of_the_process_that_started_it(tmp_path: Path) -> None
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         os.kill(found, number)
     assert status(talk(port, get(port, "/"))) == 404
-    assert not [target for target in descriptors(found).values() if target.startswith("pipe")]
+    eventually(lambda: not [target for target in descriptors(found).values() if target.startswith("pipe")])
 
 
 def test_a_child_of_the_owner_does_not_keep_it_waiting() -> None:
