@@ -27,8 +27,8 @@ class Loop:
             self._poll.unregister(descriptor)
 
     def wait(self, seconds: float | None) -> Iterator[Callable[[], None]]:
-        """Wait until something happens, at most this long (None: without end), and yield the handlers to call. A handler may end the watch of
-        another descriptor: that one's is not yielded then."""
+        """Wait until something happens, at most this long (None: without end), and yield the handlers to call. A handler may
+        end the watch of another descriptor: that one's is not yielded then."""
         for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1000):
             handler = self._handlers.get(descriptor)
             if handler is not None:
