@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 
 TYPE_CHECKING = False
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Seconds for which the deployment is asked, while the browser waits for the page.
 _PATIENCE = 15.0
+# Seconds after which the page says that another sign-in is waited for.
+_GRACE = 3.0
 # Seconds for which another sign-in to the same profile is waited for: the longest for which a port is held.
 _LONGEST_WAIT = 15 * 60.0
 
@@ -44,12 +47,16 @@ def settle(told: Table, received: Credentials, tell: Tell) -> None:
     def page(what: str, *, deleted: bool = False) -> Outcome:
         return describe_late_approval(root_url, argument, client_id, what, deleted=deleted)
 
-    def wait() -> None:
+    def say_that_it_waits() -> None:
         tell(page("Another sign-in to the same profile is going on. When it has ended, this client is deleted."))
 
+    # What has just been killed may have left a process that holds its lock for a moment.
+    waiting = threading.Timer(_GRACE, say_that_it_waits)
+    waiting.daemon = True
     try:
         _check_name(told, client_id)
-        with sign_in_lock(told["profile"], _LONGEST_WAIT, wait):
+        with sign_in_lock(told["profile"], _LONGEST_WAIT, waiting.start):
+            waiting.cancel()
             _delete(told, received)
         tell(page("It was deleted, so its token is no longer good.", deleted=True))
     except (_Kept, TcenvError) as reason:
