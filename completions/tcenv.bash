@@ -73,14 +73,14 @@ _tcenv() {
       login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
       signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --help' names=--profiles ;;
       env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
-      logout) choices='--keep-client --delete-client --all --timeout --shell --help' names=--profiles ;;
+      logout) choices='--keep-client --delete-client --all --forget --timeout --shell --help' names=--profiles ;;
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
       proxy) choices='--root-url --scope --as --for --no-login --port --output --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       whoami) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       scopes) choices='--satisfies --method --timeout --help' names=--profiles ;;
-      init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --yes --help' ;;
+      init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --all --yes --help' ;;
       hook) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --for-directory --as --help' ;;
       direnv) choices='--install --uninstall --help' ;;
       doctor) choices='--timeout --json --help' ;;

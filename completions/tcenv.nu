@@ -90,6 +90,7 @@ export extern "tcenv init" [
   --prompt # Have the prompt show which profile is loaded
   --install # Write it where it is found: a line in the shell's start-up file, direnv's library
   --uninstall # Remove it from there
+  --all # With --uninstall: out of the files of all shells
   --yes # Write without asking
   --help(-h) # Show help
 ]
@@ -247,6 +248,7 @@ export extern "tcenv logout" [
   --keep-client # Leave the client on the deployment until it ends by itself
   --delete-client # Delete the client, whoever made it; fail if that cannot be done
   --all # Every deployment that has a session
+  --forget # With --all: also remove what tcenv remembers on this machine
   --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
   --help(-h) # Show help

@@ -73,6 +73,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--keep-client|-|Leave the client on the deployment until it ends by itself',
             '--delete-client|-|Delete the client, whoever made it; fail if that cannot be done',
             '--all|-|Every deployment that has a session',
+            '--forget|-|With --all: also remove what tcenv remembers on this machine',
             '--timeout|5s 10s 30s|How long to wait for the deployment, like 10s (30s a call at most)',
             '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
             '--help|-|Show help'
@@ -181,6 +182,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--prompt|-|Have the prompt show which profile is loaded',
             '--install|-|Write it where it is found: a line in the shell''s start-up file, direnv''s library',
             '--uninstall|-|Remove it from there',
+            '--all|-|With --uninstall: out of the files of all shells',
             '--yes|-|Write without asking',
             '--help|-|Show help'
         )

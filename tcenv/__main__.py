@@ -38,6 +38,8 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
         try:
             sys.unraisablehook = _unraisable
             _take_signals(blocked_before)
+            if blocked_before is None:
+                _forget_the_current_directory()
             path = os.environ.pop("__TCENV_PYTHONPATH", None)
             if path is not None:
                 # The script has started anew without it; what we start is given what the user had set.
@@ -60,6 +62,16 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
         _hold_signals()
         reason = ended
     return _end_early(arguments, reason)
+
+
+def _forget_the_current_directory() -> None:
+    """Drop what `python -m` and relative entries of PYTHONPATH put into the search path: files of the current directory are no
+    code. (tcenv's own modules are found in its package.) The command's script has done so by starting anew."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    relative = {os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)}
+    if not sys.flags.safe_path:
+        relative.add(sys.path[0])
+    sys.path[:] = [entry for entry in sys.path if entry not in relative]
 
 
 def _take_signals(blocked_before: Iterable[int] | None) -> None:
@@ -179,16 +191,5 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _forget_the_current_directory() -> None:
-    """Drop what `python -m` and relative entries of PYTHONPATH put into the search path: files of the current directory are no
-    code. (tcenv's own modules are found in its package.)"""
-    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    relative = {os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)}
-    if not sys.flags.safe_path:
-        relative.add(sys.path[0])
-    sys.path[:] = [entry for entry in sys.path if entry not in relative]
-
-
 if __name__ == "__main__":
-    _forget_the_current_directory()
     sys.exit(main())

@@ -1,12 +1,18 @@
-"""The names that complete `[PROFILE]`: configured profiles, then deployments used before. Called at a keystroke, so it reads
-the configuration's index where that is current. Says nothing about what is wrong: a completion has nowhere to say it."""
+"""The names that complete `[PROFILE]`: configured profiles, then deployments that have a session or were used lately. Called at
+a keystroke, so it reads the configuration's index where that is current, and asks no deployment and no keyring. Says nothing
+about what is wrong: a completion has nowhere to say it."""
 
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 
 from tcenv import output, paths
 from tcenv.config import index
+
+# Deployments without a session that were used since then complete (seconds).
+_LATELY = 30 * 86400
 
 
 def print_purposes() -> int:
@@ -33,14 +39,38 @@ def print_names() -> int:
         configured = known.names() if known else []
     except (index.HandOver, OSError, ValueError, IndexError):
         configured = _slowly()
-    try:
-        used = [
-            name.removesuffix(".json") for name in os.listdir(f"{paths.state_directory()}/clients") if name[0] != "."
-        ]
-    except OSError:
-        used = []
-    output.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *sorted(used)))))
+    others = sorted({*_used_lately(), *_signed_in()})
+    output.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *others))))
     return 0
+
+
+def _used_lately() -> list[str]:
+    since = time.time() - _LATELY
+    try:
+        entries = os.scandir(f"{paths.state_directory()}/clients")
+        # A directory's time is that of the last sign-in, whose note replaces a file in it.
+        return [entry.name for entry in entries if entry.name[0] != "." and entry.stat().st_mtime > since]
+    except OSError:
+        return []
+
+
+def _signed_in() -> list[str]:
+    """The names of live sessions, whichever store keeps them."""
+    from tcenv.sessions import session_file
+
+    found = []
+    for directory in (*paths.runtime_directories(), paths.file_store_directory(), paths.keyring_directory()):
+        try:
+            names = [name for name in os.listdir(directory) if name.endswith(session_file.SUFFIX) and name[0] != "."]
+        except OSError:
+            continue
+        for name in names:
+            profile = name.removesuffix(session_file.SUFFIX)
+            with suppress(session_file.Damaged, paths.Unsafe, OSError):
+                parts = session_file.read(directory, profile)
+                if parts is not None and int(parts[0]["TCENV_EXPIRES"]) > time.time():
+                    found.append(profile)
+    return found
 
 
 def _slowly() -> list[str]:

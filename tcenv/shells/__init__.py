@@ -117,6 +117,19 @@ class Shell:
             Hint("Add the text where you want it:", ("tcenv", "init", "SHELL")),
         )
 
+    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+        """Return every path that may be the user's start-up file, whatever the environment says today."""
+        from contextlib import suppress
+
+        from tcenv.errors import UsageError
+
+        plain = {"HOME": home, "PATH": environ.get("PATH", os.defpath)}
+        found: list[str] = []
+        for variables in (environ, plain):
+            with suppress(UsageError):
+                found.append(self.startup_file(variables, home))
+        return found
+
     def unread(self, path: str, home: str) -> tuple[str, str] | None:
         """Return why some shells do not read the start-up file `path`, and what mends it; None where all read it."""
         return None

@@ -63,8 +63,11 @@ class Tcsh(Shell):
         )
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        paths = [os.path.join(home, name) for name in (".tcshrc", ".cshrc")]
+        paths = self.startup_files(environ, home)
         return next((path for path in paths if os.path.lexists(path)), paths[0])
+
+    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+        return [os.path.join(home, name) for name in (".tcshrc", ".cshrc")]
 
 
 SHELL = Tcsh()

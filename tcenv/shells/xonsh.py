@@ -36,8 +36,12 @@ class Xonsh(Shell):
         return f"__import__('os').access({self.quote(path)}, 1) and execx($(@({self.quote(path)}) {words}))"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        own = os.path.join(home, ".xonshrc")
-        return own if os.path.lexists(own) else os.path.join(config_directory(environ, home), "xonsh", "rc.xsh")
+        own, other = self.startup_files(environ, home)[:2]
+        return own if os.path.lexists(own) else other
+
+    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+        places = [os.path.join(config_directory(variables, home), "xonsh", "rc.xsh") for variables in (environ, {})]
+        return [os.path.join(home, ".xonshrc"), *places]
 
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str

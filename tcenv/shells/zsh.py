@@ -20,6 +20,9 @@ class Zsh(PosixShell):
         folder = self._ask(environ) or environ.get("ZDOTDIR") or home
         return os.path.join(folder, ".zshrc")
 
+    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+        return [*super().startup_files(environ, home), os.path.join(home, ".zshrc")]
+
     def _ask(self, environ: Mapping[str, str]) -> str:
         import shutil
         import subprocess

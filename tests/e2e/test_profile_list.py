@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tcenv.sessions.lock import sign_in_lock
 from tests.e2e.test_store_contract import secret_service
-from tests.world import environ, signed_in, tcenv
+from tests.world import environ, session_fields, session_file, signed_in, tcenv
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def test_sessions_without_a_profile_where_the_index_cannot_be_written(deployment
     (home / ".config/tcenv/config.toml").write_text('[profiles.x]\nroot_url = "https://x.example.com"\n')
     env = signed_in(deployment)
     assert listed(env) == {"https://x.example.com": False, deployment.root_url: True}
-    assert listed({**env, "TCENV_STORE": "file"}) == {"https://x.example.com": False}
+    assert listed({**env, "TCENV_STORE": "file"}) == {"https://x.example.com": False, deployment.root_url: False}
 
 
 def test_sessions_in_the_keyring(deployment: Sandbox, home: Path) -> None:
@@ -41,7 +44,7 @@ def test_sessions_in_the_keyring(deployment: Sandbox, home: Path) -> None:
         for sandbox in (deployment, other):
             signed_in(sandbox, TCENV_STORE="keyring")
         assert listed(environ(TCENV_STORE="keyring")) == {deployment.root_url: True, other.root_url: True}
-        assert listed(environ()) == {other.root_url: False}
+        assert listed(environ()) == {other.root_url: False, deployment.root_url: False}
 
 
 def test_a_store_that_cannot_be_used_is_said_and_the_profiles_are_listed(home: Path) -> None:
@@ -53,3 +56,83 @@ def test_a_store_that_cannot_be_used_is_said_and_the_profiles_are_listed(home: P
         True,
         True,
     )
+
+
+def test_deployments_used_before_are_listed_and_a_sandbox_only_for_a_day(deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    assert listed(env) == {deployment.root_url: False}
+    (folder,) = (home / ".local/state/tcenv/clients").iterdir()
+    far = folder.with_name("tc.example.com")
+    far.mkdir(mode=0o700)
+    for file in folder.iterdir():
+        (far / file.name).write_text(file.read_text().replace(deployment.root_url, "https://tc.example.com"))
+    before = sorted(str(path) for path in home.rglob("*"))
+    long_ago = time.time() - 2 * 86400
+    for each in (folder, far):
+        os.utime(each, (long_ago, long_ago))
+    assert listed(env) == {"https://tc.example.com": False}
+    # Nothing is deleted by looking.
+    assert sorted(str(path) for path in home.rglob("*")) == before
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert listed(env) == {deployment.root_url: True, "https://tc.example.com": False}
+
+
+def completed(env: dict[str, str]) -> list[str]:
+    return tcenv("--profiles", env=env).stdout.split()
+
+
+def test_what_completes_a_profile(deployment: Sandbox, home: Path) -> None:
+    """Every configured profile; of all others, those with a live session or used within 30 days. No call is made."""
+    env = signed_in(deployment)
+    assert tcenv("profile", "set", "never", "--root-url", "https://x.example.com", env=env).returncode == 0
+    key = f"http_localhost_{deployment.port}"
+    folder = home / ".local/state/tcenv/clients" / key
+    long_ago = time.time() - 31 * 86400
+    os.utime(folder, (long_ago, long_ago))
+    assert completed(env) == ["never", key]
+    session_file(env).unlink()
+    assert completed(env) == ["never"]
+    os.utime(folder, (long_ago + 2 * 86400, long_ago + 2 * 86400))
+    assert completed(env) == ["never", key]
+
+
+def test_an_expired_session_does_not_complete(deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    for folder in (home / ".local/state/tcenv/clients").iterdir():
+        os.utime(folder, (0, 0))
+    assert completed(env) != []
+    file = session_file(env)
+    file.write_text(
+        file.read_text().replace(f"TCENV_EXPIRES={session_fields(env)['TCENV_EXPIRES']}", "TCENV_EXPIRES=1")
+    )
+    assert completed(env) == []
+
+
+def test_logout_of_all_that_forgets_leaves_nothing(deployment: Sandbox, home: Path) -> None:
+    with secret_service(), Sandbox() as other:
+        for store, sandbox in (("runtime", deployment), ("file", other), ("keyring", deployment)):
+            signed_in(sandbox, TCENV_STORE=store)
+        env = environ(deployment)
+        assert (
+            tcenv("profile", "set", "x", "--root-url", other.root_url, "--name", "n-{machine}", env=env).returncode == 0
+        )
+        assert tcenv("profile", "show", "x", env=env).returncode == 0
+        refused = tcenv("logout", "--forget", env=env)
+        assert (refused.returncode, "tcenv logout --all --forget" in refused.stderr) == (2, True)
+        done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)
+        assert done.returncode == 0, done.stderr
+        assert "Removed what tcenv remembered" in done.stderr
+        assert not deployment.clients and not other.clients
+    left = [path for name in ("run", ".local/state", ".cache") for path in (home / name).glob("tcenv*")]
+    assert left == []
+    assert (home / ".config/tcenv/config.toml").is_file()
+
+
+def test_what_a_running_tcenv_uses_stays(deployment: Sandbox, home: Path) -> None:
+    env = signed_in(deployment)
+    with sign_in_lock("busy", 5, lambda: None):
+        done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)
+    assert done.returncode == 0
+    assert f"In use, and not removed: {home}/run/tcenv/busy.lock" in done.stderr
+    assert [path.name for path in (home / "run/tcenv").iterdir()] == ["busy.lock"]

@@ -29,12 +29,19 @@ class Options(NamedTuple):
     prompt: o.Prompt = False
     install: o.Install = False
     uninstall: o.Uninstall = False
+    everything: o.EveryShell = False
     yes: o.Yes = False
 
 
 def run(options: Options) -> int:
     """Print the start-up text of the shell `argument`, or write the line that evaluates it into its start-up file, or take
     that away."""
+    if options.everything:
+        if not options.uninstall or options.install or options.shell:
+            raise UsageError(
+                "--all goes with --uninstall, and with no shell.", Hint(("tcenv", "init", "--uninstall", "--all"))
+            )
+        return _uninstall_everywhere(options)
     if options.install or options.uninstall:
         return _edit(options)
     if not options.shell:
@@ -100,6 +107,48 @@ def _edit(options: Options) -> int:
     return 0
 
 
+def _uninstall_everywhere(options: Options) -> int:
+    """Take the line out of the start-up file of every shell; 1 where one of them cannot be written."""
+    from tcenv.cli.terminal import messages
+    from tcenv.shells import SHELLS, load_shell
+
+    home = paths.home()
+    status, found = 0, False
+    for shell in map(load_shell, SHELLS):
+        for path in shell.startup_files(os.environ, home):
+            beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
+            try:
+                if _uninstall(path, beside, options):
+                    found = True
+                    messages.done(f"Took the line out of {path}.")
+            except UsageError:
+                raise
+            except TcenvError as error:
+                messages.error(error)
+                status = 1
+    if not found and not status:
+        messages.done("No start-up file has a line of tcenv init --install.")
+    return status
+
+
+def _uninstall(path: str, beside: str | None, options: Options) -> bool:
+    """Take the line out of one start-up file, and remove the text `beside` it; False where neither was there."""
+    from tcenv.shells import startup_file
+
+    while True:
+        before = _read(path)
+        after = startup_file.without_line(before)
+        if after == before:
+            break
+        _show(path, before, after, options)
+        if _write(path, after, None, before=before):
+            break
+    text_is_there = beside is not None and os.path.lexists(beside)
+    if beside is not None and text_is_there:
+        _write_beside(beside, None)
+    return after != before or text_is_there
+
+
 def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.regular) as file:
@@ -141,7 +190,7 @@ def _difference(text: str, other: str) -> list[str]:
 def _write(path: str, text: str, line: str | None, *, before: str | None = None) -> bool:
     """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is. False where
     it does not hold `before` any more."""
-    from tcenv.files import locked, rewrite
+    from tcenv.files import rewrite
 
     real = os.path.realpath(path)
     hint = f"Add this line where you want it: {line}" if line else "Take the line out yourself."
@@ -150,9 +199,8 @@ def _write(path: str, text: str, line: str | None, *, before: str | None = None)
             raise PermissionError(13, "it is read-only")
         if os.path.exists(real) and not os.access(real, os.W_OK):
             raise PermissionError(13, "it may not be written")
-        with locked(real):
-            expected = None if before is None else _encoded(before)
-            return rewrite(real, _encoded(text), before=expected, mode=0o666)
+        expected = None if before is None else _encoded(before)
+        return rewrite(real, _encoded(text), before=expected, mode=0o666)
     except OSError as error:
         raise TcenvError(f"{path} cannot be written: {error.strerror}.", hint) from None
 

@@ -58,6 +58,7 @@ class Options(NamedTuple):
     keep_client: o.KeepClient = False
     delete_client: o.DeleteClient = False
     everything: o.Everywhere = False
+    forget: o.Forget = False
     timeout: o.Patience = None
     shell: o.Shell = None
 
@@ -71,6 +72,10 @@ def run(options: Options) -> int:
         from tcenv.errors import UsageError
 
         raise UsageError("--delete-client and --keep-client exclude each other.")
+    if options.forget and not options.everything:
+        from tcenv.errors import UsageError
+
+        raise UsageError("--forget goes with --all.", Hint(("tcenv", "logout", "--all", "--forget")))
     shell = options.shell
     statements({}, shell)
     # Not longer than the options or the profile say.
@@ -89,11 +94,23 @@ def run(options: Options) -> int:
     ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
     if len(ended) < len(names):
         return 1
+    if options.forget:
+        _forget_this_machine()
     if not options.everything and not ended[names[0]]:
         messages.note(f"There was no session of {called(names[0], root_url) if root_url else names[0]}.")
     unloads = loaded and (loaded.profile in names or options.everything)
     print_change(environment.unloading(os.environ) if unloads else {}, shell)
     return 0
+
+
+def _forget_this_machine() -> None:
+    from tcenv.sessions.traces import remove
+
+    left = remove()
+    if left:
+        messages.note(f"In use, and not removed: {', '.join(left)}.")
+    else:
+        messages.done("Removed what tcenv remembered on this machine.")
 
 
 def sign_out(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
 
+_DAY = 86400
+
+
 class ListOptions(NamedTuple):
     """List the profiles, one a line, with their root URLs; the default is marked.
 
@@ -27,8 +30,8 @@ class ListOptions(NamedTuple):
 
 
 def run_list(options: ListOptions) -> int:
-    """One line a deployment: the profiles of the configuration, then those signed in to without one; who is signed in there,
-    and for how long."""
+    """One line a deployment: the profiles of the configuration, then those signed in to without one, then those used before; who
+    is signed in there, and for how long."""
     from tcenv.cli.terminal import messages
 
     configured, default, store = _configured()
@@ -44,6 +47,9 @@ def run_list(options: ListOptions) -> int:
         _row(name, found.root_url, found)
         for name, found in sorted(sessions.items())
         if found.expires > now and found.root_url not in shown
+    ]
+    rows += [
+        _row(name, root_url, None) for name, root_url in _used_before({str(row["root_url"]) for row in rows}).items()
     ]
     if options.as_json:
         from tcenv.cli.terminal.json_output import end, print_json
@@ -107,9 +113,10 @@ def _sessions(store: str) -> dict[str, _Found]:
 
 
 def _directory(store: str) -> str | None:
-    """Where the sessions are files, which are read without the weight of a store; None for a keyring or nowhere."""
-    if store == "file":
-        return paths.file_store_directory()
+    """Where the sessions are files (a keyring's too, but for the token), which are read without the weight of a store; None where
+    the store has to be asked."""
+    if store in ("file", "keyring"):
+        return paths.file_store_directory() if store == "file" else paths.keyring_directory()
     with suppress(paths.Unsafe):
         return paths.runtime_directory() if store in ("auto", "runtime") else None
     return None
@@ -131,6 +138,26 @@ def _sessions_of_the_store() -> dict[str, _Found]:
                     found[name] = _Found(session.root_url, session.credentials.client_id, session.expires)
     except StoreError as error:
         messages.warn(error.message)
+    return found
+
+
+def _used_before(shown: set[str]) -> dict[str, str]:
+    """The root URLs of other deployments that were signed in to, by name. A sandbox on loopback comes and goes: it is left out a
+    day after it was last used."""
+    from tcenv.sessions.profile_names import profile_of
+
+    names = {profile_of(root_url) for root_url in shown}
+    found = {}
+    with suppress(OSError):
+        for entry in sorted(os.scandir(f"{paths.state_directory()}/clients"), key=lambda entry: entry.name):
+            if entry.name in names or entry.name[0] == ".":
+                continue
+            from tcenv.deployment.rooturl import is_loopback
+            from tcenv.sessions.known_clients import remembered_root_url
+
+            root_url = remembered_root_url(entry.name)
+            if root_url and not (is_loopback(root_url) and entry.stat().st_mtime < time.time() - _DAY):
+                found[entry.name] = root_url
     return found
 
 

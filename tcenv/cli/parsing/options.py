@@ -368,6 +368,8 @@ Csh = Annotated[bool, typer.Option("--csh", help="Print what csh and tcsh evalua
 NoHook = Annotated[bool, typer.Option("--no-hook", help="Leave out the prompt hook.")]
 NoCompletion = Annotated[bool, typer.Option("--no-completion", help="Leave out completion.")]
 Prompt = Annotated[bool, typer.Option("--prompt", help="Have the prompt show which profile is loaded.")]
+EveryShell = Annotated[bool, typer.Option("--all", help="With --uninstall: out of the files of all shells.")]
+Forget = Annotated[bool, typer.Option("--forget", help="With --all: also remove what tcenv remembers on this machine.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 SandboxPort = Annotated[int | None, typer.Option("--port", metavar="N", help="The port (default: a free one).")]
 Private = Annotated[bool, typer.Option("--private", help="A deployment where nobody may look without scopes.")]

@@ -1,0 +1,71 @@
+"""Removes what tcenv keeps on this machine besides the user's configuration: notes, locks, caches, and their directories."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from contextlib import suppress
+
+from tcenv import locks, paths
+
+
+def remove() -> list[str]:
+    """Remove all of it that belongs to the user; return the paths that stay because something uses them, or cannot be removed.
+
+    A stored session stays, since only a logout ends it well, and so does what a running tcenv has locked or listens on."""
+    caches = os.path.dirname(paths.index_file())
+    # The locks last: until then, they keep a running tcenv from writing what is removed.
+    places = [caches, paths.state_directory(), *paths.runtime_directories()]
+    left: list[str] = []
+    for place in places:
+        with suppress(OSError):
+            if _is_own(os.lstat(place)) and not os.path.islink(place):
+                _remove_below(place, left)
+    return left
+
+
+def _is_own(status: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+def _remove_below(directory: str, left: list[str]) -> None:
+    for folder, directories, files in os.walk(directory, topdown=False):
+        for name in (*files, *(name for name in directories if os.path.islink(os.path.join(folder, name)))):
+            path = os.path.join(folder, name)
+            if name.endswith(".session") or _is_in_use(path):
+                left.append(path)
+                continue
+            try:
+                os.unlink(path)
+            except OSError:
+                left.append(path)
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+def _is_in_use(path: str) -> bool:
+    """Whether a running process holds the lock `path`, or listens on the socket `path`."""
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            return _answers(path)
+        if not path.endswith(".lock"):
+            return False
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        return not locks.try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(path)
+        except OSError as error:
+            # Too long an address for this call says nothing of who listens.
+            return error.errno is None
+    return True
