@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # without the enumerations of `signal`
 import _socket
 import os
 import select
-import signal
 import sys
 from contextlib import suppress
 
@@ -82,10 +82,10 @@ class Held:
         if not self._stays or self._child is None:
             return False
         with suppress(OSError):
-            os.kill(self._child, signal.SIGSTOP)
+            os.kill(self._child, _signal.SIGSTOP)
             with open(f"/proc/{self._child}/comm", encoding="ascii", errors="replace") as file:
                 begun = file.read().rstrip("\n") == messages.NAME
-            os.kill(self._child, signal.SIGCONT if begun else signal.SIGKILL)
+            os.kill(self._child, _signal.SIGCONT if begun else _signal.SIGKILL)
             if not begun:
                 os.waitpid(self._child, 0)
                 self._child = None
@@ -180,13 +180,16 @@ def _directory() -> str | None:
 
 def _surroundings() -> dict[str, str]:
     """What the process that deals with a late approval is started with."""
+    from tcenv.shells.environment import SECRETS
     from tcenv.shells.secrets_in_environment import without_secrets
 
-    environ = {
-        name: value
-        for name, value in without_secrets(os.environ).items()
-        if name in _VARIABLES or name.startswith(_FAMILIES_OF_VARIABLES)
-    }
+    environ = without_secrets(
+        {
+            name: value
+            for name, value in os.environ.items()
+            if name in _VARIABLES or name in SECRETS or name.startswith(_FAMILIES_OF_VARIABLES)
+        }
+    )
     return {
         "python": sys.executable,
         "search": os.pathsep.join(path for path in sys.path if os.path.isabs(path)),
