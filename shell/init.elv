@@ -27,7 +27,7 @@ fn tcenv {|@words|
     }
   }
   if $applies {
-    var text = (tcenv-run $words[0] --shell elvish $@words[1..] | slurp)
+    var text = (tcenv-run $words[0] --shell elvish (all $words[1..]) | slurp)
     eval $text
   } else {
     tcenv-run $@words

@@ -6,14 +6,14 @@ case ${KSH_VERSION-} in
   *MIRBSD* | *LEGACY*)
     __tcenv_shell=mksh
     \eval 'function __tcenv_inside { [[ $BASHPID != "$$" ]]; }'
-    \eval 'function __tcenv_clock { __tcenv_now=${EPOCHREALTIME%%.*}; }'
+    \eval 'function __tcenv_clock { \set +a; __tcenv_now=${EPOCHREALTIME%%.*}; }'
     # Its numbers have 32 bits: what ends after 2036 ends at no time that it could tell.
     \eval 'function __tcenv_is_time { [[ $1 == [1-9]*([0-9]) && $1 != @(???????????*|[3-9]?????????|2[1-9]????????) ]]; }'
     ;;
   *)
     __tcenv_shell=ksh
     \eval 'function __tcenv_inside { ((.sh.subshell > 0)); }'
-    \eval 'function __tcenv_clock { __tcenv_now=${ printf "%(%s)T"; }; }'
+    \eval 'function __tcenv_clock { \set +a; __tcenv_now=${ printf "%(%s)T"; }; }'
     \eval 'function __tcenv_is_time { [[ $1 == [1-9]*([0-9]) && $1 != ????????????????* ]]; }'
     ;;
 esac
@@ -84,7 +84,7 @@ function __tcenv_end_with {
 __tcenv_newline='
 '
 __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_moment=0 __tcenv_end=0 __tcenv_tried='' __tcenv_now=0 __tcenv_line=''
-\typeset +x __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried __tcenv_now __tcenv_line
+\typeset +x __tcenv_program __tcenv_shell __tcenv_newline __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried __tcenv_now __tcenv_line
 
 function __tcenv_hook {
   typeset __tcenv_status=$?

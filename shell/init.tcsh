@@ -1,5 +1,5 @@
-# tcenv for tcsh. What `tcenv init tcsh` prints is one line, which tells this folder and where the stores keep their files and
-# sources this: a start-up file may evaluate it or keep it. An alias holds one line, so the work is done by files beside this one.
+# tcenv for tcsh. What `tcenv init tcsh` prints is one line, which tells this folder and the program, and sources
+# this: a start-up file may evaluate it or keep it. An alias holds one line, so the work is done by files beside this one.
 unsetenv __tcenv_*
 
 # --- function

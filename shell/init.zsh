@@ -2,7 +2,8 @@
 
 # --- function
 \builtin unset __tcenv_level __tcenv_program
-typeset -g +x __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
+typeset -g __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
+\builtin typeset -g +x __tcenv_level __tcenv_program
 
 # Run the program that the PATH finds, else the one that made this text; it is told that this function is there.
 __tcenv_run() {
@@ -42,8 +43,9 @@ tcenv() {
 # decides. What was compared stands in variables of this shell's own: TCENV_LOADED as it was taken apart, the file, its first
 # line, the next moment that matters, the end, and the difference about which nothing was to be done.
 \builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_moment __tcenv_end
-typeset -g +x __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried=''
-typeset -gi +x __tcenv_moment=0 __tcenv_end=0
+typeset -g __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried=''
+typeset -gi __tcenv_moment=0 __tcenv_end=0
+\builtin typeset -g +x __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_moment __tcenv_end
 # A variable of its name that was inherited would stand in for the clock.
 \builtin zmodload -e zsh/datetime || \builtin unset EPOCHSECONDS EPOCHREALTIME epochtime
 \builtin zmodload zsh/datetime

@@ -127,4 +127,9 @@ def _exec(arguments: list[str], announce: Announce) -> int | None:
     _, change = _narrow(found, file, options)
     from tcenv.shells.process import replace_process
 
-    replace_process(command, environment.applied(change, os.environ))
+    environ: Mapping[str, str] = os.environ
+    if change[environment.CERTIFICATE] is not None:
+        from tcenv.shells.secrets_in_environment import without_whole
+
+        environ = without_whole(change, environ, found[0][environment.ACCESS_TOKEN])
+    replace_process(command, environment.applied(change, environ))

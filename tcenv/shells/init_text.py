@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from tcenv import paths, resources
-from tcenv.errors import TcenvError, UsageError
+from tcenv import resources
+from tcenv.errors import UsageError
 from tcenv.shells import EVALUATED, SHELLS, Shell, Unrepresentable, load_shell, startup_file
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _HOOK = "# --- hook\n"
 _PROMPT = "# --- prompt\n"
@@ -18,12 +12,9 @@ _PROMPT = "# --- prompt\n"
 _STANDALONE = "# --- without the start-up text\n"
 
 
-def startup_text(
-    name: str, store: str = "auto", *, hook: bool = True, completion: bool = True, prompt: bool = False
-) -> str:
-    """Return the text that the start-up file of the shell `name` evaluates. `store` is the one in use unless `TCENV_STORE`
-    names another; `prompt` adds the mark that shows what is loaded. Raises UsageError for an unknown shell, and for one
-    without start-up files."""
+def startup_text(name: str, *, hook: bool = True, completion: bool = True, prompt: bool = False) -> str:
+    """Return the text that the start-up file of the shell `name` evaluates. `prompt` adds the mark that shows what is loaded.
+    Raises UsageError for an unknown shell, and for one without start-up files."""
     shell = load_shell(name)
     if shell.template is None:
         known = [name for name in SHELLS if load_shell(name).template]
@@ -35,7 +26,7 @@ def startup_text(
         )
     if shell.sourcing_line is not None:
         line = shell.sourcing_line.replace("@HOOK@", str(int(hook))).replace("@PROMPT@", str(int(prompt)))
-        return _fill_in(line, shell, store)
+        return _fill_in(line, shell)
     text, mark, rest = text.partition(_PROMPT)
     if not hook:
         text = text.partition(_HOOK)[0]
@@ -44,20 +35,15 @@ def startup_text(
     more = resources.read("completions", shell.completion) if completion and shell.completion else None
     if more:
         more = more.partition(_STANDALONE)[0]
-    return _fill_in(text, shell, store) + (f"\n# --- completion\n{more}" if more else "")
+    return _fill_in(text, shell) + (f"\n# --- completion\n{more}" if more else "")
 
 
-def _fill_in(text: str, shell: Shell, store: str) -> str:
+def _fill_in(text: str, shell: Shell) -> str:
     """Replace the marks in `text` by their values, quoted for the shell."""
     places = {
         "@SHELL@": resources.folder("shell"),
-        "@RUNTIME@": _own(paths.runtime_directory),
-        "@FILES@": _own(paths.file_store_directory),
-        "@STORE@": store,
         # For a PATH that has no tcenv, or none yet.
         "@PROGRAM@": startup_file.program(),
-        # The place of the runtime store is valid while this stays as it is.
-        "@XDG@": os.environ.get("XDG_RUNTIME_DIR", ""),
     }
     text = text.replace("@EVALUATED@", shell.word_list(EVALUATED))
     # A value may read like a mark; none holds a NUL.
@@ -69,15 +55,3 @@ def _fill_in(text: str, shell: Shell, store: str) -> str:
         except Unrepresentable:
             text = text.replace(f"\0{mark}\0", shell.quote(""))
     return text
-
-
-def _own(place: Callable[[], str | None]) -> str:
-    """Return the directory that `place` finds, which need not exist yet. Return nothing for one that is open to others, so that
-    hooks look nowhere and the shell still starts."""
-    try:
-        directory = place()
-        if directory is not None:
-            paths.check_directory(directory)
-    except (paths.Unsafe, TcenvError, OSError):
-        return ""
-    return directory or ""

@@ -3,7 +3,7 @@ Hot path."""
 
 from __future__ import annotations
 
-from tcenv.shells.environment import SECRETS
+from tcenv.shells.environment import CERTIFICATE, SECRETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Return a copy of `environ` for a program that gets no token."""
     left_out = {*find_copies(environ), *SECRETS}
     return {name: value for name, value in environ.items() if name not in left_out}
+
+
+def without_whole(change: Mapping[str, str | None], environ: Mapping[str, str], token: str) -> dict[str, str]:
+    """Return a copy of `environ` for a program to which `change` is made: where that loads temporary credentials, no other
+    variable holds the `token` that they were cut from, or what was loaded before."""
+    if change.get(CERTIFICATE) is None:
+        return dict(environ)
+    copies = find_copies(environ, token)
+    return {name: value for name, value in environ.items() if name not in copies}
 
 
 def _has_copy(value: str, secrets: Iterable[str]) -> bool:

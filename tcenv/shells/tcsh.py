@@ -26,8 +26,7 @@ class Tcsh(Shell):
     executables = ("tcsh", "csh")
     template = "init.tcsh"
     sourcing_line = (
-        "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_runtime = @RUNTIME@; "
-        "set __tcenv_files = @FILES@; set __tcenv_store = @STORE@; set __tcenv_xdg = @XDG@; set __tcenv_hook = @HOOK@; "
+        "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_hook = @HOOK@; "
         "set __tcenv_prompts = @PROMPT@; set __tcenv_evaluated = ( @EVALUATED@ ); source $__tcenv_shell:q/init.tcsh;\n"
     )
 

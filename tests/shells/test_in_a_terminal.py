@@ -159,7 +159,9 @@ def test_the_end_is_announced_once_and_then_unloads(shell: str, deployment: Sand
         now = int(time.time())
         end = now + 12
         craft(env, credentials=Credentials("new/client", "n" * 44), created=now - 3600, expires=end)
+        # Loaded at one prompt, spoken of at the next.
         terminal.keys("Enter")
+        terminal.environment(caret)
         terminal.wait_for("ends in 0 min")
         terminal.keys("Enter")
         assert terminal.environment(caret)["TASKCLUSTER_ACCESS_TOKEN"] == "n" * 44

@@ -9,6 +9,7 @@ from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted, session_and_change
 from tcenv.shells import environment
 from tcenv.shells.process import replace_process
+from tcenv.shells.secrets_in_environment import without_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def run(options: Options) -> int:
     command = list(options.command)
     wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
     if not any(proxy):
-        _, change = session_and_change(wanted)
-        replace_process(command, environment.applied(change, os.environ))
+        session, change = session_and_change(wanted)
+        environ = without_whole(change, os.environ, session.credentials.access_token)
+        replace_process(command, environment.applied(change, environ))
     return proxied_run.execute(wanted, proxy, command)

@@ -61,7 +61,7 @@ def _text(shell: str, options: Options) -> str:
     from tcenv.shells.init_text import startup_text
 
     hook, completion = not options.no_hook, not options.no_completion
-    return startup_text(shell, _store(), hook=hook, completion=completion, prompt=options.prompt)
+    return startup_text(shell, hook=hook, completion=completion, prompt=options.prompt)
 
 
 def _edit(options: Options) -> int:
@@ -229,24 +229,3 @@ def _say_where_tcenv_is(program: str) -> None:
     if not on_path("tcenv"):
         folder = os.path.dirname(program)
         messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")
-
-
-def _store() -> str:
-    """The configuration's store. A shell starts whatever is wrong with that file: the commands that need it say so."""
-    from tcenv.config import index
-
-    try:
-        known = index.read()
-    except Exception:  # stale, damaged or not there
-        return _store_in_full()
-    return (known and known.store) or "auto"
-
-
-def _store_in_full() -> str:
-    from tcenv.config import config_file
-    from tcenv.errors import TcenvError
-
-    try:
-        return config_file.load().store or "auto"
-    except (TcenvError, OSError):
-        return "auto"

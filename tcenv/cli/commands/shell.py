@@ -16,6 +16,7 @@ from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, subshell
 from tcenv.shells.detect import choose_shell
+from tcenv.shells.secrets_in_environment import without_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def run(options: Options) -> int:
     if any(proxy):
         return proxied_run.subshell(wanted, proxy, shell)
     session, change = session_and_change(wanted)
-    status = subshell.run_subshell(shell, change, session.profile)
+    environ = without_whole(change, os.environ, session.credentials.access_token)
+    status = subshell.run_subshell(shell, change, session.profile, environ=environ)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
     return status
 
