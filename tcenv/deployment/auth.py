@@ -1,8 +1,9 @@
 """Call a deployment's Auth service: what it says of credentials and clients.
 
-The routes, the signatures and the errors are those of the service (version 106) and of the `taskcluster` client 60 to 113.
-That library is not used here, because its import takes as long as eleven interpreters take to start. Every answer is read
-strictly: each field has the right type and is about the right client, or nothing of it is believed."""
+The routes, the signatures and the errors are those of the service (version 106) and of the `taskcluster` client 60 to 113. A
+sign-in calls through that client. Its import takes as long as eleven interpreters take to start, so all other commands use the
+routes below; a test holds them against the client. Every answer is read strictly: each field has the right type and is about
+the right client, or nothing of it is believed."""
 
 from __future__ import annotations
 
@@ -24,6 +25,14 @@ from tcenv.deployment.patterns import ACCESS_TOKEN, SCOPE
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, login_command
 from tcenv.text import printable
 
+# The methods that tcenv calls: the HTTP method and the route, with the clientId in the place of {}.
+ROUTES = {
+    "client": ("GET", "clients/{}"),
+    "currentScopes": ("GET", "scopes/current"),
+    "resetAccessToken": ("POST", "clients/{}/reset"),
+    "updateClient": ("POST", "clients/{}"),
+    "deleteClient": ("DELETE", "clients/{}"),
+}
 _TRIES = 3
 # Seconds for the tries of one method, unless the command has less.
 _TIMEOUT = 30.0
@@ -91,12 +100,16 @@ class Deployment:
     gives no usable answer, and CredentialsRejected where it does not accept the credentials.
 
     `until` (time.monotonic) is when the command's time is up; each method takes 30 seconds at most. Messages tell the user to
-    type `tcenv login` and `argument` (None: the root URL)."""
+    type `tcenv login` and `argument` (None: the root URL). `library`: call through the `taskcluster` client, for those who have the
+    time to import it."""
 
-    def __init__(self, root_url: str, *, until: float | None = None, argument: str | None = None) -> None:
+    def __init__(
+        self, root_url: str, *, until: float | None = None, argument: str | None = None, library: bool = False
+    ) -> None:
         self.root_url = root_url
         self._argument = argument or root_url
         self._until = until
+        self._library = library
         self._http = http.Client()
 
     def vouch(self, credentials: Credentials) -> Vouched:
@@ -127,7 +140,7 @@ class Deployment:
 
         The old token may be dead as well where this raises anything but `Refused`."""
         with self._errors():
-            return _parse_token(self._call(credentials, "POST", f"{_route(client_id)}/reset"), client_id)
+            return _parse_token(self._call(credentials, "resetAccessToken", client_id), client_id)
 
     def update_client(
         self, credentials: Credentials, client_id: str, scopes: tuple[str, ...], expires: int, description: str
@@ -141,12 +154,12 @@ class Deployment:
             "deleteOnExpiration": True,
         }
         with self._errors():
-            return _parse_client(self._call(credentials, "POST", _route(client_id), content), client_id)
+            return _parse_client(self._call(credentials, "updateClient", client_id, content), client_id)
 
     def delete_client(self, credentials: Credentials, client_id: str) -> None:
         """Delete a client. Does nothing where no such client exists."""
         with self._errors():
-            answer = self._call(credentials, "DELETE", _route(client_id))
+            answer = self._call(credentials, "deleteClient", client_id)
             if answer is not None:
                 _check_object(answer)
 
@@ -161,23 +174,23 @@ class Deployment:
 
     def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
         """Return the client; None where the scopes do not suffice to look at it."""
-        answer = self._call_if_allowed(credentials, _route(client_id))
+        answer = self._call_if_allowed(credentials, "client", client_id)
         return None if answer is None else _parse_client(answer, client_id)
 
     def _read_own_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
         """Return the caller's scopes without those that everybody has; None where the deployment does not tell."""
-        held = self._call_if_allowed(credentials, "scopes/current")
+        held = self._call_if_allowed(credentials, "currentScopes")
         if held is None:
             return None
         scopes = _parse_scopes(_check_object(held), "scopes")
-        public = self._call_if_allowed(None, "scopes/current")
+        public = self._call_if_allowed(None, "currentScopes")
         common = {"assume:anonymous", *(() if public is None else _parse_scopes(_check_object(public), "scopes"))}
         return tuple(scope for scope in scopes if scope not in common)
 
-    def _call_if_allowed(self, credentials: Credentials | None, route: str) -> Any:
-        """GET; None where the deployment accepts the caller and says that the scopes do not suffice."""
+    def _call_if_allowed(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
+        """Call a method; None where the deployment accepts the caller and says that the scopes do not suffice."""
         try:
-            answer = self._call(credentials, "GET", route)
+            answer = self._call(credentials, name, *arguments)
         except _Failure as failure:
             if failure.status == 403 and failure.code == "InsufficientScopes":
                 return None
@@ -186,10 +199,24 @@ class Deployment:
             raise Unusable("it is no object")
         return answer
 
-    def _call(self, credentials: Credentials | None, method: str, route: str, content: Any = None) -> Any:
-        """Call a method of the service and return the JSON of its answer (None: it has no result). A call that could not be
-        sent, or was answered with 5xx, is repeated twice, after the pauses of the `taskcluster` client."""
-        url = f"{self.root_url}/api/auth/v1/{route}"
+    def _call(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
+        """Call a method of the service with a clientId and the content of the body, as far as it takes them. Returns the JSON
+        of the answer (None: it has no result)."""
+
+        def exchange(method: str, url: str, content: Any) -> Any:
+            return self._exchange(credentials, method, url, content)
+
+        if self._library:
+            from tcenv.deployment.client import Auth
+
+            return getattr(Auth(self.root_url, exchange), name)(*arguments)
+        method, route = ROUTES[name]
+        route = route.format(*(quote(argument, safe="") for argument in arguments[:1]))
+        return exchange(method, f"{self.root_url}/api/auth/v1/{route}", arguments[1] if len(arguments) > 1 else None)
+
+    def _exchange(self, credentials: Credentials | None, method: str, url: str, content: Any) -> Any:
+        """Send a call and return the JSON of the answer. A call that could not be sent, or was answered with 5xx, is repeated
+        twice, after the pauses of the `taskcluster` client."""
         body = None if content is None else json.dumps(content).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         for tried in range(1, _TRIES + 1):
@@ -252,10 +279,6 @@ class Deployment:
 def find_rejection(message: str) -> Rejection | None:
     """Return what the message of an AuthenticationFailed means, None where it is not known."""
     return next((rejection for phrase, rejection in _REJECTIONS.items() if phrase in message), None)
-
-
-def _route(client_id: str) -> str:
-    return f"clients/{quote(client_id, safe='')}"
 
 
 def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -> str:

@@ -34,7 +34,7 @@ class Probe:
     def _ask(self, name: str, client_id: str | None) -> None:
         from tcenv.deployment.auth import Deployment
 
-        deployment = Deployment(self._profile.root_url)
+        deployment = Deployment(self._profile.root_url, library=True)
         try:
             skew = time.time() - deployment.server_time()
             if abs(skew) > _SKEW:

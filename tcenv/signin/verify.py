@@ -28,7 +28,9 @@ def verified(
     pause = _FIRST_PAUSE
     while True:
         try:
-            vouched = Deployment(profile.root_url, until=until, argument=profile.argument).vouch(credentials)
+            vouched = Deployment(profile.root_url, until=until, argument=profile.argument, library=True).vouch(
+                credentials
+            )
             break
         except (CredentialsRejected, Refused):
             raise

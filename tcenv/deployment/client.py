@@ -1,0 +1,30 @@
+"""The `taskcluster` client of the Auth service. It knows the methods, their routes and their arguments; tcenv's HTTP module sends.
+
+The client itself would send through `requests` without a limit of time, and a `~/.netrc` entry would replace the signature.
+Importing this module imports the library, which takes as long as eleven interpreters take to start: only a sign-in
+does so, while the user is in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import taskcluster
+
+# Sends a request (method, URL, content of the body or None) and returns the JSON of the answer.
+Exchange = Callable[[str, str, Any], Any]
+
+
+class Auth(taskcluster.Auth):  # type: ignore[misc]
+    """`taskcluster.Auth`, whose calls go through `exchange`. Raises what that raises."""
+
+    def __init__(self, root_url: str, exchange: Exchange) -> None:
+        super().__init__({"rootUrl": root_url})
+        self._exchange = exchange
+
+    def _makeHttpRequest(self, method: str, route: str, payload: Any) -> Any:
+        """Send one call. This is the library's one place that sends, in all versions from 60 on (a test holds them to it)."""
+        return self._exchange(method.upper(), self._constructUrl(route), payload)
+
+    def _createSession(self) -> None:
+        """Make no session of `requests`: nothing is sent through one."""
