@@ -100,7 +100,7 @@ class Deployment:
     gives no usable answer, and CredentialsRejected where it does not accept the credentials.
 
     `until` (time.monotonic) is when the command's time is up; each method takes 30 seconds at most. Messages tell the user to
-    type `tcenv login` and `argument` (None: the root URL). `library`: call through the `taskcluster` client, for those who have the
+    type `tcenv login` and `argument` (None: the root URL). `library` calls through the `taskcluster` client, where there is
     time to import it."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The `taskcluster` client of the Auth service. It knows the methods, their routes and their arguments; tcenv's HTTP module sends.
+"""The `taskcluster` client of the Auth service. It knows the methods, their routes and their arguments; `http` sends.
 
 The client itself would send through `requests` without a limit of time, and a `~/.netrc` entry would replace the signature.
 Importing this module imports the library, which takes as long as eleven interpreters take to start: only a sign-in

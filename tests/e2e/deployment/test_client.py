@@ -1,4 +1,4 @@
-"""Every supported version of the `taskcluster` client sends through tcenv's HTTP module alone, and calls as tcenv does by itself."""
+"""Every supported version of the `taskcluster` client sends through tcenv's HTTP module, and calls as tcenv does alone."""
 
 from __future__ import annotations
 
