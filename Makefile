@@ -15,7 +15,7 @@ PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium tests/e2e --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
-.PHONY: help demo test quick fuzz check check-lowest check-newest workflows update bench generated pictures dist tools clean
+.PHONY: help demo test quick fuzz check check-lowest check-newest workflows update bench generated pictures changelog dist tools clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ demo: .venv/installed ## the main job, sign-in included, against the embedded sa
 test: ## all tests, in the real shells and a real browser
 	@$(MAKE) --no-print-directory -j2 .venv/developing tools
 	$(PYTEST) -n 2 --dist worksteal
+
+quick: .venv/developing ## under a minute, for the person who edits: no browser, no terminal, bash, zsh and fish alone
+	$(PYTEST) -n 2 --dist worksteal tests/unit
+	$(PYTEST) -n 2 --dist worksteal tests/shells -k '(bash or zsh or fish) and not terminal'
 
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(BIN)/python -m tests.reliability.page
@@ -40,7 +44,9 @@ check: .venv/developing tools ## format, lint, types, locks, layers, generated f
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
 
-check-lowest check-newest: check-%: .tools/release/installed tools
+check-lowest: .tools/release/installed tools ## the core of the tests with the lowest versions that pyproject.toml admits
+check-newest: .tools/release/installed tools ## the same with the newest
+check-lowest check-newest: check-%:
 	$(RELEASE)/python .ci/locks.py install $* .tools/$*
 	.tools/$*/$(PROGRAMS)/python -m pytest -q -p no:xonsh -n 2 --dist worksteal $(CORE)
 
@@ -60,7 +66,10 @@ generated: .venv/developing ## write anew what is made from the command line's d
 pictures: .venv/developing tools .tools/svg-term/installed ## write docs/terminal.svg anew, from a real session
 	$(BIN)/python -m tests.docs.picture
 
-dist: .venv/developing .tools/release/installed ## the sdist and the dist of a release, twice with the same bytes, checked and tried
+changelog: .tools/release/installed ## show what the next release brings
+	@$(RELEASE)/towncrier build --draft --version "(next)"
+
+dist: .venv/developing .tools/release/installed ## the sdist and the wheels of a release, twice with the same bytes, checked and tried
 	$(BIN)/python .ci/dist.py $(RELEASE)
 
 clean: ## remove what these targets made

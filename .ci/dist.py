@@ -89,6 +89,8 @@ def main(tools: Path) -> None:
         version = next(name for name in first if name.endswith(".tar.gz")).split("-")[1].removesuffix(".tar.gz")
         if (tag := os.environ.get("TAG")) and tag != f"v{version}":
             sys.exit(f"The tag {tag} is not that of version {version}.")
+        if tag and (left := [path.name for path in (ROOT / "changes").glob("*.*.md")]):
+            sys.exit(f"CHANGELOG.md lacks {', '.join(sorted(left))}: run towncrier first (docs/releasing.md).")
         for name in first:
             print(f"{first[name]}  {name}\n{second[name]}  {name}, built again")
         if first != second:
