@@ -16,6 +16,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.holder import eventually, holder, is_free, status, talk
 from tests.need import need
+from tests.reliability.record import record
 from tests.waiting import Waiting
 from tests.world import NAME, TCENV, signed_in, tcenv
 
@@ -121,6 +122,7 @@ def test_a_reset_connection_in_the_wait_gives_nobody_the_port(
         # From here on nobody is to be given anything: the port is free.
         assert thief.result().endswith("b''")
         assert tcenv("logout", "--shell", "sh", env=waiting.env).returncode == 0
+    record("ports of sign-ins", TIMES)
 
 
 @pytest.mark.timeout(900)
@@ -128,7 +130,8 @@ def test_a_reset_connection_in_the_wait_gives_nobody_the_port(
 def test_after_the_wait_nobody_gets_the_port_while_the_page_is_open(
     ending: str, deployment: Sandbox, tmp_path: Path, thief: Thief
 ) -> None:
-    for number in range(TIMES // len(ENDINGS) if ending != "SIGKILL" else TIMES):
+    times = TIMES if ending == "SIGKILL" else TIMES // len(ENDINGS)
+    for number in range(times):
         (tmp_path / str(number)).mkdir()
         limit = ("--timeout", "1s") if ending == "timeout" else ()
         waiting = Waiting(deployment, tmp_path / str(number), "--retry", *limit)
@@ -140,6 +143,7 @@ def test_after_the_wait_nobody_gets_the_port_while_the_page_is_open(
         waiting.approve()
         assert thief.result() == NOTHING
         assert not deployment.clients
+    record("ports of sign-ins", times)
 
 
 # It calls with a secret every now and then, until it is told that the run has ended.
@@ -188,7 +192,8 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
     ending: str, deployment: Sandbox, tmp_path: Path, thief: Thief
 ) -> None:
     env = signed_in(deployment)
-    for _ in range(TIMES if ending == "end" else TIMES // 2):
+    times = TIMES if ending == "end" else TIMES // 2
+    for _ in range(times):
         with proxied(env, tmp_path) as (run, port):
             thief.begin(port)
             assert run.stdin and run.stdout
@@ -205,6 +210,7 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
             run.stdin.close()
         # The last process of the run has ended.
         eventually(lambda port=port: is_free(port))  # type: ignore[misc]
+    record("ports of proxies", times)
 
 
 @pytest.mark.timeout(900)
@@ -224,6 +230,28 @@ def test_a_shell_that_has_sourced_the_statements_tells_nobody_else(
         proxy.wait(60)
         assert status(talk(port, "PUT /api HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret")) == 410
         assert thief.result() == NOTHING
+    record("ports of proxies", TIMES // 2)
+
+
+def test_another_users_answer_after_the_wait_is_refused_and_starts_nothing(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    waiting.process.kill()
+    waiting.end()
+    theirs = deployment.create_client(f"mozilla-auth0/mallory/{NAME}", ["*"])
+    query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
+    user = (f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups")
+    assert waiting.answer(query, need("setpriv"), *user).split()[1] == "403"
+    # Nor does one of this user's own that is not of the form.
+    for wrong in (
+        "",
+        "clientId=x",
+        f"{query}&more=x",
+        query.replace("accessToken", "token"),
+        f"clientId=a&accessToken={'A' * 5}",
+    ):
+        assert waiting.answer(wrong).split()[1] == "400"
+    waiting.approve()
+    assert list(deployment.clients) == [theirs.client_id]
 
 
 def test_another_users_process_is_given_no_port(deployment: Sandbox, tmp_path: Path) -> None:

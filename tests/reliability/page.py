@@ -20,6 +20,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 NOTHING = "nothing"
 FUZZ = "tests/unit/reliability/test_fuzz.py::"
 WAIT = "tests/e2e/signin/test_wait.py::"
+THEFTS = "tests/privileged/test_thefts.py::"
 RESET = "tests/e2e/signin/test_reset.py::"
 
 
@@ -93,6 +94,28 @@ ROWS = (
             "tests/e2e/test_places.py::test_a_runtime_directory_of_another_user_counts_as_unset",
             "tests/e2e/test_sessions.py::test_an_unsafe_store_is_refused_with_the_reason",
         ),
+    ),
+    Row(
+        "Another user waits for the port of a sign-in: connections reset in the wait; then Ctrl-C, TERM, a timeout or KILL, and "
+        "Save on the page that is still open",
+        "in the wait nothing, the genuine answer is taken; then that the sign-in has ended and that its client was deleted",
+        (
+            THEFTS + "test_a_reset_connection_in_the_wait_gives_nobody_the_port",
+            THEFTS + "test_after_the_wait_nobody_gets_the_port_while_the_page_is_open",
+        ),
+        "ports of sign-ins",
+        "thefts",
+    ),
+    Row(
+        "Another user waits for the proxy's port: a program outlives its run, its run is killed, a shell goes on after "
+        "`tcenv proxy`",
+        "nothing: the program is answered with 410",
+        (
+            THEFTS + "test_a_program_that_outlives_its_run_tells_nobody_else",
+            THEFTS + "test_a_shell_that_has_sourced_the_statements_tells_nobody_else",
+        ),
+        "ports of proxies",
+        "thefts",
     ),
     Row(
         "During the wait: what the deployment rejects, a deployment that is out, somebody else's client, a clock that is off",

@@ -16,7 +16,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import _approved
-from tests.holder import eventually, holder, is_free, resident
+from tests.holder import eventually, holder, is_free, resident, talk
 from tests.need import need
 from tests.waiting import Waiting
 from tests.world import NAME, TCENV, environ, session_fields, tcenv
@@ -112,6 +112,31 @@ def late(waiting: Waiting, client_id: str, access_token: str) -> str:
     url = f"{waiting.callback}?clientId={client_id.replace('|', '%7C')}&accessToken={access_token}"
     with urllib.request.urlopen(url, timeout=60) as answer:
         return unescape(answer.read().decode().replace("<i>", "").replace("</i>", ""))
+
+
+def test_a_browser_that_keeps_addresses_is_led_away_from_the_one_with_the_token(
+    deployment: Sandbox, tmp_path: Path
+) -> None:
+    """As in a sign-in that lives."""
+    waiting = ended(deployment, tmp_path, "SIGKILL")
+    url = urlsplit(waiting.callback)
+    port = url.port or 0
+    made = deployment.create_client(f"{deployment.user}/{NAME}", ["*"])
+
+    def visit(path: str) -> str:
+        head = (
+            f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: Chrome/156\r\nAccept-Encoding: gzip\r\n\r\n"
+        )
+        return talk(port, head).decode()
+
+    redirect = visit(f"{url.path}?clientId={made.client_id}&accessToken={made.access_token}")
+    detour = visit(redirect.partition("Location: ")[2].split()[0])
+    last = visit(detour.partition("; url=")[2].split()[0])
+    assert (redirect.split()[1], detour.split()[1], last.split()[1]) == ("303", "404", "200")
+    assert "It was deleted" in last
+    assert made.access_token not in redirect + detour + last
+    for text in (redirect, detour, last):
+        assert "Cache-Control: no-store" in text and "Referrer-Policy: no-referrer" in text
 
 
 def test_after_a_success_the_port_is_free_at_once(deployment: Sandbox, tmp_path: Path) -> None:
