@@ -2,7 +2,6 @@
 # what is loaded. On a difference the program decides. tcsh reads no file without a process, and its clock is the terminal, which
 # the kernel marks at each output. (Values that come from outside stand behind an x, so that none is an operator; an `if` of one
 # line would want its variables to be there, whatever its condition says.)
-set __tcenv_status = $status
 if ( $?echo ) set __tcenv_echo
 if ( $?verbose ) set __tcenv_verbose
 unset echo verbose

@@ -76,7 +76,7 @@ __tcenv_at_prompt() {
   case "${PROMPT_COMMAND[*]-}" in *"$2"*) \builtin return 0 ;; esac
   case ${__tcenv_form%%PROMPT_COMMAND*} in
     'declare -'*r*)
-      \builtin printf 'tcenv: PROMPT_COMMAND is read-only: this shell will not follow a renewal or a logout.\n' >&2
+      [[ $1 == + ]] || \builtin printf 'tcenv: PROMPT_COMMAND is read-only: this shell will not follow a renewal or a logout.\n' >&2
       ;;
     'declare -a'*)
       if [[ $1 == - ]]; then

@@ -17,5 +17,6 @@ if ( ( $__tcenv_hook || $__tcenv_prompts ) && ! $?__tcenv_hooked ) then
     set __tcenv_shown = ''
     set __tcenv_own = ''
     set __tcenv_precmd = "`alias precmd`"
-    alias precmd 'source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
+    # `source` itself takes the status away, which is the user's precmd's.
+    alias precmd 'set __tcenv_status = $status; source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
 endif

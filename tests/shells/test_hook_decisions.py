@@ -14,7 +14,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.shells.hooks import HOOKED, Prompted, loaded, start_up_text, stored
+from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.world import TCENV, VARIABLES, after_evaluating, environ, session_fields, signed_in, tcenv
 
 ROOT, PROFILE = "https://tc.example.com", "tc.example.com"
@@ -212,3 +212,30 @@ def test_set_v_shows_no_token(shell: Prompted, deployment: Sandbox, tmp_path: Pa
     assert now["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout + done.stderr
     assert "still-on" in done.stdout
     assert os.environ.get("TASKCLUSTER_ACCESS_TOKEN") is None
+
+
+def test_tcsh_hands_the_status_on_to_the_users_precmd(tmp_path: Path, home: Path) -> None:
+    shell = next(shell for shell in HOOKED if shell.name == "tcsh")
+    for env in (environ(), environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))):
+        stored(home / "run/tcenv", PROFILE, ROOT, OWN)
+        text = start_up_text(shell, env, tmp_path)
+        script = tmp_path / "script"
+        steps = ["alias precmd 'echo STATUS=$status'", shell.script(text), "sh -c 'exit 7'", "precmd"]
+        # `eval` would take the status away.
+        script.write_text("\n".join([*steps, "sh -c 'exit 9'", "precmd", ""]))
+        done = subprocess.run([need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=30)
+        assert done.stdout == "STATUS=7\nSTATUS=9\n", done.stderr
+
+
+@pytest.mark.parametrize("shell", [s for s in PROMPTED if s.name != "csh"], ids=lambda shell: shell.name)
+def test_the_function_names_its_shell_right_behind_the_command(shell: Prompted, tmp_path: Path, home: Path) -> None:
+    """So that an option that lacks its value is told so, and takes no word of ours."""
+    env = environ()
+    place = tmp_path / "bin"
+    place.mkdir()
+    Path(counting(place, home, "exit 0")).rename(place / "tcenv")
+    text = start_up_text(shell, env, tmp_path)
+    call = "eval tcenv env p --for" if shell.name == "tcsh" else "tcenv env p --for"
+    shell.run(f"{shell.script(text)}\n{call}\n", {**env, "PATH": f"{place}:{env['PATH']}"})
+    spoken = "sh" if shell.name == "yash" else shell.init
+    assert calls(home) == [f"env --shell {spoken} p --for"]

@@ -1,0 +1,127 @@
+"""PROMPT_COMMAND as people have it: our parts beside theirs, whatever those begin and end with, and in shells that inherit it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.need import need
+from tests.world import environ, tcenv
+
+# What people and their tools have there, and what they add before and behind later.
+PARTS = [
+    "",
+    "history -a",
+    "history -a;",
+    "history -a; ",
+    "history -a ; history -n ;  ",
+    "history -a &",
+    "history -a & ",
+    "  ",
+    "\t",
+    "\n",
+    "own\n",
+    "own\n\n",
+    "own # a comment",
+    "# a comment alone",
+    "own; # a comment\n",
+    "_powerline_update_prompt\n",
+    "own;own",
+    "own || :",
+    "own && own",
+    "{ own; }",
+    "( own )",
+    "if own; then own; fi",
+    "[[ $? == 0 ]] || own",
+    "for i in 1; do own; done",
+    "case x in x) own ;; esac",
+    "own 'a;b' \"c # d\"",
+    'printf "\\033]0;%s\\007" "$PWD" >/dev/null',
+    "own \\\n  continued",
+    "own >/dev/null 2>&1;",
+    "eval own",
+    "LAST=$?; own",
+    "own $(echo '#')",
+]
+SCRIPT = """
+own() { :; }; _powerline_update_prompt() { :; }; OLD=$PROMPT_COMMAND
+eval "$TEXT" && eval "$TEXT"
+counted=0; __tcenv_hook() { local s=$?; ((counted++)); return $s; }
+marked=0; __tcenv_prompt() { ((marked++)); }
+eval "$PROMPT_COMMAND"
+wait
+echo "$counted $marked"
+"""
+
+
+@pytest.fixture
+def text() -> str:
+    return tcenv("init", "bash", "--prompt", "--no-completion", env=environ()).stdout
+
+
+def bash(script: str, text: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [need("bash"), "--norc", "-c", script],
+        env=environ(TEXT=text, **more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_thirty_heads_and_tails(text: str) -> None:
+    """Nothing is a syntax error, and each of ours runs once, after two evaluations of the text."""
+    assert len(PARTS) >= 30
+    for part in PARTS:
+        for before, after in ((part, ""), ("", part), (part, part)):
+            script = "PROMPT_COMMAND=$BEFORE" + SCRIPT.replace(
+                'eval "$PROMPT_COMMAND"', "PROMPT_COMMAND+=${AFTER:+$'\\n'$AFTER}; eval \"$PROMPT_COMMAND\""
+            )
+            done = bash(script, text, BEFORE=before, AFTER=after)
+            assert (done.stdout, done.stderr) == ("1 1\n", ""), (before, after)
+
+
+@pytest.mark.parametrize("head", ["history -a; $PROMPT_COMMAND", "$PROMPT_COMMAND; own", "own; $PROMPT_COMMAND; own"])
+def test_a_start_up_file_that_is_read_again(head: str, text: str) -> None:
+    """Four times: other lines grow as their writers have it, ours do not."""
+    again = f'eval "$TEXT"; PROMPT_COMMAND="{head}"\n' * 4
+    done = bash("PROMPT_COMMAND=own\n" + SCRIPT.replace('eval "$TEXT" && eval "$TEXT"', again), text)
+    assert (done.stdout, done.stderr) == ("1 1\n", "")
+
+
+def test_the_status_of_the_users_command(text: str) -> None:
+    for form in ("'LAST=$?'", "('LAST=$?' 'OTHER=$?')"):
+        script = f'PROMPT_COMMAND={form}\neval "$TEXT"\n' + (
+            'for each in "${PROMPT_COMMAND[@]}"; do (exit 7); eval "$each"; done; echo $LAST${OTHER-}'
+        )
+        done = bash(script, text)
+        assert done.stdout in ("7\n", "77\n"), done.stderr
+
+
+def test_arrays(text: str) -> None:
+    script = SCRIPT.replace('eval "$PROMPT_COMMAND"', 'for each in "${PROMPT_COMMAND[@]}"; do eval "$each"; done')
+    for array in ("()", "(own)", "('own;' 'own # x')"):
+        done = bash(f"PROMPT_COMMAND={array}\n{script}", text)
+        assert (done.stdout, done.stderr) == ("1 1\n", ""), array
+
+
+def test_one_that_cannot_be_changed(text: str) -> None:
+    """One line says that this shell will not follow; the function is there all the same."""
+    for declared in ("readonly PROMPT_COMMAND=own", "PROMPT_COMMAND=(own); readonly PROMPT_COMMAND"):
+        done = bash(f'{declared}\neval "$TEXT"\ntype -t tcenv; echo "${{PROMPT_COMMAND[0]}}"', text)
+        assert done.stdout == "function\nown\n", done.stderr
+        assert done.stderr == (
+            "tcenv: PROMPT_COMMAND is read-only: this shell will not follow a renewal or a logout.\n"
+        )
+
+
+def test_a_shell_that_inherits_the_variable_and_not_the_functions(text: str, tmp_path: Path) -> None:
+    """`bash --norc` below, `sudo -E`: silent at each prompt, and a failing command is still one for the user's own part."""
+    inner = tmp_path / "inner"
+    inner.write_text('false; eval "$PROMPT_COMMAND"; echo "last=$LAST"; eval "$PROMPT_COMMAND"\n')
+    for every in ("", "set -a;"):
+        done = bash(f"{every} export PROMPT_COMMAND='LAST=$?'\neval \"$TEXT\"\n__tcenv_hook\nbash --norc {inner}", text)
+        assert (done.stdout, done.stderr) == ("last=1\n", "")
