@@ -16,7 +16,7 @@ _BEFORE, _AFTER = ("make .venv/developing", ".ci/install"), ("make check", "make
 
 
 def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
-    walk = (PROJECT / "CONTRIBUTING.md").read_text().partition("## From clone")[2].partition("\n## ")[0]
+    walk = (PROJECT / "CONTRIBUTING.md").read_text().partition("## From a clone")[2].partition("\n## ")[0]
     lines = [line for block in re.findall(r"```sh\n(.*?)```", walk, re.S) for line in block.splitlines()]
     assert lines[:2] == list(_BEFORE)
     assert lines[-2:] == list(_AFTER)
