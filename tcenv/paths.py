@@ -192,10 +192,20 @@ def trusted_or_ignored(path: str, flags: int) -> int:
     try:
         return trusted(path, flags)
     except PermissionError as error:
-        culprit = error if isinstance(error, Foreign) else _foreign_directory(os.path.dirname(path))
-        if culprit is not None and str(culprit.strerror) not in ignored:
-            ignored.append(str(culprit.strerror))
+        ignore(path, error)
         raise
+
+
+def ignore(path: str, error: PermissionError) -> None:
+    """Remember in `ignored` that `path`, which cannot be opened, belongs to another user, or lies in such a directory."""
+    if isinstance(error, Foreign):
+        culprit: Foreign | None = error
+    else:
+        directory, status = _nearest(os.path.dirname(path))
+        is_own = status is None or not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+        culprit = None if is_own or status is None else foreign(directory, status.st_uid)
+    if culprit is not None and str(culprit.strerror) not in ignored:
+        ignored.append(str(culprit.strerror))
 
 
 def check_place(directory: str) -> None:
@@ -206,15 +216,21 @@ def check_place(directory: str) -> None:
         raise culprit
 
 
-def _foreign_directory(directory: str) -> Foreign | None:
+def _nearest(directory: str) -> tuple[str, os.stat_result | None]:
+    """The nearest directory at or above `directory` that can be looked at, and its status."""
     while True:
         try:
-            status = os.stat(directory)
-            break
+            return directory, os.stat(directory)
         except OSError:
             if directory == os.path.dirname(directory):
-                return None
+                return directory, None
             directory = os.path.dirname(directory)
+
+
+def _foreign_directory(directory: str) -> Foreign | None:
+    directory, status = _nearest(directory)
+    if status is None:
+        return None
     if not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0):
         return None
     # The /tmp of a sandbox: others cannot move or remove what the user has there.

@@ -20,7 +20,7 @@ echo '$ env | grep -E "^(TASKCLUSTER|TCENV)_"'
 env | grep -E '^(TASKCLUSTER|TCENV)_(ROOT|CLIENT|PROFILE|EXPIRES)' | sort
 echo "TASKCLUSTER_ACCESS_TOKEN=…(${#TASKCLUSTER_ACCESS_TOKEN} characters, not shown)"
 echo '$ tcenv exec --proxy --unsigned -- python3 call.py   # a program that cannot sign calls'
-"$TCENV_DEMO_PYTHON" -m tcenv exec --proxy --unsigned -- "$TCENV_DEMO_PYTHON" - <<'PYTHON' || exit 1
+"$TCENV_DEMO_PYTHON" -m tcenv exec --proxy --unsigned -- "$TCENV_DEMO_PYTHON" "$TCENV_DEMO_FLAG" - <<'PYTHON' || exit 1
 import json, os, urllib.request
 with urllib.request.urlopen(os.environ["TASKCLUSTER_PROXY_URL"] + "/api/auth/v1/scopes/current") as answer:
     scopes = json.load(answer)["scopes"]

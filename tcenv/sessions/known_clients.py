@@ -89,9 +89,14 @@ def _folder(root_url: str) -> str:
 
 def _paths(root_url: str) -> list[str]:
     """The files that speak of a deployment, the longest unchanged first."""
-    with suppress(OSError):
-        entries = [entry for entry in os.scandir(_folder(root_url)) if entry.name.endswith(".json")]
+    folder = _folder(root_url)
+    try:
+        entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
         return [entry.path for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)]
+    except PermissionError as error:
+        paths.ignore(folder, error)
+    except OSError:
+        pass
     return []
 
 

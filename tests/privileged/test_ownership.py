@@ -6,12 +6,14 @@ import json
 import os
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tcenv.sandbox.approve import approve
 from tests.need import need
 from tests.world import TCENV, environ, session_fields, signed_in, tcenv
 
@@ -34,6 +36,14 @@ def deployment() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that other users can pass through. (pytest's own are root's alone.)"""
+    with tempfile.TemporaryDirectory(prefix="tcenv-ownership-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
 def config(home: Path) -> Path:
     path = home / ".config/tcenv/config.toml"
     path.parent.mkdir(parents=True)
@@ -50,13 +60,6 @@ def give(path: Path, user: int) -> None:
     """Give away a file, or a directory with all that is in it."""
     for each in [path, *(path.rglob("*") if path.is_dir() else ())]:
         os.chown(each, user, user, follow_symlinks=False)
-
-
-def open_to_all(folder: Path) -> None:
-    """Let other users pass through the test's own folders."""
-    for each in (folder, *folder.parents):
-        if each.is_relative_to("/tmp/pytest-of-root"):
-            each.chmod(0o755)
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, float]]:
@@ -108,10 +111,9 @@ def test_somebody_elses_link_to_the_users_own_file_is_fine(deployment: Sandbox, 
     assert tcenv("profile", "show", env=environ()).returncode == 0
 
 
-def test_roots_configuration_serves_a_user_unless_others_can_write_it(deployment: Sandbox, tmp_path: Path) -> None:
+def test_roots_configuration_serves_a_user_unless_others_can_write_it(deployment: Sandbox, public: Path) -> None:
     """Nix and Home Manager keep files that belong to root, and link to them."""
-    open_to_all(tmp_path)
-    store, own = tmp_path / "store.toml", tmp_path / "home"
+    store, own = public / "store.toml", public / "home"
     store.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
     store.chmod(0o444)
     own.mkdir()
@@ -260,10 +262,9 @@ def test_what_root_rewrites_keeps_its_owner(home: Path) -> None:
     assert "tcenv init --install" in file.read_text()
 
 
-def test_a_user_does_not_take_over_what_belongs_to_another(home: Path, tmp_path: Path) -> None:
+def test_a_user_does_not_take_over_what_belongs_to_another(public: Path) -> None:
     """A file that a group may write stays its owner's: it is not replaced by one of the user's own."""
-    open_to_all(home)
-    own = home / "user"
+    own = public / "user"
     own.mkdir()
     give(own, USER)
     file = own / ".bashrc"
@@ -281,3 +282,40 @@ def test_a_user_does_not_take_over_what_belongs_to_another(home: Path, tmp_path:
 
 def test_a_session_is_the_users_own_all_the_same(deployment: Sandbox) -> None:
     assert session_fields(signed_in(deployment))["TASKCLUSTER_CLIENT_ID"].startswith(deployment.user)
+
+
+def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, public: Path) -> None:
+    """Directories of root's, from a `sudo -E` of another program: what can be done without them is done, and one line says so."""
+    user = public / "user"
+    (user / "run").mkdir(parents=True, mode=0o700)
+    give(user, USER)
+    for name in (".local", ".local/state", ".local/state/tcenv", ".cache", ".cache/tcenv"):
+        (user / name).mkdir(mode=0o700)
+    env = environ(
+        deployment,
+        HOME=str(user),
+        XDG_RUNTIME_DIR=str(user / "run"),
+        XDG_CONFIG_HOME=str(user / ".config"),
+        XDG_STATE_HOME=str(user / ".local/state"),
+        XDG_CACHE_HOME=str(user / ".cache"),
+        PYTHONDONTWRITEBYTECODE="1",
+    )
+    env["BROWSER"] = "true"
+    command = [need("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups", TCENV, "login", "--shell", "sh"]
+    signing_in = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert signing_in.stderr is not None
+    # The interpreter that a program of this user's would need may lie in root's home: root approves.
+    approve(next(line.strip() for line in signing_in.stderr if line.strip().startswith("http")))
+    said = signing_in.communicate(timeout=60)[1]
+    assert (signing_in.returncode, said.count(f"{user}/.local belongs to root")) == (0, 1), said
+    for words in (
+        ["env", "--shell", "sh"],
+        ["status"],
+        ["login", "--reset", "--shell", "sh"],
+        ["profile", "set", "x", "--root-url", deployment.root_url],
+        ["profile", "list"],
+        ["logout", "--all", "--shell", "sh"],
+    ):
+        done = as_user(USER, *words, env=env)
+        assert done.returncode == 0, (words, done.stderr)
+        assert len([line for line in done.stderr.splitlines() if "belongs to root" in line]) <= 1, done.stderr
