@@ -116,21 +116,22 @@ def update() -> None:
     for name, (groups, agreeing) in LOCKS.items():
         wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
         constraints = [word for other in agreeing for word in ("--constraint", other)]
-        _renew(ROOT / name, [*compile_, name, "--upgrade", *constraints], wanted)
+        renew(ROOT / name, [*compile_, name, "--upgrade", *constraints], wanted)
     for lock in ROOT.glob(CLIENT_LOCKS):
-        _renew(lock, [*compile_, str(lock), "--no-deps"], f"taskcluster=={lock.stem}")
+        renew(lock, [*compile_, str(lock), "--no-deps"], f"taskcluster=={lock.stem}")
     for lock in ROOT.glob(NPM_LOCKS):
-        _renew(lock, ["npm", "update", "--package-lock-only", "--prefix", str(lock.parent)])
-    _renew(ROOT / GO_LOCK, ["go", "-C", str(Path(GO_LOCK).parent), "get", "-tool", f"{ACTIONLINT}@latest"])
+        renew(lock, ["npm", "update", "--package-lock-only", "--prefix", str(lock.parent)])
+    renew(ROOT / GO_LOCK, ["go", "-C", str(Path(GO_LOCK).parent), "get", "-tool", f"{ACTIONLINT}@latest"])
 
 
-def _renew(lock: Path, command: list[str], given: str = "") -> None:
+def renew(lock: Path, command: list[str], given: str = "", root: Path = ROOT) -> None:
+    """Run the command that writes a lock anew; print the versions that it changes."""
     before = pinned(lock)
-    subprocess.run(command, cwd=ROOT, input=given, text=True, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=root, input=given, text=True, check=True, stdout=subprocess.DEVNULL)
     after = pinned(lock)
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
-            print(f"{lock.relative_to(ROOT)}: {name} {before.get(name, '(new)')} -> {after.get(name, '(gone)')}")
+            print(f"{lock.relative_to(root)}: {name} {before.get(name, '(new)')} -> {after.get(name, '(gone)')}")
 
 
 def install(end: str, folder: str) -> None:

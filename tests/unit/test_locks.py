@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,3 +110,28 @@ def test_a_requirement_that_the_locks_do_not_meet_fails_it(checkout: Path, check
     assert status == 1
     assert "requirements.txt: " in found
     assert found.count("run make update") == 2
+
+
+def test_what_a_renewal_changes_is_printed(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = checkout / "requirements-build.txt"
+    lock.write_text(
+        "stays==1 \\\n    --hash=sha256:00\nolder==1 \\\n    --hash=sha256:00\ngone==1 \\\n    --hash=sha256:00\n"
+    )
+    renewed = (
+        "stays==1 \\\n    --hash=sha256:00\nolder==2 \\\n    --hash=sha256:01\nnew-one==3 \\\n    --hash=sha256:01\n"
+    )
+    write = f"open({str(lock)!r}, 'w').write({renewed!r})"
+    locks.renew(lock, [sys.executable, "-c", write], root=checkout)
+    assert capsys.readouterr().out.splitlines() == [
+        "requirements-build.txt: gone 1 -> (gone)",
+        "requirements-build.txt: new-one (new) -> 3",
+        "requirements-build.txt: older 1 -> 2",
+    ]
+
+
+def test_npm_and_go_are_locked_too() -> None:
+    for name in locks.NPM_LOCKS, locks.GO_LOCK:
+        found = list(CHECKOUT.glob(name))
+        assert found
+        assert all(locks.pinned(lock) for lock in found)
+    assert (CHECKOUT / locks.GO_LOCK).with_name("go.sum").is_file()
