@@ -97,7 +97,7 @@ def _raise(number: int, frame: object) -> None:
 
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    """What is raised where nobody can catch it, in a finalizer say, is shown and forgotten; a signal is not."""
+    """Show and forget what is raised where nobody can catch it, in a finalizer for example; end the run for a signal."""
     if not isinstance(unraisable.exc_value, Ended):
         sys.__unraisablehook__(unraisable)
         return
@@ -106,7 +106,7 @@ def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def _end_early(arguments: list[str], reason: BaseException) -> int:
-    """The exit status for a run that a signal has ended, or an error that is nobody's; said, also to who evaluates."""
+    """Say that a signal or an unforeseen error ended the run, also to a shell that evaluates. Returns the exit status."""
     try:
         from tcenv.cli.terminal import exit_status
 

@@ -18,9 +18,9 @@ class Options(TypedDict):
 
 
 def credentials(profile: str | None = None) -> Options:
-    """The stored session of `profile` (None: the one that `tcenv env` would load), for `taskcluster.Queue(credentials())`.
+    """Return the stored session of `profile` for `taskcluster.Queue(credentials())`; None means the one that `tcenv env` loads.
 
-    A new dictionary at every call, since those clients change the one that they are given. Never opens a browser, and asks
+    Each call makes a new dictionary, because those clients change the one that they are given. Never opens a browser, and asks
     the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
     kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
     from tcenv.config import profile as profiles

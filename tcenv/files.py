@@ -94,7 +94,7 @@ def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 
 
 
 def _status(path: str) -> os.stat_result | None:
-    """The status of the regular file `path`, None where there is none. Raises OSError for another kind of file."""
+    """Return the status of the regular file `path`; None where there is none. Raises OSError for another kind of file."""
     try:
         descriptor = paths.regular(path, os.O_RDONLY)
     except FileNotFoundError:

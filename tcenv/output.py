@@ -57,7 +57,7 @@ def is_readable_by_others() -> bool:
 
 
 def unwritable(error: OSError) -> TcenvError:
-    """What the user is told where standard output cannot be written to."""
+    """Return the error for standard output that cannot be written."""
     from tcenv.errors import TcenvError
 
     return TcenvError(f"Standard output cannot be written to: {error.strerror}.")

@@ -18,7 +18,7 @@ def _home(variable: str, *default: str) -> str:
 
 
 def home(variables: str = "HOME") -> str:
-    """The user's home directory. Raises UsageError where that is no absolute path, with the `variables` that could be set."""
+    """Return the user's home directory. Raises UsageError where that is no absolute path; `variables` names what could be set."""
     found = os.path.expanduser("~")
     # The current directory is no home, nor is the root: a configuration found there would be somebody else's.
     if not os.path.isabs(found) or (os.name != "nt" and os.environ.get("HOME") == ""):
@@ -29,8 +29,9 @@ def home(variables: str = "HOME") -> str:
 
 
 def runtime_directory() -> str | None:
-    """The memory-backed directory of the `runtime` store, which need not be there yet: below `$XDG_RUNTIME_DIR` (one that belongs
-    to another user counts as unset), below `/run/user/UID`, or `/dev/shm/tcenv-UID`. None where the system offers none.
+    """Return the memory-backed directory of the `runtime` store, which need not exist yet; None where the system offers none.
+
+    It is below `$XDG_RUNTIME_DIR` (one of another user counts as unset), below `/run/user/UID`, or `/dev/shm/tcenv-UID`.
 
     Raises Unsafe for an `XDG_RUNTIME_DIR` of the user's own that is open to others."""
     value = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -49,12 +50,12 @@ def runtime_directory() -> str | None:
 
 
 def shared_memory_directory() -> str:
-    """The place of the `runtime` store on a machine without a login manager."""
+    """Return the directory of the `runtime` store on a machine without a login manager."""
     return f"{_SHARED_MEMORY}/tcenv-{os.geteuid()}"
 
 
 def squatter() -> str | None:
-    """What is wrong with the place in shared memory, where anybody may have made it; None where nothing is."""
+    """Say what is wrong with the directory in shared memory, which anybody may have made; None if nothing is."""
     try:
         check_directory(shared_memory_directory())
     except Unsafe as unsafe:
@@ -93,22 +94,22 @@ def _is_memory(directory: str) -> bool:
 
 
 def state_directory() -> str:
-    """What outlives a reboot: remembered client names, and the sessions of the `file` store."""
+    """Return the directory of what outlives a reboot: known clients, and the sessions of the `file` store."""
     return os.path.join(_home("XDG_STATE_HOME", ".local", "state"), "tcenv")
 
 
 def file_store_directory() -> str:
-    """The directory of the `file` store's sessions."""
+    """Return the directory of the `file` store's sessions."""
     return os.path.join(state_directory(), "sessions")
 
 
 def keyring_directory() -> str:
-    """The directory of what the `keyring` store keeps in files: all of a session but its token."""
+    """Return the directory of the `keyring` store's files, which hold all of a session but its token."""
     return os.path.join(state_directory(), "keyring")
 
 
 def config_file() -> str:
-    """The configuration file: `TCENV_CONFIG`, else `config.toml` in the user's configuration directory."""
+    """Return the path of the configuration file: `TCENV_CONFIG`, else `config.toml` in the user's configuration directory."""
     named = os.environ.get("TCENV_CONFIG")
     if named:
         return os.path.abspath(named)
@@ -116,7 +117,7 @@ def config_file() -> str:
 
 
 def index_file() -> str:
-    """The configuration's index for readers that cannot afford a TOML parser."""
+    """Return the path of the configuration's index, for readers that cannot afford a TOML parser."""
     return os.path.join(_home("XDG_CACHE_HOME", ".cache"), "tcenv", "profiles.index")
 
 
@@ -137,7 +138,7 @@ def private(status: os.stat_result, is_kind: bool, path: str) -> None:
 
 
 def check_directory(path: str) -> bool:
-    """False where there is no such directory; raises Unsafe unless it is a real directory of the user's own, mode 0700."""
+    """Return whether there is such a directory. Raises Unsafe unless it is a real directory of the user's own, mode 0700."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -157,7 +158,7 @@ _UNMAPPED = 65534
 
 
 def regular(path: str, flags: int) -> int:
-    """An `opener` for a regular file. Raises OSError for a pipe, a device and a directory, without waiting for a writer."""
+    """Open a regular file, as an `opener`. Raises OSError for a pipe, a device or a directory, without waiting for a writer."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     kind = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(kind):
@@ -173,8 +174,8 @@ _KINDS = ((stat.S_ISDIR, "directory"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, 
 
 
 def trusted(path: str, flags: int) -> int:
-    """An `opener` for a regular file that belongs to the user, or to root where nobody else can write it. Looks at the file
-    that was opened, not at the links that lead to it. Raises Foreign, OSError."""
+    """Open a regular file of the user, or one of root that nobody else can write, as an `opener`. Judges the file that was
+    opened, not the links that lead to it. Raises Foreign, OSError."""
     descriptor = regular(path, flags)
     status = os.fstat(descriptor)
     if not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
@@ -188,7 +189,7 @@ def trusted(path: str, flags: int) -> int:
 
 
 def trusted_or_ignored(path: str, flags: int) -> int:
-    """The same for caches and notes, which tcenv can do without: remember in `ignored` what belongs to another user."""
+    """Open a cache or a note like `trusted`, and remember in `ignored` a file that belongs to another user."""
     try:
         return trusted(path, flags)
     except PermissionError as error:
@@ -240,14 +241,14 @@ def _foreign_directory(directory: str) -> Foreign | None:
 
 
 def foreign(path: str, owner: int) -> Foreign:
-    """The error for what belongs to the user with the number `owner`."""
+    """Return the error for a file that belongs to the user with the number `owner`."""
     import errno
 
     return Foreign(errno.EPERM, f"{path} belongs to {user_name(owner)}", path)
 
 
 def user_name(number: int) -> str:
-    """The name of the user with this number, or the number where it has none."""
+    """Return the name of the user with this number, or the number where it has none."""
     try:
         import pwd
 

@@ -49,11 +49,11 @@ def is_own(connection: Socket) -> bool:
 
 
 def owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int | None:
-    """The user id that owns the other end of a TCP connection of this machine, None where it is unknown.
+    """Find the user who owns the other end of a TCP connection on this machine; None where that is unknown.
 
-    `local` and `remote` are our own end's addresses as `getsockname` and `getpeername` tell them. A socket that has been
-    closed belongs to nobody any more (the kernel shows it as root's, without an inode): unknown. To be asked while the
-    connection is being answered."""
+    `local` and `remote` are the addresses of this end, as `getsockname` and `getpeername` return them. A socket that has been
+    closed belongs to nobody any more (the kernel shows it as root's, without an inode), so call this while the connection is
+    answered."""
     found = _socket(local, remote)
     return None if found is None else found[0]
 
@@ -77,7 +77,7 @@ def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], na
 
 
 def _socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int, int] | None:
-    """The user id and the inode of the other end; None where it is nobody's any more, or unknown."""
+    """Return the user id and the inode of the other end; None where it belongs to nobody any more, or is unknown."""
     if not KERNEL_TELLS:
         return None
     try:
@@ -102,7 +102,7 @@ def _raise_if_out_of_descriptors(error: OSError) -> None:
 
 
 def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
-    """The address as 4 or 16 bytes, and the port."""
+    """Return the address as 4 or 16 bytes, and the port."""
     # `socket` brings its enumerations.
     from _socket import AF_INET, AF_INET6, inet_pton
 
@@ -148,7 +148,7 @@ def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int,
 
 
 def _by_proc(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
-    """The same from the tables in /proc/net, which every Linux has."""
+    """Look the other end up in the tables of /proc/net, which every Linux has."""
     wanted = [("tcp", here[0], there[0])] if len(here[0]) == 4 else [("tcp6", here[0], there[0])]
     if len(here[0]) == 4:
         wanted.append(("tcp6", _MAPPED + here[0], _MAPPED + there[0]))
@@ -173,7 +173,7 @@ def _rows(table: str) -> Iterator[list[str]]:
 
 
 def _in_table(address: bytes, port: int) -> str:
-    """An end as the tables write it: words of four bytes in the machine's order."""
+    """Write an end as the tables do: words of four bytes in the machine's order."""
     words = (address[start : start + 4] for start in range(0, len(address), 4))
     swap = -1 if sys.byteorder == "little" else 1
     return "".join(word[::swap].hex().upper() for word in words) + f":{port:04X}"

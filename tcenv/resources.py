@@ -8,7 +8,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 def folder(name: str) -> str:
-    """The folder `shell` or `completions`. A checkout's own goes first: an editable install serves what is being edited."""
+    """Return the folder `shell` or `completions`. A checkout's own goes first: an editable install serves what is edited."""
     checkout = os.path.dirname(_PACKAGE)
     own = os.path.join(checkout, name)
     if os.path.exists(os.path.join(checkout, "pyproject.toml")) and os.path.isdir(own):
@@ -17,7 +17,7 @@ def folder(name: str) -> str:
 
 
 def read(place: str, name: str) -> str | None:
-    """The text of the file `name` in `shell` or `completions`, None where there is none."""
+    """Read the file `name` in `shell` or `completions`; None where there is none."""
     try:
         with open(os.path.join(folder(place), name), encoding="utf-8") as file:
             return file.read()

@@ -9,7 +9,7 @@ def printable(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span in the two largest units that say something: `1 d 3 h`, `7 h 12 min`, `45 s`."""
+    """Write a span in its two largest units: `1 d 3 h`, `7 h 12 min`, `45 s`."""
     left = max(0, int(seconds))
     parts: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
@@ -24,12 +24,12 @@ def duration(seconds: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and its noun: `1 session`, `2 sessions`, `no session`."""
+    """Write a number with its noun: `1 session`, `2 sessions`, `no session`."""
     return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
 
 
 def moment(seconds: float) -> str:
-    """A time of day on this machine, with the date when it is not today's."""
+    """Write a time of day on this machine, with the date if that is not today."""
     import time
 
     then, now = time.localtime(seconds), time.localtime()

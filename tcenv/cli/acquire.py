@@ -104,7 +104,7 @@ def apply_purpose(wanted: Wanted) -> Wanted:
 
 
 def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
-    """The session, signed in to first if need be, and the change that loads it: cut to `--scope` and `--for` if given.
+    """Return the session, after a sign-in if there is none, and the change that loads it, narrowed to `--scope` and `--for`.
     Raises NotSignedIn where `--no-login` forbids signing in."""
     found = opened(wanted)
     if found.scopes or found.term:
@@ -113,7 +113,7 @@ def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
 
 
 def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
-    """The profile to sign in to. Here, that nothing names a deployment is a usage error."""
+    """Resolve the profile to sign in to. Raises UsageError also where nothing names a deployment."""
     try:
         return profiles.resolve(argument, overrides)
     except profiles.NoDeployment as missing:
@@ -128,8 +128,8 @@ def session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Sess
 
 
 def live_session(argument: str | None, *, stored: bool = False) -> Session:
-    """The session of a profile; `stored`: only one that is kept, where a store that keeps none would give what this shell has
-    loaded. Raises NotSignedIn when there is none, or it has expired."""
+    """Return the session of a profile. `stored` excludes what this shell has loaded where the store keeps no session.
+    Raises NotSignedIn when there is none, or it has expired."""
     return _live(profiles.resolve(argument), stored=stored)
 
 
@@ -156,7 +156,7 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
 
 
 def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
-    """The same rejection, with the hint that names the session's profile."""
+    """Return the rejection with a hint that names the session's profile."""
     if rejection.reason == "clock":
         return rejection
     return CredentialsRejected(

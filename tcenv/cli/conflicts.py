@@ -21,14 +21,14 @@ _SECRET = re.compile(
 
 
 def credentials() -> Iterator[tuple[str, str]]:
-    """What was found, each with what to do about it."""
+    """Yield each source of credentials that was found, and what to do about it."""
     yield from _go()
     yield from _mach()
     yield from _netrc()
 
 
 def _go() -> Iterator[tuple[str, str]]:
-    """The Go command's configuration: what stands there is used for each value that the environment does not set."""
+    """Look into the Go command's configuration. The command takes from there each value that the environment does not set."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
     path = os.path.join(folder, "taskcluster.yml")
     kinds = sorted({match[1] for match in _SECRET.finditer(_text(path))})

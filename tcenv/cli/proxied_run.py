@@ -148,7 +148,7 @@ def _learning(wanted: Wanted) -> Opened:
 
 
 def _checked(session: Opened) -> tuple[str, ...] | None:
-    """What the run is narrowed to, None for nothing. Raises UsageError for what is not held, or does not fit."""
+    """Return the scopes that the run is narrowed to, or None. Raises UsageError for scopes that are not held or do not fit."""
     if not session.scopes:
         return None
     from tcenv.proxy.narrowing import how_many_fit

@@ -55,7 +55,7 @@ def _used_lately() -> list[str]:
 
 
 def _signed_in() -> list[str]:
-    """The names of live sessions, whichever store keeps them."""
+    """Return the names of live sessions in any store."""
     from tcenv.sessions import session_file
 
     found = []

@@ -104,7 +104,7 @@ class Configuration:
 
 
 def _line_of(text: str, *path: str) -> int | None:
-    """The line of a key, as well as text search can tell: inside the last of `path`'s tables that has a header."""
+    """Find the line of a key by searching the text, inside the last of the tables in `path` that has a header."""
     import re
 
     lines = text.splitlines()
@@ -149,7 +149,7 @@ def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, 
 
 
 def parse(text: str, path: str) -> Configuration:
-    """The configuration in `text`; `path` is for the messages. Raises ConfigError."""
+    """Parse the configuration in `text`. `path` is for messages. Raises ConfigError."""
     import tomllib
 
     try:
@@ -184,7 +184,7 @@ def parse(text: str, path: str) -> Configuration:
 
 
 def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dict[tuple[str, str], Purpose]:
-    """The purposes of a table, by the profile that they are of and name."""
+    """Return the purposes of a table, by profile and name."""
     place = (*prefix, "purposes")
     if not isinstance(tables, dict):
         raise _wrong(path, text, place, f"must be tables, like [{'.'.join(place)}.NAME]")
@@ -210,7 +210,8 @@ def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dic
 
 
 def load() -> Configuration:
-    """The user's configuration (an empty one where there is no file), with its index brought up to date. Raises ConfigError."""
+    """Load the user's configuration and bring its index up to date. Without a file, the configuration is empty. Raises
+    ConfigError."""
     path = paths.config_file()
     try:
         data = _read(path)
@@ -233,7 +234,7 @@ def load() -> Configuration:
 
 
 def _read(path: str) -> bytes:
-    """The content of the configuration file. Raises TcenvError for a file of another user, OSError."""
+    """Read the configuration file. Raises TcenvError for a file of another user, OSError."""
     try:
         with open(path, "rb", opener=paths.trusted) as file:
             return file.read()

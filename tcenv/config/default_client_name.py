@@ -32,7 +32,7 @@ def fitted(text: str) -> str:
 
 
 def hostname() -> str:
-    """This machine's name up to its first dot."""
+    """Return this machine's name up to its first dot."""
     import socket
 
     return socket.gethostname().partition(".")[0]
@@ -61,8 +61,8 @@ def _user() -> str:
 
 
 def machine() -> str:
-    """A short id of this machine (of this home's state directory, to be exact), made once: for machines whose names change, or
-    are the same. Raises UsageError where it cannot be kept."""
+    """Return a short id of this home's state directory, made once. It tells machines apart whose names change or are the same.
+    Raises UsageError where it cannot be stored."""
     path = os.path.join(paths.state_directory(), "machine")
     known = _read(path)
     if known:

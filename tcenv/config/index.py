@@ -16,7 +16,7 @@ _MARK = "\n\n"
 
 
 class HandOver(Exception):
-    """This run is not one for the hot path: the full command line has the word."""
+    """The full command line has to carry out this run."""
 
 
 class Index:
@@ -30,7 +30,7 @@ class Index:
         self._profiles = f"\n{profiles}\n"
 
     def root_url(self, profile: str) -> str | None:
-        """The root URL of a configured profile, None for one that is not."""
+        """Return the root URL of a configured profile, or None."""
         key = f"\nPROFILE {profile} "
         start = self._profiles.find(key)
         if start < 0:
@@ -39,18 +39,18 @@ class Index:
         return self._profiles[start : self._profiles.index("\n", start)]
 
     def profile_of(self, root_url: str) -> str | None:
-        """The one configured profile that has this root URL, or the default among several; None where it is nobody's."""
+        """Return the one configured profile that has this root URL, or the default among several; None if there is none."""
         found = [name for name in self.names() if self.root_url(name) == root_url]
         if len(found) == 1:
             return found[0]
         return self.default if self.default in found else None
 
     def names(self) -> list[str]:
-        """The configured profiles."""
+        """Return the names of the configured profiles."""
         return [line.split(" ")[1] for line in self._profiles.split("\n") if line[:8] == "PROFILE "]
 
     def purpose(self, profile: str, name: str) -> tuple[list[str], str | None] | None:
-        """The scopes and the time (None: as long as the session lasts) of a purpose, the profile's own before everybody's."""
+        """Return the scopes and the time of a purpose (None: as long as the session). The profile's own purpose goes first."""
         for of in (profile, "-"):
             key = f"\nPURPOSE {of} {name}\t"
             start = self._profiles.find(key)
@@ -61,13 +61,13 @@ class Index:
         return None
 
     def purposes(self) -> list[str]:
-        """The names of all purposes."""
+        """Return the names of all purposes."""
         lines = [line for line in self._profiles.split("\n") if line[:8] == "PURPOSE "]
         return list(dict.fromkeys(line.partition("\t")[0].split(" ")[2] for line in lines))
 
 
 def read() -> Index | None:
-    """The index of the configuration, None where there is no configuration. Raises HandOver where it is stale or damaged,
+    """Read the index of the configuration; None where there is no configuration. Raises HandOver for a stale or damaged index,
     OSError, ValueError."""
     path = paths.config_file()
     try:
@@ -109,8 +109,8 @@ def encode(
     root_urls: Mapping[str, str],
     purposes: Sequence[tuple[str, str, str, Sequence[str]]] = (),
 ) -> bytes:
-    """The index of the configuration at `path`, which reads `text` and whose profiles have these root URLs; `purposes` are
-    profiles (empty: everybody's), names, times (empty: none) and scopes."""
+    """Render the index of the configuration at `path`, whose content is `text` and whose profiles have these root URLs.
+    `purposes` are profiles (empty: everybody's), names, times (empty: none) and scopes."""
     lines = [
         f"CONFIG={path}",
         f"STORE={store}",

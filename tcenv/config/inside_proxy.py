@@ -24,7 +24,7 @@ class Behind:
         self.root_url = root_url
 
     def encode(self) -> str:
-        """The variable's value."""
+        """Return the value of the variable."""
         return f"{self.proxy} {self.profile} {self.root_url}"
 
     def is_meant_by(self, root_url: str | None) -> bool:
@@ -43,7 +43,7 @@ def _host_and_port(root_url: str) -> tuple[str, str]:
 
 
 def behind() -> Behind | None:
-    """What the environment says of a proxy around this process, None where it says nothing that could be."""
+    """Return what the environment says of a proxy around this process; None if it names no valid one."""
     parts = os.environ.get(BEHIND, "").split(" ")
     if len(parts) != 3 or not is_profile_name(parts[1]):
         return None

@@ -113,7 +113,7 @@ NOTHING = Overrides()
 
 
 def flag(variable: str) -> bool | None:
-    """The truth that an environment variable states, None where it is not set. Raises UsageError."""
+    """Return the value of a variable that is true or false; None where it is not set. Raises UsageError."""
     value = os.environ.get(variable)
     if value is None:
         return None
@@ -162,7 +162,7 @@ def store_name(config: config_file.Configuration | None = None) -> str:
 
 
 def purpose(name: str, of: Profile) -> Purpose:
-    """The purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
+    """Find the purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
     own = of.name.partition("@")[0] if of.is_configured else None
     return find(config_file.load().purposes, own, name)
 

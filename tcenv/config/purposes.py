@@ -48,7 +48,7 @@ def checked_term(value: Any) -> str:
 
 
 def find(purposes: Mapping[tuple[str, str], Purpose], profile: str | None, name: str) -> Purpose:
-    """The purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
+    """Find the purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
     found = purposes.get((profile or "", name)) or purposes.get(("", name))
     if found is not None:
         return found

@@ -49,8 +49,8 @@ class UnknownProfile(UsageError):
 
 
 def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Chosen:
-    """The deployment that is meant; `option` and `variable` are root URLs as `parse_root_url` gives them. Raises UsageError,
-    NoDeployment."""
+    """Choose the deployment that a command means. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
+    UsageError, NoDeployment."""
     around = behind()
     if around is not None:
         here = None if environment.loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
@@ -96,7 +96,7 @@ def choose(argument: str | None, option: str | None, variable: str | None, confi
 
 
 def _as_host(argument: str) -> str | None:
-    """The root URL of a host without its `https://` (or, on loopback, `http://`): only for what has a dot or a port."""
+    """Return the root URL of a host that was given without a scheme and has a dot or a port; None for anything else."""
     host, colon, port = argument.partition("/")[0].partition(":")
     if not ("." in host or (colon and port)) or "@" in argument:
         return None
@@ -108,7 +108,7 @@ def _as_host(argument: str) -> str | None:
 
 
 def _behind(around: Behind, config: config_file.Configuration) -> Chosen:
-    """What is behind the proxy around this process, under the name that it had there."""
+    """Return the deployment behind the proxy around this process, under the name that it has outside."""
     base = around.profile.partition("@")[0]
     if base in config.profiles:
         return _named(base, around.root_url, config)
@@ -116,7 +116,7 @@ def _behind(around: Behind, config: config_file.Configuration) -> Chosen:
 
 
 def of_root_url(root_url: str, config: config_file.Configuration) -> Chosen:
-    """The one configured profile that has this root URL, or the default among several; else the bare root URL."""
+    """Return the one configured profile with this root URL, or the default among several; else the bare root URL."""
     names = [name for name, keys in config.profiles.items() if keys["root_url"] == root_url]
     if len(names) == 1:
         return _configured(names[0], config)
@@ -186,7 +186,7 @@ def _session_directories() -> list[str]:
 
 
 def _elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Chosen:
-    """A configured profile, used with another root URL than its own."""
+    """Return a configured profile with another root URL than its own."""
     return Chosen(f"{base}@{profile_of(root_url)}"[:128], root_url, base, config.profiles[base])
 
 

@@ -63,7 +63,7 @@ def _as_json(finding: Finding) -> dict[str, Any]:
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings without an error that an earlier check has met already: a wrong configuration fails several."""
+    """Drop errors that an earlier check has reported already: a wrong configuration fails several."""
     kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
     for finding in findings:
         kept.setdefault(

@@ -181,7 +181,7 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
 
 
 def _difference(text: str, other: str) -> list[str]:
-    """The lines of `text` that `other` does not have, or has less often."""
+    """Return the lines of `text` that `other` does not have, or has less often."""
     from collections import Counter
 
     return list((Counter(text.splitlines()) - Counter(other.splitlines())).elements())
@@ -222,7 +222,7 @@ def _write_beside(path: str, text: str | None) -> None:
 
 
 def _say_where_tcenv_is(program: str) -> None:
-    """The line finds tcenv by its path; the commands are found on the PATH alone."""
+    """Say how to put tcenv on the PATH: the start-up line finds it by its path, but commands need the PATH."""
     from tcenv.cli.terminal import messages
     from tcenv.signin.browser import on_path
 

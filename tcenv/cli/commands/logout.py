@@ -183,8 +183,8 @@ def _copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store
 
 
 def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
-    """The profile that is meant, and its root URL where that is known. What is loaded here, or has a session, can be signed out
-    of whether it is configured or not. Raises UsageError for one that is neither."""
+    """Return the profile to sign out of, and its root URL where that is known. A profile that is loaded here or has a session
+    need not be configured. Raises UsageError for any other that is not configured."""
     found = environment.loaded(os.environ)
     loaded = found and found.profile
     try:
@@ -206,7 +206,7 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
 
 
 def sessions(places: list[Store], name: str) -> list[Session]:
-    """The sessions of `name`, each client once."""
+    """Return the sessions of `name` in all stores, each client once."""
     found: dict[str, Session] = {}
     for store in places:
         try:

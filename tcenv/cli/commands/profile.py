@@ -65,7 +65,7 @@ def run_list(options: ListOptions) -> int:
 
 
 def _configured() -> tuple[dict[str, str], str | None, str]:
-    """The configured profiles with their root URLs, the default, and the store: by the index where that is current."""
+    """Return the configured profiles with their root URLs, the default, and the store. Uses the index where that is current."""
     from tcenv.config import index
 
     try:
@@ -91,7 +91,7 @@ class _Found(NamedTuple):
 
 
 def _sessions(store: str) -> dict[str, _Found]:
-    """The sessions that are kept, by name. What cannot be read is left out."""
+    """Return the stored sessions by name, without those that cannot be read."""
     directory = _directory(store)
     if directory is None:
         return _sessions_of_the_store()
@@ -142,8 +142,8 @@ def _sessions_of_the_store() -> dict[str, _Found]:
 
 
 def _used_before(shown: set[str]) -> dict[str, str]:
-    """The root URLs of other deployments that were signed in to, by name. A sandbox on loopback comes and goes: it is left out a
-    day after it was last used."""
+    """Return the root URLs of other deployments that were used before, by name. Leaves out a sandbox on loopback a day after its
+    last use."""
     from tcenv.sessions.profile_names import profile_of
 
     names = {profile_of(root_url) for root_url in shown}
@@ -192,7 +192,7 @@ class ShowOptions(NamedTuple):
 
 
 def run_show(options: ShowOptions) -> int:
-    """What a profile comes to in this environment."""
+    """Print the values of a profile after options, variables and defaults."""
     from tcenv.cli.terminal import messages
     from tcenv.config import profile as profiles
 
@@ -228,7 +228,7 @@ def run_show(options: ShowOptions) -> int:
 
 
 def _shown(key: str, value: Any) -> str:
-    """The value of a key as people say it."""
+    """Return the value of a key as people say it."""
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, bool):

@@ -63,7 +63,7 @@ class ShowOptions(NamedTuple):
 
 
 def run_show(options: ShowOptions) -> int:
-    """What a purpose stands for, its scopes one a line."""
+    """Print the time and the scopes of a purpose, one scope a line."""
     config = config_file.load()
     _check_profile(config, options.profile)
     purpose = purposes.find(config.purposes, options.profile, options.purpose)

@@ -56,7 +56,7 @@ def run(options: Options) -> int:
 
 
 def _held(options: Options) -> tuple[str, ...] | None:
-    """What the session may do, by the deployment's word; what it said at the last sign-in, where it cannot be reached."""
+    """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
     from tcenv.deployment.auth import Deployment
 
     session, until = session_to_ask_with(options.profile, options.timeout)

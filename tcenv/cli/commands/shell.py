@@ -87,7 +87,7 @@ def _refuse_nesting(options: Options) -> None:
 
 
 def _note_on_leaving(session: Session, *, cut: bool) -> None:
-    """What happened to the session while the subshell had it."""
+    """Say what happened to the session while the subshell ran."""
     if not session.is_live():
         messages.note(f"The session of {session.profile} has expired meanwhile.")
         return

@@ -88,7 +88,7 @@ def _one(options: Options) -> _Facts:
 
 
 def _everywhere(options: Options) -> list[_Facts]:
-    """The facts of every session that is stored; all deployments are asked at once."""
+    """Return the facts of every stored session. Asks all deployments at once."""
     import threading
 
     from tcenv.config import profile as profiles
@@ -287,7 +287,7 @@ class _Report:
             messages.hint(*facts.hint.parts)
 
     def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
-        """A fact. `more` is put behind the value, as it is."""
+        """Write a label and its value. `more` follows the value unchanged."""
         out, value = self._out, printable(value)
         if not out.terminal:
             out.write(f"{label}: {value}")
@@ -344,7 +344,7 @@ class _Report:
 
 
 def _folded(scopes: Sequence[str]) -> list[str]:
-    """A line a service: the scope itself where there is one, else how many there are."""
+    """Return one line for each service: its one scope, or how many it has."""
     services: dict[str, list[str]] = {}
     for scope in scopes:
         services.setdefault(scope.partition(":")[0], []).append(scope)

@@ -20,7 +20,7 @@ def columns() -> int:
 
 
 def render(command: Command, width: int = WIDTH) -> str:
-    """The help of `command` for `width` columns, without a newline at its end."""
+    """Render the help of `command` for `width` columns, without a newline at its end."""
     argument = command.argument
     usage = ["tcenv", *command.words.split(), "[OPTIONS]"]
     if command.members:
@@ -58,7 +58,7 @@ def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
 
 
 def _row(label: str, text: str, width: int) -> str:
-    """A label and its text beside it; below it where there is no room."""
+    """Render a label with its text beside it, or below it where there is no room."""
     if width < WIDTH:
         indent = "      "
         return f"  {label}\n" + _fill(text, width, indent)

@@ -26,7 +26,7 @@ class Known:
 
 
 def known(*values: str, of: str = "") -> Known:
-    """The values that complete a parameter. They are no limit: the command judges what it is given."""
+    """Name the values that complete a parameter. Other values are allowed: the command judges what it gets."""
     return Known(values, of)
 
 

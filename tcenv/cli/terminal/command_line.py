@@ -1,5 +1,4 @@
-"""Write the commands of messages in the form for the user's shell. (A module of its own, since messages and what is printed for
-the shell both need it.)"""
+"""Writes the commands of messages in the form for the user's shell. Messages and shell output both need this module."""
 
 from __future__ import annotations
 

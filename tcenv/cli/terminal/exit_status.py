@@ -38,14 +38,15 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
 
 
 def failed(arguments: Sequence[str], failure: BaseException) -> int:
-    """The same for a run that `failure` has ended."""
+    """Say why `failure` ended the run, and fail the evaluation. Returns the exit status."""
     status = _status_of(failure, arguments)
     fail_evaluation(arguments)
     return status
 
 
 def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = (), hint: Hint | None = None) -> int:
-    """The same for a run that a signal has ended; `notes` tell what had happened by then."""
+    """Say that a signal ended the run, and fail the evaluation. `notes` tell what had happened by then. Returns the
+    exit status."""
     what = "Interrupted." if number == _SIGINT else f"Ended by {_name(number)}."
     messages.error(Interrupted(" ".join([what, *notes]), hint))
     fail_evaluation(arguments)
@@ -53,7 +54,7 @@ def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()
 
 
 def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
-    """The exit status for a command that `failure` has ended, which is said."""
+    """Say why `failure` ended the command. Returns the exit status."""
     if isinstance(failure, BrokenPipeError):
         # Whoever read our output has gone; Python's own exit must not trip over it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -78,7 +79,7 @@ def _name(number: int) -> str:
 
 
 def _confess(failure: BaseException) -> None:
-    """An error that nobody foresaw: where it happened, and nothing of the values that were at hand."""
+    """Report an unforeseen error: where it happened, without any value."""
     kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
     messages.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
     import traceback

@@ -81,13 +81,13 @@ def _columns(stream: TextIO | None) -> int:
 
 @cache
 def face() -> Face:
-    """The face of stderr."""
+    """Return the face of stderr."""
     return Face(sys.stderr)
 
 
 @cache
 def report() -> Face:
-    """The face of stdout, for the commands that report."""
+    """Return the face of stdout, for the commands that report."""
     return Face(sys.stdout, asked_for=True)
 
 
@@ -112,7 +112,7 @@ class _Steady:
 
 @cache
 def console() -> Console:
-    """rich's console for people, for what moves."""
+    """Return rich's console on stderr, for what moves."""
     from rich.console import Console
 
     steady: Any = _Steady(sys.stderr)
@@ -138,7 +138,7 @@ def note(*parts: Part) -> None:
 
 
 def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
-    """That a session is reused."""
+    """Say that a session is reused."""
     import time
 
     from tcenv.sessions.profile_names import profile_of
@@ -195,7 +195,7 @@ def finding(state: str, text: str, mend: Hint | str | None) -> None:
 
 
 def plain(text: str) -> None:
-    """A line that belongs to the one above, as it is."""
+    """Write a line that belongs to the one above."""
     face().write(printable(text))
 
 

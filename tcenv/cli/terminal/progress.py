@@ -137,7 +137,7 @@ class Waiting:
             messages.note(*parts)
 
     def granted(self, session: Session) -> None:
-        """A new session has come."""
+        """Show that there is a new session."""
         from tcenv.cli.terminal import messages
         from tcenv.deployment.scopes import describe_narrowing, find_missing
 

@@ -13,7 +13,7 @@ from tcenv.shells.detect import choose_shell
 
 
 def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
-    """What makes `change` in `shell` (None: the one that runs us). Raises UsageError."""
+    """Return the statements that make `change` in `shell` (None: the shell that runs tcenv). Raises UsageError."""
     name = choose_shell(shell)
     try:
         return load_shell(name).export(change).encode()

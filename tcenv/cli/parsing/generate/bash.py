@@ -43,7 +43,7 @@ complete -F _tcenv tcenv
 
 
 def script() -> str:
-    """The text of `completions/tcenv.bash`."""
+    """Render `completions/tcenv.bash`."""
     found = declaration.commands()
     lines = [f'      {c.words}:*) command="{c.words} ${{COMP_WORDS[i]}}" ;;' for c in found if c.words and c.members]
     lines += ["    esac", "  done", '  case "$command:$before" in']

@@ -29,7 +29,7 @@ complete -c tcenv -n __tcenv_behind_dashes -a '(__tcenv_rest)'
 
 
 def script() -> str:
-    """The text of `completions/tcenv.fish`."""
+    """Render `completions/tcenv.fish`."""
     return _HEAD + "\n".join(line for command in declaration.commands() for line in _lines(command)) + "\n"
 
 

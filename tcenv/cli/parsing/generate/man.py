@@ -18,12 +18,12 @@ _STATUSES = (
 
 
 def name_of(command: declaration.Command) -> str:
-    """The page of a command: `tcenv-profile-set.1`."""
+    """Return the file name of a command's page, such as `tcenv-profile-set.1`."""
     return "-".join(["tcenv", *command.words.split()]) + ".1"
 
 
 def page(command: declaration.Command) -> str:
-    """The man page of a command, in the man macros."""
+    """Render the man page of a command in the man macros."""
     title = name_of(command).removesuffix(".1")
     lines = [
         f'.TH "{title.upper()}" "1" "{_DATE}" "tcenv {__version__}" "tcenv"',

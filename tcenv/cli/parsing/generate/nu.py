@@ -11,7 +11,7 @@ EVALUATED_MARK = "# --- without the start-up text"
 
 
 def script() -> str:
-    """The text of `completions/tcenv.nu`."""
+    """Render `completions/tcenv.nu`."""
     values, dynamic = by_option()
     arguments = [c.argument for c in declaration.commands() if c.argument is not None]
     of = dict.fromkeys([*dynamic.values(), *(argument.of for argument in arguments if argument.of)])

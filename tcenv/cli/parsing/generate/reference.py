@@ -13,7 +13,7 @@ Written by `make generated` from the same declarations as `--help`, completion a
 
 
 def text() -> str:
-    """The text of `docs/commands.md`: the help of every command, as `--help` prints it."""
+    """Render `docs/commands.md`: the help of every command, as `--help` prints it."""
     parts = []
     for command in declaration.commands():
         name = " ".join(["tcenv", *command.words.split()])

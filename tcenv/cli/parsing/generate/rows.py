@@ -40,7 +40,7 @@ def rows() -> list[Row]:
 
 
 def by_option() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """The values of each option, and whose names complete it, whatever the command: they agree wherever both occur."""
+    """Return the known values of each option, and whose names complete it. These are the same in all commands."""
     values: dict[str, tuple[str, ...]] = {}
     dynamic: dict[str, str] = {}
     for row in rows():

@@ -34,7 +34,7 @@ _BEHIND_DASHES = [
 
 
 def script() -> str:
-    """The text of `completions/_tcenv`."""
+    """Render `completions/_tcenv`."""
     return "\n".join([_HEAD, *(line for command in declaration.commands() for line in _function(command)), _TAIL])
 
 
