@@ -29,7 +29,7 @@ def without_ending(scopes: Sequence[str], asked: Sequence[str], client_id: str, 
     prefix = client_id[: len(client_id) - len(name_of(client_id, name))]
     own = {f"auth:delete-client:{prefix}{other}" for other in series(name)}
     own.add(f"auth:delete-client:{client_id}")
-    # Nothing else of what was asked for covers them where tcenv added them (see `naming.Names.ending`).
+    # Nothing else of what was asked for covers them where tcenv added them (see `client_names.Names.deletion_scopes`).
     rest = [scope for scope in asked if scope not in own]
     own = {scope for scope in own if not covers(rest, scope)}
     return tuple(scope for scope in scopes if scope not in own)

@@ -1,5 +1,6 @@
-"""One approval in the browser, in the order in which it happens: name, listener, request, browser, callback, the deployment's
-word, session. No credentials leave here before the deployment has vouched for them, and what it has vouched for is not lost."""
+"""Sign in by one approval in the browser: choose a name, listen, open the page, take the callback, verify it, store the session.
+
+Credentials leave this module only after the deployment has accepted them, and then nothing loses them."""
 
 from __future__ import annotations
 
@@ -19,26 +20,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tcenv.signin.approval_request import Asking
+    from tcenv.signin.approval_request import ApprovalRequest
     from tcenv.signin.pages import Outcome
 
 
-# To what the page does when this process has ended.
+# What to do about the page when this process ends.
 _CLOSE_PAGE = "Close the sign-in page: an approval that comes now is taken by nobody."
 _CLOSE_PAGE_IN_ANY_CASE = "Close the sign-in page: whoever takes its port next would be given the token."
 
 
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
-    """One approval in the browser, taken, verified and remembered. The client of the session that it replaces is ended: in a
-    terminal before the approval, so that its name is free for it; else afterwards."""
+    """Get an approval, verify it, store and return its session. Deletes the client of the session that it replaces: in a
+    terminal before the approval, so that its name is free, and elsewhere afterwards."""
     from tcenv.signin.request import resolve_flow
 
     flow = resolve_flow(profile.flow, profile.root_url)
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
-        asking = _asked(profile, flow, replacing, listener, store, display)
-        names = asking.names
-        session = _answered(asking, profile, asked_at, listener, display)
+        request = _request_approval(profile, flow, replacing, listener, store, display)
+        names = request.names
+        session = _wait_for_session(request, profile, asked_at, listener, display)
         if (
             names is not None
             and names.prefix is not None
@@ -49,85 +50,85 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
                 f"({names.prefix.rstrip('/')}). If that is not you:",
                 ("tcenv", "logout", stored_argument_of(profile.name, profile.root_url)),
             )
-        kept_in = place(store) if _keep(session, store, display) else ""
-        # Stored before the page says so.
-        _regardless(
-            display, lambda: client_names.remember(session, asking.name, made=flow == "create", kept_in=kept_in)
-        )
+        kept_in = place(store) if _store(session, store, display) else ""
+        # Before the page says so.
+        _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
         listener.succeed()
-        _regardless(display, lambda: listener.finish(_success(session)))
+        _try_step(display, lambda: listener.finish(_describe_success(session)))
     display.granted(session)
-    _regardless(display, lambda: _afterwards(session, asking, replacing, store, display))
+    _try_step(display, lambda: _clean_up(session, request, replacing, store, display))
     display.close()
     return session
 
 
-def _asked(
+def _request_approval(
     profile: Profile, flow: str, replacing: Session | None, listener: Listener, store: Store, display: Display
-) -> Asking:
-    """The question, with the browser on its way to it; the client that stands in its way is ended where everything that is
-    needed to answer it has been proven."""
-    from tcenv.signin.approval_request import Asking
+) -> ApprovalRequest:
+    """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment and the
+    session turn out to be good."""
+    from tcenv.signin.approval_request import ApprovalRequest
     from tcenv.signin.browser import Standstill
 
     if flow == "new":
-        # The older page resets a client of that name itself.
-        asking = Asking(profile, flow, None, listener, display)
-        asking.open()
-        return asking
-    first = _to_be_ended_first(profile, replacing, display)
+        # The older page resets an existing client of that name.
+        request = ApprovalRequest(profile, flow, None, listener, display)
+        request.open()
+        return request
+    first = _find_client_to_delete(profile, replacing, display)
     if first is not None:
-        names = client_names.names(profile, first)
-        asking = Asking(profile, flow, names, listener, display)
+        names = client_names.choose_names(profile, first)
+        request = ApprovalRequest(profile, flow, names, listener, display)
         with Standstill() as standstill:
-            if asking.open(standstill.launch):
-                _tell(names, asking.name, profile, display, freed=True)
-                _end_first(first, store, display)
-                return asking
+            if request.open(standstill.launch):
+                _describe_name(names, request.name, profile, display, freed=True)
+                _delete_former(first, store, display)
+                return request
         display.note(
             f"No browser could be started, so {first.credentials.client_id} stays until the new session is there."
         )
-    # A reset that nobody approved has freed a name: that one again.
+    # A reset that nobody approved has freed a name: ask for that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
-    names = client_names.names(profile, freed)
-    asking = Asking(profile, flow, names, listener, display)
-    _tell(names, asking.name, profile, display, freed=False)
+    names = client_names.choose_names(profile, freed)
+    request = ApprovalRequest(profile, flow, names, listener, display)
+    _describe_name(names, request.name, profile, display, freed=False)
     if first is None:
-        asking.open()
-    return asking
+        request.open()
+    return request
 
 
-def _answered(asking: Asking, profile: Profile, asked_at: int, listener: Listener, display: Display) -> Session:
-    """The session of the first answer that the deployment vouches for. One that it rejects does not end the wait: whoever
-    sent that, the genuine one may still come. Raises TimedOut, TcenvError."""
+def _wait_for_session(
+    request: ApprovalRequest, profile: Profile, asked_at: int, listener: Listener, display: Display
+) -> Session:
+    """Return the session of the first answer that the deployment accepts. A rejected answer does not end the wait, because
+    anybody may have sent it and the genuine one may still come. Raises TimedOut, TcenvError."""
     from tcenv.signin import paste
-    from tcenv.signin.verify import verified
+    from tcenv.signin.verify import verify
 
     end = time.monotonic() + profile.timeout
     rejection: CredentialsRejected | None = None
-    with paste.watching(
+    with paste.watch(
         listener,
-        opened=asking.opened,
+        opened=request.opened,
         insisted=profile.no_browser,
         on_wrong=display.wrong_paste,
-        on_enter=asking.next,
+        on_enter=request.next,
     ) as pasted:
-        asking.show(pasted.possible)
+        request.show(pasted.possible)
         while True:
             try:
-                credentials = asking.wait(end, pasted.source)
+                credentials = request.wait(end, pasted.source)
             except BaseException as stop:
                 stop.add_note(_close_page(listener))
                 raise
             if credentials is None:
                 break
-            _regardless(display, lambda came=credentials: asking.unconfirmed(came))  # type: ignore[misc]
+            _try_step(display, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
             display.verify()
             try:
-                return verified(profile, asking.scopes, credentials, asked_at, end, display)
+                return verify(profile, request.scopes, credentials, asked_at, end, display)
             except CredentialsRejected as error:
                 _tell_page(listener, profile, error)
-                asking.rejected(credentials, error)
+                request.reject(credentials, error)
                 rejection = error
                 if error.reason == "clock":
                     break
@@ -156,9 +157,9 @@ def _close_page(listener: Listener) -> str:
     return _CLOSE_PAGE if listener.is_held else _CLOSE_PAGE_IN_ANY_CASE
 
 
-def _tell(names: client_names.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
-    """What is worth knowing of the name before it is asked for."""
-    said = client_names.told(names, name, profile.scopes, wanted=not profile.no_self_delete)
+def _describe_name(names: client_names.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
+    """Say what is worth knowing about the name."""
+    said = client_names.describe_deletion_scopes(names, name, profile.scopes, wanted=not profile.no_self_delete)
     if said:
         display.note(said)
     if name != profile.client_name:
@@ -172,8 +173,8 @@ def _tell(names: client_names.Names, name: str, profile: Profile, display: Displ
         )
 
 
-def _keep(session: Session, store: Store, display: Display) -> bool:
-    """Store the session. Where that fails this process has the only copy, and goes on to hand it to the shell."""
+def _store(session: Session, store: Store, display: Display) -> bool:
+    """Store the session. If that fails, say so and go on: this process has the only copy and hands it to the shell."""
     try:
         store.save(session)
         return True
@@ -183,8 +184,8 @@ def _keep(session: Session, store: Store, display: Display) -> bool:
         return False
 
 
-def _regardless(display: Display, step: Callable[[], object]) -> None:
-    """Do what the session does not depend on: its failing is said, and no more."""
+def _try_step(display: Display, step: Callable[[], object]) -> None:
+    """Do a step that the session does not depend on. If it fails, only say so."""
     try:
         step()
     except Exception as error:
@@ -192,7 +193,7 @@ def _regardless(display: Display, step: Callable[[], object]) -> None:
         display.warn(what)
 
 
-def _success(session: Session) -> Outcome:
+def _describe_success(session: Session) -> Outcome:
     from tcenv.signin import pages
 
     return pages.describe_success(session)
@@ -207,22 +208,26 @@ def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
         return
 
 
-def _afterwards(session: Session, asking: Asking, replacing: Session | None, store: Store, display: Display) -> None:
-    names = asking.names
-    if names is not None and asking.ending and session.credentials.client_id != names.client_id(asking.name):
+def _clean_up(
+    session: Session, request: ApprovalRequest, replacing: Session | None, store: Store, display: Display
+) -> None:
+    names = request.names
+    if names is not None and request.deletion_scopes and session.credentials.client_id != names.client_id(request.name):
         display.note(
-            f"The Client ID was changed on the page: what was asked for ({', '.join(asking.ending)}) does not speak of it, and "
-            "cannot end it."
+            f"The Client ID was changed on the page: what was asked for ({', '.join(request.deletion_scopes)}) does not speak "
+            "of it, and cannot end it."
         )
     if replacing is not None:
-        client_names.end_replaced(replacing, session, display.note)
-    client_names.tidy(session, store, display.note)
+        client_names.delete_replaced(replacing, session, display.note)
+    client_names.delete_unused(session, store, display.note)
 
 
-def _to_be_ended_first(profile: Profile, replacing: Session | None, display: Display) -> Session | None:
-    """The session whose client is to be deleted before the approval: in a terminal, where somebody is there to give it, and
-    only for one that is good and may, and whose name would be asked for again. The deployment and the clock are proven."""
-    if replacing is None or not replacing.is_live() or not os.isatty(2) or not client_names.may_end(replacing):
+def _find_client_to_delete(profile: Profile, replacing: Session | None, display: Display) -> Session | None:
+    """Return the session whose client is to be deleted before the approval, None if there is none.
+
+    Only in a terminal, where a person can approve, and only if the session is good, may delete its client, and has the name
+    that is asked for. ApprovalRequest the deployment shows that it answers and that the clock is right."""
+    if replacing is None or not replacing.is_live() or not os.isatty(2) or not client_names.may_delete(replacing):
         return None
     if replacing.name != profile.client_name:
         return None
@@ -237,11 +242,11 @@ def _to_be_ended_first(profile: Profile, replacing: Session | None, display: Dis
     return replacing
 
 
-def _end_first(old: Session, store: Store, display: Display) -> None:
-    """Delete the client of the session that is being replaced."""
+def _delete_former(old: Session, store: Store, display: Display) -> None:
+    """Delete the client of the session that is replaced."""
     client_id = old.credentials.client_id
     try:
-        client_names.end(old, old)
+        client_names.delete(old, old)
     except DeploymentError as error:
         display.note(
             f"The former client {client_id} could not be deleted, so the page may say that it exists: {error.message}"

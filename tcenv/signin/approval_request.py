@@ -1,5 +1,5 @@
-"""The question to the person, for as long as it stands: the page that is opened, what is found out meanwhile, and the next name
-where the first one turns out to be taken. The first answer counts, to whichever name it was given."""
+"""Ask a person for an approval, and wait: open the page, say what is found out meanwhile, and ask for the next name where the
+first one is taken. The first answer counts, whichever name it is for."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tcenv.signin.request import SigninRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tcenv.signin.preflight import Probe
+    from tcenv.signin.preflight import Preflight
 
 
-class Asking:
-    """One sign-in that waits for its approval. `name` is the one that was asked for last, and `scopes` what went with it.
+class ApprovalRequest:
+    """A sign-in that waits for its approval. `name` and `scopes` are those that were asked for last.
 
-    `names` is None on the older page, which resets a client of that name itself."""
+    `names` is None on the older page, which resets an existing client of that name."""
 
     def __init__(self, profile: Profile, flow: str, names: Names | None, listener: Listener, display: Display) -> None:
         self._profile = profile
@@ -34,50 +34,53 @@ class Asking:
         self._left = list(names.free) if names is not None else [profile.client_name]
         self._said_taken: set[str] = set()
         self._strangers = 0
-        self._probe: Probe | None = None
+        self._preflight: Preflight | None = None
         self.opened = False
         self.name = self._left.pop(0)
         self._asked = [self.name]
-        self._request = self._made(self.name)
+        self._request = self._make_request(self.name)
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What is asked for, with the right to end the client."""
+        """The scopes that are asked for, with the right to delete the client."""
         return self._request.scopes
 
     @property
-    def ending(self) -> tuple[str, ...]:
-        """Of these, those with which the client may end itself."""
+    def deletion_scopes(self) -> tuple[str, ...]:
+        """The scopes among them with which the client may delete itself."""
         wanted = not self._profile.no_self_delete
-        return self.names.ending(self.name, self._profile.scopes, wanted=wanted) if self.names is not None else ()
+        return (
+            self.names.deletion_scopes(self.name, self._profile.scopes, wanted=wanted) if self.names is not None else ()
+        )
 
     @property
     def next_name(self) -> str | None:
-        """The name that Enter asks for."""
+        """The name that Enter asks for, None if there is no other."""
         return self._left[0] if self._left else None
 
-    def _made(self, name: str) -> SigninRequest:
+    def _make_request(self, name: str) -> SigninRequest:
         return SigninRequest(
             root_url=self._profile.root_url,
             flow=self._flow,
             name=name,
             description=self._profile.description,
-            scopes=(*self._profile.scopes, *self.ending),
+            scopes=(*self._profile.scopes, *self.deletion_scopes),
             expires=self._profile.expires,
             callback_url=self._listener.callback_url,
         )
 
     def open(self, launch: browser.Launch | None = None) -> bool:
-        """Start the browser at the page; False where one is wanted and none starts. Its port is held by then: nothing that ends
-        this process gives it to another user while the page can answer."""
-        self._listener.hold(**self._told())
+        """Start the browser at the page. Return False if one is wanted and none starts.
+
+        Has the port held first, so that no other user gets it while the page can answer, whatever ends this process."""
+        self._listener.hold(**self._describe())
         if self._profile.no_browser:
             return True
         self.opened = browser.open_browser(self._request.url, self._profile.browser, launch)
         return self.opened
 
-    def _told(self) -> dict[str, str]:
-        """What `late_approval` has to know."""
+    def _describe(self) -> dict[str, str]:
+        """Return what `late_approval` has to know."""
         profile = self._profile
         return {
             "profile": profile.name,
@@ -91,17 +94,17 @@ class Asking:
         }
 
     def show(self, pasting: bool) -> None:
-        """Tell the person what to do, and begin to find out what the page will not say."""
+        """Tell the person what to do, and ask the deployment what the page does not say."""
         self._display.ask(self._request.url, self.opened, pasting, self.name)
         if self._flow == "new" and self._profile.flow == "new":
             self._display.note(
                 "Today's deployments have no such page: if it says “Client not found”, leave out --flow new."
             )
-        from tcenv.signin.preflight import Probe
+        from tcenv.signin.preflight import Preflight
 
-        self._probe = self._probe or Probe(self._profile)
+        self._preflight = self._preflight or Preflight(self._profile)
         known = self.names is not None and self.name not in self._said_taken
-        self._probe.start(self.name, self.names.client_id(self.name) if known and self.names is not None else None)
+        self._preflight.start(self.name, self.names.client_id(self.name) if known and self.names is not None else None)
 
     def next(self) -> None:
         """Ask for the next name (Enter, while waiting)."""
@@ -113,16 +116,16 @@ class Asking:
             return
         self.name = self._left.pop(0)
         self._asked.append(self.name)
-        self._request = self._made(self.name)
+        self._request = self._make_request(self.name)
         self.open()
         self.show(pasting=False)
 
     def tick(self, left: float) -> None:
-        """About once a second: what has been found out is said."""
-        assert self._probe is not None, "shown first"
-        for text in self._probe.news():
+        """Say what has been found out. Called about once a second."""
+        assert self._preflight is not None, "shown first"
+        for text in self._preflight.news():
             self._display.warn(text)
-        if self.name in self._probe.taken and self.name not in self._said_taken:
+        if self.name in self._preflight.taken and self.name not in self._said_taken:
             self._said_taken.add(self.name)
             self._display.warn(
                 f"The name {self.name} is taken on this deployment, so the page will say “Client already exists”."
@@ -136,11 +139,11 @@ class Asking:
         self._display.tick(left, self.next_name)
 
     def wait(self, end: float, source: object) -> Credentials | None:
-        """The first right answer, None at `end` (time.monotonic)."""
+        """Return the first right answer, None at `end` (time.monotonic)."""
         return self._listener.wait(end, lambda: self.tick(end - time.monotonic()), source)  # type: ignore[arg-type]
 
-    def unconfirmed(self, credentials: Credentials) -> None:
-        """Note at once that this client is there: whatever becomes of us, its name is taken."""
+    def note_unconfirmed(self, credentials: Credentials) -> None:
+        """Note that this client exists, because its name is taken even if this process is killed."""
         from tcenv.sessions import known_clients
         from tcenv.sessions.known_clients import KnownClient
 
@@ -153,8 +156,8 @@ class Asking:
             ),
         )
 
-    def rejected(self, credentials: Credentials, error: DeploymentError) -> None:
-        """What came is no good: forget it, and wait on for what is."""
+    def reject(self, credentials: Credentials, error: DeploymentError) -> None:
+        """Forget an answer that the deployment rejects, and say so."""
         from tcenv.sessions import known_clients
 
         known_clients.forget_unconfirmed(self._profile.root_url, credentials.client_id)

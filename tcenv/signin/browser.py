@@ -141,6 +141,8 @@ def _start(arguments: list[str]) -> bool | None:
     if child == 0:
         code = _EXIT_CODES[False]
         try:
+            # The sign-in's lock among them: it must end with the sign-in.
+            os.closerange(3, 1 << 16)
             code = _EXIT_CODES[_run(arguments)]
         finally:
             os._exit(code)

@@ -1,6 +1,7 @@
-"""Which client name to ask for, decided from what is remembered and without a network. Today's page refuses a name that is taken,
-and an expired client keeps its name until the deployment's nightly purge; so the name comes from a bounded series, the first
-again as soon as it is free. Also: which scopes let a client end itself, and ending the clients that are no longer needed."""
+"""Choose the name of a new client from what is remembered, without a network; and delete clients that are no longer needed.
+
+Today's page refuses a name that is taken, and an expired client keeps its name until the deployment's nightly purge. So names
+come from a bounded series, and the first one is asked for again as soon as it is free."""
 
 from __future__ import annotations
 
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
     from tcenv.deployment.auth import Deployment
 
 DELETE = "auth:delete-client:"
-# How long tidying up may take altogether (seconds).
+# Seconds for deleting what is no longer needed.
 _PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names that may be asked for: `free` ones in the order in which to ask (the next for when one turns out to be taken),
-    and the `taken` clients of the series. `prefix` is what the deployment puts before this user's names (their own clientId
-    and a slash), None until a sign-in has told it. `insisted`: the user wants the one name and no other."""
+    """The `free` names in the order in which to ask for them, and the `taken` clients of the series.
+
+    `prefix` is what the deployment puts before this user's names (their own clientId and a slash), None until a sign-in has shown
+    it. `insisted` says that the user wants this one name."""
 
     asked: str
     prefix: str | None
@@ -41,22 +43,22 @@ class Names:
     insisted: bool = False
 
     def client_id(self, name: str) -> str | None:
-        """The clientId that `name` would have, None until the prefix is known."""
+        """Return the clientId of a client called `name`, None until the prefix is known."""
         return None if self.prefix is None else self.prefix + name
 
     @property
     def orphaned(self) -> tuple[str, ...]:
-        """The taken names that clients hold whose tokens nobody has: the new session is to free them."""
+        """The names of clients whose tokens nobody has. The new session frees them."""
         return tuple(client.name for client in self.taken if _is_ours(client, self.prefix) and client.is_orphan)
 
-    def ending(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
-        """The scopes with which a client called `name` may end itself, the other one of its series and those whose tokens were
-        lost, as far as `scopes` (those asked for) do not include them and the page has room; none where they are not `wanted`."""
-        missing = self.not_ending(name, scopes) if wanted else []
+    def deletion_scopes(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
+        """Return the scopes with which a client called `name` may delete itself, the other one of its series and those whose
+        tokens were lost, as far as `scopes` lack them and the page has room; none where they are not `wanted`."""
+        missing = self.missing_deletion_scopes(name, scopes) if wanted else []
         return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
 
-    def not_ending(self, name: str, scopes: tuple[str, ...]) -> list[str]:
-        """The scopes for ending a client called `name`, and the other one of its series, that `scopes` do not include."""
+    def missing_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> list[str]:
+        """Return the scopes for deleting these clients that `scopes` lack."""
         if self.prefix is None:
             return []
         names = (name,) if self.insisted else (*two_of(self.asked, name), *self.orphaned)
@@ -64,11 +66,11 @@ class Names:
         return [scope for scope in needed if not covers(scopes, scope)]
 
 
-def names(profile: Profile, replacing: Session | None = None) -> Names:
-    """The names to ask today's page for, without asking anybody. The client of the session that is being replaced is
-    `replacing` where it will be ended before the answer comes: its name is free then, and the first.
+def choose_names(profile: Profile, replacing: Session | None = None) -> Names:
+    """Return the names to ask today's page for. `replacing` is a session whose client will be deleted before the answer comes,
+    so its name is free and comes first.
 
-    A name that the user insists on is never altered. Raises TcenvError where all names are taken, with their ends."""
+    Leaves a name alone that the user insists on. Raises TcenvError where all names are taken."""
     known = known_clients.known(profile.root_url)
     own = [client for client in known if client.asked == profile.client_name]
     prefix = known_clients.prefix(profile.root_url, profile.client_name)
@@ -76,7 +78,7 @@ def names(profile: Profile, replacing: Session | None = None) -> Names:
         taken = tuple(client for client in known if client.name == profile.client_name and _is_taken(client))
         return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)
     in_series = series(profile.client_name)
-    # A name that the user typed on the page once, because this one was taken, is as good as the series'.
+    # The user once typed this name on the page, because the first one was taken.
     edited = [client.name for client in reversed(own) if client.made and client.name not in in_series]
     candidates = dict.fromkeys([in_series[0], *edited[:1], *in_series[1:]])
     if replacing is not None:
@@ -93,13 +95,13 @@ def names(profile: Profile, replacing: Session | None = None) -> Names:
     free = tuple(name for name in candidates if name not in in_the_way)
     found = Names(profile.client_name, prefix, free, tuple(in_the_way.values()))
     if not free:
-        raise all_taken(profile, found)
+        raise _all_taken(profile, found)
     return found
 
 
 def _is_ours(client: KnownClient, prefix: str | None) -> bool:
-    """Whether a client is one that tcenv made, of the series, and of the user with this `prefix`: what a browser alone has said
-    may have been anybody's."""
+    """Return whether tcenv made a client, in a series, for the user with this `prefix`. What only a browser said may be about
+    anybody's client."""
     return client.made and client.client_id == f"{prefix}{client.name}" and client.name in series(client.asked)
 
 
@@ -107,8 +109,8 @@ def _is_taken(client: KnownClient) -> bool:
     return time.time() < client.purged_by()
 
 
-def all_taken(profile: Profile, found: Names) -> TcenvError:
-    """The error for when no name is left, with the clients and their ends."""
+def _all_taken(profile: Profile, found: Names) -> TcenvError:
+    """Return the error for when no name is left. It names the clients and their ends."""
     listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
     return TcenvError(
         f"All names of this series are taken on {profile.root_url}: {listed}.",
@@ -121,16 +123,16 @@ def all_taken(profile: Profile, found: Names) -> TcenvError:
 
 
 def client_page(root_url: str, client_id: str) -> str:
-    """The address of a client's own page, where it can be deleted."""
+    """Return the address of a client's page, where it can be deleted."""
     from urllib.parse import quote
 
     return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
 
 
-def told(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> str | None:
-    """What to say on the wait of the client's right to end itself; None where there is nothing to say."""
-    asked = found.ending(name, scopes, wanted=wanted)
-    missing = found.not_ending(name, scopes) if wanted else []
+def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> str | None:
+    """Say which right to delete clients is asked for; None where there is nothing to say."""
+    asked = found.deletion_scopes(name, scopes, wanted=wanted)
+    missing = found.missing_deletion_scopes(name, scopes) if wanted else []
     if not missing:
         return None
     if not asked:
@@ -143,9 +145,10 @@ def told(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> s
 
 
 def remember(session: Session, page_name: str, *, made: bool = True, kept_in: str = "") -> None:
-    """Note the client that the deployment gave when it was asked for `page_name`. Another one than was asked for tells that the
-    asked one is taken. `made` says whether the page cannot but have made it (the older page may have reset another's), `kept_in`
-    where its session is (see `stores.place`)."""
+    """Remember the client that the page made when it was asked for `page_name`. If it has another name, `page_name` is taken.
+
+    `made` says that the client is new (the older page may have reset an existing one), `kept_in` where its session is (see
+    `stores.place`)."""
     client_id = session.credentials.client_id
     given = known_clients.name_of(client_id, page_name)
     if given != page_name:
@@ -159,45 +162,45 @@ def remember(session: Session, page_name: str, *, made: bool = True, kept_in: st
     )
 
 
-def may_end(session: Session, client_id: str | None = None) -> bool:
-    """Whether the session's scopes, as far as they are known, let it delete `client_id` (None: its own)."""
+def may_delete(session: Session, client_id: str | None = None) -> bool:
+    """Return whether the session's scopes, as far as they are known, let it delete `client_id` (None: its own client)."""
     held = session.scopes if session.scopes is not None else session.asked
     return covers(held, DELETE + (client_id or session.credentials.client_id))
 
 
-def end(session: Session, by: Session) -> bool:
-    """Delete the client of `session` with the credentials of the session `by`; True where its token is dead now. Raises
-    DeploymentError where the deployment cannot be asked."""
+def delete(session: Session, by: Session) -> bool:
+    """Delete the client of `session` with the credentials of the session `by`. Return True: its token is dead now. Raises
+    DeploymentError."""
     client_id = session.credentials.client_id
     try:
         from tcenv.deployment.auth import Deployment
 
         Deployment(session.root_url, argument=session.argument).delete_client(by.credentials, client_id)
     except CredentialsRejected as rejection:
-        # Its own word that it is no more is as good; anything else (a clock) leaves it alive.
+        # The client is gone already. For any other reason (a wrong clock) it may live.
         if by is not session or rejection.reason not in ("expired", "disabled", "deleted", "bad-token"):
             raise
     known_clients.forget(session.root_url, client_id)
     return True
 
 
-def end_replaced(old: Session, new: Session, say: Callable[[str], None]) -> None:
-    """End the client of a session that another one has replaced, with whichever of the two may; where neither may, say until
-    when its token is good and where to end it."""
+def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> None:
+    """Delete the client of a session that another one has replaced, with either of the two. If neither may, say until when its
+    token is good and where to delete it."""
     client_id = old.credentials.client_id
     if not old.is_live() or client_id == new.credentials.client_id or old.root_url != new.root_url:
         return
     for by in (new, old):
-        if may_end(by, client_id):
+        if may_delete(by, client_id):
             with suppress(DeploymentError):
-                if end(old, by):
+                if delete(old, by):
                     say(f"The former client {client_id} is deleted: its token is no longer good.")
                     return
-    say(still_good(old))
+    say(describe_live_token(old))
 
 
-def still_good(session: Session) -> str:
-    """The sentence for a token that outlives its session."""
+def describe_live_token(session: Session) -> str:
+    """Return a sentence about a token that outlives its session."""
     client_id = session.credentials.client_id
     left = duration(session.expires - time.time())
     return (
@@ -206,10 +209,9 @@ def still_good(session: Session) -> str:
     )
 
 
-def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
-    """Delete the clients of the series that nobody has a use for any more, if the new session may: their names become free. Those
-    are the expired ones, and those whose session was kept in this very store and has gone with it (a reboot, the end of the last
-    login): the new one has taken its place. Not being able to is no error."""
+def delete_unused(session: Session, store: Store, say: Callable[[str], None]) -> None:
+    """Delete the clients of the series that nobody can use, which frees their names: the expired ones, and those whose session
+    was in this store and is gone (after a reboot, or the end of the last login). Ignores what it may not or cannot delete."""
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
@@ -225,7 +227,7 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
             or not known.made
             or client_id == own
             or not (known.expires <= time.time() or is_lost)
-            or not may_end(session, client_id)
+            or not may_delete(session, client_id)
             or (is_lost and client_id in kept_clients(store))
         ):
             continue
@@ -239,11 +241,11 @@ def tidy(session: Session, store: Store, say: Callable[[str], None]) -> None:
 
 
 def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> bool:
-    """Whether the deployment knows a client whose end has come by a later one."""
+    """Return whether the deployment has a later end for a client than the one that has passed."""
     try:
         facts = deployment.look(client_id, session.credentials)
     except PermissionError:
-        return False  # it does not tell; what tcenv made, and has used until its end, nobody else has
+        return False  # it does not tell; nobody else uses a client that tcenv made
     return facts is not None and facts.expires > time.time()
 
 

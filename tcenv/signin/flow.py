@@ -1,5 +1,6 @@
-"""Making sure that there is a session: the stored one, else a reset by API, else one approval in the browser; one process at a
-time. Knows nothing of shells and prints nothing: what people see is the `Display`'s."""
+"""Make sure that there is a session: load the stored one, or reset its token by API, or ask for an approval in the browser.
+
+One process at a time does so. Knows no shell and prints nothing; the `Display` shows what goes on."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ from tcenv.signin.progress import Display
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:
-    """Whether `session` is one that signing in with `profile` may hand out again: time left, and what the user insists on."""
+    """Return whether `session` can stand for a new sign-in: it has time left, and has what the user insists on."""
     if session is None or not session.has_time_left():
         return False
     if {"name", "series"} & profile.insisted and session.name != profile.client_name:
         return False
     if "scopes" in profile.insisted:
-        # What was asked for and not given would not be given now either.
+        # Scopes that were asked for and not granted would not be granted now.
         held = session.scopes or ()
         return all(covers(session.asked, scope) or covers(held, scope) for scope in profile.scopes)
     return True
@@ -31,10 +32,10 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
 def ensure_session(
     profile: Profile, store: Store, display: Display, *, reset: bool = False, retry: bool = False
 ) -> Session:
-    """The stored session of `profile` if it is usable (and no `reset` is asked for), else a new one, stored.
+    """Return the stored session of `profile` if it is usable and no `reset` is asked for; else make a new one and store it.
 
-    However many ask at once, one signs in and the others get its session. `retry`: a browser is opened though nobody has
-    answered the last one. Raises TcenvError's kinds."""
+    Of many processes one signs in, and the others get its session. With `retry` a browser opens although nobody answered the
+    last one. Raises TcenvError."""
     if not reset:
         session = load_session(store, profile.name, profile.root_url, display.note)
         if session is not None and is_usable(session, profile):
@@ -47,19 +48,19 @@ def ensure_session(
             return session
         try:
             if reset and session is not None:
-                from tcenv.signin.reset import renewed
+                from tcenv.signin.reset import reset_session
 
                 if session.wanted and "scopes" not in profile.insisted:
                     profile = replace(profile, scopes=session.wanted)
-                new = renewed(session, profile, store, display)
+                new = reset_session(session, profile, store, display)
                 if new is not None:
                     display.granted(new)
                     return new
             from tcenv.signin import interactivity
             from tcenv.signin.approval import sign_in
 
-            interactivity.require(profile, waited=waited, retry=retry)
-            with interactivity.noted(profile):
+            interactivity.require_person(profile, waited=waited, retry=retry)
+            with interactivity.remember_attempt(profile):
                 return sign_in(profile, store, display, replacing=session)
         finally:
             display.close()

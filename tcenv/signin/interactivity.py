@@ -1,5 +1,6 @@
-"""Whether anybody is there to approve in a browser, and whether the last sign-in was left unanswered: no browser is waited for
-where nobody is (CI, cron, an agent), and a loop in the background opens no second one."""
+"""Find out whether a person is there to approve in a browser, and remember a sign-in that nobody answered.
+
+So nothing waits for a browser in CI, cron or an agent, and a loop in the background does not open one browser after another."""
 
 from __future__ import annotations
 
@@ -18,17 +19,17 @@ from tcenv.sessions.lock import lock_directory
 from tcenv.sessions.profile_names import called
 from tcenv.text import duration
 
-#: For so long an unanswered sign-in is not repeated by itself (seconds).
-MEMORY = 15 * 60
+# Seconds for which an unanswered sign-in is not repeated unless a person asks for it.
+_MEMORY = 15 * 60
 _ASKED, _UNANSWERED = "asked", "unanswered"
 _CTRL_C = 2
 
 
-def require(profile: Profile, *, waited: bool, retry: bool) -> None:
-    """Raise NotSignedIn where nobody is there, or where nobody answered the last time and nobody at a terminal asks again.
+def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
+    """Raise NotSignedIn if nobody is there, or if nobody answered the last sign-in and no person at a terminal asks again.
 
-    `waited`: another process was signing in meanwhile; one that was killed is taken over from, one that gave up is not."""
-    if not _somebody(profile):
+    `waited` says that another process was signing in meanwhile. This one takes over if that was killed, not if it gave up."""
+    if not _is_anybody_there(profile):
         raise NotSignedIn(
             f"Not signed in to {called(profile.name, profile.root_url)}, and nobody is here to approve it in a browser: there "
             "is no terminal, no display and no BROWSER.",
@@ -37,11 +38,11 @@ def require(profile: Profile, *, waited: bool, retry: bool) -> None:
                 login_command(profile.argument, "--no-browser"),
             ),
         )
-    if retry or in_person():
+    if retry or is_in_person():
         return
     word, at = _read(profile)
-    left = at + MEMORY - time.time()
-    if 0 < left <= MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
+    left = at + _MEMORY - time.time()
+    if 0 < left <= _MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
         raise NotSignedIn(
             f"Nobody answered the last sign-in to {called(profile.name, profile.root_url)}: no other browser is opened for "
             f"{duration(left)}.",
@@ -50,8 +51,8 @@ def require(profile: Profile, *, waited: bool, retry: bool) -> None:
 
 
 @contextmanager
-def noted(profile: Profile) -> Iterator[None]:
-    """Remember, while a sign-in is waited for and after it was given up, that nobody has answered it."""
+def remember_attempt(profile: Profile) -> Iterator[None]:
+    """Remember that nobody has answered a sign-in, while it waits and after it was given up."""
     _write(profile, _ASKED)
     try:
         yield
@@ -59,15 +60,15 @@ def noted(profile: Profile) -> Iterator[None]:
         _write(profile, _UNANSWERED)
         raise
     except BaseException as end:
-        # A failure is no silence, and Ctrl-C is somebody's answer (which `__main__` raises with the signal's number).
+        # After a failure or Ctrl-C (raised with the number of its signal) a person has been there.
         if isinstance(end, (Exception, KeyboardInterrupt)) or getattr(end, "number", None) == _CTRL_C:
             _forget(profile)
         raise
     _forget(profile)
 
 
-def in_person() -> bool:
-    """Whether somebody at a terminal has asked: in its foreground, and not by a prompt (direnv runs at each of them)."""
+def is_in_person() -> bool:
+    """Return whether a person has typed this command: it runs in a terminal's foreground, and not in direnv at a prompt."""
     if os.environ.get("DIRENV_IN_ENVRC"):
         return False
     if os.name == "nt":
@@ -84,7 +85,7 @@ def in_person() -> bool:
         os.close(terminal)
 
 
-def _somebody(profile: Profile) -> bool:
+def _is_anybody_there(profile: Profile) -> bool:
     environ = os.environ
     if profile.browser or environ.get("BROWSER") or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
         return True
@@ -102,7 +103,7 @@ def _somebody(profile: Profile) -> bool:
 
 
 def _is_piped_in() -> bool:
-    """Whether standard input may bring an address: a pipe, a socket or a file."""
+    """Return whether standard input can bring an address: it is a pipe, a socket or a file."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:

@@ -1,8 +1,8 @@
-"""Deal with an approval that came after its sign-in had ended: delete the client that nobody has a use for, and say in the
-browser what became of it.
+"""Deal with an approval that came after its sign-in had ended: delete the client, which nobody can use, and say so in the
+browser.
 
-The port holder starts this file as a script (`python -I`), and hands over what it has received through standard input. The
-page goes back through standard output (see `portholder.late_answer`)."""
+The port holder starts this file as a script (`python -I`) and passes what it received through standard input. The page goes back
+through standard output (see `portholder.late_answer`)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     Tell = Callable[[Outcome], None]
 
-# Seconds for which the deployment is asked, while the browser waits for the page.
+# Seconds for asking the deployment, while the browser waits for the page.
 _PATIENCE = 15.0
-# Seconds after which the page says that another sign-in is waited for.
+# Seconds after which the page says that it waits for another sign-in.
 _GRACE = 3.0
-# Seconds for which another sign-in to the same profile is waited for: the longest for which a port is held.
+# Seconds to wait for another sign-in to the same profile: as long as a port is held.
 _LONGEST_WAIT = 15 * 60.0
 
 
@@ -89,7 +89,7 @@ def _delete(told: Table, received: Credentials) -> None:
     from tcenv.signin import client_names
 
     root_url, client_id = told["root_url"], received.client_id
-    # Whatever becomes of us: its name is taken, and nobody has its token.
+    # First, in case this process is killed: its name is taken, and nobody has its token.
     _note(told, client_id)
     deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=told["argument"])
     try:
@@ -130,12 +130,12 @@ def _note(told: Table, client_id: str) -> None:
 
 
 def _sessions(told: Table, client_id: str, store: Store) -> list[Credentials]:
-    """The credentials of the profile's stored session, if that may delete the client."""
+    """Return the credentials of the profile's stored session if it may delete the client."""
     from tcenv.sessions.stores import load_session
     from tcenv.signin import client_names
 
     session = load_session(store, told["profile"], told["root_url"], lambda text: None)
-    if session is None or not session.is_live() or not client_names.may_end(session, client_id):
+    if session is None or not session.is_live() or not client_names.may_delete(session, client_id):
         return []
     return [session.credentials]
 

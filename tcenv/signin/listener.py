@@ -1,8 +1,7 @@
-"""The loopback listener for the one answer: a `GET` of the one path that nobody can guess, from the browser.
+"""Listen on loopback for the browser's answer: one GET of a path that nobody can guess.
 
-Everything about a request is hostile until it has every mark of that answer; the rest gets a 4xx without a word, and the
-wait goes on. Bounded in size, time and number; one thread; on 127.0.0.1 and ::1 and no other address. No byte of a response
-ever holds a token."""
+Treats every request as hostile until it has all marks of that answer. Others get a 4xx without a body, and the wait goes on.
+Bounded in size, time and number of connections; one thread; on 127.0.0.1 and ::1 alone. No response ever holds a token."""
 
 from __future__ import annotations
 
@@ -36,39 +35,39 @@ class _Connection:
     def __init__(self, client: socket.socket) -> None:
         self.socket = client
         self.descriptor = client.fileno()
-        # When it was accepted, or began to send, or to be sent to (`time.monotonic`).
+        # When it was accepted, sent its first byte, or got the first byte of a response (time.monotonic).
         self.since = time.monotonic()
         self.received = bytearray()
-        # What is still to be sent; None as long as the request is being read.
+        # The rest of the response; None while the request is read.
         self.sending: bytes | None = None
-        # The page with the outcome: once it is through, the listener has done its work.
+        # Whether this is the final page, after which the listener is done.
         self.last_word = False
 
 
 class Listener:
-    """A context manager: opened, it listens on a free port (or `port`) of both loopback families.
+    """A context manager that listens on a free port (or `port`) of both loopback families.
 
-    `wait` returns the credentials of the first right callback; `finish` then tells the browser how it went. Between the two
-    nothing is served: the browser's request for the page waits in the kernel."""
+    `wait` returns the credentials of the first right callback; `finish` then tells the browser how it went. Nothing is served
+    between the two: the browser's request for the page waits in the kernel."""
 
     def __init__(self, port: int = 0) -> None:
         self._secret = "/" + os.urandom(20).hex()
         self._clean = "/" + os.urandom(20).hex()
         self._detour = "/" + os.urandom(20).hex()
         self._answered = False
-        #: How often a process of somebody else's, or of nobody known, has sent the right answer, and was refused.
+        # How often another user's process, or an unknown one, sent the right answer and was refused.
         self.strangers = 0
         self._redirected = False
         self._delivered = False
         self._followed = 0.0
         self._outcome: bytes | None = None
-        # By age.
+        # In the order in which they came.
         self._connections: dict[_Connection, None] = {}
         self._held: Held | None = None
         self._taken = False
         self._succeeded = False
-        self._sockets, self.port = self._taken_back(port) or loopback.bind(port)
-        # Browsers leave out the port that http has anyway.
+        self._sockets, self.port = self._take_back(port) or loopback.bind(port)
+        # Browsers leave out the default port.
         self._host = "localhost" if self.port == 80 else f"localhost:{self.port}"
         self._selector = selectors.DefaultSelector()
         for server in self._sockets:
@@ -77,13 +76,13 @@ class Listener:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The addresses that are listened on."""
+        """The addresses that it listens on."""
         return tuple(str(server.getsockname()[0]) for server in self._sockets)
 
     @property
     def callback_url(self) -> str:
-        """Where the deployment's page is to send the browser. The secret (160 random bits) is in the path: a query breaks
-        the page's answer."""
+        """The address to which the deployment's page sends the browser. The secret (160 random bits) is in the path, because
+        a query breaks the page's answer."""
         return f"http://{self._host}{self._secret}"
 
     def __enter__(self) -> Listener:
@@ -103,8 +102,8 @@ class Listener:
             else:
                 self._held.leave()
 
-    def _taken_back(self, port: int) -> tuple[list[socket.socket], int] | None:
-        """The sockets of a port that is held for an earlier sign-in, whose page may still answer; None where it is not."""
+    def _take_back(self, port: int) -> tuple[list[socket.socket], int] | None:
+        """Return the sockets of a port that is held for an earlier sign-in, whose page may still answer; None if it is not."""
         from tcenv.portholder import client
 
         taken = client.take(port, "sign-in") if port else None
@@ -116,7 +115,7 @@ class Listener:
 
     def hold(self, **told: str) -> bool:
         """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an approval
-        that comes then (see `late_approval`); again to change that. False where a port cannot be held."""
+        that comes then (see `late_approval`). Call it again to change that. Return False where a port cannot be held."""
         from tcenv.portholder import client
 
         table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SECONDS), **told}
@@ -128,11 +127,11 @@ class Listener:
 
     @property
     def is_held(self) -> bool:
-        """Whether the port stays this user's when this process ends."""
+        """Whether the port stays with this user when this process ends."""
         return self._held is not None
 
     def succeed(self) -> None:
-        """Let the port be free as soon as this is left: nobody's answer is waited for any longer."""
+        """Let go of the port at the end, because no page can answer any more."""
         self._succeeded = True
 
     def wait(
@@ -141,8 +140,8 @@ class Listener:
         on_tick: Callable[[], None] = lambda: None,
         pasted: tuple[int, Callable[[], Credentials | None]] | None = None,
     ) -> Credentials | None:
-        """The credentials of the first right callback, or None at `deadline` (of `time.monotonic`). `on_tick` is called
-        about once a second. `pasted` is a descriptor to watch, and what to call when it can be read."""
+        """Return the credentials of the first right callback, None at `deadline` (time.monotonic). Calls `on_tick` about once
+        a second. `pasted` is a descriptor to watch and the function to call when it can be read."""
         if pasted is not None:
             try:
                 self._selector.register(pasted[0], selectors.EVENT_READ, pasted[1])
@@ -168,12 +167,12 @@ class Listener:
                 self.ignore(pasted[0])
 
     def ignore(self, descriptor: int) -> None:
-        """Watch `descriptor` no longer."""
+        """Stop watching `descriptor`."""
         if descriptor in self._selector.get_map():
             self._selector.unregister(descriptor)
 
     def pasted(self, address: str) -> Credentials:
-        """The credentials in an address that the user copied from the browser's address bar, which may have left out the
+        """Return the credentials in an address that the user copied from the browser's address bar, which may leave out the
         `http://`. Raises Refused."""
         address = address.strip().removeprefix("http://")
         start, mark, query = address.partition("?")
@@ -182,31 +181,31 @@ class Listener:
         return Credentials(*parse_query(query.partition("#")[0].encode("ascii")))
 
     def finish(self, outcome: Outcome, linger: float = 1.0) -> None:
-        """Tell the browser how it went, at the clean address to which it was sent. Returns as soon as the page is through,
-        after `linger` seconds if nobody asks for it, and at once if no browser was sent there."""
+        """Serve the final page at the clean address to which the browser was redirected. Returns when the page is sent, after
+        `linger` seconds if nobody asks for it, and at once if no browser was redirected."""
         self._outcome = pages.respond_with_page(outcome)
         self._followed = time.monotonic()
         while self._redirected and not self._delivered and (left := self._followed + linger - time.monotonic()) > 0:
             self._turn(left)
 
     def reopen(self) -> None:
-        """Wait on for another answer: the one that came was no good."""
+        """Wait for another answer, because the deployment rejects the one that came."""
         self._answered = self._redirected = self._delivered = False
         self._outcome = None
 
     def _turn(self, seconds: float) -> Credentials | None:
-        """Wait for something to happen for up to `seconds`, and deal with it; the credentials, if that was the answer."""
+        """Wait up to `seconds` for events and deal with them. Return the credentials if the answer was among them."""
         self._drop_overdue()
         for key, _ in self._selector.select(max(0.0, min(seconds, 0.5))):
             if key.data is None:
                 self._accept(key.fileobj)  # type: ignore[arg-type]
                 found = None
             elif isinstance(key.data, _Connection):
-                found = self._progressed(key.data)
+                found = self._handle_safely(key.data)
             else:
                 found = key.data()
             if found is not None:
-                # The rest of what has happened will be there at the next turn.
+                # The other events are reported again in the next turn.
                 return found
         return None
 
@@ -243,21 +242,21 @@ class Listener:
             self._drop(min(self._connections, key=lambda connection: connection.since))
 
     def _drop_overdue(self) -> None:
-        # One that has not said anything costs nothing, and may be the one that the browser will use.
+        # A silent connection costs nothing, and the browser may have opened it in advance.
         now = time.monotonic()
         for connection in list(self._connections):
             if connection.received and now - connection.since > _PATIENCE:
                 self._drop(connection)
 
-    def _progressed(self, connection: _Connection) -> Credentials | None:
-        """Deal with what has happened on a connection. Whatever goes wrong there is that connection's end, never the wait's."""
+    def _handle_safely(self, connection: _Connection) -> Credentials | None:
+        """Deal with an event of a connection. An error ends that connection, never the wait."""
         try:
-            return self._progress(connection)
+            return self._handle(connection)
         except Exception:
             self._drop(connection)
             return None
 
-    def _progress(self, connection: _Connection) -> Credentials | None:
+    def _handle(self, connection: _Connection) -> Credentials | None:
         if connection.sending is not None:
             self._flush(connection)
             return None
@@ -279,7 +278,7 @@ class Listener:
             return None
 
     def _hand_over(self, connection: _Connection) -> bool:
-        """Have the holder answer what is not this sign-in's: it may be the earlier one's, whose port this was."""
+        """Have the holder answer a request that is not for this sign-in: it may be for an earlier one on the same port."""
         from tcenv.portholder import client
 
         if not client.hand_over(self.port, connection.socket, bytes(connection.received)):
@@ -298,18 +297,18 @@ class Listener:
             return None
         if self._answered or not same(path, self._secret):
             raise Refused(404)
-        # What stands in a browser's argument list, every user of the machine can read: who answers is asked of the kernel.
+        # Every user of the machine can read the path in the browser's arguments, so the kernel is asked who answers.
         if not peer.is_own(connection.socket):
             self.strangers += 1
             raise Refused(403)
         credentials = Credentials(*parse_query(query.encode("ascii")))
         self._answered = self._redirected = True
-        # The response is far smaller than the empty buffer that the kernel has for it, so it is on its way when this returns.
+        # The kernel's empty buffer holds the whole response, so it is on its way when this returns.
         location = self._detour if keeps_history else self._clean
         try:
             self._send(connection, pages.respond(303, b"", ("Location", location)))
         except Exception:
-            # The answer is there, whatever becomes of the connection that has brought it.
+            # The answer counts even if its connection breaks.
             self._drop(connection)
         return credentials
 
@@ -333,7 +332,7 @@ class Listener:
 
 
 def _hang_up(client: socket.socket) -> None:
-    """End the response. Closing with unread bytes would reset the connection under it, so some are taken out first."""
+    """End the response. Reads some bytes first, because closing with unread ones would reset the connection."""
     try:
         client.shutdown(socket.SHUT_WR)
         for _ in range(16):

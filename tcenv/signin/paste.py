@@ -1,5 +1,6 @@
-"""Taking the answer from the keyboard: on a machine that the browser is not on, the user pastes the address that the browser
-ended on. It holds the token, so the terminal does not show what is typed meanwhile. Enter alone asks for the next name."""
+"""Read the answer from standard input, for a browser on another machine: the user pastes the address that it ended on.
+
+That address holds the token, so the terminal does not echo. An empty line asks for the next name."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Far more than the longest address with the longest clientId; what goes on beyond it is none.
+# Far more than the longest address with the longest clientId (characters).
 _LONGEST = 16_384
 
 
 @dataclass(frozen=True)
 class Watch:
-    """A descriptor to watch for a pasted address and what to call when it can be read; None where nothing can be pasted."""
+    """A descriptor to watch and the function to call when it can be read; None where nothing can be pasted."""
 
     source: tuple[int, Callable[[], Credentials | None]] | None
 
@@ -32,7 +33,7 @@ class Watch:
 
 
 @contextmanager
-def watching(
+def watch(
     listener: Listener,
     *,
     opened: bool,
@@ -40,10 +41,10 @@ def watching(
     on_wrong: Callable[[], None],
     on_enter: Callable[[], None] = lambda: None,
 ) -> Iterator[Watch]:
-    """Watch standard input: a terminal whose foreground is ours, or whatever it is if the user `insisted` on no browser.
+    """Watch standard input if it is a terminal with this process in its foreground, or if the user `insisted` on no browser.
 
-    `on_wrong` is called for a line that is not the address (where a browser was `opened`, only for one that looks like it:
-    what is typed ahead is no concern), `on_enter` for an empty line from a terminal."""
+    Calls `on_wrong` for a line that is not the address, and `on_enter` for an empty line from a terminal. After a browser was
+    `opened`, a wrong line counts only if it looks like an address: people type ahead."""
     descriptor = _descriptor()
     terminal = descriptor is not None and os.isatty(descriptor)
     if descriptor is None or not (_in_foreground(descriptor) if terminal else insisted and not opened):
@@ -98,7 +99,7 @@ def _descriptor() -> int | None:
 
 
 def _in_foreground(descriptor: int) -> bool:
-    # A background job that reads the terminal, or changes its settings, is stopped.
+    # The system stops a background job that reads the terminal or changes its settings.
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except (AttributeError, OSError):
@@ -107,7 +108,7 @@ def _in_foreground(descriptor: int) -> bool:
 
 @contextmanager
 def _silent(descriptor: int) -> Iterator[None]:
-    """The terminal without echo; Ctrl-C and Ctrl-Z work, and after `fg` the echo is off again: shells turn it on."""
+    """Turn the terminal's echo off. Ctrl-C and Ctrl-Z work; after `fg` it is off again, though shells turn it on."""
     try:
         import termios
     except ImportError:
@@ -127,7 +128,7 @@ def _silent(descriptor: int) -> Iterator[None]:
                 return
 
     def stop(number: int, frame: object) -> None:
-        # Not every shell turns it on again when a job stops.
+        # Not every shell turns the echo on when a job stops.
         put(former, termios.TCSADRAIN)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
@@ -150,5 +151,5 @@ def _silent(descriptor: int) -> Iterator[None]:
     finally:
         for number, own in handlers.items():
             signal.signal(number, own if own is not None else signal.SIG_DFL)
-        # What is left of a pasted address is for nobody.
+        # Discards the rest of a pasted address, which the shell would read.
         put(former, termios.TCSAFLUSH)

@@ -1,5 +1,5 @@
-"""What the sign-in page cannot say, since it calls nobody back where it fails: asked of the deployment while the person is busy
-in the browser, in a thread of its own, so that no browser waits for a network."""
+"""Ask the deployment what the sign-in page cannot report, because it calls nobody back where it fails: the time, and whether the
+name is taken. Runs in a thread beside the browser, which therefore waits for no network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tcenv.config.profile import Profile
 from tcenv.errors import DeploymentError
 from tcenv.text import duration
 
-# Past this the deployment refuses signatures, and its page does not know who the user is (seconds).
+# With a larger difference (seconds) the deployment refuses signatures, and its page does not know the user.
 _SKEW = 15 * 60
 
 
-class Probe:
-    """`news` are sentences for the person, each to be taken once; `taken` the names that the deployment turned out to have."""
+class Preflight:
+    """Asks in the background. `taken` are the names that the deployment turned out to have."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -23,11 +23,11 @@ class Probe:
         self.taken: set[str] = set()
 
     def start(self, name: str, client_id: str | None) -> None:
-        """Begin to ask: for the clock, and, where the user's prefix is known, for the client `client_id` called `name`."""
+        """Start asking for the time, and for the client `client_id` called `name` where the user's prefix is known."""
         threading.Thread(target=self._ask, args=(name, client_id), daemon=True).start()
 
     def news(self) -> list[str]:
-        """What has been found out since the last time."""
+        """Return the sentences for the person that are new since the last call."""
         news, self._news = self._news, []
         return news
 
@@ -46,6 +46,6 @@ class Probe:
             if client_id is not None and deployment.look(client_id) is not None:
                 self.taken.add(name)
         except PermissionError:
-            return  # private: only the page knows
+            return  # a private deployment tells only its page
         except DeploymentError as error:
             self._news.append(f"{error.message} The page in the browser cannot work either as long as that lasts.")

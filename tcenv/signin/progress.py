@@ -1,4 +1,4 @@
-"""What a person sees while signing in takes its time: told by the flow, shown by whoever runs it."""
+"""What a sign-in tells the person: the command that runs it implements this protocol."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ else:
 
 
 class Display(Protocol):
-    """What a person sees while signing in takes its time."""
+    """Shows the progress of a sign-in."""
 
     def note(self, *parts: str | tuple[str, ...]) -> None:
-        """Something worth knowing; it went on by itself."""
+        """Show something worth knowing."""
 
     def warn(self, *parts: str | tuple[str, ...]) -> None:
-        """Something that must be looked at, said at once."""
+        """Show something that needs attention, at once."""
 
     def queue(self) -> None:
-        """Another tcenv is signing in to the same profile, and this one waits for its session."""
+        """Say that another process signs in to the same profile, and that this one waits for its session."""
 
     def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
-        """The user is to approve at `url`: in the browser that was `opened`, or in one of their own."""
+        """Ask for an approval at `url`, in the browser that was `opened` or in one that the person opens."""
 
     def tick(self, left: float, next_name: str | None = None) -> None:
-        """Called about once a second while waiting, with the seconds that are left, and the name that Enter asks for."""
+        """Show the seconds that are left and the name that Enter asks for. Called about once a second."""
 
     def wrong_paste(self) -> None:
-        """What was pasted is not the address that is waited for."""
+        """Say that a pasted text is not the address of this sign-in."""
 
     def verify(self) -> None:
-        """The browser has answered; the deployment is being asked."""
+        """Say that the browser has answered and that the deployment is asked."""
 
     def granted(self, session: Session) -> None:
-        """A new session has been made, verified and stored."""
+        """Say that a new session is verified and stored."""
 
     def close(self) -> None:
-        """The wait is over, whichever way."""
+        """Take everything off the screen that moves."""

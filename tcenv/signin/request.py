@@ -1,8 +1,9 @@
-"""What is asked for, and the URL that asks for it."""
+"""Describe the client that the user is to approve, and build the address of the sign-in page for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
@@ -10,12 +11,12 @@ from tcenv.errors import UsageError
 
 # The web server in front of the page takes 8,177 bytes of request target (docs/taskcluster.md), encoded, and answers 414 to more.
 _LONGEST_URL = 8000
-# The retired deployment whose page is the one that the original guide describes.
+# Deployments with the older sign-in page.
 _NEW_PAGE = ("https://taskcluster.net",)
 
 
 def resolve_flow(flow: str, root_url: str) -> str:
-    """Which of the two pages to open: `create`, or `new` where it is the deployment's own."""
+    """Return which of the two pages to open: `create`, or `new` on a deployment that has the older one."""
     if flow == "auto":
         return "new" if root_url.rstrip("/") in _NEW_PAGE else "create"
     return flow
@@ -23,8 +24,8 @@ def resolve_flow(flow: str, root_url: str) -> str:
 
 @dataclass(frozen=True)
 class SigninRequest:
-    """The question to the user: a client called `name`, with `scopes`, until `expires` (fromNow text), on the page of `flow`
-    (`create` or `new`). Making one that the page cannot answer raises UsageError."""
+    """A client called `name` with `scopes` until `expires` (fromNow text), on the page `flow` (`create` or `new`). Raises
+    UsageError for a request that the page cannot answer."""
 
     root_url: str
     flow: str
@@ -50,18 +51,10 @@ class SigninRequest:
 
     @property
     def url(self) -> str:
-        """The address of the deployment's page with the question in it. `+` is sent as %2B: the page would read a space."""
+        """The address of the page, with the request in its query. Encodes `+`, because the page reads a plain one as a space."""
         pairs = [("name", self.name), ("description", self.description)]
         pairs += [("scope", scope) for scope in self.scopes]
-        # The page does not mind the case; the Python client would.
+        # The page ignores the case; the Python client does not.
         pairs += [("expires", self.expires.lower()), ("callback_url", self.callback_url)]
-        query = "&".join(f"{key}={_encoded(value)}" for key, value in pairs)
+        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in pairs)
         return f"{self.root_url.rstrip('/')}/auth/clients/{self.flow}?{query}"
-
-
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
-
-
-def _encoded(text: str) -> str:
-    """`text` percent-encoded, as `urllib.parse.quote` does with nothing safe; the browser would wait for the import of that."""
-    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode())

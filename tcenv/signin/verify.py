@@ -1,5 +1,5 @@
-"""Having the deployment vouch for what the browser brought. An approval is not lost to a deployment that is out for a while: it
-is asked again, with longer and longer pauses, until the time is up."""
+"""Verify the credentials that the browser brought. While the deployment is out, ask again with longer and longer pauses until the
+time is up, so that an approval is not lost."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tcenv.signin.progress import Display
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
-# An approval that has come just before the end of the wait is worth this much more (seconds).
+# Seconds that an approval gets at least, even if it comes at the end of the wait.
 _GRACE = 30.0
 
 
-def verified(
+def verify(
     profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int, until: float, display: Display
 ) -> Session:
-    """The session that these credentials are, by the deployment's word, for which is waited until `until` (time.monotonic).
-    Raises CredentialsRejected where it says no, DeploymentError."""
+    """Ask the deployment about `credentials` and return their session. Waits for an answer until `until` (time.monotonic).
+    Raises CredentialsRejected, DeploymentError."""
     from tcenv.deployment.auth import Deployment
 
     until = max(until, time.monotonic() + _GRACE)

@@ -85,7 +85,7 @@ def test_of_what_was_never_vouched_for_only_the_series_own_is_ended() -> None:
     )
     found = Names("tcenv-x", "me/", ("tcenv-x@2",), (mine, *others))
     assert found.orphaned == ("tcenv-x@3",)
-    assert found.ending("tcenv-x@2", ("a",)) == tuple(
+    assert found.deletion_scopes("tcenv-x@2", ("a",)) == tuple(
         f"auth:delete-client:me/{name}" for name in ("tcenv-x@2", "tcenv-x", "tcenv-x@3")
     )
 
@@ -159,7 +159,7 @@ def test_a_caller_that_has_gone_is_let_go() -> None:
         connection = _Connection(ours)
         listener._connections[connection] = None
         listener._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
-        listener._progressed(connection)
+        listener._handle_safely(connection)
         assert not listener._connections
         assert ours.fileno() == -1
 
@@ -219,7 +219,7 @@ def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
         raise StoreError("No space left on device.")
 
     facts = SimpleNamespace(expires=2**33, expanded=("a:b",))
-    updated = reset._updated(
+    updated = reset._update_client(
         session(),
         ("a:b",),
         SimpleNamespace(lifetime=60, description="", scopes=("a:b",)),  # type: ignore[arg-type]

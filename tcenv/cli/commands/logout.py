@@ -40,7 +40,7 @@ class _Ending:
         from tcenv.signin import client_names
 
         try:
-            self.dead = client_names.end(self.session, self.session)
+            self.dead = client_names.delete(self.session, self.session)
             self.failure = None
         except TcenvError as error:
             self.failure = error
@@ -227,7 +227,7 @@ def _is_own(session: Session) -> bool:
     known = next((known for known in known_clients.known(session.root_url) if known.client_id == client_id), None)
     name = known_clients.name_of(client_id, session.name)
     made = known.made if known is not None else True
-    may = client_names.may_end(session) or (session.scopes is None and not session.asked)
+    may = client_names.may_delete(session) or (session.scopes is None and not session.asked)
     return made and name in known_clients.series(session.name) and may
 
 
@@ -272,6 +272,6 @@ def _tell(ending: _Ending) -> None:
             known_clients.let_go(session.root_url, client_id)
         else:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
-        messages.note(client_names.still_good(session))
+        messages.note(client_names.describe_live_token(session))
         if any(known.place and known.client_id == client_id for known in known_clients.known(session.root_url)):
             messages.note("The next sign-in here deletes it, if it may.")

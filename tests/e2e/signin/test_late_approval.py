@@ -258,7 +258,8 @@ def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_p
     login.kill()
     login.wait()
     process, url = last.split()
-    assert "It was deleted" in page(url)
+    told = page(url)
+    assert "It was deleted" in told, told
     os.kill(int(process), signal.SIGKILL)
 
 
