@@ -10,7 +10,7 @@ from tcenv.sandbox.server import USER
 
 
 def main() -> int:
-    """The command line: the exit status."""
+    """Carry out the command line. Returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tcenv.sandbox", description="A Taskcluster look-alike on loopback."
     )

@@ -59,7 +59,7 @@ class Service:
         body: bool = False,
         query: Iterable[str] = (),
     ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
-        """A decorator that makes a function this service's method `name`."""
+        """Make a decorated function this service's method `name`."""
         arguments = re.findall(r"<(\w+)>", route)
         pattern = re.sub(r"<(\w+)>", lambda m: f"(?P<{m[1]}>{'.+' if m[1] in _GREEDY else '[^/]+'})", route)
 
@@ -125,7 +125,7 @@ class Call:
 
 
 def insufficient(client_id: str, lacking: Expression, required: Expression) -> str:
-    """What a caller is told who lacks scopes: both of them, what is missing and what is required."""
+    """Write the message for a caller without the scopes: what is missing, and what is required."""
     return (
         f"Client ID {client_id} does not have sufficient scopes and is missing the following scopes:\n\n"
         f"```\n{as_text(lacking)}\n```\n\n"
@@ -148,8 +148,8 @@ def call(the_call: Call) -> Any:
 
 
 def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
-    """The method that `verb` and `path` (`<service>/v1/…`, as it was sent) mean, and the parameters in the path; None where
-    there is none. Raises ApiError 400 for parameters that cannot be such."""
+    """Find the method for `verb` and `path` (`<service>/v1/…`, as it was sent), and the parameters in the path; None if there
+    is none. Raises ApiError 400 for parameters that cannot be such."""
     for method, match in _matching(services, path):
         if method.verb == verb:
             return method, _checked(match)
@@ -157,7 +157,7 @@ def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method,
 
 
 def verbs(services: Mapping[str, Service], path: str) -> list[str]:
-    """What may be done to `path`, in order; nothing where there is no such route."""
+    """Return the HTTP methods that `path` allows, in order; none where there is no such route."""
     return sorted({method.verb for method, _ in _matching(services, path)})
 
 

@@ -91,7 +91,7 @@ def _approved(url: str, rename: str | None, wait: float, expires: str | None, ke
 
 
 def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
-    """A sign-in page, and what it knows. Raises NotApproved with what it says where there is no form on it."""
+    """Open a sign-in page. Returns it and the data for its form. Raises NotApproved with its text where it has no form."""
     opened = _request("GET", url)
     found = _DATA.search(opened.text)
     if found is None:
@@ -105,7 +105,7 @@ def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
 
 
 def _readable(text: str) -> str:
-    """The beginning of what a person would read on a page, or in an error of the API."""
+    """Return the beginning of what a person would read on a page, or in an error of the API."""
     with suppress(ValueError, TypeError, KeyError):
         return str(json.loads(text)["message"]).splitlines()[0]
     visible = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
@@ -134,7 +134,7 @@ def _visited(url: str, referer: str | None = None) -> _Answer:
 
 
 def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any]:
-    """A button. Raises NotApproved with what the page then says."""
+    """Press a button. Raises NotApproved with what the page says then."""
     answer = _request(
         "POST",
         urljoin(page_url, f"/sandbox/{action}"),
@@ -187,7 +187,7 @@ def _connect(host: str, port: int) -> http.client.HTTPConnection:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line: the exit status."""
+    """Carry out the command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tcenv.sandbox.approve", description="Approve on a sandbox's page.")
     parser.add_argument("url", help="the sign-in page")
     parser.add_argument("--rename", metavar="CLIENT_ID", help="type this into the Client ID field")

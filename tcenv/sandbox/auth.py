@@ -15,7 +15,7 @@ _MOST_LISTED = 1000
 
 
 def _public(call: Call, client: Client) -> dict[str, Any]:
-    """What the API tells of a client."""
+    """Return what the API tells of a client."""
     return {
         "clientId": client.client_id,
         "expires": timestamp(client.expires),
@@ -32,7 +32,7 @@ def _public(call: Call, client: Client) -> dict[str, Any]:
 
 
 def _with_token(call: Call, client: Client) -> dict[str, Any]:
-    """What it tells whoever made the client or reset its token."""
+    """Return what the API tells a caller who made the client or reset its token."""
     return {**_public(call, client), "accessToken": client.access_token}
 
 
@@ -48,13 +48,13 @@ def _client_id(call: Call) -> str:
 
 @AUTH.declare("GET", "lbheartbeat", "/__lbheartbeat__")
 def _lbheartbeat(call: Call) -> Any:
-    """Load balancer heartbeat"""
+    """Answer the load balancer's heartbeat"""
     return {}
 
 
 @AUTH.declare("GET", "version", "/__version__")
 def _version(call: Call) -> Any:
-    """Version of the deployment"""
+    """Get the version of the deployment"""
     return {"source": "tcenv sandbox", "version": "v106.0.0", "commit": "", "build": ""}
 
 

@@ -53,7 +53,7 @@ class _Credentials:
 
 
 def authenticate(signed: Signed, registry: Registry) -> Caller:
-    """The caller whose signature the request carries, or nobody in particular. Raises ApiError 401."""
+    """Return the caller who signed the request, or an anonymous one. Raises ApiError 401."""
     try:
         claim = hawk.read(signed)
         if claim is None:
@@ -76,7 +76,7 @@ def authenticate(signed: Signed, registry: Registry) -> Caller:
 
 
 def _credentials(client_id: str, extension: Mapping[str, Any], registry: Registry) -> _Credentials:
-    """The key that the signature must have been made with, and what it may do. Raises Rejected."""
+    """Return the key that must have made the signature, and its scopes. Raises Rejected."""
     certificate = extension.get("certificate")
     if certificate is None:
         client = _good(registry, client_id)

@@ -63,7 +63,7 @@ class Deployment:
         self._purged = self.now() // _DAY
 
     def now(self) -> float:
-        """The deployment's clock, in seconds since the epoch."""
+        """Return the time of the deployment's clock, in seconds since the epoch."""
         return self._clock() + self.clock_offset
 
     def expanded(self, scopes: Iterable[str]) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Deployment:
         return expand(scopes, self.roles)
 
     def held(self, scopes: tuple[str, ...]) -> Held:
-        """What somebody holds who has `scopes`; kept, since most callers call again."""
+        """Return what a caller with `scopes` holds. Cached, since most callers call again."""
         key = (scopes, tuple((role_id, *given) for role_id, given in list(self.roles.items())))
         found = self._held.get(key)
         if found is None:
@@ -97,7 +97,7 @@ class Deployment:
                 self.purge(today * _DAY)
 
     def as_user(self) -> Caller:
-        """The user who is signed in on the pages."""
+        """Return the user who is signed in on the pages."""
         return Caller(self.user, Held(self.expanded((*self.user_scopes, EVERYBODY))))
 
     def page_may_know_user(self) -> bool:
@@ -105,7 +105,7 @@ class Deployment:
         return "auth:current-scopes" in self.as_user().held
 
     def existing(self, client_id: str) -> Client:
-        """The client. Raises ApiError 404."""
+        """Return the client. Raises ApiError 404."""
         client = self.clients.get(client_id)
         if client is None:
             raise ApiError(404, "ResourceNotFound", "Client not found")
@@ -155,7 +155,7 @@ class Deployment:
             return client
 
     def current_scopes(self, caller: Caller) -> list[str]:
-        """What `caller` may do, in order."""
+        """Return the scopes of `caller`, in order."""
         return list(normal(caller.held.scopes))
 
 
@@ -169,8 +169,8 @@ def check_client_id(client_id: str) -> str:
 
 
 def wishes(body: Any) -> dict[str, Any]:
-    """The fields of a client that a request's body sets; scopes in order, as they are kept. Without deleteOnExpiration, that
-    is false. Raises ApiError 400."""
+    """Return the fields of a client that a request's body sets. Scopes are sorted, and deleteOnExpiration is false where the
+    body lacks it. Raises ApiError 400."""
     fields = fields_of(body, description=str, expires=str, scopes=list, deleteOnExpiration=bool)
     if not {"description", "expires"} <= fields.keys():
         raise invalid("the body must have description and expires")

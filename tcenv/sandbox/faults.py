@@ -74,7 +74,7 @@ class Faults:
     def intercept(
         self, request: Incoming, truth: Callable[[], Answer | Awaitable[Answer]]
     ) -> Answer | Awaitable[Answer] | None:
-        """The answer in place of the true one; None where there is no fault."""
+        """Return the answer that replaces the true one; None where there is no fault."""
         rule = self._due(request)
         if rule is None:
             return None
@@ -197,7 +197,7 @@ def _packed() -> bytes:
 
 
 def _changed(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
-    """The true answer, if it is a JSON object and a good one, changed."""
+    """Change the true answer if it is a good one and a JSON object."""
 
     def act(options: Options, true: Answer) -> Answer:
         if true.status != 200 or not true.body.startswith(b"{"):

@@ -50,7 +50,7 @@ class Claim:
 
 
 def read(signed: Signed) -> Claim | None:
-    """The claim in a request; None where nobody signed. Raises Rejected."""
+    """Read the claim in a request; None where nobody signed. Raises Rejected."""
     found = _BEWIT.fullmatch(signed.target)
     if signed.authorization and found:
         raise Rejected(
@@ -68,13 +68,13 @@ def claims_payload(authorization: str) -> bool:
 
 
 def payload_hash(content_type: str) -> Any:
-    """A hashlib object to be fed with the body and given to payload_digest."""
+    """Return a hashlib object to feed with the body, for payload_digest."""
     kind = content_type.partition(";")[0].strip().lower()
     return hashlib.sha256(f"hawk.1.payload\n{kind}\n".encode())
 
 
 def payload_digest(fed: Any) -> str:
-    """The hash of the whole body, as it stands in a header."""
+    """Return the hash of the whole body as a header has it."""
     fed.update(b"\n")
     return base64.b64encode(fed.digest()).decode()
 
@@ -137,7 +137,7 @@ def _read_bewit(signed: Signed, found: re.Match[str]) -> Claim:
 
 
 def _text(kind: str, moment: str, nonce: str, signed: Signed, target: str, payload: str, ext: str) -> str:
-    """What the MAC is of. A bewit is always one of a GET."""
+    """Return the text that the MAC covers. A bewit always covers a GET."""
     method = "GET" if kind == "bewit" else signed.method
     ext = ext.replace("\\", "\\\\").replace("\n", "\\n")
     return f"hawk.1.{kind}\n{moment}\n{nonce}\n{method}\n{target}\n{signed.host.lower()}\n{signed.port}\n{payload}\n{ext}\n"

@@ -123,7 +123,7 @@ def _hook(call: Call) -> str:
 
 
 def new_task_id() -> str:
-    """A slug, as task IDs are."""
+    """Make a task ID, a slug."""
     from base64 import urlsafe_b64encode
 
     return urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")

@@ -74,7 +74,8 @@ class Page:
 
 
 def from_now(text: str) -> int:
-    """The seconds of a fromNow text in the page's grammar (ui/src/utils/parseTime.js); `0d` and `-1d` are in it. Raises Crash."""
+    """Return the seconds of a fromNow text in the page's grammar (ui/src/utils/parseTime.js), which has `0d` and `-1d`. Raises
+    Crash."""
     match = _FROM_NOW.fullmatch(text)
     if match is None:
         raise Crash(f'"{text}" is not a valid time expression')
@@ -85,8 +86,8 @@ def from_now(text: str) -> int:
 def sign_in_page(
     deployment: Deployment, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
 ) -> Page:
-    """The page that `query` asks for, as it is when it has been loaded; `known` is whether it knows already who is signed
-    in. Raises Crash."""
+    """Return the page that `query` asks for, as it is after loading. `known` says whether it knows already who is signed in.
+    Raises Crash."""
     values = dict(query)
     callback = values.get("callback_url") or None
     scopes = tuple(value for key, value in query if key == "scope")
@@ -114,7 +115,7 @@ def sign_in_page(
 
 
 def filled_in(deployment: Deployment, page: Page) -> dict[str, Any]:
-    """The fields of a page that it can only fill in once it knows the user."""
+    """Return the fields that a page can fill in only when it knows the user."""
     client_id = f"{deployment.user}/{page.name}"
     return {
         "client_id": client_id,
@@ -124,8 +125,8 @@ def filled_in(deployment: Deployment, page: Page) -> dict[str, Any]:
 
 
 def about_user(deployment: Deployment, content: dict[str, Any]) -> dict[str, Any]:
-    """What a page is told that asks who the user is: the clientId and the scopes for its form. Where their scopes cannot be
-    read, the clientId stays empty and the scopes are those that were asked for."""
+    """Return the user's clientId and the scopes for the form of a page. Where the user's scopes cannot be read, the clientId
+    stays empty and the scopes are those that were asked for."""
     if _clock_is_off(deployment, content) or not deployment.page_may_know_user():
         return {"clientId": "", "scopes": content["scopes"]}
     page = Page("create", content["name"], tuple(content["scopes"]), "", 0, None)
@@ -150,8 +151,8 @@ def _end(now: float, expires: str, variant: str) -> float:
 
 
 def act(deployment: Deployment, action: str, content: dict[str, Any]) -> dict[str, Any]:
-    """What a button of a page does in the user's name; the answer holds the clientId and the accessToken for the callback.
-    Raises ApiError with what the page then says."""
+    """Do what a button of a page does in the user's name. Returns the clientId and the accessToken for the callback. Raises
+    ApiError with what the page says then."""
     if _clock_is_off(deployment, content):
         raise ApiError(404, "ResourceNotFound", "Not Found")
     client_id = str(content["clientId"])
@@ -187,7 +188,7 @@ def _told(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
-    """The HTML of a sign-in page; for somebody who has not signed in, a dialog that comes before the form."""
+    """Render a sign-in page. A user who has not signed in gets a dialog before the form."""
     if not signed_in:
         dialog = (
             '<div role="dialog" aria-labelledby="who"><h1 id="who">Sign in</h1>'
@@ -216,7 +217,7 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
 
 
 def draw_client(deployment: Deployment, client: Client, callback: str | None, loaded: float) -> str:
-    """The HTML of an existing client's own page."""
+    """Render an existing client's own page."""
     page = Page(
         variant="edit",
         name="",
@@ -241,7 +242,7 @@ def draw_client(deployment: Deployment, client: Client, callback: str | None, lo
 
 
 def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
-    """The HTML of the front page: who is signed in, and the clients that there are."""
+    """Render the front page: who is signed in, and the clients."""
     now = deployment.now()
     rows = "".join(
         f"<tr><td>{escape(client.client_id)}</td><td>{_shown(client.expires)}</td><td>{_state(client, now)}</td></tr>"
@@ -258,17 +259,17 @@ def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
 
 
 def draw_crash(crash: Crash) -> str:
-    """The HTML of a page that has crashed."""
+    """Render a page that has crashed."""
     return _document("Error", f'<h1>Something went wrong</h1><p id="crashed" class="error">{escape(str(crash))}</p>')
 
 
 def draw_not_found() -> str:
-    """The HTML of no page."""
+    """Render the page for an unknown address."""
     return _document("Not Found", '<h1 id="crashed">Not Found</h1>')
 
 
 def file(name: str) -> bytes:
-    """The content of one of FILES."""
+    """Read one of FILES."""
     return (_FOLDER / name).read_bytes()
 
 

@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def tcenv_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A Taskcluster look-alike on loopback, this test's own (see tcenv.sandbox.Sandbox). The marker
+    """Start a Taskcluster look-alike on loopback for this test (see tcenv.sandbox.Sandbox). The marker
     `@pytest.mark.tcenv_sandbox(…)` takes what Sandbox takes; of several, the nearest to the test says more."""
     from tcenv.sandbox import Sandbox
 

@@ -139,7 +139,7 @@ def _definition(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def whole_task(task_id: str, body: Any, deployment: Deployment) -> dict[str, Any]:
-    """The task that a body defines, with what goes without saying. Raises ApiError 400."""
+    """Return the task that a body defines, with its default values. Raises ApiError 400."""
     fields = dict(fields_of(body, **_TYPES))
     queue_id = fields.get("taskQueueId") or "/".join(fields.get(key, "") for key in ("provisionerId", "workerType"))
     if queue_id.count("/") != 1 or queue_id.startswith("/") or queue_id.endswith("/"):
@@ -167,7 +167,7 @@ def whole_task(task_id: str, body: Any, deployment: Deployment) -> dict[str, Any
 
 
 def scope_values(task: dict[str, Any]) -> dict[str, Any]:
-    """What createTask's scope expression needs to know of a task."""
+    """Return the values of a task that createTask's scope expression needs."""
     priority = "lowest" if task["priority"] == "normal" else task["priority"]
     names = ("scopes", "routes", "projectId", "schedulerId", "taskQueueId")
     return {

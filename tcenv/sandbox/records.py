@@ -57,7 +57,7 @@ class Request:
 
 
 def timestamp(seconds: float) -> str:
-    """The API's way to write a time."""
+    """Write a time as the API does."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -77,12 +77,12 @@ def new_token() -> str:
 
 
 def invalid(what: str) -> ApiError:
-    """The answer to a body that does not have the schema's form."""
+    """Return the error for a body that does not match the schema."""
     return ApiError(400, "InputValidationError", f"Schema validation error: {what}")
 
 
 def wrong(what: str) -> ApiError:
-    """The answer to a body of the schema's form that holds what the service does not take."""
+    """Return the error for a body that matches the schema and that the service does not accept."""
     return ApiError(400, "InputError", what)
 
 

@@ -18,7 +18,7 @@ _PATH = re.compile(r"/references/([a-z-]+)/(v\d+)/api\.json")
 
 
 def reference(path: str) -> bytes | None:
-    """The reference of which `path` is the address, or the list of all of them; None where there is none."""
+    """Return the reference at the address `path`, or the list of all references; None if there is none."""
     if path == "/references/manifest.json":
         return _manifest()
     match = _PATH.fullmatch(path)

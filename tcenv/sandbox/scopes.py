@@ -29,7 +29,8 @@ class Held:
 
 
 def intersection(asked: Sequence[str], held: Sequence[str]) -> list[str]:
-    """What the page gives to a client: of `asked` what is held, in that order, then of `held` what `asked` has patterns for."""
+    """Return the scopes that the page gives to a client: those of `asked` that are held, in that order, then those of `held` that
+    a pattern in `asked` covers."""
     has, wants = Held(held), Held(asked)
     given = [scope for scope in asked if scope in has]
     return list(dict.fromkeys([*given, *(scope for scope in held if scope in wants)]))
@@ -64,7 +65,7 @@ def expand(scopes: Iterable[str], roles: Mapping[str, Sequence[str]]) -> tuple[s
 
 
 def _assumed(scope: str, role: str) -> str | None:
-    """What `<..>` stands for where `scope` lets its holder assume `role` (`assume:` and the roleId); None where not."""
+    """Return what `<..>` stands for if `scope` lets its holder assume `role` (`assume:` and the roleId), else None."""
     if scope.endswith("*") and role.startswith(scope[:-1]):
         return "*"
     if role.endswith("*") and scope.startswith(role[:-1]):
@@ -73,7 +74,7 @@ def _assumed(scope: str, role: str) -> str | None:
 
 
 def render(template: Expression, values: Mapping[str, Any]) -> Expression | None:
-    """The expression that `template` comes to; None when nothing is left of it. Raises KeyError for a missing value."""
+    """Fill the values into `template`. Returns None when nothing is left of it. Raises KeyError for a missing value."""
     rendered = _render(template, values)
     return rendered[0] if rendered else None
 
@@ -96,7 +97,7 @@ def _filled(text: str, values: Mapping[str, Any]) -> str:
 
 
 def parameters(template: Expression) -> set[str]:
-    """The names of the values that `render` needs for `template`."""
+    """Return the names of the values that `render` needs for `template`."""
     if template is None:
         return set()
     if isinstance(template, str):
@@ -109,8 +110,8 @@ def parameters(template: Expression) -> set[str]:
 
 
 def missing(expression: Expression | None, held: Held) -> Expression | None:
-    """What of `expression` is not satisfied by `held`, as the services tell it: None for nothing, one bare scope, or a
-    smaller expression."""
+    """Return the part of `expression` that `held` does not satisfy, as the services tell it: None, one bare scope, or a smaller
+    expression."""
     if expression is None:
         return None
     if isinstance(expression, str):
@@ -127,5 +128,5 @@ def missing(expression: Expression | None, held: Held) -> Expression | None:
 
 
 def as_text(expression: Expression | None) -> str:
-    """An expression as it stands in a message: a scope bare, everything else as JSON."""
+    """Write an expression for a message: a single scope bare, everything else as JSON."""
     return expression if isinstance(expression, str) else json.dumps(expression, indent=2)

@@ -26,8 +26,8 @@ DEFAULT_ROLES = {
 
 
 def default_scopes(user: str, *, public: bool = True) -> list[str]:
-    """What a developer usually holds: the say over their own clients, and a part of everything else. On a private
-    deployment, to look at their own scopes is a part of it: without that, nobody signs in by the page."""
+    """Return the scopes of an ordinary developer: all of their own clients, and a part of everything else. On a private
+    deployment they may look at their own scopes, because nobody can sign in on the page without that."""
     own = [f"auth:{verb}-client:{user}/*" for verb in ("create", "delete", "disable", "enable", "update")]
     return [
         *own,
@@ -188,7 +188,7 @@ class Sandbox:
         self._deployment.clock_offset = seconds
 
     def now(self) -> float:
-        """The deployment's time, in seconds since the epoch."""
+        """Return the deployment's time, in seconds since the epoch."""
         return self._deployment.now()
 
     def create_client(
@@ -245,11 +245,11 @@ class Sandbox:
         self._faults.clear()
 
     def credentials(self, client_id: str) -> dict[str, str]:
-        """A client's credentials, as the Taskcluster clients take them."""
+        """Return a client's credentials, as the Taskcluster clients take them."""
         return {"clientId": client_id, "accessToken": self.clients[client_id].access_token}
 
     def environ(self, client_id: str) -> dict[str, str]:
-        """The variables from which programs take a deployment and a client's credentials."""
+        """Return the variables from which programs take a deployment and a client's credentials."""
         return {
             "TASKCLUSTER_ROOT_URL": self.root_url,
             "TASKCLUSTER_CLIENT_ID": client_id,

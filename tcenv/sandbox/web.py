@@ -59,7 +59,7 @@ class Site:
     ) = None
 
     def now(self) -> float:
-        """The deployment's time, in seconds since the epoch."""
+        """Return the deployment's time, in seconds since the epoch."""
         return self.deployment.now()
 
     def begin(self, request: Incoming) -> Answer | None:
@@ -71,7 +71,7 @@ class Site:
         return None
 
     def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
-        """What the deployment says, or what it has been told to do instead."""
+        """Answer a request, or do what the faults say instead."""
         if self.intercept is not None:
             other = self.intercept(request, lambda: self.truth(request))
             if other is not None:
@@ -79,7 +79,7 @@ class Site:
         return self.truth(request)
 
     def truth(self, request: Incoming) -> Answer | Awaitable[Answer]:
-        """What a deployment says."""
+        """Answer a request as a deployment does."""
         self.deployment.purge_if_due()
         path, _, query = request.target.partition("?")
         try:
@@ -165,7 +165,7 @@ class Site:
     def _failed(
         self, request: Incoming, error: ApiError, method: str, params: Mapping[str, str], payload: Any
     ) -> Answer:
-        """An error as the API tells it: what, then when and where."""
+        """Return an error as the API tells it: what, then when and where."""
         time_ = timestamp(self.deployment.now())
         facts = {"method": method, "errorCode": error.code, "statusCode": error.status, "time": time_}
         trailer = "\n\n---\n\n" + "\n".join(f"* {f'{key}:':<12}{value}" for key, value in facts.items())
@@ -194,7 +194,7 @@ class Site:
         return self._logged(request, path, Answer(200, _encode(self._pressed(rest, content)).encode(), _JSON_PAGE_HEAD))
 
     def _stored(self, request: Incoming, name: str) -> Answer:
-        """What createArtifact and getArtifact lead to."""
+        """Store or return the content to which createArtifact and getArtifact redirect."""
         task_id, _, artifact = name.partition("/")
         key = (task_id, unquote(artifact))
         said = self.deployment.artifacts.get(key)
@@ -210,7 +210,7 @@ class Site:
         return Answer(200, content, f"Content-Type: {kind}\r\nAccess-Control-Allow-Origin: *\r\n{_PAGE_HEAD}")
 
     async def _tell_user(self, request: Incoming, path: str, content: dict[str, Any]) -> Answer:
-        """The page's question who the user is; it is answered when that is known."""
+        """Tell a page who the user is, as soon as that is known."""
         unknown_for = float(content["loaded"]) + self.signed_in_after - time.monotonic()
         await asyncio.sleep(max(0.0, unknown_for))
         with self.deployment.lock:
@@ -218,7 +218,7 @@ class Site:
         return self._logged(request, path, Answer(200, _encode(told).encode(), _JSON_PAGE_HEAD))
 
     def _pressed(self, action: str, content: dict[str, Any]) -> dict[str, Any]:
-        """A button of a page."""
+        """Do what a button of a page does."""
         if action == "sign-in":
             self.signed_in = True
             return {}
@@ -310,7 +310,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def _tagged(request: Incoming, content: bytes, head: str) -> Answer:
-    """An answer with an ETag; without a body where the caller has that one already."""
+    """Return an answer with an ETag, without a body if the caller has that one already."""
     digest = b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode().rstrip("=")
     tag = f'W/"{len(content):x}-{digest}"'
     known = request.headers.get("if-none-match")

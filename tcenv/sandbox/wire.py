@@ -48,17 +48,17 @@ class Application(Protocol):
     then is never read)."""
 
     def now(self) -> float:
-        """The time for the Date header, in seconds since the epoch."""
+        """Return the time for the Date header, in seconds since the epoch."""
 
     def begin(self, request: Incoming) -> Answer | None:
-        """An answer that needs no body, or None."""
+        """Answer a request that needs no body, or return None."""
 
     def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
-        """The answer to a whole request."""
+        """Answer a whole request."""
 
 
 def page_of_the_web_server(status: int, what: str) -> Answer:
-    """What the web server in front of a deployment says by itself, before it hangs up."""
+    """Return the page that the web server in front of a deployment sends by itself before it closes the connection."""
     title = f"{status} {what or _REASONS[status]}"
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center></body>\r\n</html>\r\n"
     return Answer(status, text.encode(), "Content-Type: text/html\r\n", close=True)
@@ -89,7 +89,7 @@ class Server:
             self._thread.join()
 
     def date(self, ahead: float = 0.0) -> str:
-        """The deployment's time, as it stands in a Date header, `ahead` seconds off."""
+        """Return the deployment's time for a Date header, `ahead` seconds off."""
         second = int(self.application.now() + ahead)
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
