@@ -174,6 +174,8 @@ function global:__tcenv_hook {
     }
 }
 
+filter global:__tcenv_say { if ($_ -is [string]) { $_ } else { Write-Host "$_" } }
+
 function global:__tcenv_reload($now, $first) {
     $ErrorActionPreference = 'Continue'
     $PSNativeCommandUseErrorActionPreference = $false
@@ -183,7 +185,8 @@ function global:__tcenv_reload($now, $first) {
     $ran = Test-Path -LiteralPath $global:__tcenv_program -PathType Leaf
     if ($ran) {
         $Env:__TCENV_FUNCTION = '1'
-        Invoke-Expression "& `$global:__tcenv_program hook nu | $global:__tcenv_json"
+        # What a program writes on stderr is dropped while PowerShell makes a prompt, so say it.
+        Invoke-Expression "& `$global:__tcenv_program hook nu 2>&1 | __tcenv_say | $global:__tcenv_json"
         $ran = $global:LASTEXITCODE -eq 0
         Remove-Item -LiteralPath Env:__TCENV_FUNCTION -ErrorAction Ignore
     }

@@ -31,6 +31,7 @@ class Terminal:
         self._tmux = need("tmux")
         self._count = 0
         self._ready = ready
+        self._before = ""
         self._arguments = list(arguments)
         self._env = {**env, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         self._env.pop("TMUX", None)
@@ -55,14 +56,19 @@ class Terminal:
 
     def keys(self, *keys: str) -> None:
         """Press keys by tmux's names."""
+        self._before = self.screen() if self._ready else ""
         self._run("send-keys", "-t", "t", *keys)
 
     def type(self, line: str) -> None:
         """Type a line and press Enter, at the prompt if the shell loses what is typed ahead."""
         if self._ready:
-            self.wait(lambda: self.screen().rstrip().endswith(self._ready), "the prompt")
+            self.wait(self._is_at_a_new_prompt, "the prompt")
         self._run("send-keys", "-t", "t", "-l", line)
         self.keys("Enter")
+
+    def _is_at_a_new_prompt(self) -> bool:
+        screen = self.screen()
+        return screen != self._before and screen.rstrip().endswith(self._ready)
 
     def resize(self, columns: int, rows: int) -> None:
         self._run("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))

@@ -44,6 +44,7 @@ PROGRAMS = {
     "elvish": "elvish",
     "nu": "nu",
     "xonsh": "xonsh",
+    "powershell": "pwsh",
 }
 # Which can tell the time without a process.
 CLOCKED = [name for name in PROGRAMS if name not in ("tcsh", "elvish")]
@@ -89,6 +90,11 @@ def start(
         config = folder / "config.nu"
         config.write_text(f"$env.config.show_banner = false\n{rc.read_text()}")
         arguments = [program, "--config", str(config), "--env-config", "/dev/null"]
+    elif shell == "powershell":
+        profile = Path(env["HOME"]) / ".config/powershell/profile.ps1"
+        profile.parent.mkdir(parents=True, exist_ok=True)
+        profile.write_text(rc.read_text())
+        return Terminal([program, "-NoLogo"], env, folder, ready=">")
     else:
         arguments = [program, "--rc", str(rc)]
         # What is typed ahead of its first prompt is lost.
