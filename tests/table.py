@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.shells import test_completion, test_in_a_terminal
+from tests.shells import test_completion, test_in_a_terminal, test_powershell
 from tests.shells.real import SHELLS
 
 PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
@@ -20,6 +20,8 @@ def _cells(name: str) -> list[str]:
         for attribute in dir(test_completion)
         if attribute.startswith("test_")
     }
+    if hasattr(test_powershell, "test_completion"):
+        completion.add("powershell")
     short = {"nushell": "nu"}
     completed = {short.get(shell, shell) for shell in completion}
     hook = "—"
@@ -35,9 +37,9 @@ def table() -> str:
     head = ["shell", "exports", "unset", "fail", "function", "hook", "completion"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for shell in SHELLS:
-        names = {"sh": "dash", "busybox": "busybox sh", "ksh": "ksh93", "csh": "csh (BSD)", "nu": "nushell"}
+        names = {"sh": "dash", "busybox": "busybox sh", "ksh": "ksh93", "csh": "csh (BSD)", "nu": "nushell", "powershell": "PowerShell"}
         lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_cells(shell.name)]) + " |")
-    lines.append("| PowerShell, cmd | text only | text only | text only | — | — | — |")
+    lines.append("| cmd | text only | text only | text only | — | — | — |")
     return "\n".join(lines)
 
 
