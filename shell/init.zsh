@@ -42,10 +42,10 @@ tcenv() {
 # At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
 # decides. What was compared stands in variables of this shell's own: TCENV_LOADED as it was taken apart, the file, its first
 # line, the next moment that matters, the end, and the difference about which nothing was to be done.
-\builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_moment __tcenv_end
-typeset -g __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried=''
+\builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
+typeset -g __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried='' __tcenv_later=''
 typeset -gi __tcenv_moment=0 __tcenv_end=0
-\builtin typeset -g +x __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_moment __tcenv_end
+\builtin typeset -g +x __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
 # A variable of its name that was inherited would stand in for the clock.
 \builtin zmodload -e zsh/datetime || \builtin unset EPOCHSECONDS EPOCHREALTIME epochtime
 \builtin zmodload zsh/datetime
@@ -53,6 +53,7 @@ typeset -gi __tcenv_moment=0 __tcenv_end=0
 # What is done at every prompt keeps away from whatever options could bend.
 __tcenv_hook() {
   \builtin local __tcenv_line=''
+  [[ -z $__tcenv_later ]] || __tcenv_say
   [[ -n ${TCENV_LOADED-} && -z ${TCENV_PROXY-} ]] || \builtin return 0
   [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_adopt
   # A regular file alone can be read without a wait.
@@ -84,7 +85,7 @@ __tcenv_reload() {
   \builtin setopt noxtrace noverbose noallexport
   \builtin local __tcenv_text __tcenv_loaded="$TCENV_LOADED"
   __tcenv_tried="$TCENV_LOADED $__tcenv_line"
-  if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook zsh); then
+  if [[ -x $__tcenv_program ]] && __tcenv_text=$(__tcenv_ask); then
     \builtin eval "$__tcenv_text"
   elif (( EPOCHSECONDS >= __tcenv_end )); then
     # Without the program, what has ended is taken away all the same.
@@ -102,6 +103,24 @@ __tcenv_reload() {
   elif (( EPOCHSECONDS >= __tcenv_moment )); then
     __tcenv_moment=$__tcenv_end
   fi
+}
+
+# Have the program decide. While powerlevel10k's instant prompt holds the screen, add what the program says as a statement, for
+# the next prompt: the theme answers any output with a warning.
+__tcenv_ask() {
+  if [[ -z ${__p9k_instant_prompt_active-} ]]; then
+    __TCENV_FUNCTION=1 "$__tcenv_program" hook zsh
+    \builtin return
+  fi
+  (
+    __tcenv_later=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook zsh 2>&1 1>&3) || \builtin exit
+    \builtin print -r -- "__tcenv_later=${(qq)__tcenv_later}"
+  ) 3>&1
+}
+
+__tcenv_say() {
+  \builtin print -ru2 -- "$__tcenv_later"
+  __tcenv_later=''
 }
 
 typeset -ga precmd_functions
@@ -124,4 +143,17 @@ __tcenv_prompt() {
 typeset -ga precmd_functions
 if [[ " ${precmd_functions[*]-} " != *' __tcenv_prompt '* ]]; then
   precmd_functions+=(__tcenv_prompt)
+fi
+
+# Some themes make PROMPT behind every other function: look again where the line is edited.
+__tcenv_prompt_line() {
+  [[ ${PROMPT-} == *'%(99V.'* ]] || __tcenv_prompt_again
+}
+__tcenv_prompt_again() {
+  __tcenv_prompt
+  zle reset-prompt
+}
+if [[ -o zle ]] && \builtin zmodload zsh/zle 2>/dev/null; then
+  \builtin autoload -Uz add-zle-hook-widget
+  add-zle-hook-widget line-init __tcenv_prompt_line 2>/dev/null
 fi

@@ -37,7 +37,14 @@ def table() -> str:
     head = ["shell", "exports", "unset", "fail", "function", "hook", "completion"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for shell in SHELLS:
-        names = {"sh": "dash", "busybox": "busybox sh", "ksh": "ksh93", "csh": "csh (BSD)", "nu": "nushell", "powershell": "PowerShell"}
+        names = {
+            "sh": "dash",
+            "busybox": "busybox sh",
+            "ksh": "ksh93",
+            "csh": "csh (BSD)",
+            "nu": "nushell",
+            "powershell": "PowerShell",
+        }
         lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_cells(shell.name)]) + " |")
     lines.append("| cmd | text only | text only | text only | — | — | — |")
     return "\n".join(lines)

@@ -87,3 +87,55 @@ def test_the_subshells_mark_follows_what_is_loaded(shell: str, deployment: Sandb
         terminal.type("tcenv logout")
         terminal.wait_for("Signed out of")
         terminal.wait(lambda: last(terminal).startswith("(tcenv) own"), "the mark without a profile")
+
+
+def test_a_zsh_theme_that_comes_last_has_the_mark_too(deployment: Sandbox, tmp_path: Path) -> None:
+    """As powerlevel10k does: it makes PROMPT anew, and puts its own function behind all others."""
+    env = signed_in(deployment)
+    theme = "theme() { PROMPT='own> '; precmd_functions=(${precmd_functions:#theme} theme) }; precmd_functions=(theme)"
+    with start("zsh", tmp_path, env, before=theme, options=("--prompt",)) as terminal:
+        terminal.wait(lambda: last(terminal) == "own>", "the prompt")
+        terminal.type("tcenv env")
+        mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
+        for count in range(1, 4):
+            terminal.wait(lambda count=count: terminal.screen().count(mark) == count, f"mark {count}")
+            terminal.keys("Enter")
+        terminal.type("tcenv logout --keep-client")
+        terminal.wait_for("Signed out")
+        terminal.wait(lambda: last(terminal) == "own>", "the prompt without a mark")
+
+
+# What powerlevel10k's instant prompt does: it holds back all output until its first precmd, and complains about any.
+INSTANT_PROMPT = """\
+PROMPT='own> '
+typeset -gi __p9k_instant_prompt_active=1
+exec {saved_out}>&1 {saved_err}>&2 >$HOME/held 2>&1
+held() {
+  exec 1>&$saved_out 2>&$saved_err
+  unset __p9k_instant_prompt_active
+  precmd_functions=(${precmd_functions:#held})
+  [[ -s $HOME/held ]] && print 'WARNING: output during initialization'
+}
+precmd_functions=(held)
+"""
+
+
+def test_an_instant_prompt_hears_of_an_ended_session_at_its_second_prompt(deployment: Sandbox, tmp_path: Path) -> None:
+    env = signed_in(deployment)
+    with start("zsh", tmp_path, env) as terminal:
+        terminal.type("tcenv env")
+        inherited = terminal.environment()
+    assert tcenv("logout", "--keep-client", "--shell", "sh", env=env).returncode == 0
+    inherited = {name: value for name, value in inherited.items() if not name.startswith("TMUX")}
+    assert inherited["TCENV_LOADED"]
+    second = tmp_path / "second"
+    second.mkdir()
+    with start("zsh", second, inherited, before=INSTANT_PROMPT) as terminal:
+        terminal.wait(lambda: last(terminal) == "own>", "the prompt")
+        assert "WARNING" not in terminal.screen()
+        assert "signed out" not in terminal.screen()
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
+        terminal.wait_for("signed out elsewhere")
+        terminal.keys("Enter")
+        terminal.wait(lambda: terminal.screen().count("own>") > 2, "the next prompt")
+        assert terminal.screen().count("signed out elsewhere") == 1

@@ -19,6 +19,7 @@ if [[ -n ${__TCENV_ZDOTDIR+set} ]]; then
     # Last, and again where the line is edited: some themes make PROMPT behind every other function.
     precmd_functions+=(__tcenv_mark_subshell)
     autoload -Uz add-zle-hook-widget
+    zmodload zsh/zle
     add-zle-hook-widget line-init __tcenv_mark_line 2>/dev/null
     __tcenv_mark_subshell
   }
