@@ -7,6 +7,7 @@ import _signal  # type: ignore[import-not-found] # `signal` costs a tenth of the
 import os
 import sys
 
+from tcenv import core_dumps
 from tcenv.signals import handle_ending
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             _take_signals(blocked_before)
             if blocked_before is None:
                 _forget_the_current_directory()
+            core_dumps.forbid()
             path = os.environ.pop("__TCENV_PYTHONPATH", None)
             if path is not None:
                 # The script has started anew without it; what we start is given what the user had set.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from tcenv import core_dumps
 from tcenv.cli.acquire import Opened, Wanted, apply_purpose, opened
 from tcenv.errors import Hint, UsageError
 from tcenv.proxy.background import Background
@@ -101,6 +102,7 @@ def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: b
     that only the programs of one run use the proxy."""
     from tcenv.proxy import sockets
 
+    core_dumps.hide_memory()
     if options.listen and options.unsigned:
         raise UsageError("--unsigned is for this machine alone: over --listen, whoever calls has to sign.")
     session = _learning(wanted) if options.learn else opened(wanted)

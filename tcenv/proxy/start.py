@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 
+from tcenv import core_dumps
 from tcenv.proxy import child_environment, sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.held_port import HeldPort
@@ -52,6 +53,7 @@ def run_command(
     status = 1
     try:
         held.adopt_orphans()
+        core_dumps.hide_memory()
         status = run_child(command, prepared.environ, background.start)
         background.stop(exiting=True)
         held.end()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from tcenv import core_dumps
 from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, candidates, is_script, why_not
 from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
 
@@ -47,7 +48,8 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
     defaults = [getattr(signal, name) for name in IGNORED_BY_PYTHON if hasattr(signal, name)]
 
     def spawn(path: str, arguments: list[str]) -> int:
-        return os.posix_spawn(path, arguments, dict(environ), setsigmask=list(mask), setsigdef=defaults)
+        with core_dumps.Allowed():
+            return os.posix_spawn(path, arguments, dict(environ), setsigmask=list(mask), setsigdef=defaults)
 
     reason = ""
     for path in candidates(command[0], environ):
@@ -117,7 +119,9 @@ def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Ca
         return _cannot(command[0], "")
     former: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, _nothing)}
     try:
-        with subprocess.Popen([found, *command[1:]], env=dict(environ)) as child:
+        with core_dumps.Allowed():
+            child = subprocess.Popen([found, *command[1:]], env=dict(environ))
+        with child:
             for number in {*ending_signals()} - {signal.SIGINT}:
                 former[number] = signal.signal(number, lambda sent, frame: child.send_signal(sent))
             started()

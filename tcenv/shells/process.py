@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from tcenv import core_dumps
 from tcenv.signals import restore_ignored
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
     if os.name == "nt":
         _run(command, environ)
     restore_ignored()
+    core_dumps.restore()
     reason = ""
     for path in candidates(command[0], environ):
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 
+from tcenv import core_dumps
 from tcenv.config.profile import Profile
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, TimedOut, login_command
 from tcenv.sessions.profile_names import stored_argument_of
@@ -114,6 +115,7 @@ def _wait_for_session(
         on_enter=request.next,
     ) as pasted:
         request.show(pasted.possible)
+        core_dumps.hide_memory()
         while True:
             try:
                 credentials = request.wait(end, pasted.source)

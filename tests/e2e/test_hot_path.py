@@ -26,6 +26,8 @@ HOT_MODULES = {
     "tcenv.output",
     "tcenv.sessions",
     "tcenv.shells.environment",
+    "resource",
+    "tcenv.core_dumps",
     "tcenv.signals",
     "tcenv.paths",
     "tcenv.sessions.session_file",

@@ -20,7 +20,7 @@ LAYERS = (
     ("portholder",),
     ("deployment",),
     ("shells",),
-    ("resources", "output", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals"),
+    ("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals"),
     ("__init__",),
 )
 HEIGHT = {package: len(LAYERS) - number for number, packages in enumerate(LAYERS) for package in packages}

@@ -1,0 +1,47 @@
+"""No core file holds a token, and commands have the limit that the user set."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.world import TCENV, environ, signed_in
+
+_LIMITED = 'ulimit -c unlimited 2>/dev/null || ulimit -c "$(ulimit -Hc)"; ulimit -c; exec "$@"'
+
+
+def core_limit(pid: int) -> str:
+    """The soft limit of a running process."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line.split()[4] for line in lines if line.startswith("Max core file size"))
+
+
+@pytest.mark.parametrize("options", [[], ["--proxy"], ["--proxy", "--for", "5m"], ["--scope", "queue:scheduler-id:a"]])
+def test_a_command_has_the_limit_of_its_caller(options: list[str]) -> None:
+    with Sandbox() as sandbox:
+        words = [TCENV, "exec", *options, "--", "sh", "-c", "ulimit -c"]
+        done = subprocess.run(
+            ["sh", "-c", _LIMITED, "sh", *words], env=signed_in(sandbox), capture_output=True, text=True
+        )
+    before, inside = done.stdout.split()
+    assert inside == before, done.stderr
+
+
+def test_what_waits_for_the_browser_or_serves_writes_no_core_file() -> None:
+    with Sandbox() as sandbox:
+        env = signed_in(sandbox)
+        words = [TCENV, "exec", "--proxy", "--", "sh", "-c", "grep core /proc/$PPID/limits"]
+        done = subprocess.run(["sh", "-c", _LIMITED, "sh", *words], env=env, capture_output=True, text=True)
+        assert done.stdout.splitlines()[1].split()[4] == "0", done.stderr
+        words = [TCENV, "login", "--shell", "sh", "--reset", "--name", "other"]
+        env = {**environ(sandbox), "BROWSER": "true"}
+        with subprocess.Popen(
+            ["sh", "-c", _LIMITED, "sh", *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while "/auth/clients/create?" not in process.stderr.readline():  # type: ignore[union-attr]
+                assert process.poll() is None
+            assert core_limit(process.pid) == "0"
+            process.terminate()

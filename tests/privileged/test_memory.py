@@ -1,0 +1,71 @@
+"""A process that stays hides its memory from this user's other programs, and works all the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+
+PROJECT = Path(__file__).parents[2]
+# Tries to read its parent's memory and environment, and calls through the proxy.
+_PROGRAM = """
+import os, sys, urllib.request
+for what in ("mem", "environ", "maps"):
+    try:
+        open(f"/proc/{os.getppid()}/{what}", "rb").read(1)
+        print("read", what)
+    except PermissionError:
+        print("refused", what)
+url = os.environ["TASKCLUSTER_PROXY_URL"] + "/api/auth/v1/ping"
+print(urllib.request.urlopen(url, timeout=60).status)
+"""
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> list[str]:
+    """What runs tcenv as another user, who is not root, with a home and a runtime directory of their own."""
+    home, runtime = tmp_path / "home", tmp_path / "runtime"
+    for folder in (home, runtime):
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 54321, 54321)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o711)
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(runtime),
+        "PYTHONPATH": f"{PROJECT}:{sysconfig.get_path('purelib')}",
+        "TCENV_STORE": "runtime",
+        "TCENV_TIMEOUT": "60s",
+        "BROWSER": "/usr/bin/python3 -m tcenv.sandbox.approve %s",
+        "SHELL": "/bin/sh",
+    }
+    words = [f"{name}={value}" for name, value in variables.items()]
+    return ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", *words]
+
+
+def test_a_program_behind_the_proxy_cannot_read_its_parent(user: list[str]) -> None:
+    with Sandbox() as sandbox:
+        command = ["/usr/bin/python3", "-m", "tcenv", "exec", "--root-url", sandbox.root_url, "--proxy", "--unsigned"]
+        done = subprocess.run(
+            [*user, *command, "--", "/usr/bin/python3", "-c", _PROGRAM],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=120,
+        )
+    assert done.stdout == "refused mem\nrefused environ\nrefused maps\n200\n", done.stderr
+
+
+def test_inside_of_it_the_shell_is_found_all_the_same(user: list[str]) -> None:
+    """Detection reads /proc of every process above, and this one's belongs to root."""
+    with Sandbox() as sandbox:
+        command = ["/usr/bin/python3", "-m", "tcenv", "exec", "--root-url", sandbox.root_url, "--proxy"]
+        script = f"{' '.join(command)} -- /usr/bin/python3 -m tcenv doctor --json; echo $?"
+        done = subprocess.run([*user, "bash", "-c", script], capture_output=True, text=True, cwd="/", timeout=120)
+    assert '"text": "bash"' in done.stdout, done.stderr
