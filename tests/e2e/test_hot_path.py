@@ -169,7 +169,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
         return len([call for call in lines if call.startswith("open") and "ENOENT" not in call])
 
     # One for each module of ours and of the rooms that they are in, folders that the import system lists, launcher, session.
-    assert opened(hot) - opened(bare) <= 30
+    assert opened(hot) - opened(bare) <= 33
     # A handler for each signal takes two of them, and gives them back.
     assert len(hot) - len(bare) <= 390
 
@@ -207,8 +207,8 @@ BUDGETS = {
     "init bash": (60, 0),
     "direnv": (60, 0),
     "doctor": (175, 0),
-    "login --help": (20, 0),
-    "env --scope queue:get-task:x": (30, 0),
+    "login --help": (22, 0),
+    "env --scope queue:get-task:x": (32, 0),
     "exec -- true": (22, 0),
 }
 
