@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from tcenv import paths
-from tcenv.errors import DamagedSession, StoreError
+from tcenv.errors import DamagedSession, Hint, StoreError
 from tcenv.files import locked, write_privately
 from tcenv.sessions import session_file
 from tcenv.sessions.directory_store import DirectoryStore
@@ -96,7 +96,7 @@ class KeyringStore(DirectoryStore):
             finally:
                 connection.close()
         if is_locked:
-            raise StoreError("The keyring is locked.", "Unlock it, or sign in again: tcenv login")
+            raise StoreError("The keyring is locked.", Hint("Unlock it, or sign in again:", ("tcenv", "login")))
 
     def load(self, profile: str) -> Session | None:
         self._check_unlocked()
