@@ -218,7 +218,7 @@ def check_place(directory: str) -> None:
 
 
 def _nearest(directory: str) -> tuple[str, os.stat_result | None]:
-    """The nearest directory at or above `directory` that can be looked at, and its status."""
+    """Return the nearest directory at or above `directory` that can be looked at, and its status."""
     while True:
         try:
             return directory, os.stat(directory)

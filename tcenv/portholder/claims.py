@@ -15,7 +15,7 @@ _LONGEST = 24 * 3600
 
 
 class Claim:
-    """One that had the port. `told` has its `kind`, and with it:
+    """A sign-in or a proxy that had the port. `told` has its `kind`, and with it:
 
     - `sign-in`: `path` (the callback's), `seconds` for which it is held, and what `late_answer` and `late_approval` need;
     - `proxy`: `until` (seconds since the epoch), the end of the session that it signed with;

@@ -163,7 +163,7 @@ def hand_over(port: int, connection: socket.socket, received: bytes) -> bool:
 
 
 def _directory() -> str | None:
-    """The directory of the holder's socket, None where the holder of one port does not find the others'."""
+    """Return the directory of the holder's socket; None where holders cannot find each other."""
     if not hasattr(_socket, "SO_PEERCRED"):
         return None
     from tcenv import paths
@@ -179,7 +179,7 @@ def _directory() -> str | None:
 
 
 def _surroundings() -> dict[str, str]:
-    """What the process that deals with a late approval is started with."""
+    """Return the environment for the process that deals with a late approval."""
     from tcenv.shells.environment import SECRETS
     from tcenv.shells.secrets_in_environment import without_secrets
 

@@ -138,8 +138,8 @@ class Body:
 
 
 def _file_in_memory() -> BinaryIO:
-    """A file of the kernel's memory, never on a disk and gone when it is closed: what is given up again leaves no holes in ours.
-    Where there is none, our own memory."""
+    """Open a file in the kernel's memory, which is never on a disk and is gone when it is closed. Where the system has none, use
+    this process's memory."""
     try:
         return os.fdopen(os.memfd_create("body"), "w+b", buffering=0)
     except (AttributeError, OSError):

@@ -67,14 +67,14 @@ def let_in(
 
 
 def narrowed(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """What is left of `outer` when somebody inside asks for `inner`: never more than either. None is no narrowing."""
+    """Return the scopes that `outer` and `inner` both cover. None stands for no narrowing."""
     if inner is None:
         return outer
     return inner if outer is None else intersection(inner, outer)
 
 
 def without_secret(run: Run, resource: str) -> tuple[str, bool]:
-    """The resource without the unguessable path, and whether it was there."""
+    """Return the resource without the unguessable path, and whether it had that path."""
     if run.secret is None:
         return resource, False
     first, slash, rest = resource[1:].partition("/")
@@ -98,8 +98,8 @@ def _signed_url(run: Run, place: Place, value: str, now: float) -> Pass:
 
 
 def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:
-    """The token that must have signed, and what the caller narrowed the request to. What `ext` says is believed only because
-    the signature covers it."""
+    """Return the token that must have signed, and the scopes to which the caller narrowed the request. `ext` can be believed
+    because the signature covers it."""
     content = hawk.parse_extension(ext)
     token, scopes = run.token, None
     certificate = content.get("certificate")
@@ -114,7 +114,7 @@ def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, t
 
 
 def _temporary(run: Run, client_id: str, certificate: Any, now: float) -> tuple[str, tuple[str, ...]]:
-    """The token and the scopes of temporary credentials that the program has cut from the run's own."""
+    """Return the token and the scopes of temporary credentials that the program made from the run's own."""
     if not isinstance(certificate, Mapping) or certificate.get("version") != 1:
         raise BadSignature
     issuer = certificate.get("issuer")

@@ -88,8 +88,8 @@ class Forwarder:
     async def answer(
         self, request: web.BaseRequest, *, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
-        """The answer to a request, already sent if it is a long one. `outside`: it did not come over loopback;
-        `from_elsewhere` finds out whether it came from another machine all the same."""
+        """Answer a request. A long answer has been sent already on return. `outside`: the request did not come over loopback;
+        `from_elsewhere` finds out whether it came from another machine."""
         began = time.monotonic()
         entry = Entry(request.method, request.raw_path)
         status = 499
@@ -149,7 +149,7 @@ class Forwarder:
         return host, self._rules.port
 
     def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
-        """A link that somebody follows; what is nobody's call is refused."""
+        """Redirect a link that somebody follows to the deployment's page; refuse a request that is no call."""
         call = _call(resource, silently=True)
         if call is not None or outside or method not in _READING or self._run.without_secrets(resource) != resource:
             raise Refused
@@ -239,7 +239,7 @@ class Forwarder:
         body: Body,
         data: bytes | None,
     ) -> aiohttp.ClientResponse:
-        """Raises TooLong, Unreachable, WrongBody."""
+        """Send the call to the deployment. Raises TooLong, Unreachable, WrongBody."""
         authorization = self._deployment.authorization(authority, method, call.resource, scopes, payload_hash)
         try:
             return await self._deployment.send(
@@ -256,7 +256,7 @@ class Forwarder:
             raise
 
     async def _sign_url(self, request: web.BaseRequest, passed: Pass, entry: Entry) -> web.StreamResponse:
-        """The URL in the request's body, signed: of this deployment, to GET, for a while."""
+        """Sign the URL in the request's body: a GET on this deployment, for a while."""
         body = _body_of(request, passed)
         content = b""
         try:
@@ -288,7 +288,7 @@ class Forwarder:
 
 
 def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
-    """Raises Stop for a call that would change the session's own client."""
+    """Raise Stop for a call that would change the session's own client."""
     if own.is_changed_by(method, call):
         raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
 
@@ -310,7 +310,7 @@ async def _check_artifact(body: Body) -> None:
 
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
-    """Raises Stop for what HTTP has besides calls."""
+    """Raise Stop for a kind of request that HTTP has besides calls."""
     # All others are offers, which a server may ignore (RFC 9110, 7.8).
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
     if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
@@ -349,7 +349,7 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
 
 
 def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
-    """What a program that does not sign narrows its request to, in the way of Taskcluster's own proxy."""
+    """Return the scopes to which a program that does not sign narrows its request, as with Taskcluster's own proxy."""
     texts = request.headers.getall(_SCOPES_HEADER, [])
     if not texts:
         return None
@@ -368,7 +368,7 @@ def _told(stop: Stop) -> web.Response:
 
 
 def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
-    """An answer that has been read."""
+    """Return an answer that has been read."""
     lines = headers.downwards(answer.headers.items())
     if request.method != "HEAD":
         lines = [line for line in lines if line[0].lower() != "content-length"]
@@ -376,7 +376,7 @@ def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: by
 
 
 async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
-    """The deployment's answer, passed on as it comes. One that breaks off is broken off, so that nobody takes it for whole."""
+    """Pass the deployment's answer on as it comes. If it breaks off, break off too, so that nobody takes it for whole."""
     length = answer.headers.get("Content-Length", "")
     try:
         if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":

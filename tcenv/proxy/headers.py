@@ -41,17 +41,17 @@ Lines = Iterable[tuple[str, str]]
 
 
 def upwards(lines: Lines) -> list[tuple[str, str]]:
-    """The lines of a program's request that go on to the deployment."""
+    """Return the lines of a program's request that go on to the deployment."""
     return _without(lines, _NOT_UP)
 
 
 def downwards(lines: Lines) -> list[tuple[str, str]]:
-    """The lines of the deployment's answer that go back to the program."""
+    """Return the lines of the deployment's answer that go back to the program."""
     return _without(lines, _NOT_DOWN)
 
 
 def readable(lines: Lines) -> list[tuple[str, str]]:
-    """The lines with an encoding asked for that the proxy itself can read, where one was asked for."""
+    """Return the lines with an encoding that the proxy itself can read in place of the one that was asked for."""
     lines = list(lines)
     asked = any("gzip" in value.lower() for name, value in lines if name.lower() == "accept-encoding")
     kept = [(name, value) for name, value in lines if name.lower() != "accept-encoding"]

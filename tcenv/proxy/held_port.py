@@ -70,7 +70,7 @@ class HeldPort:
                 self._held.release()
 
     def _left(self) -> set[int]:
-        """The children of this process that still run, the holder aside."""
+        """Return the children of this process that still run, without the holder."""
         holder = self._held.process if self._held is not None else None
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
@@ -108,7 +108,7 @@ class HeldUntil:
 
 
 def _children() -> set[int]:
-    """The children of this process, those that it has adopted included."""
+    """Return the children of this process, including those that it adopted."""
     own = str(os.getpid())
     found = set()
     for name in filter(str.isdecimal, os.listdir("/proc")):

@@ -95,7 +95,7 @@ class Learner:
         self.names = names
 
     def begin(self, verb: str, call: Call) -> Trial:
-        """The trials of one request."""
+        """Begin the trials of one request."""
         return Trial(self, verb, call)
 
 
@@ -116,7 +116,7 @@ class Trial:
         return bool(self._added)
 
     def scopes(self, authority: Authority) -> tuple[str, ...]:
-        """What the request is narrowed to now."""
+        """Return the scopes that the request is narrowed to now."""
         return tuple(sorted({*(authority.scopes or ()), *self._added}))
 
     async def retry(self, content: bytes, encoding: str, authority: Authority) -> bool:
@@ -153,25 +153,25 @@ class Trial:
         return former is None or len(missing) < len(former) or not missing & former
 
     async def not_held(self) -> None:
-        """The session turned out not to hold what was added."""
+        """Note that the session does not hold the scopes that were added."""
         await self._note_refused(self._added)
         self._added = set()
 
     async def too_many(self) -> None:
-        """What was added does not fit into a request's header."""
+        """Note that the scopes that were added do not fit into a request's header."""
         self._learner.learned.too_many.setdefault(await self._label(), set()).update(self._added)
         self._added = set()
 
     async def not_told(self) -> None:
-        """The request was refused, and nobody said why."""
+        """Note that the request was refused without a reason."""
         self._learner.learned.untold.add(f"HEAD {await self._label()}")
 
     async def cannot_repeat(self) -> None:
-        """The request failed for want of scopes, and cannot be sent again."""
+        """Note that the request lacked scopes and cannot be sent again."""
         self._learner.learned.unrepeated.add(await self._label())
 
     async def ended(self, status: int) -> None:
-        """The request has been answered."""
+        """Note that the request has been answered."""
         label = await self._label()
         if status < 400 and self._depends(label):
             self._learner.learned.depending.add(label)
@@ -208,7 +208,7 @@ class Refusal:
 
 
 def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
-    """The refusal that the body of a 403 is; None for all others."""
+    """Read the refusal in the body of a 403; None for any other body."""
     try:
         body = json.loads(decode(content, encoding))
         if body["code"] != "InsufficientScopes":
@@ -228,7 +228,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
 
 
 def _missing_block(message: str) -> Any:
-    """The scope expression in the block behind the words that announce it; None where it is not that."""
+    """Return the scope expression in the block behind the words that announce it, or None."""
     head, found, rest = message.partition(_MISSING)
     if not found or _FENCE in head or _REQUIRES in head:
         return None
@@ -268,14 +268,14 @@ def leaves(expression: Any) -> list[str]:
 
 
 def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
-    """The fewest scopes that satisfy the expression, of those that are `held` (None: nobody knows what is); those that are
-    `known` to be needed anyway come for nothing. None where what is held does not suffice."""
+    """Return the fewest scopes that satisfy the expression, of those that are `held` (None: unknown). Scopes that are `known` to
+    be needed anyway cost nothing. Returns None where the held scopes do not suffice."""
     ways = _ways(expression, held, known)
     return set(ways[0]) if ways else None
 
 
 def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> list[frozenset[str]]:
-    """The sets of scopes that satisfy the expression, the best ones first."""
+    """Return the sets of scopes that satisfy the expression, the best ones first."""
     if isinstance(expression, str):
         return [frozenset((expression,))] if held is None or covers(held, expression) else []
     ((kind, parts),) = expression.items()
@@ -298,8 +298,8 @@ def _best(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str
 
 
 def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, list[str]]:
-    """What decides between alternatives: how many scopes are new, how many there are, the least of priorities (who may create
-    tasks of one may create those of all below), and the one that says most, since that is good for least."""
+    """Return the key that decides between alternatives: the number of new scopes, their number in all, the lowest priority (it
+    includes the right to those below), and the most specific text, since that allows least."""
     fresh = [scope for scope in scopes if not covers(known, scope)]
     priority = sum(
         max((_PRIORITIES.index(p) for p in scope.split(":") if p in _PRIORITIES), default=0) for scope in scopes

@@ -15,7 +15,7 @@ _ANYWHERE = Place("localhost", 443, "/")
 
 
 def header_length(client_id: str, content: dict[str, Any]) -> int:
-    """The characters of a header by `client_id` with this `ext`."""
+    """Return the length of a header by `client_id` with this `ext`, in characters."""
     header = hawk.make_header(
         client_id, "", "GET", _ANYWHERE, now=10**10, ext=hawk.encode_extension(content), payload_hash=_HASH
     )
@@ -35,7 +35,7 @@ def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
 
 
 def certificate_length(client_id: str, scopes: Sequence[str]) -> int:
-    """The characters of a header by temporary credentials with `scopes`."""
+    """Return the length of a header by temporary credentials with `scopes`, in characters."""
     certificate = {
         "version": 1,
         "scopes": list(scopes),

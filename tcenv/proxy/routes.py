@@ -44,7 +44,7 @@ class Call:
 
 
 def parse(resource: str) -> Call | None:
-    """The call that a raw path and query name; None for what is no API's. Raises BadTarget."""
+    """Return the call that a raw path and query name; None if they belong to no API. Raises BadTarget."""
     if not _RAW.fullmatch(resource):
         raise BadTarget
     path, _, _ = resource.partition("?")

@@ -106,7 +106,7 @@ def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socke
 
 
 def _name(made: socket.socket) -> str:
-    """A socket's own address as a URL holds it."""
+    """Return a socket's own address in the form for a URL."""
     address = str(made.getsockname()[0])
     return f"[{address}]" if ":" in address else address
 

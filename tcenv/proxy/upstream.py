@@ -61,7 +61,7 @@ class Deployment:
     def authorization(
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str = ""
     ) -> str:
-        """The header that signs a request with the session's credentials, narrowed to `scopes`. Raises TooLong."""
+        """Return the header that signs a request with the session's credentials, narrowed to `scopes`. Raises TooLong."""
         credentials = authority.credentials
         place = Place(self._host, self._port, self._path + resource)
         header = hawk.make_header(
@@ -78,7 +78,7 @@ class Deployment:
         return header
 
     def signed_url(self, authority: Authority, resource: str, scopes: tuple[str, ...] | None, expires: float) -> str:
-        """The URL of a GET on the deployment, signed until `expires` (seconds since the epoch)."""
+        """Return the URL of a GET on the deployment, signed until `expires` (seconds since the epoch)."""
         credentials = authority.credentials
         value = hawk.make_bewit(
             credentials.client_id,
@@ -130,7 +130,7 @@ def finish(answer: aiohttp.ClientResponse, *, sent: bool) -> None:
 
 
 async def read(answer: aiohttp.ClientResponse, *, sent: bool = True) -> bytes:
-    """The whole of a short answer, which is finished then. Raises Unreachable, for one without end too."""
+    """Read the whole of a short answer, and finish it. Raises Unreachable, also for an answer without end."""
     content = bytearray()
     try:
         async for piece in answer.content.iter_any():

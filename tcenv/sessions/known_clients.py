@@ -88,7 +88,7 @@ def _folder(root_url: str) -> str:
 
 
 def _paths(root_url: str) -> list[str]:
-    """The files that speak of a deployment, the longest unchanged first."""
+    """Return the files about a deployment, the oldest first."""
     folder = _folder(root_url)
     try:
         entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
@@ -101,8 +101,8 @@ def _paths(root_url: str) -> list[str]:
 
 
 def known(root_url: str) -> tuple[KnownClient, ...]:
-    """The clients that this deployment gave, those of the name that was asked for last at the end, each name's oldest first.
-    What cannot be read is nothing known."""
+    """Return the clients that this deployment gave: those of the latest name last, and each name's oldest first. Files that
+    cannot be read count as none."""
     return tuple(client for path in _paths(root_url) for client in _clients(path, root_url))
 
 
@@ -206,7 +206,7 @@ def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
 
 
 def remembered_root_url(profile: str) -> str | None:
-    """The root URL that goes by the name `profile` (see `profile_names.profile_of`), if tcenv has signed in there."""
+    """Return the root URL that has the name `profile` (see `profile_names.profile_of`), if tcenv has signed in there."""
     if not is_profile_name(profile):
         return None
     folder = os.path.join(_directory(), profile)

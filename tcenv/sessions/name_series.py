@@ -13,13 +13,14 @@ SERIES = 5
 
 
 def series(name: str) -> list[str]:
-    """The names that stand for the asked `name`, in the order in which they are tried. Neither a machine's nor a profile's
+    """Return the names that may stand for `name`, in the order in which they are tried. Neither the machine's nor the profile's
     part of a name holds `@`."""
     return [name, *(f"{name}@{number}" for number in range(2, SERIES + 1))]
 
 
 def name_of(client_id: str, asked: str) -> str:
-    """The client's own name in a clientId: `asked` (which may hold slashes) where it ends so, else what follows the last one."""
+    """Return the client's own name in a clientId: `asked` (which may hold slashes) if it ends so, else what follows the last
+    slash."""
     return asked if client_id.endswith("/" + asked) else client_id.rpartition("/")[2]
 
 

@@ -46,8 +46,8 @@ class NoStore:
 
 
 def loaded(profile: str) -> Session | None:
-    """The session of `profile` that this process's environment holds, as far as it tells: neither its scopes nor its age. None
-    where there is none, or something else is loaded."""
+    """Return the session of `profile` that the environment holds; None if there is none or another is loaded. The environment
+    tells neither its scopes nor its age."""
     environ = os.environ
     if environment.loaded_profile(environ) != profile:
         return None

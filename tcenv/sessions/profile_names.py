@@ -28,18 +28,18 @@ def argument_of(key: str, root_url: str) -> str:
 
 
 def stored_argument_of(key: str, root_url: str) -> str:
-    """The same for the commands that only know what is stored, and take no `--root-url`."""
+    """Return the argument for commands that know only stored sessions and take no `--root-url`."""
     return key if "@" in key else argument_of(key, root_url)
 
 
 def called(key: str, root_url: str) -> str:
-    """What people are told of the session `key` of a deployment: a name that is made of the root URL says nothing beside it."""
+    """Return how messages name the session `key` of a deployment. A name that is made of the root URL adds nothing to it."""
     return root_url if key == profile_of(root_url) else f"{key} ({root_url})"
 
 
 def profile_of(root_url: str) -> str:
-    """The name of the session of a deployment that no profile names: its host, told apart by scheme, port and path. No two
-    root URLs (in the spelling of `parse_root_url`) share one."""
+    """Return the name for the session of a deployment without a profile: its host, with scheme, port and path where they differ
+    from the usual. No two root URLs (as `parse_root_url` spells them) share a name."""
     scheme, _, rest = root_url.partition("://")
     host, _, path = rest.partition("/")
     if host[:1] == "[" and scheme == "https":

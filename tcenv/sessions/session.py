@@ -82,7 +82,7 @@ class Session:
         return not self.state and (time.time() if now is None else now) < self.renew
 
     def ended(self) -> Session:
-        """This session, whose client is no more."""
+        """Return this session, marked as one whose client is deleted."""
         now = int(time.time())
         return replace(self, expires=min(self.expires, now), created=min(self.created, now), state=ENDED)
 
@@ -114,7 +114,7 @@ class Session:
         return environment.loading(fields, os.environ if environ is None else environ, file=file)
 
     def fields(self) -> dict[str, str]:
-        """The session's values, as its file has them."""
+        """Return the session's values as its file has them."""
         return {
             environment.GENERATION: self.generation,
             "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
@@ -128,12 +128,12 @@ class Session:
         }
 
     def encode(self) -> bytes:
-        """The session as it is stored (see `sessionfile`)."""
+        """Return the session as it is stored (see `session_file`)."""
         return sessionfile.encode(self.fields(), self.scopes, self.asked, self.state)
 
     @classmethod
     def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
-        """The session whose parts `sessionfile.decode` returned. Raises DamagedSession."""
+        """Make a session of the parts that `session_file.decode` returned. Raises DamagedSession."""
         try:
             session = cls(
                 profile=fields["TCENV_PROFILE"],

@@ -73,8 +73,8 @@ def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Seque
 
 
 def decode(data: bytes) -> Parts:
-    """The fields, the scopes held (None: unknown) and those asked for, of a session file's bytes; a state is the
-    field STATE. Raises Damaged."""
+    """Return the fields, the held scopes (None: unknown) and the scopes that were asked for, from a session file's bytes. The
+    field STATE holds a state. Raises Damaged."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -107,7 +107,7 @@ def decode(data: bytes) -> Parts:
 
 
 def read(directory: str, profile: str) -> Parts | None:
-    """The parts (see `decode`) of the session of `profile` in `directory`, or None where there is none.
+    """Read the parts (see `decode`) of the session of `profile` in `directory`; None where there is none.
 
     Raises Damaged, Unsafe, OSError."""
     if not check_directory(directory):

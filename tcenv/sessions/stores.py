@@ -41,7 +41,7 @@ class Store(Protocol):
         """Return the generation of the session of `profile` without its token; None where there is none that could be read."""
 
     def load(self, profile: str) -> Session | None:
-        """The session of `profile`, None where there is none. Raises DamagedSession, StoreError."""
+        """Return the session of `profile`; None where there is none. Raises DamagedSession, StoreError."""
 
     def save(self, session: Session) -> None:
         """Put the session in place of its profile's former one, whole. Raises StoreError."""
@@ -50,15 +50,15 @@ class Store(Protocol):
         """Remove the session of `profile`, readable or not; False where there was none. Raises StoreError."""
 
     def profiles(self) -> list[str]:
-        """The profiles that have a session. Raises StoreError."""
+        """Return the profiles that have a session. Raises StoreError."""
 
     def clear(self) -> None:
         """Remove what writers that were interrupted have left. Raises StoreError."""
 
 
 def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
-    """The store called `wanted`; `auto` is the first of runtime, keyring, none that works on this machine. `say` is told of a
-    place that somebody else has taken. Unless `unlock`, the user is never asked to unlock a keyring.
+    """Open the store called `wanted`; `auto` takes the first of runtime, keyring and none that works here. `say` gets a
+    sentence about a directory that another user has taken. Unless `unlock`, the user is never asked to unlock a keyring.
 
     Raises StoreError. A runtime directory of the user's own that is open to others is an error and no reason to go elsewhere."""
     if wanted in ("auto", "runtime"):
@@ -118,8 +118,8 @@ def everywhere(store: Store) -> list[Store]:
 
 
 def place(store: Store) -> str:
-    """What tells this store from those of other machines, containers and users, whose state directory may be the same: a
-    session that was kept here and is not here any more is lost. Empty where nothing is kept."""
+    """Return what tells this store from those of other machines, containers and users that may share the state directory. A
+    session that was stored here and is not here any more is lost. Empty for a store that keeps nothing."""
     if not store.keeps:
         return ""
     import hashlib
@@ -130,8 +130,8 @@ def place(store: Store) -> str:
 
 
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:
-    """The session of `profile` on `root_url`, live or expired. A damaged one, or one of another deployment, counts as none
-    and is said so. Raises StoreError."""
+    """Load the session of `profile` on `root_url`, live or expired. A damaged session, or one of another deployment, counts as
+    none, and `say` gets a sentence about it. Raises StoreError."""
     try:
         session = store.load(profile)
     except DamagedSession as damaged:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[str, str | None]:
-    """The change to the environment that loads temporary credentials with `scopes` (none given: all that the session
-    holds) for `term` (fromNow text; None: as long as the session lasts, 31 days at most). Raises UsageError, NotSignedIn."""
+    """Return the change that loads temporary credentials with `scopes` (none: all that the session holds) for `term` (fromNow
+    text; None: as long as the session lasts, 31 days at most). Raises UsageError, NotSignedIn."""
     if session.credentials.certificate is not None:
         raise UsageError(
             "What this shell has loaded are temporary credentials already, and none can be cut from those.",
@@ -36,7 +36,7 @@ def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[s
 def cut(
     fields: Mapping[str, str], held: Sequence[str] | None, asked: Sequence[str], scopes: Sequence[str], term: str | None
 ) -> dict[str, str]:
-    """The same from the parts of a session's file (see `file.decode`), as values by variable."""
+    """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by variable."""
     now, end = int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
         raise NotSignedIn(
@@ -73,8 +73,8 @@ def cut(
 
 
 def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str]) -> None:
-    """Raises UsageError for what is no scope, or not held (None: nobody knows what is): with those every call fails. `fields`
-    are those of the session."""
+    """Raise UsageError for a text that is no scope, and for a scope that is not held (None: unknown): with those, every call
+    fails. `fields` are those of the session."""
     for scope in scopes:
         check_scope(scope)
     missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
@@ -86,7 +86,7 @@ def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mappin
 
 
 def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
-    """The hint for who wants `scopes` that the session with these `fields` does not hold."""
+    """Return the hint for a user who wants `scopes` that the session with these `fields` does not hold."""
     from tcenv.sessions.profile_names import stored_argument_of
 
     held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])

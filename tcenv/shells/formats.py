@@ -54,7 +54,7 @@ def _values(change: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _for_clients(values: Mapping[str, str]) -> dict[str, object]:
-    """What Taskcluster's clients are made with."""
+    """Return the options of Taskcluster's clients."""
     credentials = {
         "clientId": values[environment.CLIENT_ID],
         "accessToken": values[environment.ACCESS_TOKEN],

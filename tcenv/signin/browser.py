@@ -58,7 +58,7 @@ def open_browser(url: str, command: str | None = None, launch: Launch | None = N
 
 
 def _words(entry: str) -> list[str]:
-    """The words of a command line. Raises ValueError."""
+    """Split a command line into words. Raises ValueError."""
     if not set(entry) & set("\\'\""):
         return entry.split()
     import shlex
@@ -67,7 +67,7 @@ def _words(entry: str) -> list[str]:
 
 
 def on_path(program: str) -> bool:
-    """Whether the PATH has `program`. (`shutil.which` brings three compressors, which the browser would wait for.)"""
+    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for them.)"""
     if os.name == "nt":
         import shutil
 
@@ -117,8 +117,8 @@ def _open_desktop(url: str, launch: Launch) -> bool:
 
 
 def _registered(name: str, url: str) -> list[str]:
-    """A browser that `webbrowser` knows under a name that is no command (`chrome`, `macosx`, `windows-default`): opened by
-    that module in a process of its own, so that its output is nobody's. Nothing to start where it knows none."""
+    """Return the command that opens a browser which `webbrowser` knows under a name that is no command (`chrome`, `macosx`,
+    `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown name."""
     import webbrowser
 
     try:
@@ -229,7 +229,7 @@ def _run(arguments: list[str]) -> bool | None:
 
 
 def _launched(arguments: list[str]) -> int | Literal[False] | None:
-    """The process of a program; False where it cannot be started, None where there is none."""
+    """Start a program. Returns its process; False where it cannot be started, None where there is none."""
     # By hand: the import of `subprocess` brings 30 modules, for which the browser would wait.
     failed, tell = os.pipe()
     child = os.fork()

@@ -8,7 +8,7 @@ import pty
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -75,14 +75,14 @@ def test_a_child_finds_nothing_of_the_starter() -> None:
 
 
 @pytest.fixture
-def starter() -> Iterator[dict[str, str]]:
+def starter() -> dict[str, str]:
     """The environment of somebody with sessions, proxies and odd settings."""
     if isolation.shared_memory_problem:
         pytest.skip(isolation.shared_memory_problem)
     place = Path(f"/dev/shm/tcenv-{os.geteuid()}")
     place.mkdir(mode=0o700, exist_ok=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("TCENV_TEST_", "PYTEST_"))}
-    yield {**own, **_ODD_VARIABLES}
+    return {**own, **_ODD_VARIABLES}
 
 
 def run_tests(

@@ -430,7 +430,7 @@ class TestServer:
 
     def test_a_given_port_is_taken_or_refused(self) -> None:
         with Sandbox() as tc:
-            with pytest.raises(OSError), Sandbox(port=tc.port):
+            with pytest.raises(OSError, match="in use"), Sandbox(port=tc.port):
                 pass
             port = tc.port
         with Sandbox(port=port) as tc:
