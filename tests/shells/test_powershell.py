@@ -6,13 +6,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tcenv.shells import load_shell
 from tests.need import need
+from tests.shells.test_dialects import NASTY
 from tests.terminal import Terminal
 from tests.world import NAME, TCENV, environ, session_fields, signed_in, tcenv
 
@@ -362,3 +365,26 @@ def test_doctor_says_that_the_line_comes_last(home: Path) -> None:
     assert "Move the line" not in said()
     profile.write_text(profile.read_text() + "function prompt { 'mine> ' }\n")
     assert "Move the line of tcenv init to the end" in said()
+
+
+HOSTILE = [*(value for value in NASTY if value), "2026-01-31T12:00:00Z", "/Date(1)/", "null", "[1]", "a" * 20_000]
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "ASCII", "Latin1"])
+def test_any_value_arrives_by_the_command(tmp_path: Path, encoding: str) -> None:
+    """Whatever the console's encoding is: the data are ASCII. A text that reads like a date stays a text."""
+    change = {f"TCENV_T{number}": value for number, value in enumerate(HOSTILE)}
+    (tmp_path / "data").write_text(load_shell("nu").export({**change, "TCENV_GONE": None}))
+    program = tmp_path / "tcenv"
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/data\n")
+    program.chmod(0o755)
+    dump = tmp_path / "dump.py"
+    dump.write_text("import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))")
+    env = environ(TCENV_GONE="there")
+    printed = pwsh(
+        f"[Console]::OutputEncoding = [Text.Encoding]::{encoding}\n$OFS = '-'\ntcenv env\n{sys.executable} {dump} {tmp_path}/out",
+        {**env, "PATH": f"{tmp_path}:{env['PATH']}"},
+    )
+    after = json.loads((tmp_path / "out").read_text())
+    assert {name: after.get(name) for name in change} == change, printed
+    assert "TCENV_GONE" not in after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.shells.test_subshell import STARTUP
 from tests.terminal import Terminal
 from tests.world import environ, session_fields, signed_in, tcenv
 
+PROJECT = Path(__file__).parents[2]
 # What gives a shell a prompt of the user's own.
 OWN = {
     "bash": "PS1='own> '",
@@ -139,3 +141,56 @@ def test_an_instant_prompt_hears_of_an_ended_session_at_its_second_prompt(deploy
         terminal.keys("Enter")
         terminal.wait(lambda: terminal.screen().count("own>") > 2, "the next prompt")
         assert terminal.screen().count("signed out elsewhere") == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    """With the real `activate` and `deactivate`: one mark, and none after the logout."""
+    env = signed_in(deployment)
+    subprocess.run([need("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
+    profile = session_fields(env)["TCENV_PROFILE"]
+    with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
+        terminal.type("tcenv env")
+        terminal.wait(lambda: last(terminal) == f"(tcenv:{profile}) own>", "the mark")
+        terminal.type(f". {home}/venv/bin/activate")
+        terminal.wait(lambda: last(terminal) == f"(venv) (tcenv:{profile}) own>", "both")
+        terminal.type("tcenv logout --keep-client")
+        terminal.wait(lambda: last(terminal) == "(venv) own>", "the environment alone")
+        terminal.type("deactivate")
+        terminal.wait(lambda: last(terminal) == "own>", "the user's own prompt")
+
+
+def test_a_bash_integration_that_wraps_the_prompt_leaves_one_mark(deployment: Sandbox, tmp_path: Path) -> None:
+    """As those of VS Code, iTerm2 and kitty do."""
+    env = signed_in(deployment)
+    wrap = 'wrap() { [[ $PS1 == "$W" ]] || { W="\\[\\e[1m\\]$PS1\\[\\e[0m\\]"; PS1=$W; }; }; PROMPT_COMMAND=wrap'
+    mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
+    with start("bash", tmp_path, env, before=f"{OWN['bash']}\n{wrap}", options=("--prompt",)) as terminal:
+        terminal.type("tcenv env")
+        for count in range(1, 5):
+            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the mark")
+            terminal.keys("Enter")
+        assert terminal.screen().count("(tcenv:") == terminal.screen().count(mark)
+        terminal.type("tcenv logout --keep-client")
+        terminal.wait(lambda: last(terminal) == "own>", "the prompt without a mark")
+
+
+def test_the_documented_segment_of_powerlevel10k_shows_the_profile() -> None:
+    """With a stand-in for `p10k segment`, which expands its text only where -e says so."""
+    block = (PROJECT / "docs/prompt.md").read_text().partition("function prompt_tcenv")[2].partition("```")[0]
+    stand_in = """
+        p10k() {
+          local -A o; local expand=0
+          while (( $# )); do case $1 in (-e) expand=1; shift ;; (-[a-z]) o[$1]=$2; shift 2 ;; (*) shift ;; esac; done
+          (( expand )) && print -r -- "${(e)o[-t]}" || print -r -- "$o[-t]"
+        }
+    """
+    script = f"{stand_in}\nfunction prompt_tcenv{block}\nprompt_tcenv"
+    done = subprocess.run(
+        [need("zsh"), "-f", "-c", script],
+        env=environ(TCENV_PROFILE="community"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "tc:community\n"
