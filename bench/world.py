@@ -43,9 +43,9 @@ def _installed() -> Path:
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != locked:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, env=env)
         from_locks = [word for lock in locks for word in ("-r", lock)]
-        subprocess.run([*install, "--require-hashes", *from_locks], check=True, env=env)
+        subprocess.run([*install, "--require-hashes", *from_locks], check=True, env=env)  # type: ignore[list-item]
         stamp.write_text(locked, encoding="utf-8")
-    subprocess.run([*install, "--force-reinstall", "--no-build-isolation", str(PROJECT)], check=True, env=env)
+    subprocess.run([*install, "--force-reinstall", "--no-build-isolation", str(PROJECT)], check=True, env=env)  # type: ignore[list-item]
     return folder / "bin"
 
 

@@ -50,7 +50,7 @@ def _restore_signals() -> None:
     # Python itself ignores these, and restores them in its children.
     by_python = {signal.SIGPIPE, signal.SIGXFSZ}
     ignored = {number for number in signal.valid_signals() - by_python if signal.getsignal(number) is signal.SIG_IGN}
-    ignored |= {int(number) for number in os.environ.get(_IGNORED, "").split()}
+    ignored |= {int(number) for number in os.environ.get(_IGNORED, "").split()}  # type: ignore[misc]
     for number in ignored:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _do_nothing)
     os.environ[_IGNORED] = " ".join(str(int(number)) for number in ignored)

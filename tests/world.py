@@ -30,7 +30,7 @@ VARIABLES = (
 )
 
 
-def environ(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
+def environ(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
     """This test's environment, with the command on the PATH, a deployment, and a browser that approves."""
     result = dict(os.environ)
     result["PATH"] = f"{BIN}{os.pathsep}{Path(__file__).parent.parent / '.tools' / 'bin'}{os.pathsep}{result['PATH']}"
@@ -48,7 +48,7 @@ def tcenv(
     *arguments: str, env: Mapping[str, str], timeout: float = 60, **more: object
 ) -> subprocess.CompletedProcess[str]:
     """Run the command; its output as text."""
-    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(  # type: ignore[call-overload]
         [TCENV, *arguments],
         env=dict(env),
         capture_output=True,

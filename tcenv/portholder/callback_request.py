@@ -36,7 +36,7 @@ def same(text: str, secret: str) -> bool:
     return bool(_compare_digest(text.encode("ascii"), secret.encode("ascii")))
 
 
-def is_complete(received: bytearray) -> bool:
+def is_complete(received: bytes | bytearray) -> bool:
     """Whether the head of a request is there. Raises Refused for what can never become one."""
     if len(received) > _LARGEST_HEAD or received.find(b"\r\n", 0, _LONGEST_LINE) < 0 <= len(received) - _LONGEST_LINE:
         raise Refused(431)

@@ -137,7 +137,7 @@ def draw(cast: str) -> str:
     """The picture of an asciicast, by svg-term."""
     program = PROJECT / ".tools/svg-term/node_modules/.bin/svg-term"
     command = [program, "--window", "--no-cursor", "--width", str(_COLUMNS), "--height", str(_ROWS), "--padding", "12"]
-    done = subprocess.run(command, input=cast, capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run(command, input=cast, capture_output=True, text=True, timeout=100, check=True)  # type: ignore[arg-type]
     # As long as it was: the lines stay where they are.
     picture = _CALLBACK.sub("." * 40, done.stdout)
     # Each picture of the film is as wide as the window: where a font's letters are wider than svg-term takes them to be, a full

@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 def powershell(project: Path, **more: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": f"{project.parent / 'bin'}:{os.environ['PATH']}", "HOME": str(project.parent / "home"), **more}
     command = [need("bash"), project / ".ci/powershell"]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)  # type: ignore[arg-type]
 
 
 def make_archive(path: Path, says: str) -> Path:

@@ -62,7 +62,7 @@ def waiting(env: dict[str, str], *arguments: str, **more: object) -> subprocess.
     )
     while "/auth/clients/create?" not in process.stderr.readline():
         assert process.poll() is None
-    return process  # type: ignore[no-any-return]
+    return process
 
 
 @pytest.mark.signals

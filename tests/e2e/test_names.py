@@ -274,7 +274,7 @@ def test_the_parts_of_a_name(home: Path, deployment: Sandbox) -> None:
         if "/" not in host:
             assert f'"name": "{name}"' in done.stdout
     assert tcenv("profile", "set", "w", "--root-url", deployment.root_url, env=env).returncode == 0
-    for template, name in {
+    for template, name in {  # type: ignore[assignment]
         "{hostname}.{profile}": f"{NAME.removeprefix('tcenv-')}.w",
         "{user}|x": "root|x" if os.geteuid() == 0 else None,
     }.items():

@@ -91,8 +91,8 @@ def test_clients_are_remembered_and_forgotten_from_threads() -> None:
         known_clients.remember(ROOT_URL, client)
     at_once(
         [
-            *(lambda client=client: known_clients.forget(ROOT_URL, client.client_id) for client in clients[:12]),  # type: ignore[misc]
-            *(lambda client=client: known_clients.remember(ROOT_URL, client) for client in clients[12:]),  # type: ignore[misc]
+            *(lambda client=client: known_clients.forget(ROOT_URL, client.client_id) for client in clients[:12]),
+            *(lambda client=client: known_clients.remember(ROOT_URL, client) for client in clients[12:]),
         ]
     )
     assert {client.client_id for client in known_clients.known(ROOT_URL)} == {f"u/n{n}" for n in range(12, 24)}

@@ -61,7 +61,7 @@ def test_in_a_terminal_it_has_a_bar_and_folded_scopes(tc: Sandbox) -> None:
     whole = in_a_terminal("status --scopes", env)
     assert "queue:scheduler-id:*" in whole and "…" not in whole
     for more in ({"TERM": "dumb"}, {"NO_COLOR": "1"}):
-        assert "\x1b[" not in in_a_terminal("status", env, **more)
+        assert "\x1b[" not in in_a_terminal("status", env, **more)  # type: ignore[arg-type]
     assert "█" not in in_a_terminal("status", env, TERM="dumb")
     narrow = re.sub(r"\x1b\[[0-9;]*m", "", in_a_terminal("status", env, columns=40))
     assert f"\n  {next(iter(tc.clients))}\n" in narrow
@@ -71,7 +71,7 @@ def test_both_forms_agree_after_a_change_on_the_deployment(tc: Sandbox) -> None:
     env = signed_in(tc)
     (client,) = tc.clients.values()
     client.expires = time.time() + 3600
-    client.scopes = ("queue:scheduler-id:*",)
+    client.scopes = ("queue:scheduler-id:*",)  # type: ignore[assignment]
     done = tcenv("status", env=env)
     facts = json.loads(tcenv("status", "--json", env=env).stdout)
     assert 3500 < facts["expires_in"] <= 3600

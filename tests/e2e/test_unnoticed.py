@@ -128,11 +128,11 @@ def test_another_token_is_another_generation(tmp_path: Path) -> None:
         saved = session()
         store.save(replace(saved, credentials=replace(saved.credentials, access_token=letter * 44)))
         generations.add(store.generation("p"))
-        store.save(replace(store.load("p"), state="resetting"))
+        store.save(replace(store.load("p"), state="resetting"))  # type: ignore[arg-type, type-var]
         generations.add(store.generation("p"))
     assert None not in generations and len(generations) == 3
     # A session whose client is no more is no shell's that could have loaded it.
-    store.save(store.load("p").ended())
+    store.save(store.load("p").ended())  # type: ignore[union-attr]
     assert store.generation("p") not in generations
 
 
@@ -223,9 +223,9 @@ def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
         session(),
         ("a:b",),
         SimpleNamespace(lifetime=60, description="", scopes=("a:b",)),  # type: ignore[arg-type]
-        SimpleNamespace(save=fail),  # type: ignore[arg-type]
+        SimpleNamespace(save=fail),
         SimpleNamespace(update_client=lambda *arguments: facts),  # type: ignore[arg-type]
-        SimpleNamespace(note=said.append),  # type: ignore[arg-type]
+        SimpleNamespace(note=said.append),
     )
     assert updated.scopes == ("a:b",)
     assert said == ["The session could not be stored as it is now: No space left on device."]

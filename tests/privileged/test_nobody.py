@@ -30,7 +30,7 @@ def alone(deployment: Sandbox) -> dict[str, str]:
 
 
 def run(*words: str, env: dict[str, str], **more: object) -> subprocess.CompletedProcess[str]:
-    return tcenv(*words, env=env, start_new_session=True, **more)
+    return tcenv(*words, env=env, start_new_session=True, **more)  # type: ignore[arg-type]
 
 
 def test_a_job_is_told_at_once(deployment: Sandbox) -> None:
@@ -45,7 +45,7 @@ def test_a_job_is_told_at_once(deployment: Sandbox) -> None:
         assert done.returncode == 3, words
         assert "nobody is here" in done.stderr
         assert "tcenv login" in done.stderr
-        assert done.stdout == ("" if words[0] == "exec" else "\\false;\n")
+        assert done.stdout == ("" if words[0] == "exec" else "\\false;\n")  # type: ignore[comparison-overlap]
     assert deployment.approvals == 0
     assert not deployment.clients
 

@@ -61,7 +61,7 @@ def changed(node: ast.AST) -> str | None:
         case ast.Constant(value=bool()):
             return repr(not node.value)
         case ast.Constant(value=int()):
-            return repr(node.value + 1)
+            return repr(node.value + 1)  # type: ignore[operator]
         case ast.Return(value=ast.expr()) if not (isinstance(node.value, ast.Constant) and node.value.value is None):
             return "return None"
         case ast.Raise() | ast.Expr(value=ast.Call()):

@@ -20,7 +20,7 @@ from tests.terminal import Terminal
 from tests.world import environ
 
 ids = [shell.name for shell in SHELLS]
-texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)
+texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)  # type: ignore[arg-type]
 # What some shell or other makes something of.
 NASTY = [
     "",
@@ -136,7 +136,7 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
     @given(st.lists(sessions, min_size=10, max_size=20))
     def run(many: list[tuple[str, str, str]]) -> None:
         change = {f"TCENV_T{n}_{m}": value for n, values in enumerate(many) for m, value in enumerate(values)}
-        change["TASKCLUSTER_CERTIFICATE"] = None
+        change["TASKCLUSTER_CERTIFICATE"] = None  # type: ignore[assignment]
         after, printed = evaluated(shell, line, load_shell(shell.name).export(change), tmp_path)
         assert has(after, change), printed
 

@@ -149,8 +149,8 @@ def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) ->
 def craft(env: dict[str, str], **changes: object) -> None:
     """Put another session in the place of the stored one, as a later login would."""
     path = session_file(env)
-    session = Session.from_parts(*sessionfile.read(str(path.parent), path.stem))
-    DirectoryStore("runtime", str(path.parent)).save(replace(session, **changes))
+    session = Session.from_parts(*sessionfile.read(str(path.parent), path.stem))  # type: ignore[misc]
+    DirectoryStore("runtime", str(path.parent)).save(replace(session, **changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shell", CLOCKED)

@@ -100,7 +100,7 @@ def test_a_zsh_theme_that_comes_last_has_the_mark_too(deployment: Sandbox, tmp_p
         terminal.type("tcenv env")
         mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
         for count in range(1, 4):
-            terminal.wait(lambda count=count: terminal.screen().count(mark) == count, f"mark {count}")
+            terminal.wait(lambda count=count: terminal.screen().count(mark) == count, f"mark {count}")  # type: ignore[misc]
             terminal.keys("Enter")
         terminal.type("tcenv logout --keep-client")
         terminal.wait_for("Signed out")

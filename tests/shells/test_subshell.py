@@ -198,7 +198,7 @@ def test_one_mark_whatever_makes_the_prompt(kind: str, deployment: Sandbox, tmp_
         terminal.wait(lambda: terminal.screen().rstrip().endswith(mark), "the mark")
         for count in range(2, 5):
             terminal.keys("Enter")
-            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the next prompt")
+            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the next prompt")  # type: ignore[misc]
         assert terminal.screen().count("(tcenv:") == terminal.screen().count(mark)
 
 

@@ -59,7 +59,7 @@ def answered(waiting: Callback) -> dict[str, str]:
     assert len(waiting.paths) == 1
     path, _, query = waiting.paths[0].partition("?")
     assert path == "/secret-path"
-    return dict(pair.split("=", 1) for pair in query.split("&"))  # type: ignore[misc]
+    return dict(pair.split("=", 1) for pair in query.split("&"))
 
 
 PAGES = ("create", "new")

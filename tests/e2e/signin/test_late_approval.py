@@ -279,7 +279,7 @@ def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tm
     for folder in (tmp_path, Path(waiting.env["HOME"])):
         for path in folder.rglob("*"):
             assert not path.is_file() or made.access_token.encode() not in path.read_bytes()
-    os.kill(child, signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)  # type: ignore[arg-type]
     # Whatever becomes of it, the browser is told.
     assert answering.wait(60) == 0
 

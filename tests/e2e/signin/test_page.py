@@ -193,7 +193,7 @@ def test_the_page_fits_narrow_and_wide_light_and_dark(context: BrowserContext) -
         page = context.new_page()
         page.set_content(render(outcome).decode())
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             for width, height in ((320, 568), (390, 844), (1280, 800), (2560, 1440)):
                 page.set_viewport_size({"width": width, "height": height})
                 layout = facts_of_layout(page)

@@ -187,7 +187,7 @@ def test_what_the_page_would_not_take_is_refused_before_it_opens(
     assert deployment.approvals == 0
 
 
-def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:  # type: ignore[type-arg]
+def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:
     return pexpect.spawn(
         need("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=30, dimensions=(30, 200)
     )

@@ -315,7 +315,7 @@ def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pyte
 
 def test_where_the_system_trusts_nobody_certifi_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system = ssl.get_default_verify_paths()
-    for there in (system._replace(cafile=None, capath=None), system._replace(cafile=None, capath=str(tmp_path))):
+    for there in (system._replace(cafile=None, capath=None), system._replace(cafile=None, capath=str(tmp_path))):  # type: ignore[arg-type]
         monkeypatch.setattr(ssl, "get_default_verify_paths", lambda there=there: there)
         assert make_ssl_context().cert_store_stats()["x509_ca"] > 50
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))

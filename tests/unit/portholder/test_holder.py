@@ -234,10 +234,10 @@ def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             accepted = eventually(lambda sockets=sockets: _accepted(sockets))  # type: ignore[misc]
             connection.sendall(get(port, "/earlier").encode())
-            received = accepted.recv(1000)
+            received = accepted.recv(1000)  # type: ignore[union-attr]
             # What is not for this one is the holder's to answer.
-            assert client.hand_over(port, accepted, received)
-            accepted.close()
+            assert client.hand_over(port, accepted, received)  # type: ignore[arg-type]
+            accepted.close()  # type: ignore[union-attr]
             connection.settimeout(60)
             assert connection.recv(100).startswith(b"HTTP/1.1 404")
         for each in sockets:

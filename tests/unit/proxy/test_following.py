@@ -215,7 +215,7 @@ def test_a_keyring_is_asked_now_and_then_and_after_a_refusal(monkeypatch: pytest
 
     async def story() -> None:
         store = Keyring(first)
-        source = module.Signer(store, first)
+        source = module.Signer(store, first)  # type: ignore[arg-type]
         authority = await source.current()
         for _ in range(100):
             assert await source.current() is authority

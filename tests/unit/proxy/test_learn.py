@@ -301,7 +301,7 @@ def test_refusals_in_an_encoding_are_read(behind: Deployment) -> None:
     async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
         if seen.scopes:
             return web.json_response({})
-        packed = gzip.compress(refusal("queue:x").body or b"")
+        packed = gzip.compress(refusal("queue:x").body or b"")  # type: ignore[arg-type]
         assert "br" not in (seen.header("Accept-Encoding") or "")
         return web.Response(
             body=packed, status=403, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}

@@ -92,7 +92,7 @@ def test_noise_is_no_refusal(content: bytes) -> None:
 def test_of_alternatives_the_one_that_needs_least(
     expression: Any, known: tuple[str, ...], chosen: set[str] | None
 ) -> None:
-    if chosen is ...:
+    if chosen is ...:  # type: ignore[comparison-overlap]
         chosen = {f"queue:{n}:0" for n in range(30)}
     assert least(expression, HELD, set(known)) == chosen
     if chosen is not None:
