@@ -1,0 +1,217 @@
+"""The keyring store: the token alone is in the keyring, in two items that are used alternately, so that the file leads to a whole
+session whatever is interrupted. The keyring is one of files here, which replaces an item as macOS does: delete, then add."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import secretstorage
+from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError
+
+from tcenv import files
+from tcenv.errors import StoreError
+from tcenv.sandbox import Sandbox
+from tcenv.sessions import directory_store, keyring_store
+from tcenv.sessions.keyring_store import KeyringStore
+from tcenv.sessions.session import Session
+from tests.e2e.test_store_contract import SESSION, secret_service
+from tests.shells.hooks import HOOKED, start_up_text
+from tests.world import after_evaluating, environ, tcenv
+
+OLD = SESSION
+NEW = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44))
+
+
+class Filed(KeyringBackend):
+    """Items as files in a folder. `step` is called before each change."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.step: Callable[[], None] = lambda: None
+        folder.mkdir(exist_ok=True)
+
+    def get_password(self, service: str, username: str) -> str | None:
+        path = self.folder / username
+        return path.read_text() if path.exists() else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        assert len(password) < 200
+        self.step()
+        (self.folder / username).unlink(missing_ok=True)
+        self.step()
+        (self.folder / username).write_text(password)
+
+    def delete_password(self, service: str, username: str) -> None:
+        self.step()
+        if not (self.folder / username).exists():
+            raise PasswordDeleteError
+        (self.folder / username).unlink()
+
+    def items(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def keyring(home: Path) -> Filed:
+    return Filed(home / "items")
+
+
+def killed_at(number: int, keyring: Filed, work: Callable[[KeyringStore], object]) -> bool:
+    """Whether a process that does `work` comes to its step `number`, at which it is killed."""
+    process = os.fork()
+    if process == 0:
+        left = [number]
+
+        def step() -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def stepping(path: str, data: bytes, **more: bool) -> None:
+            step()
+            files.write_privately(path, data, **more)
+
+        keyring.step = step
+        keyring_store.write_privately = directory_store.write_privately = stepping  # type: ignore[attr-defined]
+        try:
+            work(KeyringStore(keyring))
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(process, 0)[1])
+
+
+@pytest.mark.parametrize("before", [None, OLD])
+def test_killed_at_every_step_of_a_save(before: Session | None, keyring: Filed, home: Path) -> None:
+    steps = 0
+    while True:
+        store = KeyringStore(keyring)
+        store.forget("work")
+        if before is not None:
+            store.save(before)
+        was_killed = killed_at(steps, keyring, lambda store: store.save(NEW))
+        found = KeyringStore(keyring).load("work")
+        assert found in ((before, NEW) if was_killed else (NEW,)), steps
+        # The next writer clears what was left; so does a logout, of this profile or of all.
+        store.save(OLD)
+        assert (len(keyring.items()), store.load("work")) == (1, OLD)
+        killed_at(steps, keyring, lambda store: store.save(NEW))
+        store.forget("work")
+        store.clear()
+        assert keyring.items() == []
+        assert store.profiles() == []
+        if not was_killed:
+            break
+        steps += 1
+    assert steps >= 4
+
+
+def test_killed_at_every_step_of_a_logout(keyring: Filed) -> None:
+    for steps in range(10):
+        store = KeyringStore(keyring)
+        store.save(NEW)
+        was_killed = killed_at(steps, keyring, lambda store: store.forget("work"))
+        assert store.load("work") in (None, NEW)
+        # Whatever is left of it, `logout --all` finds it.
+        assert KeyringStore.is_used() or not was_killed
+        for name in store.profiles():
+            store.forget(name)
+        store.clear()
+        assert keyring.items() == []
+        if not was_killed:
+            return
+    pytest.fail("a logout has more steps than that")
+
+
+def test_everything_but_the_token_is_in_the_file(keyring: Filed, home: Path) -> None:
+    store = KeyringStore(keyring)
+    store.save(replace(OLD, scopes=tuple(f"queue:scope-{number}:*" for number in range(500))))
+    path = Path(store.file("work"))
+    assert OLD.credentials.access_token not in path.read_text()
+    assert path.read_text().startswith(f"GENERATION={OLD.generation}\n")
+    assert store.generation("work") == OLD.generation
+    store.save(NEW)
+    assert store.generation("work") == NEW.generation != OLD.generation
+
+
+def test_a_reader_in_the_middle_of_a_renewal_reads_again(keyring: Filed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file names an item that has gone by the time it is asked for: the file is read once more."""
+    store = KeyringStore(keyring)
+    store.save(OLD)
+    asked = []
+
+    def renewed_meanwhile(service: str, username: str) -> str | None:
+        asked.append(username)
+        if len(asked) == 1:
+            KeyringStore(Filed(keyring.folder)).save(NEW)
+        return Filed.get_password(keyring, service, username)
+
+    monkeypatch.setattr(keyring, "get_password", renewed_meanwhile)
+    assert KeyringStore(keyring).load("work") == NEW
+    assert len(asked) == 2
+    # An item of another generation than the file's is none; three times, and there is no session.
+    for path in keyring.folder.iterdir():
+        path.write_text("another token")
+    assert KeyringStore(keyring).load("work") is None
+    assert len(asked) == 5
+
+
+def test_a_keyring_that_fails_is_one_sentence(keyring: Filed, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = KeyringStore(keyring)
+    store.save(OLD)
+
+    def refuse(service: str, username: str) -> str:
+        raise RuntimeError(OLD.credentials.access_token)
+
+    monkeypatch.setattr(keyring, "get_password", refuse)
+    with pytest.raises(StoreError, match="RuntimeError") as failure:
+        store.load("work")
+    assert OLD.credentials.access_token not in str(failure.value)
+
+
+def test_open_shells_follow_a_renewal_and_a_logout(home: Path) -> None:
+    """With a real Secret Service: the prompt hook compares the file, and has the program fetch the token."""
+    with secret_service(), Sandbox() as deployment:
+        env = environ(deployment, TCENV_STORE="keyring")
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        now = after_evaluating("env", env=env)
+        assert "/tcenv/keyring/" in now["TCENV_LOADED"]
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        for shell in HOOKED:
+            text = start_up_text(shell, env, home)
+            prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
+            steps = [shell.script(text), prompt, shell.dump(home / "out", home)]
+            done = shell.run("\n".join(steps), now)
+            found = json.loads((home / "out").read_text())
+            assert found["TASKCLUSTER_ACCESS_TOKEN"] != now["TASKCLUSTER_ACCESS_TOKEN"], (shell.name, done.stderr)
+        assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+        for shell in HOOKED:
+            text = start_up_text(shell, env, home)
+            prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
+            shell.run("\n".join([shell.script(text), prompt, shell.dump(home / "out", home)]), now)
+            assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((home / "out").read_text()), shell.name
+        assert not list((home / ".local/state/tcenv/keyring").glob("*.items"))
+
+
+def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
+    """The hook says so in one line and changes nothing; so does direnv."""
+    with secret_service(), Sandbox() as deployment:
+        env = environ(deployment, TCENV_STORE="keyring")
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        now = after_evaluating("env", env=env)
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        connection = secretstorage.dbus_init()
+        secretstorage.Collection(connection).lock()
+        connection.close()
+        for words in (["hook", "bash"], ["hook", "bash", "--for-directory"]):
+            done = tcenv(*words, env=now, timeout=10)
+            assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
+            assert "locked" in done.stderr
