@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from tcenv.deployment.network import find_proxy, make_ssl_context
+from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
 from tcenv.text import printable
 
 if TYPE_CHECKING:
@@ -213,6 +213,8 @@ def _make_connection(target: SplitResult) -> http.client.HTTPConnection:
     proxy = find_proxy(target.geturl())
     if proxy is None:
         return http.client.HTTPSConnection(host, port, context=make_ssl_context())
+    if proxy.scheme != "http":  # ssl wraps no connection that is wrapped already
+        raise SettingsError("the network's proxy has an https:// address, and only http:// ones are supported")
     connection = http.client.HTTPSConnection(proxy.hostname or "", proxy.port or 80, context=make_ssl_context())
     connection.set_tunnel(host, port, _authorize(proxy))
     return connection

@@ -60,10 +60,10 @@ def parse(body: bytes) -> list[Method] | None:
 
 
 def find(methods: Iterable[Method], verb: str, segments: Sequence[str]) -> Method | None:
-    """Return the method that a call is one of; of several, the one with the fewest parameters in its route."""
+    """Return the method that a call is one of; of several, the one with the longest fixed parts in its route."""
     wanted = "GET" if verb == "HEAD" else verb
     found = [method for method in methods if method.matches(wanted, segments)]
-    return min(found, key=lambda method: method.route.count(_PARAMETER), default=None)
+    return max(found, key=lambda method: sum(len(part) for part in method.route if part is not None), default=None)
 
 
 def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Method] | None:

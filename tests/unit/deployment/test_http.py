@@ -278,12 +278,15 @@ def test_only_the_documented_variables_name_a_proxy(monkeypatch: pytest.MonkeyPa
     assert find_proxy("https://tc.example.com/api") == urlsplit("http://gate.example.com:3128")
 
 
-@pytest.mark.parametrize("address", ["socks5://me:hunter2@127.0.0.1:1080", "http://me:hunter2@gate:port", "http://"])
+@pytest.mark.parametrize(
+    "address",
+    ["socks5://me:hunter2@127.0.0.1:1080", "http://me:hunter2@gate:port", "http://", "https://me:hunter2@127.0.0.1:1"],
+)
 def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
-    with pytest.raises(DeploymentError, match="HTTPS_PROXY") as failure:
+    with pytest.raises(DeploymentError, match=r"HTTPS_PROXY|https:// address") as failure:
         look(f"https://{HOST}")
     assert "hunter2" not in failure.value.message
 
