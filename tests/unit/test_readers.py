@@ -39,7 +39,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
         words += {"apart": [option, value], "joined": [f"{option}={value}"], "bare": [option]}[form]
         if draw(st.booleans()) and draw(st.booleans()):
             words.append(draw(_TEXTS))
-    if kind_of_argument in ("?", "!") and draw(st.booleans()):
+    if kind_of_argument in ("?", "!", "+") and draw(st.booleans()):
         words.insert(draw(st.integers(0, len(words))), draw(_TEXTS))
     if kind_of_argument == "--":
         words += ["--", *draw(st.lists(_TEXTS, max_size=3))]

@@ -44,8 +44,7 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Print the statements that bring this shell up to date, or that select a directory's profile. Status 1, with one line and no
     statement, where that cannot be done."""
-    # A single word comes as it is from the plain reader.
-    shell, *named = (options.words,) if isinstance(options.words, str) else options.words
+    shell, *named = options.words
     if len(named) > 1 or ((named or options.purpose) and not options.for_directory):
         raise UsageError("tcenv hook takes a shell, and a profile behind --for-directory.")
     statements({}, shell)

@@ -63,6 +63,7 @@ class Argument:
     metavar: str
     help: str
     required: bool
+    is_repeatable: bool
     values: tuple[str, ...]
     of: str
 
@@ -147,7 +148,8 @@ def _parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
                 )
             elif isinstance(entry, ArgumentInfo):
                 required = not str(entry.metavar).startswith("[")
-                argument = Argument(key, str(entry.metavar), entry.help or "", required, known.values, known.of)
+                repeatable, help_text = kind_of(hint) == "list", entry.help or ""
+                argument = Argument(key, str(entry.metavar), help_text, required, repeatable, known.values, known.of)
     return tuple(found), argument
 
 

@@ -68,20 +68,23 @@ def _member(words: str, of_group: str, alone: str) -> Any:
 def read(words: Sequence[str], table: Table) -> dict[str, Any] | None:
     """Read the words behind a command's name. Returns the values of its options by key; None for what is not plain.
 
-    The kind of the argument is empty (there is none), `?`, `!` (it is required) or `--` (a command is required behind that)."""
+    The kind of the argument is empty (there is none), `?`, `!` (it is required), `+` (one or more) or `--` (a command is
+    required behind that)."""
     key, kind, options = table
     values: dict[str, Any] = {}
     rest = iter(words)
     for word in rest:
         if word == "--" and kind == "--":
             values["command"] = tuple(rest)
+        elif not word.startswith("-") and kind == "+":
+            values[key] = (*values.get(key, ()), word)
         elif not word.startswith("-"):
             if key in values or not key:
                 return None
             values[key] = word
         elif not _read_option(word, rest, options, values):
             return None
-    if (kind == "!" and key not in values) or (kind == "--" and not values.get("command")):
+    if (kind in ("!", "+") and key not in values) or (kind == "--" and not values.get("command")):
         return None
     return values
 

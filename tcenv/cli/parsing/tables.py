@@ -189,7 +189,7 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
     ),
     "hook": (
         "words",
-        "!",
+        "+",
         {
             "--for-directory": ("for_directory", "flag"),
             "--as": ("purpose", "text"),

@@ -39,4 +39,8 @@ def _argument(command: declaration.Command) -> tuple[str, str]:
     argument = command.argument
     if argument is None:
         return "", ""
-    return ("profile", "--") if command.takes_command else (argument.key, "!" if argument.required else "?")
+    if command.takes_command:
+        return "profile", "--"
+    if argument.is_repeatable:
+        return argument.key, "+"
+    return argument.key, "!" if argument.required else "?"
