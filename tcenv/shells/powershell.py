@@ -59,7 +59,10 @@ class PowerShell(Shell):
         from tcenv.shells.subshell import find_program
 
         command = [find_program(self), "-NoProfile", "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            return super().startup_file(environ, home)
 
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str

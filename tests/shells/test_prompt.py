@@ -194,3 +194,41 @@ def test_the_documented_segment_of_powerlevel10k_shows_the_profile() -> None:
         timeout=60,
     )
     assert done.stdout == "tc:community\n"
+
+
+KITTY = Path("/usr/lib/kitty/shell-integration")
+POWERLEVEL9K = Path("/usr/share/powerlevel9k/powerlevel9k.zsh-theme")
+# The real integrations, as their own documentation loads them, before our line and after it.
+REAL = {
+    "kitty in bash": ("bash", KITTY / "bash/kitty.bash", "KITTY_SHELL_INTEGRATION=enabled; . {}"),
+    "kitty in zsh": (
+        "zsh",
+        KITTY / "zsh/kitty-integration",
+        "export KITTY_SHELL_INTEGRATION=enabled; autoload -Uz -- {0}; kitty-integration; unfunction kitty-integration",
+    ),
+    "powerlevel9k in zsh": ("zsh", POWERLEVEL9K, "POWERLEVEL9K_LEFT_PROMPT_ELEMENTS=(dir); . {}"),
+}
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize("name", REAL)
+def test_one_mark_with_a_real_integration(name: str, order: str, deployment: Sandbox, tmp_path: Path) -> None:
+    shell, file, load = REAL[name]
+    if not file.exists():
+        pytest.skip(f"{file} is not on this machine; .ci/install installs it")
+    env = signed_in(deployment)
+    lines = {"before": "", "after": "", order: load.format(file)}
+    lines["before"] = f"{OWN[shell]}\n{lines['before']}"
+    mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']})"
+    with start(shell, tmp_path, env, before=lines["before"], after=lines["after"], options=("--prompt",)) as terminal:
+        terminal.type("tcenv env; echo loa''ded")
+        terminal.wait_for("loaded")
+        for count in range(1, 5):
+            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the mark")
+            terminal.keys("Enter")
+        prompts = [line for line in terminal.screen().splitlines() if mark in line]
+        assert all(line.count(mark) == 1 for line in prompts), prompts
+        terminal.type("tcenv logout --keep-client; echo g''one")
+        terminal.wait_for("gone")
+        terminal.wait(lambda: terminal.screen().rpartition("gone")[2].strip(), "the next prompt")
+        assert "tcenv:" not in terminal.screen().rpartition("gone")[2]
