@@ -140,14 +140,17 @@ def _replace(
 
 
 def _give(temporary: str, keeps: os.stat_result, path: str) -> None:
-    """Give the file `temporary` the owner, group and mode that `path` has. Raises Foreign where the user may not."""
-    own = os.stat(temporary)
+    """Give the file `temporary` the owner, group and mode that `path` has. Raises Foreign where the user may not give it the
+    owner. Where they may not give it the group, no group can read it."""
+    own, mode = os.stat(temporary), keeps.st_mode & 0o777
     if (own.st_uid, own.st_gid) != (keeps.st_uid, keeps.st_gid):
         try:
             os.chown(temporary, keeps.st_uid, keeps.st_gid)
         except PermissionError as error:
-            raise paths.foreign(path, keeps.st_uid) from error
-    os.chmod(temporary, keeps.st_mode & 0o777)
+            if own.st_uid != keeps.st_uid:
+                raise paths.foreign(path, keeps.st_uid) from error
+            mode &= 0o707
+    os.chmod(temporary, mode)
 
 
 def _content(path: str) -> bytes:

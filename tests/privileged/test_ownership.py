@@ -319,3 +319,18 @@ def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, publ
         done = as_user(USER, *words, env=env)
         assert done.returncode == 0, (words, done.stderr)
         assert len([line for line in done.stderr.splitlines() if "belongs to root" in line]) <= 1, done.stderr
+
+
+def test_a_group_that_the_user_may_not_give_reads_nothing(public: Path) -> None:
+    own = public / "user"
+    own.mkdir()
+    (own / ".bashrc").write_text("# mine\n")
+    give(own, USER)
+    os.chown(own / ".bashrc", USER, 2)
+    (own / ".bashrc").chmod(0o660)
+    env = {name: value for name, value in environ().items() if not name.startswith("XDG_")}
+    env.update(HOME=str(own), PYTHONDONTWRITEBYTECODE="1")
+    done = as_user(USER, "init", "bash", "--install", "--yes", env=env)
+    assert done.returncode == 0, done.stderr
+    status = (own / ".bashrc").stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (USER, 0o600)
