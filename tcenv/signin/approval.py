@@ -68,7 +68,7 @@ def _request_approval(
     """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment and the
     session turn out to be good."""
     from tcenv.signin.approval_request import ApprovalRequest
-    from tcenv.signin.browser import Standstill
+    from tcenv.signin.browser import PausedLaunch
 
     if flow == "new":
         # The older page resets an existing client of that name.
@@ -79,8 +79,8 @@ def _request_approval(
     if first is not None:
         names = client_names.choose_names(profile, first)
         request = ApprovalRequest(profile, flow, names, listener, display)
-        with Standstill() as standstill:
-            if request.open(standstill.launch):
+        with PausedLaunch() as paused:
+            if request.open(paused.launch):
                 _describe_name(names, request.name, profile, display, freed=True)
                 _delete_former(first, store, display)
                 return request

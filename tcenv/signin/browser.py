@@ -1,8 +1,7 @@
-"""Opens a browser that can neither write to our stdout nor hold it open, and that is handed no token.
+"""Open a browser that gets no token and neither writes to stdout nor keeps it open.
 
-`BROWSER` means what Python's `webbrowser` documents: commands separated by `os.pathsep`, tried in order and ahead of the
-desktop's own; `%s` for the URL (appended where it is missing), a trailing `&`, or the name of a browser that `webbrowser`
-knows."""
+Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep`, tried in order and before the desktop's own;
+`%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows."""
 
 from __future__ import annotations
 
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Literal
 
-    # Whether the program is doing its work or has done it well; None where there is no such program.
+    # Whether a program runs or has ended without an error; None if it does not exist.
     Launch = Callable[[list[str]], bool | None]
 
-# They draw in the terminal, which is ours: started by tcenv they could neither be seen nor used.
+# Browsers that draw in a terminal. They cannot use this one.
 _IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})
 _DESKTOP = (
     ["xdg-open"],
@@ -34,23 +33,23 @@ _DESKTOP = (
     ["chromium"],
     ["google-chrome"],
 )
-# Not run by the tests: there is no such machine.
+# No test runs these.
 _WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
-# How long a launcher may take to fail (seconds); one that is still at work then has found something to open.
-_PATIENCE = 0.25
-# The same for a program that may be no browser in which a person has to press a button first.
-_GLANCE = 0.03
-_FOR_PEOPLE = frozenset(
+# Seconds in which a launcher may fail. One that runs longer has found something to open.
+_LAUNCHER_SECONDS = 0.25
+# The same for a program that may answer without a person, and so at once.
+_PROGRAM_SECONDS = 0.03
+_BROWSERS = frozenset(
     {program[0] for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX)}
     | {"open", "sensible-browser", "firefox-esr", "chromium-browser", "google-chrome-stable", "brave-browser"}
 )
 
 
 def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> bool:
-    """Start a browser at `url`: `command` alone where it is given, else what `BROWSER` names, else the desktop's own. `launch`
-    starts a program (see `Standstill`).
+    """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch` starts a
+    program (see `PausedLaunch`).
 
-    False when none could be started: the user has the URL, and the wait goes on."""
+    Return False if none starts. The user has the URL, and the wait goes on."""
     launch = launch or _start
     if command:
         return _open_named(command, url, launch)
@@ -107,7 +106,7 @@ def _open_desktop(url: str, launch: Launch) -> bool:
             return False
         return True
     if sys.platform == "darwin":
-        # Over ssh it would open on a screen that somebody else sits at.
+        # Over ssh it would open on a screen in front of somebody else.
         return not os.environ.get("SSH_CONNECTION") and bool(launch(["/usr/bin/open", url]))
     if os.environ.get("WSL_DISTRO_NAME") and any(launch([*program, url]) for program in _WINDOWS_FROM_LINUX):
         return True
@@ -126,17 +125,17 @@ def _registered(name: str, url: str) -> list[str]:
     except webbrowser.Error:
         return []
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
-    # -I: the directory that tcenv is started in is not code, nor is one that a variable names.
+    # -I: neither the current directory nor one that a variable names holds code for it.
     return [sys.executable, "-I", "-c", program, name, url]
 
 
 def _start(arguments: list[str]) -> bool | None:
-    """Whether the program is doing its work or has done it well; None where there is no such program."""
+    """Start a program. Return whether it runs or has ended without an error; None if it does not exist."""
     if not arguments:
         return None
     if not hasattr(os, "fork"):
         return _run(arguments)
-    # A process in between, which ends soon, so that the browser is no child of ours: what `exec` becomes would not know it.
+    # A process in between, which ends soon: the browser must be no child of the program that `exec` becomes.
     child = os.fork()
     if child == 0:
         code = _EXIT_CODES[False]
@@ -153,15 +152,16 @@ def _start(arguments: list[str]) -> bool | None:
 _EXIT_CODES: dict[bool | None, int] = {True: 0, False: 1, None: 2}
 
 
-class Standstill:
-    """A context manager: a program that its `launch` starts is stopped as soon as it has been seen not to fail, and goes on when
-    the context is left, whatever becomes of this process. So a browser is known to start before what only then is to be done,
-    and nobody sees its page before that is done."""
+class PausedLaunch:
+    """A context manager whose `launch` starts a program and stops it as soon as that has not failed. The program goes on when the
+    context ends, also if this process is killed.
+
+    So a step can be taken after it is known that a browser starts, and before anybody sees its page."""
 
     def __init__(self) -> None:
         self._keeper: tuple[int, int] | None = None
 
-    def __enter__(self) -> Standstill:
+    def __enter__(self) -> PausedLaunch:
         return self
 
     def __exit__(
@@ -174,7 +174,7 @@ class Standstill:
             self._keeper = None
 
     def launch(self, arguments: list[str]) -> bool | None:
-        """As `open_browser` wants it."""
+        """Start a program, for `open_browser`."""
         if not arguments:
             return None
         if not hasattr(os, "fork"):
@@ -185,7 +185,7 @@ class Standstill:
         if child == 0:
             try:
                 os.close(leash)
-                _keep_still(arguments, tell, wait)
+                _start_and_stop(arguments, tell, wait)
             finally:
                 os._exit(0)
         os.close(tell)
@@ -201,15 +201,16 @@ class Standstill:
         return outcome
 
 
-def _keep_still(arguments: list[str], tell: int, wait: int) -> None:
-    """Start a program, look at it, stop it; `tell` how that went, and let it go on when nobody holds the other end of `wait`."""
-    program = _launched(arguments)
+def _start_and_stop(arguments: list[str], tell: int, wait: int) -> None:
+    """Start a program, wait for it to fail, and stop it. Write to `tell` how that went. Let the program go on when nobody
+    holds the other end of `wait`."""
+    program = _launch(arguments)
     if not program:
         os.write(tell, bytes([_EXIT_CODES[None if program is None else False]]))
         return
-    for_people = os.path.basename(arguments[0]) in _FOR_PEOPLE or arguments[:2] == [sys.executable, "-I"]
-    seconds = _PATIENCE if for_people else _GLANCE
-    ended = _ended(program, seconds)
+    for_people = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
+    seconds = _LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS
+    ended = _wait_for_end(program, seconds)
     if ended is None:
         os.killpg(program, _signal.SIGSTOP)
     try:
@@ -223,19 +224,19 @@ def _keep_still(arguments: list[str], tell: int, wait: int) -> None:
 def _run(arguments: list[str]) -> bool | None:
     if not hasattr(os, "fork"):
         return _run_elsewhere(arguments)
-    program = _launched(arguments)
-    # One that is still at work outlives us; nobody is to wait for it.
-    return _ended(program, _PATIENCE) is not False if program else None if program is None else False
+    program = _launch(arguments)
+    # One that still runs outlives this process.
+    return _wait_for_end(program, _LAUNCHER_SECONDS) is not False if program else None if program is None else False
 
 
-def _launched(arguments: list[str]) -> int | Literal[False] | None:
+def _launch(arguments: list[str]) -> int | Literal[False] | None:
     """Start a program. Returns its process; False where it cannot be started, None where there is none."""
-    # By hand: the import of `subprocess` brings 30 modules, for which the browser would wait.
+    # `subprocess` imports 30 modules, for which the browser would wait.
     failed, tell = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _become(arguments, tell)
+            _exec(arguments, tell)
         except OSError as error:
             os.write(tell, str(error.errno).encode())
         finally:
@@ -249,8 +250,8 @@ def _launched(arguments: list[str]) -> int | Literal[False] | None:
     return child
 
 
-def _ended(program: int, seconds: float) -> bool | None:
-    """Whether a program that ends within `seconds` has done its work; None where it is still at it."""
+def _wait_for_end(program: int, seconds: float) -> bool | None:
+    """Return whether a program that ends within `seconds` ends without an error; None if it still runs."""
     end = time.monotonic() + seconds
     pause = 0.001
     while time.monotonic() < end:
@@ -262,9 +263,9 @@ def _ended(program: int, seconds: float) -> bool | None:
     return None
 
 
-def _become(arguments: list[str], tell: int) -> None:
-    """Be the program: in a session of its own (Ctrl-C in our terminal is meant for us, and a closing terminal must not close
-    the browser), without our streams and descriptors. Raises OSError."""
+def _exec(arguments: list[str], tell: int) -> None:
+    """Become the program, without this process's streams and descriptors, in a session of its own: Ctrl-C is for tcenv alone, and
+    a closing terminal does not close the browser. Raises OSError."""
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
@@ -292,7 +293,7 @@ def _run_elsewhere(arguments: list[str]) -> bool | None:
     except OSError:
         return False
     try:
-        return process.wait(_PATIENCE) == 0
+        return process.wait(_LAUNCHER_SECONDS) == 0
     except subprocess.TimeoutExpired:
         process.returncode = 0
         return True

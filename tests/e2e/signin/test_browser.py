@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.signin.browser import Standstill, open_browser
+from tcenv.signin.browser import PausedLaunch, open_browser
 from tests.need import need
 
 URL = "https://tc.example.com/auth/clients/create?name=a%2Bb&scope=x%3A%2A&callback_url=http%3A%2F%2Flocalhost%3A1%2Fs"
@@ -210,7 +210,7 @@ def test_a_browser_that_starts_stands_still_until_it_is_let_go(make: Make, tmp_p
     end = tmp_path / "end"
     seen = make("busy", f"while [ ! -e {end} ]; do echo >> {count}; done")
     try:
-        with Standstill() as standstill:
+        with PausedLaunch() as standstill:
             assert open_browser(URL, "busy", standstill.launch)
             before = count.stat().st_size
             time.sleep(0.2)
@@ -224,7 +224,7 @@ def test_a_browser_that_starts_stands_still_until_it_is_let_go(make: Make, tmp_p
 def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
     broken = "/bin/false"
     seen = make("sound")
-    with Standstill() as standstill:
+    with PausedLaunch() as standstill:
         assert not open_browser(URL, broken, standstill.launch)
         assert not open_browser(URL, "not-there", standstill.launch)
         assert open_browser(URL, "sound", standstill.launch)  # it has handed the address over, and is done
@@ -235,8 +235,8 @@ def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
 def test_a_browser_that_stands_still_goes_on_when_tcenv_is_killed(make: Make) -> None:
     seen = make("slow", "exec sleep 60")
     program = (
-        "import os, signal, sys; from tcenv.signin.browser import Standstill, open_browser\n"
-        "standstill = Standstill(); open_browser(sys.argv[1], 'slow', standstill.launch); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal, sys; from tcenv.signin.browser import PausedLaunch, open_browser\n"
+        "standstill = PausedLaunch(); open_browser(sys.argv[1], 'slow', standstill.launch); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", program, URL], timeout=20).returncode == -signal.SIGKILL
     arguments(seen)
