@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from playwright.sync_api import Browser
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from tcenv.sandbox import Sandbox
 from tests import isolation
+from tests.chromium import chromium
 from tests.need import asked_for, versions
 from tests.world import holder_process
 
@@ -53,6 +56,22 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     holder = holder_process(runtime)
     if holder is not None:
         os.kill(holder, signal.SIGKILL)
+
+
+@pytest.fixture
+def deployment(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A deployment of the test's own; the mark `deployment` has what it differs in."""
+    marker = request.node.get_closest_marker("deployment")
+    with Sandbox(**(marker.kwargs if marker else {})) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for a module's tests: open a `fresh_page` in it, which shares nothing with the others. It cannot stay for
+    other modules: Playwright's event loop would run below their own."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,9 +3,14 @@ child that writes it to a file."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -94,3 +99,35 @@ class Terminal:
         self.type(f"{prefix}{sys.executable} {self.dump_program} {path}")
         self.wait(path.exists, f"the environment ({path.name})")
         return dict(json.loads(path.read_text()))
+
+
+def in_a_terminal(
+    *command: str, env: Mapping[str, str], columns: int = 500, output: bool = False
+) -> tuple[int, str, str]:
+    """Run `command` to its end with a terminal for people, and with `output` for its output as well; its status, its output
+    where that is a pipe, and what was on the terminal."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (60, columns))
+    seen: list[bytes] = []
+
+    def read() -> None:
+        # A terminal that nobody holds any more is an error.
+        with contextlib.suppress(OSError):
+            while data := os.read(ours, 65536):
+                seen.append(data)
+
+    reader = threading.Thread(target=read)
+    process = subprocess.Popen(
+        command,
+        env={"TERM": "xterm-256color", **env},
+        stdin=theirs,
+        stdout=theirs if output else subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    os.close(theirs)
+    reader.start()
+    out, _ = process.communicate(timeout=120)
+    reader.join(20)
+    os.close(ours)
+    return process.returncode, out or "", b"".join(seen).decode().replace("\r\n", "\n")

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,6 @@ _CALL = (
     "print(json.dumps(taskcluster.Auth(taskcluster.optionsFromEnvironment()).currentScopes()['scopes']))"
 )
 _ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:

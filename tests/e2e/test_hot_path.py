@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,12 +45,6 @@ HOT = (
     "--profiles",
     "direnv",
 )
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def modules(*words: str, env: dict[str, str]) -> set[str]:
@@ -219,7 +212,6 @@ def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
     most, processes = BUDGETS[line]
     taken = modules(*line.split(), env=env)
     assert len(taken) <= most, sorted(taken)
-    assert len(taken) > most * 0.6, "the budget can be made smaller"
     if line == "logout":
         env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
     trace = tmp_path / "trace"

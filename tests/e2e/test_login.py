@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,10 +27,7 @@ from tests.world import (
 ids = [shell.name for shell in SHELLS]
 
 
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox(user=HOSTILE_USER, token_factory=lambda: "-_" + "aB3" * 14) as sandbox:
-        yield sandbox
+pytestmark = pytest.mark.deployment(user=HOSTILE_USER, token_factory=lambda: "-_" + "aB3" * 14)
 
 
 def command(shell: RealShell, text: str) -> str:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ from tests.terminal import Terminal
 from tests.world import APPROVE, NAME, environ, session_fields, signed_in, tcenv
 
 DELETED = "its token is no longer good"
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def logout(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

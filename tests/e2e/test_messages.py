@@ -5,20 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-import pexpect
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tcenv.sandbox import Sandbox
+from tests.terminal import in_a_terminal
 from tests.world import TCENV, environ, signed_in, tcenv
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def settled(text: str, env: Mapping[str, str]) -> str:
@@ -84,13 +78,7 @@ def test_in_a_log(name: str, deployment: Sandbox, shown: SnapshotAssertion) -> N
 def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
     """What a terminal of that width shows on stderr; stdout is thrown away unless the command reports."""
     reports = words[0] in ("status", "doctor", "profile")
-    line = " ".join(words) if reports else f"{' '.join(words)} >/dev/null"
-    child = pexpect.spawn(
-        "/bin/sh", ["-c", f"{TCENV} {line}"], env=dict(env), dimensions=(50, columns), encoding="utf-8", timeout=30
-    )
-    text = child.read()
-    child.close()
-    return text.replace("\r\n", "\n")
+    return in_a_terminal(TCENV, *words, env=env, columns=columns, output=reports)[2]
 
 
 @pytest.mark.parametrize("face", ["wide", "narrow", "dumb", "plain"])

@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
 from tests.e2e.test_store_contract import secret_service
 from tests.world import environ, session_fields, session_file, signed_in, tcenv
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def listed(env: dict[str, str]) -> dict[str, bool]:

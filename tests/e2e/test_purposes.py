@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ for = "1h"
 [profiles.work.purposes.own]
 scopes = ["secrets:get:project/sandbox/x"]
 """
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import Browser
 
 from tcenv.sandbox import Sandbox
-from tests.chromium import approve, browser_page
+from tests.chromium import approve, fresh_page
 from tests.shells.real import BY_NAME, environment_after
 from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, loaded_word, session_fields, tcenv
 
@@ -49,9 +50,9 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
         assert len(sandbox.clients) == 1
 
 
-def test_what_the_person_sees(tmp_path: Path) -> None:
+def test_what_the_person_sees(browser: Browser) -> None:
     """The page says who, where and until when; it and the address bar hold no token."""
-    with Sandbox(user=HOSTILE_USER) as sandbox, browser_page() as page:
+    with Sandbox(user=HOSTILE_USER) as sandbox, fresh_page(browser) as page:
         process = subprocess.Popen(
             [TCENV, "login", "--shell", "sh", "--scope", "queue:scheduler-id:a", "--scope", "secrets:get:not/mine"],
             env=environ(sandbox, BROWSER="true"),
@@ -79,8 +80,8 @@ def test_what_the_person_sees(tmp_path: Path) -> None:
         assert parse_qs(urlsplit(page.url).query) == {}
 
 
-def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on() -> None:
-    with Sandbox() as sandbox, browser_page() as page:
+def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on(browser: Browser) -> None:
+    with Sandbox() as sandbox, fresh_page(browser) as page:
         sandbox.create_client(f"{sandbox.user}/{NAME}")
         env = environ(sandbox, BROWSER="true")
         process = subprocess.Popen(

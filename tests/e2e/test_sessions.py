@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,16 +18,10 @@ import tcenv as library
 from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.reliability.record import record
+from tests.reliability.record import record, times
 from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, signed_in, tcenv
 
 DAY = 86400
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def login(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -168,7 +161,8 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
     chance = random.Random(4)
     kills = 0
     seen = set()
-    while kills < 1000:
+    count = max(100, times(1000))
+    while kills < count:
         # A process group of forks, each of which writes until it is killed: starting an interpreter is the slow part.
         parent = os.fork()
         if parent == 0:
@@ -195,7 +189,7 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
             assert session.credentials.client_id == "c/" + token
             assert session.scopes == tuple(f"scope:{token}:{i}" for i in range(50))
             seen.add(token)
-    assert len(seen) > 100
+    assert len(seen) > count // 10
     record("kills", kills)
 
 
@@ -229,7 +223,7 @@ def test_an_unsafe_store_is_refused_with_the_reason(attack: str, deployment: San
         path.symlink_to(home / "moved")
     elif attack == "owner":
         if os.geteuid() != 0:
-            return  # only root can give a directory away; where the tests run in CI, it is
+            pytest.skip("only root can give a directory away")
         os.chown(folder, 65534, 65534)
     else:
         path.chmod(0o644)

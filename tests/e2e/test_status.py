@@ -8,10 +8,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.terminal import in_a_terminal
 from tests.world import TCENV, environ, session_file, signed_in, tcenv
 
 
@@ -21,14 +21,9 @@ def tc() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def in_a_terminal(words: str, env: dict[str, str], columns: int = 100, **more: str) -> str:
-    child = pexpect.spawn(
-        "/bin/sh", ["-c", f"{TCENV} {words}"], env={**env, "TERM": "xterm-256color", **more},
-        dimensions=(60, columns), encoding="utf-8", timeout=30,
-    )  # fmt: skip
-    text = child.read().replace("\r\n", "\n")
-    child.close()
-    return str(text)
+def shown(*words: str, env: dict[str, str], columns: int = 100, **more: str) -> str:
+    """What people see of `tcenv status` in a terminal."""
+    return in_a_terminal(TCENV, *words, env={**env, **more}, columns=columns, output=True)[2]
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -55,15 +50,15 @@ def test_piped_it_is_plain_whole_and_can_be_searched(tc: Sandbox) -> None:
 
 def test_in_a_terminal_it_has_a_bar_and_folded_scopes(tc: Sandbox) -> None:
     env = signed_in(tc)
-    shown = in_a_terminal("status", env)
-    assert "█" in shown and "queue:…" in shown and "--scopes" in shown
-    assert "queue:scheduler-id:*" not in shown
-    whole = in_a_terminal("status --scopes", env)
+    normal = shown("status", env=env)
+    assert "█" in normal and "queue:…" in normal and "--scopes" in normal
+    assert "queue:scheduler-id:*" not in normal
+    whole = shown("status", "--scopes", env=env)
     assert "queue:scheduler-id:*" in whole and "…" not in whole
     for more in ({"TERM": "dumb"}, {"NO_COLOR": "1"}):
-        assert "\x1b[" not in in_a_terminal("status", env, **more)  # type: ignore[arg-type]
-    assert "█" not in in_a_terminal("status", env, TERM="dumb")
-    narrow = re.sub(r"\x1b\[[0-9;]*m", "", in_a_terminal("status", env, columns=40))
+        assert "\x1b[" not in shown("status", env=env, **more)  # type: ignore[arg-type]
+    assert "█" not in shown("status", env=env, TERM="dumb")
+    narrow = re.sub(r"\x1b\[[0-9;]*m", "", shown("status", env=env, columns=40))
     assert f"\n  {next(iter(tc.clients))}\n" in narrow
 
 

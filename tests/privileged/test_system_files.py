@@ -3,10 +3,7 @@ file in a mount namespace of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
@@ -14,12 +11,6 @@ from tests.terminal import Terminal
 from tests.world import session_fields, signed_in
 
 PACKAGE_FILES = Path(__file__).parents[2] / "shell" / "subshell"
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def shell_with(system_file: str, text: str, shell: str, env: dict[str, str], folder: Path) -> Terminal:

@@ -96,12 +96,6 @@ def thief() -> Iterator[Thief]:
     process.wait(30)
 
 
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 NOTHING = "[] b''"
 
 

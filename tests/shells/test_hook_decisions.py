@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ from tests.world import TCENV, VARIABLES, after_evaluating, environ, session_fie
 ROOT, PROFILE = "https://tc.example.com", "tc.example.com"
 OWN, NEW = "o" * 44, "n" * 44
 IDS = [shell.name for shell in HOOKED]
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def prompt(shell: Prompted) -> str:

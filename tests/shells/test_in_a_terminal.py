@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -54,12 +53,6 @@ CLOCKED = [name for name in PROGRAMS if name not in ("tcsh", "elvish")]
 FUNCTION_SHELLS = ("bash", "zsh", "fish", "sh", "busybox", "yash", "ksh", "mksh")
 # Whose prompts are traced for processes.
 TRACED = ("bash", "zsh", "fish", "ksh", "mksh", "tcsh")
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def start(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
 from tests.world import BIN, NAME, TCENV, environ, tcenv
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
 
 # shell -> its start-up file below the home, how it is started, what tells that the function is there and what it says then
 SHELLS = {

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,6 @@ VALUES = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPI
 # What people have there before: something else, the same, an address with brackets, nothing.
 BEFORE = ["https://other.example.com/", ROOT, "http://[::1]:8080", None]
 LEFT = (*environment.VARIABLES,)
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def loading(environ: dict[str, str], root_url: str = ROOT, file: str = "/run/a b/p.session") -> dict[str, str]:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,6 @@ from tests.world import NAME, TCENV, environ, session_fields, signed_in, tcenv
 
 LOAD = f"{TCENV} init powershell --no-completion {{}} | Out-String | Invoke-Expression"
 CONSTRAINED = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def pwsh(script: str, env: Mapping[str, str], *, options: str = "", load: bool = True) -> str:

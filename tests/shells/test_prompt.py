@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,6 @@ OWN = {
     "nu": "$env.PROMPT_COMMAND = {|| 'own' }; $env.PROMPT_INDICATOR = '> '",
     "xonsh": "$PROMPT = 'own> '",
 }
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def last(terminal: Terminal) -> str:

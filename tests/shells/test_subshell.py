@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,12 +37,6 @@ STARTUP = {
     ),
     "xonsh": (".xonshrc", "$TASKCLUSTER_CLIENT_ID = 'from-rc'; $MINE = '1'; $PROMPT = 'own> '"),
 }
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def outer(env: dict[str, str], folder: Path) -> Terminal:

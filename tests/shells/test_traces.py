@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
 OWN, NEW = "o" * 44, "n" * 44
 TRACED = tuple(shell for shell in PROMPTED if shell.trace)
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.mark.parametrize("shell", TRACED, ids=[shell.name for shell in TRACED])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ PAGE = (Path(__file__).parents[2] / "docs/install.md").read_text()
 STEPS = re.findall(r"## Uninstalling\n\n```sh\n(.*?)```", PAGE, re.S)[0]
 # They have no start-up file of their own.
 WITHOUT = {"cmd", "sh"}
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def contents(home: Path) -> dict[str, tuple[int, bytes]]:

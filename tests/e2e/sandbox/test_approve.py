@@ -6,11 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from playwright.sync_api import Browser
 
 from tcenv.sandbox import Sandbox
 from tests.callback import callback, sign_in_url
 from tests.chromium import approve as approve_in_chromium
-from tests.chromium import browser_page
+from tests.chromium import fresh_page
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
 
@@ -23,11 +24,11 @@ def approve(*arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_it_sends_what_chromium_sends() -> None:
+def test_it_sends_what_chromium_sends(browser: Browser) -> None:
     with Sandbox(user=USER, token_factory=lambda: "-" + "x" * 43) as tc, callback() as told:
         assert approve(sign_in_url(tc.root_url, told.url)) == (0, "", "")
         tc.delete(f"{USER}/tcenv")
-        with browser_page() as page:
+        with fresh_page(browser) as page:
             approve_in_chromium(page, sign_in_url(tc.root_url, told.url))
         ours, chromiums = told.headers
         assert told.paths[0] == told.paths[1] == f"/secret-path?clientId={USER}/tcenv&accessToken=-{'x' * 43}"

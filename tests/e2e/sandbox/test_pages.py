@@ -13,16 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tcenv.sandbox import Sandbox
 from tests.callback import Callback, callback, sign_in_url
-from tests.chromium import approve, chromium, fresh_page
+from tests.chromium import approve, fresh_page
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
 NAME = f"{USER}/tcenv"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

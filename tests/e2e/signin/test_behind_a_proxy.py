@@ -15,11 +15,9 @@ from tests.office import HOST, Office
 from tests.world import TCENV, environ, tcenv
 
 
-@pytest.fixture
-def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+@pytest.fixture(autouse=True)
+def host_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "_LOOPBACK", (HOST, *web._LOOPBACK))
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def office(deployment: Sandbox, tmp_path: Path) -> Iterator[Office]:
         yield network
 
 
-def browser(folder: Path, deployment: Sandbox, office: Office) -> str:
+def browser_behind(folder: Path, deployment: Sandbox, office: Office) -> str:
     """Notes the page's address, and approves there once the file `go` exists. (It is not behind the proxy itself.)"""
     program = folder / "browser"
     program.write_text(
@@ -42,7 +40,7 @@ def browser(folder: Path, deployment: Sandbox, office: Office) -> str:
 
 def test_a_whole_sign_in(deployment: Sandbox, office: Office, tmp_path: Path) -> None:
     (tmp_path / "go").touch()
-    env = environ(**office.settings, BROWSER=browser(tmp_path, deployment, office))
+    env = environ(**office.settings, BROWSER=browser_behind(tmp_path, deployment, office))
     done = tcenv("login", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
     assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
@@ -55,7 +53,7 @@ def test_a_whole_sign_in(deployment: Sandbox, office: Office, tmp_path: Path) ->
 
 
 def test_clock_and_name_are_looked_at_while_a_person_waits(deployment: Sandbox, office: Office, tmp_path: Path) -> None:
-    env = {**environ(**office.settings, BROWSER=browser(tmp_path, deployment, office)), "TERM": "xterm"}
+    env = {**environ(**office.settings, BROWSER=browser_behind(tmp_path, deployment, office)), "TERM": "xterm"}
     (tmp_path / "go").touch()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0  # tells the user's prefix
     (lost,) = Path(env["XDG_RUNTIME_DIR"]).rglob("*.session")

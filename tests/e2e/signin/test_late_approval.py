@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,12 +21,6 @@ from tests.waiting import Waiting
 from tests.world import NAME, TCENV, environ, session_fields, tcenv
 
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: str) -> Waiting:

@@ -54,7 +54,7 @@ def context(tmp_path: Path) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def deployment() -> Iterator[str]:
+def elsewhere() -> Iterator[str]:
     """A page on another loopback port that goes on to where it is told to go, in the way of the real one."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,9 +77,9 @@ def deployment() -> Iterator[str]:
     server.server_close()
 
 
-def save(page: Page, deployment: str, callback: str, thinking: float = 0) -> None:
+def save(page: Page, elsewhere: str, callback: str, thinking: float = 0) -> None:
     """Press the deployment's button, which sends the browser to `callback`, unencoded, after `thinking` seconds."""
-    page.goto(deployment)
+    page.goto(elsewhere)
     page.wait_for_timeout(thinking * 1000)
     page.evaluate("callback => { target = callback }", callback)
     page.click("button")
@@ -88,7 +88,7 @@ def save(page: Page, deployment: str, callback: str, thinking: float = 0) -> Non
 
 @pytest.mark.parametrize("outcome", [GOOD, BAD], ids=["good", "bad"])
 def test_the_browser_ends_on_a_clean_address_with_the_truth(
-    outcome: Outcome, context: BrowserContext, deployment: str, monkeypatch: pytest.MonkeyPatch
+    outcome: Outcome, context: BrowserContext, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests: list[bytes] = []
     real = module.parse_request
@@ -103,7 +103,7 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     page.on("console", lambda message: said.append(message.text))
     with Waiting(outcome=outcome) as waiting:
         callback = f"{waiting.listener.callback_url}?{QUERY}"
-        save(page, deployment, callback)
+        save(page, elsewhere, callback)
         assert waiting.result() == Credentials(CLIENT_ID, TOKEN)
         # The browser had its time to come for more: an icon, say.
         waiting.listener.wait(module.time.monotonic() + 1)
@@ -118,7 +118,7 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     assert page.url == f"http://localhost:{waiting.port}{waiting.listener._clean}"
     history = context.new_cdp_session(page).send("Page.getNavigationHistory")
     assert TOKEN not in json.dumps(history)
-    assert [entry["url"] for entry in history["entries"]] == ["about:blank", deployment, page.url]
+    assert [entry["url"] for entry in history["entries"]] == ["about:blank", elsewhere, page.url]
     assert TOKEN not in page.content()
     assert page.evaluate("document.referrer + window.name") == ""
 
@@ -131,21 +131,21 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     assert not any(TOKEN.encode() in request or waiting.secret.encode() in request for request in others)
 
 
-def test_going_back_does_not_lead_to_the_token(context: BrowserContext, deployment: str) -> None:
+def test_going_back_does_not_lead_to_the_token(context: BrowserContext, elsewhere: str) -> None:
     page = context.new_page()
     with Waiting(outcome=GOOD) as waiting:
-        save(page, deployment, f"{waiting.listener.callback_url}?{QUERY}")
+        save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}")
     page.go_back()
-    assert page.url == deployment
+    assert page.url == elsewhere
 
 
 def test_what_chromium_writes_down_does_not_offer_the_token(
-    context: BrowserContext, deployment: str, tmp_path: Path
+    context: BrowserContext, elsewhere: str, tmp_path: Path
 ) -> None:
     page = context.new_page()
     with Waiting(outcome=GOOD) as waiting:
         # Chromium writes down what has happened 2.5 seconds later: by then the page before it is done with.
-        save(page, deployment, f"{waiting.listener.callback_url}?{QUERY}", thinking=3)
+        save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}", thinking=3)
         ended_on = page.url
     context.close()
     profile = tmp_path / "profile" / "Default"

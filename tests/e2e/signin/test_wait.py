@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
@@ -19,12 +18,6 @@ from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.waiting import Waiting
 from tests.world import TCENV, environ, session_file, tcenv
-
-
-@pytest.fixture
-def deployment() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
