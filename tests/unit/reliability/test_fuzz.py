@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from tcenv import hotpath, paths
-from tcenv.config import config_file, index
+from tcenv import paths
+from tcenv.config import config_file, index, live_session
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 from tcenv.errors import ConfigError, DamagedSession, StoreError
@@ -29,24 +31,37 @@ TOKEN = "t" * 44
 ODD = (b"\0", b"\r\n", b"\n", b"%", b"%00", b"&", b"=", b"?", b" ", b"..", b"\xff", b"A" * 300, b"+", b"#", b"\r\n\r\n")
 
 
-def mutated(genuine: bytes, chance: random.Random, odd: tuple[bytes, ...] = ODD) -> bytes:
+@st.composite
+def mutated(draw: st.DrawFn, genuine: bytes, odd: tuple[bytes, ...] = ODD) -> bytes:
     """`genuine` with one to four changes: a byte altered, a piece cut out, doubled, moved to the end, or something odd put in."""
     data = genuine
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(data) + 1)
-        to = min(len(data), at + chance.randint(1, 12))
-        kind = chance.randrange(5)
-        if kind == 0:
-            data = data[:at] + bytes((chance.randrange(256),)) + data[at + 1 :]
-        elif kind == 1:
-            data = data[:at] + data[to:]
-        elif kind == 2:
-            data = data[:to] + data[at:]
-        elif kind == 3:
-            data = data[:at] + data[to:] + data[at:to]
-        else:
-            data = data[:at] + chance.choice(odd) + data[at:]
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data)))
+        to = min(len(data), at + draw(st.integers(1, 12)))
+        data = draw(
+            st.sampled_from(
+                (
+                    data[:at] + bytes((draw(st.integers(0, 255)),)) + data[at + 1 :],
+                    data[:at] + data[to:],
+                    data[:to] + data[at:],
+                    data[:at] + data[to:] + data[at:to],
+                    data[:at] + draw(st.sampled_from(odd)) + data[at:],
+                )
+            )
+        )
     return data
+
+
+def long(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a property over `count` examples in `make fuzz`, and over a part of them in `make test`; the same ones each time."""
+    return settings(
+        max_examples=times(count),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 # Whatever else was changed, each of these makes it another request than the answer.
@@ -64,15 +79,19 @@ DEFECTS = (
 
 @pytest.mark.timeout(1200)
 def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
-    chance = random.Random(11)
-    count = times(100_000)
+    count = 0
     with Waiting(seconds=1100) as waiting:
         genuine, secret = waiting.request(), waiting.secret.encode()
-        for number in range(count):
-            data = chance.choice(DEFECTS)(mutated(genuine, chance), secret)
+
+        @long(20_000)
+        @given(mutated(genuine), st.sampled_from(DEFECTS))
+        def is_refused(changed: bytes, defect: Callable[[bytes, bytes], bytes]) -> None:
+            nonlocal count
+            count += 1
+            data = defect(changed, secret)
             # Many addresses of loopback, since each has only so many ports.
             with socket.create_connection(
-                ("127.0.0.1", waiting.port), 20, (f"127.0.0.{2 + number % 250}", 0)
+                ("127.0.0.1", waiting.port), 20, (f"127.0.0.{2 + count % 250}", 0)
             ) as connection:
                 try:
                     connection.sendall(data)
@@ -83,6 +102,8 @@ def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
             assert response[:10] in (b"", b"HTTP/1.1 4"), data
             assert listener.TOKEN.encode() not in response
             assert waiting.waits, data
+
+        is_refused()
         assert waiting.talk(genuine).startswith(b"HTTP/1.1 303 ")
     assert waiting.answer == Credentials(listener.CLIENT_ID, listener.TOKEN)
     record("callbacks", count)
@@ -95,19 +116,21 @@ PAIRS = re.compile(r"(clientId|accessToken)=([^&]*)&(?!\1)(clientId|accessToken)
 
 @pytest.mark.timeout(1200)
 def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
-    chance = random.Random(12)
-    count = times(1_000_000)
     with Waiting() as waiting:
         genuine = waiting.request("/secret?" + QUERY, host=HOST)
         waiting.talk(waiting.request())
-    accepted = 0
-    for _ in range(count):
-        data = mutated(genuine, chance)
+    count = accepted = 0
+
+    @long(100_000)
+    @given(mutated(genuine))
+    def is_exact_or_refused(data: bytes) -> None:
+        nonlocal count, accepted
+        count += 1
         try:
             path, query, _keeps = parse_request(data, HOST)
         except Refused as refused:
             assert 400 <= refused.status < 500
-            continue
+            return
         head, _end, body = data.partition(b"\r\n\r\n")
         line, *fields = head.split(b"\r\n")
         assert not body and LINE.fullmatch(line), data
@@ -116,10 +139,12 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         try:
             client_id, token = parse_query(query.encode())
         except Refused:
-            continue
+            return
         assert PAIRS.fullmatch(query), data
         assert CLIENT_ID.fullmatch(client_id) and ACCESS_TOKEN.fullmatch(token), data
         accepted += path == "/secret"
+
+    is_exact_or_refused()
     assert accepted, "some of the changes are of what does not count"
     record("requests", count)
 
@@ -131,8 +156,6 @@ def session() -> Session:
 
 @pytest.mark.timeout(1200)
 def test_session_files_are_whole_or_damaged(tmp_path: Path) -> None:
-    chance = random.Random(13)
-    count = times(10_000)
     genuine = session()
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
     store.save(genuine)
@@ -141,8 +164,13 @@ def test_session_files_are_whole_or_damaged(tmp_path: Path) -> None:
     with pytest.raises(sessionfile.Damaged):
         sessionfile.decode(whole.replace(b"SCOPE=c:*\n", b""))
     odd = (*ODD, b"\nSTATE=ended", b"\nSCOPE=x", b"\nEND=tcenv-session-1\n", "²".encode(), b"9" * 5000)
-    for _ in range(count):
-        data = mutated(whole, chance, odd)
+    count = 0
+
+    @long(10_000)
+    @given(mutated(whole, odd))
+    def is_whole_or_damaged(data: bytes) -> None:
+        nonlocal count
+        count += 1
         try:
             parts = sessionfile.decode(data)
         except sessionfile.Damaged as damaged:
@@ -161,6 +189,8 @@ def test_session_files_are_whole_or_damaged(tmp_path: Path) -> None:
             assert TOKEN not in error.message
         else:
             assert loaded is not None and loaded.profile == "p", data
+
+    is_whole_or_damaged()
     store.save(genuine)
     assert store.load("p") == genuine
     record("session files", count)
@@ -207,14 +237,18 @@ TOML_ODD = (
 
 @pytest.mark.timeout(1200)
 def test_configurations_are_read_or_named_as_wrong() -> None:
-    chance = random.Random(14)
-    count = times(10_000)
+    count = 0
     config_file.parse(CONFIGURATION, "config.toml")
     for wrong in ("port = " + "9" * 5000, "scopes = " + "[" * 3000):
         with pytest.raises(ConfigError):
             config_file.parse(wrong, "config.toml")
-    for _ in range(count):
-        text = mutated(CONFIGURATION.encode(), chance, TOML_ODD).decode("utf-8", "replace")
+
+    @long(10_000)
+    @given(mutated(CONFIGURATION.encode(), TOML_ODD))
+    def is_read_or_named(data: bytes) -> None:
+        nonlocal count
+        count += 1
+        text = data.decode("utf-8", "replace")
         try:
             found = config_file.parse(text, "config.toml")
         except ConfigError as error:
@@ -222,13 +256,14 @@ def test_configurations_are_read_or_named_as_wrong() -> None:
         else:
             assert found.store in (None, *config_file.STORES)
             assert all(keys["root_url"].startswith(("https://", "http://")) for keys in found.profiles.values())
+
+    is_read_or_named()
     record("configurations", count)
 
 
 @pytest.mark.timeout(1200)
 def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> None:
-    chance = random.Random(15)
-    count = times(10_000)
+    count = 0
     path = Path(paths.config_file())
     path.parent.mkdir(parents=True)
     path.write_text(CONFIGURATION)
@@ -236,17 +271,23 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
     cache = Path(paths.index_file())
     whole = cache.read_bytes()
     assert index.read() is not None
-    for _ in range(count):
-        data = mutated(whole, chance)
+
+    @long(10_000)
+    @given(mutated(whole))
+    def is_right_or_not_taken(data: bytes) -> None:
+        nonlocal count
+        count += 1
         cache.write_bytes(data)
         try:
             found = index.read()
         except (index.HandOver, OSError, ValueError):
-            continue
+            return
         assert found is not None
         assert data.decode().partition("\n\n")[2] == CONFIGURATION, data
         for name in found.names():
             found.root_url(name)
+
+    is_right_or_not_taken()
     cache.write_bytes(whole)
     # The time and the size of the configuration stay what they were.
     status = path.stat()
@@ -263,4 +304,4 @@ def test_a_session_that_is_over_is_not_for_the_hot_path(over: bool, home: Path) 
     expires = now - 10 if over else now + 40_000
     made = Session(profile_of(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ())
     DirectoryStore("runtime", paths.runtime_directory() or "").save(made)
-    assert (hotpath.stored(root_url) is None) is over
+    assert (live_session.stored(root_url) is None) is over
