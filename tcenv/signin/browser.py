@@ -5,20 +5,16 @@ Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
-import errno
 import os
 import sys
-import time
 
 from tcenv.shells.secrets_in_environment import without_secrets
-from tcenv.signals import restore_ignored
+from tcenv.signin.launch import Program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Literal
 
     # Whether a program runs or has ended without an error; None if it does not exist.
     Launch = Callable[[list[str]], bool | None]
@@ -131,25 +127,15 @@ def _registered(name: str, url: str) -> list[str]:
 
 def _start(arguments: list[str]) -> bool | None:
     """Start a program. Return whether it runs or has ended without an error; None if it does not exist."""
-    if not arguments:
+    if not hasattr(os, "posix_spawn"):
+        return _run_elsewhere(arguments)
+    program = _launch(arguments)
+    if program is None:
         return None
-    if not hasattr(os, "fork"):
-        return _run(arguments)
-    # A process in between, which ends soon: the browser must be no child of the program that `exec` becomes.
-    child = os.fork()
-    if child == 0:
-        code = _EXIT_CODES[False]
-        try:
-            # The sign-in's lock among them: it must end with the sign-in.
-            os.closerange(3, 1 << 16)
-            code = _EXIT_CODES[_run(arguments)]
-        finally:
-            os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return next((outcome for outcome, own in _EXIT_CODES.items() if own == code), False)
-
-
-_EXIT_CODES: dict[bool | None, int] = {True: 0, False: 1, None: 2}
+    try:
+        return program.wait(_LAUNCHER_SECONDS) is not False
+    finally:
+        program.close()
 
 
 class PausedLaunch:
@@ -175,110 +161,31 @@ class PausedLaunch:
 
     def launch(self, arguments: list[str]) -> bool | None:
         """Start a program, for `open_browser`."""
-        if not arguments:
+        if not hasattr(os, "posix_spawn"):
+            return _run_elsewhere(arguments)
+        program = _launch(arguments)
+        if program is None:
             return None
-        if not hasattr(os, "fork"):
-            return _run(arguments)
-        told, tell = os.pipe()
-        wait, leash = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                os.close(leash)
-                _start_and_stop(arguments, tell, wait)
-            finally:
-                os._exit(0)
-        os.close(tell)
-        os.close(wait)
-        said = os.read(told, 1)
-        os.close(told)
-        outcome = next((outcome for outcome, own in _EXIT_CODES.items() if said == bytes([own])), False)
-        if outcome:
-            self._keeper = child, leash
-        else:
-            os.close(leash)
-            os.waitpid(child, 0)
-        return outcome
-
-
-def _start_and_stop(arguments: list[str], tell: int, wait: int) -> None:
-    """Start a program, wait for it to fail, and stop it. Write to `tell` how that went. Let the program go on when nobody
-    holds the other end of `wait`."""
-    program = _launch(arguments)
-    if not program:
-        os.write(tell, bytes([_EXIT_CODES[None if program is None else False]]))
-        return
-    for_people = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
-    seconds = _LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS
-    ended = _wait_for_end(program, seconds)
-    if ended is None:
-        os.killpg(program, _signal.SIGSTOP)
-    try:
-        os.write(tell, bytes([_EXIT_CODES[ended is not False]]))
-        os.read(wait, 1)
-    finally:
-        if ended is None:
-            os.killpg(program, _signal.SIGCONT)
-
-
-def _run(arguments: list[str]) -> bool | None:
-    if not hasattr(os, "fork"):
-        return _run_elsewhere(arguments)
-    program = _launch(arguments)
-    # One that still runs outlives this process.
-    return _wait_for_end(program, _LAUNCHER_SECONDS) is not False if program else None if program is None else False
-
-
-def _launch(arguments: list[str]) -> int | Literal[False] | None:
-    """Start a program. Returns its process; False where it cannot be started, None where there is none."""
-    # `subprocess` imports 30 modules, for which the browser would wait.
-    failed, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
+        for_people = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
         try:
-            _exec(arguments, tell)
-        except OSError as error:
-            os.write(tell, str(error.errno).encode())
+            ended = program.wait(_LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS)
+            if ended is None:
+                self._keeper = program.pause()
+            return ended is not False
         finally:
-            os._exit(127)
-    os.close(tell)
-    told = os.read(failed, 16)
-    os.close(failed)
-    if told:
-        os.waitpid(child, 0)
-        return None if int(told) == errno.ENOENT else False
-    return child
+            program.close()
 
 
-def _wait_for_end(program: int, seconds: float) -> bool | None:
-    """Return whether a program that ends within `seconds` ends without an error; None if it still runs."""
-    end = time.monotonic() + seconds
-    pause = 0.001
-    while time.monotonic() < end:
-        found, status = os.waitpid(program, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(pause)
-        pause = min(2 * pause, 0.02)
-    return None
-
-
-def _exec(arguments: list[str], tell: int) -> None:
-    """Become the program, without this process's streams and descriptors, in a session of its own: Ctrl-C is for tcenv alone, and
-    a closing terminal does not close the browser. Raises OSError."""
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(null, stream)
-    os.closerange(3, tell)
-    os.closerange(tell + 1, 1 << 16)
-    restore_ignored()
-    os.execvpe(arguments[0], arguments, without_secrets(os.environ))
+def _launch(arguments: list[str]) -> Program | None:
+    """Start a program; None if it does not exist."""
+    return Program.start(arguments) if arguments and on_path(arguments[0]) else None
 
 
 def _run_elsewhere(arguments: list[str]) -> bool | None:
     import subprocess
 
+    if not arguments:
+        return None
     try:
         process = subprocess.Popen(
             arguments,
