@@ -29,7 +29,7 @@ _EVERY_DAY = (
     ("exec --as, a purpose's", ["exec", "--as", "reading", "--", "true"], 2.0),
     ("status --offline", ["status", "--offline"], 3.5),
     ("profile list", ["profile", "list"], 3.5),
-    ("profile show", ["profile", "show"], 3.5),
+    ("profile show", ["profile", "show"], 4.5),
     ("purpose list", ["purpose", "list"], 3.5),
     ("init bash", ["init", "bash"], 2.5),
     ("direnv", ["direnv"], 2.5),

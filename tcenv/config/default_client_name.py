@@ -33,9 +33,13 @@ def fitted(text: str) -> str:
 
 def hostname() -> str:
     """Return this machine's name up to its first dot."""
-    import socket
+    if hasattr(os, "uname"):
+        name = os.uname().nodename
+    else:
+        import socket
 
-    return socket.gethostname().partition(".")[0]
+        name = socket.gethostname()
+    return name.partition(".")[0]
 
 
 def _part(part: str, profile: str) -> str:

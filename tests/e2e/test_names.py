@@ -20,7 +20,8 @@ from tests.world import NAME, TCENV, environ, session_fields, session_file, tcen
 
 DAY = 86400
 _ON = (
-    "import socket, sys\nhost = sys.argv.pop(1)\nsocket.gethostname = lambda: host\n"
+    "import os, socket, sys\nhost = sys.argv.pop(1)\nsocket.gethostname = lambda: host\n"
+    "own = os.uname()\nos.uname = lambda: os.uname_result((own[0], host, *own[2:]))\n"
     "from tcenv.__main__ import main\nsys.exit(main())\n"
 )
 
