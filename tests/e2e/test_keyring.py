@@ -32,7 +32,7 @@ NEW = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B"
 class Filed(KeyringBackend):
     """Items as files in a folder. `step` is called before each change."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ def killed_at(number: int, keyring: Filed, work: Callable[[KeyringStore], object
             files.write_privately(path, data, **more)
 
         keyring.step = step
-        keyring_store.write_privately = directory_store.write_privately = stepping  # type: ignore[attr-defined]
+        keyring_store.write_privately = directory_store.write_privately = stepping
         try:
             work(KeyringStore(keyring))
         finally:

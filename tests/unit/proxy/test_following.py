@@ -187,13 +187,22 @@ def test_the_runs_own_time_ends(behind: Deployment) -> None:
 
 
 class Keyring:
-    """A store that does not tell whether it has changed."""
+    """A store whose tokens are not in files, but whose generations are."""
 
     name = "keyring"
+    where = "keyring"
+    keeps = True
+    is_file_based = False
 
     def __init__(self, session: Session | None) -> None:
         self.session = session
         self.loads = 0
+
+    def file(self, profile: str) -> str:
+        return ""
+
+    def generation(self, profile: str) -> str | None:
+        return self.session.generation if self.session else None
 
     def load(self, profile: str) -> Session | None:
         self.loads += 1
@@ -208,14 +217,17 @@ class Keyring:
     def profiles(self) -> list[str]:
         return []
 
+    def clear(self) -> None:
+        return None
 
-def test_a_keyring_is_asked_now_and_then_and_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_a_keyring_is_asked_when_the_generation_changes_and_after_a_refusal() -> None:
     first = session("https://tc.example.com")
     newer = dataclasses.replace(first, credentials=Credentials(CLIENT, NEWER))
 
     async def story() -> None:
         store = Keyring(first)
-        source = module.Signer(store, first)  # type: ignore[arg-type]
+        source = module.Signer(store, first)
         authority = await source.current()
         for _ in range(100):
             assert await source.current() is authority
@@ -225,7 +237,8 @@ def test_a_keyring_is_asked_now_and_then_and_after_a_refusal(monkeypatch: pytest
         again = await source.after(authority)
         assert again is not None
         assert again.credentials.access_token == NEWER
-        monkeypatch.setattr(module, "_MAX_AGE", 0.0)
+        # After the refusal the generation was not looked at: the next call reads it once more.
+        assert (await source.current()).credentials == newer.credentials
         store.session = None
         with pytest.raises(module.Ended):
             await source.current()
