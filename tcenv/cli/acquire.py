@@ -10,6 +10,7 @@ from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
+from tcenv.deployment.fromnow import parse_expires
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions import temporary
 from tcenv.sessions.profile_names import called
@@ -35,8 +36,6 @@ class Opened:
         """When what is wanted ends (seconds since the epoch), None where the session's end is meant. Raises UsageError."""
         if self.term is None:
             return None
-        from tcenv.deployment.fromnow import parse_expires
-
         return time.time() + parse_expires(self.term)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import netrc
 import os
 import re
 from typing import TYPE_CHECKING
@@ -58,8 +59,6 @@ def _mach() -> Iterator[tuple[str, str]]:
 
 
 def _netrc() -> Iterator[tuple[str, str]]:
-    import netrc
-
     path = os.environ.get("NETRC") or os.path.join(paths.home(), ".netrc")
     try:
         profile = profiles.resolve()

@@ -9,11 +9,18 @@ from typing import Any, NamedTuple
 
 from tcenv import core_dumps
 from tcenv.cli.acquire import Opened, Wanted, apply_purpose, opened
+from tcenv.cli.terminal import learn_report, messages
 from tcenv.errors import Hint, UsageError
+from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
+from tcenv.proxy.calllog import CallLog
 from tcenv.proxy.held_port import HeldPort
+from tcenv.proxy.narrowing import how_many_fit
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
+from tcenv.sessions.temporary import check_held
+from tcenv.shells.child import run_child
+from tcenv.shells.subshell import run_subshell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +70,6 @@ class Started:
 def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
     """Run `command` with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
-    from tcenv.shells.child import run_child
-
     learn, save = options.learn, options.save
     if save is not None and not is_configurable_name(save):
         raise UsageError(
@@ -76,8 +81,6 @@ def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
     started.background.stop(exiting=not learn)
     started.held.end()
     if learn:
-        from tcenv.cli.terminal import learn_report
-
         kept = learn_report.report(started.background.learned, started.opened, save)
         status = status or (0 if kept else 1)
     return status
@@ -86,8 +89,6 @@ def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
 def subshell(wanted: Wanted, options: ProxyOptions, shell: Shell) -> int:
     """Run a subshell with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
-    from tcenv.shells.subshell import run_subshell
-
     started = prepare(wanted, options)
     profile, prepared = started.opened.session.profile, started.prepared
     started.held.adopt_orphans()
@@ -100,8 +101,6 @@ def subshell(wanted: Wanted, options: ProxyOptions, shell: Shell) -> int:
 def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: bool = True) -> Started:
     """Do everything that can fail before a program is started: the session, the scopes, the log, the sockets. `run_only` says
     that only the programs of one run use the proxy."""
-    from tcenv.proxy import sockets
-
     core_dumps.hide_memory()
     if options.listen and options.unsigned:
         raise UsageError("--unsigned is for this machine alone: over --listen, whoever calls has to sign.")
@@ -153,9 +152,6 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
     """Return the scopes that the run is narrowed to, or None. Raises UsageError for scopes that are not held or do not fit."""
     if not session.scopes:
         return None
-    from tcenv.proxy.narrowing import how_many_fit
-    from tcenv.sessions.temporary import check_held
-
     check_held(session.session.passed_on, session.scopes, session.session.fields())
     fitting = how_many_fit(session.session.credentials.client_id, session.scopes)
     if fitting < len(session.scopes):
@@ -169,13 +165,9 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
 def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
     if not path:
         return None
-    from tcenv.proxy.calllog import CallLog
-
     return CallLog(path, clean)
 
 
 def announce(text: str, hint: Hint | None = None) -> None:
     """Tell the user what the proxy has to say, while the terminal is the program's."""
-    from tcenv.cli.terminal import messages
-
     messages.warn(text, *(hint.parts if hint is not None else ()))

@@ -9,6 +9,8 @@ import time
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import DeploymentError
+from tcenv.sessions import known_clients
+from tcenv.sessions.known_clients import KnownClient
 from tcenv.signin import browser
 from tcenv.signin.client_names import Names
 from tcenv.signin.listener import Listener
@@ -144,9 +146,6 @@ class ApprovalRequest:
 
     def note_unconfirmed(self, credentials: Credentials) -> None:
         """Note that this client exists, because its name is taken even if this process is killed."""
-        from tcenv.sessions import known_clients
-        from tcenv.sessions.known_clients import KnownClient
-
         given = known_clients.name_of(credentials.client_id, self.name)
         expires = int(time.time()) + self._profile.lifetime
         known_clients.remember(
@@ -158,7 +157,5 @@ class ApprovalRequest:
 
     def reject(self, credentials: Credentials, error: DeploymentError) -> None:
         """Forget an answer that the deployment rejects, and say so."""
-        from tcenv.sessions import known_clients
-
         known_clients.forget_unconfirmed(self._profile.root_url, credentials.client_id)
         self._display.warn(f"What came from the browser is no good: {error.message} The wait goes on.")

@@ -199,7 +199,7 @@ BUDGETS = {
     "purpose list": (90, 0),
     "init bash": (60, 0),
     "direnv": (60, 0),
-    "doctor": (177, 0),
+    "doctor": (185, 0),
     "login --help": (22, 0),
     "env --scope queue:get-task:x": (32, 0),
     "exec -- true": (22, 0),

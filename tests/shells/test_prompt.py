@@ -161,7 +161,7 @@ def test_a_bash_integration_that_wraps_the_prompt_leaves_one_mark(deployment: Sa
     with start("bash", tmp_path, env, before=f"{OWN['bash']}\n{wrap}", options=("--prompt",)) as terminal:
         terminal.type("tcenv env")
         for count in range(1, 5):
-            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the mark")
+            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the mark")  # type: ignore[misc]
             terminal.keys("Enter")
         assert terminal.screen().count("(tcenv:") == terminal.screen().count(mark)
         terminal.type("tcenv logout --keep-client")

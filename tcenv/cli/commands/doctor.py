@@ -10,10 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from tcenv import cli, paths
+from tcenv.cli import conflicts
 from tcenv.cli.terminal import messages
+from tcenv.config import config_file
 from tcenv.config import profile as profiles
 from tcenv.errors import Hint, TcenvError, UsageError
-from tcenv.shells import environment
+from tcenv.sessions.stores import open_store
+from tcenv.shells import environment, load_shell, startup_file
+from tcenv.shells.detect import detect_shell
+from tcenv.signin.browser import on_path
+from tcenv.signin.listener import Listener
 from tcenv.text import counted, duration
 
 TYPE_CHECKING = False
@@ -85,9 +91,6 @@ def _guarded(check: Callable[[Options], Iterator[Finding]], options: Options) ->
 
 
 def _shell(options: Options) -> Iterator[Finding]:
-    from tcenv.shells import load_shell, startup_file
-    from tcenv.shells.detect import detect_shell
-
     shell = load_shell(detect_shell())
     yield Finding("shell", "good", shell.name)
     home = paths.home()
@@ -116,9 +119,6 @@ def _shell(options: Options) -> Iterator[Finding]:
 
 
 def _path(options: Options) -> Iterator[Finding]:
-    from tcenv.shells import startup_file
-    from tcenv.signin.browser import on_path
-
     if not on_path("tcenv"):
         folder = os.path.dirname(startup_file.program())
         yield Finding(
@@ -130,8 +130,6 @@ def _path(options: Options) -> Iterator[Finding]:
 
 
 def _browser(options: Options) -> Iterator[Finding]:
-    from tcenv.signin.browser import on_path
-
     named = os.environ.get("BROWSER")
     if named:
         program = named.split(os.pathsep)[0].split()[0] if named.split() else ""
@@ -150,8 +148,6 @@ def _browser(options: Options) -> Iterator[Finding]:
 
 
 def _loopback(options: Options) -> Iterator[Finding]:
-    from tcenv.signin.listener import Listener
-
     with Listener() as listener:
         families = listener.families
     if len(families) == 2:
@@ -161,8 +157,6 @@ def _loopback(options: Options) -> Iterator[Finding]:
 
 
 def _store(options: Options) -> Iterator[Finding]:
-    from tcenv.sessions.stores import open_store
-
     said: list[str] = []
     store = open_store(profiles.store_name(), said.append)
     for text in said:
@@ -180,8 +174,6 @@ def _store(options: Options) -> Iterator[Finding]:
 
 
 def _configuration(options: Options) -> Iterator[Finding]:
-    from tcenv.config import config_file
-
     config = config_file.load()
     yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
 
@@ -219,8 +211,6 @@ def _variables(options: Options) -> Iterator[Finding]:
 
 
 def _others(options: Options) -> Iterator[Finding]:
-    from tcenv.cli import conflicts
-
     found = False
     for what, mend in conflicts.credentials():
         found = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,7 +66,6 @@ def run(options: Options) -> int:
 @contextmanager
 def _in_time() -> Iterator[None]:
     """Bound what is done to `_PATIENCE`. Raises StoreError."""
-    import signal
 
     def ring(number: int, frame: object) -> None:
         raise StoreError("The session's store has not answered in time.")

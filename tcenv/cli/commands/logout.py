@@ -13,12 +13,14 @@ from typing import NamedTuple
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, statements
 from tcenv.config import profile as profiles
-from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, StoreError, TcenvError
+from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, StoreError, TcenvError, UsageError
 from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import called, is_profile_name
 from tcenv.sessions.session import ENDED, RESETTING, Session
 from tcenv.sessions.stores import Store, everywhere, open_store
+from tcenv.sessions.traces import remove
 from tcenv.shells import environment
+from tcenv.signin import client_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ class _Ending:
         self.failure: TcenvError | None = None
 
     def delete(self) -> None:
-        from tcenv.signin import client_names
-
         try:
             self.dead = client_names.delete(self.session, self.session)
             self.failure = None
@@ -69,12 +69,8 @@ def run(options: Options) -> int:
     `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
     insisted, kept = options.delete_client, options.keep_client
     if insisted and kept:
-        from tcenv.errors import UsageError
-
         raise UsageError("--delete-client and --keep-client exclude each other.")
     if options.forget and not options.everything:
-        from tcenv.errors import UsageError
-
         raise UsageError("--forget goes with --all.", Hint(("tcenv", "logout", "--all", "--forget")))
     shell = options.shell
     statements({}, shell)
@@ -104,8 +100,6 @@ def run(options: Options) -> int:
 
 
 def _forget_this_machine() -> None:
-    from tcenv.sessions.traces import remove
-
     left = remove()
     if left:
         messages.note(f"In use, and not removed: {', '.join(left)}.")
@@ -221,8 +215,6 @@ def sessions(places: list[Store], name: str) -> list[Session]:
 
 def _is_own(session: Session) -> bool:
     """Whether tcenv made the session's client, under its own name, and the session may delete it."""
-    from tcenv.signin import client_names
-
     client_id = session.credentials.client_id
     known = next((known for known in known_clients.known(session.root_url) if known.client_id == client_id), None)
     name = known_clients.name_of(client_id, session.name)
@@ -258,8 +250,6 @@ def _refuse(endings: list[_Ending]) -> None:
 
 
 def _tell(ending: _Ending) -> None:
-    from tcenv.signin import client_names
-
     session = ending.session
     if ending.dead:
         if session.is_live():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import NamedTuple
 
 from tcenv import paths
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted
+from tcenv.cli.terminal import job_control, messages
 from tcenv.cli.terminal.command_line import READ
+from tcenv.cli.terminal.shell_output import statements, stdout_is_terminal, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
+from tcenv.output import write_unbuffered
 from tcenv.proxy.held_port import HeldUntil
 from tcenv.sessions.profile_names import called
 from tcenv.signals import handle_ending
@@ -53,12 +57,6 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
-    import threading
-
-    from tcenv.cli.terminal import job_control, messages
-    from tcenv.cli.terminal.shell_output import statements, stdout_is_terminal, warn_if_others_can_read
-    from tcenv.output import write_unbuffered
-
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
     if options.output is None and stdout_is_terminal():

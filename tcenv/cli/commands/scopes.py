@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tcenv.cli.acquire import rejected, session_to_ask_with
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
+from tcenv.deployment import references
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 
@@ -71,8 +72,6 @@ def _held(options: Options) -> tuple[str, ...] | None:
 
 
 def _method(name: str, options: Options) -> int:
-    from tcenv.deployment import references
-
     service, dot, method = name.partition(".")
     if not dot or not method:
         raise UsageError(f"{name!r} is no method.", "A service and a method, like queue.createTask")

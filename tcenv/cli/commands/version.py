@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tcenv import __version__, output
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
@@ -15,7 +17,5 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Print the version."""
-    from tcenv import __version__, output
-
     output.write(f"tcenv {__version__}\n")
     return 0

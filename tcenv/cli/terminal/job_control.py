@@ -4,6 +4,7 @@ user presses would reach us."""
 from __future__ import annotations
 
 import os
+import stat
 
 from tcenv import cli
 from tcenv.errors import UsageError
@@ -21,6 +22,4 @@ def refuse_where_the_shell_waits(command: str) -> None:
 
 
 def _in_a_pipeline() -> bool:
-    import stat
-
     return any(stat.S_ISFIFO(os.fstat(stream).st_mode) for stream in (0, 1))

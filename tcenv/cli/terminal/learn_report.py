@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from tcenv.cli.acquire import Opened
+from tcenv.cli.commands.purpose import SetOptions, run_set
 from tcenv.cli.terminal import messages
+from tcenv.config import config_file
+from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.errors import TcenvError
+from tcenv.proxy.narrowing import certificate_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +44,6 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
 
 
 def _tell_needed(learned: Learned, opened: Opened) -> None:
-    from tcenv.deployment.patterns import LONGEST_HEADER
-    from tcenv.proxy.narrowing import certificate_length
-
     if not learned.scopes:
         if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold):
             messages.done("The command needed no scopes.")
@@ -65,16 +67,11 @@ def _listed(calls: set[str]) -> str:
 
 def _is_the_profiles_own(name: str, opened: Opened) -> bool:
     """Whether a purpose of this name is the profile's alone, and not everybody's."""
-    from tcenv.config import config_file
-
     return (opened.session.profile, name) in config_file.load().purposes
 
 
 def _keep(name: str, learned: Learned, opened: Opened) -> bool:
     """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
-    from tcenv.cli.commands.purpose import SetOptions, run_set
-    from tcenv.errors import TcenvError
-
     if not learned.scopes:
         messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
         return True

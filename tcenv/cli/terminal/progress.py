@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from contextlib import suppress
 
-from tcenv.text import duration, moment
+from tcenv import paths
+from tcenv.cli.terminal import messages
+from tcenv.deployment.scopes import describe_narrowing, find_missing
+from tcenv.errors import TcenvError
+from tcenv.files import write_privately
+from tcenv.text import duration, moment, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +46,6 @@ class Waiting:
         self._notes.append(parts)
 
     def warn(self, *parts: str | tuple[str, ...]) -> None:
-        from tcenv.cli.terminal import messages
-
         self._said(lambda: messages.warn(*parts))
 
     def _said(self, say: Callable[[], None]) -> None:
@@ -54,14 +59,10 @@ class Waiting:
         self._live.start()
 
     def queue(self) -> None:
-        from tcenv.cli.terminal import messages
-
         messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
 
     def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
         from rich.text import Text
-
-        from tcenv.cli.terminal import messages
 
         console = messages.console()
         if self._live is not None:
@@ -87,11 +88,9 @@ class Waiting:
         """Import what verifying and the end need while the person is busy in the browser."""
 
         def load() -> None:
-            import tcenv.deployment.auth
+            import tcenv.deployment.client
             import tcenv.shells.detect
             import tcenv.signin.verify  # noqa: F401
-
-        import threading
 
         threading.Thread(target=load, daemon=True).start()
 
@@ -108,9 +107,6 @@ class Waiting:
 
     def _lines(self, lines: list[str]) -> Text:
         from rich.text import Text
-
-        from tcenv.cli.terminal import messages
-        from tcenv.text import wrapped
 
         face = messages.face()
         whole = "\n".join(wrapped(line, (face.width or 80) - 1, "  ", "  ") for line in lines)
@@ -130,17 +126,12 @@ class Waiting:
         self._flush()
 
     def _flush(self) -> None:
-        from tcenv.cli.terminal import messages
-
         notes, self._notes = self._notes, []
         for parts in notes:
             messages.note(*parts)
 
     def granted(self, session: Session) -> None:
         """Show that there is a new session."""
-        from tcenv.cli.terminal import messages
-        from tcenv.deployment.scopes import describe_narrowing, find_missing
-
         self.close()
         self.is_new = True
         left = duration(session.expires - time.time())
@@ -157,12 +148,6 @@ class Waiting:
 
     def _first_time(self) -> bool:
         """Whether this profile's user has not been told yet."""
-        from contextlib import suppress
-
-        from tcenv import paths
-        from tcenv.errors import TcenvError
-        from tcenv.files import write_privately
-
         place = os.path.join(paths.state_directory(), "told", f"wide-{self._profile.name}")
         if os.path.exists(place):
             return False
@@ -172,8 +157,6 @@ class Waiting:
 
     def explain(self, session: Session, line: str) -> None:
         """Stdout is a terminal: nothing secret goes there, so say what there is and how to load it."""
-        from tcenv.cli.terminal import messages
-
         self._flush()
         if not self.is_new:
             messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
