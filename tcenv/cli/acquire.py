@@ -83,7 +83,7 @@ def opened(wanted: Wanted) -> Opened:
     display = Waiting(profile)
     session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
     if not store.keeps and display.is_new:
-        messages.note(f"The session is not kept, and serves this run alone: {nothing_kept()}.")
+        messages.note(f"The session is not kept, and serves this run alone: {store.reason}.")
         messages.hint("To load it in this shell, for all runs from it:", login_command(profile.argument))
     return Opened(session, store, scopes, term, wanted.purpose)
 
@@ -137,7 +137,7 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     command = login_command(profile.argument)
     if not store.keeps and stored:
         raise NotSignedIn(
-            f"No session of {profile.name} is kept: {nothing_kept()}.",
+            f"No session of {profile.name} is kept: {store.reason}.",
             Hint("To keep it in a file: TCENV_STORE=file. To sign in for this shell alone:", command),
         )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
@@ -161,10 +161,3 @@ def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRej
     return CredentialsRejected(
         rejection.message, Hint("Sign in again:", login_command(session.argument, "--reset")), reason=rejection.reason
     )
-
-
-def nothing_kept() -> str:
-    """Why no session is kept."""
-    if profiles.store_name() == "none":
-        return "the store is none"
-    return "this machine has no runtime directory and no keyring"

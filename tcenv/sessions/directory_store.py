@@ -21,6 +21,7 @@ class DirectoryStore:
     `durable` waits until a file is on the disk, for what a power cut must not take."""
 
     keeps = True
+    reason = ""
     is_file_based = True
 
     def __init__(self, name: str, directory: str, *, durable: bool = False) -> None:

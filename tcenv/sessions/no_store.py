@@ -22,6 +22,9 @@ class NoStore:
     keeps = False
     is_file_based = False
 
+    def __init__(self, reason: str = "the store is none") -> None:
+        self.reason = reason
+
     def file(self, profile: str) -> str:
         return ""
 

@@ -24,11 +24,13 @@ else:
 class Store(Protocol):
     """A place for sessions, one a profile.
 
-    `name` is what the user calls it. `keeps` is False where nothing outlives this process; `is_file_based` says whether the
-    files hold all of a session, its token included. `where` tells this store from others of its kind (empty: nothing is kept)."""
+    `name` is what the user calls it. `keeps` is False where nothing outlives this process, and `reason` says why.
+    `is_file_based` says whether the files hold all of a session, its token included. `where` tells this store from others of
+    its kind (empty: nothing is kept)."""
 
     name: str
     keeps: bool
+    reason: str
     is_file_based: bool
 
     @property
@@ -78,7 +80,9 @@ def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: N
             return keyring
         if wanted == "keyring":
             raise StoreError("There is no keyring on this machine.", "Choose another store: TCENV_STORE=file or none.")
-    return NoStore()
+    if wanted == "none":
+        return NoStore("the store is none")
+    return NoStore("this machine has no runtime directory and no keyring")
 
 
 def _runtime_store(say: Callable[[str], None]) -> Store | None:

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from tcenv import paths
-from tcenv.cli.acquire import Wanted, nothing_kept, resolve_to_open, session_and_change
+from tcenv.cli.acquire import Wanted, resolve_to_open, session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
 from tcenv.cli.terminal.progress import Waiting
@@ -94,7 +94,7 @@ def load(
     if not display.is_new and os.isatty(2):
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
     if not store.keeps and display.is_new:
-        messages.note(f"The session is not kept, and serves this shell alone: {nothing_kept()}.")
+        messages.note(f"The session is not kept, and serves this shell alone: {store.reason}.")
         messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')
     return 0
 

@@ -192,6 +192,7 @@ class Keyring:
     name = "keyring"
     where = "keyring"
     keeps = True
+    reason = ""
     is_file_based = False
 
     def __init__(self, session: Session | None) -> None:
