@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tcenv.signin import browser
 from tcenv.signin.browser import PausedLaunch, open_browser
 from tests.need import need
 
@@ -147,6 +148,7 @@ def test_the_command_is_read_as_webbrowser_documents(
 
 
 def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "_LAUNCHER_SECONDS", 20)
     make("fails", "exit 3")
     seen, later = make("works"), make("later")
     monkeypatch.setenv(
@@ -158,6 +160,7 @@ def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_desktops_own_comes_after_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "_LAUNCHER_SECONDS", 20)
     seen = make("xdg-open")
     monkeypatch.setenv("BROWSER", "not-there")
     assert not open_browser(URL), "there is no display"
