@@ -1,5 +1,7 @@
-"""The body that a program sends: passed on piece by piece, checked against its hash on the way with the last piece held back,
-and kept, if it is not too long, for being sent again. It is never in memory as a whole but for that."""
+"""Pass on the body of a request piece by piece.
+
+Checks it against the signed hash on the way, before the last piece goes on, and keeps a body that is not too long to send it
+again."""
 
 from __future__ import annotations
 
@@ -13,12 +15,11 @@ from typing import BinaryIO
 
 from tcenv.deployment.hawk import PayloadHash
 
-# Bytes that are kept for being sent again. Where the length is not told beforehand, what has been kept is given up again when
-# it turns out to be longer.
+# Bytes that are kept. Where the length is not known, a body that turns out to be longer is kept no more.
 KEPT = 16 * 2**20
-# Bytes up to which a body is read before the deployment is called.
+# Bytes of the longest body that is read before the deployment is called.
 SMALL = 64 * 2**10
-# Bytes of a piece that is sent again.
+# Bytes of a piece of a kept body.
 _PIECE = 256 * 2**10
 
 
@@ -27,9 +28,9 @@ class WrongBody(Exception):
 
 
 class Body:
-    """One request's body. `read` gives the next piece, empty at the end; `length` is None where it was not told (bytes);
-    `expected` is the signed hash, empty where there is none. `wrong` says that it turned out not to match, `sent` that an
-    attempt has come to its end. Has to be closed."""
+    """One request's body. `read` returns the next piece, empty at the end. `length` is in bytes, None where the program did not
+    tell. `expected` is the signed hash, empty where there is none. `wrong` says that the hash did not match, `sent` that all of
+    the body was sent. Close it at the end."""
 
     def __init__(
         self, read: Callable[[], Awaitable[bytes]], length: int | None, *, content_type: str = "", expected: str = ""
@@ -40,41 +41,41 @@ class Body:
         self._read = read
         self._expected = expected
         self._hash = PayloadHash(content_type) if expected else None
-        # None: given up.
+        # None: too long to keep.
         self._kept: BinaryIO | None = None
         if length is None or length <= KEPT:
             self._kept = io.BytesIO() if self.small else _file_in_memory()
         self._kept_bytes = 0
         self._ended = length == 0
-        # An attempt that was given up may still be reading when the next one starts.
+        # A failed attempt may still read when the next one starts.
         self._reading = asyncio.Lock()
 
     @property
     def empty(self) -> bool:
-        """Whether there is none."""
+        """Tell whether there is no body."""
         return self.length == 0
 
     @property
     def small(self) -> bool:
-        """Whether it is worth reading it first."""
+        """Tell whether the body is short enough to read it before the deployment is called."""
         return self.length is not None and self.length <= SMALL
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent (once more)."""
+        """Tell whether the body can be sent once more."""
         return self._kept is not None
 
     async def whole(self) -> bytes:
-        """All of it, checked. Raises WrongBody."""
+        """Return all of the body, checked. Raises WrongBody."""
         return b"".join([piece async for piece in self])
 
     def close(self) -> None:
-        """Be done with it: an attempt that goes on comes to its end."""
+        """Free what is kept, and end an attempt that still runs."""
         self._ended = True
         self._give_up()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """One attempt at sending it, from its beginning. Raises WrongBody before the last piece."""
+        """Yield the body from its beginning, for one attempt to send it. Raises WrongBody before the last piece."""
         offset = 0
         held = b""
         self.sent = self.length == 0

@@ -1,5 +1,5 @@
-"""Who may call: whoever signs with the run's own client and token, whoever holds a signed URL made with them, and, where that
-is allowed, whoever knows the unguessable path. Everybody else is refused, and is not told why."""
+"""Check who calls. A caller signs with the run's client and token, has a URL that is signed with them, or, where that is
+allowed, knows the secret path. All others are refused, and are not told why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tcenv.deployment.scopes import intersection
 if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
 
-# Of a certificate's start and end to our clock, and from the one to the other, in seconds (services/auth, version 106).
+# How far a certificate's start and end may be off this machine's clock, and how long it may last (seconds; services/auth 106).
 _DRIFT = 5 * 60
 _LONGEST = 31 * 86400
 _SEED_LENGTH = 44
@@ -25,7 +25,7 @@ _MOST_SCOPES = 10_000
 
 
 class Refused(Exception):
-    """The caller is not let in. `status` is 401 or 403."""
+    """The caller is refused. `status` is 401 or 403."""
 
     def __init__(self, status: int = 401) -> None:
         super().__init__(status)
@@ -34,9 +34,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Pass:
-    """What a caller was let in for. `scopes` is what they themselves narrowed the request to, None where they did not;
-    `hash` is the one that their body must have, empty where they told none; `resource` is the raw path and query without what
-    let them in; `unsigned` says that it was the unguessable path alone."""
+    """What a caller may do. `resource` is the raw path and query without the secret path and the signature. `scopes` is what the
+    caller narrowed the request to (None: it did not). `hash` is the hash that the body must have, empty where the caller
+    signed none. `unsigned` says that only the secret path let the caller in."""
 
     resource: str
     scopes: tuple[str, ...] | None = None
@@ -47,13 +47,13 @@ class Pass:
 def let_in(
     run: Run, method: str, host: str, port: int, resource: str, authorization: str | None, *, now: float
 ) -> Pass | None:
-    """Let a request in by what it brings; None for one that brings nothing. `host` and `port` are of its Host header, `resource`
-    is its raw path and query. Raises Refused."""
+    """Return what the caller of a request may do, or None for a request without any credentials. `host` and `port` come from its
+    Host header, `resource` is its raw path and query. Raises Refused."""
     bare, known = without_secret(run, resource)
     try:
         if authorization is not None:
             if hawk.split_bewit(resource) is not None:
-                # As the service does: two signatures are none.
+                # The service too takes two signatures for none.
                 raise Refused
             return _signed(run, method, Place(host, port, resource), bare, authorization, now)
         split = hawk.split_bewit(resource)
@@ -74,7 +74,7 @@ def narrowed(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tu
 
 
 def without_secret(run: Run, resource: str) -> tuple[str, bool]:
-    """Return the resource without the unguessable path, and whether it had that path."""
+    """Return the resource without the secret path, and whether it had that path."""
     if run.secret is None:
         return resource, False
     first, slash, rest = resource[1:].partition("/")

@@ -1,4 +1,4 @@
-"""A line for each call, for whoever wants to know what a program did. Holds no token, no value of a query and no body."""
+"""Write one line for each call of a run. A line holds no token, no query and no body."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from tcenv.errors import UsageError
 
-# The one route whose path holds a secret of the service's.
+# The one route with a secret in its path.
 _TRIGGER = re.compile(r"(/hooks/.*/trigger)/[^/]+/?\Z", re.IGNORECASE)
 
 
 @dataclass
 class Entry:
-    """What is known of a call while it is under way; `scopes` is what it was narrowed to, None for no narrowing."""
+    """What is known about a call while it runs. `scopes` is what it was narrowed to (None: it was not)."""
 
     method: str
     path: str
@@ -27,10 +27,10 @@ class Entry:
 
 
 class CallLog:
-    """Lines of JSON, appended to a file that is this user's alone."""
+    """Appends lines of JSON to a file that only this user can read."""
 
     def __init__(self, path: str, clean: Callable[[str], str] = str) -> None:
-        """Open `path`; `clean` takes out of a text what must not stand there. Raises UsageError."""
+        """Open `path`. `clean` removes the run's secrets from a text. Raises UsageError."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             self._descriptor = os.open(path, flags, 0o600)
@@ -46,7 +46,7 @@ class CallLog:
         self._clean = clean
 
     def write(self, entry: Entry, status: int, milliseconds: float) -> None:
-        """Note a call that has been answered. A full disk is no reason to fail it."""
+        """Write the line of a call that has been answered. Does not fail where the disk is full."""
         now = time.time()
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
         line = {

@@ -1,5 +1,6 @@
-"""One request through the proxy: who calls, may it go on, what is it signed with, and the answer handed back. Nothing is
-answered before Host has been checked, and those who are not let in are not told why."""
+"""Answer one request: check who calls and whether the call may pass, sign it, send it on, and hand back the answer.
+
+Checks the Host header before anything else, and does not tell why a caller is refused."""
 
 from __future__ import annotations
 
@@ -29,18 +30,18 @@ if TYPE_CHECKING:
 
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
-# One asks for a tunnel; the other has the deployment tell what reached it, the session's signature included.
+# CONNECT asks for a tunnel. TRACE makes the deployment repeat the request, with the session's signature.
 _NO_CALLS = ("CONNECT", "TRACE")
-# Seconds for which a signed URL is good.
+# Seconds that a signed URL is valid.
 _SIGNED_URL = 15 * 60
 _LONGEST_URL = 8192
-# How often one request is sent, with newer sessions and more scopes.
+# How often one request is sent: again with a newer session, or with more scopes.
 _MOST_SENT = 16
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the run lets through, and under which names it may be called."""
+    """Which calls the run passes on, and by which hosts and port programs may call it."""
 
     hosts: frozenset[str]
     port: int
@@ -50,7 +51,7 @@ class Rules:
 
 
 class Stop(Exception):
-    """The request goes no further: what the program is told."""
+    """Ends a request with an answer to the program: an HTTP status, a code and a message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -60,7 +61,7 @@ class Stop(Exception):
 
 
 class Forwarder:
-    """Answers requests, each by itself."""
+    """Answers the requests of one run."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Forwarder:
         self._learner = learner
         self._rejections = rejections
         self._clock = clock
-        # What a Host header holds -> what clients sign: the address of a family without its brackets.
+        # The Host header -> the host that clients sign, which has no brackets around an IPv6 address.
         self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
 
     async def answer(
@@ -130,7 +131,7 @@ class Forwarder:
             return self._to_the_page(request.method, request.raw_path, outside)
         entry.path = passed.resource
         if passed.unsigned and await from_elsewhere():
-            # There everybody sees the path, in an environment or an argument list.
+            # On the other machine everybody can read the path in an environment or an argument list.
             raise Refused
         call = _call(passed.resource)
         _refuse_what_is_no_call(request)
@@ -187,7 +188,7 @@ class Forwarder:
         former: web.Response | None = None
         response: web.StreamResponse
         for _ in range(_MOST_SENT):
-            # After a new sign-in this may be another client than the run began with.
+            # A new sign-in may have another client than the one that the run started with.
             _leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
             entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
             try:
@@ -219,7 +220,7 @@ class Forwarder:
                     encoding = answer.headers.get("Content-Encoding", "")
                     self._rejections.tell(content, encoding, authority.credentials)
                 if former is not None and trial is not None:
-                    # What was added is not held after all; the answer would list what is.
+                    # The session does not hold the added scopes after all. This answer would list those that it holds.
                     await trial.not_held()
                     response = former
                 break
@@ -310,7 +311,7 @@ async def _check_artifact(body: Body) -> None:
 
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
-    """Raise Stop for a kind of request that HTTP has besides calls."""
+    """Raise Stop for an upgrade, a tunnel, TRACE, and an encoding that the proxy does not pass on."""
     # All others are offers, which a server may ignore (RFC 9110, 7.8).
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
     if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
@@ -318,7 +319,7 @@ def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
     if request.method in _NO_CALLS:
         raise Stop(405, "MethodRefused", f"tcenv's proxy passes on no {request.method}.")
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
-        # Passed on, it would say that it is encoded no more.
+        # aiohttp decodes it, so the deployment would get a body that is not encoded as its header says.
         raise Stop(
             501, "EncodingRefused", "tcenv's proxy takes bodies whole or chunked, in no other transfer encoding."
         )
@@ -388,7 +389,7 @@ async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *
             await response.write(piece)
         await response.write_eof()
     except ConnectionResetError:
-        # The program has gone.
+        # The program has closed its connection.
         raise
     except (aiohttp.ClientError, OSError) as error:
         if request.transport is not None:

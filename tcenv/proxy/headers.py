@@ -1,10 +1,10 @@
-"""Which header lines pass through the proxy, and which are each connection's own affair."""
+"""Choose the header lines that pass through the proxy. Each connection has the others for itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# RFC 9110, 7.6.1, and the older ones that clients still send.
+# The headers of one connection (RFC 9110, 7.6.1), with the older ones that clients still send.
 _HOP_BY_HOP = frozenset(
     (
         "connection",
@@ -18,8 +18,8 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     )
 )
-# What each side says for itself; what would tell the deployment of other programs on this machine; and what would let a
-# request that only reads be read as another.
+# Besides: what each side says for itself, what would tell the deployment about other programs of this machine, and what would
+# turn a GET into another method.
 _NOT_UP = _HOP_BY_HOP | frozenset(
     (
         "authorization",
@@ -34,7 +34,7 @@ _NOT_UP = _HOP_BY_HOP | frozenset(
         "x-taskcluster-authorized-scopes",
     )
 )
-# A browser must not go elsewhere next time, nor keep anything for localhost.
+# These would make a browser go elsewhere next time, or keep something for localhost.
 _NOT_DOWN = _HOP_BY_HOP | frozenset(("alt-svc", "set-cookie", "strict-transport-security"))
 
 Lines = Iterable[tuple[str, str]]

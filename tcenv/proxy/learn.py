@@ -1,6 +1,7 @@
-"""Which scopes a run needs: it starts with none, and each call that fails for want of scopes is sent again with what the
-deployment says is missing, as far as the session holds it. Never asks for more than that, and believes only a refusal that
-speaks of this caller and this call."""
+"""Learn which scopes a run needs. The run starts with none. A call that lacks scopes is sent again with those that the
+deployment names, as far as the session holds them.
+
+Adds no other scopes, and believes only a refusal that names this client and this call."""
 
 from __future__ import annotations
 
@@ -26,21 +27,21 @@ _FENCE = "```"
 _DEEPEST = 20
 _MOST_SCOPES = 2000
 _MOST_ROUNDS = 10
-# Of alternatives that are weighed against each other at once.
+# How many alternatives are compared at once.
 _MOST_WAYS = 50
 _MOST_DECODED = 2**20
 _PRIORITIES = ("lowest", "very-low", "low", "medium", "high", "very-high", "highest")
-# Of these the answer depends on the caller's scopes, and they never fail for want of them. Lists are known by their names.
+# Methods whose answers depend on the caller's scopes. Those that list something are known by their names.
 _DEPENDING = ("currentScopes", "testAuthenticateGet", "testAuthenticate")
 _DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "secrets"): "list"}
 
 
 @dataclass
 class Learned:
-    """What a run has taught: scope -> the calls that needed it. `kept` are the scopes that it began with; `refused` were
-    missing and are not held; `depending` are calls whose answers may have been shorter for want of scopes; `unrepeated` could
-    not be sent again; `untold` were refused without a reason, as HEAD is; `too_many` need more scopes than a request's header
-    holds, with those."""
+    """What a run has taught. `kept` are the scopes that it started with. `needed` and `refused` map a scope to the calls that
+    needed it; the session does not hold those in `refused`. `depending` are calls whose answers depend on the caller's scopes,
+    `unrepeated` calls that could not be sent again, `untold` calls that were refused without a reason (HEAD). `too_many` maps a
+    call to its scopes, which do not fit into a request's header."""
 
     kept: tuple[str, ...] = ()
     needed: dict[str, set[str]] = field(default_factory=dict)
@@ -52,18 +53,17 @@ class Learned:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The least set: sorted, and nothing that another one of them covers."""
+        """Return the least set, sorted: without a scope that another one covers."""
         every = sorted({*self.kept, *self.needed})
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
 
 
 class References:
-    """The names of the deployment's methods, by its references. Reads the reference of a service once, and no name is an
-    error where the deployment has none."""
+    """Finds the names of the deployment's methods in its references. Reads each reference once."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        # Calls come at once: the first one starts the reading, and the others wait for it.
+        # Of simultaneous calls the first one starts to read, and the others wait for it.
         self._reading: dict[tuple[str, str], asyncio.Task[list[references.Method]]] = {}
 
     async def method(self, verb: str, call: Call) -> str | None:
@@ -71,7 +71,7 @@ class References:
         key = (call.service, call.version)
         if key not in self._reading:
             self._reading[key] = asyncio.create_task(self._read(call))
-        # A program that hangs up ends its own call alone.
+        # A program that hangs up cancels its own call, not what others wait for.
         method = references.find(await asyncio.shield(self._reading[key]), verb, call.segments)
         return None if method is None else method.name
 
@@ -88,7 +88,7 @@ class References:
 
 
 class Learner:
-    """Learns over all calls of a run."""
+    """Learns from all calls of a run."""
 
     def __init__(self, names: References, kept: tuple[str, ...] = ()) -> None:
         self.learned = Learned(kept)
@@ -112,7 +112,7 @@ class Trial:
 
     @property
     def has_added(self) -> bool:
-        """Whether the request asks for more than the run began with."""
+        """Tell whether the request has more scopes than the run started with."""
         return bool(self._added)
 
     def scopes(self, authority: Authority) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class Trial:
         return tuple(sorted({*(authority.scopes or ()), *self._added}))
 
     async def retry(self, content: bytes, encoding: str, authority: Authority) -> bool:
-        """Whether the request is to be sent again, after a 403 with this body."""
+        """Tell whether to send the request again after a 403 with this body, and add the scopes for that."""
         refusal = parse_refusal(content, encoding)
         if refusal is None or refusal.client_id != authority.credentials.client_id:
             return False
@@ -143,12 +143,12 @@ class Trial:
         return True
 
     def _has_parameters(self, refusal: Refusal) -> bool:
-        """Whether the call could be the refusal's by its parameters: what can be told of a method without a reference."""
+        """Tell whether the refusal's parameters are all in the call's path: the only check of a method without a reference."""
         path = "/".join(self._call.segments)
         return all(str(value) in path for value in refusal.parameters.values())
 
     def _shrinks(self, missing: set[str]) -> bool:
-        # A call that checks twice, one thing after the other, misses none of the first things any more.
+        # Where a method checks two expressions in turn, the second refusal names none of the first one's scopes.
         former = self._missing
         return former is None or len(missing) < len(former) or not missing & former
 
@@ -198,8 +198,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A 403 InsufficientScopes that speaks of its caller: who that is, which method was called, with which parameters of its
-    path, and what is missing."""
+    """A 403 InsufficientScopes: the client and the method that it names, the parameters of the path, and the scope expression
+    that is not satisfied."""
 
     client_id: str
     method: str
@@ -260,7 +260,7 @@ def _is_expression(expression: Any, depth: int = 0) -> bool:
 
 
 def leaves(expression: Any) -> list[str]:
-    """All scopes of an expression."""
+    """Return all scopes of an expression."""
     if isinstance(expression, str):
         return [expression]
     (parts,) = expression.values()
@@ -284,7 +284,7 @@ def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> lis
         return _best((way for ways in found for way in ways), known)
     if not all(found):
         return []
-    # What has no alternative is needed anyway, and may be an alternative elsewhere.
+    # Scopes without an alternative are needed anyway, so as an alternative elsewhere they cost nothing.
     forced = frozenset[str]().union(*(ways[0] for ways in found if len(ways) == 1))
     chosen: list[frozenset[str]] = [frozenset()]
     for ways in found:

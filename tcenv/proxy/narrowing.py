@@ -1,4 +1,4 @@
-"""How many scopes a request can be narrowed to: they travel in its Authorization header, and the service takes no longer one."""
+"""Compute how many scopes fit into a request. They are part of its Authorization header, whose length the service limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.deployment.patterns import LONGEST_HEADER
 
-# The longest that the parts of a header become which are not known beforehand.
+# The longest values of the parts of a header that are not known beforehand.
 _HASH = "=" * 44
 _ANYWHERE = Place("localhost", 443, "/")
 
@@ -23,7 +23,7 @@ def header_length(client_id: str, content: dict[str, Any]) -> int:
 
 
 def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
-    """How many of `scopes`, from the first, a request can be narrowed to."""
+    """Return how many of `scopes`, from the first, fit into a request."""
     fitting, too_many = 0, len(scopes) + 1
     while too_many - fitting > 1:
         middle = (fitting + too_many) // 2

@@ -1,5 +1,4 @@
-"""What a request to the proxy is about: the raw target, taken apart without altering a byte, and judged in the form in which
-the strictest and the laxest server would read it. Knows no HTTP library, no session and no caller."""
+"""Parse the raw target of a request without changing a byte, and refuse a target that servers would read in different ways."""
 
 from __future__ import annotations
 
@@ -8,19 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote
 
-# Printable ASCII without what no client sends raw: blanks, a fragment, a backslash that some servers take for a slash.
+# Printable ASCII without what no client sends raw: blanks, `#`, and the backslash, which some servers read as a slash.
 _RAW = re.compile(r"/[!\"$-\[\]-~]*", re.ASCII)
 _CALL = re.compile(r"/(?:api/)?([a-z][a-z0-9-]*)/(v[0-9]+)((?:/[^?]*)?)(?:\?(.*))?")
 _DOTS = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\;]|$)")
 
 
 class BadTarget(Exception):
-    """A target that clients do not send, and that servers would not agree about."""
+    """A target that no client sends, and that servers would read in different ways."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of an API: `rest` is the raw path behind the version, `query` the raw query without its question mark."""
+    """A call of an API. `rest` is the raw path after the version, `query` the raw query without its question mark."""
 
     service: str
     version: str
@@ -29,17 +28,17 @@ class Call:
 
     @property
     def path(self) -> str:
-        """The raw path on the deployment."""
+        """Return the raw path on the deployment."""
         return f"/api/{self.service}/{self.version}{self.rest}"
 
     @property
     def resource(self) -> str:
-        """The raw path on the deployment with the raw query."""
+        """Return the raw path on the deployment with the raw query."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
-        """The decoded parts of the path behind the version; an encoded slash does not part them."""
+        """Return the decoded parts of the path after the version. An encoded slash does not separate two of them."""
         return tuple(unquote(segment) for segment in self.rest.split("/") if segment)
 
 
@@ -48,7 +47,7 @@ def parse(resource: str) -> Call | None:
     if not _RAW.fullmatch(resource):
         raise BadTarget
     path, _, _ = resource.partition("?")
-    # Encoded twice is not decoded by anybody; encoded once some servers read as what it stands for.
+    # Some servers decode the path before they resolve dots. None decodes it twice.
     if _DOTS.search(unquote(path)):
         raise BadTarget
     match = _CALL.fullmatch(resource)

@@ -1,6 +1,7 @@
-"""The proxy's sockets: the same port on both loopback families, and on one more address for those who ask for it. They are
-bound before anything heavy is imported, so that a program can be started at once: whoever connects meanwhile is queued. Hot
-path."""
+"""Bind the proxy's sockets: the same port on both loopback families, and on one more address where the user asks for it. Hot
+path.
+
+They are bound before the program starts, so the system queues connections until the proxy has been imported."""
 
 from __future__ import annotations
 
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     from tcenv.portholder.client import Held
 
 _BACKLOG = 64
-# How many ports that are free on loopback may turn out to be taken on the other address.
+# How many ports to try that are free on loopback and may be taken on the other address.
 _TRIES = 20
-# Names by which containers know the machine that they run on.
+# The names that containers have for their host.
 _FROM_CONTAINERS = ("host.docker.internal", "host.containers.internal")
 _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 
 
 class Sockets:
-    """Listening sockets of one port. `outside` is the one on an address of its own, None where there is none; `held` is the
-    port's hold where it was taken back from an earlier proxy."""
+    """Listening sockets of one port. `outside` is the one on another address than loopback, None where there is none. `held` is
+    the port's hold where it was taken back from an earlier proxy."""
 
     __slots__ = ("held", "loopback", "outside", "port")
 
@@ -41,17 +42,17 @@ class Sockets:
 
     @property
     def all(self) -> tuple[socket.socket, ...]:
-        """All of them."""
+        """Return all of the sockets."""
         return (*self.loopback, *([self.outside] if self.outside is not None else []))
 
     @property
     def root_url(self) -> str:
-        """The root URL that a program is given."""
+        """Return the root URL for programs."""
         return f"http://{_name(self.outside or self.loopback[0])}:{self.port}"
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The names in a Host header that mean us."""
+        """Return the hosts in a Host header that mean this proxy."""
         names = {"localhost", *map(_name, self.loopback)}
         if self.outside is not None:
             names |= {_name(self.outside), *_FROM_CONTAINERS}
@@ -63,8 +64,8 @@ class Sockets:
 
 
 def bind(port: int = 0, address: str | None = None) -> Sockets:
-    """Bind loopback's two families, and `address` if there is one, all on `port` (0: a free one). Raises UsageError for an
-    address that cannot be meant, TcenvError for what is taken."""
+    """Bind both loopback families, and `address` if there is one, to `port` (0: a free one). Raises UsageError for an address
+    that cannot be used, TcenvError for a port that is taken."""
     family = None if address is None else _family(address)
     failure: OSError | None = None
     for _ in range(1 if port else _TRIES):
@@ -118,7 +119,9 @@ def _family(address: str) -> socket.AddressFamily:
         except OSError:
             continue
         if plain == anywhere:
-            raise UsageError("--listen takes one address, not all: whoever reaches this machine could call.", _HINT)
+            raise UsageError(
+                "--listen takes one address, not all: everybody who reaches this machine could call.", _HINT
+            )
         if plain.startswith(own):
             raise UsageError("The proxy listens on loopback anyway.", _HINT)
         return family

@@ -1,5 +1,6 @@
-"""The proxy's side towards the deployment: one signed request at a time, its body streamed, its answer untouched. Follows no
-redirect, decodes nothing, keeps no cookie, and reads no netrc."""
+"""Send requests to the deployment: sign them, stream their bodies, and leave the answers as they are.
+
+Follows no redirect, decodes nothing, keeps no cookie, and reads no netrc."""
 
 from __future__ import annotations
 
@@ -17,24 +18,24 @@ from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.proxy.signer import Authority
 
-# What the library would add by itself.
+# The headers that aiohttp would add.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _CONNECT_TIMEOUT = 30.0
 _LONGEST_LINE = 2**16
-# Of an answer that is read before it is decided what to do with it, in bytes.
+# Bytes of the longest answer that is read as a whole.
 MOST_READ = 2**20
 
 
 class TooLong(Exception):
-    """The Authorization header would be longer than the service takes."""
+    """The Authorization header would be longer than the service accepts."""
 
 
 class Unreachable(Exception):
-    """The deployment cannot be reached, or broke off."""
+    """The deployment cannot be reached, or its answer broke off."""
 
 
 class Deployment:
-    """The deployment behind the proxy. To be made and used on the event loop."""
+    """The deployment behind the proxy. Make it and use it on the event loop."""
 
     def __init__(self, root_url: str) -> None:
         self.root_url = root_url
@@ -50,7 +51,7 @@ class Deployment:
             trust_env=False,
             skip_auto_headers=_NOT_ADDED,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
-            # Redirects to signed addresses are long.
+            # A redirect to a signed address is long.
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
         )
@@ -116,13 +117,13 @@ class Deployment:
                 proxy=self._proxy,
             )
         except (aiohttp.ClientError, OSError) as error:
-            # The library's texts may hold the address, and that is no secret; but its kinds say enough.
+            # The kind of the error says enough, without an address.
             raise Unreachable(type(error).__name__) from None
 
 
 def finish(answer: aiohttp.ClientResponse, *, sent: bool) -> None:
-    """Be done with an answer: its connection is left to the next request if both sides have come to their end (`sent`: the
-    request's body has)."""
+    """Finish an answer. The next request can use its connection if the answer was read to its end, and the request's body was
+    sent to its end (`sent`)."""
     if sent and answer.content.at_eof():
         answer.release()
     else:
@@ -148,7 +149,7 @@ def _proxy_for(url: str) -> URL | None:
     try:
         proxy = find_proxy(url)
     except SettingsError:
-        # Straight on; where the network wants a proxy, calls fail and say so.
+        # Connect directly. Where the network needs a proxy, calls fail and say so.
         return None
     return None if proxy is None else URL(proxy.geturl())
 
