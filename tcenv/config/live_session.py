@@ -91,6 +91,11 @@ def _is_plain(variable: str, value: str) -> bool:
         return value in ("auto", "create", "new")
     if variable == "TCENV_NAME":
         return len(value) < 40 and _NAME.issuperset(value)
+    if variable in ("TCENV_SCOPE", "TCENV_DESCRIPTION"):
+        plain = len(value) < 1000 and value.isascii() and value.isprintable()
+        if variable == "TCENV_DESCRIPTION":
+            return plain and "{" not in value
+        return plain and "**" not in value and 0 < len(value.split()) <= 20
     if variable == "TCENV_BROWSER":
         return True
     return variable in ("TCENV_NO_BROWSER", "TCENV_NO_SELF_DELETE", "TCENV_RETRY") and value in _BOOLEANS

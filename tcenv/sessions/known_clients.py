@@ -120,10 +120,10 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
                     str(record["client_id"]),
                     int(record["expires"]),
                     str(content["asked"]),
-                    record.get("made", True) is True,
-                    record.get("confirmed", True) is True,
-                    str(record.get("place", "")),
-                    int(record.get("process", 0)),
+                    record["made"] is True,
+                    record["confirmed"] is True,
+                    str(record["place"]),
+                    int(record["process"]),
                 )
             )
     return result
