@@ -236,7 +236,7 @@ def _read_chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _is_dropped(sock: socket.socket | None) -> bool:
-    """Whether the other end has closed an idle connection, or has sent something unasked."""
+    """Return whether the other end has closed an idle connection, or has sent something unasked."""
     if sock is None:
         return True
     with suppress(OSError, ValueError):

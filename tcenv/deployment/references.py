@@ -39,7 +39,7 @@ class Method:
     scopes: Any
 
     def matches(self, verb: str, segments: Sequence[str]) -> bool:
-        """Whether a call is one of this method's, by its HTTP method and the decoded parts of its path. A parameter at the
+        """Return whether a call is one of this method's, by its HTTP method and the decoded parts of its path. A parameter at the
         end of a route may hold slashes."""
         if verb != self.verb:
             return False
