@@ -82,14 +82,19 @@ class Terminal:
         """What has been on the screen, wrapped lines joined."""
         return self._run("capture-pane", "-p", "-J", "-S", "-500", "-t", "t")
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Wait for `condition`; the test fails with the screen when it does not come."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{what} did not come; on the screen:\n{self.screen()}"
             time.sleep(0.05)
 
-    def wait_for(self, text: str, seconds: float = 20) -> None:
+    def wait_for_program(self, name: str) -> None:
+        """Wait until the program `name` has the terminal."""
+        current = ("display-message", "-p", "-t", "t", "#{pane_current_command}")
+        self.wait(lambda: self._run(*current).strip() == name, name)
+
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         self.wait(lambda: text in self.screen(), repr(text), seconds)
 
     def environment(self, prefix: str = "") -> dict[str, str]:

@@ -27,12 +27,13 @@ class Waiting:
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=(tmp_path / "said").open("w"),
             text=True,
         )
-        end = time.monotonic() + 30
+        self.said = tmp_path / "said"
+        end = time.monotonic() + 60
         while not self.seen.exists() or not self.seen.read_text().endswith("\n"):
-            assert time.monotonic() < end and self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < end and self.process.poll() is None, self.said.read_text()
             time.sleep(0.02)
         self.url = self.seen.read_text().splitlines()[0]
         self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
@@ -57,5 +58,12 @@ class Waiting:
         )
 
     def end(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=60)
-        return self.process.returncode, out, err
+        out, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, out, self.said.read_text()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the login has said `text`."""
+        end = time.monotonic() + 60
+        while text not in self.said.read_text():
+            assert time.monotonic() < end and self.process.poll() is None, self.said.read_text()
+            time.sleep(0.02)

@@ -26,12 +26,12 @@ THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
 
 # Each module with how many of its places are changed, and the tests that are run for it: those first that notice soonest.
 MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "tcenv/signin/callback_request.py": (14, (FUZZ, LISTENER)),
+    "tcenv/portholder/callback_request.py": (14, (FUZZ, LISTENER)),
     "tcenv/signin/listener.py": (22, (FUZZ, LISTENER, STRANGER)),
     "tcenv/sessions/session_file.py": (14, (FUZZ, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py")),
     "tcenv/sessions/directory_store.py": (8, (FUZZ, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py")),
     "tcenv/config/index.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
-    "tcenv/hotpath.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
+    "tcenv/config/live_session.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
     "tcenv/sessions/stores.py": (
         6,
         ("tests/e2e/test_store_contract.py", "tests/e2e/test_which.py", "tests/e2e/test_places.py"),

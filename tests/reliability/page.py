@@ -171,6 +171,13 @@ ROWS = (
         lost="the sessions that KILL took",
     ),
     Row(
+        "Thirty days of sign-ins on two machines with two profiles each, of a public and of a private deployment",
+        "nothing: the same client every day, and nobody's token is killed",
+        ("tests/e2e/test_names.py::test_thirty_days_on_two_machines_with_two_profiles_each",),
+        "days",
+        "days",
+    ),
+    Row(
         "A home that is no absolute path, with a configuration lying there",
         "that the home is not known; nothing is read or written there",
         ("tests/e2e/test_places.py::test_a_home_that_is_no_absolute_path_is_refused",),

@@ -283,8 +283,8 @@ def test_an_interrupted_command_is_nothing_to_the_prompt(shell: str, deployment:
         terminal.type("echo re''ady")
         terminal.wait_for("ready")
         for _ in range(2):
-            terminal.type("sleep 30; echo sl''ept")
-            time.sleep(1)
+            terminal.type("/bin/sleep 30; echo sl''ept")
+            terminal.wait_for_program("sleep")
             terminal.keys("C-c")
         terminal.type("echo go''es-on")
         terminal.wait_for("goes-on")
@@ -340,17 +340,18 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
         plain.environment()
         plain.type("echo at-the-pro''mpt")
         plain.wait_for("at-the-prompt")
-        time.sleep(0.5)
         pid = plain._run("display-message", "-p", "-t", "t", "#{pane_pid}").strip()
         strace = subprocess.Popen(
             [need("strace"), "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork,execve", "-o", str(trace), "-p", pid],
             stderr=subprocess.PIPE,
         )
-        time.sleep(1)
+        status = Path(f"/proc/{pid}/status")
+        plain.wait(lambda: "TracerPid:\t0\n" not in status.read_text(), "the tracer")
         for _ in range(20):
             plain.keys("Enter")
             time.sleep(0.05)
-        time.sleep(1)
+        plain.type("echo twenty-pro''mpts")
+        plain.wait_for("twenty-prompts")
         strace.terminate()
         strace.communicate(timeout=10)
         assert plain.environment()["TASKCLUSTER_ACCESS_TOKEN"] == env["TASKCLUSTER_ACCESS_TOKEN"]

@@ -81,8 +81,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
             terminal.type("import sys; sys.exit(5)")
         else:
             terminal.type("exit 5")
-        terminal.wait_for("outer>")
-        time.sleep(0.3)
+        terminal.wait(lambda: terminal.screen().rstrip().endswith("outer>"), "the outer prompt")
         terminal.type("echo left=$?.")
         terminal.wait_for("left=5.")
         assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
@@ -160,7 +159,7 @@ def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
             assert "tcenv shell" in shown
             assert token not in shown
             terminal.type("exit")
-            time.sleep(0.5)
+            terminal.wait(lambda: terminal.screen().rstrip().endswith("outer>"), "the outer prompt")
 
 
 # What a theme, a virtual environment and a terminal's integration do to the prompt.

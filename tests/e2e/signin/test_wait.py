@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pexpect
@@ -29,7 +30,7 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
     # The secret stands in an argument list, and is known: what else it takes, another user has not.
     other = (need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
     assert waiting.answer(query, *other).split()[1] == "403"
-    time.sleep(1.3)  # it is said with the next tick
+    waiting.wait_for("was refused")
     waiting.approve()
     status, out, err = waiting.end()
     assert status == 0, err
@@ -40,7 +41,7 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
 def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = Waiting(deployment, tmp_path)
     assert waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}").split()[1] == "303"
-    time.sleep(1.5)
+    waiting.wait_for("The wait goes on")
     waiting.approve()
     status, out, err = waiting.end()
     assert status == 0, err
@@ -53,9 +54,13 @@ def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, 
 
 def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = Waiting(deployment, tmp_path)
-    waiting.sandbox.fail("unavailable", path="/api/auth/v1/scopes", seconds=3)
-    waiting.sandbox.fail("unavailable", path="/api/auth/v1/clients", seconds=3, method="GET")
-    waiting.approve()
+    deployment.fail("unavailable", path="/api/auth/v1/scopes")
+    deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
+    with ThreadPoolExecutor() as pool:
+        approved = pool.submit(waiting.approve)
+        waiting.wait_for("asked again")
+        deployment.heal()
+        approved.result()
     status, out, err = waiting.end()
     assert status == 0, err
     assert "asked again" in err
@@ -225,8 +230,7 @@ def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, t
     child.sendline("stty -a")
     child.expect(r" echo ")
     child.sendline("fg")
-    time.sleep(1)
-    assert not child.getecho()
+    assert child.waitnoecho(timeout=30)
     child.send("http://localhost:1/typed?clientId=secretly-typed&accessToken=nothing\r")
     child.expect("not the address")
     assert "secretly-typed" not in (child.before or "")

@@ -24,6 +24,7 @@ from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
 from tests.calls import PING, signed
 from tests.proxied import CLIENT, PROFILE, TOKEN, Deployment, Proxied, Seen, deployment, proxied, session
+from tests.reliability.record import times
 
 NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"
 
@@ -65,15 +66,16 @@ def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chu
     assert [seen.client_id for seen in behind.seen] == [None, CLIENT]
 
 
-def test_a_thousand_calls_and_some_resets_are_a_thousand_answers(behind: Deployment) -> None:
+def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None:
+    count = max(300, times(1000))
     with proxied(behind.root_url) as proxy, ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(1000)]
+        calls = [pool.submit(signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(count)]
         for number in range(3):
-            while sum(call.done() for call in calls) < 200 * (number + 1):
+            while sum(call.done() for call in calls) < count // 5 * (number + 1):
                 time.sleep(0.005)
             reset(behind, proxy, f"{NEWER[:-1]}{number}", 0.2)
         assert {call.result().status_code for call in calls} == {200}
-    assert len([seen for seen in behind.seen if seen.client_id]) == 1000
+    assert len([seen for seen in behind.seen if seen.client_id]) == count
 
 
 def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> None:
