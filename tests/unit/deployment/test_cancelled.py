@@ -1,0 +1,52 @@
+"""A request that nobody waits for any more, and that is not on its way yet, is never sent: a reset would end a token later."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+
+import pytest
+
+from tcenv.deployment import http as module
+from tcenv.deployment.http import Client, Unreachable
+
+
+@pytest.mark.parametrize("how", ["time", "interrupt"])
+def test_a_request_that_is_not_connected_yet_is_not_sent_later(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connecting, go_on = threading.Event(), threading.Event()
+    exchanges: list[threading.Thread] = []
+    connect = http.client.HTTPConnection.connect
+
+    def slow(self: http.client.HTTPConnection) -> None:
+        exchanges.append(threading.current_thread())
+        connecting.set()
+        assert go_on.wait(30)
+        connect(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", slow)
+    client = Client()
+    client.until = time.monotonic() + (0.3 if how == "time" else 60)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/api/auth/v1/clients/x/reset"
+        if how == "time":
+            with pytest.raises(Unreachable):
+                client.send("POST", url, b"{}")
+        else:
+
+            def interrupt(self: threading.Thread, timeout: float | None = None) -> None:
+                assert connecting.wait(30)
+                raise KeyboardInterrupt
+
+            with monkeypatch.context() as patched:
+                patched.setattr(module._Exchange, "join", interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    client.send("POST", url, b"{}")
+        go_on.set()
+        exchanges[0].join(30)
+        assert not exchanges[0].is_alive()
+        server.settimeout(30)
+        connection, _ = server.accept()
+        connection.settimeout(30)
+        assert connection.recv(100) == b"", "it was sent"
