@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -232,3 +233,28 @@ def test_the_function_names_its_shell_right_behind_the_command(shell: Prompted, 
     shell.run(f"{shell.script(text)}\n{call}\n", {**env, "PATH": f"{place}:{env['PATH']}"})
     spoken = "sh" if shell.name == "yash" else shell.init
     assert calls(home) == [f"env --shell {spoken} p --for"]
+
+
+@pytest.mark.parametrize("shell", HOOKED, ids=IDS)
+def test_homes_with_odd_names(shell: Prompted, tmp_path: Path, home: Path) -> None:
+    """The session's file is found wherever it is, and nothing of its path is evaluated."""
+    for name in ("a b", "it's", 'a "b"', "$HOME;`touch owned`", "*", "[x] {a,b} !1", "ü"):
+        folder = home / name / "tcenv"
+        folder.parent.mkdir(mode=0o700)
+        env = environ(**loaded(folder, PROFILE, ROOT, OWN))
+        text = start_up_text(shell, env, tmp_path)
+        stored(folder, PROFILE, ROOT, NEW)
+        done = shell.run("\n".join([shell.script(text), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]), env)
+        assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == NEW, (name, done.stderr)
+        assert not list(home.rglob("owned"))
+
+
+def test_a_place_that_is_gone_with_its_session(deployment: Sandbox, home: Path) -> None:
+    """`tcenv logout --all --forget` removes the directory: open shells unload all the same."""
+    now = after_evaluating("login", env=environ(deployment))
+    shutil.rmtree(home / "run/tcenv")
+    done = tcenv("hook", "bash", env=now)
+    assert "-v TASKCLUSTER_ACCESS_TOKEN" in done.stdout
+    assert "signed out elsewhere" in done.stderr
+    shutil.rmtree(home / "run")
+    assert tcenv("hook", "bash", env=now).stdout == ""
