@@ -43,9 +43,13 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
     @ __tcenv_due = ( $__tcenv_moment > 0 && $__tcenv_now >= $__tcenv_moment )
     if ( x${__tcenv_time:q} != x${__tcenv_changed:q} || $__tcenv_due ) then
         set __tcenv_changed = $__tcenv_time:q
+        unset __tcenv_failed
         if ( -x $__tcenv_made:q ) then
-            eval `env __TCENV_FUNCTION=1 $__tcenv_made:q hook tcsh`
-        else if ( $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end ) then
+            eval `env __TCENV_FUNCTION=1 $__tcenv_made:q hook tcsh || echo set __tcenv_failed`
+        else
+            set __tcenv_failed
+        endif
+        if ( $?__tcenv_failed && $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end ) then
             # Without the program, what has ended is taken away all the same.
             /bin/sh -c 'printf "tcenv: the session of %s has expired\n" "$1" >&2' sh $__tcenv_words[1]:q
             set __tcenv_chosen = "$__tcenv_words[$#__tcenv_words]"
@@ -56,8 +60,10 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             unsetenv TCENV_PROFILE
             unsetenv TCENV_EXPIRES
             unsetenv TCENV_LOADED
-            if ( x${__tcenv_chosen:q} =~ x*=* ) setenv TCENV_PROFILE ${__tcenv_chosen:s/=/ /:r:q}
-            if ( x${__tcenv_chosen:q} !~ x*- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_chosen:q
+            # A root URL, or PROFILE=ROOT_URL; `-` stands for none.
+            set __tcenv_words = ( ${__tcenv_chosen:s/=/ /:x} )
+            if ( $#__tcenv_words > 1 ) setenv TCENV_PROFILE $__tcenv_words[1]:q
+            if ( x$__tcenv_words[$#__tcenv_words]:q != x- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_words[$#__tcenv_words]:q
         endif
         if ( $__tcenv_due ) then
             if ( $__tcenv_moment < $__tcenv_end && $__tcenv_now < $__tcenv_end ) then
@@ -71,7 +77,7 @@ endif
 if ( $__tcenv_prompts && $?prompt ) then
     # The profile that is loaded, in front of the user's own prompt, which may have been made anew.
     set __tcenv_mark = ''
-    if ( $?TCENV_PROFILE ) then
+    if ( $?TCENV_PROFILE && $?TCENV_LOADED ) then
         if ( x${TCENV_PROFILE:q} !~ x*[^A-Za-z0-9._@-]* ) set __tcenv_mark = "(tcenv:$TCENV_PROFILE) "
     endif
     if ( x${prompt:q} != x${__tcenv_shown:q} ) set __tcenv_own = $prompt:q

@@ -179,7 +179,7 @@ __tcenv_mark=''
 __tcenv_prompt() {
   \builtin local __tcenv_status=$?
   __tcenv_mark=''
-  case ${TCENV_SUBSHELL:+/}${TCENV_PROFILE-} in
+  case ${TCENV_SUBSHELL:+/}${TCENV_LOADED:+${TCENV_PROFILE-}} in
     '' | *[!A-Za-z0-9._@-]*) ;;
     *) __tcenv_mark="(tcenv:$TCENV_PROFILE) " ;;
   esac

@@ -82,7 +82,7 @@ if (not (has-env __TCENV_ELVISH_HOOK)) {
 if (not (or (has-env TCENV_SUBSHELL) (has-key $edit:completion:arg-completer tcenv-prompt))) {
   var own = $edit:prompt
   set edit:prompt = {
-    if (re:match '^[A-Za-z0-9._@-]+\z' $E:TCENV_PROFILE) {
+    if (and (has-env TCENV_LOADED) (re:match '^[A-Za-z0-9._@-]+\z' $E:TCENV_PROFILE)) {
       put '(tcenv:'$E:TCENV_PROFILE') '
     }
     $own

@@ -134,7 +134,7 @@ if not set -q TCENV_SUBSHELL; and not functions -q __tcenv_own_prompt
     function fish_prompt
         set -l code $status
         set -l profile (string match -r '^[A-Za-z0-9._@-]+\z' -- "$TCENV_PROFILE")
-        test -n "$profile"; and echo -n "(tcenv:$profile) "
+        test -n "$TCENV_LOADED" -a -n "$profile"; and echo -n "(tcenv:$profile) "
         # The user's prompt may show the status of the last command.
         __tcenv_status $code
         __tcenv_own_prompt

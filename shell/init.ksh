@@ -166,8 +166,8 @@ esac
 # variable at each prompt, and not what it holds.
 # shellcheck disable=SC2016
 case ${TCENV_SUBSHELL:+sub}${PS1-} in
-  sub* | *'${TCENV_PROFILE:+(tcenv'*) ;;
+  sub* | *'${TCENV_LOADED:+(tcenv'*) ;;
   # The hook goes first: it may change what is loaded.
-  '${ __tcenv_hook; }'*) PS1='${ __tcenv_hook; }${TCENV_PROFILE:+(tcenv:$TCENV_PROFILE) }'${PS1#*\}} ;;
-  *) PS1='${TCENV_PROFILE:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
+  '${ __tcenv_hook; }'*) PS1='${ __tcenv_hook; }${TCENV_LOADED:+(tcenv:$TCENV_PROFILE) }'${PS1#*\}} ;;
+  *) PS1='${TCENV_LOADED:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
 esac

@@ -88,6 +88,6 @@ if ($env.TCENV_SUBSHELL? | is-empty) and ($env.__TCENV_PROMPTED? | describe) != 
     $env.PROMPT_COMMAND = {||
         let shown = (if ($own | describe) == "closure" { do $own } else { $own })
         let profile = ($env.TCENV_PROFILE? | default "")
-        if $profile =~ '^[A-Za-z0-9._@-]+\z' { $"\(tcenv:($profile)) ($shown)" } else { $shown }
+        if ($env.TCENV_LOADED? | is-not-empty) and $profile =~ '^[A-Za-z0-9._@-]+\z' { $"\(tcenv:($profile)) ($shown)" } else { $shown }
     }
 }

@@ -132,7 +132,7 @@ function global:__tcenv_at_prompt {
     $status = $global:LASTEXITCODE
     try {
         if ($global:__tcenv_hooks) { __tcenv_hook }
-        if ($global:__tcenv_marks -and -not $Env:TCENV_SUBSHELL -and "$Env:TCENV_PROFILE" -cmatch '^[A-Za-z0-9._@-]+\z') {
+        if ($global:__tcenv_marks -and -not $Env:TCENV_SUBSHELL -and $Env:TCENV_LOADED -and "$Env:TCENV_PROFILE" -cmatch '^[A-Za-z0-9._@-]+\z') {
             # Written at once, since prompts write too.
             Write-Host "(tcenv:$Env:TCENV_PROFILE) " -NoNewline
         }

@@ -77,6 +77,6 @@ __tcenv_apply() {
 # variable at each prompt, and not what it holds.
 # shellcheck disable=SC2016
 case ${TCENV_SUBSHELL:+sub}${PS1-} in
-  sub* | *'${TCENV_PROFILE:+(tcenv'*) ;;
-  *) PS1='${TCENV_PROFILE:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
+  sub* | *'${TCENV_LOADED:+(tcenv'*) ;;
+  *) PS1='${TCENV_LOADED:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
 esac

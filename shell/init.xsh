@@ -103,7 +103,7 @@ def _tcenv_prompt(own=__xonsh__.env["PROMPT"]):
 
     shown = own() if callable(own) else own
     # A prompt is expanded: what is no profile's name does not come in.
-    profile = str(__xonsh__.env.get("TCENV_PROFILE") or "")
+    profile = str(__xonsh__.env.get("TCENV_LOADED") and __xonsh__.env.get("TCENV_PROFILE") or "")
     return f"(tcenv:{profile}) {shown}" if re.fullmatch("[A-Za-z0-9._@-]+", profile) else shown
 
 

@@ -134,7 +134,7 @@ fi
 __tcenv_prompt() {
   \builtin emulate -L zsh
   psvar[99]=''
-  [[ -z ${TCENV_SUBSHELL-} && -n ${TCENV_PROFILE-} && ${TCENV_PROFILE-} != *[^A-Za-z0-9._@-]* ]] &&
+  [[ -z ${TCENV_SUBSHELL-} && -n ${TCENV_LOADED-} && -n ${TCENV_PROFILE-} && ${TCENV_PROFILE-} != *[^A-Za-z0-9._@-]* ]] &&
     psvar[99]=$TCENV_PROFILE
   # Prompt frameworks make PROMPT anew each time.
   [[ ${PROMPT-} == *'%(99V.'* ]] || PROMPT='%(99V.(tcenv:%99v%) .)'${PROMPT-}
