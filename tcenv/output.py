@@ -49,11 +49,12 @@ def write_unbuffered(data: bytes) -> None:
 
 
 def is_readable_by_others() -> bool:
-    """Tell whether standard output is a regular file that other users may read."""
+    """Tell whether standard output is a regular file that other users may read. One without a name is nobody else's: ksh93 takes
+    it for what it substitutes."""
     if os.name != "posix":
         return False
-    mode = os.fstat(1).st_mode
-    return mode & _KIND == _REGULAR and bool(mode & _OTHERS_READ)
+    status = os.fstat(1)
+    return status.st_mode & _KIND == _REGULAR and bool(status.st_mode & _OTHERS_READ and status.st_nlink)
 
 
 def unwritable(error: OSError) -> TcenvError:
