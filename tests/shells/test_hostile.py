@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.record import record
+from tests.reliability.record import record, times
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.world import environ
 
@@ -78,7 +78,9 @@ def test_no_variable_is_believed(shell: Prompted, tmp_path: Path, home: Path) ->
     clean = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", PROFILE, ROOT, OWN)
     text = start_up_text(shell, clean, tmp_path)
-    for name, hostile in HOSTILE.items():
+    # Where a start takes a second, `make test` tries a third of them.
+    chosen = list(HOSTILE.items())[:: 3 if shell.name == "xonsh" and times(3) == 1 else 1]
+    for name, hostile in chosen:
         owned = tmp_path / "owned"
         env = dict(clean)
         env.update({key: value.replace("@", f"touch {owned}") for key, value in hostile.items()})
@@ -91,7 +93,7 @@ def test_no_variable_is_believed(shell: Prompted, tmp_path: Path, home: Path) ->
         assert json.loads(out.read_text()).get("TASKCLUSTER_ACCESS_TOKEN") in (OWN, "(", None), name
         assert not [line for line in done.stderr.splitlines() if not line.startswith(f"tcenv: {PROFILE}: ")], name
         out.unlink()
-    record("hooks", len(HOSTILE))
+    record("hooks", len(chosen))
 
 
 def _pipe(path: Path) -> None:
