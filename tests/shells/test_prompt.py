@@ -217,7 +217,7 @@ def test_one_mark_with_a_real_integration(name: str, order: str, deployment: San
         terminal.type("tcenv env; echo loa''ded")
         terminal.wait_for("loaded")
         for count in range(1, 5):
-            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the mark")
+            terminal.wait(lambda: terminal.screen().count(mark) >= count, "the mark")  # noqa: B023
             terminal.keys("Enter")
         prompts = [line for line in terminal.screen().splitlines() if mark in line]
         assert all(line.count(mark) == 1 for line in prompts), prompts
