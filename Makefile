@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
 SHELL_CODE := .ci/run .ci/install .ci/powershell shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 # What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
-CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium tests/e2e --include='test_*.py')
+CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
 .PHONY: help demo test quick fuzz check check-lowest check-newest workflows update bench generated pictures changelog dist tools clean

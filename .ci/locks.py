@@ -141,7 +141,9 @@ def install(end: str, folder: str) -> None:
     wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
     resolution = {"lowest": "lowest-direct", "newest": "highest"}[end]
     into = [uv, "pip", "install", "--quiet", "--python", folder]
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], cwd=ROOT, check=True)
+    subprocess.run(
+        [uv, "venv", "--quiet", "--seed", "--clear", "--python", sys.executable, folder], cwd=ROOT, check=True
+    )
     resolved = [*into, "--resolution", resolution, "--requirements", "-"]
     subprocess.run(resolved, cwd=ROOT, check=True, input=wanted, text=True)
     project = ["--offline", "--no-deps", "--no-build-isolation", "--editable", "."]
