@@ -176,7 +176,7 @@ def test_doctor_looks_for_just_that_line(home: Path) -> None:
     assert "does not evaluate" not in start_up("bash")
 
 
-@pytest.mark.parametrize("shell", ["sh", "powershell", "cmd"])
+@pytest.mark.parametrize("shell", ["sh", "cmd"])
 def test_where_there_is_no_file_to_edit(shell: str) -> None:
     done = tcenv("init", shell, "--install", "--yes", env=environ())
     assert done.returncode == 2
