@@ -70,7 +70,7 @@ def test_nothing_is_believed(fault: str) -> None:
                     method(there, me)
                 assert not isinstance(failure.value, CredentialsRejected)
                 assert said(failure.value, tc)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30
             tc.heal()
             tc.delete(ME) if ME in tc.clients else None
 
@@ -136,7 +136,7 @@ def test_its_clock() -> None:
             began = time.monotonic()
             with pytest.raises(DeploymentError, match="in time"):
                 told(tc.root_url, until=began + 0.5)
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 30
         for fault in ("hang-up", "endless-head", "not-http", "endless-continue"):
             tc.heal()
             tc.fail(fault)
