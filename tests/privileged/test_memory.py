@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sysconfig
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,14 +30,15 @@ print(urllib.request.urlopen(url, timeout=60).status)
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> list[str]:
+def user() -> Iterator[list[str]]:
     """What runs tcenv as another user, who is not root, with a home and a runtime directory of their own."""
-    home, runtime = tmp_path / "home", tmp_path / "runtime"
+    # Not in pytest's own folder, which every run of it closes to others again.
+    above = Path(tempfile.mkdtemp())
+    above.chmod(0o711)
+    home, runtime = above / "home", above / "runtime"
     for folder in (home, runtime):
         folder.mkdir(mode=0o700)
         os.chown(folder, 54321, 54321)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
     variables = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
@@ -46,7 +50,8 @@ def user(tmp_path: Path) -> list[str]:
         "SHELL": "/bin/sh",
     }
     words = [f"{name}={value}" for name, value in variables.items()]
-    return ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", *words]
+    yield ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", *words]
+    shutil.rmtree(above)
 
 
 def test_a_program_behind_the_proxy_cannot_read_its_parent(user: list[str]) -> None:
