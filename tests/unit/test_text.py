@@ -43,7 +43,8 @@ def test_a_command_in_a_hint_is_whole_in_the_narrowest_terminal() -> None:
     """What follows its sentence is no part of it."""
     script = (
         "from tcenv.cli.terminal import messages\n"
-        "messages.hint('Ask for another one: tcenv login https://tc.example.com --name tcenv-new. Or end one on its page.')\n"
+        "command = ('tcenv', 'login', 'https://tc.example.com', '--name', 'tcenv-new')\n"
+        "messages.hint('Ask for another one:', command, '. Or end one on its page.')\n"
     )
     child = pexpect.spawn(
         sys.executable,
