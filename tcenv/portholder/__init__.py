@@ -1,4 +1,5 @@
-"""Keep a port of this machine after its sign-in or its proxy has ended, so that no other user gets what still comes to it.
+"""Keep a port of this machine open after its sign-in or proxy has ended, so that no other user gets late requests to
+it.
 
-`client` is what tcenv calls. `holder` is the process, one for each user, which `hold_ports.py` starts under `python -I -S`:
-what it imports must stay next to nothing, so that it waits in less than 12 MiB."""
+tcenv calls `client`. `holder` is the process, one for each user; `hold_ports.py` starts it under `python -I -S`. It
+imports almost nothing, so that it needs less than 12 MiB while it waits."""

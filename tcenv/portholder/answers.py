@@ -1,4 +1,4 @@
-"""What is answered on a port that is held. A callback counts only with all the marks that a live sign-in asks for."""
+"""Answer the requests to a held port. Accept a callback only if it has every mark that a live sign-in requires."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from tcenv.portholder.loop import Loop
 
     class Port(Protocol):
-        """The port that a connection came to: its number, and the claims that it is held for."""
+        """The port of a connection: its number, and the claims for which it is held."""
 
         number: int
         claims: list[Claim]
 
 
-# Seconds for a request to come, and for an answer to be read; for the page, tcenv asks the deployment first.
+# Seconds to wait for a request, and for the client to read an answer. For the page, tcenv first asks the deployment.
 _PATIENCE = 5.0
 _PATIENCE_FOR_PAGE = 30.0
-# Seconds and bytes for which somebody who still sends is listened to, so that the answer reaches them.
+# How long (seconds), and in what pieces (bytes), to read from a client that still sends, so that it gets the answer.
 _DRAIN = 2.0
 _CHUNK = 16384
 
@@ -40,7 +40,7 @@ _GONE = b"This run of tcenv's proxy has ended.\n"
 
 
 def respond(status: int, body: bytes = b"", *fields: str) -> bytes:
-    """Return a response that ends its connection."""
+    """Return a response that closes its connection."""
     head = [
         f"HTTP/1.1 {status} {_REASONS[status]}",
         f"Content-Length: {len(body)}",
@@ -55,12 +55,12 @@ def respond(status: int, body: bytes = b"", *fields: str) -> bytes:
 
 
 class Connection:
-    """One connection to a port that is held."""
+    """A connection to a held port."""
 
     def __init__(
         self, loop: Loop, port: Port, connection: _socket.socket, on_drop: Callable[[Connection], object]
     ) -> None:
-        """`on_drop` is called with the connection when it ends."""
+        """Call `on_drop` with the connection when it ends."""
         self._loop = loop
         self._on_drop = on_drop
         self._port = port
@@ -73,24 +73,25 @@ class Connection:
         self._until = time.monotonic() + _PATIENCE
 
     def begin(self, received: bytes) -> None:
-        """Go on behind what has been read."""
+        """Start to read the request. `received` are the bytes that have been read already."""
         self._socket.setblocking(False)
         self._loop.watch(self._descriptor, self._read)
         if received:
             self._take(received)
 
     def drop(self) -> None:
-        """End it, whatever state it is in."""
+        """Close the connection in any state."""
         self._is_over = True
         self._on_drop(self)
         self._loop.ignore(self._descriptor)
         self._socket.close()
 
-    def look_at_the_time(self) -> None:
-        """Drop it if it has taken too long; one that waits for a page is given another."""
+    def check_time(self) -> None:
+        """Close the connection if it has taken too long. If it still waits for a page, send the page without the
+        outcome."""
         if time.monotonic() > self._until:
             if self._waits and not self._answered:
-                self.give_up()
+                self.send_ended_page()
             else:
                 self.drop()
 
@@ -113,7 +114,7 @@ class Connection:
             self.send(self._refusal(refused.status))
 
     def _refusal(self, status: int) -> bytes:
-        # Where programs call, none of which asks for the page of a sign-in.
+        # A proxy had this port. Its callers are programs, which never ask for a sign-in's page.
         if any(claim.kind != "sign-in" for claim in self._port.claims):
             return respond(410, _GONE)
         return respond(status, b"", *(["Allow: GET"] if status == 405 else []))
@@ -121,12 +122,12 @@ class Connection:
     def _answer(self) -> None:
         """Answer the request. Raises Refused."""
         number = self._port.number
-        # Browsers leave out the port that http has anyway.
+        # Browsers leave port 80 out of the Host header.
         host = "localhost" if number == 80 else f"localhost:{number}"
         path, query, keeps_history = parse_request(bytes(self._received), host)
         for claim in self._port.claims:
             for late in claim.late if not query else ():
-                if late.gives(path, self):
+                if late.serve(path, self):
                     self._wait()
                     return
             if claim.path and same(path, claim.path):
@@ -141,14 +142,14 @@ class Connection:
         raise Refused(404)
 
     def _wait(self) -> None:
-        """Wait for tcenv to say what came of it."""
+        """Keep the connection open until tcenv reports the outcome."""
         self._waits = True
         if not self._answered:
             self._loop.ignore(self._descriptor)
             self._until = time.monotonic() + _PATIENCE_FOR_PAGE
 
     def send(self, response: bytes) -> None:
-        """Answer, and end the connection."""
+        """Send the response, then close the connection."""
         if self._is_over:
             return
         self._sending = response
@@ -160,8 +161,8 @@ class Connection:
         except OSError:
             self.drop()
 
-    def give_up(self) -> None:
-        """Answer without knowing how it went."""
+    def send_ended_page(self) -> None:
+        """Send the page that does not tell the outcome."""
         self.send(respond(200, ENDED))
 
     def _watch(self, handler: Callable[[], None], events: int) -> None:
@@ -179,7 +180,8 @@ class Connection:
             self._watch(self._drain, select.POLLIN)
 
     def _drain(self) -> None:
-        """Read what still comes, and forget it: closing would reset the connection under the answer."""
+        """Read and discard what the client still sends. Closing earlier would reset the connection before it reads the
+        answer."""
         try:
             if not self._socket.recv(_CHUNK):
                 self.drop()

@@ -1,19 +1,19 @@
-"""Reading a request for the listener: whether it has every mark of the one answer that is waited for. Everything in it is hostile
-until then; nothing of it is ever shown."""
+"""Parse a request to the listener and check that it has every mark of the callback. Treat all of it as hostile until
+then, and never show any of it."""
 
 from __future__ import annotations
 
 from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 
 _LONGEST_LINE = 8192
-# Other programs on localhost may have left the browser a lot of cookies, and it sends them along.
+# Browsers also send the cookies that other programs on localhost have set.
 _LARGEST_HEAD = 65_536
 _NAVIGATION = {
     b"sec-fetch-mode": (b"navigate",),
     b"sec-fetch-dest": (b"document",),
     b"sec-fetch-site": (b"cross-site", b"same-site", b"same-origin", b"none"),
 }
-# A top-level navigation by GET has neither a body nor an Origin.
+# A top-level GET navigation has neither a body nor an Origin header.
 _NEVER = (b"origin", b"content-length", b"transfer-encoding", b"upgrade")
 _FIELD_NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FIELD_VALUE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
@@ -21,7 +21,7 @@ _HEX = b"0123456789abcdefABCDEF"
 
 
 class Refused(Exception):
-    """A request, or a pasted address, that is not the answer. `status` is the HTTP status that says so, and no more."""
+    """The request, or the pasted address, is not the callback. Answer with `status` (HTTP) and nothing else."""
 
     def __init__(self, status: int = 404) -> None:
         super().__init__(f"refused with {status}")
@@ -29,18 +29,18 @@ class Refused(Exception):
 
 
 def same(text: str, secret: str) -> bool:
-    """Return whether two ASCII texts are the same, in a time that does not tell where they differ."""
-    # What `hmac` has without OpenSSL, which is not light.
+    """Compare two ASCII texts in constant time."""
+    # `hmac` uses this function where OpenSSL is missing. Importing `hmac` would load OpenSSL.
     from _operator import _compare_digest
 
     return bool(_compare_digest(text.encode("ascii"), secret.encode("ascii")))
 
 
 def is_complete(received: bytes | bytearray) -> bool:
-    """Whether the head of a request is there. Raises Refused for what can never become one."""
+    """Return whether the head of a request is complete. Raises Refused if it can never become one."""
     if len(received) > _LARGEST_HEAD or received.find(b"\r\n", 0, _LONGEST_LINE) < 0 <= len(received) - _LONGEST_LINE:
         raise Refused(431)
-    if not received[:1].isupper():  # TLS, say
+    if not received[:1].isupper():  # for example TLS
         raise Refused(400)
     if b"\n\n" in received:
         raise Refused(400)
@@ -48,8 +48,8 @@ def is_complete(received: bytes | bytearray) -> bool:
 
 
 def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
-    """Path and query of a request that has the marks of a browser's navigation to `host` (with its port), and whether it
-    comes from a browser whose history keeps the address of a plain redirect. Raises Refused."""
+    """Return the path and query of a browser's navigation to `host` (with its port), and whether this browser's history
+    keeps the address of a plain redirect. Raises Refused unless the request has every mark of a navigation."""
     head, _, body = request.partition(b"\r\n\r\n")
     line, *fields = head.split(b"\r\n")
     words = line.split(b" ")
@@ -71,34 +71,35 @@ def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
     if hosts != [host.encode("ascii")]:
         raise Refused(421)
     path, _, query = words[1].decode("ascii").partition("?")
-    # Chromium and its kin keep the address of a plain redirect. What only says that it is one may follow no `Refresh`.
+    # Chromium's history keeps the address of a plain redirect. A program that only claims to be Chromium may ignore
+    # `Refresh`.
     return path, query, chromium and encodes
 
 
 def _parse_field(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
-    # A folded line begins with a space, which no name holds; a bare CR or LF is in no value.
+    # This refuses folded lines, which begin with a space, and a bare CR or LF in a value.
     if not colon or not name or name.translate(None, _FIELD_NAME) or value.translate(None, _FIELD_VALUE):
         raise Refused(400)
     return name.lower(), value.strip(b" \t")
 
 
 def parse_query(query: bytes) -> tuple[str, str]:
-    """Return the clientId and the accessToken in a callback's query: one of each, raw (as the page sends them) or
-    percent-encoded (as the guide says). No clientId holds a space, so a `+` is a plus. Raises Refused."""
+    """Return the clientId and the accessToken of a callback's query. Each must be there once: raw, as the page sends
+    it, or percent-encoded, as the guide says. No clientId holds a space, so `+` means a plus. Raises Refused."""
     found: dict[bytes, str] = {}
     for pair in query.split(b"&"):
         key, equals, value = pair.partition(b"=")
         if key not in (b"clientId", b"accessToken") or not equals or key in found:
             raise Refused(400)
-        found[key] = _decoded(value)
+        found[key] = _decode_value(value)
     client_id, access_token = found.get(b"clientId", ""), found.get(b"accessToken", "")
     if not CLIENT_ID.fullmatch(client_id) or not ACCESS_TOKEN.fullmatch(access_token):
         raise Refused(400)
     return client_id, access_token
 
 
-def _decoded(value: bytes) -> str:
+def _decode_value(value: bytes) -> str:
     from urllib.parse import unquote_to_bytes
 
     for escape in value.split(b"%")[1:]:

@@ -1,4 +1,4 @@
-"""What a sign-in or a proxy has told the holder, and for how long its port is held after it."""
+"""Store what a sign-in or a proxy has told the holder, and how long to hold its port after it has ended."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from tcenv.portholder.leftovers import Leftovers
     from tcenv.portholder.messages import Table
 
-# Seconds for which the port of `tcenv proxy` is held at most.
+# The longest time to hold the port of `tcenv proxy`, in seconds.
 _LONGEST = 24 * 3600
 
 
 class Claim:
-    """A sign-in or a proxy that had the port. `told` has its `kind`, and with it:
+    """A sign-in or a proxy that used the port. `told` has its `kind`, and depending on that:
 
-    - `sign-in`: `path` (the callback's), `seconds` for which it is held, and what `late_answer` and `late_approval` need;
-    - `proxy`: `until` (seconds since the epoch), the end of the session that it signed with;
-    - `run`: `address`, the root URL that its programs have, and `processes`, those that were left."""
+    - `sign-in`: `path` (of the callback), `seconds` (how long to hold the port), and the keys that `late_answer` and
+      `late_approval` need;
+    - `proxy`: `until`, the end of the session that it signed with (seconds since the epoch);
+    - `run`: `address`, the root URL of its programs, and `processes`, those that were still alive at its end."""
 
     def __init__(self, told: Table) -> None:
         self.told = told
@@ -37,5 +38,5 @@ class Claim:
         self._end = time.monotonic() + seconds
 
     def is_over(self) -> bool:
-        """Return whether the port need not be held for it any longer."""
-        return not self._leftovers.are_there() if self._leftovers is not None else time.monotonic() >= self._end
+        """Return whether this claim no longer needs the port."""
+        return not self._leftovers.is_any_alive() if self._leftovers is not None else time.monotonic() >= self._end

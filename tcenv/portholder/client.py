@@ -1,4 +1,4 @@
-"""Hand a port to the holder, and take it back. Imports next to nothing: a browser waits for it."""
+"""Hand a port to the holder, and take it back. Imports almost nothing, since a browser waits for it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping, Sequence
 
-#: Seconds for which the port of a sign-in is held: as long as anybody may have left its page open.
+#: How long to hold the port of a sign-in, in seconds: a user may leave its page open for this long.
 SECONDS = 15 * 60
-# Seconds for which the holder is waited for.
+# Seconds to wait for the holder.
 _PATIENCE = 2.0
-# Bytes of a pipe that nobody has read yet.
+# Bytes that a pipe takes before the other end reads.
 _PIPE = 60_000
-# What the process that deals with a late approval needs to find its files and the deployment. It holds no token.
+# The variables that the process for a late approval needs to find its files and the deployment. None holds a token.
 _VARIABLES = frozenset(
     (
         *("HOME", "USER", "LOGNAME", "PATH", "LANG", "TZ", "TMPDIR", "TCENV_CONFIG", "TCENV_STORE"),
@@ -32,27 +32,28 @@ _VARIABLES = frozenset(
 )
 _FAMILIES_OF_VARIABLES = ("XDG_", "LC_", "LD_", "DYLD_")
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hold_ports.py")
-_POSSIBLE = hasattr(os, "posix_spawn") and hasattr(_socket, "AF_UNIX")
+_IS_SUPPORTED = hasattr(os, "posix_spawn") and hasattr(_socket, "AF_UNIX")
 
 
 class Held:
-    """A port that the holder keeps from the moment on at which this process ends, or `leave` is called."""
+    """A port that the holder starts to keep when this process ends or calls `leave`."""
 
     def __init__(self, writer: int, child: int | None = None, *, stays: bool = False) -> None:
         self._writer: int | None = writer
-        # The process that was started for it, if one was: the holder (`stays`), or what ends as soon as it has made the holder.
+        # The process that was started, or None: the holder itself (`stays`), or a process that ends once it has forked
+        # it.
         self._child = child
         self._stays = stays
         _writers.add(writer)
 
     def tell(self, **table: str) -> None:
-        """Tell the holder what it needs to know when this process has ended: add to what was told before."""
+        """Add to the data that the holder uses after this process has ended."""
         if self._writer is not None:
             with suppress(OSError):
                 os.write(self._writer, messages.encode(table))
 
     def leave(self) -> None:
-        """Have the port held from now on."""
+        """Let the holder keep the port from now on."""
         if self._writer is not None:
             _writers.discard(self._writer)
             os.close(self._writer)
@@ -64,21 +65,22 @@ class Held:
 
     @property
     def process(self) -> int | None:
-        """The holder, where it is a child of this process."""
+        """The holder's process id if it is a child of this process, else None."""
         return self._child if self._stays else None
 
     def release(self) -> None:
-        """Have the port closed; return when the holder has done so."""
-        if self._writer is not None and not self._stopped_in_time():
+        """Make the holder close the port, and wait until it has done so."""
+        if self._writer is not None and not self._kill_before_start():
             self.tell(done="1")
-            # The holder closes its end of the pipe last.
+            # The holder closes its end of the pipe only after the sockets.
             gone = select.poll()
             gone.register(self._writer, 0)
             gone.poll(_PATIENCE * 1000)
         self.leave()
 
-    def _stopped_in_time(self) -> bool:
-        """End a holder of this process's own that has not begun yet: it holds nothing else, and waiting for it takes longer."""
+    def _kill_before_start(self) -> bool:
+        """Kill the holder if it is this process's child and has not started yet. It holds no other port then, and
+        killing it is faster than waiting for it."""
         if not self._stays or self._child is None:
             return False
         with suppress(OSError):
@@ -93,7 +95,8 @@ class Held:
         return False
 
 
-# No child that was forked may keep the holder from noticing that this process has ended. (What is executed inherits none.)
+# Forked children close these: an open copy would keep the holder from noticing that this process has ended. (Executed
+# programs do not inherit them.)
 _writers: set[int] = set()
 
 
@@ -108,26 +111,27 @@ if hasattr(os, "register_at_fork"):
 
 
 def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: bool = False) -> Held | None:
-    """Hand listening `sockets` of one port to the holder, which is started if need be and does not touch them while this process
-    lives. `table` is what it needs to know (see `Claim`). A holder that `stays` is a child of this process; else it is nobody's,
-    since what this process may become would not know it. None where it is not possible."""
-    if not _POSSIBLE:
+    """Hand the listening `sockets` of one port to the holder; start one if there is none. It leaves them alone while
+    this process lives. `table` tells what it needs to know (see `Claim`). With `stays`, a new holder is a child of this
+    process. Without, it has no parent to wait for it, because this process may exec a program that knows no such child.
+    Returns None where the system does not support it."""
+    if not _IS_SUPPORTED:
         return None
     try:
         reader, writer = os.pipe()
     except OSError:
         return None
     try:
-        surroundings = _surroundings()
-        record = messages.encode({**table, **surroundings})
+        environment = _late_environment()
+        record = messages.encode({**table, **environment})
         if len(record) > _PIPE:
             record = messages.encode(table)
         os.write(writer, record)
         descriptors = [reader, *(each.fileno() for each in sockets)]
         directory = _directory()
         child = None
-        if directory is None or _asked(directory, {"ask": "hold"}, descriptors) is None:
-            child = _start(directory, descriptors, surroundings, stays=stays)
+        if directory is None or _ask(directory, {"ask": "hold"}, descriptors) is None:
+            child = _start(directory, descriptors, environment, stays=stays)
         return Held(writer, child, stays=stays)
     except OSError:
         os.close(writer)
@@ -137,33 +141,34 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
 
 
 def take(port: int, kind: str) -> tuple[list[int], Held] | None:
-    """Take back the sockets of a `port` that is held, for a sign-in or a proxy (`kind`, as in a claim). Its holder keeps what it
-    has. None where it is not held, or not for the like."""
-    directory = _directory() if _POSSIBLE else None
+    """Take back the sockets of the held `port` for a sign-in or a proxy (`kind`, as in a claim). The holder keeps its
+    copies. Returns None if the port is not held, or not for a claim that allows this kind."""
+    directory = _directory() if _IS_SUPPORTED else None
     if directory is None:
         return None
     reader, writer = os.pipe()
     try:
-        answer = _asked(directory, {"ask": "take", "port": str(port), "kind": kind}, [reader])
+        answer = _ask(directory, {"ask": "take", "port": str(port), "kind": kind}, [reader])
     finally:
         os.close(reader)
     if answer is None or not answer[1]:
         os.close(writer)
         return None
     held = Held(writer)
-    held.tell(**_surroundings())
+    held.tell(**_late_environment())
     return answer[1], held
 
 
 def hand_over(port: int, connection: socket.socket, received: bytes) -> bool:
-    """Hand over a connection to a port that was taken back, with what has been read from it: it is not this process's."""
+    """Hand over a connection that belongs to an earlier sign-in on the same port, with the bytes that were read from
+    it."""
     directory = _directory()
     table = {"ask": "answer", "port": str(port), "received": received.decode("latin-1")}
-    return directory is not None and _asked(directory, table, [connection.fileno()]) is not None
+    return directory is not None and _ask(directory, table, [connection.fileno()]) is not None
 
 
 def _directory() -> str | None:
-    """Return the directory of the holder's socket; None where holders cannot find each other."""
+    """Return the directory of the holder's socket. Returns None where holders cannot find each other."""
     if not hasattr(_socket, "SO_PEERCRED"):
         return None
     from tcenv import paths
@@ -178,8 +183,8 @@ def _directory() -> str | None:
     return None
 
 
-def _surroundings() -> dict[str, str]:
-    """Return the environment for the process that deals with a late approval."""
+def _late_environment() -> dict[str, str]:
+    """Return the environment for the process that handles a late approval."""
     from tcenv.shells.environment import SECRETS
     from tcenv.shells.secrets_in_environment import without_secrets
 
@@ -197,10 +202,10 @@ def _surroundings() -> dict[str, str]:
     }
 
 
-def _asked(
+def _ask(
     directory: str, table: Mapping[str, str], descriptors: Sequence[int]
 ) -> tuple[messages.Table, list[int]] | None:
-    """Ask this user's holder; None where there is none, or it does not say yes."""
+    """Send a request to this user's holder. Returns None if there is no holder, or if it does not answer yes."""
     try:
         connection = messages.connect(directory, _PATIENCE)
     except OSError:
@@ -215,15 +220,15 @@ def _asked(
     return (answer, given) if "yes" in answer else None
 
 
-def _start(directory: str | None, descriptors: Sequence[int], surroundings: Mapping[str, str], *, stays: bool) -> int:
-    """Start a holder for the pipe and the sockets among `descriptors`; it has no others, and is in a session of its own. Its
-    process id, or (unless it `stays`) that of the process which makes it. Raises OSError."""
+def _start(directory: str | None, descriptors: Sequence[int], environment: Mapping[str, str], *, stays: bool) -> int:
+    """Start a holder in its own session. It inherits only `descriptors`: the pipe and the sockets. Returns its process
+    id or, unless it `stays`, that of the process that forks it. Raises OSError."""
     import fcntl
 
     first = 3
     copies: list[int] = []
     try:
-        # Out of the way of the numbers that they are to have there.
+        # Copy the descriptors to numbers above the ones that they get in the child.
         for descriptor in descriptors:
             copies += [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, first + len(descriptors))]
         actions: list[tuple[object, ...]] = [
@@ -231,7 +236,7 @@ def _start(directory: str | None, descriptors: Sequence[int], surroundings: Mapp
         ]
         actions += [(os.POSIX_SPAWN_DUP2, copy, first + place) for place, copy in enumerate(copies)]
         command = [sys.executable, "-I", "-S", _SCRIPT, str(len(descriptors)), directory or "", "stay" if stays else ""]
-        environ = {key[4:]: value for key, value in surroundings.items() if key.startswith("env.")}
+        environ = {key[4:]: value for key, value in environment.items() if key.startswith("env.")}
         more = {"file_actions": actions, "setsigmask": ()}
         try:
             return os.posix_spawn(sys.executable, command, environ, setsid=True, **more)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""The holder's process: it keeps ports whose sign-in or proxy has ended, and touches none while that lives.
+"""Run the holder's process. It keeps ports whose sign-in or proxy has ended, and leaves them alone while that lives.
 
-One process a user has all of them: a later one hands its ports over and ends. Nothing that happens to one port, connection or
-request ends it."""
+Each user has one holder: a later one hands its ports over and ends. A failure of one port, connection or request does
+not end the process."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 _FIRST_DESCRIPTOR = 3
 _MOST_CONNECTIONS = 64
-# Seconds between two looks at the clock; for an exchange with another process of this user; and for finding this user's holder,
-# which may take long to start on a busy machine.
+# Seconds between two checks of the time, for an exchange with another process of this user, and to find this user's
+# holder, which may start slowly on a busy machine.
 _TICK = 1.0
 _PATIENCE = 2.0
 _SEARCH = 20.0
 
 
 class Port:
-    """Listening sockets of one port, the sign-ins and proxies that had it (`claims`), and the pipe of the one that has it now."""
+    """The listening sockets of one port, its past sign-ins and proxies (`claims`), and the pipe of its current user."""
 
     def __init__(self, holder: Holder, sockets: Sequence[_socket.socket], pipe: int) -> None:
         self.holder = holder
@@ -41,34 +41,35 @@ class Port:
         self._pipe: int | None = None
         for each in sockets:
             each.setblocking(False)
-        self.belong_to(pipe)
+        self.lend_to(pipe)
 
     @property
     def is_in_use(self) -> bool:
-        """Whether a sign-in or a proxy has it that lives: then nothing is accepted here."""
+        """Whether a live sign-in or proxy uses the port. The holder then accepts no connection."""
         return self._pipe is not None
 
     def is_free_for(self, kind: str) -> bool:
-        """Return whether another sign-in or proxy may have it. A proxy could not answer the page of an earlier sign-in."""
+        """Return whether another sign-in or proxy may use the port. A proxy could not answer the page of an earlier
+        sign-in."""
         return not self.is_in_use and (kind == "sign-in" or all(claim.kind != "sign-in" for claim in self.claims))
 
-    def belong_to(self, pipe: int) -> None:
-        """Leave the port to the process at the other end of `pipe`, until that ends."""
+    def lend_to(self, pipe: int) -> None:
+        """Leave the port to the process at the other end of `pipe` until that process ends."""
         self._pipe = pipe
         self._told: messages.Table = {}
         self._buffer = bytearray()
         os.set_blocking(pipe, False)
-        self._accept_or_not()
-        self.holder.loop.watch(pipe, self._hear)
+        self._update_accepting()
+        self.holder.loop.watch(pipe, self._read_pipe)
 
-    def look_at_the_time(self) -> None:
-        """Let go of the claims whose time has come."""
+    def check_time(self) -> None:
+        """Drop the claims that are over."""
         kept = [claim for claim in self.claims if not claim.is_over()]
         if len(kept) < len(self.claims):
             self.claims = kept
-            self._accept_or_not()
+            self._update_accepting()
 
-    def _hear(self) -> None:
+    def _read_pipe(self) -> None:
         try:
             data = os.read(self._pipe or 0, 65536)
         except BlockingIOError:
@@ -80,22 +81,22 @@ class Port:
             self._told.update(table)
         if data and "done" not in self._told:
             return
-        # It has ended; whether well, it has said.
+        # The process has ended, or is done with the port and has said so.
         pipe, self._pipe = self._pipe, None
         if "done" not in self._told:
             try:
                 claim = [Claim(self._told)]
             except (KeyError, ValueError, OSError):
-                claim = []  # it has ended before it said anything
+                claim = []  # the process ended before it sent its claim
             self.claims += claim
         self.claims = [claim for claim in self.claims if not claim.is_over()]
-        self._accept_or_not()
+        self._update_accepting()
         if pipe is not None:
             self.holder.loop.ignore(pipe)
-            # At last: it waits for this before it says that the port is free.
+            # Close the pipe last: the other process takes this as the sign that the port is free.
             os.close(pipe)
 
-    def _accept_or_not(self) -> None:
+    def _update_accepting(self) -> None:
         wanted = not self.is_in_use and bool(self.claims)
         for each in self.sockets if wanted != self._accepting else ():
             if wanted:
@@ -114,13 +115,13 @@ class Port:
         except BlockingIOError:
             return
         except OSError:
-            # Too few descriptors, mostly.
+            # Usually too few descriptors.
             self.holder.drop_oldest()
             return
         self.answer(_socket.socket(fileno=descriptor))
 
     def answer(self, connection: _socket.socket, received: bytes = b"") -> None:
-        """Answer a connection from which `received` has been read already."""
+        """Answer a connection. `received` are the bytes that have been read from it."""
         while len(self.holder.connections) >= _MOST_CONNECTIONS:
             self.holder.drop_oldest()
         made = Connection(self.holder.loop, self, connection, self.holder.forget)
@@ -129,30 +130,30 @@ class Port:
 
 
 class Holder:
-    """The one loop, and all that it watches."""
+    """Hold all ports of one user in one event loop."""
 
     def __init__(self) -> None:
         self.loop = Loop()
         self.ports: set[Port] = set()
-        # By age.
+        # The oldest first.
         self.connections: dict[Connection, None] = {}
-        self._door: _socket.socket | None = None
+        self._listener: _socket.socket | None = None
 
     def run(self) -> None:
-        """Serve until there is nothing left to hold."""
+        """Serve until no port and no connection is left."""
         while self.ports or self.connections:
-            # Without a claim and a connection, time changes nothing.
+            # Without claims and connections, nothing changes with time.
             waits = not self.connections and not any(port.claims for port in self.ports)
             for handler in self.loop.wait(None if waits else _TICK):
-                self._guarded(handler)
+                self._call_safely(handler)
             for port in list(self.ports):
-                self._guarded(port.look_at_the_time)
+                self._call_safely(port.check_time)
             for connection in list(self.connections):
-                self._guarded(connection.look_at_the_time)
+                self._call_safely(connection.check_time)
             _reap()
 
-    def _guarded(self, call: Callable[[], None]) -> None:
-        """Call what belongs to one port or one connection: what goes wrong there is that one's."""
+    def _call_safely(self, call: Callable[[], None]) -> None:
+        """Call the handler of a port or a connection, and contain its errors there."""
         try:
             call()
         except Exception:
@@ -161,29 +162,29 @@ class Holder:
                 owner.drop()
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection no longer that has ended."""
+        """Remove a connection that has ended."""
         self.connections.pop(connection, None)
 
     def drop_oldest(self) -> None:
-        """Make room for a connection."""
+        """Close the oldest connection to make room for a new one."""
         for connection in list(self.connections)[:1]:
             connection.drop()
             return
         time.sleep(_TICK / 10)
 
     def adopt(self, descriptors: Sequence[int]) -> None:
-        """Take a pipe and the sockets of a port."""
+        """Take over a pipe and the sockets of a port."""
         pipe, *numbers = descriptors
         self.ports.add(Port(self, [_socket.socket(fileno=number) for number in numbers], pipe))
 
-    def open_door(self, directory: str) -> None:
-        """Take what other processes of this user hand over. Raises OSError."""
-        self._door = messages.listen(directory)
-        self.loop.watch(self._door.fileno(), self._let_in)
+    def listen(self, directory: str) -> None:
+        """Listen for requests of this user's other processes. Raises OSError."""
+        self._listener = messages.listen(directory)
+        self.loop.watch(self._listener.fileno(), self._serve_caller)
 
-    def _let_in(self) -> None:
-        assert self._door is not None
-        descriptor, _ = self._door._accept()  # type: ignore[attr-defined]
+    def _serve_caller(self) -> None:
+        assert self._listener is not None
+        descriptor, _ = self._listener._accept()  # type: ignore[attr-defined]
         caller = _socket.socket(fileno=descriptor)
         caller.settimeout(_PATIENCE)
         try:
@@ -195,14 +196,15 @@ class Holder:
             caller.close()
 
     def _reply(self, table: messages.Table, given: list[int]) -> tuple[messages.Table, list[int]]:
-        """Do what a process of this user asks for: what to answer, and which descriptors to give. `given` are ours now."""
+        """Carry out a request of this user's process. Returns the answer and the descriptors to send. Takes over
+        `given`."""
         asked = table.get("ask")
         port = next((port for port in self.ports if str(port.number) == table.get("port")), None)
         if asked == "hold" and len(given) > 1:
             self.adopt(given)
             return {"yes": ""}, []
         if asked == "take" and len(given) == 1 and port is not None and port.is_free_for(table.get("kind", "")):
-            port.belong_to(given[0])
+            port.lend_to(given[0])
             return {"yes": ""}, [each.fileno() for each in port.sockets]
         if asked == "answer" and len(given) == 1 and port is not None:
             port.answer(_socket.socket(fileno=given[0]), table.get("received", "").encode("latin-1"))
@@ -213,18 +215,18 @@ class Holder:
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Be the holder of the descriptors that this process was started with, or hand them to the one that is there."""
+    """Hold the descriptors that this process was started with, or hand them to the holder that runs already."""
     count, directory = int(arguments[0]), arguments[1]
     _detach(count, fork=arguments[2:] != ["stay"])
     descriptors = range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + count)
-    if not directory or not _hand_on(directory, descriptors):
+    if not directory or not _hand_over(directory, descriptors):
         holder = Holder()
         holder.adopt(descriptors)
         try:
             if _lock:
-                holder.open_door(directory)
+                holder.listen(directory)
         except OSError:
-            _lock.clear()  # this port alone, then
+            _lock.clear()  # hold this port only
         holder.run()
         if _lock:
             os.unlink(os.path.join(directory, messages.SOCKET))
@@ -232,10 +234,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _detach(count: int, *, fork: bool) -> None:
-    """Keep nothing of the process that started this one but the pipe and the sockets."""
+    """Detach from the process that started this one. Keep only the pipe and the sockets."""
     os.closerange(_FIRST_DESCRIPTOR + count, 1 << 16)
     if fork and os.fork():
-        # Whatever the process that started this one becomes, it has no child that it does not know.
+        # The starting process may exec another program, which must not get a child that it does not know.
         os._exit(0)
     if os.getsid(0) != os.getpid():
         os.setsid()
@@ -247,7 +249,7 @@ def _detach(count: int, *, fork: bool) -> None:
     try:
         import resource
 
-        # No core: a late answer holds a token.
+        # Write no core dump, since a late answer holds a token.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with open("/proc/self/comm", "w") as file:
             file.write(messages.NAME)
@@ -255,12 +257,13 @@ def _detach(count: int, *, fork: bool) -> None:
         return
 
 
-# The descriptor of this user's lock, as long as this process is the one holder.
+# The descriptor of this user's lock while this process is the only holder, else empty.
 _lock: list[int] = []
 
 
-def _hand_on(directory: str, descriptors: Sequence[int]) -> bool:
-    """Return whether another holder of this user has taken the descriptors; else, if possible, become the one holder."""
+def _hand_over(directory: str, descriptors: Sequence[int]) -> bool:
+    """Return whether a running holder of this user has taken the descriptors. If none runs, become the holder if
+    possible."""
     import fcntl
 
     end = time.monotonic() + _SEARCH
@@ -280,7 +283,7 @@ def _hand_on(directory: str, descriptors: Sequence[int]) -> bool:
         try:
             caller = messages.connect(directory, _PATIENCE)
         except OSError:
-            # It is about to open its door, or to end.
+            # The holder is starting or ending.
             time.sleep(0.02)
             continue
         try:

@@ -1,4 +1,5 @@
-"""A browser's answer that came after its sign-in had ended, and the tcenv process that deals with it."""
+"""Hand a callback that came after its sign-in had ended to a tcenv process, and pass that process's pages to the
+browser."""
 
 from __future__ import annotations
 
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
     from tcenv.portholder.loop import Loop
 
     class Waiting(Protocol):
-        """A connection that waits for a page."""
+        """A connection that is waiting for a page."""
 
         def send(self, response: bytes) -> None: ...
 
-        def give_up(self) -> None: ...
+        def send_ended_page(self) -> None: ...
 
 
 _SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "signin", "late_approval.py")
-#: The page where tcenv could not be asked.
+#: The page to send where tcenv could not be asked.
 ENDED = (
     b"<!doctype html><title>This sign-in has ended</title><h1>This sign-in has ended</h1>"
     b"<p>Nothing was stored or set. The client that you have made on the deployment's page may still be there: "
@@ -31,8 +32,8 @@ ENDED = (
 
 
 class LateAnswer:
-    """What came, handed to a new tcenv process through a pipe; and what that says to the browser, at the path `page` (and at
-    `detour` on the way there; see `signin.pages`)."""
+    """A late callback. A new tcenv process gets it through a pipe, and its pages go to the browser at the paths `page`
+    and `detour` (the way there; see `signin.pages`)."""
 
     def __init__(self, loop: Loop, told: Mapping[str, str], client_id: str, access_token: str) -> None:
         self.page, self.detour = (f"/{os.urandom(20).hex()}" for _ in range(2))
@@ -49,20 +50,21 @@ class LateAnswer:
             self._over = True
             return
         os.set_blocking(self._pipe, False)
-        loop.watch(self._pipe, self._hear)
+        loop.watch(self._pipe, self._read_pipe)
 
-    def gives(self, path: str, to: Waiting) -> bool:
-        """Give what is at `path`, now or when it is there; False where it is not one of these paths."""
+    def serve(self, path: str, to: Waiting) -> bool:
+        """Send the page at `path` to the connection, now or once it is ready. Returns False if `path` is neither of the
+        two."""
         from tcenv.portholder.callback_request import same
 
         for own in (self.page, self.detour):
             if same(path, own):
                 self._waiting.append((own, to))
-                self._serve()
+                self._send_responses()
                 return True
         return False
 
-    def _hear(self) -> None:
+    def _read_pipe(self) -> None:
         assert self._pipe is not None
         try:
             data = os.read(self._pipe, 65536)
@@ -79,21 +81,21 @@ class LateAnswer:
             self._over = True
             self._loop.ignore(self._pipe)
             os.close(self._pipe)
-        self._serve()
+        self._send_responses()
 
-    def _serve(self) -> None:
+    def _send_responses(self) -> None:
         waiting, self._waiting = self._waiting, []
         for path, connection in waiting:
             if path in self._responses:
                 connection.send(self._responses[path])
             elif self._over:
-                connection.give_up()
+                connection.send_ended_page()
             else:
                 self._waiting.append((path, connection))
 
 
 def _start(told: Mapping[str, str], received: Mapping[str, str]) -> int:
-    """Start tcenv, and return the pipe through which it answers. It is told everything through another: nothing stands in its
+    """Start tcenv and return the pipe for its answers. It gets all input through another pipe: nothing is in its
     arguments or its environment. Raises OSError."""
     python = told["python"]
     environ = {key[4:]: value for key, value in told.items() if key.startswith("env.")}

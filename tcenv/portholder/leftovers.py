@@ -1,45 +1,45 @@
-"""The processes of a run that have outlived it, by what the kernel tells of all processes (Linux)."""
+"""Find the processes of a run that are still alive after it has ended, from the kernel's process list (Linux)."""
 
 from __future__ import annotations
 
 import os
 import time
 
-# Seconds between two looks at all processes, and at those that are known to be left.
-_LOOK_AROUND = 5.0
-_LOOK = 1.0
+# Seconds between two scans of all processes, and between two checks of the known ones.
+_SCAN_INTERVAL = 5.0
+_CHECK_INTERVAL = 1.0
 
 
 class Leftovers:
-    """The processes that were `left` (numbers, separated by commas) when the run ended, all that descend from them, and those
-    whose environment has the proxy's `address`."""
+    """The processes `left` (ids, separated by commas) at the end of the run, their descendants, and all processes whose
+    environment holds the proxy's `address`."""
 
     def __init__(self, address: str, left: str) -> None:
         self._mark = f"={address}\0".encode()
         self._known: dict[int, str] = {}
-        self._looked = self._looked_around = float("-inf")
+        self._checked = self._scanned = float("-inf")
         now = _processes()
         for number in map(int, filter(None, left.split(","))):
             if number in now:
                 self._known[number] = now[number][1]
 
-    def are_there(self) -> bool:
-        """Return whether one of them lives."""
+    def is_any_alive(self) -> bool:
+        """Return whether any of the processes is alive."""
         now = time.monotonic()
-        if now - self._looked < _LOOK:
+        if now - self._checked < _CHECK_INTERVAL:
             return True
-        self._looked = now
-        alive = {number: since for number, since in self._known.items() if _told(number)[1:] == (since,)}
-        if alive == self._known and now - self._looked_around < _LOOK_AROUND:
+        self._checked = now
+        alive = {number: since for number, since in self._known.items() if _read_stat(number)[1:] == (since,)}
+        if alive == self._known and now - self._scanned < _SCAN_INTERVAL:
             return bool(alive)
-        self._looked_around = now
-        self._look_around(alive)
+        self._scanned = now
+        self._scan(alive)
         return bool(self._known)
 
-    def _look_around(self, alive: dict[int, str]) -> None:
-        """Find the children that they have had since, before and after their own end."""
+    def _scan(self, alive: dict[int, str]) -> None:
+        """Find the children that the processes have started since, even if their parent has ended."""
         processes = _processes()
-        # A child of one that has just ended is another process's child by now; it has the same environment, mostly.
+        # A child gets a new parent when its parent ends. Its environment usually still holds the address.
         found = {
             number: since for number, (_, since) in processes.items() if number in alive or self._has_address(number)
         }
@@ -64,22 +64,22 @@ class Leftovers:
 
 
 def _processes() -> dict[int, tuple[int, str]]:
-    """Return parent and start of each process that lives."""
+    """Return the parent and the start time of each live process."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
-            told = _told(int(name))
+            told = _read_stat(int(name))
             if told:
                 found[int(name)] = told
     return found
 
 
-def _told(number: int) -> tuple[int, str] | tuple[()]:
-    """Return the parent of a process, and when it was started (which tells it from a later one of its number); nothing for one
-    that has ended."""
+def _read_stat(number: int) -> tuple[int, str] | tuple[()]:
+    """Return the parent and the start time of a process, or nothing if it has ended. The start time tells it from a
+    later process with the same id."""
     try:
         with open(f"/proc/{number}/stat", "rb") as file:
-            # Its name, in parentheses, may hold anything.
+            # The name stands in parentheses and may hold any character.
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return ()

@@ -1,4 +1,4 @@
-"""Tables of text that tcenv and the port holder send each other through a pipe or a Unix socket, the latter with descriptors."""
+"""Send tables of text between tcenv and the port holder: through a pipe, or with descriptors through a Unix socket."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _LENGTH = struct.Struct(">I")
-# Bytes of a message at most: the kernel takes no more in one piece, and a pipe holds 64 KiB.
+# The largest message in bytes: the kernel takes no more at once, and a pipe holds 64 KiB.
 _LONGEST = 1 << 17
 _MOST_DESCRIPTORS = 8
 _CREDENTIALS = struct.Struct("3i")
 
-# In a user namespace every user that it does not map has this id.
+# The id of every user that a user namespace does not map.
 _UNMAPPED = 65534
-# Bytes of a Unix socket's address, with the NUL at its end.
+# Bytes of a Unix socket's address, including the NUL at its end.
 _LONGEST_ADDRESS = 100
-#: What the holder's process is called in lists of processes (15 characters at most).
+#: The name of the holder's process in process lists (15 characters at most).
 NAME = "tcenv-ports"
-#: In the runtime directory. No profile's file begins so.
+#: File names in the runtime directory. No profile's file begins with `_`.
 SOCKET = "_ports.socket"
 LOCK = "_ports.lock"
 
@@ -30,13 +30,13 @@ Table = dict[str, str]
 
 
 def encode(table: Mapping[str, str]) -> bytes:
-    """Encode a table whose keys hold no `=` and whose texts hold no NUL."""
+    """Encode a table. Its keys must hold no `=`, and its texts no NUL."""
     body = b"\0".join(f"{key}={value}".encode("utf-8", "surrogateescape") for key, value in table.items())
     return _LENGTH.pack(len(body)) + body
 
 
 def take_tables(buffer: bytearray) -> list[Table]:
-    """Remove the tables that are complete from the start of `buffer`, and return them."""
+    """Remove the complete tables from the start of `buffer` and return them."""
     found = []
     while len(buffer) >= _LENGTH.size:
         end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
@@ -50,14 +50,15 @@ def take_tables(buffer: bytearray) -> list[Table]:
 
 
 def send(connection: _socket.socket, table: Mapping[str, str], descriptors: Iterable[int] = ()) -> None:
-    """Send a table, and copies of `descriptors`, as one message. Raises OSError."""
+    """Send a table and copies of `descriptors` as one message. Raises OSError."""
     numbers = list(descriptors)
     rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack(f"{len(numbers)}i", *numbers))] if numbers else []
     connection.sendmsg([encode(table)], rights)
 
 
 def receive(connection: _socket.socket) -> tuple[Table, list[int]]:
-    """Receive one message: its table and its descriptors, which no child inherits. Raises OSError, ConnectionError at the end."""
+    """Receive one message: a table, and descriptors that children do not inherit. Raises OSError; ConnectionError at
+    the end."""
     room = _socket.CMSG_SPACE(_MOST_DESCRIPTORS * struct.calcsize("i"))
     data, rights, _, _ = connection.recvmsg(_LONGEST, room)
     descriptors: list[int] = []
@@ -76,17 +77,17 @@ def receive(connection: _socket.socket) -> tuple[Table, list[int]]:
 
 
 def is_own(connection: _socket.socket) -> bool:
-    """Return whether the process at the other end of a Unix socket is this user's."""
+    """Return whether this user owns the process at the other end of a Unix socket."""
     told = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
     return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid() != _UNMAPPED)
 
 
 def connect(directory: str, patience: float) -> _socket.socket:
-    """Connect to this user's holder, whose answers are waited for `patience` seconds. Raises OSError."""
+    """Connect to this user's holder, and wait at most `patience` seconds for each of its answers. Raises OSError."""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         connection.settimeout(patience)
-        _at(directory, connection.connect)
+        _call_with_address(directory, connection.connect)
         if not is_own(connection):
             raise PermissionError("the holder is another user's")
     except BaseException:
@@ -96,22 +97,22 @@ def connect(directory: str, patience: float) -> _socket.socket:
 
 
 def listen(directory: str) -> _socket.socket:
-    """Listen for tcenv's processes in `directory`, which is this user's alone. Raises OSError."""
-    door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    """Listen for tcenv's processes in `directory`, which only this user can access. Raises OSError."""
+    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         if os.path.lexists(os.path.join(directory, SOCKET)):
             os.unlink(os.path.join(directory, SOCKET))
-        _at(directory, door.bind)
-        door.listen(64)
-        door.setblocking(False)
+        _call_with_address(directory, listener.bind)
+        listener.listen(64)
+        listener.setblocking(False)
     except BaseException:
-        door.close()
+        listener.close()
         raise
-    return door
+    return listener
 
 
-def _at(directory: str, call: Callable[[str], None]) -> None:
-    """Call `call` with the address of the socket in `directory`, in a form that the kernel takes."""
+def _call_with_address(directory: str, call: Callable[[str], None]) -> None:
+    """Call `call` with the address of the socket in `directory`, shortened where the kernel would not take it."""
     path = os.path.join(directory, SOCKET)
     if len(os.fsencode(path)) < _LONGEST_ADDRESS:
         call(path)

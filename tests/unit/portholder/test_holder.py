@@ -288,7 +288,7 @@ def test_without_a_runtime_directory_each_port_is_held_by_itself(monkeypatch: py
 
 
 def test_where_ports_cannot_be_held_the_sign_in_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_POSSIBLE", False)
+    monkeypatch.setattr(client, "_IS_SUPPORTED", False)
     assert client.hold([], {}) is None
     assert client.take(1, "sign-in") is None
 
@@ -328,18 +328,18 @@ def test_processes_that_are_left_are_known_by_descent_and_by_environment() -> No
     other = subprocess.Popen(["sleep", "600"], env={"TASKCLUSTER_ROOT_URL": address + "8"})
     try:
         left = Leftovers(address, str(parent.pid))
-        assert left.are_there()
+        assert left.is_any_alive()
         parent.kill()
         parent.wait()
-        left._looked = 0
-        assert left.are_there() and set(left._known) == {grandchild, marked.pid}
+        left._checked = 0
+        assert left.is_any_alive() and set(left._known) == {grandchild, marked.pid}
         marked.kill()
         marked.wait()
         os.kill(grandchild, signal.SIGKILL)
 
         def gone() -> bool:
-            left._looked = 0
-            return not left.are_there()
+            left._checked = 0
+            return not left.is_any_alive()
 
         eventually(gone)
     finally:
