@@ -1,1 +1,1 @@
-"""Sessions and where they live: the session, its file, the stores, the sign-in lock, and which clients a deployment gave."""
+"""Sessions and where they are kept: the session, its file, the stores, the sign-in lock, and the known clients."""

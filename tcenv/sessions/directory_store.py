@@ -1,4 +1,5 @@
-"""Sessions as files of the user's own: the `runtime` and the `file` store, and what the keyring store shares with them."""
+"""Keep sessions in files that belong to the user: the `runtime` and `file` stores, and the base of the keyring
+store."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class DirectoryStore:
-    """A store that keeps a file of each session in a directory, the access token included.
+    """A store that keeps each session, including its access token, in a file of one directory.
 
-    `durable` waits until a file is on the disk, for what a power cut must not take."""
+    `durable` waits until each file is on the disk, so that a power cut cannot lose it."""
 
     keeps = True
     reason = ""
@@ -55,7 +56,7 @@ class DirectoryStore:
             if not paths.check_directory(self.directory):
                 return False
             sweep(self.directory)
-            # On a read-only disk, `unlink` refuses whatever is or is not there.
+            # On a read-only disk `unlink` fails even for a file that does not exist.
             if not os.path.lexists(self.file(profile)):
                 return False
             os.unlink(self.file(profile))

@@ -1,4 +1,4 @@
-"""Sessions whose access token alone is in the operating system's keyring."""
+"""Keep sessions in files, and only their access tokens in the operating system's keyring."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SERVICE = "tcenv"
-# The library's backends that are a system's own; among the others are some that write plain files.
+# The library's backends for a system's own keyring. Some of its other backends write plain files.
 _SYSTEMS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
-# The two items of a profile, used alternately: the one in use is never replaced, so that a session is whole at every moment.
+# Each profile has two items. A writer uses the free one and never replaces the one in use, so a session is whole at any
+# time.
 _ITEMS = ("1", "2")
-# The suffix of a file that is there as long as the keyring may hold an item of its profile.
+# The suffix of a file that exists while the keyring may hold an item of its profile.
 _MARK = ".items"
-# How often a file is read whose item is missing: a writer may be at work.
+# How often to read a file whose item is missing: a writer may be replacing both.
 _ATTEMPTS = 3
 
 
@@ -35,15 +36,15 @@ def _is_the_systems(backend: Any) -> bool:
 
 
 class KeyringStore(DirectoryStore):
-    """A store whose files hold everything but the access token, which is in the keyring through the `keyring` library.
+    """A store that keeps the access token in the keyring, through the `keyring` library, and all the rest in files.
 
-    An item holds generation and token, and the file names the item. A writer fills the free item, replaces the file and deletes
-    the other item; what an interruption leaves is cleared by the next writer."""
+    An item holds the generation and the token, and the file names the item. A writer fills the free item, replaces the
+    file and deletes the other item. After an interruption, the next writer removes what is left."""
 
     is_file_based = False
 
     def __init__(self, backend: Any, *, unlock: bool = True) -> None:
-        """`unlock` says whether the user may be asked to unlock the keyring."""
+        """Let the keyring ask the user to unlock it only if `unlock` is true."""
         super().__init__("keyring", paths.keyring_directory())
         self._keyring = backend
         self._unlock = unlock
@@ -54,9 +55,9 @@ class KeyringStore(DirectoryStore):
 
     @classmethod
     def of_this_machine(cls, *, chosen: bool, unlock: bool = True) -> KeyringStore | None:
-        """Return the store in the operating system's own keyring, None where there is none that works. A backend of another
-        kind, like one that writes a plain file, is taken only where the user has chosen both the keyring as the store and that
-        backend. A keyring that is locked may ask the user to unlock it, unless `unlock` is False."""
+        """Return the store in the operating system's own keyring, or None if no keyring works. Use another kind of
+        backend, such as one that writes a plain file, only if the user chose both the keyring as the store and that
+        backend. A locked keyring may ask the user to unlock it, unless `unlock` is False."""
         try:
             import keyring
             from keyring.backends import chainer, fail, null
@@ -72,19 +73,20 @@ class KeyringStore(DirectoryStore):
                 if unlock:
                     backend.get_password(_SERVICE, "?")
         except Exception:
-            # The library and its backends raise errors of their own kinds: whatever it is, it is no keyring.
+            # The library and its backends raise their own kinds of errors. Any of them means that no keyring works.
             return None
         return cls(backend, unlock=unlock)
 
     @staticmethod
     def is_used() -> bool:
-        """Return whether the keyring may hold an item of ours."""
+        """Return whether the keyring may hold an item of tcenv."""
         with suppress(OSError):
             return any(name.endswith(_MARK) for name in os.listdir(paths.keyring_directory()))
         return False
 
     def _check_unlocked(self) -> None:
-        """Raise StoreError where reading would ask the user to unlock the keyring, as far as that can be told without asking."""
+        """Raise StoreError if reading would ask the user to unlock the keyring, as far as a backend tells without
+        asking."""
         if self._unlock or not type(self._keyring).__module__.endswith(".SecretService"):
             return
         import secretstorage
@@ -161,7 +163,7 @@ class KeyringStore(DirectoryStore):
 
     @contextmanager
     def _locked(self, profile: str) -> Iterator[None]:
-        """Hold the one place in which the items of `profile` are changed. Raises StoreError."""
+        """Hold the lock for changes to the items of `profile`. Raises StoreError."""
         try:
             with locked(self.file(profile)):
                 yield
@@ -173,7 +175,7 @@ class KeyringStore(DirectoryStore):
         try:
             yield
         except Exception as error:
-            # The library's backends raise errors of their own kinds; none is worth a traceback.
+            # The library's backends raise their own kinds of errors. None of them needs a traceback.
             raise StoreError(
                 f"The keyring cannot be used ({type(error).__name__}).",
                 "Unlock it, or choose another store: TCENV_STORE=runtime, file or none.",

@@ -1,6 +1,6 @@
-"""Which clientId a deployment gave for which client name, and until when: not secret, and kept across reboots, so that the
-name can be the same next time. Kept per root URL and asked name, a file each, since machines may share a home. Never holds a
-token."""
+"""Remember which clientId a deployment gave for a client name, and until when. This is not secret and survives a
+reboot, so that the next sign-in can use the same name. Each root URL and requested name has its own file, because
+machines may share a home directory. No file ever holds a token."""
 
 from __future__ import annotations
 
@@ -22,39 +22,41 @@ _DAY = 86400
 
 
 def two_of(series_name: str, name: str) -> tuple[str, str]:
-    """`name` and the other one of the two in the series of `series_name` that a client may end: the first of the others."""
+    """Return the two names of a series that a client may delete: `name`, and the first of the series' other names."""
     return name, next(other for other in series(series_name) if other != name)
 
 
 @dataclass(frozen=True)
 class KnownClient:
-    """A client that tcenv was given: its name there, its clientId, its end (seconds since the epoch), the name that was asked
-    for (the series'), and whether tcenv made it (another one may only be known to be in the way)."""
+    """A client that a deployment gave: its name, its clientId, its end (seconds since the epoch), and the requested
+    name (of the series). Also tells whether tcenv made it; a client that tcenv did not make is known only because it
+    blocks a name."""
 
     name: str
     client_id: str
     expires: int
     asked: str
     made: bool = True
-    #: Whether the deployment has vouched for it. What a browser alone has said tells no prefix.
+    #: Whether the deployment has confirmed the client. An unconfirmed clientId, from a browser alone, tells no prefix.
     confirmed: bool = True
-    #: Where its session was kept (see `stores.place`), empty where it is kept nowhere, or was let go.
+    #: Where its session is stored (see `stores.place`). Empty if no store has it, or not any more.
     place: str = ""
-    #: The process that noted it, where the deployment has not vouched for it yet.
+    #: The process that noted the client, if the deployment has not confirmed it yet.
     process: int = 0
 
     def purged_by(self) -> int:
-        """When the deployment will have removed it: the first midnight (UTC) after its end."""
+        """When the deployment has removed the client: the first midnight (UTC) after its end."""
         return (self.expires // _DAY + 1) * _DAY
 
     @property
     def is_orphan(self) -> bool:
-        """Whether it was approved for a process that has ended before the deployment could be asked: nobody has its token."""
+        """Whether no process has the client's token: its process ended before the deployment could confirm the
+        client."""
         return not self.confirmed and self.process > 0 and not is_alive(self.process)
 
     @property
     def prefix(self) -> str | None:
-        """What the deployment puts before the names of this user's clients: their own clientId and a slash."""
+        """What the deployment puts before the names of this user's clients: the user's own clientId and a slash."""
         if self.client_id.endswith("/" + self.name):
             return self.client_id[: -len(self.name)]
         user, slash, _ = self.client_id.rpartition("/")
@@ -88,7 +90,7 @@ def _folder(root_url: str) -> str:
 
 
 def _paths(root_url: str) -> list[str]:
-    """Return the files about a deployment, the oldest first."""
+    """Return the files of a deployment, the oldest first."""
     folder = _folder(root_url)
     try:
         entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
@@ -101,8 +103,8 @@ def _paths(root_url: str) -> list[str]:
 
 
 def known(root_url: str) -> tuple[KnownClient, ...]:
-    """Return the clients that this deployment gave: those of the latest name last, and each name's oldest first. Files that
-    cannot be read count as none."""
+    """Return the clients that this deployment gave. The latest name comes last, and the clients of a name are sorted
+    from old to new. Skips files that cannot be read."""
     return tuple(client for path in _paths(root_url) for client in _clients(path, root_url))
 
 
@@ -130,8 +132,8 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
 
 
 def prefix(root_url: str, asked: str) -> str | None:
-    """Return what the deployment puts before the names of this user's clients, best by one of the series of `asked`; None until a
-    sign-in has told it."""
+    """Return what the deployment puts before the names of this user's clients, if possible from a client of the series
+    of `asked`. Returns None before a sign-in has told it."""
     clients = known(root_url)
     own = [client for client in clients if client.asked == asked]
     return next(
@@ -140,8 +142,8 @@ def prefix(root_url: str, asked: str) -> str | None:
 
 
 def remember(root_url: str, client: KnownClient) -> None:
-    """Note a client as the newest of its asked name, in place of what was known of its clientId. Not being able to is no
-    error."""
+    """Note a client as the newest of its requested name, and drop older notes of the same clientId. Ignores a failure
+    to write."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
         _remember(root_url, client)
 
@@ -158,13 +160,13 @@ def _remember(root_url: str, client: KnownClient) -> None:
 
 
 def forget(root_url: str, client_id: str) -> None:
-    """Note that this client is no more."""
+    """Note that this client has been deleted."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
         _forget(root_url, client_id)
 
 
 def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
-    """Remove a client from all files but the one of the asked name `but`."""
+    """Remove a client from all files except that of the requested name `but`."""
     for path in _paths(root_url):
         clients = _clients(path, root_url)
         kept = [client for client in clients if client.client_id != client_id or client.asked == but]
@@ -173,14 +175,14 @@ def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
 
 
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
-    """Note that what a browser said of this client was not so; one that the deployment has vouched for stays."""
+    """Remove the note of a client that only a browser reported. Keeps a client that the deployment has confirmed."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
         if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
             _forget(root_url, client_id)
 
 
 def let_go(root_url: str, client_id: str) -> None:
-    """Note that this client is to last until its end, though no session of it is kept any more."""
+    """Note that no store keeps this client's session any more, although the client lasts until its end."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
         for client in known(root_url):
             if client.client_id == client_id and client.place:
@@ -188,7 +190,7 @@ def let_go(root_url: str, client_id: str) -> None:
 
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
-    """Note that a client lasts until `expires`; `asked` is the name that its session was asked for."""
+    """Note that a client lasts until `expires`. `asked` is the requested name of its session."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
         for client in known(root_url):
             if client.client_id == client_id:
@@ -206,7 +208,7 @@ def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
 
 
 def remembered_root_url(profile: str) -> str | None:
-    """Return the root URL that has the name `profile` (see `profile_names.profile_of`), if tcenv has signed in there."""
+    """Return the root URL whose name is `profile` (see `profile_names.profile_of`), if tcenv has signed in there."""
     if not is_profile_name(profile):
         return None
     folder = os.path.join(_directory(), profile)

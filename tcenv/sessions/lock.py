@@ -1,4 +1,4 @@
-"""The lock that makes signing in a matter of one process at a time."""
+"""Lock a profile, so that one process at a time signs in to it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from tcenv.files import make_private_directory
 
 
 def lock_directory() -> str:
-    """Where the locks are, and what is noted of sign-ins: the runtime store's place, else in the state directory."""
+    """Return the directory of the locks and of sign-in notes: that of the runtime store, else one in the state
+    directory."""
     try:
         runtime = paths.runtime_directory()
         if runtime is not None:
             make_private_directory(runtime)
             return runtime
     except (paths.Unsafe, OSError, StoreError):
-        pass  # the store says so, where it is the one in use
+        pass  # the store reports the error if it is the one in use
     return os.path.join(paths.state_directory(), "locks")
 
 
 @contextmanager
 def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> Iterator[bool]:
-    """Hold the one place in which `profile` is signed in to; yields whether it had to be waited for.
+    """Hold the sign-in lock of `profile`. Yields whether this process had to wait for it.
 
-    The lock ends with the process, however that ends, so that the next in line takes over. `on_wait` is called once if
-    another process holds it. Raises TimedOut after `timeout` seconds."""
+    The lock ends with its process, however that ends, so that the next process can take it. Calls `on_wait` once if
+    another process holds the lock. Raises TimedOut after `timeout` seconds."""
     directory = lock_directory()
     path = os.path.join(directory, f"{profile}.lock")
     try:
@@ -38,7 +39,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
     except OSError as error:
         unwritable = error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.ENOENT)
         if isinstance(error, paths.Foreign) or (unwritable and not os.path.lexists(path)):
-            # Nothing can be written anywhere: better two browsers than none.
+            # No directory can be written. Go on without a lock: two browsers are better than no sign-in.
             yield False
             return
         raise StoreError(
@@ -58,7 +59,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
 
 
 def is_held(profile: str) -> bool:
-    """Whether somebody is signing in to `profile`, or resetting its token, at this moment."""
+    """Return whether a process is signing in to `profile` now, or resetting its token."""
     path = os.path.join(lock_directory(), f"{profile}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))

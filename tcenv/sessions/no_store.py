@@ -1,4 +1,4 @@
-"""The store for where nothing can be kept: what there is, is what this shell has loaded."""
+"""The store for systems where nothing can be kept. Its only session is the one that this shell has loaded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from tcenv.errors import UsageError
 from tcenv.sessions.session import Session
 from tcenv.shells import environment
 
-# A session tells its end to the environment, but not when it was made: from this long before its end on, it counts as nearly
-# over (seconds).
+# The environment tells when a session ends, but not when it was created. Treat it as nearly over from this many seconds
+# before its end.
 _NEARLY_OVER = 600
 
 
 class NoStore:
-    """Keeps nothing. `login` still exports; `exec`, `status` and `logout` find what this shell has loaded."""
+    """A store that keeps nothing. `login` still exports; `exec`, `status` and `logout` use the session that this shell
+    has loaded."""
 
     name = "none"
     where = ""
@@ -49,8 +50,8 @@ class NoStore:
 
 
 def loaded(profile: str) -> Session | None:
-    """Return the session of `profile` that the environment holds; None if there is none or another is loaded. The environment
-    tells neither its scopes nor its age."""
+    """Return the session of `profile` from the environment, or None if no session or another one is loaded. The
+    environment tells neither its scopes nor when it was created."""
     environ = os.environ
     if environment.loaded_profile(environ) != profile:
         return None

@@ -1,26 +1,29 @@
-"""Names of profiles, and the name that a bare root URL goes by. Must stay importable for next to nothing (hot path)."""
+"""Check the names of profiles, and name the profile of a bare root URL. Imports almost nothing (hot path)."""
 
 from __future__ import annotations
 
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _LONGEST = 128
-# What of a root URL's path has no place in a profile's name; `_` begins each of these, so that no two paths meet.
+# Characters of a root URL's path that a profile's name cannot hold. Each escape begins with `_`, so no two paths get
+# one name.
 _ESCAPES = {"/": "__", "_": "_u", "~": "_t"}
 
 
 def is_profile_name(text: str) -> bool:
-    """Whether a session may be stored under `text`: a file's name on every system, and a word in every shell."""
+    """Return whether `text` can name a stored session: it must be a valid file name on every system and one word in
+    every shell."""
     return 0 < len(text) <= _LONGEST and text[0] in _ALPHANUMERIC and not set(text) - _ALPHANUMERIC - set("._-@")
 
 
 def is_configurable_name(text: str) -> bool:
-    """Whether a profile in the configuration may be called `text` (`@` marks a profile used with another root URL)."""
+    """Return whether a profile in the configuration may have the name `text`. (`@` marks a profile with another root
+    URL.)"""
     return is_profile_name(text) and "@" not in text
 
 
 def argument_of(key: str, root_url: str) -> str:
-    """Return the words of a command that name the session `key` of a deployment, whatever is set or loaded, with a blank between
-    them."""
+    """Return the words that name the session `key` of a deployment on a command line, separated by blanks. They work
+    with any environment and any selected profile."""
     if key == profile_of(root_url):
         return root_url
     base, at, _ = key.partition("@")
@@ -28,23 +31,24 @@ def argument_of(key: str, root_url: str) -> str:
 
 
 def stored_argument_of(key: str, root_url: str) -> str:
-    """Return the argument for commands that know only stored sessions and take no `--root-url`."""
+    """Return the argument that names a session for the commands that know only stored sessions and take no
+    `--root-url`."""
     return key if "@" in key else argument_of(key, root_url)
 
 
 def called(key: str, root_url: str) -> str:
-    """Return how messages name the session `key` of a deployment. A name that is made of the root URL adds nothing to it."""
+    """Return the name of the session `key` for messages. Leaves out a name that was made from the root URL."""
     return root_url if key == profile_of(root_url) else f"{key} ({root_url})"
 
 
 def profile_of(root_url: str) -> str:
-    """Return the name for the session of a deployment without a profile: its host, with scheme, port and path where they differ
-    from the usual. No two root URLs (as `parse_root_url` spells them) share a name."""
+    """Return the profile name for a deployment without a profile: its host, and the scheme, port and path that differ
+    from the usual. No two root URLs (in the spelling of `parse_root_url`) share a name."""
     scheme, _, rest = root_url.partition("://")
     host, _, path = rest.partition("/")
     if host[:1] == "[" and scheme == "https":
         address, _, port = host[1:].partition("]")
-        # Behind a host, `_` is followed by a port or a path: never by a dot.
+        # After a host, a port or a path follows `_`, and never a dot.
         name = "ip6_." + address.replace(":", "_") + port.replace(":", "_.")
     else:
         name = host.replace("[", "").replace("]", "").replace(":", "_")

@@ -1,4 +1,4 @@
-"""Asks the deployment about a session whose reset or logout was cut short, before anybody trusts its token."""
+"""Ask the deployment about a session whose reset or logout was interrupted, before any code trusts its token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store, load_session
 
-# Seconds that a reset under way in another process is given to come to its end.
+# Seconds to wait for another process to finish its reset.
 _PATIENCE = 10.0
 
 
@@ -24,11 +24,11 @@ def settled(
     locked: bool = False,
     until: float | None = None,
 ) -> Session | None:
-    """`session` as it can be trusted: the same at once, unless it is marked as being reset. Then whoever is at it is waited
-    for, and the deployment asked; None where it says that the token is no longer good. `locked`: the caller has the lock. `until`
-    (time.monotonic) is when its own time is up.
+    """Return the session if its token can be trusted, else None. Returns a session at once unless it is marked as being
+    reset. For a marked one, waits for the process that resets it and then asks the deployment whether the token is
+    still good. `locked` says that the caller holds the lock. `until` (time.monotonic) is the deadline.
 
-    Raises DeploymentError where it cannot be asked, StoreError."""
+    Raises DeploymentError if the deployment cannot be asked; StoreError."""
     if session is None or session.state != RESETTING:
         return session
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def settled(
                 stack.enter_context(sign_in_lock(session.profile, _PATIENCE, lambda: None))
                 locked = True
             except TimedOut:
-                # It waits for a browser by now; what is stored is nobody's to change then, but can be asked about.
+                # The other process is waiting for a browser. Ask about the stored session, but do not change it.
                 pass
         session = load_session(store, session.profile, session.root_url, say)
         if session is None or session.state != RESETTING:

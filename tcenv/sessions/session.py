@@ -1,4 +1,4 @@
-"""Sessions: plain frozen values, validated when made."""
+"""Sessions: immutable values that are validated when they are created."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tcenv.shells import environment
 
 
 def renewal_time(created: int, expires: int) -> int:
-    """From when on (seconds since the epoch) a session counts as nearly over: 10 % of its life or 10 minutes before its
-    end, whichever is less."""
+    """Return from when on (seconds since the epoch) a session is nearly over: 10 % of its life before its end, but at
+    most 10 minutes."""
     return expires - min((expires - created) // 10, 600)
 
 
-#: The client was deleted so that its name is free for a new sign-in, which has not come yet.
+#: tcenv has deleted the client to free its name for a new sign-in, which is not complete yet.
 ENDED = "ended"
-#: The token is being reset: whoever finds this asks the deployment whether the one here is still good.
+#: A reset of the token is under way or was interrupted: ask the deployment whether the stored token is still good.
 RESETTING = "resetting"
 STATES = (ENDED, RESETTING)
 
 
 @dataclass(frozen=True)
 class Session:
-    """Permanent credentials on one deployment, and what is known about them. Times are seconds since the epoch.
+    """Permanent credentials on one deployment, with their details. Times are seconds since the epoch.
 
-    `scopes` is None where the deployment would not tell; `asked` are the scopes that were asked for, the right to end its own
-    client included. `name` is the client name that was asked for (the series', see `clients.series`). `state` is empty, or one
-    of the words above."""
+    `scopes` is None if the deployment did not tell them. `asked` are the requested scopes, with the right to delete the
+    session's own client. `name` is the requested client name (of the series, see `clients.series`). `state` is empty,
+    `ENDED` or `RESETTING`."""
 
     profile: str
     root_url: str
@@ -62,12 +62,12 @@ class Session:
 
     @property
     def argument(self) -> str:
-        """What to type behind a command to mean this session's profile, whatever is set or loaded."""
+        """The command-line words that name this session's profile in any environment."""
         return argument_of(self.profile, self.root_url)
 
     @property
     def stored_argument(self) -> str:
-        """The same for the commands that take no `--root-url`."""
+        """The same for commands that take no `--root-url`."""
         return stored_argument_of(self.profile, self.root_url)
 
     @property
@@ -78,23 +78,23 @@ class Session:
         return (time.time() if now is None else now) < self.expires
 
     def has_time_left(self, now: float | None = None) -> bool:
-        """Whether `login` would hand this session out again without asking."""
+        """Return whether `login` would reuse this session without asking."""
         return not self.state and (time.time() if now is None else now) < self.renew
 
     def ended(self) -> Session:
-        """Return this session, marked as one whose client is deleted."""
+        """Return a copy of this session that is marked as one with a deleted client."""
         now = int(time.time())
         return replace(self, expires=min(self.expires, now), created=min(self.created, now), state=ENDED)
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The scopes that the user asked for."""
+        """The scopes that the user requested."""
         return self._without_ending(self.asked)
 
     @property
     def passed_on(self) -> tuple[str, ...] | None:
-        """The scopes that temporary credentials or a proxy may be given: those held, without the right to end the session's own
-        client, unless the user asked for it. None where the deployment would not tell."""
+        """The scopes to pass on to temporary credentials or a proxy: those that the session holds, without the right to
+        delete its own client unless the user requested that right. None if the deployment did not tell the scopes."""
         return None if self.scopes is None else self._without_ending(self.scopes)
 
     def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
@@ -102,19 +102,19 @@ class Session:
 
     @property
     def generation(self) -> str:
-        """What tells prompt hooks that another token has come, or that the client is no more."""
+        """A text that changes with the token and when the client is deleted. Prompt hooks compare it."""
         return sessionfile.ENDED if self.state == ENDED else sessionfile.generation_of(self.credentials.access_token)
 
     def variables(self, environ: Mapping[str, str] | None = None, *, file: str = "") -> dict[str, str | None]:
-        """Return the change that loads this session into `environ` (None: this process's); `file` is the store's file of it,
-        which prompt hooks compare (empty: there is none)."""
+        """Return the change that loads this session into `environ` (None: this process's own). `file` is the session's
+        file in the store, which prompt hooks compare (empty: none)."""
         fields = self.fields()
         if self.credentials.certificate is not None:
             fields[environment.CERTIFICATE] = self.credentials.certificate
         return environment.loading(fields, os.environ if environ is None else environ, file=file)
 
     def fields(self) -> dict[str, str]:
-        """Return the session's values as its file has them."""
+        """Return the session's values by their keys in its file."""
         return {
             environment.GENERATION: self.generation,
             "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
@@ -128,12 +128,12 @@ class Session:
         }
 
     def encode(self) -> bytes:
-        """Return the session as it is stored (see `session_file`)."""
+        """Return the bytes of the session's file (see `session_file`)."""
         return sessionfile.encode(self.fields(), self.scopes, self.asked, self.state)
 
     @classmethod
     def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
-        """Make a session of the parts that `session_file.decode` returned. Raises DamagedSession."""
+        """Create a session from the parts that `session_file.decode` returned. Raises DamagedSession."""
         try:
             session = cls(
                 profile=fields["TCENV_PROFILE"],

@@ -1,8 +1,9 @@
-"""The file that every store but `none` keeps of a session: lines of KEY=value, the first of which changes with the token.
+"""Read and write the session file of every store except `none`: lines of KEY=value. The first line changes with the
+token.
 
-Prompt hooks compare that first line with what they have loaded, and direnv watches the file. The keyring store leaves the token
-out and adds the number of the item that holds it. Reading refuses what others could have written. Must stay importable for next
-to nothing (hot path)."""
+Prompt hooks compare the first line with what they have loaded, and direnv watches the file. The keyring store replaces
+the token with the number of the keyring item that holds it. Reading refuses files that other users could have written.
+Imports almost nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    # Of a session: its fields, the scopes that it holds (None: unknown), and those that were asked for.
+    # The fields of a session, the scopes that it holds (None: unknown), and the requested scopes.
     Parts = tuple[dict[str, str], list[str] | None, list[str]]
 
 SUFFIX = ".session"
 END = "END=tcenv-session-1"
-# The order is a promise: hooks read the first line, and direnv's library the first two.
+# Keep this order: hooks read the first line, and direnv's library the first two.
 KEYS = (
     "GENERATION",
     "TASKCLUSTER_ACCESS_TOKEN",
@@ -33,17 +34,17 @@ KEYS = (
     "NAME",
     "SCOPES",
 )
-# The keyring's item that holds the token of this file.
+# The number of the keyring item that holds this file's token.
 ITEM = "ITEM"
-# The generation of a session whose client is no more: no shell can have loaded it.
+# The generation of a session whose client is deleted. No shell can have loaded it.
 ENDED = "ended"
 _LONGEST = 64 << 20
 
 
 def generation_of(token: str) -> str:
-    """Return the generation of a session with this access token: it tells tokens apart and does not give them away."""
+    """Return the generation of a session with this access token. It identifies the token without revealing it."""
     try:
-        from _hashlib import openssl_sha256 as sha256  # hot path: `hashlib` prepares every other algorithm
+        from _hashlib import openssl_sha256 as sha256  # hot path: `hashlib` would set up every other algorithm too
     except ImportError:
         from hashlib import sha256
 
@@ -51,17 +52,17 @@ def generation_of(token: str) -> str:
 
 
 def path_of(directory: str, profile: str) -> str:
-    """Return the path of a profile's file in a store's directory."""
+    """Return the path of a profile's session file in a store's directory."""
     return f"{directory}/{profile}{SUFFIX}"
 
 
 class Damaged(Exception):
-    """A session file is half-written, foreign or altered; the text says in what way, never with what content."""
+    """A session file is incomplete, foreign or altered. The text tells how, and never repeats the content."""
 
 
 def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str], state: str = "") -> bytes:
-    """Return the bytes of a session file: `scopes` are those held (None: the deployment would not tell), `asked` those asked
-    for; `state` is a word for a session that is not to be trusted as it is. A field ITEM is optional."""
+    """Return the bytes of a session file. `scopes` are those that the session holds (None: unknown), `asked` the
+    requested ones. `state` is empty unless the session must not be trusted as it is. The field ITEM is optional."""
     count = "unknown" if scopes is None else str(len(scopes))
     lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
     lines.append(f"SCOPES={count}")
@@ -76,8 +77,8 @@ def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Seque
 
 
 def decode(data: bytes) -> Parts:
-    """Return the fields, the held scopes (None: unknown) and the scopes that were asked for, from a session file's bytes. The
-    field STATE holds a state. Raises Damaged."""
+    """Return the fields, the held scopes (None: unknown) and the requested scopes from a session file's bytes. The
+    field STATE holds the state. Raises Damaged."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -110,7 +111,7 @@ def decode(data: bytes) -> Parts:
 
 
 def read(directory: str, profile: str) -> Parts | None:
-    """Read the parts (see `decode`) of the session of `profile` in `directory`; None where there is none.
+    """Read the session of `profile` in `directory` and return its parts (see `decode`), or None if there is no session.
 
     Raises Damaged, Unsafe, OSError."""
     if not check_directory(directory):

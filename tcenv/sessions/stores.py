@@ -1,4 +1,5 @@
-"""Where sessions live: which store is the one. Only the stores and the hot path read stored tokens; neither shows one."""
+"""Choose and open the store for sessions. Only the stores and the hot path read stored tokens, and neither shows
+one."""
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ else:
 
 
 class Store(Protocol):
-    """A place for sessions, one a profile.
+    """A place that keeps one session for each profile.
 
-    `name` is what the user calls it. `keeps` is False where nothing outlives this process, and `reason` says why.
-    `is_file_based` says whether the files hold all of a session, its token included. `where` tells this store from others of
-    its kind (empty: nothing is kept)."""
+    `name` is the user's name for it. `keeps` is False if nothing outlives this process, and `reason` tells why.
+    `is_file_based` says whether the files hold all of a session, including its token. `where` tells this store from
+    others of the same kind (empty: it keeps nothing)."""
 
     name: str
     keeps: bool
@@ -37,32 +38,36 @@ class Store(Protocol):
     def where(self) -> str: ...
 
     def file(self, profile: str) -> str:
-        """Return the path of the file whose first line changes with the session of `profile`; empty where there is none."""
+        """Return the path of the file whose first line changes with the session of `profile`, or "" if there is no such
+        file."""
 
     def generation(self, profile: str) -> str | None:
-        """Return the generation of the session of `profile` without its token; None where there is none that could be read."""
+        """Return the generation of the session of `profile` without its token, or None if no session can be read."""
 
     def load(self, profile: str) -> Session | None:
-        """Return the session of `profile`; None where there is none. Raises DamagedSession, StoreError."""
+        """Return the session of `profile`, or None if there is no session. Raises DamagedSession, StoreError."""
 
     def save(self, session: Session) -> None:
-        """Put the session in place of its profile's former one, whole. Raises StoreError."""
+        """Replace the session of its profile with this one, completely or not at all. Raises StoreError."""
 
     def forget(self, profile: str) -> bool:
-        """Remove the session of `profile`, readable or not; False where there was none. Raises StoreError."""
+        """Remove the session of `profile`, even if it is damaged. Returns False if there was none. Raises
+        StoreError."""
 
     def profiles(self) -> list[str]:
         """Return the profiles that have a session. Raises StoreError."""
 
     def clear(self) -> None:
-        """Remove what writers that were interrupted have left. Raises StoreError."""
+        """Remove what interrupted writers have left behind. Raises StoreError."""
 
 
 def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
-    """Open the store called `wanted`; `auto` takes the first of runtime, keyring and none that works here. `say` gets a
-    sentence about a directory that another user has taken. Unless `unlock`, the user is never asked to unlock a keyring.
+    """Open the store with the name `wanted`. `auto` opens the first of runtime, keyring and none that works here.
+    Passes a sentence to `say` if another user has taken a directory. Does not ask the user to unlock a keyring unless
+    `unlock` is true.
 
-    Raises StoreError. A runtime directory of the user's own that is open to others is an error and no reason to go elsewhere."""
+    Raises StoreError, also if the user's own runtime directory is open to other users: `auto` then uses no other
+    store."""
     if wanted in ("auto", "runtime"):
         runtime = _runtime_store(say)
         if runtime is not None:
@@ -105,7 +110,7 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
 
 
 def everywhere(store: Store) -> list[Store]:
-    """`store`, and all other places where sessions of this user may be: what is signed out of must be left in none."""
+    """Return `store` and all other stores that may hold sessions of this user. A logout must clear all of them."""
     found: list[Store] = [store]
     seen = {store.where}
     places = [("runtime", path) for path in paths.runtime_directories()] + [("file", paths.file_store_directory())]
@@ -122,8 +127,8 @@ def everywhere(store: Store) -> list[Store]:
 
 
 def place(store: Store) -> str:
-    """Return what tells this store from those of other machines, containers and users that may share the state directory. A
-    session that was stored here and is not here any more is lost. Empty for a store that keeps nothing."""
+    """Return a text that tells this store from those of other machines, containers and users that may share the state
+    directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:
         return ""
     import hashlib
@@ -134,8 +139,8 @@ def place(store: Store) -> str:
 
 
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:
-    """Load the session of `profile` on `root_url`, live or expired. A damaged session, or one of another deployment, counts as
-    none, and `say` gets a sentence about it. Raises StoreError."""
+    """Load the session of `profile` on `root_url`, live or expired. Returns None for a damaged session or one of
+    another deployment, and passes a sentence about it to `say`. Raises StoreError."""
     try:
         session = store.load(profile)
     except DamagedSession as damaged:

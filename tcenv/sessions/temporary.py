@@ -1,5 +1,5 @@
-"""Credentials cut to the job: temporary ones, minted from a live session without a call, that hold less and never outlive it.
-Must stay importable for next to nothing (hot path)."""
+"""Make temporary credentials from a live session without a call to the deployment. They hold no more scopes than the
+session and end no later. Imports almost nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[str, str | None]:
-    """Return the change that loads temporary credentials with `scopes` (none: all that the session holds) for `term` (fromNow
-    text; None: as long as the session lasts, 31 days at most). Raises UsageError, NotSignedIn."""
+    """Return the change that loads temporary credentials into an environment. `scopes` are their scopes (none: all that
+    the session holds), `term` how long they last (fromNow text; None: as long as the session, at most 31 days). Raises
+    UsageError, NotSignedIn."""
     if session.credentials.certificate is not None:
         raise UsageError(
             "What this shell has loaded are temporary credentials already, and none can be cut from those.",
@@ -36,7 +37,8 @@ def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[s
 def cut(
     fields: Mapping[str, str], held: Sequence[str] | None, asked: Sequence[str], scopes: Sequence[str], term: str | None
 ) -> dict[str, str]:
-    """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by variable."""
+    """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by
+    variable."""
     now, end = int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
         raise NotSignedIn(
@@ -73,8 +75,8 @@ def cut(
 
 
 def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str]) -> None:
-    """Raise UsageError for a text that is no scope, and for a scope that is not held (None: unknown): with those, every call
-    fails. `fields` are those of the session."""
+    """Raise UsageError for a text that is no scope, and for a scope that the session does not hold (`held` is None:
+    unknown). With such a scope every call fails. `fields` are those of the session."""
     for scope in scopes:
         check_scope(scope)
     missing = [scope for scope in scopes if held is not None and not covers(held, scope)]

@@ -1,4 +1,5 @@
-"""Removes what tcenv keeps on this machine besides the user's configuration: notes, locks, caches, and their directories."""
+"""Remove all that tcenv keeps on this machine except the user's configuration: notes, locks, caches and their
+directories."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ from tcenv import locks, paths
 
 
 def remove() -> list[str]:
-    """Remove all of it that belongs to the user; return the paths that stay because something uses them, or cannot be removed.
+    """Remove all traces that belong to the user. Returns the paths that remain because they are in use or cannot be
+    removed.
 
-    A stored session stays, since only a logout ends it well, and so does what a running tcenv has locked or listens on."""
+    Keeps stored sessions, since only a logout ends them on the deployment, and the locks and sockets of a running
+    tcenv."""
     caches = os.path.dirname(paths.index_file())
-    # The locks last: until then, they keep a running tcenv from writing what is removed.
+    # Remove the locks last: they keep a running tcenv from writing to directories that are being removed.
     places = [caches, paths.state_directory(), *paths.runtime_directories()]
     left: list[str] = []
     for place in places:
@@ -45,7 +48,7 @@ def _remove_below(directory: str, left: list[str]) -> None:
 
 
 def _is_in_use(path: str) -> bool:
-    """Whether a running process holds the lock `path`, or listens on the socket `path`."""
+    """Return whether a running process holds the lock `path` or listens on the socket `path`."""
     try:
         if stat.S_ISSOCK(os.lstat(path).st_mode):
             return _answers(path)
@@ -66,6 +69,6 @@ def _answers(path: str) -> bool:
         try:
             connection.connect(path)
         except OSError as error:
-            # Too long an address for this call says nothing of who listens.
+            # An address that is too long for this call does not tell whether a process listens.
             return error.errno is None
     return True
