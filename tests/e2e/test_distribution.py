@@ -104,7 +104,7 @@ def test_the_wheel_carries_the_package_and_one_copy_of_the_shell_code_and_comple
     expected |= {f"_completions/{name}": text for name, text in _files(PROJECT / "completions").items()}
     assert carried == expected
     assert "py.typed" in carried
-    assert {"_shell/init.zsh", "_shell/subshell/zsh/.zshrc", "_completions/_tcenv"} <= carried.keys()
+    assert {"_shell/init.zsh", "_shell/subshell/zsh/.zshenv", "_completions/_tcenv"} <= carried.keys()
 
 
 def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
