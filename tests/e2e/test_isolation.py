@@ -28,6 +28,8 @@ for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.S
     signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
 os.close(0)
+# In the shared memory of the tests that run this one. What this process becomes is to see none of it.
+open(f"/dev/shm/starter-{os.getpid()}", "w").close()
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 _ODD_VARIABLES = {
@@ -52,12 +54,15 @@ _LOOK = """
 import json, os, resource
 from pathlib import Path
 status = dict(line.split(":\\t") for line in Path("/proc/self/status").read_text().splitlines())
-places = f"/dev/shm/tcenv-{os.geteuid()}", f"/run/user/{os.geteuid()}"
+parent, above = os.getppid(), []
+while parent > 1:
+    above.append(f"/dev/shm/starter-{parent}")
+    parent = int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])
 print(json.dumps({
     "ignored": status["SigIgn"], "blocked": status["SigBlk"], "umask": status["Umask"],
     "stdin": os.readlink("/proc/self/fd/0"), "terminal": Path("/proc/self/stat").read_text().rpartition(")")[2].split()[4],
     "files": resource.getrlimit(resource.RLIMIT_NOFILE)[0], "size": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
-    "places": [place for place in places if os.path.exists(place)], "environ": dict(os.environ),
+    "shared": [place for place in above if os.path.exists(place)], "environ": dict(os.environ),
 }))
 """
 
@@ -69,7 +74,7 @@ def test_a_child_finds_nothing_of_the_starter() -> None:
     assert found == {
         **{"ignored": _BY_PYTHON, "blocked": "0" * 16, "umask": "0022", "stdin": "/dev/null", "terminal": "0"},
         **{"files": 4096, "size": resource.RLIM_INFINITY},
-        "places": found["places"] if isolation.shared_memory_problem else [],
+        "shared": found["shared"] if isolation.shared_memory_problem else [],
     }
     assert not [name for name, value in _ODD_VARIABLES.items() if environment.get(name) == value]
 
@@ -79,8 +84,6 @@ def starter() -> dict[str, str]:
     """The environment of somebody with sessions, proxies and odd settings."""
     if isolation.shared_memory_problem:
         pytest.skip(isolation.shared_memory_problem)
-    place = Path(f"/dev/shm/tcenv-{os.geteuid()}")
-    place.mkdir(mode=0o700, exist_ok=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("TCENV_TEST_", "PYTEST_"))}
     return {**own, **_ODD_VARIABLES}
 

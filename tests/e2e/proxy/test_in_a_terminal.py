@@ -94,7 +94,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
         root_url, token = done.stdout.split()
         assert root_url.startswith("http://127.0.0.1:"), done.stderr
         assert token != fields["TASKCLUSTER_ACCESS_TOKEN"]
-    # Another deployment that the .envrc names is what it says.
+    # In a run behind the proxy direnv does nothing, whatever the .envrc names.
     assert tcenv("profile", "set", "other", "--root-url", "https://tc.example.com", env=env).returncode == 0
     envrc(folder, "use taskcluster other\n")
     done = subprocess.run(
@@ -105,7 +105,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
         text=True,
         timeout=60,
     )
-    assert "not signed in to other" in done.stderr
+    assert (done.returncode, "not signed in" in done.stderr) == (0, False)
 
 
 def test_the_keys_of_job_control(sandbox: Sandbox, tmp_path: Path) -> None:
