@@ -1,1 +1,2 @@
-"""The signing proxy: check who calls, sign the call with the session, pass it on, and learn which scopes it needs."""
+"""The signing proxy: check each caller, sign its calls with the session, pass them on, and learn which scopes they
+need."""

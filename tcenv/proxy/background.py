@@ -1,6 +1,6 @@
-"""Run the proxy on a thread of its own, beside the program that it serves. Hot path.
+"""Run the proxy on its own thread beside the program that uses it. Hot path.
 
-The thread imports what it needs while the program starts, so this module imports next to nothing."""
+The thread imports what it needs while the program starts, so this module imports almost nothing."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
 
-# Seconds.
+# Seconds to wait for the thread.
 _TIMEOUT = 10.0
-# Arguments of gc.set_threshold: how many new objects start a collection, and how many collections an older generation waits for.
+# Arguments of gc.set_threshold: new objects before a collection, and collections before one of an older generation.
 _GARBAGE_THRESHOLDS = (20_000, 20, 20)
 
 
 class Background:
     """A proxy that answers between `start` and `stop`.
 
-    The thread calls `make_service` once, and `announce` with the reason if the proxy ends early. `held` is the port's hold,
-    where the programs of one run alone use it."""
+    Its thread calls `make_service` once, and calls `announce` with the reason if the proxy ends early. `held` holds the
+    port if only the programs of one run use it."""
 
     def __init__(
         self,
@@ -47,22 +47,22 @@ class Background:
 
     @property
     def learned(self) -> Learned | None:
-        """Return what the run has learned so far, None where it does not learn."""
+        """Return what the run has learned so far, or None if it does not learn."""
         return None if self._service is None else self._service.learned
 
     @property
     def session_ends(self) -> int | None:
-        """Return the end of the session that signs (seconds since the epoch), None where there is none at the moment."""
+        """Return when the signing session ends (seconds since the epoch), or None if there is none at the moment."""
         session = None if self._service is None else self._service.session
         return None if session is None else session.expires
 
     def start(self) -> None:
-        """Start to answer. Calls that came earlier wait in the sockets' queue."""
+        """Start to answer. Earlier calls wait in the sockets' queue."""
         self._thread.start()
 
     def stop(self, *, exiting: bool = False) -> None:
-        """Stop, and return when no call is answered any more. `exiting`: this process ends next, so do not wait for a proxy
-        that is still importing."""
+        """Stop the proxy, and return when it answers no more calls. With `exiting`, do not wait for a proxy that is
+        still importing, since this process ends next."""
         if not self._thread.is_alive() and not self._ready.is_set():
             self._sockets.close()
             return
@@ -93,7 +93,7 @@ class Background:
         from tcenv.proxy import server  # noqa: F401 # before gc.freeze, which is for what has been imported
         from tcenv.proxy.connections import raise_descriptor_limit
 
-        # Modules stay. Searching them for garbage takes up to a fifth of a call's time.
+        # Exclude the modules, which stay for good. Searching them for garbage takes up to a fifth of a call's time.
         gc.freeze()
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
         raise_descriptor_limit()

@@ -1,7 +1,6 @@
 """Pass on the body of a request piece by piece.
 
-Checks it against the signed hash on the way, before the last piece goes on, and keeps a body that is not too long to send it
-again."""
+Compares it with the signed hash before it sends the last piece. Keeps a short enough body to send it again."""
 
 from __future__ import annotations
 
@@ -15,22 +14,22 @@ from typing import BinaryIO
 
 from tcenv.deployment.hawk import PayloadHash
 
-# Bytes that are kept. Where the length is not known, a body that turns out to be longer is kept no more.
+# Bytes to keep. If the length is not known in advance, drop a body that turns out to be longer.
 KEPT = 16 * 2**20
-# Bytes of the longest body that is read before the deployment is called.
+# Bytes of the longest body to read before calling the deployment.
 SMALL = 64 * 2**10
-# Bytes of a piece of a kept body.
+# Bytes of one piece of a kept body.
 _PIECE = 256 * 2**10
 
 
 class WrongBody(Exception):
-    """The body does not have the hash that was signed."""
+    """The body does not match the signed hash."""
 
 
 class Body:
-    """One request's body. `read` returns the next piece, empty at the end. `length` is in bytes, None where the program did not
-    tell. `expected` is the signed hash, empty where there is none. `wrong` says that the hash did not match, `sent` that all of
-    the body was sent. Close it at the end."""
+    """The body of one request. `read` returns the next piece, empty at the end. `length` is in bytes (None: the program
+    did not tell it). `expected` is the signed hash (empty: none). `wrong` tells that the hash did not match, `sent`
+    that the whole body was sent. Close it at the end."""
 
     def __init__(
         self, read: Callable[[], Awaitable[bytes]], length: int | None, *, content_type: str = "", expected: str = ""
@@ -41,41 +40,41 @@ class Body:
         self._read = read
         self._expected = expected
         self._hash = PayloadHash(content_type) if expected else None
-        # None: too long to keep.
+        # None: the body is too long to keep.
         self._kept: BinaryIO | None = None
         if length is None or length <= KEPT:
             self._kept = io.BytesIO() if self.small else _file_in_memory()
         self._kept_bytes = 0
         self._ended = length == 0
-        # A failed attempt may still read when the next one starts.
+        # A failed attempt may still be reading when the next one starts.
         self._reading = asyncio.Lock()
 
     @property
     def empty(self) -> bool:
-        """Tell whether there is no body."""
+        """Return whether there is no body."""
         return self.length == 0
 
     @property
     def small(self) -> bool:
-        """Tell whether the body is short enough to read it before the deployment is called."""
+        """Return whether the body is short enough to read it before calling the deployment."""
         return self.length is not None and self.length <= SMALL
 
     @property
     def repeatable(self) -> bool:
-        """Tell whether the body can be sent once more."""
+        """Return whether the body can be sent again."""
         return self._kept is not None
 
     async def whole(self) -> bytes:
-        """Return all of the body, checked. Raises WrongBody."""
+        """Return the whole body after checking it. Raises WrongBody."""
         return b"".join([piece async for piece in self])
 
     def close(self) -> None:
-        """Free what is kept, and end an attempt that still runs."""
+        """Free the kept body, and end an attempt that is still running."""
         self._ended = True
         self._give_up()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the body from its beginning, for one attempt to send it. Raises WrongBody before the last piece."""
+        """Yield the body from its start, for one attempt to send it. Raises WrongBody before the last piece."""
         offset = 0
         held = b""
         self.sent = self.length == 0
@@ -139,8 +138,8 @@ class Body:
 
 
 def _file_in_memory() -> BinaryIO:
-    """Open a file in the kernel's memory, which is never on a disk and is gone when it is closed. Where the system has none, use
-    this process's memory."""
+    """Open a file in the kernel's memory: it is never on a disk and vanishes when closed. If the system has no such
+    files, use this process's memory."""
     try:
         return os.fdopen(os.memfd_create("body"), "w+b", buffering=0)
     except (AttributeError, OSError):

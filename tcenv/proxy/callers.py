@@ -1,5 +1,5 @@
-"""Check who calls. A caller signs with the run's client and token, has a URL that is signed with them, or, where that is
-allowed, knows the secret path. All others are refused, and are not told why."""
+"""Check the caller of a request. Let it in if it signed with the run's client and token, if its URL is signed with
+them, or, if allowed, if it knows the secret path. Refuse all others without a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tcenv.deployment.scopes import intersection
 if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
 
-# How far a certificate's start and end may be off this machine's clock, and how long it may last (seconds; services/auth 106).
+# How far a certificate's start and end may be off this machine's clock, and how long it may last (seconds;
+# services/auth 106).
 _DRIFT = 5 * 60
 _LONGEST = 31 * 86400
 _SEED_LENGTH = 44
@@ -25,7 +26,7 @@ _MOST_SCOPES = 10_000
 
 
 class Refused(Exception):
-    """The caller is refused. `status` is 401 or 403."""
+    """The proxy refuses the caller. `status` is 401 or 403."""
 
     def __init__(self, status: int = 401) -> None:
         super().__init__(status)
@@ -34,9 +35,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Pass:
-    """What a caller may do. `resource` is the raw path and query without the secret path and the signature. `scopes` is what the
-    caller narrowed the request to (None: it did not). `hash` is the hash that the body must have, empty where the caller
-    signed none. `unsigned` says that only the secret path let the caller in."""
+    """The rights of a caller. `resource` is the raw path and query without the secret path and the signature. `scopes`
+    are those to which the caller narrowed the request (None: it did not). `hash` is the hash that the body must have
+    (empty: the caller signed none). `unsigned` tells that the caller gave only the secret path."""
 
     resource: str
     scopes: tuple[str, ...] | None = None
@@ -47,13 +48,13 @@ class Pass:
 def let_in(
     run: Run, method: str, host: str, port: int, resource: str, authorization: str | None, *, now: float
 ) -> Pass | None:
-    """Return what the caller of a request may do, or None for a request without any credentials. `host` and `port` come from its
-    Host header, `resource` is its raw path and query. Raises Refused."""
+    """Return the rights of a request's caller, or None if the request has no credentials. `host` and `port` come from
+    its Host header, `resource` is its raw path and query. Raises Refused."""
     bare, known = without_secret(run, resource)
     try:
         if authorization is not None:
             if hawk.split_bewit(resource) is not None:
-                # The service too takes two signatures for none.
+                # Like the service, refuse a request with two signatures.
                 raise Refused
             return _signed(run, method, Place(host, port, resource), bare, authorization, now)
         split = hawk.split_bewit(resource)
@@ -67,7 +68,7 @@ def let_in(
 
 
 def narrowed(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return the scopes that `outer` and `inner` both cover. None stands for no narrowing."""
+    """Return the scopes that both `outer` and `inner` cover. None means no narrowing."""
     if inner is None:
         return outer
     return inner if outer is None else intersection(inner, outer)
@@ -98,7 +99,7 @@ def _signed_url(run: Run, place: Place, value: str, now: float) -> Pass:
 
 
 def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:
-    """Return the token that must have signed, and the scopes to which the caller narrowed the request. `ext` can be believed
+    """Return the token that must have signed, and the scopes to which the caller narrowed the request. Trusts `ext`
     because the signature covers it."""
     content = hawk.parse_extension(ext)
     token, scopes = run.token, None
@@ -114,7 +115,7 @@ def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, t
 
 
 def _temporary(run: Run, client_id: str, certificate: Any, now: float) -> tuple[str, tuple[str, ...]]:
-    """Return the token and the scopes of temporary credentials that the program made from the run's own."""
+    """Return the token and the scopes of temporary credentials that the program made from the run's own credentials."""
     if not isinstance(certificate, Mapping) or certificate.get("version") != 1:
         raise BadSignature
     issuer = certificate.get("issuer")

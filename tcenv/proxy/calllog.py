@@ -1,4 +1,4 @@
-"""Write one line for each call of a run. A line holds no token, no query and no body."""
+"""Log one line for each call of a run. No line holds a token, a query or a body."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from tcenv.errors import UsageError
 
-# The one route with a secret in its path.
+# The only route with a secret in its path.
 _TRIGGER = re.compile(r"(/hooks/.*/trigger)/[^/]+/?\Z", re.IGNORECASE)
 
 
 @dataclass
 class Entry:
-    """What is known about a call while it runs. `scopes` is what it was narrowed to (None: it was not)."""
+    """The log entry of a call, filled in while it runs. `scopes` are those to which it was narrowed (None: it was
+    not)."""
 
     method: str
     path: str
@@ -27,7 +28,7 @@ class Entry:
 
 
 class CallLog:
-    """Appends lines of JSON to a file that only this user can read."""
+    """Append lines of JSON to a file that only this user can read."""
 
     def __init__(self, path: str, clean: Callable[[str], str] = str) -> None:
         """Open `path`. `clean` removes the run's secrets from a text. Raises UsageError."""
@@ -46,7 +47,7 @@ class CallLog:
         self._clean = clean
 
     def write(self, entry: Entry, status: int, milliseconds: float) -> None:
-        """Write the line of a call that has been answered. Does not fail where the disk is full."""
+        """Write the line of an answered call. Does not fail on a full disk."""
         now = time.time()
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
         line = {

@@ -1,5 +1,5 @@
-"""Prepare the environment of programs behind the proxy: the proxy's address, the run's token, and no copy of the session's
-token. Hot path."""
+"""Prepare the environment of programs behind the proxy: the proxy's address and the run's token, without any copy of
+the session's token. Hot path."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The variables by which an HTTP client would call this proxy through the network's proxy.
+# Variables that would make an HTTP client call this proxy through the network's proxy.
 _PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-# Bytes of randomness in a token, as many as in the service's own tokens.
+# Random bytes in a token, as many as in the service's own tokens.
 _RANDOM_BYTES = 33
 
 
 class Run:
-    """A run as its programs know it: its clientId, a token made for this run alone, and, for programs that do not sign, a
-    secret path (None: all of them sign). Its repr shows neither token nor path."""
+    """The credentials of a run's programs: a clientId, a token for this run only, and a secret path for programs that
+    do not sign (None: all of them sign). Its repr shows neither token nor path."""
 
     __slots__ = ("client_id", "secret", "token")
 
@@ -35,7 +35,7 @@ class Run:
 
     @classmethod
     def create(cls, client_id: str, *, unsigned: bool) -> Run:
-        """Make a run with a new token. `unsigned`: with a secret path too."""
+        """Make a run with a new token. With `unsigned`, also make a secret path."""
         return cls(client_id, _make_token(), _make_token() if unsigned else None)
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class Run:
 def make_change(
     run: Run, root_url: str, session: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """Return the change to the environment that makes programs use the proxy at `root_url`; None unsets a variable."""
+    """Return the environment change that makes programs use the proxy at `root_url`. None unsets a variable."""
     behind = Behind(root_url, session[environment.PROFILE], session[environment.ROOT_URL])
     change: dict[str, str | None] = dict.fromkeys(environment.VARIABLES)
     change[environment.ROOT_URL] = root_url

@@ -1,7 +1,7 @@
-"""Accept the connections of programs, ask the kernel whose they are, and bound how many are open.
+"""Accept connections of programs, ask the kernel which user owns each, and limit how many are open.
 
-Nobody can keep the run's own calls out by opening connections: a stranger's connection lives for seconds, and where there is no
-room for another one, the one that has been idle for longest is closed."""
+No other user can lock out the run's own calls by opening connections: those of strangers live for a few seconds, and a
+new connection closes the one that has been idle for longest if the limit is reached."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from tcenv import peer
 from tcenv.proxy.sockets import Sockets
 
 _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# Programs that bring connections from other machines (`ssh -R`, `ssh -L`).
+# Programs that forward connections from other machines (`ssh -R`, `ssh -L`).
 _FORWARDERS = ("ssh", "sshd", "sshd-session", "dbclient", "dropbear", "autossh")
-# All times are seconds.
+# All times are in seconds.
 _KEEPALIVE = 75.0
-# How long the head of a connection's first request may take. Later ones fall under _KEEPALIVE.
+# How long a connection's first request may take to send its head. _KEEPALIVE limits later ones.
 _FIRST_HEAD = 75.0
 _FIRST_HEAD_FROM_OUTSIDE = 10.0
 _STRANGER = 2.0
 # A connection without a running call counts as idle after this time.
 _IDLE = 1.0
 _PAUSE = 0.1
-# Characters of a line in a request's head. The service itself takes no Authorization over 4,096.
+# The longest line in a request's head, in characters. The service accepts no Authorization header over 4,096.
 _MAX_LINE = 16384
 _BACKLOG = 512
-# Numbers of open connections.
+# Limits on open connections.
 MAX_CONNECTIONS = 1000
 MAX_STRANGERS = 32
 MAX_PER_ADDRESS = 64
 _MIN_CONNECTIONS = 4
-# Descriptors: of one call (its connection, the deployment's, its body), and of everything else.
+# Descriptors for one call (its connection, the deployment's, its body), and for all else.
 _PER_CALL = 3
 _OTHER_DESCRIPTORS = MAX_STRANGERS + 32
 
@@ -49,8 +49,8 @@ Answer = Callable[[web.BaseRequest, "Connection"], Awaitable[web.StreamResponse]
 
 
 def raise_descriptor_limit() -> None:
-    """Raise this process's soft limit of open descriptors as far as it may and needs to. Call it when the command has started,
-    since a child inherits the limit."""
+    """Raise this process's soft limit of open descriptors as far as needed and allowed. Call it after the command has
+    started, since children inherit the limit."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -76,7 +76,7 @@ def _max_connections() -> int:
 
 
 class Connection(RequestHandler):
-    """A connection that is answered: one of this user, or one over the address that is open to others (`outside`)."""
+    """An accepted connection: from this user, or to the address that is open to other machines (`outside`)."""
 
     def __init__(self, server: _WebServer, address: str | None, **arguments: Any) -> None:
         super().__init__(server, **arguments)
@@ -112,7 +112,7 @@ class Connection(RequestHandler):
             self._active_at = asyncio.get_running_loop().time()
 
     def idle_since(self, now: float) -> float | None:
-        """Return since when the connection has been idle, None where it is not."""
+        """Return since when the connection has been idle, or None if it is busy."""
         return None if self._running or now - self._active_at < _IDLE else self._active_at
 
     def abort(self) -> None:
@@ -121,7 +121,7 @@ class Connection(RequestHandler):
             self.transport.abort()
 
     async def is_from_elsewhere(self) -> bool:
-        """Tell whether the other end is on another machine, or forwards what comes from one."""
+        """Return whether the other end is on another machine, or forwards a connection from one."""
         if self.outside:
             return True
         if self._forwarded is None:
@@ -138,7 +138,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is not HTTP without a text, which would repeat what was sent."""
+        """Answer a request that is not HTTP without a body, which would repeat the request's text."""
         self.keep_alive(False)
         response = web.Response(status=status)
         response.force_close()
@@ -146,7 +146,7 @@ class Connection(RequestHandler):
 
 
 class _WebServer(Server):
-    """aiohttp's server for the connections that are answered, which it counts."""
+    """aiohttp's server for accepted connections. It counts them."""
 
     def __init__(self, answer: Answer) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -172,18 +172,18 @@ class _WebServer(Server):
         self._max = _max_connections()
 
     def make(self, address: str | None) -> Connection:
-        """Make the protocol of a connection; `address` is its other end's where it comes from outside."""
+        """Make the protocol of a connection. `address` is the other end's address if it is outside."""
         connection = Connection(self, address, **self._arguments)
         self._open.add(connection)
         return connection
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection that has ended."""
         self._open.discard(connection)
 
     def has_room(self, address: str | None = None) -> bool:
-        """Tell whether there is room for one more connection: in total, or from this address. Closes the one that has been idle
-        for longest where that makes room."""
+        """Return whether there is room for one more connection, in total and from this address. Closes the connection
+        that has been idle for longest if that makes room."""
         if address is None:
             found, most = list(self._open), self._max
         else:
@@ -193,7 +193,7 @@ class _WebServer(Server):
         return self._close_oldest(found)
 
     async def ask_kernel(self, ask: Callable[[], bool]) -> bool:
-        """Return the answer of `ask`, which needs a descriptor: wait for one where none is left."""
+        """Return the answer of `ask`, which needs a descriptor. Wait for one if none is left."""
         while True:
             try:
                 return ask()
@@ -202,7 +202,7 @@ class _WebServer(Server):
                 await asyncio.sleep(_PAUSE)
 
     def _close_oldest(self, found: list[Connection]) -> bool:
-        """Close the connection that has been idle for longest; False where none is idle."""
+        """Close the connection that has been idle for longest. Returns False if none is idle."""
         now = asyncio.get_running_loop().time()
         idle = [(since, each) for each in found if (since := each.idle_since(now)) is not None]
         if not idle:
@@ -213,13 +213,13 @@ class _WebServer(Server):
         return True
 
     def _make_upper(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        # Older parsers of aiohttp pass `post` on as it is, while its client sends POST.
+        # Older parsers of aiohttp pass `post` on unchanged, but its client sends POST.
         message = message._replace(method=message.method.upper())
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
 
 class Listener:
-    """Answers on listening sockets, from `start` to `stop`."""
+    """Answers on listening sockets from `start` to `stop`."""
 
     def __init__(self, sockets: Sockets, answer: Answer) -> None:
         self._sockets = sockets
@@ -228,7 +228,7 @@ class Listener:
         self._strangers = 0
 
     def start(self) -> None:
-        """Accept connections. Call it on the event loop."""
+        """Start to accept connections. Call it on the event loop."""
         for sock in (*self._sockets.loopback, self._sockets.outside):
             if sock is not None:
                 sock.listen(_BACKLOG)
@@ -236,7 +236,7 @@ class Listener:
                 self._run(self._accept(sock, outside=sock is self._sockets.outside))
 
     async def stop(self, timeout: float) -> None:
-        """Accept no more, and give running calls some seconds to end."""
+        """Stop accepting connections, and give running calls `timeout` seconds to end."""
         for task in self._tasks:
             task.cancel()
         await self._server.shutdown(timeout)
@@ -249,12 +249,12 @@ class Listener:
     async def _accept(self, listening: socket.socket, *, outside: bool) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # Whoever connects meanwhile waits in the socket's queue.
+            # New connections wait in the socket's queue.
             while not self._server.has_room():
                 await asyncio.sleep(_PAUSE)
             try:
                 sock, name = await loop.sock_accept(listening)
-            except OSError:  # the connection was reset, or there is no descriptor left
+            except OSError:  # the connection was reset, or no descriptor is left
                 await asyncio.sleep(_PAUSE)
                 continue
             sock.setblocking(False)
@@ -282,7 +282,7 @@ class Listener:
         self._run(self._answer_stranger(sock))
 
     async def _answer_stranger(self, sock: socket.socket) -> None:
-        """Answer the first bytes with 403. An answer that came before them would be lost when the connection is closed."""
+        """Answer the first bytes with 403. Closing the connection would lose an answer that was sent before them."""
         loop = asyncio.get_running_loop()
         try:
             with contextlib.suppress(OSError, asyncio.TimeoutError):
@@ -304,8 +304,8 @@ def _is_forwarded(sock: socket.socket) -> bool:
 
 
 def _is_welcome(sock: socket.socket, address: str | None) -> bool:
-    """Tell whether a connection is answered: one of this user's processes, or one from another machine where the proxy is open
-    to it. A connection whose owner is unknown is a stranger's."""
+    """Return whether to accept a connection: from this user's processes, or from another machine if the proxy is open
+    to it. A connection with an unknown owner counts as a stranger's."""
     try:
         here, there = sock.getsockname(), sock.getpeername()
     except OSError:
@@ -316,7 +316,7 @@ def _is_welcome(sock: socket.socket, address: str | None) -> bool:
 
 
 def _is_this_machine(here: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
-    """Tell whether the other end has an address of this machine: one that a socket can be bound to."""
+    """Return whether the other end has an address of this machine, that is, one that a socket can be bound to."""
     if here[0] == there[0]:
         return True
     family = socket.AF_INET6 if ":" in str(there[0]) else socket.AF_INET

@@ -1,6 +1,6 @@
 """Find the calls that the proxy refuses: those that return credentials, and those that change the session's own client.
 
-docs/proxy.md lists the methods of every service with the reason for each. Tests hold this table and that list to the
+docs/proxy.md gives the reason for each method of every service. Tests compare this table and that list with the
 references in the `taskcluster` package."""
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from tcenv.proxy.routes import Call
 
-# (service, HTTP method, route as the references write it, name of the method): the methods whose answers hold credentials for
-# Taskcluster or a cloud, or a token. Some belong to older deployments only.
+# (service, HTTP method, route as the references write it, method name): the methods that answer with a token or with
+# credentials for Taskcluster or a cloud. Some exist only on older deployments.
 CREDENTIAL_METHODS: tuple[tuple[str, str, str, str], ...] = (
     ("auth", "PUT", "/clients/<clientId>", "createClient"),
     ("auth", "POST", "/clients/<clientId>/reset", "resetAccessToken"),
@@ -41,7 +41,7 @@ _SERIES = re.compile(r"@[0-9]+\Z")
 
 @dataclass(frozen=True)
 class _Method:
-    """A method of an API. `route` holds its parts between slashes, None for each parameter."""
+    """A method of an API. `route` lists the parts between slashes, with None for each parameter."""
 
     service: str
     verb: str
@@ -54,15 +54,15 @@ class _Method:
         return cls(service, verb, tuple(None if part.startswith("<") else part.casefold() for part in parts), name)
 
     def matches(self, method: str, call: Call) -> bool:
-        """Tell whether a server could take the call for this method, however it reads the path.
+        """Return whether a server could take the call for this method, however it reads the path.
 
-        Servers may ignore the case of the path. A parameter spreads over several segments where a client has not encoded its
+        A server may ignore the case of the path. A parameter may span several segments if the client did not encode its
         slashes, and the last one may be empty."""
         verb = "GET" if method.upper() == "HEAD" else method.upper()
         if call.service != self.service or verb != self.verb:
             return False
         segments = [segment.casefold() for segment in call.segments]
-        # How many segments the route may have used up so far.
+        # The numbers of segments that the route may have consumed so far.
         used = {0}
         for number, part in enumerate(self.route, 1):
             if part is not None:
@@ -82,14 +82,15 @@ def find_credential_method(method: str, call: Call) -> str | None:
 
 
 def depends_on_body(method: str, call: Call) -> bool:
-    """Tell whether the body of the call decides if its answer holds credentials (see `asks_for_object_credentials`)."""
+    """Return whether the answer holds credentials depending on the call's body (see `asks_for_object_credentials`)."""
     return _ARTIFACT_METHOD.matches(method, call)
 
 
 def asks_for_object_credentials(body: bytes) -> bool:
-    """Tell whether this body of `createArtifact` makes it answer with credentials for the object service.
+    """Return whether this body makes `createArtifact` answer with credentials for the object service.
 
-    Other kinds of artifacts are answered with one URL, or nothing. Nobody knows of a body that is not JSON."""
+    For other kinds of artifacts it answers with one URL or nothing. A body that is not JSON counts as one that asks for
+    credentials."""
     try:
         wanted = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError):
@@ -99,7 +100,7 @@ def asks_for_object_credentials(body: bytes) -> bool:
 
 @dataclass(frozen=True)
 class OwnClient:
-    """The session's own client and the others of its series (`NAME@2`)."""
+    """The session's own client and the other clients of its series (`NAME@2`)."""
 
     client_ids: frozenset[str]
 
@@ -108,7 +109,7 @@ class OwnClient:
         return cls(frozenset(_SERIES.sub("", client_id) for client_id in client_ids))
 
     def is_changed_by(self, method: str, call: Call) -> bool:
-        """Tell whether the call would create, change or delete one of them, or give it a new token."""
+        """Return whether the call would create, change or delete one of these clients, or give it a new token."""
         if call.service != "auth" or method.upper() in ("GET", "HEAD", "OPTIONS"):
             return False
         if len(call.segments) < 2 or call.segments[0].casefold() != "clients":

@@ -1,6 +1,6 @@
-"""Answer one request: check who calls and whether the call may pass, sign it, send it on, and hand back the answer.
+"""Answer one request: check the caller and the call, sign the request, send it on, and return the answer.
 
-Checks the Host header before anything else, and does not tell why a caller is refused."""
+Checks the Host header first, and gives no reason when it refuses a caller."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 _SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
-# CONNECT asks for a tunnel. TRACE makes the deployment repeat the request, with the session's signature.
+# CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
 _NO_CALLS = ("CONNECT", "TRACE")
-# Seconds that a signed URL is valid.
+# How long a signed URL is valid, in seconds.
 _SIGNED_URL = 15 * 60
 _LONGEST_URL = 8192
-# How often one request is sent: again with a newer session, or with more scopes.
+# How often to send one request at most: again with a newer session, or with more scopes.
 _MOST_SENT = 16
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Which calls the run passes on, and by which hosts and port programs may call it."""
+    """The calls that the run passes on, and the hosts and the port by which programs may call it."""
 
     hosts: frozenset[str]
     port: int
@@ -51,7 +51,7 @@ class Rules:
 
 
 class Stop(Exception):
-    """Ends a request with an answer to the program: an HTTP status, a code and a message."""
+    """End a request with an answer to the program: an HTTP status, a code and a message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class Stop(Exception):
 
 
 class Forwarder:
-    """Answers the requests of one run."""
+    """Answer the requests of one run."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class Forwarder:
         self._learner = learner
         self._rejections = rejections
         self._clock = clock
-        # The Host header -> the host that clients sign, which has no brackets around an IPv6 address.
+        # Map each Host header to the host that clients sign, which has no brackets around an IPv6 address.
         self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
 
     async def answer(
         self, request: web.BaseRequest, *, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
-        """Answer a request. A long answer has been sent already on return. `outside`: the request did not come over loopback;
-        `from_elsewhere` finds out whether it came from another machine."""
+        """Answer a request. Sends a long answer before it returns. `outside` tells that the request did not come over
+        loopback, `from_elsewhere` finds out whether it came from another machine."""
         began = time.monotonic()
         entry = Entry(request.method, request.raw_path)
         status = 499
@@ -131,7 +131,7 @@ class Forwarder:
             return self._to_the_page(request.method, request.raw_path, outside)
         entry.path = passed.resource
         if passed.unsigned and await from_elsewhere():
-            # On the other machine everybody can read the path in an environment or an argument list.
+            # On the other machine, every user can read the path in an environment or an argument list.
             raise Refused
         call = _call(passed.resource)
         _refuse_what_is_no_call(request)
@@ -150,7 +150,7 @@ class Forwarder:
         return host, self._rules.port
 
     def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
-        """Redirect a link that somebody follows to the deployment's page; refuse a request that is no call."""
+        """Redirect a link in a browser to the deployment's page. Refuse a request that is not a call."""
         call = _call(resource, silently=True)
         if call is not None or outside or method not in _READING or self._run.without_secrets(resource) != resource:
             raise Refused
@@ -188,7 +188,7 @@ class Forwarder:
         former: web.Response | None = None
         response: web.StreamResponse
         for _ in range(_MOST_SENT):
-            # A new sign-in may have another client than the one that the run started with.
+            # A new sign-in may use another client than the run started with.
             _leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
             entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
             try:
@@ -220,7 +220,8 @@ class Forwarder:
                     encoding = answer.headers.get("Content-Encoding", "")
                     self._rejections.tell(content, encoding, authority.credentials)
                 if former is not None and trial is not None:
-                    # The session does not hold the added scopes after all. This answer would list those that it holds.
+                    # The session does not hold the added scopes after all. The deployment's answer would list the ones
+                    # that it holds.
                     await trial.not_held()
                     response = former
                 break
@@ -257,7 +258,7 @@ class Forwarder:
             raise
 
     async def _sign_url(self, request: web.BaseRequest, passed: Pass, entry: Entry) -> web.StreamResponse:
-        """Sign the URL in the request's body: a GET on this deployment, for a while."""
+        """Sign the URL in the request's body, for a GET on this deployment during a limited time."""
         body = _body_of(request, passed)
         content = b""
         try:
@@ -300,7 +301,7 @@ def _refuse_credentials(what: str) -> Stop:
 
 
 async def _check_artifact(body: Body) -> None:
-    """Raise Stop for a `createArtifact` that would be answered with credentials."""
+    """Raise Stop if the answer to this `createArtifact` would hold credentials."""
     content = b""
     async for piece in body:
         content += piece
@@ -312,14 +313,14 @@ async def _check_artifact(body: Body) -> None:
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
     """Raise Stop for an upgrade, a tunnel, TRACE, and an encoding that the proxy does not pass on."""
-    # All others are offers, which a server may ignore (RFC 9110, 7.8).
+    # All other upgrades are offers, which a server may ignore (RFC 9110, 7.8).
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
     if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
         raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")
     if request.method in _NO_CALLS:
         raise Stop(405, "MethodRefused", f"tcenv's proxy passes on no {request.method}.")
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
-        # aiohttp decodes it, so the deployment would get a body that is not encoded as its header says.
+        # aiohttp would decode the body, and the deployment would get it without the encoding that its header names.
         raise Stop(
             501, "EncodingRefused", "tcenv's proxy takes bodies whole or chunked, in no other transfer encoding."
         )
@@ -350,7 +351,8 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
 
 
 def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
-    """Return the scopes to which a program that does not sign narrows its request, as with Taskcluster's own proxy."""
+    """Return the scopes to which a program that does not sign narrows its request. Taskcluster's own proxy has this
+    header."""
     texts = request.headers.getall(_SCOPES_HEADER, [])
     if not texts:
         return None
@@ -369,7 +371,7 @@ def _told(stop: Stop) -> web.Response:
 
 
 def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
-    """Return an answer that has been read."""
+    """Return the program's answer, made from an answer of the deployment that was read in full."""
     lines = headers.downwards(answer.headers.items())
     if request.method != "HEAD":
         lines = [line for line in lines if line[0].lower() != "content-length"]
@@ -377,7 +379,8 @@ def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: by
 
 
 async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
-    """Pass the deployment's answer on as it comes. If it breaks off, break off too, so that nobody takes it for whole."""
+    """Pass on the deployment's answer as it arrives. If it breaks off, break off too, so that it does not look
+    complete."""
     length = answer.headers.get("Content-Length", "")
     try:
         if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":

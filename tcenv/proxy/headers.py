@@ -1,10 +1,10 @@
-"""Choose the header lines that pass through the proxy. Each connection has the others for itself."""
+"""Choose the headers that pass through the proxy. All others belong to one connection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# The headers of one connection (RFC 9110, 7.6.1), with the older ones that clients still send.
+# The headers of one connection (RFC 9110, 7.6.1), and older ones that clients still send.
 _HOP_BY_HOP = frozenset(
     (
         "connection",
@@ -18,8 +18,8 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     )
 )
-# Besides: what each side says for itself, what would tell the deployment about other programs of this machine, and what would
-# turn a GET into another method.
+# Also drop the headers that each side sets itself, those that would tell the deployment about other programs of this
+# machine, and those that would turn a GET into another method.
 _NOT_UP = _HOP_BY_HOP | frozenset(
     (
         "authorization",
@@ -34,24 +34,24 @@ _NOT_UP = _HOP_BY_HOP | frozenset(
         "x-taskcluster-authorized-scopes",
     )
 )
-# These would make a browser go elsewhere next time, or keep something for localhost.
+# These would make a browser use another address next time, or store data for localhost.
 _NOT_DOWN = _HOP_BY_HOP | frozenset(("alt-svc", "set-cookie", "strict-transport-security"))
 
 Lines = Iterable[tuple[str, str]]
 
 
 def upwards(lines: Lines) -> list[tuple[str, str]]:
-    """Return the lines of a program's request that go on to the deployment."""
+    """Return the headers of a program's request to send to the deployment."""
     return _without(lines, _NOT_UP)
 
 
 def downwards(lines: Lines) -> list[tuple[str, str]]:
-    """Return the lines of the deployment's answer that go back to the program."""
+    """Return the headers of the deployment's answer to send to the program."""
     return _without(lines, _NOT_DOWN)
 
 
 def readable(lines: Lines) -> list[tuple[str, str]]:
-    """Return the lines with an encoding that the proxy itself can read in place of the one that was asked for."""
+    """Return the headers with the requested encoding replaced by one that the proxy can decode."""
     lines = list(lines)
     asked = any("gzip" in value.lower() for name, value in lines if name.lower() == "accept-encoding")
     kept = [(name, value) for name, value in lines if name.lower() != "accept-encoding"]

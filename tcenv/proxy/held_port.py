@@ -1,5 +1,5 @@
-"""Keep the proxy's port from other users for as long as a program of its run may call: beyond the run, and beyond this process.
-Hot path."""
+"""Keep the proxy's port from other users while a program of its run may still call it, even after the run and this
+process have ended. Hot path."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class HeldPort:
         self._adopts = False
 
     def adopt_orphans(self) -> None:
-        """Become the parent of all processes of the run whose own parents end, so that `end` knows of them. Call this before
-        the first is started."""
+        """Become the parent of the run's processes whose own parent ends, so that `end` finds them. Call it before
+        starting the first process."""
         if self._over:
             return
         try:
@@ -38,7 +38,8 @@ class HeldPort:
             return
 
     def begin(self) -> None:
-        """Have the port held if this process ends before `end`: as long as some environment has the proxy's address."""
+        """Let the holder keep the port if this process ends before `end`, while any process's environment has the
+        proxy's address."""
         with self._lock:
             if not self._over:
                 self._hold()
@@ -53,7 +54,8 @@ class HeldPort:
             self._held.tell(**told)
 
     def end(self) -> None:
-        """Have the port held if processes of the run are left; else return when nothing holds it but this process."""
+        """Let the holder keep the port if processes of the run are still alive. Otherwise return once only this process
+        holds the port."""
         with self._lock:
             if self._over:
                 return
@@ -70,7 +72,7 @@ class HeldPort:
                 self._held.release()
 
     def _left(self) -> set[int]:
-        """Return the children of this process that still run, without the holder."""
+        """Return the live children of this process, without the holder."""
         holder = self._held.process if self._held is not None else None
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
@@ -81,10 +83,11 @@ class HeldPort:
 
 
 class HeldUntil:
-    """The port of a proxy that any shell may use: held from the proxy's end to that of the session that it signed with."""
+    """The port of a proxy that any shell may use. The holder keeps it from the proxy's end to the end of the session
+    that signed."""
 
     def __init__(self, sockets: Sockets, session_ends: int) -> None:
-        """Have it held if this process ends; raises nothing."""
+        """Let the holder keep the port if this process ends. Raises nothing."""
         from tcenv.portholder import client
 
         told = {"kind": "proxy", "until": str(session_ends)}
@@ -96,25 +99,25 @@ class HeldUntil:
             self._held.tell(**told)
 
     def note(self, session_ends: int | None) -> None:
-        """Note the end of the session that is signed with by now."""
+        """Note the end of the session that signs now."""
         if self._held is not None and session_ends is not None and session_ends > self._session_ends:
             self._session_ends = session_ends
             self._held.tell(until=str(session_ends))
 
     def end(self) -> None:
-        """Have it held from now on."""
+        """Let the holder keep the port from now on."""
         if self._held is not None:
             self._held.leave()
 
 
 def _children() -> set[int]:
-    """Return the children of this process, including those that it adopted."""
+    """Return the children of this process, including adopted ones."""
     own = str(os.getpid())
     found = set()
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                # The name, in parentheses, may hold anything.
+                # The name stands in parentheses and may hold any character.
                 fields = file.read().rpartition(b")")[2].split()
         except OSError:
             continue

@@ -1,7 +1,7 @@
-"""Learn which scopes a run needs. The run starts with none. A call that lacks scopes is sent again with those that the
-deployment names, as far as the session holds them.
+"""Learn which scopes a run needs. The run starts with none. If the deployment refuses a call for lack of scopes, send
+it again with the scopes that the deployment names, as far as the session holds them.
 
-Adds no other scopes, and believes only a refusal that names this client and this call."""
+Adds no other scopes, and trusts only a refusal that names this client and this call."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _FENCE = "```"
 _DEEPEST = 20
 _MOST_SCOPES = 2000
 _MOST_ROUNDS = 10
-# How many alternatives are compared at once.
+# How many alternatives to compare at once.
 _MOST_WAYS = 50
 _MOST_DECODED = 2**20
 _PRIORITIES = ("lowest", "very-low", "low", "medium", "high", "very-high", "highest")
-# Methods whose answers depend on the caller's scopes. Those that list something are known by their names.
+# Methods whose answers depend on the caller's scopes. Methods that list something are found by their names.
 _DEPENDING = ("currentScopes", "testAuthenticateGet", "testAuthenticate")
 _DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "secrets"): "list"}
 
 
 @dataclass
 class Learned:
-    """What a run has taught. `kept` are the scopes that it started with. `needed` and `refused` map a scope to the calls that
-    needed it; the session does not hold those in `refused`. `depending` are calls whose answers depend on the caller's scopes,
-    `unrepeated` calls that could not be sent again, `untold` calls that were refused without a reason (HEAD). `too_many` maps a
-    call to its scopes, which do not fit into a request's header."""
+    """The result of a run that learns. `kept` are the scopes that it started with. `needed` and `refused` map a scope
+    to the calls that needed it; the session does not hold the scopes in `refused`. `depending` are calls whose answers
+    depend on the caller's scopes, `unrepeated` calls that could not be sent again, `untold` calls that were refused
+    without a reason (HEAD). `too_many` maps a call to its scopes if they do not fit into a request's header."""
 
     kept: tuple[str, ...] = ()
     needed: dict[str, set[str]] = field(default_factory=dict)
@@ -53,25 +53,25 @@ class Learned:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Return the least set, sorted: without a scope that another one covers."""
+        """Return the smallest set of scopes, sorted, without scopes that another one covers."""
         every = sorted({*self.kept, *self.needed})
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
 
 
 class References:
-    """Finds the names of the deployment's methods in its references. Reads each reference once."""
+    """Find the names of the deployment's methods in its references. Reads each reference once."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        # Of simultaneous calls the first one starts to read, and the others wait for it.
+        # The first of several simultaneous calls reads the reference, and the others wait for it.
         self._reading: dict[tuple[str, str], asyncio.Task[list[references.Method]]] = {}
 
     async def method(self, verb: str, call: Call) -> str | None:
-        """Return the name of the API's method that a call is one of; None where the deployment does not tell."""
+        """Return the name of the call's API method, or None if the deployment does not tell."""
         key = (call.service, call.version)
         if key not in self._reading:
             self._reading[key] = asyncio.create_task(self._read(call))
-        # A program that hangs up cancels its own call, not what others wait for.
+        # A program that hangs up cancels its own call, but not the read that other calls wait for.
         method = references.find(await asyncio.shield(self._reading[key]), verb, call.segments)
         return None if method is None else method.name
 
@@ -100,7 +100,7 @@ class Learner:
 
 
 class Trial:
-    """One request, sent with more scopes each time."""
+    """One request, sent with more scopes on each attempt."""
 
     def __init__(self, learner: Learner, verb: str, call: Call) -> None:
         self._learner = learner
@@ -112,15 +112,15 @@ class Trial:
 
     @property
     def has_added(self) -> bool:
-        """Tell whether the request has more scopes than the run started with."""
+        """Return whether the request has more scopes than the run started with."""
         return bool(self._added)
 
     def scopes(self, authority: Authority) -> tuple[str, ...]:
-        """Return the scopes that the request is narrowed to now."""
+        """Return the scopes to which the request is narrowed now."""
         return tuple(sorted({*(authority.scopes or ()), *self._added}))
 
     async def retry(self, content: bytes, encoding: str, authority: Authority) -> bool:
-        """Tell whether to send the request again after a 403 with this body, and add the scopes for that."""
+        """Return whether to send the request again after a 403 with this body. If so, add the scopes that it needs."""
         refusal = parse_refusal(content, encoding)
         if refusal is None or refusal.client_id != authority.credentials.client_id:
             return False
@@ -143,22 +143,23 @@ class Trial:
         return True
 
     def _has_parameters(self, refusal: Refusal) -> bool:
-        """Tell whether the refusal's parameters are all in the call's path: the only check of a method without a reference."""
+        """Return whether the call's path has all parameters of the refusal. A method without a reference allows no
+        other check."""
         path = "/".join(self._call.segments)
         return all(str(value) in path for value in refusal.parameters.values())
 
     def _shrinks(self, missing: set[str]) -> bool:
-        # Where a method checks two expressions in turn, the second refusal names none of the first one's scopes.
+        # If a method checks two expressions in turn, the second refusal names no scopes of the first.
         former = self._missing
         return former is None or len(missing) < len(former) or not missing & former
 
     async def not_held(self) -> None:
-        """Note that the session does not hold the scopes that were added."""
+        """Note that the session does not hold the added scopes."""
         await self._note_refused(self._added)
         self._added = set()
 
     async def too_many(self) -> None:
-        """Note that the scopes that were added do not fit into a request's header."""
+        """Note that the added scopes do not fit into a request's header."""
         self._learner.learned.too_many.setdefault(await self._label(), set()).update(self._added)
         self._added = set()
 
@@ -171,7 +172,7 @@ class Trial:
         self._learner.learned.unrepeated.add(await self._label())
 
     async def ended(self, status: int) -> None:
-        """Note that the request has been answered."""
+        """Note that the request was answered."""
         label = await self._label()
         if status < 400 and self._depends(label):
             self._learner.learned.depending.add(label)
@@ -198,8 +199,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A 403 InsufficientScopes: the client and the method that it names, the parameters of the path, and the scope expression
-    that is not satisfied."""
+    """A 403 InsufficientScopes: its client and method, the parameters of the path, and the scope expression that the
+    client does not satisfy."""
 
     client_id: str
     method: str
@@ -208,7 +209,7 @@ class Refusal:
 
 
 def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
-    """Read the refusal in the body of a 403; None for any other body."""
+    """Parse the refusal in the body of a 403. Returns None for any other body."""
     try:
         body = json.loads(decode(content, encoding))
         if body["code"] != "InsufficientScopes":
@@ -228,7 +229,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
 
 
 def _missing_block(message: str) -> Any:
-    """Return the scope expression in the block behind the words that announce it, or None."""
+    """Return the scope expression in the block after the sentence that announces it, or None."""
     head, found, rest = message.partition(_MISSING)
     if not found or _FENCE in head or _REQUIRES in head:
         return None
@@ -268,14 +269,14 @@ def leaves(expression: Any) -> list[str]:
 
 
 def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
-    """Return the fewest scopes that satisfy the expression, of those that are `held` (None: unknown). Scopes that are `known` to
-    be needed anyway cost nothing. Returns None where the held scopes do not suffice."""
+    """Return the fewest of the `held` scopes (None: unknown) that satisfy the expression, or None if the held scopes do
+    not suffice. Scopes in `known` are needed anyway and cost nothing."""
     ways = _ways(expression, held, known)
     return set(ways[0]) if ways else None
 
 
 def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> list[frozenset[str]]:
-    """Return the sets of scopes that satisfy the expression, the best ones first."""
+    """Return the sets of scopes that satisfy the expression, best first."""
     if isinstance(expression, str):
         return [frozenset((expression,))] if held is None or covers(held, expression) else []
     ((kind, parts),) = expression.items()
@@ -284,7 +285,7 @@ def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> lis
         return _best((way for ways in found for way in ways), known)
     if not all(found):
         return []
-    # Scopes without an alternative are needed anyway, so as an alternative elsewhere they cost nothing.
+    # Scopes without an alternative are needed anyway, so they cost nothing as an alternative elsewhere.
     forced = frozenset[str]().union(*(ways[0] for ways in found if len(ways) == 1))
     chosen: list[frozenset[str]] = [frozenset()]
     for ways in found:
@@ -298,8 +299,8 @@ def _best(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str
 
 
 def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, list[str]]:
-    """Return the key that decides between alternatives: the number of new scopes, their number in all, the lowest priority (it
-    includes the right to those below), and the most specific text, since that allows least."""
+    """Return the key that ranks alternatives: the number of new scopes, the number of all scopes, the lowest priority
+    (it includes the right to the lower ones), and the most specific text, since that allows least."""
     fresh = [scope for scope in scopes if not covers(known, scope)]
     priority = sum(
         max((_PRIORITIES.index(p) for p in scope.split(":") if p in _PRIORITIES), default=0) for scope in scopes

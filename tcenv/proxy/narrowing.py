@@ -1,4 +1,5 @@
-"""Compute how many scopes fit into a request. They are part of its Authorization header, whose length the service limits."""
+"""Compute how many scopes fit into a request. They are part of its Authorization header, whose length the service
+limits."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.deployment.patterns import LONGEST_HEADER
 
-# The longest values of the parts of a header that are not known beforehand.
+# The longest values of the header's parts that are not known in advance.
 _HASH = "=" * 44
 _ANYWHERE = Place("localhost", 443, "/")
 
 
 def header_length(client_id: str, content: dict[str, Any]) -> int:
-    """Return the length of a header by `client_id` with this `ext`, in characters."""
+    """Return the length in characters of a header by `client_id` with this `ext`."""
     header = hawk.make_header(
         client_id, "", "GET", _ANYWHERE, now=10**10, ext=hawk.encode_extension(content), payload_hash=_HASH
     )
@@ -23,7 +24,7 @@ def header_length(client_id: str, content: dict[str, Any]) -> int:
 
 
 def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
-    """Return how many of `scopes`, from the first, fit into a request."""
+    """Return how many of `scopes`, counted from the first, fit into a request."""
     fitting, too_many = 0, len(scopes) + 1
     while too_many - fitting > 1:
         middle = (fitting + too_many) // 2
@@ -35,7 +36,7 @@ def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
 
 
 def certificate_length(client_id: str, scopes: Sequence[str]) -> int:
-    """Return the length of a header by temporary credentials with `scopes`, in characters."""
+    """Return the length in characters of a header by temporary credentials with `scopes`."""
     certificate = {
         "version": 1,
         "scopes": list(scopes),

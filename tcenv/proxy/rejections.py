@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Rejections:
-    """The rejections of one run's session; `argument` is what names its profile in a command."""
+    """The rejections of one run's session. `argument` names its profile on a command line."""
 
     def __init__(self, argument: str, root_url: str, announce: Announce) -> None:
         self._argument = argument
@@ -25,7 +25,7 @@ class Rejections:
         self._told: set[tuple[str, Credentials]] = set()
 
     def tell(self, content: bytes, encoding: str, credentials: Credentials) -> None:
-        """Announce what a 401 with this body says of the credentials, unless that was announced before."""
+        """Announce what a 401 with this body says about the credentials, unless it was announced before."""
         try:
             message = json.loads(decode(content, encoding))["message"]
         except (ValueError, LookupError, TypeError, RecursionError, zlib.error):

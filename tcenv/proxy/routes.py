@@ -1,4 +1,5 @@
-"""Parse the raw target of a request without changing a byte, and refuse a target that servers would read in different ways."""
+"""Parse the raw target of a request without changing a byte. Refuse a target that servers would read in different
+ways."""
 
 from __future__ import annotations
 
@@ -7,14 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote
 
-# Printable ASCII without what no client sends raw: blanks, `#`, and the backslash, which some servers read as a slash.
+# Printable ASCII except characters that no client sends raw: blanks, `#`, and the backslash, which some servers read as
+# a slash.
 _RAW = re.compile(r"/[!\"$-\[\]-~]*", re.ASCII)
 _CALL = re.compile(r"/(?:api/)?([a-z][a-z0-9-]*)/(v[0-9]+)((?:/[^?]*)?)(?:\?(.*))?")
 _DOTS = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\;]|$)")
 
 
 class BadTarget(Exception):
-    """A target that no client sends, and that servers would read in different ways."""
+    """The target is one that no client sends and that servers would read in different ways."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class Call:
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
-        """Return the decoded parts of the path after the version. An encoded slash does not separate two of them."""
+        """Return the decoded parts of the path after the version. An encoded slash does not separate parts."""
         return tuple(unquote(segment) for segment in self.rest.split("/") if segment)
 
 
 def parse(resource: str) -> Call | None:
-    """Return the call that a raw path and query name; None if they belong to no API. Raises BadTarget."""
+    """Return the call of a raw path and query, or None if it is no call of an API. Raises BadTarget."""
     if not _RAW.fullmatch(resource):
         raise BadTarget
     path, _, _ = resource.partition("?")

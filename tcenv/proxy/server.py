@@ -1,4 +1,4 @@
-"""Put the parts of the proxy together, and run them on an event loop until the run ends."""
+"""Connect the parts of the proxy, and run them on an event loop until the run ends."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from tcenv.sessions.session import Session
     from tcenv.sessions.stores import Store
 
-# Seconds that running calls get when the run ends.
+# How long running calls may go on when the run ends, in seconds.
 _LAST_CALLS = 0.2
-# Seconds between two looks at the clock, because a machine may sleep.
+# Seconds between two checks of the time. Needed because a machine may sleep.
 _CLOCK_INTERVAL = 30.0
 
 
 @dataclass
 class Service:
-    """The proxy of one run. Make it and use it on the event loop; set `stopping` to end it.
+    """The proxy of one run. Create and use it on the event loop; set `stopping` to end it.
 
-    `first` is the session that the run starts with, `scopes` what the run is narrowed to (None: to nothing), `until` the end of
-    the run's own time (seconds since the epoch), and `learn` the scopes that a run which learns starts with (None: it does not
-    learn). `announce` is called with what the user should know."""
+    `first` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
+    narrowed), `until` is the run's own end (seconds since the epoch), and `learn` are the scopes with which a learning
+    run starts (None: it does not learn). `announce` gets messages for the user."""
 
     sockets: Sockets
     run: Run
@@ -62,11 +62,11 @@ class Service:
 
     @property
     def session(self) -> Session | None:
-        """The session that is signed with, as it was last read."""
+        """The session that signs, as it was last read."""
         return self._signer.session
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """Answer until `stopping` is set; call `ready` once calls are answered."""
+        """Answer until `stopping` is set. Call `ready` once it answers calls."""
         deployment = Deployment(self._signer.root_url)
         learner = None
         if self.learn is not None:
@@ -84,7 +84,7 @@ class Service:
                 request, outside=connection.outside, from_elsewhere=connection.is_from_elsewhere
             )
 
-        # What goes wrong with one connection must not write to the program's terminal.
+        # An error of one connection must not write to the program's terminal.
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         listener = Listener(self.sockets, answer)
         watch = asyncio.create_task(self._announce_end())
@@ -98,7 +98,7 @@ class Service:
             await deployment.close()
 
     async def _announce_end(self) -> None:
-        """Announce that the session, or the run's own time, ends soon and when it has ended."""
+        """Announce that the session, or the run's own time, is about to end, and when it has ended."""
         began = time.time()
         announced: set[tuple[str, float]] = set()
         while True:
@@ -117,7 +117,8 @@ class Service:
                 await self._signer.current()
 
     def _find_end(self, began: float) -> tuple[str, float, float, Hint | None] | None:
-        """Return what ends first, when to announce it, when it ends, and a hint; None where there is no session."""
+        """Return what ends first, when to announce it, when it ends, and a hint. Returns None if there is no
+        session."""
         session, until = self._signer.session, self.until
         if until is not None and (session is None or until < session.expires):
             return "The time that this run was given", until - min(600.0, (until - began) / 10), until, None

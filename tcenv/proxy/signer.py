@@ -1,6 +1,6 @@
-"""Decide what a request is signed with: the session that is in the store now, narrowed to what the run may have.
+"""Choose what to sign a request with: the session that is in the store now, narrowed to the scopes of the run.
 
-A new token reaches running programs with their next request. No token leaves this module but in a signature."""
+Running programs use a new token from their next request on. Tokens leave this module only as signatures."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tcenv.sessions.profile_names import argument_of
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 
-# Seconds that a request waits for a reset that is in progress, and between two looks at it.
+# Seconds that a request waits for a reset in progress, and between two checks of it.
 RESET_TIMEOUT = 10.0
 _RESET_INTERVAL = 0.05
 
 
 class Ended(TcenvError):
-    """There is no session to sign with any more. The message says what to type."""
+    """No session is left to sign with. The message tells which command to type."""
 
 
 @dataclass(frozen=True)
 class Authority:
-    """What a request is signed with: credentials, and the scopes that it is narrowed to (None: all that they hold).
+    """The credentials that sign a request, and the scopes to which it is narrowed (None: all that they hold).
 
-    `held` are the scopes that the session may pass on, None where nobody knows them."""
+    `held` are the scopes that the session may pass on, None if they are unknown."""
 
     credentials: Credentials
     scopes: tuple[str, ...] | None
@@ -39,10 +39,10 @@ class Authority:
 
 
 class Signer:
-    """Follows the session of one profile through resets, renewals and new sign-ins.
+    """Follow the session of one profile through resets, renewals and new sign-ins.
 
-    `scopes` is what the run is narrowed to, None for everything. `until` is the end of the run's own time (seconds since the
-    epoch), None where it lasts as long as the session."""
+    `scopes` are those to which the run is narrowed (None: not narrowed). `until` is the run's own end (seconds since
+    the epoch; None: the run lasts as long as the session)."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Signer:
         self._scopes = scopes
         self._clock = clock
         self._fixed = not store.keeps
-        # What was read earlier may have changed since: the first look reads it once more.
+        # Force the first check to read the store: the session may have changed since it was read for the start.
         self._generation: str | None = ""
         self._take(first)
 
@@ -70,23 +70,23 @@ class Signer:
         return self._session
 
     async def current(self) -> Authority:
-        """Return what to sign the next request with. Raises Ended."""
+        """Return the credentials and scopes for the next request. Raises Ended."""
         generation = None if self._fixed else self._store.generation(self.profile)
         if generation != self._generation and not self._fixed:
             self._generation = generation
             if self._store.is_file_based:
                 self._read()
             else:
-                # A keyring may take its time.
+                # A keyring may be slow.
                 await asyncio.to_thread(self._read)
         return self._authority_or_end()
 
     async def after(self, refused: Authority) -> Authority | None:
-        """Return what to sign with after the deployment has refused `refused`: a newer session, or None if there is none. Wait
-        for a reset that is in progress. Raises Ended."""
+        """Return what to sign with after the deployment has refused `refused`: a newer session, or None if there is
+        none. Waits for a reset in progress. Raises Ended."""
         end = time.monotonic() + RESET_TIMEOUT
         while True:
-            # Look for a reset first and read then: a reset that ends in between has written its session by then.
+            # Look for a reset before reading: a reset that ends between the two has already stored its session.
             going_on = not self._fixed and is_held(self.profile)
             await asyncio.to_thread(self._read)
             if self._session is not None or not going_on:
@@ -113,7 +113,7 @@ class Signer:
             held = session.passed_on
             scopes = self._scopes if self._scopes is None else narrowed(held, self._scopes)
             if scopes is None and held != session.scopes and held is not None:
-                # Programs do not get the scopes that tcenv asked for to delete its own client.
+                # Programs do not get the scopes that tcenv requested to delete its own client.
                 fits = how_many_fit(session.credentials.client_id, held) == len(held)
                 scopes = held if fits else None
             self._authority = Authority(session.credentials, scopes, held)

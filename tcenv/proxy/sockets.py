@@ -1,7 +1,7 @@
-"""Bind the proxy's sockets: the same port on both loopback families, and on one more address where the user asks for it. Hot
-path.
+"""Bind the proxy's sockets: the same port on both loopback families and, if the user asks for it, on one more address.
+Hot path.
 
-They are bound before the program starts, so the system queues connections until the proxy has been imported."""
+They are bound before the program starts, so the system queues connections until the proxy is imported."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from tcenv.portholder.client import Held
 
 _BACKLOG = 64
-# How many ports to try that are free on loopback and may be taken on the other address.
+# How many ports to try: a port that is free on loopback may be taken on the other address.
 _TRIES = 20
-# The names that containers have for their host.
+# The names by which containers reach their host.
 _FROM_CONTAINERS = ("host.docker.internal", "host.containers.internal")
 _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 
 
 class Sockets:
-    """Listening sockets of one port. `outside` is the one on another address than loopback, None where there is none. `held` is
-    the port's hold where it was taken back from an earlier proxy."""
+    """Listening sockets of one port. `outside` is the one that is not on loopback, or None. `held` is the hold on the
+    port if it was taken back from an earlier proxy."""
 
     __slots__ = ("held", "loopback", "outside", "port")
 
@@ -52,7 +52,7 @@ class Sockets:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Return the hosts in a Host header that mean this proxy."""
+        """Return the hosts that a Host header may name for this proxy."""
         names = {"localhost", *map(_name, self.loopback)}
         if self.outside is not None:
             names |= {_name(self.outside), *_FROM_CONTAINERS}
@@ -64,8 +64,8 @@ class Sockets:
 
 
 def bind(port: int = 0, address: str | None = None) -> Sockets:
-    """Bind both loopback families, and `address` if there is one, to `port` (0: a free one). Raises UsageError for an address
-    that cannot be used, TcenvError for a port that is taken."""
+    """Bind both loopback families, and `address` if given, to `port` (0: any free port). Raises UsageError for an
+    unusable address, TcenvError for a taken port."""
     family = None if address is None else _family(address)
     failure: OSError | None = None
     for _ in range(1 if port else _TRIES):
@@ -92,7 +92,7 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
 
 
 def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
-    """Take back the sockets of a port that is held for an earlier proxy, as far as they are wanted."""
+    """Take back those sockets that this proxy wants of a port that is held for an earlier proxy."""
     from tcenv.portholder import client
 
     taken = client.take(port, "proxy") if port else None
@@ -107,7 +107,7 @@ def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socke
 
 
 def _name(made: socket.socket) -> str:
-    """Return a socket's own address in the form for a URL."""
+    """Return a socket's own address as it is written in a URL."""
     address = str(made.getsockname()[0])
     return f"[{address}]" if ":" in address else address
 

@@ -1,6 +1,6 @@
-"""Start a proxied run: give it a token of its own, prepare the environment of its programs, and run its command. Hot path.
+"""Start a run behind the proxy: make its token, prepare the environment of its programs, and run its command. Hot path.
 
-`run_command` imports next to nothing before the command has started."""
+`run_command` imports almost nothing before the command has started."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PreparedRun:
-    """A run with bound sockets: `change` is the change to the environment that makes a shell use the proxy, and `environ` the
+    """A run with bound sockets. `change` is the environment change that makes a shell use the proxy, `environ` the
     environment for one program."""
 
     __slots__ = ("change", "environ", "run", "sockets")
@@ -33,7 +33,7 @@ class PreparedRun:
     def __init__(
         self, sockets: Sockets, session: Mapping[str, str], environ: Mapping[str, str], *, unsigned: bool
     ) -> None:
-        """`session` has the names of variables as its keys, as the stores keep it."""
+        """Prepare the run. `session` is keyed by variable, as in the stores."""
         self.sockets = sockets
         self.run = child_environment.Run.create(session[CLIENT_ID], unsigned=unsigned)
         self.change = child_environment.make_change(self.run, sockets.root_url, session, environ)
@@ -43,8 +43,8 @@ class PreparedRun:
 def run_command(
     fields: Mapping[str, str], flags: Collection[str], command: Sequence[str], announce: Announce
 ) -> NoReturn:
-    """Run `command` behind a proxy for the session with these `fields`, and exit with the command's status. `flags` are the
-    proxy's options; `announce` is called with what the user should know.
+    """Run `command` behind a proxy for the session with these `fields`, and exit with the command's status. `flags` are
+    the proxy's options. `announce` gets messages for the user.
 
     Raises TcenvError only before the command has started."""
     prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned="unsigned" in flags)
@@ -62,7 +62,7 @@ def run_command(
     except Exception as error:
         announce(f"{command[0]} could not be run ({type(error).__name__}).", None)
     finally:
-        # The interpreter's own exit takes as long as the proxy took to import.
+        # Skip the interpreter's own exit: it takes as long as importing the proxy.
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -74,7 +74,7 @@ def run_command(
 def _make_service(
     prepared: PreparedRun, fields: Mapping[str, str], flags: Collection[str], announce: Announce
 ) -> Service:
-    """Make the service on the proxy's thread. It reads the session anew from the store."""
+    """Create the service on the proxy's thread. It reads the session from the store again."""
     from tcenv.config.profile import store_name
     from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session

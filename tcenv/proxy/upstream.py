@@ -1,4 +1,4 @@
-"""Send requests to the deployment: sign them, stream their bodies, and leave the answers as they are.
+"""Send requests to the deployment: sign them, stream their bodies, and leave the answers unchanged.
 
 Follows no redirect, decodes nothing, keeps no cookie, and reads no netrc."""
 
@@ -18,11 +18,11 @@ from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.proxy.signer import Authority
 
-# The headers that aiohttp would add.
+# Headers that aiohttp would add.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _CONNECT_TIMEOUT = 30.0
 _LONGEST_LINE = 2**16
-# Bytes of the longest answer that is read as a whole.
+# Bytes of the longest answer to read as a whole.
 MOST_READ = 2**20
 
 
@@ -35,7 +35,7 @@ class Unreachable(Exception):
 
 
 class Deployment:
-    """The deployment behind the proxy. Make it and use it on the event loop."""
+    """The deployment behind the proxy. Create and use it on the event loop."""
 
     def __init__(self, root_url: str) -> None:
         self.root_url = root_url
@@ -62,7 +62,8 @@ class Deployment:
     def authorization(
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str = ""
     ) -> str:
-        """Return the header that signs a request with the session's credentials, narrowed to `scopes`. Raises TooLong."""
+        """Return the header that signs a request with the session's credentials, narrowed to `scopes`. Raises
+        TooLong."""
         credentials = authority.credentials
         place = Place(self._host, self._port, self._path + resource)
         header = hawk.make_header(
@@ -100,7 +101,7 @@ class Deployment:
         data: bytes | AsyncIterable[bytes] | None = None,
         length: int | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send a request, and return when its answer begins. Raises Unreachable."""
+        """Send a request, and return once its answer begins. Raises Unreachable."""
         headers = CIMultiDict(lines)
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -117,13 +118,13 @@ class Deployment:
                 proxy=self._proxy,
             )
         except (aiohttp.ClientError, OSError) as error:
-            # The kind of the error says enough, without an address.
+            # The kind of the error is enough. Its text may hold an address.
             raise Unreachable(type(error).__name__) from None
 
 
 def finish(answer: aiohttp.ClientResponse, *, sent: bool) -> None:
-    """Finish an answer. The next request can use its connection if the answer was read to its end, and the request's body was
-    sent to its end (`sent`)."""
+    """Finish an answer. The next request can reuse its connection only if the answer was read to its end and the whole
+    body of the request was sent (`sent`)."""
     if sent and answer.content.at_eof():
         answer.release()
     else:
@@ -131,7 +132,7 @@ def finish(answer: aiohttp.ClientResponse, *, sent: bool) -> None:
 
 
 async def read(answer: aiohttp.ClientResponse, *, sent: bool = True) -> bytes:
-    """Read the whole of a short answer, and finish it. Raises Unreachable, also for an answer without end."""
+    """Read a short answer as a whole, and finish it. Raises Unreachable, also for an endless answer."""
     content = bytearray()
     try:
         async for piece in answer.content.iter_any():
@@ -149,7 +150,7 @@ def _proxy_for(url: str) -> URL | None:
     try:
         proxy = find_proxy(url)
     except SettingsError:
-        # Connect directly. Where the network needs a proxy, calls fail and say so.
+        # Connect directly. If the network needs a proxy, calls fail with a message.
         return None
     return None if proxy is None else URL(proxy.geturl())
 
@@ -158,5 +159,5 @@ def _certificates() -> ssl.SSLContext:
     try:
         return make_ssl_context()
     except SettingsError:
-        # Trust nobody where the user's file does not exist.
+        # If the user's file does not exist, trust no certificate.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
