@@ -1,7 +1,7 @@
-"""The registry of shells, and `Shell`, the base class of each. One file of this package knows all about one shell.
+"""The registry of shells, and their base class `Shell`. One file of this package holds all knowledge of one shell.
 
-The hot path imports this module and the one file of the shell in use, so keep both cheap to import. Shells know variables and
-never sessions."""
+The hot path imports this module and the file of the shell in use, so keep both cheap to import. Shells know variables
+but no sessions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Name (and module) -> the other names that options accept, and the programs that detection takes for this shell. Detection
-# reads the programs here because importing every shell would cost too much.
+# Name (also of the module) -> the other names that options accept, and the programs that detection takes for this
+# shell. Detection reads the programs here because importing every shell would cost too much.
 _REGISTRY = {
     "bash": ("", "bash rbash"),
     "zsh": ("", "zsh rzsh"),
@@ -26,40 +26,41 @@ _REGISTRY = {
     "nu": ("nushell", "nu nushell"),
     "xonsh": ("", "xonsh"),
     "powershell": ("pwsh", "powershell pwsh pwsh-preview"),
-    # A program called cmd is a shell on Windows alone, where detection goes by the names.
+    # Only on Windows is a program called cmd a shell. There, detection goes by the names.
     "cmd": ("", ""),
 }
 SHELLS = tuple(_REGISTRY)
 ALIASES = {alias: name for name, (aliases, _) in _REGISTRY.items() for alias in aliases.split()}
 PROGRAMS = {program: name for name, (_, programs) in _REGISTRY.items() for program in programs.split()}
 
-# The characters of a word that no shell reads in a way of its own.
+# The characters that every shell takes literally in a word.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+@")
 # The commands whose output a shell evaluates.
 EVALUATED = ("login", "signin", "env", "logout")
 
 
 class Unrepresentable(ValueError):
-    """A value that a shell cannot carry, such as a newline in cmd. The text names the kind of value, never the value."""
+    """A shell cannot carry the value, such as a newline in cmd. The text names the kind of value, never the value."""
 
 
 class Shell:
-    """What tcenv knows about one shell. A subclass in the shell's own module overrides what differs from these defaults."""
+    """What tcenv knows about one shell. A subclass in the shell's own module overrides what differs from these
+    defaults."""
 
     name: str
-    # The line with which a user evaluates the output of `tcenv {}`.
+    # The line by which a user evaluates the output of `tcenv {}`.
     evaluation = 'eval "$(tcenv {})"'
-    # The line with which a user has the shell read the statements in a file.
+    # The line by which a user makes the shell read the statements in a file.
     reading = ". {}"
-    # The executables of the shell, in the order in which `tcenv shell` looks for them. None stands for the name.
+    # The executables of the shell in the order in which `tcenv shell` looks for them. None: only the shell's name.
     executables: tuple[str, ...] | None = None
     # The start-up text in `shell/`; None for a shell without start-up files.
     template: str | None = None
-    # The completion in `completions/`, which `tcenv.cli.parsing.generate` writes with the module of the shell's name.
+    # The completion in `completions/`. `tcenv.cli.parsing.generate` writes it with the module of the shell's name.
     completion: str | None = None
-    # What `tcenv init` prints instead of the template, where the shell can only evaluate a line that sources it.
+    # The text that `tcenv init` prints instead of the template, if the shell can only evaluate a line that sources it.
     sourcing_line: str | None = None
-    # Whether what follows the line of `tcenv init` in a start-up file can take the prompt hook away.
+    # Whether lines after the one of `tcenv init` in a start-up file can remove the prompt hook.
     line_comes_last = False
     # The file beside the start-up file that holds the start-up text, for a shell that evaluates no text at run time.
     saved_text: str | None = None
@@ -69,7 +70,7 @@ class Shell:
         raise NotImplementedError
 
     def quote_word(self, word: str) -> str:
-        """Write one word of a command line. A word that no shell reads in a way of its own stays as it is."""
+        """Write one word of a command line. Leave a word unquoted if every shell takes it literally."""
         if word and not set(word) - PLAIN:
             return word
         try:
@@ -78,11 +79,11 @@ class Shell:
             return f'"{word}"'
 
     def reading_line(self, path: str) -> str:
-        """Return the line with which the shell reads the statements in the file `path`."""
+        """Return the line by which the shell reads the statements in the file `path`."""
         return self.reading.format(self.quote_word(path))
 
     def export(self, change: Mapping[str, str | None]) -> str:
-        """Return the statements that set the variables of `change`, or unset those that are None, in order.
+        """Return the statements that set each variable of `change`, or unset it if its value is None, in order.
         Raises Unrepresentable."""
         raise NotImplementedError
 
@@ -99,8 +100,9 @@ class Shell:
         return " ".join(words)
 
     def startup_line(self, path: str, words: str, home: str) -> str:
-        """Return the line for a start-up file that evaluates `path words` if the program `path` exists. For a shell with a
-        saved text, `path` is the file that holds it. Raises UsageError where tcenv edits no start-up file."""
+        """Return the line for a start-up file that evaluates the output of `path words` if the program `path` exists.
+        For a shell with a saved text, `path` is the file with that text. Raises UsageError if tcenv edits no start-up
+        file of this shell."""
         from tcenv.errors import UsageError
 
         raise UsageError(
@@ -109,7 +111,7 @@ class Shell:
         )
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        """Return the path of the user's start-up file. Raises UsageError where there is none."""
+        """Return the path of the user's start-up file. Raises UsageError if there is none."""
         from tcenv.errors import Hint, UsageError
 
         raise UsageError(
@@ -118,7 +120,7 @@ class Shell:
         )
 
     def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
-        """Return every path that may be the user's start-up file, whatever the environment says today."""
+        """Return every path that may be the user's start-up file under any environment."""
         from contextlib import suppress
 
         from tcenv.errors import UsageError
@@ -131,19 +133,21 @@ class Shell:
         return found
 
     def unread(self, path: str, home: str) -> tuple[str, str] | None:
-        """Return why some shells do not read the start-up file `path`, and what mends it; None where all read it."""
+        """Return why some shells do not read the start-up file `path`, and how to fix it. Returns None if all read
+        it."""
         return None
 
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
-        """Return the command line of an interactive shell and the variables that it needs so that a file in `files` loads the
-        session after the user's start-up files. The default needs neither: it inherits the session."""
+        """Return the command line of an interactive shell and the variables that it needs, so that a file in `files`
+        loads the session after the user's start-up files. The default uses neither, since the shell inherits the
+        session."""
         return [program], {}
 
 
 def canonical_name(name: str) -> str:
-    """Return the registered name of the shell that goes by `name`. Raises UsageError."""
+    """Return the registered name of the shell that is also called `name`. Raises UsageError."""
     found = ALIASES.get(name, name)
     if found not in _REGISTRY:
         from tcenv.errors import UsageError
@@ -153,16 +157,16 @@ def canonical_name(name: str) -> str:
 
 
 def load_shell(name: str) -> Shell:
-    """Import the shell that goes by `name`. Raises UsageError."""
+    """Import the shell called `name`. Raises UsageError."""
     name = canonical_name(name)
-    # `importlib` costs many modules; its import_module does no more than this.
+    # This does the same as `importlib.import_module` without its many imports.
     shell: Shell = __import__(f"tcenv.shells.{name}", fromlist=("SHELL",)).SHELL
     shell.name = name
     return shell
 
 
 def config_directory(environ: Mapping[str, str], home: str) -> str:
-    """Return the directory that holds the configuration of programs, as XDG defines it."""
+    """Return the directory for the configuration of programs, as XDG defines it."""
     config = environ.get("XDG_CONFIG_HOME", "")
     return config if os.path.isabs(config) else os.path.join(home, ".config")
 

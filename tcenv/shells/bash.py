@@ -20,7 +20,7 @@ class Bash(PosixShell):
         return os.path.join(home, ".bashrc")
 
     def unread(self, path: str, home: str) -> tuple[str, str] | None:
-        """Look at the first of the files that a login shell reads. macOS opens login shells."""
+        """Check the first of the files that a login shell reads. macOS opens login shells."""
         paths = [os.path.join(home, name) for name in (".bash_profile", ".bash_login", ".profile")]
         login = next((one for one in paths if os.path.lexists(one)), None)
         if login is None:
@@ -38,7 +38,7 @@ class Bash(PosixShell):
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         rc = os.path.join(files, "rc.bash")
-        # In POSIX mode bash reads the file that ENV names, and ignores --rcfile.
+        # In POSIX mode bash ignores --rcfile and reads the file that ENV names.
         posix = {"ENV": rc, "__TCENV_ENV": environ.get("ENV", "")} if "POSIXLY_CORRECT" in environ else {}
         return [program, "--rcfile", rc], posix
 

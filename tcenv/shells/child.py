@@ -1,5 +1,5 @@
-"""Runs a command as a child and waits for it as a shell does, with its signals, terminal and status, where tcenv has to outlive
-the command. Elsewhere `process` replaces tcenv by it."""
+"""Run a command as a child and wait for it as a shell does, with its signals, terminal and status. This is for commands
+that tcenv must outlive; `process` replaces tcenv by the others."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 
 def run_child(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
-    """Run `command` with the environment `environ`, call `started` once it runs, wait for its end and return its status: 128+n
-    for a signal n, and 127 or 126, with a message, where it cannot be started, as shells do."""
+    """Run `command` with the environment `environ`, call `started` once it runs, wait for its end and return its
+    status. Like a shell, return 128+n for a signal n, and print a message and return 127 or 126 if the command cannot
+    be started."""
     sys.stdout.flush()
     sys.stderr.flush()
     if not hasattr(signal, "sigwaitinfo"):
         return _run_plainly(command, environ, started)
-    # Signals that people send to us and mean for the command.
+    # Signals that users send to tcenv but mean for the command.
     waited_for = {*ending_signals(), signal.SIGTSTP, signal.SIGCHLD}
-    # From here on signals wait until they are taken one by one. An ignored signal would never arrive.
+    # Block the signals from here on, to take them one by one. An ignored signal would never arrive.
     former = signal.signal(signal.SIGCHLD, _nothing)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     try:
@@ -36,7 +37,7 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
         started()
         return _wait(child, waited_for)
     finally:
-        # Signals that arrive with the command's end were meant for it.
+        # Discard signals that arrived as the command ended: they were meant for it.
         while signal.sigtimedwait(waited_for, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -44,7 +45,7 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.Signals] | set[int]) -> int | str:
-    """Return the process id, or why the command cannot be started."""
+    """Return the process id, or the reason why the command cannot be started."""
     defaults = [getattr(signal, name) for name in IGNORED_BY_PYTHON if hasattr(signal, name)]
 
     def spawn(path: str, arguments: list[str]) -> int:
@@ -54,7 +55,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
     reason = ""
     for path in candidates(command[0], environ):
         if not os.path.exists(path):
-            # Trying costs a process.
+            # Even a failed attempt costs a process.
             continue
         try:
             return spawn(path, list(command))
@@ -73,10 +74,11 @@ def _cannot(name: str, reason: str) -> int:
 
 def _wait(child: int, waited_for: set[int]) -> int:
     while True:
-        # Before the wait too: the child may have ended in the meantime.
+        # Check before waiting for a signal: the child may already have ended.
         pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
         if pid and os.WIFSTOPPED(status):
-            # After Ctrl-Z or `suspend`, stop as well, so that the shell gets the terminal; resume together.
+            # After Ctrl-Z or `suspend`, stop this process too, so that the shell gets the terminal. Both resume
+            # together.
             os.kill(os.getpid(), signal.SIGSTOP)
             _send(child, signal.SIGCONT)
             continue
@@ -85,13 +87,14 @@ def _wait(child: int, waited_for: set[int]) -> int:
             return code if code >= 0 else 128 - code
         _reap_others(child)
         info = signal.sigwaitinfo(waited_for)
-        # A signal from the terminal (a positive code) has reached the child as well; one that was sent to us alone has not.
+        # A signal from the terminal (a positive code) has also reached the child. Pass on one that was sent only to
+        # tcenv.
         if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
             _send(child, info.si_signo)
 
 
 def _reap_others(child: int) -> None:
-    """Let those end that this process has adopted (see `proxy.held_port`)."""
+    """Reap the ended processes that this process has adopted (see `proxy.held_port`)."""
     while True:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -110,7 +113,7 @@ def _send(child: int, number: int) -> None:
 
 
 def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
-    """Run the command where signals cannot be waited for one by one, and leave the terminal's signals to it."""
+    """Run the command on systems that cannot wait for signals one by one. The terminal's signals go to the command."""
     import shutil
     import subprocess
 

@@ -1,7 +1,7 @@
-"""cmd.exe, which evaluates one line at a time: `for /f "delims=" %i in ('tcenv login --shell cmd') do @%i`.
+"""cmd.exe. It evaluates one line at a time: `for /f "delims=" %i in ('tcenv login --shell cmd') do @%i`.
 
-cmd does not scan the value of %i again, so `%`, `^` and `&` need no escape. `cmd /v:on`, which is not the default, would
-remove a `!`. No test runs cmd: it needs Windows."""
+cmd does not scan the value of %i again, so `%`, `^` and `&` need no escape. `cmd /v:on`, which is not the default,
+would remove a `!`. No test runs cmd, since it needs Windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Cmd(Shell):
     reading = 'for /f "usebackq delims=" %i in ({}) do @%i'
 
     def quote(self, text: str) -> str:
-        """Return `text` as it stands in `set "NAME=…"`, where the last quote of the line ends the value."""
+        """Return `text` as it stands in `set "NAME=…"`. The last quote of the line ends the value."""
         if not check_text(text):
             raise Unrepresentable("an empty value, which cmd takes for none")
         if not (text.isascii() and text.isprintable()):
@@ -30,7 +30,7 @@ class Cmd(Shell):
         return text
 
     def quote_word(self, word: str) -> str:
-        """Put a word in double quotes, inside of which a double quote is doubled."""
+        """Put a word in double quotes, and double each double quote in it."""
         return word if word and not set(word) - PLAIN else '"' + word.replace('"', '""') + '"'
 
     def reading_line(self, path: str) -> str:
@@ -43,7 +43,7 @@ class Cmd(Shell):
         )
 
     def failure(self) -> str:
-        """Run a command that fails, since `exit /b` would need a batch file."""
+        """Run a command that fails. `exit /b` would need a batch file."""
         return "cmd /c exit 1\r\n"
 
 

@@ -1,7 +1,7 @@
-"""Detection of the shell that evaluates our output: the nearest ancestor process that is a shell.
+"""Detect the shell that evaluates tcenv's output: the nearest ancestor process that is a shell.
 
-On Linux /proc names the program itself, where argv[0] and `SHELL` may mislead; elsewhere shellingham lists the processes.
-Part of the hot path."""
+On Linux /proc names the program itself; argv[0] and `SHELL` may mislead. On other systems shellingham lists the
+processes. Part of the hot path."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import sys
 from tcenv.errors import UsageError
 from tcenv.shells import PROGRAMS, SHELLS
 
-# Programs that run another one, which their arguments name: emulators and multi-call binaries.
+# Emulators and multi-call binaries. Their arguments name the program that they run.
 _CARRIERS = ("busybox", "toybox", "qemu-", "rosetta")
-# Interpreters in which shells are written: their first argument that is no option names the shell.
+# Interpreters of shells. Their first argument that is not an option names the shell.
 _INTERPRETERS = ("python", "pypy", "dotnet")
 _DEEPEST = 64
 
 
 def detect_shell(pid: int | None = None) -> str:
-    """Return the registered name of the nearest shell among the ancestors of this process, or among `pid` and its ancestors.
-    Raises UsageError."""
+    """Return the registered name of the nearest shell among the ancestors of this process, or among `pid` and its
+    ancestors. Raises UsageError."""
     if pid is None:
         pid = os.getppid()
     found = _by_proc(pid) if sys.platform.startswith("linux") else _by_shellingham(pid)
@@ -45,7 +45,7 @@ def _by_proc(pid: int) -> str | None:
 def _parent(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            # The second field is the program's name in parentheses, which may hold blanks and parentheses.
+            # The second field is the program's name in parentheses. It may hold blanks and parentheses.
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0
@@ -55,7 +55,7 @@ def _of_process(pid: int) -> str | None:
     try:
         program = _file_name(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)"))
     except OSError:
-        # Another user's process (sudo) still shows its name, which may be a script's, and its arguments.
+        # For another user's process (sudo), /proc still shows its name, which may be a script's, and its arguments.
         return _named(_file_name(_read(pid, "comm").rstrip("\n"))) or _by_arguments(_arguments(pid))
     if program.startswith((*_CARRIERS, *_INTERPRETERS)):
         return _by_arguments(_arguments(pid))
@@ -75,10 +75,10 @@ def _read(pid: int, what: str) -> str:
 
 
 def _by_arguments(arguments: list[str]) -> str | None:
-    """Return the shell that a process with these arguments is."""
+    """Return the shell that a process with these arguments runs."""
     if not arguments:
         return None
-    # xonsh may set its name to its whole command line.
+    # xonsh may set its process name to its whole command line.
     program = _file_name(arguments[0].partition(" ")[0])
     if program.startswith(_CARRIERS):
         return _by_arguments(arguments[1:])
@@ -89,13 +89,14 @@ def _by_arguments(arguments: list[str]) -> str | None:
 
 
 def _file_name(path: str) -> str:
-    """Return the last part of `path` without the decoration of login shells and wrappers: `-bash`, `.zsh-wrapped`, `pwsh.exe`."""
+    """Return the last part of `path` without what login shells and wrappers add: `-bash`, `.zsh-wrapped`,
+    `pwsh.exe`."""
     name = path[path.rfind("/") + 1 :].lstrip("-.").lower()
     return name.removesuffix(".exe").removesuffix("-wrapped").removesuffix("-static")
 
 
 def _named(program: str) -> str | None:
-    """Return the shell whose program is called `program`, possibly with a version: `bash-5.2`."""
+    """Return the shell whose program is called `program`, with or without a version: `bash-5.2`."""
     for candidate in (program, program.rstrip("0123456789.-")):
         if candidate in PROGRAMS:
             return PROGRAMS[candidate]
@@ -107,8 +108,8 @@ def _login_shell() -> str | None:
 
 
 def _by_shellingham(pid: int) -> str | None:
-    """Detect the shell in shellingham's list of processes. On Unix, take only the list: shellingham itself reports `SHELL` for
-    a login shell, and does not know all of our shells."""
+    """Detect the shell in shellingham's list of processes. On Unix, use only that list: for a login shell, shellingham
+    itself reports `SHELL`, and it does not know all shells that tcenv knows."""
     import shellingham
 
     if os.name == "posix":
@@ -118,7 +119,7 @@ def _by_shellingham(pid: int) -> str | None:
             for process in ps.iter_process_parents(str(pid), _DEEPEST):
                 found = _by_arguments(list(process.args))
                 if found is None and process.args[0] == "-su":
-                    # `su -` gives the shell this name, and sets SHELL to its path.
+                    # `su -` gives the shell this name, and sets SHELL to the shell's path.
                     found = _login_shell()
                 if found is not None:
                     return found
@@ -133,6 +134,6 @@ def _by_shellingham(pid: int) -> str | None:
 
 
 def choose_shell(option: str | None) -> str:
-    """Return the shell that will evaluate the output: the option, `TCENV_SHELL`, or the shell that runs this process.
-    Raises UsageError."""
+    """Return the shell that will evaluate the output: the option's, that of `TCENV_SHELL`, or the one that runs this
+    process. Raises UsageError."""
     return option or os.environ.get("TCENV_SHELL") or detect_shell()

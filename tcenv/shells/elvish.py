@@ -18,7 +18,7 @@ class Elvish(Shell):
     completion = "tcenv.elv"
 
     def quote(self, text: str) -> str:
-        """Put `text` in single quotes, inside of which only the closing quote is special. Doubling escapes it."""
+        """Put `text` in single quotes, and double each single quote in it. No other character is special there."""
         return "'" + check_text(text).replace("'", "''") + "'"
 
     def export(self, change: Mapping[str, str | None]) -> str:

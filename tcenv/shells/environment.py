@@ -1,5 +1,5 @@
-"""A session as a change to the environment: {variable: value, or None to unset it}, in the order in which it is applied.
-Must stay importable for next to nothing (hot path)."""
+"""Turn a session into a change to the environment: {variable: value, or None to unset it}, in the order to apply it.
+Imports almost nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ ACCESS_TOKEN = "TASKCLUSTER_ACCESS_TOKEN"  # noqa: S105 - the variable's name
 CERTIFICATE = "TASKCLUSTER_CERTIFICATE"
 PROFILE = "TCENV_PROFILE"
 EXPIRES = "TCENV_EXPIRES"
-# Five words: profile, root URL, generation, the session's file (it may hold blanks), and what was chosen before tcenv loaded
-# anything: a root URL, or PROFILE=ROOT_URL where TCENV_PROFILE named one. `-` stands for what there is not.
+# Five words: the profile, the root URL, the generation, the session's file (may hold blanks), and the choice before
+# tcenv loaded anything: a root URL, or PROFILE=ROOT_URL if TCENV_PROFILE named one. `-` stands for an empty word.
 LOADED = "TCENV_LOADED"
 
 VARIABLES = (ROOT_URL, CLIENT_ID, ACCESS_TOKEN, CERTIFICATE, PROFILE, EXPIRES, LOADED)
-# Of a run behind the proxy with --unsigned: the path of this URL is a secret.
+# Set in a run behind the proxy with --unsigned. The path of this URL is a secret.
 PROXY_URL = "TASKCLUSTER_PROXY_URL"
-# The variables whose values are secrets. Everything that hides, masks or removes a token goes by this list.
+# The variables whose values are secrets. All code that hides, masks or removes tokens uses this list.
 SECRETS = (ACCESS_TOKEN, CERTIFICATE, PROXY_URL)
 _NOTHING = "-"
-# The key under which `values` hold the generation, which changes with the token.
+# The key of the generation in `values`. The generation changes with the token.
 GENERATION = "GENERATION"
-# What a name and a root URL may be written with: anything else was none, and is not brought back.
+# The characters of names and root URLs. Do not restore a former choice that holds any other character.
 _OF_NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-")
 _OF_URLS = _OF_NAMES | frozenset(":/~%+[]")
 
 
 class Loaded:
-    """What tcenv has loaded into an environment: `before` is what was chosen by then, as `chosen` writes it."""
+    """What tcenv has loaded into an environment. `before` is the choice before that, in the form of `chosen`."""
 
     __slots__ = ("before", "file", "generation", "profile", "root_url")
 
@@ -44,7 +44,7 @@ class Loaded:
 
 
 def loaded(environ: Mapping[str, str]) -> Loaded | None:
-    """Return what `environ` says that tcenv has loaded; None where it says nothing."""
+    """Return what tcenv has loaded into `environ`, or None if nothing."""
     words = environ.get(LOADED, "").split(" ")
     if len(words) < 5:
         return None
@@ -56,12 +56,14 @@ def loaded(environ: Mapping[str, str]) -> Loaded | None:
 def loading(
     values: Mapping[str, str], environ: Mapping[str, str], *, file: str = "", before: str = ""
 ) -> dict[str, str | None]:
-    """Return the change that loads the credentials in `values`, which is keyed by variable, into `environ`. `file` is the file
-    of their session (empty: prompt hooks have none to compare), `before` what unloading brings back (empty: what is chosen now).
+    """Return the change that loads the credentials in `values`, which is keyed by variable, into `environ`. `file` is
+    the file of their session (empty: prompt hooks have no file to compare). `before` is the choice that unloading
+    restores (empty: the current one).
 
-    A variable without a value is unset: a certificate left over beside permanent credentials makes every call fail."""
+    Unsets variables that have no value: a certificate from before, beside permanent credentials, would make every call
+    fail."""
     change = {variable: values.get(variable) for variable in VARIABLES}
-    # Shells could not tell the words of another path apart, or not carry it.
+    # A path with other characters would mix up the words, or some shells could not carry it.
     file = file if file.isprintable() and file else _NOTHING
     change[LOADED] = (
         f"{change[PROFILE]} {change[ROOT_URL]} {values.get(GENERATION) or _NOTHING} {file} {before or _chosen_before(environ)}"
@@ -70,15 +72,15 @@ def loading(
 
 
 def selecting(profile: str, root_url: str | None) -> dict[str, str | None]:
-    """Return the change that makes `profile` the one that is meant, without credentials; `root_url` is None where it is not
-    known."""
+    """Return the change that selects `profile` without loading credentials. `root_url` is None if it is unknown."""
     change: dict[str, str | None] = dict.fromkeys(VARIABLES)
     change[ROOT_URL], change[PROFILE] = root_url, profile
     return change
 
 
 def chosen(profile: str, root_url: str) -> str:
-    """Return the last word of TCENV_LOADED for what TCENV_PROFILE and TASKCLUSTER_ROOT_URL say (empty: nothing)."""
+    """Return the last word of TCENV_LOADED for these values of TCENV_PROFILE and TASKCLUSTER_ROOT_URL (empty: not
+    set)."""
     root_url = root_url if root_url != "" and not set(root_url) - _OF_URLS else _NOTHING
     return f"{profile}={root_url}" if profile and not set(profile) - _OF_NAMES else root_url
 
@@ -94,8 +96,8 @@ def _chosen_before(environ: Mapping[str, str]) -> str:
 
 
 def unloading(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the change that removes what is loaded in `environ`: root URL and profile become what they were before, unless
-    others have been chosen since."""
+    """Return the change that unloads what `environ` has loaded. Restores the former root URL and profile, unless the
+    user has chosen others since."""
     found = loaded(environ)
     if found is None:
         return {}
@@ -110,15 +112,15 @@ def unloading(environ: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _split(before: str) -> tuple[str, str]:
-    """Return profile and root URL of the last word of TCENV_LOADED, each empty where there was none, or none that could be."""
+    """Return the profile and the root URL in the last word of TCENV_LOADED, each empty if it is missing or invalid."""
     profile, _, root_url = before.rpartition("=")
     is_url = root_url != _NOTHING and not set(root_url) - _OF_URLS
     return (profile if not set(profile) - _OF_NAMES else "", root_url if is_url else "")
 
 
 def loaded_profile(environ: Mapping[str, str]) -> str | None:
-    """Return the profile that is loaded in `environ`; None where there is none, or another one or another root URL has been
-    chosen since."""
+    """Return the profile that is loaded in `environ`. Returns None if none is loaded, or if the user has chosen another
+    profile or root URL since."""
     found = loaded(environ)
     if found is None or (found.profile, found.root_url) != (environ.get(PROFILE), environ.get(ROOT_URL)):
         return None
@@ -126,8 +128,8 @@ def loaded_profile(environ: Mapping[str, str]) -> str | None:
 
 
 def selected_profile(environ: Mapping[str, str]) -> str | None:
-    """Return the profile that TCENV_PROFILE names; None where it names none, or where another root URL has been chosen since
-    that one was loaded."""
+    """Return the profile that TCENV_PROFILE names. Returns None if it names none, or if the user has chosen another
+    root URL since that profile was loaded."""
     profile, found = environ.get(PROFILE), loaded(environ)
     if found is not None and found.profile == profile and found.root_url != environ.get(ROOT_URL):
         return None
@@ -135,7 +137,7 @@ def selected_profile(environ: Mapping[str, str]) -> str | None:
 
 
 def applied(change: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return a copy of `environ` with the change made, for a child process."""
+    """Return a copy of `environ` with the change applied, for a child process."""
     result = {name: value for name, value in environ.items() if name not in change}
     result.update((name, value) for name, value in change.items() if value is not None)
     return result

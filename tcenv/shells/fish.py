@@ -18,11 +18,12 @@ class Fish(Shell):
     completion = "tcenv.fish"
 
     def quote(self, text: str) -> str:
-        """Put `text` in single quotes, inside of which a backslash and the closing quote are special."""
+        """Put `text` in single quotes, and escape each backslash and single quote in it."""
         return "'" + check_text(text).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
     def export(self, change: Mapping[str, str | None]) -> str:
-        """Erase a variable from every scope that has it. Erasing one that does not exist would count as a failure."""
+        """Erase a variable from every scope that has it. Erasing a variable that does not exist would count as a
+        failure."""
         return "".join(
             f"while builtin set -q {name}; builtin set -e {name}; or break; end;\n"
             if value is None

@@ -1,4 +1,5 @@
-"""A change to the environment for what is not a shell: JSON, dotenv, GitHub's workflow files, systemd units."""
+"""Write a change to the environment for programs that are not shells: JSON, dotenv, GitHub's workflow files, systemd
+units."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ FORMATS = ("json", "dotenv", "github", "systemd", "taskcluster")
 
 
 def render(change: Mapping[str, str | None], form: str) -> str:
-    """Return the text of `change` in `form`, without the variables that have no value. For `github` inside of a workflow the
-    text only masks the secrets in the log: print it, then call `append_to_workflow`.
+    """Return the text of `change` in the format `form`. Leaves out variables without a value. For `github` inside a
+    workflow the text only masks the secrets in the log: print it before you call `append_to_workflow`.
 
     Raises UsageError for an unknown form."""
     values = _values(change)
@@ -26,7 +27,7 @@ def render(change: Mapping[str, str | None], form: str) -> str:
 
         return json.dumps(_for_clients(values), indent=2) + "\n"
     if form == "dotenv":
-        # docker takes everything behind the = as it is, and dotenv readers take a plain word so too.
+        # docker takes everything after the = literally, and dotenv readers do so for a plain word.
         return _lines(values)
     if form == "systemd":
         return "".join(f'{name}="{_systemd(value)}"\n' for name, value in values.items())
@@ -36,8 +37,8 @@ def render(change: Mapping[str, str | None], form: str) -> str:
 
 
 def append_to_workflow(change: Mapping[str, str | None]) -> None:
-    """Append `change` to the file that `GITHUB_ENV` names, where it names one. The runner may show each value from then on, so
-    its mask must have been printed before."""
+    """Append `change` to the file that `GITHUB_ENV` names, if it names one. The runner may show each value from then
+    on, so print the masks first."""
     path = os.environ.get("GITHUB_ENV")
     if not path:
         return
@@ -49,7 +50,7 @@ def append_to_workflow(change: Mapping[str, str | None]) -> None:
 
 
 def _values(change: Mapping[str, str | None]) -> dict[str, str]:
-    # Only a shell has an environment to go back to.
+    # LOADED tells which choice to restore, and only a shell does that.
     return {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
 
 

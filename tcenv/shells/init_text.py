@@ -1,4 +1,5 @@
-"""The text of `tcenv init SHELL`: the shell's template from `shell/`, followed by its completion from `completions/`."""
+"""Build the text of `tcenv init SHELL`: the shell's template from `shell/`, followed by its completion from
+`completions/`."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from tcenv.shells import EVALUATED, SHELLS, Shell, Unrepresentable, load_shell, 
 
 _HOOK = "# --- hook\n"
 _PROMPT = "# --- prompt\n"
-# In a completion file, what follows this line serves those who do without the start-up text.
+# The part of a completion file after this line is for users who do not load the start-up text.
 _STANDALONE = "# --- without the start-up text\n"
 
 
 def startup_text(name: str, *, hook: bool = True, completion: bool = True, prompt: bool = False) -> str:
-    """Return the text that the start-up file of the shell `name` evaluates. `prompt` adds the mark that shows what is loaded.
-    Raises UsageError for an unknown shell, and for one without start-up files."""
+    """Return the text that the start-up file of the shell `name` evaluates. `prompt` adds the mark that shows the
+    loaded profile. Raises UsageError for an unknown shell, and for one without start-up files."""
     shell = load_shell(name)
     if shell.template is None:
         known = [name for name in SHELLS if load_shell(name).template]
@@ -42,11 +43,11 @@ def _fill_in(text: str, shell: Shell) -> str:
     """Replace the marks in `text` by their values, quoted for the shell."""
     places = {
         "@SHELL@": resources.folder("shell"),
-        # For a PATH that has no tcenv, or none yet.
+        # Used while no directory on the PATH has tcenv.
         "@PROGRAM@": startup_file.program(),
     }
     text = text.replace("@EVALUATED@", shell.word_list(EVALUATED))
-    # A value may read like a mark; none holds a NUL.
+    # Put NULs around each mark first, since a value may hold the text of a mark but never a NUL.
     for mark in places:
         text = text.replace(mark, f"\0{mark}\0")
     for mark, value in places.items():

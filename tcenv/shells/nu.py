@@ -1,5 +1,5 @@
-"""nushell, by way of JSON for `load-env`. A null removes a variable from the environment of every program that nushell
-starts; in nushell itself the variable reads as nothing."""
+"""nushell. It reads JSON by `load-env`. A null removes a variable from the environment of every program that nushell
+starts; in nushell itself the variable then reads as nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Nu(Shell):
     saved_text = "tcenv.nu"
 
     def quote(self, text: str) -> str:
-        """Write `text` as a JSON string in printable ASCII, which no encoding of a pipe changes."""
+        """Write `text` as a JSON string in printable ASCII, which no pipe's encoding changes."""
         return '"' + "".join(_ESCAPED.get(character) or _escape(character) for character in check_text(text)) + '"'
 
     def export(self, change: Mapping[str, str | None]) -> str:
@@ -32,7 +32,7 @@ class Nu(Shell):
         return "{" + pairs + "}\n"
 
     def failure(self) -> str:
-        """Return JSON that is no record, which `load-env` refuses."""
+        """Return JSON that is not a record, which `load-env` refuses."""
         return "false\n"
 
     def startup_line(self, path: str, words: str, home: str) -> str:

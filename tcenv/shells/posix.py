@@ -1,6 +1,6 @@
-"""What the shells of the Bourne family share.
+"""The common base of the Bourne family of shells.
 
-Newlines stand only where a blank would do, because an unquoted `eval $(tcenv login)` turns them into blanks."""
+Use a newline only where a blank would do, because an unquoted `eval $(tcenv login)` turns newlines into blanks."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ class PosixShell(Shell):
     """A shell of the Bourne family."""
 
     def quote(self, text: str) -> str:
-        """Put `text` in single quotes, inside of which only the closing quote is special."""
+        """Put `text` in single quotes, and escape each single quote in it. No other character is special there."""
         return "'" + check_text(text).replace("'", "'\\''") + "'"
 
     def export(self, change: Mapping[str, str | None]) -> str:
-        """Chain the statements with `&&`: a read-only variable stops them all and fails the evaluation, so that no old root
-        URL remains beside a new token. Backslashes bypass the user's aliases; `-v` spares functions of the same names."""
+        """Chain the statements with `&&`, so that a read-only variable stops them all and fails the evaluation: no old
+        root URL may remain beside a new token. Backslashes bypass the user's aliases; `-v` spares functions of the same
+        names."""
         steps = []
         for name, value in change.items():
-            # An array or an upper-case variable (`typeset -u`) would change the value or hide it from programs.
+            # Unset it first: an array or an upper-case variable (`typeset -u`) would change the value or hide it from
+            # programs.
             steps.append(f"\\unset -v {name}")
             if value is not None:
-                # `export NAME=VALUE` would lose the assignment under `set -k`, and then print the environment.
+                # Under `set -k`, `export NAME=VALUE` would lose the assignment and print the environment.
                 steps += [f"\\export {name}", *self._assignments(name, value)]
         return " &&\n".join(steps) + ";\n" if steps else ""
 
     def _assignments(self, name: str, value: str) -> list[str]:
-        """Keep `[` and `]` of an IPv6 address in separate words: an unquoted eval takes a word with both for a pattern of file
-        names, which `nullglob` would remove."""
+        """Keep the `[` and `]` of an IPv6 address in separate words. An unquoted eval takes a word with both for a file
+        name pattern, which `nullglob` would remove."""
         if "[" not in value:
             return [f"{name}={self.quote(value)}"]
         first, *rest = value.split("]")
@@ -59,7 +61,7 @@ class PosixShell(Shell):
 
 
 class EnvShell(PosixShell):
-    """A shell that reads the file that ENV names; `own_file` is the one in the home directory that it reads otherwise."""
+    """A shell that reads the file that ENV names. Without ENV it reads `own_file` in the home directory."""
 
     own_file: str | None = None
 

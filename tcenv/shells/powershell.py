@@ -20,8 +20,9 @@ class PowerShell(Shell):
     line_comes_last = True
 
     def quote(self, text: str) -> str:
-        """Put printable ASCII in single quotes, and write all else as numbers of UTF-16: PowerShell reads a program's output
-        with the console's code page, rewrites ends of lines, and takes typographic quotes for plain ones."""
+        """Put printable ASCII in single quotes, and write all other text as UTF-16 numbers. PowerShell decodes a
+        program's output with the console's code page, rewrites line ends, and takes typographic quotes for plain
+        ones."""
         if check_text(text).isascii() and text.isprintable():
             return "'" + text.replace("'", "''") + "'"
         data = text.encode("utf-16-le")
@@ -51,7 +52,8 @@ class PowerShell(Shell):
         return f"if (Test-Path -LiteralPath {quoted}) {{ & {quoted} {words} | Out-String | Invoke-Expression }}"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        """Return `$PROFILE.CurrentUserAllHosts`. On Windows only PowerShell knows it, since Documents may be on OneDrive."""
+        """Return `$PROFILE.CurrentUserAllHosts`. On Windows only PowerShell knows it, since Documents may be on
+        OneDrive."""
         if os.name != "nt":
             return os.path.join(config_directory(environ, home), "powershell", "profile.ps1")
         import subprocess
@@ -67,11 +69,11 @@ class PowerShell(Shell):
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
-        """Run our file by -Command, which comes after the profile."""
+        """Run tcenv's file by -Command, which PowerShell runs after the profile."""
         return [program, "-NoLogo", "-NoExit", "-Command", f". {self.quote(os.path.join(files, 'rc.ps1'))}"], {}
 
     def export_for_subshell(self, change: Mapping[str, str | None]) -> str:
-        """Return data instead of statements, which traces and logs would show."""
+        """Return data instead of statements. Traces and logs would show statements."""
         return load_shell("nu").export(change)
 
 

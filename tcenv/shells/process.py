@@ -1,4 +1,4 @@
-"""Replaces this process by a command, so that nothing of tcenv stays behind. Part of the hot path."""
+"""Replace this process by a command, so that no process of tcenv remains. Part of the hot path."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 
-# Where no kernel can run a file, POSIX has it run by this.
+# POSIX runs a file by this shell if the kernel cannot run it.
 SHELL = "/bin/sh"
 
 
 def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Become `command`, found on the PATH of `environ`, with its arguments untouched. Where it cannot be started, say so and
-    exit with 127 (not found) or 126 (not executable), as shells do."""
+    """Replace this process by `command`, found on the PATH of `environ`, with unchanged arguments. If it cannot be
+    started, print a message and exit as shells do: 127 (not found) or 126 (not executable)."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "nt":
@@ -45,7 +45,7 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
 
 
 def candidates(name: str, environ: Mapping[str, str]) -> list[str]:
-    """Return the paths at which a command may be found, in order."""
+    """Return the paths to try for a command, in order."""
     if os.path.dirname(name):
         return [name]
     folders = environ.get("PATH", os.defpath).split(os.pathsep)
@@ -53,7 +53,7 @@ def candidates(name: str, environ: Mapping[str, str]) -> list[str]:
 
 
 def is_script(path: str, error: OSError) -> bool:
-    """Tell whether the kernel refused a script without `#!`, which every shell and `execvp` run with sh."""
+    """Return whether the kernel refused a script without `#!`. Every shell and `execvp` run such a script with sh."""
     if error.errno != errno.ENOEXEC:
         return False
     try:
@@ -64,7 +64,7 @@ def is_script(path: str, error: OSError) -> bool:
 
 
 def why_not(path: str, error: OSError) -> str:
-    """Return why the file at `path` cannot be run; nothing where there is none."""
+    """Return why the file at `path` cannot be run, or "" if there is no such file."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return "its interpreter is not there" if os.path.exists(path) else ""
     return error.strerror or str(error)

@@ -1,5 +1,5 @@
-"""Find the variables that hold a secret or a copy of one: plain, or packed as direnv and similar tools pack what they remember.
-Hot path."""
+"""Find variables that hold a secret or a copy of one, either plain or packed as direnv and similar tools pack saved
+variables. Hot path."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-# Variables in which direnv and tcenv's own subshells remember other variables, to put them back.
+# Variables in which direnv and tcenv's own subshells save other variables to restore them later.
 _REMEMBERING = ("DIRENV_", "__TCENV_LOAD", "__tcenv_")
-# The same of mise and shadowenv, which pack them in their own ways.
+# The same for mise and shadowenv, which use packed formats of their own.
 _PACKED = ("__MISE_DIFF", "__MISE_SESSION", "SHADOWENV_DATA", "__shadowenv_data")
-# An access token has at least as many characters; a shorter text may stand anywhere.
+# The shortest access token. A shorter text may occur anywhere by chance.
 _MIN_SECRET = 22
 _MIN_PACKED = 40
 _MAX_UNPACKED = 2**24
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-# Turns all other characters into separators, and the URL-safe alphabet into this one.
+# Turn all other characters into separators, and the URL-safe alphabet into this one.
 _SEPARATORS = {code: " " for code in range(128) if chr(code) not in _BASE64} | {ord("-"): "+", ord("_"): "/"}
 
 
 def find_copies(environ: Mapping[str, str], *secrets: str) -> list[str]:
-    """Return the names of the variables that hold one of `secrets` or of the secrets that are loaded in `environ`, and of
-    those from which a tool would restore them."""
+    """Return the names of the variables that hold one of `secrets` or of the secrets loaded in `environ`, and of the
+    variables from which a tool would restore them."""
     every = [*secrets, *(environ.get(name, "") for name in SECRETS)]
     wanted = [secret for secret in dict.fromkeys(every) if len(secret) >= _MIN_SECRET]
     return [
@@ -41,8 +41,8 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_whole(change: Mapping[str, str | None], environ: Mapping[str, str], token: str) -> dict[str, str]:
-    """Return a copy of `environ` for a program to which `change` is made: where that loads temporary credentials, no other
-    variable holds the `token` that they were cut from, or what was loaded before."""
+    """Return a copy of `environ` for a program to which `change` applies. If `change` loads temporary credentials, no
+    other variable of the copy holds the `token` that they were made from, or the secrets that were loaded before."""
     if change.get(CERTIFICATE) is None:
         return dict(environ)
     copies = find_copies(environ, token)
@@ -58,7 +58,7 @@ def _has_copy(value: str, secrets: Iterable[str]) -> bool:
 
 
 def _unpacked(value: str) -> Iterator[bytes]:
-    """Yield what the parts of a value hold if they are base64, and what that holds if it is compressed."""
+    """Yield each part of a value that is base64 in decoded form, and also uncompressed if it is compressed."""
     import binascii
     import zlib
 

@@ -1,7 +1,7 @@
-"""The guarded line of `tcenv init --install` in a start-up file: composing it, finding it, adding and removing it.
+"""Compose, find, add and remove the guarded line of `tcenv init --install` in a start-up file.
 
-The line names the program by its path, because start-up files are read before PATH is complete, and does nothing where the
-program is gone. This module reads and writes no file."""
+The line names the program by its path, because a shell reads start-up files before PATH is complete. It does nothing if
+the program is gone. This module reads and writes no file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from tcenv.shells import Shell
 
-# Ends the line, and identifies it.
+# The end of the line. It identifies the line.
 MARK = "# tcenv init --install"
 
 
 def program() -> str:
-    """Return the path by which this tcenv was called. Links stay, since an upgrade may change where they lead."""
+    """Return the path by which this tcenv was called. Keep links, since an upgrade may change their targets."""
     called = sys.argv[0]
     if os.path.basename(called).partition(".")[0] == "tcenv":
         found: str | None = called
@@ -37,7 +37,7 @@ def line(shell: Shell, path: str, options: Sequence[str], home: str) -> str:
 
 
 def with_line(text: str, wanted: str) -> str:
-    """Replace the line in `text`, or append it."""
+    """Return `text` with the line replaced, or appended if it is not there."""
     lines = text.splitlines(keepends=True)
     ours = [number for number, one in enumerate(lines) if _is_ours(one)]
     if ours:
@@ -49,19 +49,20 @@ def with_line(text: str, wanted: str) -> str:
 
 
 def without_line(text: str) -> str:
-    """Remove the line from `text` and change nothing else."""
+    """Return `text` without the line, and otherwise unchanged."""
     return "".join(one for one in text.splitlines(keepends=True) if not _is_ours(one))
 
 
 def evaluates(text: str, shell: Shell) -> bool:
-    """Tell whether a start-up file with this text evaluates `tcenv init`, by our line or by one that the user wrote."""
+    """Return whether a start-up file with this text evaluates `tcenv init`, by tcenv's line or by one that the user
+    wrote."""
     signs = [f"tcenv init {shell.name}", *([shell.saved_text] if shell.saved_text else [])]
     lines = [one.strip() for one in text.splitlines()]
     return any(_is_ours(one) or (not one.startswith("#") and any(sign in one for sign in signs)) for one in lines)
 
 
 def is_followed(text: str, shell: Shell) -> bool:
-    """Tell whether more than comments follows the last line that evaluates `tcenv init`."""
+    """Return whether anything but comments follows the last line that evaluates `tcenv init`."""
     lines = [one for one in text.splitlines() if one.strip() and (_is_ours(one) or not one.lstrip().startswith("#"))]
     ours = [number for number, one in enumerate(lines) if evaluates(one, shell)]
     return bool(ours) and ours[-1] + 1 < len(lines)

@@ -1,5 +1,6 @@
-"""`tcenv shell`: an interactive shell with the user's start-up files, the session loaded after them, a mark in the prompt and
-job control. The session reaches it through the environment alone: no file and no argument holds a token."""
+"""Run `tcenv shell`: an interactive shell with job control that reads the user's start-up files, loads the session
+after them, and marks the prompt. It gets the session only through the environment: no file and no argument holds a
+token."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ from tcenv.shells import Shell, canonical_name
 from tcenv.shells.child import run_child
 from tcenv.shells.environment import applied
 
-# Names the profile of the subshell, for the mark in the prompt and to prevent accidental nesting.
+# Names the profile of the subshell, to mark the prompt and to prevent accidental nesting.
 MARK = "TCENV_SUBSHELL"
 _LOAD = "__TCENV_LOAD"
 
 
 def find_program(shell: Shell) -> str:
-    """Return the path of the user's own `shell`: the one that `SHELL` names if it is that, else the first on PATH.
+    """Return the path of the user's own `shell`: the one in `SHELL` if it is this shell, else the first on PATH.
     Raises UsageError."""
     own = os.environ.get("SHELL", "")
     with suppress(UsageError):
@@ -41,8 +42,8 @@ def run_subshell(
     environ: Mapping[str, str] | None = None,
     started: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run an interactive `shell` with `change` applied to `environ` (None: to this process's own), wait for its end and return
-    its status, 128+n for a signal n. Call `started` once it runs. Raises UsageError."""
+    """Run an interactive `shell` with `change` applied to `environ` (None: this process's own), wait for its end and
+    return its status (128+n for a signal n). Call `started` once it runs. Raises UsageError."""
     program = find_program(shell)
     made = applied(change, os.environ if environ is None else environ)
     made[MARK] = profile

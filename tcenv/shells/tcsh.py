@@ -1,8 +1,8 @@
 """tcsh, and the older csh.
 
-``eval `tcenv login` `` splits at white space, expands braces and replaces `!` by history, so a value that holds any of these
-is written as octal numbers for printf. A newline cannot be carried: it splits words even inside double-quoted backquotes. csh
-stops with "Word too long" at some thousand characters."""
+``eval `tcenv login` `` splits at white space, expands braces and replaces `!` by history, so write a value that holds
+any of these as octal numbers for printf. tcsh cannot carry a newline, which splits words even inside double-quoted
+backquotes. csh stops with "Word too long" after some thousand characters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Without `!`: whether a backslash before it stays depends on the user's `histchars`.
+# Excludes `!`: the user's `histchars` decides whether a backslash before it stays.
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@/:.+|_-%,=")
-# Fits into one argument of printf: Linux allows 128 KiB.
+# Must fit into one argument of printf: Linux allows 128 KiB.
 _LONGEST = 32_000
 
 
@@ -42,8 +42,8 @@ class Tcsh(Shell):
         return "\"`''printf '" + "".join(f"\\{byte:03o}" for byte in data) + "'`\""
 
     def export(self, change: Mapping[str, str | None]) -> str:
-        """Chain the statements in one line. Empty quotes keep the user's aliases away from the builtins; a backslash would
-        keep the shell itself away from them."""
+        """Chain the statements in one line. Empty quotes bypass the user's aliases. A backslash would also make tcsh
+        miss its own builtins."""
         steps = (
             f"''unsetenv {name}" if value is None else f"''setenv {name} {self.quote(value)}"
             for name, value in change.items()
@@ -54,8 +54,8 @@ class Tcsh(Shell):
         return "false;\n"
 
     def startup_line(self, path: str, words: str, home: str) -> str:
-        """Test `$prompt`, since scripts read the file as well and need none of this. `:q` holds in backquotes, unless double
-        quotes surround them."""
+        """Test `$prompt`, since scripts also read the file and need none of this. `:q` works in backquotes unless
+        double quotes surround them."""
         return (
             f"set __tcenv_program = {self.quote(path)}; "
             f"if ( $?prompt && -x $__tcenv_program:q ) eval `$__tcenv_program:q {words}`"

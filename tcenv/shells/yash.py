@@ -16,7 +16,7 @@ class Yash(EnvShell):
     own_file = ".yashrc"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        """Return `~/.yashrc`: an interactive yash reads ENV only in POSIX mode."""
+        """Return `~/.yashrc`. An interactive yash reads ENV only in POSIX mode."""
         return os.path.join(home, ".yashrc")
 
     def subshell(

@@ -16,7 +16,7 @@ class Zsh(PosixShell):
     completion = "_tcenv"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        """Ask zsh for ZDOTDIR, which people set in `.zshenv` without exporting it."""
+        """Ask zsh for ZDOTDIR, which users set in `.zshenv` without exporting it."""
         folder = self._ask(environ) or environ.get("ZDOTDIR") or home
         return os.path.join(folder, ".zshrc")
 
@@ -31,7 +31,7 @@ class Zsh(PosixShell):
         if program is None:
             return ""
         command = [program, "-c", 'print -rn -- "$__tcenv_separator${ZDOTDIR:-$HOME}"']
-        # Whatever .zshenv prints comes before.
+        # `.zshenv` may print text before the separator.
         separator = "\n--tcenv--\n"
         try:
             done = subprocess.run(
