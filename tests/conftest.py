@@ -51,6 +51,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local/state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
+    # Where this is missing, each interactive fish parses all man pages of the machine in the background.
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     monkeypatch.chdir(home)
     yield home
     holder = holder_process(runtime)
