@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # direnv library of tcenv: `use taskcluster [PROFILE] [--as PURPOSE] [--required] [--login]` in an .envrc.
 
-# The program prints what selects the profile, and leaves a note for the next time: all but the token, and what that was decided by.
+# The program prints the statements that select the profile, and writes a note for the next time. The note holds all but
+# the token, and the inputs of the decision.
 use_taskcluster() {
   local named='' purpose='' required='' login='' status=0 inputs text=''
   local config=${TCENV_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tcenv/config.toml}
   local note="${XDG_CACHE_HOME:-$HOME/.cache}/tcenv/direnv/${*//[^A-Za-z0-9._@-]/_}.note"
-  # A trace would show the token; it is back when the function ends. Behind a proxy, programs are given no token.
+  # Do not show the token in a trace. Tracing is back when the function ends. Behind a proxy, programs get no token.
   { local - && set +avx; } 2>/dev/null
   if [[ -n ${TCENV_PROXY-} ]]; then
     return 0
@@ -32,7 +33,7 @@ use_taskcluster() {
       ${purpose:+--as "$purpose"}) || status=$?
     eval "$text"
   fi
-  # A session that is not there yet is watched too: a login anywhere shows at the next prompt.
+  # Also watch for a session that does not exist yet: after a login anywhere, the next prompt loads it.
   watch_file ${__TCENV_WATCH:+"$__TCENV_WATCH"} "$config"
   unset -v __TCENV_WATCH
   if [[ -n $login && $status == 0 && -z ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
@@ -41,13 +42,13 @@ use_taskcluster() {
   if [[ $status == 0 && -n ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
     return 0
   elif [[ -n $required ]]; then
-    # direnv goes on after a command that fails; only this makes the .envrc fail.
+    # direnv goes on after a command that fails. Only `exit` makes the .envrc fail.
     exit 1
   fi
   return 1
 }
 
-# Load by the note, if its inputs and the first line of the session's file are what they were, and the session has not ended.
+# Load from the note if its inputs and the first line of the session's file are unchanged and the session has not ended.
 __tcenv_from_note() {
   local was file first expires line token now
   [[ -f $note && -O $note ]] && {

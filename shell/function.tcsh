@@ -1,4 +1,4 @@
-# What the alias `tcenv` of init.tcsh does. Its own name comes first: without a word, argv would be the user's.
+# Run by the alias `tcenv` of init.tcsh. Its own name is the first word: without any word, argv would be the user's.
 set __tcenv_words = ( $argv[2-]:q )
 source $__tcenv_shell:q/program.tcsh
 set __tcenv_applies = 0
@@ -20,7 +20,7 @@ foreach __tcenv_word ( $__tcenv_words:q )
     endsw
 end
 if ( $__tcenv_applies ) then
-    # A trace would show the token. Where Ctrl-C comes in between, the hook puts it back.
+    # Do not show the token in a trace. If Ctrl-C interrupts this, the hook turns tracing on again.
     if ( $?echo ) set __tcenv_echo
     if ( $?verbose ) set __tcenv_verbose
     unset echo verbose
@@ -30,9 +30,9 @@ if ( $__tcenv_applies ) then
     if ( $?__tcenv_echo ) set echo
     unset __tcenv_echo __tcenv_verbose
 else
-    # It is told that the alias is there.
+    # Tell the program that the alias runs it.
     env __TCENV_FUNCTION=1 $__tcenv_run:q $__tcenv_words:q
     set __tcenv_status = $status
 endif
-# Behind the last `endif`, which would take it for its own.
+# Set the status after the last `endif`, which would change it.
 set status = $__tcenv_status

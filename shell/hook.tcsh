@@ -1,7 +1,8 @@
-# What `precmd` of init.tcsh does before each prompt: compare the time at which the session's file changed, and the clock, with
-# what is loaded. On a difference the program decides. tcsh reads no file without a process, and its clock is the terminal, which
-# the kernel marks at each output. (Values that come from outside stand behind an x, so that none is an operator; an `if` of one
-# line would want its variables to be there, whatever its condition says.)
+# Run by `precmd` of init.tcsh before each prompt. Compare what is loaded with the time at which the session's file
+# changed and with the clock. If they differ, the program decides. tcsh cannot read a file without a process. Its clock
+# is the terminal's modification time, which the kernel updates at each output. (Values from outside follow an x, so
+# that tcsh reads none as an operator. An `if` on one line needs all its variables to exist, whatever its condition
+# says.)
 if ( $?echo ) set __tcenv_echo
 if ( $?verbose ) set __tcenv_verbose
 unset echo verbose
@@ -11,7 +12,7 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
         set __tcenv_expires = $TCENV_EXPIRES:q
     endif
     if ( x"${TCENV_LOADED:q} $__tcenv_expires:q" != x${__tcenv_seen:q} ) then
-        # Take TCENV_LOADED apart: profile, root URL, generation, file, and what was chosen before.
+        # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
         set __tcenv_seen = "${TCENV_LOADED:q} $__tcenv_expires:q"
         set __tcenv_words = ( $TCENV_LOADED:x )
         @ __tcenv_count = $#__tcenv_words - 1
@@ -28,7 +29,7 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
     set __tcenv_time = none
     if ( x${__tcenv_file:q} =~ x/* ) then
         if ( -f $__tcenv_file:q && -r $__tcenv_file:q ) then
-            # The time is in whole seconds; a file that replaces another has another number.
+            # The time has whole seconds. A file that replaces another has another inode number.
             @ __tcenv_time = ( -M $__tcenv_file:q )
             @ __tcenv_number = ( -I $__tcenv_file:q )
             set __tcenv_time = $__tcenv_time.$__tcenv_number
@@ -50,7 +51,7 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             set __tcenv_failed
         endif
         if ( $?__tcenv_failed && $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end ) then
-            # Without the program, what has ended is taken away all the same.
+            # If the program cannot run, unload the session when it has ended.
             /bin/sh -c 'printf "tcenv: the session of %s has expired\n" "$1" >&2' sh $__tcenv_words[1]:q
             set __tcenv_chosen = "$__tcenv_words[$#__tcenv_words]"
             unsetenv TASKCLUSTER_ROOT_URL
@@ -60,7 +61,7 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             unsetenv TCENV_PROFILE
             unsetenv TCENV_EXPIRES
             unsetenv TCENV_LOADED
-            # A root URL, or PROFILE=ROOT_URL; `-` stands for none.
+            # A root URL, or PROFILE=ROOT_URL. `-` stands for none.
             set __tcenv_words = ( ${__tcenv_chosen:s/=/ /:x} )
             if ( $#__tcenv_words > 1 ) setenv TCENV_PROFILE $__tcenv_words[1]:q
             if ( x$__tcenv_words[$#__tcenv_words]:q != x- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_words[$#__tcenv_words]:q
@@ -75,7 +76,7 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
     endif
 endif
 if ( $__tcenv_prompts && $?prompt ) then
-    # The profile that is loaded, in front of the user's own prompt, which may have been made anew.
+    # Show the loaded profile in front of the user's own prompt, which may have been set again.
     set __tcenv_mark = ''
     if ( $?TCENV_PROFILE && $?TCENV_LOADED ) then
         if ( x${TCENV_PROFILE:q} !~ x*[^A-Za-z0-9._@-]* ) set __tcenv_mark = "(tcenv:$TCENV_PROFILE) "
@@ -87,5 +88,5 @@ endif
 if ( $?__tcenv_verbose ) set verbose
 if ( $?__tcenv_echo ) set echo
 unset __tcenv_echo __tcenv_verbose
-# For the user's own precmd, which is next.
+# Restore the status for the user's own precmd, which runs next.
 set status = $__tcenv_status

@@ -6,7 +6,7 @@
 __tcenv_level=${BASH_SUBSHELL-0}
 __tcenv_program=@PROGRAM@
 
-# Run the program that the PATH finds, else the one that made this text; it is told that this function is there.
+# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
 __tcenv_run() {
   if \builtin type -P tcenv >/dev/null; then
     __TCENV_FUNCTION=1 \command tcenv "$@"
@@ -33,7 +33,7 @@ tcenv() {
     esac
   done
   if [[ ${BASH_SUBSHELL-0} != "$__tcenv_level" ]]; then
-    # Inside of $(…) the text is what is wanted.
+    # Inside $(…), print the text instead of evaluating it.
     __tcenv_run "$1" --shell bash "${@:2}"
     return
   fi
@@ -46,12 +46,12 @@ __tcenv_apply() {
   \builtin eval "$__tcenv_text"
 }
 
-# Run what has a token at hand without what would show or export it: `set -x`, `set -v`, `set -a`, and a DEBUG trap that
-# functions inherit.
+# Run a function that handles a token without any setting that would show or export it: `set -x`, `set -v`, `set -a`,
+# and a DEBUG trap that functions inherit.
 __tcenv_untraced() {
   \builtin local __tcenv_flags=$-
   if [[ $- == *[avxT]* ]]; then
-    # From bash 4.4 on they come back by themselves, after Ctrl-C too.
+    # From bash 4.4 on, bash restores the options itself, even after Ctrl-C.
     {
       ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && \builtin local - && __tcenv_flags=''
       \builtin set +avxT
@@ -66,9 +66,9 @@ __tcenv_untraced() {
   \builtin return "$1"
 }
 
-# Put $2 at the front ($1: -) or the end ($1: +) of PROMPT_COMMAND, once, in the form that the user has. It is silent in a shell
-# that has inherited the variable without the function, and leaves $? as it found it. Lines are joined, since a user's line may
-# end in `;`, `&` or a comment.
+# Put $2 at the front ($1: -) or the end ($1: +) of PROMPT_COMMAND, once, as a string or an array like the user's. It
+# prints nothing in a shell that inherited the variable without the function, and keeps $?. It joins lines, since the
+# user's line may end in `;`, `&` or a comment.
 __tcenv_at_prompt() {
   \builtin local __tcenv_form __tcenv_call
   __tcenv_form=$(\builtin declare -p PROMPT_COMMAND 2>/dev/null) || :
@@ -99,9 +99,9 @@ __tcenv_at_prompt() {
 }
 
 # --- hook
-# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
-# decides. What was compared stands in variables of this shell's own: TCENV_LOADED as it was taken apart, the file, its first
-# line, the next moment that matters, the end, and the difference about which nothing was to be done.
+# At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
+# the program decides. Unexported variables hold the last comparison: the parts of TCENV_LOADED, the file, its first
+# line, the next time to act, the end, and the difference for which the program changed nothing.
 \builtin unset -v __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried
 __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_moment=0 __tcenv_end=0 __tcenv_tried=''
 \builtin export -n __tcenv_level __tcenv_program __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried
@@ -115,7 +115,7 @@ __tcenv_hook() {
     case $__tcenv_now in
       '' | *[!0-9]*) \builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0 ;;
     esac
-    # A regular file alone can be read without a wait.
+    # Read only a regular file: any other could block.
     if [[ -f $__tcenv_file && -r $__tcenv_file ]]; then
       \builtin read -r __tcenv_line <"$__tcenv_file" || :
     fi
@@ -127,7 +127,7 @@ __tcenv_hook() {
   \builtin return "$__tcenv_status"
 }
 
-# Take TCENV_LOADED apart: profile, root URL, generation, file, and what was chosen before.
+# Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 __tcenv_adopt() {
   __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_moment=999999999999999 __tcenv_end=$__tcenv_moment
   __tcenv_file=${TCENV_LOADED#* * * }
@@ -148,7 +148,7 @@ __tcenv_reload() {
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook bash); then
     \builtin eval "$__tcenv_text"
   elif ((__tcenv_now >= __tcenv_end)); then
-    # Without the program, what has ended is taken away all the same.
+    # If the program cannot run, unload the session when it has ended.
     __tcenv_text=${TCENV_LOADED##* }
     \builtin printf 'tcenv: the session of %s has expired\n' "${TCENV_LOADED%% *}" >&2
     \builtin unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
@@ -167,12 +167,12 @@ __tcenv_reload() {
   fi
 }
 
-# First, so that it sees the user's status.
+# Put the hook first, so that it gets the status of the user's command.
 __tcenv_at_prompt - __tcenv_hook
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt. The prompt holds a variable, which bash expands each time, so
-# that there is one mark wherever others put it. A subshell of tcenv has its own mark.
+# Show the loaded profile in front of the user's own prompt. The prompt holds a variable, which bash expands each time,
+# so that other programs that move the prompt do not duplicate the mark. A subshell of tcenv has its own mark.
 \builtin unset -v __tcenv_mark
 __tcenv_mark=''
 
@@ -184,7 +184,7 @@ __tcenv_prompt() {
     *) __tcenv_mark="(tcenv:$TCENV_PROFILE) " ;;
   esac
   \builtin export -n __tcenv_mark
-  # Prompt frameworks make PS1 anew each time.
+  # Prompt frameworks set PS1 again each time.
   # shellcheck disable=SC2016 # for the prompt to expand
   if [[ ${PS1-} != *'${__tcenv_mark-}'* ]] && \builtin shopt -q promptvars; then
     PS1='${__tcenv_mark-}'${PS1-}
@@ -192,5 +192,5 @@ __tcenv_prompt() {
   \builtin return "$__tcenv_status"
 }
 
-# Last: behind what makes PS1.
+# Put it last, after the functions that set PS1.
 __tcenv_at_prompt + __tcenv_prompt

@@ -6,7 +6,7 @@ use str
 # --- function
 var tcenv-program = @PROGRAM@
 
-# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
 fn tcenv-run {|@words|
   tmp E:__TCENV_FUNCTION = 1
   if (has-external tcenv) {
@@ -36,15 +36,16 @@ fn tcenv {|@words|
 edit:add-var tcenv~ $tcenv~
 
 # --- hook
-# At each prompt: compare the first line of the session's file with what is loaded. On a difference the program decides. elvish
-# tells no time without a process, so the hook speaks of no end; nor does it take away what has ended.
+# At each prompt, compare what is loaded with the first line of the session's file. If they differ, the program decides.
+# elvish cannot tell the time without a process, so the hook neither announces the end nor unloads a session that has
+# ended.
 var tcenv-tried = ''
 
 fn tcenv-hook {
   if (or (not (has-env TCENV_LOADED)) (has-env TCENV_PROXY)) {
     return
   }
-  # Profile, root URL, generation, file, and what was chosen before.
+  # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
   var words = [(str:split ' ' $E:TCENV_LOADED)]
   if (< (count $words) 5) {
     return
@@ -53,7 +54,7 @@ fn tcenv-hook {
   if (not (path:is-abs $file)) {
     return
   }
-  # A regular file alone can be read without a wait.
+  # Read only a regular file: any other could block.
   if (path:is-regular $file) {
     try {
       set first = (read-line < $file)
@@ -77,8 +78,8 @@ if (not (has-env __TCENV_ELVISH_HOOK)) {
 }
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
-# This text may be evaluated twice; of what outlives it in this shell alone, the completers can be told apart by name.
+# Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark. The user may evaluate
+# this text twice. A completer marks the first time: it has a name, and other shells do not inherit it.
 if (not (or (has-env TCENV_SUBSHELL) (has-key $edit:completion:arg-completer tcenv-prompt))) {
   var own = $edit:prompt
   set edit:prompt = {

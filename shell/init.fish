@@ -3,7 +3,7 @@
 # --- function
 set -gu __tcenv_program @PROGRAM@
 
-# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
 function __tcenv_run
     set -l function 1
     status is-interactive; and set function fish
@@ -31,11 +31,11 @@ function tcenv --description 'Taskcluster credentials for this shell'
         return
     end
     if status is-command-substitution
-        # Inside of (…) the text is what is wanted.
+        # Inside (…), print the text instead of evaluating it.
         __tcenv_run $argv[1] --shell fish $argv[2..]
         return
     end
-    # A trace would show the token; erasing the local variable puts it back.
+    # Do not trace while handling a token. Tracing is back when the local variable is erased.
     set -l fish_trace
     set -l text (__tcenv_run $argv[1] --shell fish $argv[2..])
     set -l code $status
@@ -48,9 +48,9 @@ function tcenv --description 'Taskcluster credentials for this shell'
 end
 
 # --- hook
-# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
-# decides. fish tells no time, but how old a file is: so the next moment that matters and the end are ages of the file
-# __tcenv_clock. Nothing of what was compared is inherited.
+# At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
+# the program decides. fish cannot tell the time, but it can tell a file's age. So the next time to act and the end are
+# stored as ages of the file __tcenv_clock. Child processes inherit none of these variables.
 for name in seen file first tried clock
     set -gu __tcenv_$name ''
 end
@@ -61,9 +61,9 @@ function __tcenv_hook --on-event fish_prompt
     set -q TCENV_LOADED; and not set -q TCENV_PROXY; or return 0
     test "$TCENV_LOADED $TCENV_EXPIRES" = "$__tcenv_seen"; or __tcenv_adopt
     set -l line
-    # A regular file alone can be read without a wait.
+    # Read only a regular file: any other could block.
     test -f "$__tcenv_file" -a -r "$__tcenv_file"; and builtin read line <"$__tcenv_file"
-    # A pipe takes half of what (…) takes.
+    # A pipe takes half the time of (…).
     builtin path mtime --relative "$__tcenv_clock" | builtin read --local age
     if test -n "$age" -a "$age" -ge "$__tcenv_moment"
         __tcenv_reload "$line" $age
@@ -72,14 +72,14 @@ function __tcenv_hook --on-event fish_prompt
     end
 end
 
-# Take TCENV_LOADED apart: profile, root URL, generation, file, and what was chosen before.
+# Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 function __tcenv_adopt
     set __tcenv_seen "$TCENV_LOADED $TCENV_EXPIRES"
     set -l words (string split ' ' -- "$TCENV_LOADED")
     set __tcenv_file (string join ' ' -- $words[4..-2])
     set __tcenv_first ''
     string match -q '/*' -- "$__tcenv_file"; and set __tcenv_first "GENERATION=$words[3]"
-    # Anything that is seldom touched tells the time.
+    # Any file that seldom changes can serve as the clock.
     set __tcenv_clock (status fish-path)
     test -e "$__tcenv_clock"; or set __tcenv_clock /
     set __tcenv_moment 999999999999
@@ -91,7 +91,7 @@ function __tcenv_adopt
 end
 
 function __tcenv_reload --argument-names line age
-    # A trace would show the token; erasing the local variable puts it back.
+    # Do not trace while handling a token. Tracing is back when the local variable is erased.
     set -l fish_trace
     set -l loaded "$TCENV_LOADED"
     set __tcenv_tried "$TCENV_LOADED $line"
@@ -100,7 +100,7 @@ function __tcenv_reload --argument-names line age
     if test -x "$__tcenv_program"; and set text (__TCENV_FUNCTION=1 $__tcenv_program hook fish)
         builtin string join -- \n $text | source
     else if test "$age" -ge "$__tcenv_end"
-        # Without the program, what has ended is taken away all the same.
+        # If the program cannot run, unload the session when it has ended.
         set -l words (string split ' ' -- "$TCENV_LOADED")
         builtin printf 'tcenv: the session of %s has expired\n' "$words[1]" >&2
         for name in TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
@@ -122,7 +122,7 @@ function __tcenv_reload --argument-names line age
 end
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+# Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark.
 function __tcenv_status
     return $argv[1]
 end

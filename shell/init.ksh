@@ -7,7 +7,7 @@ case ${KSH_VERSION-} in
     __tcenv_shell=mksh
     \eval 'function __tcenv_inside { [[ $BASHPID != "$$" ]]; }'
     \eval 'function __tcenv_clock { \set +a; __tcenv_now=${EPOCHREALTIME%%.*}; }'
-    # Its numbers have 32 bits: what ends after 2036 ends at no time that it could tell.
+    # mksh has 32-bit numbers: treat an end after 2036 as no end.
     \eval 'function __tcenv_is_time { [[ $1 == [1-9]*([0-9]) && $1 != @(???????????*|[3-9]?????????|2[1-9]????????) ]]; }'
     ;;
   *)
@@ -20,7 +20,7 @@ esac
 \unset -v __tcenv_program
 __tcenv_program=@PROGRAM@
 
-# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
 function __tcenv_run {
   if \whence -p tcenv >/dev/null; then
     __TCENV_FUNCTION=1 \command tcenv "$@"
@@ -48,14 +48,14 @@ function tcenv {
     esac
   done
   if __tcenv_inside; then
-    # Inside of $(…) the text is what is wanted.
+    # Inside $(…), print the text instead of evaluating it.
     __tcenv_evaluated "$@"
     return
   fi
   __tcenv_apply "$@"
 }
 
-# What a shell evaluates names its shell right behind the command.
+# Ask the program for this shell's statements. It takes --shell right after the command.
 function __tcenv_evaluated {
   typeset __tcenv_command=$1
   \shift
@@ -63,22 +63,23 @@ function __tcenv_evaluated {
 }
 
 function __tcenv_apply {
-  # What has a token at hand is neither traced nor exported. Each function has options of its own, also after Ctrl-C.
+  # Do not trace or export while handling a token. Each function has its own options, even after Ctrl-C.
   { \set +a +v +x; } 2>/dev/null
   typeset __tcenv_text
   __tcenv_text=$(__tcenv_evaluated "$@") || return
   \eval "$__tcenv_text"
 }
 
-# In ksh93 a signal makes a status of more than 256, and a function that returns one sends that signal to the shell itself.
+# In ksh93 a signal gives a status above 256, and a function that returns such a status sends that signal to the shell
+# itself.
 function __tcenv_end_with {
   return "$(($1 > 255 ? $1 - 128 : $1))"
 }
 
 # --- hook
-# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
-# decides. What was compared stands in variables of this shell's own: TCENV_LOADED as it was taken apart, the file, its first
-# line, the next moment that matters (0: none), the end, and the difference about which nothing was to be done.
+# At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
+# the program decides. Unexported variables hold the last comparison: the parts of TCENV_LOADED, the file, its first
+# line, the next time to act (0: none), the end, and the difference for which the program changed nothing.
 \unset -v __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried __tcenv_now __tcenv_line \
   __tcenv_text __tcenv_newline
 __tcenv_newline='
@@ -104,8 +105,8 @@ function __tcenv_check {
     __tcenv_clock
     __tcenv_is_time "$__tcenv_now" || __tcenv_now=0
   fi
-  # A regular file alone can be read without a wait. Not by `read <`: in ksh93 a redirection inside of the first prompt keeps
-  # that from being shown.
+  # Read only a regular file: any other could block. Do not use `read <`: in ksh93 a redirection inside the first prompt
+  # hides that prompt.
   if [[ -f $__tcenv_file && -r $__tcenv_file ]]; then
     typeset __tcenv_text
     __tcenv_text=$(<"$__tcenv_file")
@@ -117,7 +118,7 @@ function __tcenv_check {
   fi
 }
 
-# Take TCENV_LOADED apart: profile, root URL, generation, file, and what was chosen before.
+# Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 function __tcenv_adopt {
   { \set +a +v +x; } 2>/dev/null
   __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_moment=0 __tcenv_end=0
@@ -140,7 +141,7 @@ function __tcenv_reload {
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook "$__tcenv_shell"); then
     \eval "$__tcenv_text"
   elif ((__tcenv_end > 0 && __tcenv_now >= __tcenv_end)); then
-    # Without the program, what has ended is taken away all the same.
+    # If the program cannot run, unload the session when it has ended.
     __tcenv_text=${TCENV_LOADED##* }
     \print -u2 -r -- "tcenv: the session of ${TCENV_LOADED%% *} has expired"
     \unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
@@ -155,19 +156,19 @@ function __tcenv_reload {
   fi
 }
 
-# `${ …; }` runs in this shell, without a process of its own.
+# `${ …; }` runs in this shell and starts no process.
 case ${PS1-} in
   *__tcenv_hook*) ;;
   *) PS1='${ __tcenv_hook; }'${PS1-} ;;
 esac
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark. The shell expands the
-# variable at each prompt, and not what it holds.
+# Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark. The shell expands the
+# variable at each prompt, but does not expand its value.
 # shellcheck disable=SC2016
 case ${TCENV_SUBSHELL:+sub}${PS1-} in
   sub* | *'${TCENV_LOADED:+(tcenv'*) ;;
-  # The hook goes first: it may change what is loaded.
+  # Put the hook first, since it may change what is loaded.
   '${ __tcenv_hook; }'*) PS1='${ __tcenv_hook; }${TCENV_LOADED:+(tcenv:$TCENV_PROFILE) }'${PS1#*\}} ;;
   *) PS1='${TCENV_LOADED:+(tcenv:$TCENV_PROFILE) }'${PS1-} ;;
 esac

@@ -1,13 +1,15 @@
 # tcenv for nushell: the command that applies login, signin, env and logout to this shell, and the prompt hook.
-# nushell reads no text at run time: save it once (tcenv init nu | save -f ~/.config/nushell/tcenv.nu) and `source` it.
+# nushell evaluates no text at run time: save it once (tcenv init nu | save -f ~/.config/nushell/tcenv.nu) and `source`
+# it.
 
 # --- function
-# The signatures of completion stand for the program itself, so the PATH has to find one: else the one that made this text.
+# Completion gives its signatures to the external program, so PATH must find one. If it finds none, append the folder of
+# the one that made this text.
 if (which --all tcenv | where type == external | is-empty) {
     $env.PATH = ($env.PATH | split row (char esep) | append (@PROGRAM@ | path dirname))
 }
 
-# The program is told that the function is there.
+# Tell the program that this function runs it.
 def --wrapped __tcenv_run [...words: string] {
     with-env {__TCENV_FUNCTION: "1"} { ^tcenv ...$words }
 }
@@ -24,9 +26,9 @@ def --env --wrapped tcenv [...words: string] {
 }
 
 # --- hook
-# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
-# decides. __TCENV holds what was compared: TCENV_LOADED, the next moment that matters, and the difference about which nothing
-# was to be done.
+# At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
+# the program decides. __TCENV holds the last comparison: TCENV_LOADED, the next time to act, and the difference for
+# which the program changed nothing.
 def --env __tcenv_hook [] {
     if ($env.TCENV_LOADED? | is-empty) or ($env.TCENV_PROXY? | is-not-empty) { return }
     let loaded = ($env.TCENV_LOADED | into string)
@@ -35,11 +37,11 @@ def --env __tcenv_hook [] {
     if $env.__TCENV?.seen? != $"($loaded) ($expires)" {
         $env.__TCENV = {seen: $"($loaded) ($expires)", moment: ($end - 600), tried: ($env.__TCENV?.tried? | default "")}
     }
-    # Profile, root URL, generation, file, and what was chosen before.
+    # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
     let words = ($loaded | split row " ")
     if ($words | length) < 5 { return }
     let file = ($words | skip 3 | drop 1 | str join " ")
-    # A regular file alone can be read without a wait.
+    # Read only a regular file: any other could block.
     let line = (if ($file | path type) == "file" { try { open --raw $file | lines | first 1 | str join } catch { "" } } else { "" })
     let now = (date now | format date "%s" | into int)
     let is_new = ($file | str starts-with "/") and $line != $"GENERATION=($words.2)" and $"($loaded) ($line)" != $env.__TCENV.tried
@@ -55,7 +57,7 @@ def --env __tcenv_reload [line: string, now: int, end: int] {
     if ($change | describe) =~ '^record' {
         load-env $change
     } else if $now >= $end {
-        # Without the program, what has ended is taken away all the same.
+        # If the program cannot run, unload the session when it has ended.
         let words = ($loaded | split row " ")
         let before = ($words | last | split row "=")
         print -e $"tcenv: the session of ($words.0) has expired"
@@ -81,7 +83,7 @@ if ($env.__TCENV_HOOKED? | describe) != "bool" {
 }
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+# Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark.
 if ($env.TCENV_SUBSHELL? | is-empty) and ($env.__TCENV_PROMPTED? | describe) != "bool" {
     $env.__TCENV_PROMPTED = true
     let own = ($env.PROMPT_COMMAND? | default {|| $env.PWD })

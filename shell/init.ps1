@@ -1,5 +1,6 @@
-# tcenv for PowerShell 5.1 and newer: the command that applies login, signin, env and logout to this shell, and the prompt hook. Everything is
-# global, since people load this inside functions, and works in strict mode and in constrained language.
+# tcenv for PowerShell 5.1 and newer: the command that applies login, signin, env and logout to this shell, and the
+# prompt hook. All of it is global, since users load it inside functions. It works in strict mode and in constrained
+# language.
 
 # --- function
 $global:__tcenv_program = @PROGRAM@
@@ -9,7 +10,8 @@ $global:__tcenv_status = 0
 $global:__tcenv_hooks = $false
 $global:__tcenv_marks = $false
 
-# The program that PATH finds, else the one that made this text. Looking it up takes 10 ms, so remember it for this PATH.
+# Find the program on PATH, else use the one that made this text. The lookup takes 10 ms, so remember its result for
+# this PATH.
 function global:__tcenv_find {
     if ("$Env:PATH" -cne $global:__tcenv_found_in) {
         $found = Get-Command tcenv -CommandType Application -ErrorAction Ignore | Select-Object -First 1
@@ -19,8 +21,8 @@ function global:__tcenv_find {
     $global:__tcenv_found
 }
 
-# The words of a call as the program would get them: PowerShell takes the first `--` away from functions and scripts, so put it
-# back where the call has it; and it hands on `a,b` as an array, and `-a:b` as two words.
+# Restore the words of a call as the program would get them. PowerShell removes the first `--` for functions and
+# scripts, passes `a,b` as an array, and passes `-a:b` as two words.
 function global:__tcenv_words($call, $words) {
     $dashes = -1
     $lists = @()
@@ -57,13 +59,14 @@ function global:__tcenv_words($call, $words) {
     if ($dashes -ge $words.Count) { '--' }
 }
 
-# Set and remove variables from the data that nushell reads as well: statements would stand in traces and in script block logs.
+# Set and remove variables from the same data that nushell reads. Statements would appear in traces and in script block
+# logs.
 filter global:__tcenv_apply {
     if ($null -eq $_.Value) { Remove-Item -LiteralPath "Env:$($_.Name)" -ErrorAction Ignore }
     else { Set-Item -LiteralPath "Env:$($_.Name)" -Value $_.Value }
 }
 $global:__tcenv_json = 'ConvertFrom-Json'
-# Otherwise a text that reads like a date becomes one.
+# Without this, text that looks like a date becomes a date.
 if ($PSVersionTable.PSVersion.Major * 100 + $PSVersionTable.PSVersion.Minor -ge 705) { $global:__tcenv_json += ' -DateKind String' }
 $global:__tcenv_json += ' | ForEach-Object { $_.PSObject.Properties } | __tcenv_apply'
 
@@ -71,7 +74,7 @@ function global:__tcenv_call($call, $given) {
     Set-StrictMode -Off
     $piped = @($input)
     $words = @(__tcenv_words $call @($given))
-    # Quoted, since PowerShell expands `*` and `~` in what it splats.
+    # Quote each word, since PowerShell expands `*` and `~` in splatted words.
     $line = "& '$((__tcenv_find) -replace "'", "''")'"
     foreach ($word in $words) { $line += " '$("$word" -replace "['\u2018-\u201b]", '$0$0')'" }
     $applies = "$($words[0])" -cin @EVALUATED@ -and
@@ -85,7 +88,7 @@ function global:__tcenv_call($call, $given) {
                 $PSNativeCommandUseErrorActionPreference = $false
                 Invoke-Expression "$line --shell nu | $global:__tcenv_json"
             }
-            # A pipeline that evaluates what is printed, as without this command, gets a statement with the same result.
+            # Give a pipeline that evaluates the output a statement with the same effect.
             if ($call.PipelinePosition -lt $call.PipelineLength) {
                 if ($global:LASTEXITCODE) { "throw 'tcenv failed';" } else { '[void]0;' }
             }
@@ -100,7 +103,7 @@ function global:__tcenv_call($call, $given) {
     }
 }
 
-# A policy may refuse scripts. Then a function takes the script's place.
+# If a policy refuses scripts, use a function instead of the script.
 $global:__tcenv_script = Join-Path @SHELL@ 'function.ps1'
 $global:__tcenv_probes = $true
 try {
@@ -116,7 +119,7 @@ catch {
 }
 $global:__tcenv_probes = $false
 
-# Run the hook and the mark before the user's own prompt, which sees the status of the last command all the same.
+# Run the hook and the mark before the user's own prompt. The prompt still gets the status of the last command.
 function global:__tcenv_wrap {
     if ("${function:global:prompt}" -like '*__tcenv_at_prompt*') { return }
     $global:__tcenv_own_prompt = ${function:global:prompt}
@@ -133,7 +136,7 @@ function global:__tcenv_at_prompt {
     try {
         if ($global:__tcenv_hooks) { __tcenv_hook }
         if ($global:__tcenv_marks -and -not $Env:TCENV_SUBSHELL -and $Env:TCENV_LOADED -and "$Env:TCENV_PROFILE" -cmatch '^[A-Za-z0-9._@-]+\z') {
-            # Written at once, since prompts write too.
+            # Write it at once, since prompts write too.
             Write-Host "(tcenv:$Env:TCENV_PROFILE) " -NoNewline
         }
     }
@@ -142,14 +145,14 @@ function global:__tcenv_at_prompt {
 }
 
 # --- hook
-# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
-# decides.
+# At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
+# the program decides.
 $global:__tcenv_seen = ''
 $global:__tcenv_tried = ''
 function global:__tcenv_hook {
     if (-not $Env:TCENV_LOADED -or $Env:TCENV_PROXY) { return }
     if ("$Env:TCENV_LOADED $Env:TCENV_EXPIRES" -cne $global:__tcenv_seen) {
-        # Profile, root URL, generation, file, and what was chosen before.
+        # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
         $words = $Env:TCENV_LOADED -split ' '
         if ($words.Count -lt 5) { return }
         $global:__tcenv_seen = "$Env:TCENV_LOADED $Env:TCENV_EXPIRES"
@@ -161,13 +164,13 @@ function global:__tcenv_hook {
     $now = ((Get-Date).ToUniversalTime() - [datetime] '1970-01-01').TotalSeconds
     $first = ''
     if ($global:__tcenv_first) {
-        # A regular file alone can be read without a wait.
+        # Read only a regular file: any other could block.
         $file = Get-Item -LiteralPath $global:__tcenv_file -Force -ErrorAction Ignore
         if ($file -and "$($file.UnixMode)" -notmatch '^[^-]') {
             $first = "$(Get-Content -LiteralPath $global:__tcenv_file -TotalCount 1 -ErrorAction Ignore)"
         }
     }
-    # Where the time cannot be read, nothing has ended.
+    # If the time is unknown, treat the session as not ended.
     $due = $null -ne $now -and $now -ge $global:__tcenv_moment
     if ($due -or ($first -cne $global:__tcenv_first -and "$Env:TCENV_LOADED $first" -cne $global:__tcenv_tried)) {
         __tcenv_reload $now $first
@@ -185,13 +188,13 @@ function global:__tcenv_reload($now, $first) {
     $ran = Test-Path -LiteralPath $global:__tcenv_program -PathType Leaf
     if ($ran) {
         $Env:__TCENV_FUNCTION = '1'
-        # What a program writes on stderr is dropped while PowerShell makes a prompt, so say it.
+        # PowerShell drops what a program writes to stderr while it makes a prompt, so print it here.
         Invoke-Expression "& `$global:__tcenv_program hook nu 2>&1 | __tcenv_say | $global:__tcenv_json"
         $ran = $global:LASTEXITCODE -eq 0
         Remove-Item -LiteralPath Env:__TCENV_FUNCTION -ErrorAction Ignore
     }
     if (-not $ran -and $ended) {
-        # Without the program, what has ended is taken away all the same.
+        # If the program cannot run, unload the session when it has ended.
         $words = $loaded -split ' '
         Write-Warning "tcenv: the session of $($words[0]) has expired"
         'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
@@ -209,6 +212,6 @@ $global:__tcenv_hooks = $true
 __tcenv_wrap
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark.
+# Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark.
 $global:__tcenv_marks = $true
 __tcenv_wrap

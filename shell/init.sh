@@ -1,12 +1,12 @@
-# tcenv for POSIX shells (dash, ash, busybox, yash): the function that applies login, signin, env and logout to this shell.
-# They have no prompt hook that forks no process.
+# tcenv for POSIX shells (dash, ash, busybox, yash): the function that applies login, signin, env and logout to this
+# shell. These shells cannot run a prompt hook without starting a process, so they have none.
 # shellcheck shell=sh
 
 # --- function
 \unset -v __tcenv_program
 __tcenv_program=@PROGRAM@
 
-# The program that the PATH finds, else the one that made this text; it is told that this function is there.
+# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
 __tcenv_run() {
   if (\unset -f tcenv && \command -v tcenv) >/dev/null 2>&1; then
     __TCENV_FUNCTION=1 \command tcenv "$@"
@@ -38,7 +38,7 @@ tcenv() {
   fi
   case $- in
     *[vx]*)
-      # A trace would show the token.
+      # Do not show the token in a trace.
       __tcenv_flags=$-
       { \set +v +x; } 2>/dev/null
       __tcenv_apply "$@"
@@ -51,7 +51,7 @@ tcenv() {
   __tcenv_apply "$@"
 }
 
-# What a shell evaluates names its shell right behind the command.
+# Ask the program for this shell's statements. It takes --shell right after the command.
 __tcenv_evaluated() {
   __tcenv_command=$1
   \shift
@@ -59,7 +59,7 @@ __tcenv_evaluated() {
 }
 
 __tcenv_apply() {
-  # Not as what may have been inherited under this name, which programs would see.
+  # Unset an inherited variable of this name first: it would be exported, and programs would see the value.
   \unset -v __tcenv_arg
   __tcenv_arg=$(__tcenv_evaluated "$@") || {
     __tcenv_status=$?
@@ -73,8 +73,8 @@ __tcenv_apply() {
 }
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt; a subshell of tcenv has its own mark. The shell expands the
-# variable at each prompt, and not what it holds.
+# Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark. The shell expands the
+# variable at each prompt, but does not expand its value.
 # shellcheck disable=SC2016
 case ${TCENV_SUBSHELL:+sub}${PS1-} in
   sub* | *'${TCENV_LOADED:+(tcenv'*) ;;

@@ -1,9 +1,9 @@
-# tcenv for tcsh. What `tcenv init tcsh` prints is one line, which tells this folder and the program, and sources
-# this: a start-up file may evaluate it or keep it. An alias holds one line, so the work is done by files beside this one.
+# tcenv for tcsh. `tcenv init tcsh` prints one line, which names this folder and the program and sources this file. A
+# start-up file may evaluate or keep that line. An alias holds only one line, so the files beside this one do the work.
 unsetenv __tcenv_*
 
 # --- function
-# The words that are typed are those of `source`, and so are `>`, `|` and `&` behind them.
+# `source` gets the words that the user types, and the `>`, `|` and `&` after them.
 alias tcenv 'source $__tcenv_shell:q/function.tcsh tcenv'
 
 # --- hook
@@ -17,6 +17,6 @@ if ( ( $__tcenv_hook || $__tcenv_prompts ) && ! $?__tcenv_hooked ) then
     set __tcenv_shown = ''
     set __tcenv_own = ''
     set __tcenv_precmd = "`alias precmd`"
-    # `source` itself takes the status away, which is the user's precmd's.
+    # Save the status for the user's own precmd: `source` changes it.
     alias precmd 'set __tcenv_status = $status; source $__tcenv_shell:q/hook.tcsh;'" $__tcenv_precmd:q"
 endif

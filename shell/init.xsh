@@ -10,7 +10,7 @@ def _tcenv(args, stdin=None, stdout=None, stderr=None):
         word in ("-h", "--help", "--csh", "--check") or word.startswith(("--shell", "--format")) for word in args
     )
     environ = {**__xonsh__.env.detype(), "__TCENV_FUNCTION": "1"}
-    # The program that the PATH finds, else the one that made this text; it is told that this function is there.
+    # Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
     program = shutil.which("tcenv", path=environ.get("PATH", os.defpath)) or @PROGRAM@
     if not applies:
         return subprocess.run([program, *args], env=environ, stdin=stdin, stdout=stdout, stderr=stderr).returncode
@@ -45,7 +45,7 @@ def _tcenv_hook(state={"seen": None, "moment": 0, "tried": None}, **_):
 
     env = __xonsh__.env
     loaded, expires = str(env.get("TCENV_LOADED") or ""), str(env.get("TCENV_EXPIRES") or "")
-    # Profile, root URL, generation, file, and what was chosen before.
+    # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
     words = loaded.split(" ")
     if len(words) < 5 or env.get("TCENV_PROXY"):
         return
@@ -78,7 +78,7 @@ def _tcenv_reload(words, is_over):
     if done and done.returncode == 0:
         execx(done.stdout)
     elif is_over:
-        # Without the program, what has ended is taken away all the same.
+        # If the program cannot run, unload the session when it has ended.
         print(f"tcenv: the session of {words[0]} has expired", file=sys.stderr)
         for name in (
             *("TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"),
@@ -102,7 +102,7 @@ def _tcenv_prompt(own=__xonsh__.env["PROMPT"]):
     import re
 
     shown = own() if callable(own) else own
-    # A prompt is expanded: what is no profile's name does not come in.
+    # xonsh expands the prompt, so show only a valid profile name.
     profile = str(__xonsh__.env.get("TCENV_LOADED") and __xonsh__.env.get("TCENV_PROFILE") or "")
     return f"(tcenv:{profile}) {shown}" if re.fullmatch("[A-Za-z0-9._@-]+", profile) else shown
 

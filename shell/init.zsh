@@ -5,7 +5,7 @@
 typeset -g __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
 \builtin typeset -g +x __tcenv_level __tcenv_program
 
-# Run the program that the PATH finds, else the one that made this text; it is told that this function is there.
+# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
 __tcenv_run() {
   if \builtin whence -p tcenv >/dev/null; then
     __TCENV_FUNCTION=1 \command tcenv "$@"
@@ -15,7 +15,7 @@ __tcenv_run() {
 }
 
 tcenv() {
-  # What has a token at hand is neither traced nor exported; all of this is as before when the function ends, after Ctrl-C too.
+  # Do not trace or export while handling a token. zsh restores the options when the function ends, even after Ctrl-C.
   \builtin emulate -L zsh
   \builtin setopt noxtrace noverbose noallexport
   \builtin local __tcenv_arg __tcenv_text
@@ -29,7 +29,7 @@ tcenv() {
     esac
   done
   if [[ $ZSH_SUBSHELL != "$__tcenv_level" ]]; then
-    # Inside of $(…) the text is what is wanted.
+    # Inside $(…), print the text instead of evaluating it.
     __tcenv_run "$1" --shell zsh "${@:2}"
     \builtin return
   fi
@@ -39,24 +39,24 @@ tcenv() {
 }
 
 # --- hook
-# At each prompt: compare the first line of the session's file, and the time, with what is loaded. On a difference the program
-# decides. What was compared stands in variables of this shell's own: TCENV_LOADED as it was taken apart, the file, its first
-# line, the next moment that matters, the end, and the difference about which nothing was to be done.
+# At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
+# the program decides. Unexported variables hold the last comparison: the parts of TCENV_LOADED, the file, its first
+# line, the next time to act, the end, and the difference for which the program changed nothing.
 \builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
 typeset -g __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried='' __tcenv_later=''
 typeset -gi __tcenv_moment=0 __tcenv_end=0
 \builtin typeset -g +x __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
-# A variable of its name that was inherited would stand in for the clock.
+# An inherited variable of this name would replace the clock.
 \builtin zmodload -e zsh/datetime || \builtin unset EPOCHSECONDS EPOCHREALTIME epochtime
 \builtin zmodload zsh/datetime
 
-# What is done at every prompt keeps away from whatever options could bend.
+# At every prompt, use only syntax that no option of the user changes.
 __tcenv_hook() {
   \builtin local __tcenv_line=''
   [[ -z $__tcenv_later ]] || __tcenv_say
   [[ -n ${TCENV_LOADED-} && -z ${TCENV_PROXY-} ]] || \builtin return 0
   [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_adopt
-  # A regular file alone can be read without a wait.
+  # Read only a regular file: any other could block.
   if [[ -f "$__tcenv_file" && -r "$__tcenv_file" ]]; then
     \builtin read -r __tcenv_line <"$__tcenv_file"
   fi
@@ -67,7 +67,7 @@ __tcenv_hook() {
   \builtin return 0
 }
 
-# Take TCENV_LOADED apart: profile, root URL, generation, file, and what was chosen before.
+# Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 __tcenv_adopt() {
   \builtin emulate -L zsh
   \builtin setopt noxtrace noverbose noallexport
@@ -88,7 +88,7 @@ __tcenv_reload() {
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__tcenv_ask); then
     \builtin eval "$__tcenv_text"
   elif (( EPOCHSECONDS >= __tcenv_end )); then
-    # Without the program, what has ended is taken away all the same.
+    # If the program cannot run, unload the session when it has ended.
     __tcenv_text=${TCENV_LOADED##* }
     \builtin printf 'tcenv: the session of %s has expired\n' "${TCENV_LOADED%% *}" >&2
     \builtin unset TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
@@ -105,8 +105,8 @@ __tcenv_reload() {
   fi
 }
 
-# Have the program decide. While powerlevel10k's instant prompt holds the screen, add what the program says as a statement, for
-# the next prompt: the theme answers any output with a warning.
+# Ask the program to decide. While powerlevel10k's instant prompt is active, save the program's messages in a variable
+# for the next prompt: the theme answers any output with a warning.
 __tcenv_ask() {
   if [[ -z ${__p9k_instant_prompt_active-} ]]; then
     __TCENV_FUNCTION=1 "$__tcenv_program" hook zsh
@@ -129,14 +129,14 @@ if [[ " ${precmd_functions[*]-} " != *' __tcenv_hook '* ]]; then
 fi
 
 # --- prompt
-# The profile that is loaded, in front of the user's own prompt. The prompt shows an element of psvar, so that there is one mark
-# wherever others put it. A subshell of tcenv has its own mark.
+# Show the loaded profile in front of the user's own prompt. The prompt shows an element of psvar, so that other
+# programs that move the prompt do not duplicate the mark. A subshell of tcenv has its own mark.
 __tcenv_prompt() {
   \builtin emulate -L zsh
   psvar[99]=''
   [[ -z ${TCENV_SUBSHELL-} && -n ${TCENV_LOADED-} && -n ${TCENV_PROFILE-} && ${TCENV_PROFILE-} != *[^A-Za-z0-9._@-]* ]] &&
     psvar[99]=$TCENV_PROFILE
-  # Prompt frameworks make PROMPT anew each time.
+  # Prompt frameworks set PROMPT again each time.
   [[ ${PROMPT-} == *'%(99V.'* ]] || PROMPT='%(99V.(tcenv:%99v%) .)'${PROMPT-}
 }
 
@@ -145,7 +145,7 @@ if [[ " ${precmd_functions[*]-} " != *' __tcenv_prompt '* ]]; then
   precmd_functions+=(__tcenv_prompt)
 fi
 
-# Some themes make PROMPT behind every other function: look again where the line is edited.
+# Some themes set PROMPT after every other function, so check it again when the line editor starts.
 __tcenv_prompt_line() {
   [[ ${PROMPT-} == *'%(99V.'* ]] || __tcenv_prompt_again
 }

@@ -1,8 +1,8 @@
-# The start-up file of `tcenv shell` for bash: the user's own, then the session, then the mark in the prompt. bash itself reads
-# the system's file before this one, where it has been built to.
+# The start-up file of `tcenv shell` for bash: read the user's own file, load the session, and mark the prompt. If bash
+# was built to read the system's file, it reads that before this one.
 # shellcheck shell=bash
 if [[ -n ${__TCENV_ENV+set} ]]; then
-  # POSIXLY_CORRECT: bash reads what ENV names, and nothing else.
+  # With POSIXLY_CORRECT, bash reads only the file that ENV names.
   if [[ -n $__TCENV_ENV ]]; then
     ENV=$__TCENV_ENV
   else
@@ -17,7 +17,7 @@ elif [[ -r ~/.bashrc ]]; then
   # shellcheck disable=SC1090
   . ~/.bashrc
 fi
-# A trace would show the token.
+# Do not show the token in a trace.
 __tcenv_flags=$-
 { set +xv; } 2>/dev/null
 eval "${__TCENV_LOAD-}"
@@ -26,7 +26,7 @@ case $__tcenv_flags in *x*) set -x ;; esac
 case $__tcenv_flags in *v*) set -v ;; esac
 unset -v __tcenv_flags
 
-# The prompt holds a variable, so that there is one mark wherever other programs put it.
+# The prompt holds a variable, so that other programs that move the prompt do not duplicate the mark.
 __tcenv_subshell_mark=''
 export -n __tcenv_subshell_mark
 __tcenv_mark_subshell() {
@@ -36,13 +36,14 @@ __tcenv_mark_subshell() {
     '' | *[!A-Za-z0-9._@-]*) __tcenv_subshell_mark='(tcenv) ' ;;
     *) __tcenv_subshell_mark="(tcenv:$TCENV_PROFILE) " ;;
   esac
-  # Prompt frameworks make PS1 anew each time.
+  # Prompt frameworks set PS1 again each time.
   # shellcheck disable=SC2016 # bash expands it in the prompt
   [[ ${PS1-} == *'${__tcenv_subshell_mark-}'* ]] || PS1='${__tcenv_subshell_mark-}'${PS1-}
   return "$__tcenv_status"
 }
 shopt -s promptvars
-# A shell that inherits the variable without the function stays silent. Lines, since the user's own may end in `;` or a comment.
+# Print nothing in a shell that inherited the variable without the function. Join lines, since the user's own may end in
+# `;` or a comment.
 # shellcheck disable=SC2016
 __tcenv_call='case ${__tcenv_subshell_mark+1} in 1) __tcenv_mark_subshell ;; *) [[ $? == 0 ]] ;; esac'
 if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -a'* ]]; then

@@ -1,4 +1,4 @@
-# The start-up file of `tcenv shell` for elvish: the user's own, then the session, then the mark in the prompt.
+# The start-up file of `tcenv shell` for elvish: read the user's own file, load the session, and mark the prompt.
 if (has-env __TCENV_RC) {
   var file = (get-env __TCENV_RC)
   unset-env __TCENV_RC

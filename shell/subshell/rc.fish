@@ -1,6 +1,6 @@
-# What `tcenv shell` has fish do after the user's own configuration: the session, and the mark in the prompt.
+# `tcenv shell` runs this after the user's own fish configuration: load the session, and mark the prompt.
 if set -q __TCENV_LOAD
-    # A trace would show the token.
+    # Do not show the token in a trace.
     set -l fish_trace
     echo $__TCENV_LOAD | source
     set -e __TCENV_LOAD

@@ -1,4 +1,4 @@
-# What `tcenv shell` has nushell do after the user's own configuration: the session, and the mark in the prompt.
+# `tcenv shell` runs this after the user's own nushell configuration: load the session, and mark the prompt.
 $env.__TCENV_LOAD | from json | load-env
 hide-env __TCENV_LOAD
 let tcenv_own_prompt = ($env.PROMPT_COMMAND? | default {|| $env.PWD })

@@ -1,4 +1,4 @@
-# What `tcenv shell` has PowerShell do after the user's own profile: load the session, and mark the prompt.
+# `tcenv shell` runs this after the user's own PowerShell profile: load the session, and mark the prompt.
 if ($Env:__TCENV_LOAD) {
     $Env:__TCENV_LOAD | ConvertFrom-Json | ForEach-Object { $_.PSObject.Properties } | ForEach-Object {
         if ($null -eq $_.Value) { Remove-Item -LiteralPath "Env:$($_.Name)" -ErrorAction Ignore }

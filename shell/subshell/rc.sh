@@ -1,5 +1,5 @@
-# The start-up file of `tcenv shell` for the shells that read $ENV (ksh93, mksh, yash, dash): the user's own, then the session,
-# then the mark in the prompt.
+# The start-up file of `tcenv shell` for shells that read $ENV (ksh93, mksh, yash, dash): read the user's own file, load
+# the session, and mark the prompt.
 # shellcheck shell=sh
 if [ -n "${__TCENV_ENV-}" ]; then
   ENV=$__TCENV_ENV
@@ -15,7 +15,7 @@ for __tcenv_file in "${ENV-}" "${__TCENV_OWN-}"; do
   fi
 done
 unset -v __tcenv_file __TCENV_OWN
-# A trace would show the token.
+# Do not show the token in a trace.
 __tcenv_flags=$-
 { set +xv; } 2>/dev/null
 eval "${__TCENV_LOAD-}"
@@ -23,10 +23,10 @@ unset -v __TCENV_LOAD
 case $__tcenv_flags in *x*) set -x ;; esac
 case $__tcenv_flags in *v*) set -v ;; esac
 unset -v __tcenv_flags
-# These shells expand variables in the prompt, and not what they hold.
+# These shells expand variables in the prompt, but do not expand their values.
 # shellcheck disable=SC2016
 case ${PS1-\$ } in
-  # The prompt hook goes first: it may change what is loaded.
+  # Put the hook first, since it may change what is loaded.
   '${ __tcenv_hook; }'*) PS1='${ __tcenv_hook; }(tcenv${TCENV_PROFILE:+:$TCENV_PROFILE}) '${PS1#*\}} ;;
   *) PS1='(tcenv${TCENV_PROFILE:+:$TCENV_PROFILE}) '"${PS1-\$ }" ;;
 esac

@@ -1,5 +1,5 @@
-# `tcenv shell` points ZDOTDIR here. Put it back at once, so that all files of the user's and the system's are read and written
-# where they belong. The session, and the mark in the prompt, come when those have been read.
+# `tcenv shell` points ZDOTDIR here. Restore it at once, so that zsh reads and writes the user's and the system's files
+# in their usual places. Load the session and mark the prompt after zsh has read them.
 if [[ -n ${__TCENV_ZDOTDIR+set} ]]; then
   if [[ -n $__TCENV_ZDOTDIR ]]; then
     export ZDOTDIR=$__TCENV_ZDOTDIR
@@ -8,7 +8,7 @@ if [[ -n ${__TCENV_ZDOTDIR+set} ]]; then
   fi
   unset __TCENV_ZDOTDIR
 
-  # Called at the first prompt, once by either of two ways: start-up files may set precmd_functions anew.
+  # Run once at the first prompt, by either of two ways, since start-up files may replace precmd_functions.
   __tcenv_start() {
     emulate -L zsh
     setopt noxtrace noverbose noallexport
@@ -16,7 +16,7 @@ if [[ -n ${__TCENV_ZDOTDIR+set} ]]; then
     (( ${+__TCENV_LOAD} )) || return 0
     eval "$__TCENV_LOAD"
     unset __TCENV_LOAD
-    # Last, and again where the line is edited: some themes make PROMPT behind every other function.
+    # Run it last, and again when the line editor starts: some themes set PROMPT after every other function.
     precmd_functions+=(__tcenv_mark_subshell)
     autoload -Uz add-zle-hook-widget
     zmodload zsh/zle
@@ -24,7 +24,7 @@ if [[ -n ${__TCENV_ZDOTDIR+set} ]]; then
     __tcenv_mark_subshell
   }
 
-  # The prompt shows an element of psvar, so that there is one mark wherever other programs put it.
+  # The prompt shows an element of psvar, so that other programs that move the prompt do not duplicate the mark.
   __tcenv_mark_subshell() {
     emulate -L zsh
     psvar[98]=''
