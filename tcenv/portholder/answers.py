@@ -77,7 +77,7 @@ class Connection:
         self._socket.setblocking(False)
         self._loop.watch(self._descriptor, self._read)
         if received:
-            self._take(received)
+            self._receive(received)
 
     def drop(self) -> None:
         """Close the connection in any state."""
@@ -101,19 +101,19 @@ class Connection:
         except BlockingIOError:
             return
         if data:
-            self._take(data)
+            self._receive(data)
         else:
             self.drop()
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         self._received += data
         try:
             if is_complete(self._received):
                 self._answer()
         except Refused as refused:
-            self.send(self._refusal(refused.status))
+            self.send(self._make_refusal(refused.status))
 
-    def _refusal(self, status: int) -> bytes:
+    def _make_refusal(self, status: int) -> bytes:
         # A proxy had this port. Its callers are programs, which never ask for a sign-in's page.
         if any(claim.kind != "sign-in" for claim in self._port.claims):
             return respond(410, _GONE)

@@ -71,8 +71,8 @@ def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
     if hosts != [host.encode("ascii")]:
         raise Refused(421)
     path, _, query = words[1].decode("ascii").partition("?")
-    # Chromium's history keeps the address of a plain redirect. A program that only claims to be Chromium may ignore
-    # `Refresh`.
+    # Browsers based on Chromium keep the address of a plain redirect in their history. A program that only claims to
+    # be one may ignore `Refresh`.
     return path, query, chromium and encodes
 
 

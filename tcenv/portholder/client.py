@@ -40,14 +40,13 @@ class Held:
 
     def __init__(self, writer: int, child: int | None = None, *, stays: bool = False) -> None:
         self._writer: int | None = writer
-        # The process that was started, or None: the holder itself (`stays`), or a process that ends once it has forked
-        # it.
+        # The started process, if any: the holder (`stays`), or a process that forks the holder and ends.
         self._child = child
         self._stays = stays
         _writers.add(writer)
 
     def tell(self, **table: str) -> None:
-        """Add to the data that the holder uses after this process has ended."""
+        """Send the holder more of the data that it uses after this process has ended."""
         if self._writer is not None:
             with suppress(OSError):
                 os.write(self._writer, messages.encode(table))
@@ -112,9 +111,9 @@ if hasattr(os, "register_at_fork"):
 
 def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: bool = False) -> Held | None:
     """Hand the listening `sockets` of one port to the holder; start one if there is none. It leaves them alone while
-    this process lives. `table` tells what it needs to know (see `Claim`). With `stays`, a new holder is a child of this
-    process. Without, it has no parent to wait for it, because this process may exec a program that knows no such child.
-    Returns None where the system does not support it."""
+    this process lives. `table` describes the claim (see `Claim`). With `stays`, a new holder is a child of this
+    process. Otherwise it is not, because this process may exec a program that does not expect such a child. Returns
+    None if the system does not support it."""
     if not _IS_SUPPORTED:
         return None
     try:
@@ -122,13 +121,13 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
     except OSError:
         return None
     try:
-        environment = _late_environment()
+        environment = _build_late_environment()
         record = messages.encode({**table, **environment})
         if len(record) > _PIPE:
             record = messages.encode(table)
         os.write(writer, record)
         descriptors = [reader, *(each.fileno() for each in sockets)]
-        directory = _directory()
+        directory = _find_directory()
         child = None
         if directory is None or _ask(directory, {"ask": "hold"}, descriptors) is None:
             child = _start(directory, descriptors, environment, stays=stays)
@@ -143,7 +142,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
 def take(port: int, kind: str) -> tuple[list[int], Held] | None:
     """Take back the sockets of the held `port` for a sign-in or a proxy (`kind`, as in a claim). The holder keeps its
     copies. Returns None if the port is not held, or not for a claim that allows this kind."""
-    directory = _directory() if _IS_SUPPORTED else None
+    directory = _find_directory() if _IS_SUPPORTED else None
     if directory is None:
         return None
     reader, writer = os.pipe()
@@ -155,19 +154,19 @@ def take(port: int, kind: str) -> tuple[list[int], Held] | None:
         os.close(writer)
         return None
     held = Held(writer)
-    held.tell(**_late_environment())
+    held.tell(**_build_late_environment())
     return answer[1], held
 
 
 def hand_over(port: int, connection: socket.socket, received: bytes) -> bool:
-    """Hand over a connection that belongs to an earlier sign-in on the same port, with the bytes that were read from
-    it."""
-    directory = _directory()
+    """Hand over a connection to a port that was taken back, if it belongs to an earlier claim. `received` are the
+    bytes that have been read from it."""
+    directory = _find_directory()
     table = {"ask": "answer", "port": str(port), "received": received.decode("latin-1")}
     return directory is not None and _ask(directory, table, [connection.fileno()]) is not None
 
 
-def _directory() -> str | None:
+def _find_directory() -> str | None:
     """Return the directory of the holder's socket. Returns None where holders cannot find each other."""
     if not hasattr(_socket, "SO_PEERCRED"):
         return None
@@ -183,7 +182,7 @@ def _directory() -> str | None:
     return None
 
 
-def _late_environment() -> dict[str, str]:
+def _build_late_environment() -> dict[str, str]:
     """Return the environment for the process that handles a late approval."""
     from tcenv.shells.environment import SECRETS
     from tcenv.shells.secrets_in_environment import without_secrets

@@ -81,7 +81,7 @@ class Port:
             self._told.update(table)
         if data and "done" not in self._told:
             return
-        # The process has ended, or is done with the port and has said so.
+        # The process has ended, or has sent `done`.
         pipe, self._pipe = self._pipe, None
         if "done" not in self._told:
             try:
@@ -135,7 +135,7 @@ class Holder:
     def __init__(self) -> None:
         self.loop = Loop()
         self.ports: set[Port] = set()
-        # The oldest first.
+        # Sorted by age, the oldest first.
         self.connections: dict[Connection, None] = {}
         self._listener: _socket.socket | None = None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "signin", "late_approval.py")
-#: The page to send where tcenv could not be asked.
+#: The page to send if tcenv does not answer.
 ENDED = (
     b"<!doctype html><title>This sign-in has ended</title><h1>This sign-in has ended</h1>"
     b"<p>Nothing was stored or set. The client that you have made on the deployment's page may still be there: "
@@ -32,8 +32,8 @@ ENDED = (
 
 
 class LateAnswer:
-    """A late callback. A new tcenv process gets it through a pipe, and its pages go to the browser at the paths `page`
-    and `detour` (the way there; see `signin.pages`)."""
+    """A late callback. A new tcenv process gets it through a pipe. The browser gets that process's answer at the path
+    `page`, or first at `detour`, which leads there (see `signin.pages`)."""
 
     def __init__(self, loop: Loop, told: Mapping[str, str], client_id: str, access_token: str) -> None:
         self.page, self.detour = (f"/{os.urandom(20).hex()}" for _ in range(2))

@@ -18,7 +18,7 @@ class Leftovers:
         self._mark = f"={address}\0".encode()
         self._known: dict[int, str] = {}
         self._checked = self._scanned = float("-inf")
-        now = _processes()
+        now = _list_processes()
         for number in map(int, filter(None, left.split(","))):
             if number in now:
                 self._known[number] = now[number][1]
@@ -38,7 +38,7 @@ class Leftovers:
 
     def _scan(self, alive: dict[int, str]) -> None:
         """Find the children that the processes have started since, even if their parent has ended."""
-        processes = _processes()
+        processes = _list_processes()
         # A child gets a new parent when its parent ends. Its environment usually still holds the address.
         found = {
             number: since for number, (_, since) in processes.items() if number in alive or self._has_address(number)
@@ -63,7 +63,7 @@ class Leftovers:
             return False
 
 
-def _processes() -> dict[int, tuple[int, str]]:
+def _list_processes() -> dict[int, tuple[int, str]]:
     """Return the parent and the start time of each live process."""
     found = {}
     for name in os.listdir("/proc"):

@@ -1,4 +1,4 @@
-"""Send tables of text between tcenv and the port holder: through a pipe, or with descriptors through a Unix socket."""
+"""Send tables of text between tcenv and the port holder, through a pipe or, with descriptors, through a Unix socket."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ class KnownClient:
     expires: int
     asked: str
     made: bool = True
-    #: Whether the deployment has confirmed the client. An unconfirmed clientId, from a browser alone, tells no prefix.
+    #: Whether the deployment has confirmed the client. Do not derive a prefix from an unconfirmed one.
     confirmed: bool = True
-    #: Where its session is stored (see `stores.place`). Empty if no store has it, or not any more.
+    #: Where its session is stored (see `stores.place`). Empty if no store has it, or no longer.
     place: str = ""
     #: The process that noted the client, if the deployment has not confirmed it yet.
     process: int = 0

@@ -25,7 +25,7 @@ else:
 class Store(Protocol):
     """A place that keeps one session for each profile.
 
-    `name` is the user's name for it. `keeps` is False if nothing outlives this process, and `reason` tells why.
+    `name` is the word that the user chooses it by. `keeps` is False if nothing outlives this process, and `reason` tells why.
     `is_file_based` says whether the files hold all of a session, including its token. `where` tells this store from
     others of the same kind (empty: it keeps nothing)."""
 

@@ -42,8 +42,8 @@ class Tcsh(Shell):
         return "\"`''printf '" + "".join(f"\\{byte:03o}" for byte in data) + "'`\""
 
     def export(self, change: Mapping[str, str | None]) -> str:
-        """Chain the statements in one line. Empty quotes bypass the user's aliases. A backslash would also make tcsh
-        miss its own builtins."""
+        """Chain the statements in one line. Empty quotes bypass the user's aliases. A backslash would also hide
+        the builtins from tcsh."""
         steps = (
             f"''unsetenv {name}" if value is None else f"''setenv {name} {self.quote(value)}"
             for name, value in change.items()

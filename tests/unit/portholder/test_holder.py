@@ -276,7 +276,7 @@ def test_below_a_path_that_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_a_runtime_directory_each_port_is_held_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_directory", lambda: None)
+    monkeypatch.setattr(client, "_find_directory", lambda: None)
     ports = [held(seconds="2") for _ in range(2)]
     for made, _ in ports:
         made.leave()
