@@ -6,7 +6,7 @@
 __tcenv_level=${BASH_SUBSHELL-0}
 __tcenv_program=@PROGRAM@
 
-# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+# Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 __tcenv_run() {
   if \builtin type -P tcenv >/dev/null; then
     __TCENV_FUNCTION=1 \command tcenv "$@"
@@ -153,9 +153,9 @@ __tcenv_reload() {
     \builtin printf 'tcenv: the session of %s has expired\n' "${TCENV_LOADED%% *}" >&2
     \builtin unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
       TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
-    # shellcheck disable=SC2034 # it does not see through the backslash
+    # shellcheck disable=SC2034 # shellcheck does not see through the backslash
     case $__tcenv_text in *=*) \builtin export TCENV_PROFILE="${__tcenv_text%%=*}" ;; esac
-    # shellcheck disable=SC2034 # it does not see through the backslash
+    # shellcheck disable=SC2034 # shellcheck does not see through the backslash
     case ${__tcenv_text##*=} in -) ;; *) \builtin export TASKCLUSTER_ROOT_URL="${__tcenv_text##*=}" ;; esac
   fi
   if [[ ${TCENV_LOADED-} != "$__tcenv_loaded" ]]; then
@@ -185,7 +185,7 @@ __tcenv_prompt() {
   esac
   \builtin export -n __tcenv_mark
   # Prompt frameworks set PS1 again each time.
-  # shellcheck disable=SC2016 # for the prompt to expand
+  # shellcheck disable=SC2016 # the prompt expands it
   if [[ ${PS1-} != *'${__tcenv_mark-}'* ]] && \builtin shopt -q promptvars; then
     PS1='${__tcenv_mark-}'${PS1-}
   fi

@@ -6,7 +6,7 @@ use str
 # --- function
 var tcenv-program = @PROGRAM@
 
-# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+# Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 fn tcenv-run {|@words|
   tmp E:__TCENV_FUNCTION = 1
   if (has-external tcenv) {

@@ -3,7 +3,7 @@
 # --- function
 set -gu __tcenv_program @PROGRAM@
 
-# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+# Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 function __tcenv_run
     set -l function 1
     status is-interactive; and set function fish

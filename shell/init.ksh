@@ -20,7 +20,7 @@ esac
 \unset -v __tcenv_program
 __tcenv_program=@PROGRAM@
 
-# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+# Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 function __tcenv_run {
   if \whence -p tcenv >/dev/null; then
     __TCENV_FUNCTION=1 \command tcenv "$@"

@@ -10,7 +10,7 @@ $global:__tcenv_status = 0
 $global:__tcenv_hooks = $false
 $global:__tcenv_marks = $false
 
-# Find the program on PATH, else use the one that made this text. The lookup takes 10 ms, so remember its result for
+# Find the program on PATH, else use the one that printed this text. The lookup takes 10 ms, so remember its result for
 # this PATH.
 function global:__tcenv_find {
     if ("$Env:PATH" -cne $global:__tcenv_found_in) {

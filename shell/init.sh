@@ -6,7 +6,7 @@
 \unset -v __tcenv_program
 __tcenv_program=@PROGRAM@
 
-# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+# Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 __tcenv_run() {
   if (\unset -f tcenv && \command -v tcenv) >/dev/null 2>&1; then
     __TCENV_FUNCTION=1 \command tcenv "$@"
@@ -31,7 +31,7 @@ tcenv() {
         ;;
     esac
   done
-  # shellcheck disable=SC2016 # for the inner shell to expand: its parent is this one, subshell or not
+  # shellcheck disable=SC2016 # the inner shell expands it; its parent is this shell, even in a subshell
   if [ "$(exec sh -c 'echo "$PPID"')" != "$$" ]; then
     __tcenv_evaluated "$@"
     return

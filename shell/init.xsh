@@ -10,7 +10,7 @@ def _tcenv(args, stdin=None, stdout=None, stderr=None):
         word in ("-h", "--help", "--csh", "--check") or word.startswith(("--shell", "--format")) for word in args
     )
     environ = {**__xonsh__.env.detype(), "__TCENV_FUNCTION": "1"}
-    # Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+    # Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this alias.
     program = shutil.which("tcenv", path=environ.get("PATH", os.defpath)) or @PROGRAM@
     if not applies:
         return subprocess.run([program, *args], env=environ, stdin=stdin, stdout=stdout, stderr=stderr).returncode

@@ -5,7 +5,7 @@
 typeset -g __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
 \builtin typeset -g +x __tcenv_level __tcenv_program
 
-# Run the program that PATH finds, else the one that made this text. Tell it that this function runs it.
+# Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 __tcenv_run() {
   if \builtin whence -p tcenv >/dev/null; then
     __TCENV_FUNCTION=1 \command tcenv "$@"

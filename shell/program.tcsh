@@ -1,4 +1,4 @@
-# Choose the program that the alias and the hook of init.tcsh start: the one that PATH finds, else the one that made the
+# Choose the program that the alias and the hook of init.tcsh start: the one that PATH finds, else the one that printed the
 # text of `tcenv init`.
 set __tcenv_run = $__tcenv_made:q
 foreach __tcenv_word ( $path:q )

@@ -30,7 +30,7 @@ unset -v __tcenv_flags
 __tcenv_subshell_mark=''
 export -n __tcenv_subshell_mark
 __tcenv_mark_subshell() {
-  # shellcheck disable=SC2319 # of the command before
+  # shellcheck disable=SC2319 # this is the status of the previous command
   local __tcenv_status=$?
   case ${TCENV_PROFILE-} in
     '' | *[!A-Za-z0-9._@-]*) __tcenv_subshell_mark='(tcenv) ' ;;
