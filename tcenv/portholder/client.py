@@ -141,7 +141,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
 
 def take(port: int, kind: str) -> tuple[list[int], Held] | None:
     """Take back the sockets of the held `port` for a sign-in or a proxy (`kind`, as in a claim). The holder keeps its
-    copies. Returns None if the port is not held, or not for a claim that allows this kind."""
+    copies. Returns None if the port is not held, or if its claims do not allow this kind."""
     directory = _find_directory() if _IS_SUPPORTED else None
     if directory is None:
         return None
