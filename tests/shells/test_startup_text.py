@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
+from tcenv import resources
 from tcenv.errors import UsageError
-from tcenv.shells import EVALUATED, SHELLS, load_shell
+from tcenv.shells import EVALUATED, SHELLS, load_shell, startup_file
 from tcenv.shells.init_text import startup_text
 
 WITH_TEXT = [name for name in SHELLS if load_shell(name).template]
@@ -32,6 +35,14 @@ def test_each_part_can_be_left_out(shell: str) -> None:
         if f"# --- {part}\n" in whole:
             assert f"# --- {part}\n" in text
             assert f"# --- {part}\n" not in plain
+
+
+@pytest.mark.parametrize("shell", WITH_TEXT)
+def test_a_change_of_the_text_is_seen(shell: str, shown: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without completion, which is a generated file of its own."""
+    monkeypatch.setattr(startup_file, "program", lambda: "/opt/tcenv/bin/tcenv")
+    text = startup_text(shell, completion=False, prompt=True)
+    assert text.replace(str(Path(resources.folder("shell")).parent), "/opt/tcenv") == shown
 
 
 def test_cmd_has_no_start_up_file() -> None:
