@@ -23,14 +23,15 @@ help: ## list these targets
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
 
+# Four workers also on two cores: many tests wait for a clock or a browser.
 # xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
 test: ## all tests, in the real shells and a real browser
 	@$(MAKE) --no-print-directory -j2 .venv/developing tools
-	$(PYTEST) -n 2 --dist worksteal
+	$(PYTEST) -n 4 --dist worksteal
 
 quick: .venv/developing ## under a minute, for the person who edits: no browser, no terminal, bash, zsh and fish alone
-	$(PYTEST) -n 2 --dist worksteal tests/unit
-	$(PYTEST) -n 2 --dist worksteal tests/shells -k '(bash or zsh or fish) and not terminal'
+	$(PYTEST) -n 4 --dist worksteal tests/unit
+	$(PYTEST) -n 4 --dist worksteal tests/shells -k '(bash or zsh or fish) and not terminal'
 
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(BIN)/python -m tests.reliability.page

@@ -186,7 +186,16 @@ def test_the_commands_say_it_and_keep_the_session(fault: str) -> None:
         assert json.loads(done.stdout)["verified"] is False
         assert "Traceback" not in done.stderr
         assert "inside tcenv" not in done.stderr
-        # A sign-in that gets such an answer fails, and stores nothing.
+        assert session_file(env).read_bytes() == before
+
+
+@pytest.mark.parametrize("fault", ["other-client", "forbidden-html"])
+def test_a_sign_in_that_gets_such_an_answer_stores_nothing(fault: str) -> None:
+    """It asks for half a minute, so only two of them are tried."""
+    with Sandbox() as tc:
+        env = signed_in(tc)
+        before = session_file(env).read_bytes()
+        tc.fail(fault)
         done = tcenv("login", "--shell", "sh", "--timeout", "3s", env=environ(tc, XDG_RUNTIME_DIR=env["HOME"]))
         assert (done.returncode != 0, done.stdout) == (True, "\\false;\n")
         assert "inside tcenv" not in done.stderr
