@@ -1,5 +1,5 @@
-"""The way in: signals first, then the hot path, else the full command line. Whatever ends a run early ends here, so that
-a shell that evaluates our output is told."""
+"""Starts a run: handles signals, then tries the hot path, the plain reader and the full command line. Everything that ends a run
+early ends here, so that a shell that evaluates the output learns of it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ _came: list[int] = []
 
 def _raise(number: int, frame: object) -> None:
     _came.append(number)
-    # The first is on its way already, and is not to be disturbed; unless that takes somebody too long.
+    # The second signal must not interrupt the handling of the first. A third one does, for a user who has waited too long.
     if len(_came) != 2:
         raise Ended(number)
 

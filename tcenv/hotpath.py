@@ -101,7 +101,7 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     from tcenv.shells import load_shell
 
     if os.isatty(1) or output.is_readable_by_others():
-        raise HandOver  # a token is for nobody's eyes
+        raise HandOver  # never show a token on a terminal or in a file that others can read
     name = shell or os.environ.get("TCENV_SHELL")
     if not name:
         from tcenv.shells.detect import detect_shell

@@ -1,5 +1,6 @@
-"""Whose process is at the other end of a loopback connection: the kernel is asked, never the program. Imports next to
-nothing, and never guesses: what the kernel does not tell is unknown, and whoever is unknown is refused."""
+"""Find the user whose process holds the other end of a loopback connection. Asks the kernel, never the program.
+
+Imports next to nothing, and never guesses: if the kernel does not name the user, the user is unknown and is refused."""
 
 from __future__ import annotations
 
@@ -40,8 +41,8 @@ def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
 
 
 def is_own(connection: Socket) -> bool:
-    """Return whether the other end of a connection is a process of this user, or of root. One that was reset is nobody's: the
-    address which `accept` told may be another process's by now."""
+    """Return whether the other end of a connection is a process of this user, or of root. False for a
+    connection that was reset: another process may now have the address that `accept` returned."""
     try:
         return is_own_peer(connection.getsockname(), connection.getpeername())
     except OSError:

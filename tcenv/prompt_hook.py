@@ -41,7 +41,7 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
         else:
             return None
         if os.isatty(1) or output.is_readable_by_others():
-            return None  # a token is for nobody's eyes
+            return None  # never show a token on a terminal or in a file that others can read
         text = load_shell(words[0]).export(change).encode()
     except Exception:  # whatever it is, the full command line says it better
         return None

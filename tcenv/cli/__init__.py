@@ -1,5 +1,5 @@
-"""The command line: declarations in `app`, one module per command that calls the rooms below and prints. Known by nobody."""
+"""The command line: one module for each command, which calls the packages below and prints. No other package imports it."""
 
-# What the shell's function of `tcenv init` says of itself when it has called us: it evaluates what is printed, and hints need
-# not say how. Set by the way in, which takes it out of the environment: no child of ours has the function from us.
+# Which shell's function of `tcenv init` runs this process, or empty. That function evaluates the output, so hints need not say
+# how. `__main__` sets it from a variable and removes the variable: children of this process have no such function.
 from_function = ""

@@ -56,7 +56,7 @@ def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = ()
 def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
     """Say why `failure` ended the command. Returns the exit status."""
     if isinstance(failure, BrokenPipeError):
-        # Whoever read our output has gone; Python's own exit must not trip over it again.
+        # The reader of the output has closed it. Python's own exit must not fail on that again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     if isinstance(failure, TcenvError):
