@@ -220,8 +220,7 @@ class Forwarder:
                     encoding = answer.headers.get("Content-Encoding", "")
                     self._rejections.tell(content, encoding, authority.credentials)
                 if former is not None and trial is not None:
-                    # The session does not hold the added scopes after all. The deployment's answer would list the ones
-                    # that it holds.
+                    # The session does not hold the added scopes. The answer would list those that it holds.
                     await trial.not_held()
                     response = former
                 break
@@ -351,8 +350,7 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
 
 
 def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
-    """Return the scopes to which a program that does not sign narrows its request. Taskcluster's own proxy has this
-    header."""
+    """Return the scopes to which a program that does not sign narrows its request, by the header of Taskcluster's proxy."""
     texts = request.headers.getall(_SCOPES_HEADER, [])
     if not texts:
         return None
@@ -379,8 +377,7 @@ def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: by
 
 
 async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
-    """Pass on the deployment's answer as it arrives. If it breaks off, break off too, so that it does not look
-    complete."""
+    """Pass on the deployment's answer as it arrives. If it breaks off, break off too: it must not look complete."""
     length = answer.headers.get("Content-Length", "")
     try:
         if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":

@@ -228,7 +228,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
             or client_id == own
             or not (known.expires <= time.time() or is_lost)
             or not may_delete(session, client_id)
-            or (is_lost and client_id in kept_clients(store))
+            or (is_lost and client_id in kept_clients(store, session.root_url))
         ):
             continue
         with suppress(DeploymentError):
@@ -249,13 +249,13 @@ def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> b
     return facts is not None and facts.expires > time.time()
 
 
-def kept_clients(store: Store) -> set[str]:
-    """Return the clients whose sessions are in any store of this user's. Raises StoreError."""
+def kept_clients(store: Store, root_url: str) -> set[str]:
+    """Return the clients of a deployment whose sessions are in any store of this user's. Raises StoreError."""
     found = set()
     for one in everywhere(store):
         for name in one.profiles():
             with suppress(DamagedSession):
                 session = one.load(name)
-                if session is not None:
+                if session is not None and session.root_url == root_url:
                     found.add(session.credentials.client_id)
     return found

@@ -100,7 +100,7 @@ def _delete(told: Table, received: Credentials) -> None:
         raise
     store = open_store(profiles.store_name())
     try:
-        kept = client_names.kept_clients(store)
+        kept = client_names.kept_clients(store, root_url)
     except StoreError as error:
         raise _Kept(f"whether a session has it cannot be told ({error.message.rstrip('.')})") from None
     if client_id in kept:

@@ -150,7 +150,7 @@ def test_what_changed_meanwhile_is_not_overwritten(home: Path) -> None:
     assert not rewrite(str(path), b"two", before=b"none")
     assert path.read_bytes() == b"one"
     assert rewrite(str(path), b"two", before=b"one")
-    assert sorted(os.listdir(home)) == ["file", "run"]
+    assert [name for name in os.listdir(home) if "file" in name] == ["file"]
     assert path.read_bytes() == b"two"
 
 

@@ -265,7 +265,7 @@ PROMPTS = {
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_the_users_own_prompt_sees_the_last_status(words: dict[str, str], kind: str) -> None:
     own, expected = PROMPTS[kind]
-    env = {**words, "TCENV_PROFILE": "fx"}
+    env = {**words, "TCENV_PROFILE": "fx", "TCENV_LOADED": "fx https://tc.example.com 0 - -"}
     printed = pwsh(
         f"{own}\n{LOAD.format('--prompt')}\ntcenv fail > $null\n$text = prompt\n\"=$($text -join '')=\"",
         env,

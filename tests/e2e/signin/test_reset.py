@@ -304,6 +304,19 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
         assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == first
 
 
+def test_a_session_of_another_deployment_keeps_no_client(moment: Moment) -> None:
+    """Two deployments may call a client the same. One whose session is stored for the other is lost here all the same."""
+    with Sandbox(token_factory=moment.token) as tc, Sandbox() as other:
+        env = signed_in(tc)
+        (client,) = tc.clients.values()
+        env = {**env, "BROWSER": environ()["BROWSER"]}
+        tcenv("login", other.root_url, "--shell", "sh", env={**env, "TCENV_STORE": "file"})
+        assert set(other.clients) == {client.client_id}
+        session_file(env).unlink()
+        done = tcenv("login", "--shell", "sh", env=env)
+        assert f"{client.client_id}, whose session was lost, is deleted" in done.stderr
+
+
 def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         time.sleep(0.01)
