@@ -70,6 +70,8 @@ print(json.dumps({
 def test_a_child_finds_nothing_of_the_starter() -> None:
     look = [sys.executable, "-c", _LOOK]
     found = json.loads(subprocess.run(look, capture_output=True, text=True, check=True, stdin=None).stdout)
+    # glibc ignores its two internal signals (32 and 33) in what posix_spawn starts, make's children among them.
+    found["ignored"] = f"{int(found['ignored'], 16) & ~(3 << 31):016x}"
     environment = found.pop("environ")
     assert found == {
         **{"ignored": _BY_PYTHON, "blocked": "0" * 16, "umask": "0022", "stdin": "/dev/null", "terminal": "0"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -91,7 +92,9 @@ def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
     made.release()
     assert is_free(port)
     if other is None:
-        assert not Path(f"/proc/{process}").exists()
+        # If it had begun all the same, it ends by itself, since it has nothing left to hold.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process, 0)
     else:
         assert status(talk(other_port, get(other_port, "/"))) == 404
         os.kill(process, signal.SIGKILL)
