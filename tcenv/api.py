@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TypedDict
 
+from tcenv.config import profile as profiles
 from tcenv.errors import Hint, NotSignedIn, TcenvError, login_command
+from tcenv.sessions.profile_names import called
+from tcenv.sessions.recovery import settled
+from tcenv.sessions.stores import load_session, open_store
 
 __all__ = ["NotSignedIn", "Options", "TcenvError", "credentials"]
 
@@ -23,11 +27,6 @@ def credentials(profile: str | None = None) -> Options:
     Each call makes a new dictionary, because those clients change the one that they are given. Never opens a browser, and asks
     the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
     kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
-    from tcenv.config import profile as profiles
-    from tcenv.sessions.profile_names import called
-    from tcenv.sessions.recovery import settled
-    from tcenv.sessions.stores import load_session, open_store
-
     wanted = profiles.resolve(profile)
     store = open_store(profiles.store_name())
     session = settled(load_session(store, wanted.name, wanted.root_url, _say), store, _say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -47,8 +48,6 @@ def locked(path: str, patience: float = _PATIENCE) -> Iterator[None]:
 
     The lock's file is in the state directory, where no other user can hold it. Does without one where that cannot be written.
     Raises OSError where another process holds it for more than `patience` seconds."""
-    import hashlib
-
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:24]
     directory = os.path.join(paths.state_directory(), "locks")
     try:

@@ -4,6 +4,7 @@ comments, and indexed for readers that cannot afford a TOML parser."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -105,8 +106,6 @@ class Configuration:
 
 def _line_of(text: str, *path: str) -> int | None:
     """Find the line of a key by searching the text, inside the last of the tables in `path` that has a header."""
-    import re
-
     lines = text.splitlines()
     start = 0
     if len(path) > 1:

@@ -3,6 +3,7 @@ scopes that they need. The scopes are a hint and no proof, because the server co
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -125,8 +126,6 @@ def _parse_method(entry: dict[str, Any]) -> Method:
 
 
 def _cache_path(root_url: str, service: str, version: str) -> str:
-    import hashlib
-
     name = hashlib.sha256(f"{root_url} {service} {version}".encode()).hexdigest()[:32]
     return os.path.join(os.path.dirname(paths.index_file()), "references", f"{name}.json")
 

@@ -4,6 +4,7 @@ The thread imports what it needs while the program starts, so this module import
 
 from __future__ import annotations
 
+import gc
 import threading
 
 TYPE_CHECKING = False
@@ -88,7 +89,6 @@ class Background:
 
     async def _serve(self) -> None:
         import asyncio
-        import gc
 
         from tcenv.proxy import server  # noqa: F401 # before gc.freeze, which is for what has been imported
         from tcenv.proxy.connections import raise_descriptor_limit

@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 
+from tcenv.portholder import client
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.portholder.client import Held
@@ -45,8 +47,6 @@ class HeldPort:
                 self._hold()
 
     def _hold(self) -> None:
-        from tcenv.portholder import client
-
         told = {"kind": "run", "address": self._sockets.root_url}
         if self._held is None:
             self._held = client.hold(self._sockets.all, told, stays=True)
@@ -88,8 +88,6 @@ class HeldUntil:
 
     def __init__(self, sockets: Sockets, session_ends: int) -> None:
         """Let the holder keep the port if this process ends. Raises nothing."""
-        from tcenv.portholder import client
-
         told = {"kind": "proxy", "until": str(session_ends)}
         self._session_ends = session_ends
         self._held = sockets.held

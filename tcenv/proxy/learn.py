@@ -16,6 +16,7 @@ from tcenv.deployment import references
 from tcenv.deployment.scopes import covers
 from tcenv.proxy.routes import Call
 from tcenv.proxy.signer import Authority
+from tcenv.proxy.upstream import Unreachable, read
 
 if TYPE_CHECKING:
     from tcenv.proxy.upstream import Deployment
@@ -76,8 +77,6 @@ class References:
         return None if method is None else method.name
 
     async def _read(self, call: Call) -> list[references.Method]:
-        from tcenv.proxy.upstream import Unreachable, read
-
         resource = f"/references/{call.service}/{call.version}/api.json"
         try:
             answer = await self._deployment.send("GET", resource, [("Accept-Encoding", "identity")])

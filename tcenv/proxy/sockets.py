@@ -9,6 +9,7 @@ import socket
 
 from tcenv import loopback
 from tcenv.errors import TcenvError, UsageError
+from tcenv.portholder import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
 
 def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
     """Take back those sockets that this proxy wants of a port that is held for an earlier proxy."""
-    from tcenv.portholder import client
-
     taken = client.take(port, "proxy") if port else None
     if taken is None:
         return None, []

@@ -4,6 +4,8 @@ machines may share a home directory. No file ever holds a token."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from collections.abc import Iterable
@@ -68,8 +70,6 @@ def _directory() -> str:
 
 
 def _path(root_url: str, asked: str) -> str:
-    import hashlib
-
     name = hashlib.sha256(asked.encode()).hexdigest()[:32]
     return os.path.join(_folder(root_url), f"{name}.json")
 
@@ -77,8 +77,6 @@ def _path(root_url: str, asked: str) -> str:
 def _read(path: str) -> dict[str, object]:
     try:
         with open(path, encoding="utf-8", opener=paths.trusted_or_ignored) as file:
-            import json
-
             content = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
@@ -200,8 +198,6 @@ def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
 
 
 def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
-    import json
-
     records = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
     content = {"root_url": root_url, "asked": asked, "clients": records}
     write_privately(_path(root_url, asked), (json.dumps(content, indent=1) + "\n").encode())

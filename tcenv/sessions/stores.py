@@ -3,6 +3,7 @@ one."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -131,7 +132,6 @@ def place(store: Store) -> str:
     directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:
         return ""
-    import hashlib
     import socket
 
     user = os.geteuid() if hasattr(os, "geteuid") else ""

@@ -11,6 +11,7 @@ from tcenv.deployment.scopes import check_scope, covers, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import without_ending
+from tcenv.sessions.profile_names import argument_of, stored_argument_of
 from tcenv.sessions.session_file import generation_of
 from tcenv.shells import environment
 
@@ -89,8 +90,6 @@ def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mappin
 
 def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
     """Return the hint for a user who wants `scopes` that the session with these `fields` does not hold."""
-    from tcenv.sessions.profile_names import stored_argument_of
-
     held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
     words = [word for scope in scopes for word in ("--scope", scope)]
     return Hint(
@@ -102,6 +101,4 @@ def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
 
 
 def _argument(fields: Mapping[str, str]) -> str:
-    from tcenv.sessions.profile_names import argument_of
-
     return argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from tcenv import paths
 from tcenv.shells.posix import PosixShell
 
 TYPE_CHECKING = False
@@ -44,8 +45,6 @@ class Bash(PosixShell):
 
 
 def _mentions_bashrc(path: str) -> bool:
-    from tcenv import paths
-
     try:
         with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
             return any("bashrc" in line and not line.lstrip().startswith("#") for line in file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tcenv.shells import Shell, Unrepresentable, check_text, config_directory, load_shell
+from tcenv.shells.subshell import find_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ class PowerShell(Shell):
         if os.name != "nt":
             return os.path.join(config_directory(environ, home), "powershell", "profile.ps1")
         import subprocess
-
-        from tcenv.shells.subshell import find_program
 
         command = [find_program(self), "-NoProfile", "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts"]
         try:

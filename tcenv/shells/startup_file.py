@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Sequence
 
 from tcenv.shells import Shell
@@ -26,8 +27,6 @@ def program() -> str:
             found = shutil.which(called)
         if found and os.access(found, os.X_OK):
             return os.path.abspath(found)
-    import sysconfig
-
     return os.path.join(sysconfig.get_path("scripts"), "tcenv")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from tcenv.shells.posix import PosixShell
 
@@ -24,7 +25,6 @@ class Zsh(PosixShell):
         return [*super().startup_files(environ, home), os.path.join(home, ".zshrc")]
 
     def _ask(self, environ: Mapping[str, str]) -> str:
-        import shutil
         import subprocess
 
         program = shutil.which("zsh", path=environ.get("PATH"))

@@ -13,16 +13,17 @@ from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError,
 from tcenv.sessions.profile_names import stored_argument_of
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, place
-from tcenv.signin import client_names
+from tcenv.signin import client_names, pages, paste
+from tcenv.signin.approval_request import ApprovalRequest
+from tcenv.signin.browser import PausedLaunch
 from tcenv.signin.listener import Listener
 from tcenv.signin.progress import Display
+from tcenv.signin.request import resolve_flow
+from tcenv.signin.verify import verify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tcenv.signin.approval_request import ApprovalRequest
-    from tcenv.signin.pages import Outcome
 
 
 # What to do about the page when this process ends.
@@ -33,8 +34,6 @@ _CLOSE_PAGE_IN_ANY_CASE = "Close the sign-in page: whoever takes its port next w
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
     """Get an approval, verify it, store and return its session. Deletes the client of the session that it replaces: in a
     terminal before the approval, so that its name is free, and elsewhere afterwards."""
-    from tcenv.signin.request import resolve_flow
-
     flow = resolve_flow(profile.flow, profile.root_url)
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
@@ -55,7 +54,7 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
         # Before the page says so.
         _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
         listener.succeed()
-        _try_step(display, lambda: listener.finish(_describe_success(session)))
+        _try_step(display, lambda: listener.finish(pages.describe_success(session)))
     display.granted(session)
     _try_step(display, lambda: _clean_up(session, request, replacing, store, display))
     display.close()
@@ -67,9 +66,6 @@ def _request_approval(
 ) -> ApprovalRequest:
     """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment and the
     session turn out to be good."""
-    from tcenv.signin.approval_request import ApprovalRequest
-    from tcenv.signin.browser import PausedLaunch
-
     if flow == "new":
         # The older page resets an existing client of that name.
         request = ApprovalRequest(profile, flow, None, listener, display)
@@ -102,9 +98,6 @@ def _wait_for_session(
 ) -> Session:
     """Return the session of the first answer that the deployment accepts. A rejected answer does not end the wait, because
     anybody may have sent it and the genuine one may still come. Raises TimedOut, TcenvError."""
-    from tcenv.signin import paste
-    from tcenv.signin.verify import verify
-
     end = time.monotonic() + profile.timeout
     rejection: CredentialsRejected | None = None
     with paste.watch(
@@ -195,15 +188,7 @@ def _try_step(display: Display, step: Callable[[], object]) -> None:
         display.warn(what)
 
 
-def _describe_success(session: Session) -> Outcome:
-    from tcenv.signin import pages
-
-    return pages.describe_success(session)
-
-
 def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
-    from tcenv.signin import pages
-
     try:
         listener.finish(pages.describe_failure(profile, error))
     except OSError:

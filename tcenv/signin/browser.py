@@ -6,6 +6,7 @@ Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from tcenv.shells.secrets_in_environment import without_secrets
@@ -56,8 +57,6 @@ def _words(entry: str) -> list[str]:
     """Split a command line into words. Raises ValueError."""
     if not set(entry) & set("\\'\""):
         return entry.split()
-    import shlex
-
     return shlex.split(entry)
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.limits import MOST_SCOPES
@@ -124,8 +125,6 @@ def _all_taken(profile: Profile, found: Names) -> TcenvError:
 
 def client_page(root_url: str, client_id: str) -> str:
     """Return the address of a client's page, where it can be deleted."""
-    from urllib.parse import quote
-
     return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
 
 

@@ -13,6 +13,8 @@ from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.recovery import settled
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
+from tcenv.signin import interactivity
+from tcenv.signin.approval import sign_in
 from tcenv.signin.progress import Display
 
 
@@ -56,9 +58,6 @@ def ensure_session(
                 if new is not None:
                     display.granted(new)
                     return new
-            from tcenv.signin import interactivity
-            from tcenv.signin.approval import sign_in
-
             interactivity.require_person(profile, waited=waited, retry=retry)
             with interactivity.remember_attempt(profile):
                 return sign_in(profile, store, display, replacing=session)

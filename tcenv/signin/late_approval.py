@@ -11,6 +11,19 @@ import sys
 import threading
 import time
 
+from tcenv.config import profile as profiles
+from tcenv.deployment.auth import Deployment
+from tcenv.deployment.credentials import Credentials
+from tcenv.deployment.scopes import covers
+from tcenv.errors import CredentialsRejected, Refused, StoreError, TcenvError
+from tcenv.portholder import messages
+from tcenv.sessions import known_clients
+from tcenv.sessions.known_clients import KnownClient
+from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.stores import load_session, open_store
+from tcenv.signin import client_names
+from tcenv.signin.pages import describe_late_approval, respond_with_detour, respond_with_page
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +51,6 @@ class _Kept(Exception):
 def settle(told: Table, received: Credentials, tell: Tell) -> None:
     """Delete the client of `received` if it is the one that the sign-in described by `told` asked for, and if no stored session
     has it; `tell` is given the pages that say so, the last one last."""
-    from tcenv.errors import TcenvError
-    from tcenv.sessions.lock import sign_in_lock
-    from tcenv.signin.pages import describe_late_approval
-
     client_id, root_url, argument = received.client_id, told["root_url"], told["argument"]
 
     def page(what: str, *, deleted: bool = False) -> Outcome:
@@ -65,8 +74,6 @@ def settle(told: Table, received: Credentials, tell: Tell) -> None:
 
 def _check_name(told: Table, client_id: str) -> None:
     """Raise _Kept unless the client is one that the sign-in asked for, as far as its name tells."""
-    from tcenv.sessions import known_clients
-
     if told["flow"] == "new":
         # It gives a client that was there before a new token.
         raise _Kept("on this deployment's page it may be older than this sign-in")
@@ -80,14 +87,6 @@ def _check_name(told: Table, client_id: str) -> None:
 
 def _delete(told: Table, received: Credentials) -> None:
     """Delete the client, with its own token or with the profile's session. Raises _Kept, TcenvError."""
-    from tcenv.config import profile as profiles
-    from tcenv.deployment.auth import Deployment
-    from tcenv.deployment.scopes import covers
-    from tcenv.errors import CredentialsRejected, Refused, StoreError
-    from tcenv.sessions import known_clients
-    from tcenv.sessions.stores import open_store
-    from tcenv.signin import client_names
-
     root_url, client_id = told["root_url"], received.client_id
     # First, in case this process is killed: its name is taken, and nobody has its token.
     _note(told, client_id)
@@ -118,9 +117,6 @@ def _delete(told: Table, received: Credentials) -> None:
 
 
 def _note(told: Table, client_id: str) -> None:
-    from tcenv.sessions import known_clients
-    from tcenv.sessions.known_clients import KnownClient
-
     name = known_clients.name_of(client_id, told["series"])
     expires = int(time.time()) + int(told["lifetime"])
     known_clients.remember(
@@ -131,9 +127,6 @@ def _note(told: Table, client_id: str) -> None:
 
 def _sessions(told: Table, client_id: str, store: Store) -> list[Credentials]:
     """Return the credentials of the profile's stored session if it may delete the client."""
-    from tcenv.sessions.stores import load_session
-    from tcenv.signin import client_names
-
     session = load_session(store, told["profile"], told["root_url"], lambda text: None)
     if session is None or not session.is_live() or not client_names.may_delete(session, client_id):
         return []
@@ -142,16 +135,11 @@ def _sessions(told: Table, client_id: str, store: Store) -> list[Credentials]:
 
 def main() -> NoReturn:
     """Read what came, and deal with it."""
-    from tcenv.portholder import messages
-
     buffer = bytearray()
     while data := os.read(0, 65536):
         buffer += data
     (told,) = messages.take_tables(buffer)
     sys.path[:] = told["search"].split(os.pathsep)
-
-    from tcenv.deployment.credentials import Credentials
-    from tcenv.signin.pages import respond_with_detour, respond_with_page
 
     def tell(outcome: Outcome) -> None:
         os.write(1, messages.encode({"page": respond_with_page(outcome).decode()}))

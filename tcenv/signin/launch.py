@@ -7,6 +7,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import functools
 import os
+import select
 from contextlib import suppress
 
 from tcenv import core_dumps
@@ -54,8 +55,6 @@ class Program:
 
     def wait(self, seconds: float) -> bool | None:
         """Wait for the program's end. Returns whether it ended without an error, None if it still runs after these seconds."""
-        import select
-
         if not select.select([self._status], [], [], seconds)[0]:
             return None
         return os.read(self._status, 8) == b"0"

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from tcenv import loopback, peer
 from tcenv.deployment.credentials import Credentials
+from tcenv.portholder import client
 from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
 from tcenv.signin import pages
 
@@ -104,8 +105,6 @@ class Listener:
 
     def _take_back(self, port: int) -> tuple[list[socket.socket], int] | None:
         """Return the sockets of a port that is held for an earlier sign-in, whose page may still answer; None if it is not."""
-        from tcenv.portholder import client
-
         taken = client.take(port, "sign-in") if port else None
         if taken is None:
             return None
@@ -116,8 +115,6 @@ class Listener:
     def hold(self, **told: str) -> bool:
         """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an approval
         that comes then (see `late_approval`). Call it again to change that. Return False where a port cannot be held."""
-        from tcenv.portholder import client
-
         table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SECONDS), **told}
         if self._held is None:
             self._held = client.hold(self._sockets, table)
@@ -279,8 +276,6 @@ class Listener:
 
     def _hand_over(self, connection: _Connection) -> bool:
         """Have the holder answer a request that is not for this sign-in: it may be for an earlier one on the same port."""
-        from tcenv.portholder import client
-
         if not client.hand_over(self.port, connection.socket, bytes(connection.received)):
             return False
         self._drop(connection)

@@ -5,6 +5,7 @@ That address holds the token, so the terminal does not echo. An empty line asks 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -114,8 +115,6 @@ def _silent(descriptor: int) -> Iterator[None]:
     except ImportError:
         yield
         return
-    import signal
-
     former = termios.tcgetattr(descriptor)
     quiet = termios.tcgetattr(descriptor)
     quiet[3] &= ~termios.ECHO

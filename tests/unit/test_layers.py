@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "tcenv"
@@ -106,3 +106,61 @@ def test_no_module_is_too_long_to_be_read_in_one_sitting() -> None:
         module: lines for module, path in MODULES.items() if (lines := len(path.read_text().splitlines())) > LONGEST
     }
     assert long == {}
+
+
+# The modules of commands that run at prompts: each import counts there (see tests/e2e/test_hot_path.py).
+LIGHT = {
+    "tcenv", "tcenv.__main__", "tcenv.hotpath", "tcenv.prompt_hook", "tcenv.cli.parsing.plain_reader",
+    "tcenv.cli.terminal.exit_status", "tcenv.config.completion_names", "tcenv.errors", "tcenv.files", "tcenv.output",
+    "tcenv.paths", "tcenv.peer", "tcenv.proxy.start", "tcenv.sessions.session_file", "tcenv.text",
+}  # fmt: skip
+LIGHT_PACKAGES = {"shells", "portholder"}
+# Libraries whose import a command can feel, and those that only some systems have.
+SLOW = {
+    "asyncio", "certifi", "ctypes", "getpass", "hashlib", "hmac", "http", "json", "keyring", "rich", "secrets",
+    "secretstorage", "shutil", "socket", "ssl", "subprocess", "taskcluster", "threading", "tomlkit", "tomllib",
+    "traceback", "typer", "urllib.request", "webbrowser",
+}  # fmt: skip
+OF_SOME_SYSTEMS = {"_hashlib", "fcntl", "msvcrt", "pwd", "resource", "termios"}
+
+
+def late_imports(module: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the name of each import inside a function of `module`."""
+    for function in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from imported(ast.walk(function))
+
+
+def imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+    """Yield the line and the name of what each import among `nodes` imports; a module of tcenv's rather than its package."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield node.lineno, whole if whole in MODULES else str(node.module)
+
+
+def libraries_of(name: str, known: dict[str, set[str]]) -> set[str]:
+    """Return the libraries that an import of `name` brings, through tcenv's own modules too."""
+    if name not in MODULES:
+        return {name, name.partition(".")[0]}
+    if name not in known:
+        known[name] = set()
+        known[name].update(
+            *(libraries_of(other, known) for _, other in imported(ast.parse(MODULES[name].read_text()).body))
+        )
+    return known[name]
+
+
+def test_an_import_inside_a_function_saves_a_slow_one() -> None:
+    known: dict[str, set[str]] = {}
+    culprits = [
+        f"{module}:{line}: move the import of {name} to the top"
+        for module in MODULES
+        if module not in LIGHT and package_of(module) not in (*LIGHT_PACKAGES, "sandbox")
+        for line, name in late_imports(module)
+        if not (libraries_of(name, known) - libraries_of(module, known)) & (SLOW | OF_SOME_SYSTEMS)
+    ]
+    assert culprits == []

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from tcenv import cli, paths
 from tcenv.cli import conflicts
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.json_output import print_json
 from tcenv.config import config_file
 from tcenv.config import profile as profiles
+from tcenv.deployment.auth import Deployment
 from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
@@ -55,8 +57,6 @@ def run(options: Options) -> int:
     """Check this machine; 1 when something is bad."""
     findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
     if options.as_json:
-        from tcenv.cli.terminal.json_output import print_json
-
         print_json({"findings": [_as_json(finding) for finding in findings]})
     else:
         for finding in findings:
@@ -179,8 +179,6 @@ def _configuration(options: Options) -> Iterator[Finding]:
 
 
 def _deployment(options: Options) -> Iterator[Finding]:
-    from tcenv.deployment.auth import Deployment
-
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
     there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
     yield Finding("deployment", "good", f"{profile.root_url} answers")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tcenv.cli.parsing.app import run as run_full
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -21,6 +23,4 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Show the help of a command. `__main__` reads the same words as `COMMAND --help`, so this is for what that cannot read."""
-    from tcenv.cli.parsing.app import run as run_full
-
     return run_full([*options.words, "--help"])

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from typing import NamedTuple
 
 from tcenv import output, paths
+from tcenv.cli.terminal import messages
 from tcenv.errors import Hint, TcenvError, UsageError
+from tcenv.files import rewrite
+from tcenv.shells import SHELLS, load_shell, startup_file
+from tcenv.shells.detect import choose_shell
+from tcenv.shells.init_text import startup_text
+from tcenv.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,18 +65,12 @@ def run(options: Options) -> int:
 
 
 def _text(shell: str, options: Options) -> str:
-    from tcenv.shells.init_text import startup_text
-
     hook, completion = not options.no_hook, not options.no_completion
     return startup_text(shell, hook=hook, completion=completion, prompt=options.prompt)
 
 
 def _edit(options: Options) -> int:
     """Show what changes in the start-up file, ask, and change it."""
-    from tcenv.cli.terminal import messages
-    from tcenv.shells import load_shell, startup_file
-    from tcenv.shells.detect import choose_shell
-
     if options.install and options.uninstall:
         raise UsageError("--install and --uninstall exclude each other.")
     shell = load_shell(options.shell or choose_shell(None))
@@ -109,9 +110,6 @@ def _edit(options: Options) -> int:
 
 def _uninstall_everywhere(options: Options) -> int:
     """Take the line out of the start-up file of every shell; 1 where one of them cannot be written."""
-    from tcenv.cli.terminal import messages
-    from tcenv.shells import SHELLS, load_shell
-
     home = paths.home()
     status, found = 0, False
     for shell in map(load_shell, SHELLS):
@@ -133,8 +131,6 @@ def _uninstall_everywhere(options: Options) -> int:
 
 def _uninstall(path: str, beside: str | None, options: Options) -> bool:
     """Take the line out of one start-up file, and remove the text `beside` it; False where neither was there."""
-    from tcenv.shells import startup_file
-
     while True:
         before = _read(path)
         after = startup_file.without_line(before)
@@ -160,9 +156,6 @@ def _read(path: str) -> str:
 
 
 def _show(path: str, before: str, after: str, options: Options) -> None:
-    from tcenv.cli.terminal import messages
-    from tcenv.text import printable
-
     gone, new = _difference(before, after), _difference(after, before)
     real = os.path.realpath(path)
     messages.note(f"{path}" + (f" (a link to {real})" if real != os.path.abspath(path) else "") + ":")
@@ -182,16 +175,12 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
 
 def _difference(text: str, other: str) -> list[str]:
     """Return the lines of `text` that `other` does not have, or has less often."""
-    from collections import Counter
-
     return list((Counter(text.splitlines()) - Counter(other.splitlines())).elements())
 
 
 def _write(path: str, text: str, line: str | None, *, before: str | None = None) -> bool:
     """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is. False where
     it does not hold `before` any more."""
-    from tcenv.files import rewrite
-
     real = os.path.realpath(path)
     hint = f"Add this line where you want it: {line}" if line else "Take the line out yourself."
     try:
@@ -223,9 +212,8 @@ def _write_beside(path: str, text: str | None) -> None:
 
 def _say_where_tcenv_is(program: str) -> None:
     """Say how to put tcenv on the PATH: the start-up line finds it by its path, but commands need the PATH."""
-    from tcenv.cli.terminal import messages
-    from tcenv.signin.browser import on_path
+    import shutil
 
-    if not on_path("tcenv"):
+    if not shutil.which("tcenv"):
         folder = os.path.dirname(program)
         messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")

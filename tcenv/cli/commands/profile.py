@@ -9,7 +9,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tcenv import paths
-from tcenv.errors import Hint
+from tcenv.cli.terminal import messages
+from tcenv.config import index
+from tcenv.deployment.rooturl import is_loopback
+from tcenv.errors import DamagedSession, Hint, StoreError, UsageError
+from tcenv.sessions import session_file
+from tcenv.sessions.profile_names import profile_of
+from tcenv.text import duration, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +38,6 @@ class ListOptions(NamedTuple):
 def run_list(options: ListOptions) -> int:
     """One line a deployment: the profiles of the configuration, then those signed in to without one, then those used before; who
     is signed in there, and for how long."""
-    from tcenv.cli.terminal import messages
-
     configured, default, store = _configured()
     sessions = _sessions(store)
     now = time.time()
@@ -66,8 +70,6 @@ def run_list(options: ListOptions) -> int:
 
 def _configured() -> tuple[dict[str, str], str | None, str]:
     """Return the configured profiles with their root URLs, the default, and the store. Uses the index where that is current."""
-    from tcenv.config import index
-
     try:
         known = index.read()
     except (index.HandOver, OSError, ValueError):
@@ -95,8 +97,6 @@ def _sessions(store: str) -> dict[str, _Found]:
     directory = _directory(store)
     if directory is None:
         return _sessions_of_the_store()
-    from tcenv.sessions import session_file
-
     try:
         names = [name[:-8] for name in os.listdir(directory) if name.endswith(".session") and name[0] != "."]
     except OSError:
@@ -123,9 +123,7 @@ def _directory(store: str) -> str | None:
 
 
 def _sessions_of_the_store() -> dict[str, _Found]:
-    from tcenv.cli.terminal import messages
     from tcenv.config import profile as profiles
-    from tcenv.errors import DamagedSession, StoreError
     from tcenv.sessions.stores import open_store
 
     found = {}
@@ -144,15 +142,12 @@ def _sessions_of_the_store() -> dict[str, _Found]:
 def _used_before(shown: set[str]) -> dict[str, str]:
     """Return the root URLs of other deployments that were used before, by name. Leaves out a sandbox on loopback a day after its
     last use."""
-    from tcenv.sessions.profile_names import profile_of
-
     names = {profile_of(root_url) for root_url in shown}
     found = {}
     with suppress(OSError):
         for entry in sorted(os.scandir(f"{paths.state_directory()}/clients"), key=lambda entry: entry.name):
             if entry.name in names or entry.name[0] == ".":
                 continue
-            from tcenv.deployment.rooturl import is_loopback
             from tcenv.sessions.known_clients import remembered_root_url
 
             root_url = remembered_root_url(entry.name)
@@ -169,8 +164,6 @@ def _row(name: str, root_url: str, found: _Found | None, *, is_default: bool = F
 
 
 def _line(row: dict[str, Any], width: int) -> str:
-    from tcenv.text import duration, printable
-
     state = (
         f"signed in as {row['client_id']}, {duration(row['expires'] - time.time())} left"
         if row["signed_in"]
@@ -193,7 +186,6 @@ class ShowOptions(NamedTuple):
 
 def run_show(options: ShowOptions) -> int:
     """Print the values of a profile after options, variables and defaults."""
-    from tcenv.cli.terminal import messages
     from tcenv.config import profile as profiles
 
     profile = profiles.resolve(options.profile)
@@ -220,8 +212,6 @@ def run_show(options: ShowOptions) -> int:
         del values["expires"]
         print_json(values)
         return 0
-    from tcenv.text import printable
-
     for key, value in values.items():
         messages.report().write(f"{key:14} {printable(_shown(key, value))}")
     return 0
@@ -236,8 +226,6 @@ def _shown(key: str, value: Any) -> str:
     if key == "port":
         return str(value or "a free one")
     if key == "timeout":
-        from tcenv.text import duration
-
         return duration(value)
     return "the system's" if value is None else str(value)
 
@@ -267,10 +255,8 @@ class SetOptions(NamedTuple):
 
 def run_set(options: SetOptions) -> int:
     """Make or change a profile. A new one needs a root URL."""
-    from tcenv.cli.terminal import messages
     from tcenv.config import config_file
     from tcenv.config.profile import Overrides
-    from tcenv.errors import UsageError
 
     name, default, unset = options.profile, options.default, options.unset
     given = Overrides.of(options).given()
@@ -304,10 +290,8 @@ class RemoveOptions(NamedTuple):
 
 def run_remove(options: RemoveOptions) -> int:
     """Remove a profile and its session."""
-    from tcenv.cli.terminal import messages
     from tcenv.config import config_file
     from tcenv.config import profile as profiles
-    from tcenv.errors import UsageError
     from tcenv.sessions.stores import everywhere, open_store
 
     name = options.profile

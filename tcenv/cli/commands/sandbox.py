@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tcenv.cli.terminal import job_control
 from tcenv.errors import TcenvError, UsageError
+from tcenv.sandbox.serve import CannotListen, serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +26,6 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Serve until Ctrl-C. Raises TcenvError."""
-    from tcenv.cli.terminal import job_control
-    from tcenv.sandbox.serve import CannotListen, serve
-
     job_control.refuse_where_the_shell_waits("sandbox")
     try:
         return serve(port=options.port or 0, public=not options.private)

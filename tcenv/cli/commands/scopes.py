@@ -10,6 +10,7 @@ from tcenv.cli.acquire import rejected, session_to_ask_with
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.deployment import references
+from tcenv.deployment.auth import Deployment
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 
@@ -58,8 +59,6 @@ def run(options: Options) -> int:
 
 def _held(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
-    from tcenv.deployment.auth import Deployment
-
     session, until = session_to_ask_with(options.profile, options.timeout)
     try:
         vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)

@@ -4,13 +4,21 @@ else plain, one fact a line, and whole."""
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any, NamedTuple
 
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.command_line import command_line
+from tcenv.cli.terminal.json_output import end, print_json
 from tcenv.config import index
-from tcenv.errors import Hint, login_command
+from tcenv.config import profile as profiles
+from tcenv.config.inside_proxy import behind
+from tcenv.config.live_session import stored
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, login_command
 from tcenv.sessions.profile_names import argument_of, called, stored_argument_of
+from tcenv.sessions.stores import load_session, open_store
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
@@ -49,8 +57,6 @@ def run(options: Options) -> int:
     """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
     told = _everywhere(options) if options.everything else [_one(options)]
     if options.as_json:
-        from tcenv.cli.terminal.json_output import print_json
-
         whole = [facts.as_json() for facts in told]
         print_json({"sessions": whole} if options.everything else whole[0])
     else:
@@ -67,17 +73,12 @@ def _one(options: Options) -> _Facts:
     offline = options.offline
     if options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
         # Most often there is a plain session in a file, and its parts are all that is needed.
-        from tcenv.config.live_session import stored
-
         found = stored(options.profile)
         if found is not None:
             fields, scopes, store = found
             facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
             facts.fill(fields, scopes, offline=offline)
             return facts
-    from tcenv.config import profile as profiles
-    from tcenv.sessions.stores import load_session, open_store
-
     kept = open_store(profiles.store_name(), messages.warn)
     profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     session = load_session(kept, profile.name, profile.root_url, messages.warn)
@@ -89,12 +90,6 @@ def _one(options: Options) -> _Facts:
 
 def _everywhere(options: Options) -> list[_Facts]:
     """Return the facts of every stored session. Asks all deployments at once."""
-    import threading
-
-    from tcenv.config import profile as profiles
-    from tcenv.errors import TcenvError
-    from tcenv.sessions.stores import open_store
-
     kept = open_store(profiles.store_name(), messages.warn)
     asked = []
     for name in kept.profiles():
@@ -166,8 +161,6 @@ class _Facts:
     def _verify(self, fields: dict[str, str], until: float | None) -> None:
         """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
         from tcenv.deployment.auth import Deployment
-        from tcenv.deployment.credentials import Credentials
-        from tcenv.errors import CredentialsRejected, DeploymentError
 
         credentials = Credentials(
             fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
@@ -193,10 +186,6 @@ class _Facts:
 
     def _forget(self, credentials: Credentials) -> None:
         """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
-        from tcenv.config import profile as profiles
-        from tcenv.errors import TcenvError
-        from tcenv.sessions.stores import open_store
-
         try:
             store = open_store(profiles.store_name())
             stored = store.load(self.profile)
@@ -210,8 +199,6 @@ class _Facts:
         has none, and calls through one), or `other`."""
         variables = os.environ
         if "TCENV_PROXY" in variables:
-            from tcenv.config.inside_proxy import behind
-
             around = behind()
             if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
                 return "proxy" if around.profile == self.profile else "other"
@@ -225,8 +212,6 @@ class _Facts:
         return "stale" if variables.get(environment.PROFILE) == self.profile else "other"
 
     def as_json(self) -> dict[str, Any]:
-        from tcenv.cli.terminal.json_output import end
-
         told: dict[str, Any] = {
             "signed_in": self.signed_in,
             "profile": self.profile,
@@ -318,8 +303,6 @@ class _Report:
     def _loaded(self) -> str:
         text = _LOADED[self._facts.loaded()]
         if "{}" in text:
-            from tcenv.cli.terminal.command_line import command_line
-
             text = text.format(command_line(("tcenv", "env", self._facts.stored_argument)))
         return text
 
@@ -337,8 +320,6 @@ class _Report:
             for number, line in enumerate(lines):
                 self._row("" if number else "scopes", line)
             if len(lines) < len(scopes):
-                from tcenv.cli.terminal.command_line import command_line
-
                 line = command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
                 self._row("", f"all {len(scopes)} of them: {line}")
 

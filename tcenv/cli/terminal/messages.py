@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from functools import cache
 
-from tcenv.text import printable, wrapped
+from tcenv import output
+from tcenv.cli.terminal.command_line import command_line
+from tcenv.errors import Hint
+from tcenv.sessions.profile_names import profile_of
+from tcenv.text import duration, printable, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +60,6 @@ class Face:
         if self.stream is None:
             return
         if self._asked_for:
-            from tcenv import output
-
             output.write(text + "\n")
             return
         try:
@@ -139,11 +142,6 @@ def note(*parts: Part) -> None:
 
 def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
     """Say that a session is reused."""
-    import time
-
-    from tcenv.sessions.profile_names import profile_of
-    from tcenv.text import duration
-
     # A name that is made of the root URL is nobody's word.
     where = root_url if profile == profile_of(root_url) else profile
     done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
@@ -161,11 +159,8 @@ def hint(*parts: Part) -> None:
 
 def _render(*parts: Part) -> str:
     """Write each command in the form for the user's shell, and so that no line breaks inside of it."""
-    from tcenv.errors import Hint
 
     def show(command: tuple[str, ...]) -> str:
-        from tcenv.cli.terminal.command_line import command_line
-
         return command_line(command).replace(" ", _TOGETHER)
 
     return Hint(*parts).render(show)

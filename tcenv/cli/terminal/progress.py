@@ -89,7 +89,6 @@ class Waiting:
 
         def load() -> None:
             import tcenv.deployment.client
-            import tcenv.shells.detect
             import tcenv.signin.verify  # noqa: F401
 
         threading.Thread(target=load, daemon=True).start()

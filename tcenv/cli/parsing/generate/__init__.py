@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from tcenv.cli.parsing import declaration, help
+from tcenv.cli.parsing.generate import man, reference, tables
+from tcenv.shells import SHELLS, load_shell
+
 
 def files() -> dict[str, str]:
     """Every generated file: its path in the checkout, and its content."""
-    from tcenv.cli.parsing import declaration, help
-    from tcenv.cli.parsing.generate import man, reference, tables
-    from tcenv.shells import SHELLS, load_shell
-
     result = {
         f"completions/{shell.completion}": import_module(f"tcenv.cli.parsing.generate.{shell.name}").script()
         for shell in map(load_shell, SHELLS)
