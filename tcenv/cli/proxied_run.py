@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv import core_dumps
 from tcenv.cli.acquire import Opened, Wanted, apply_purpose, opened
@@ -22,7 +22,6 @@ from tcenv.sessions.temporary import check_held
 from tcenv.shells.child import run_child
 from tcenv.shells.subshell import run_subshell
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.proxy.calllog import CallLog
     from tcenv.proxy.server import Service

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.config import default_client_name, index, purposes
@@ -19,7 +20,6 @@ from tcenv.errors import ConfigError, Hint, TcenvError, UsageError
 from tcenv.files import locked, rewrite, write_privately
 from tcenv.sessions.profile_names import is_configurable_name
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.config import config_file
@@ -19,7 +20,6 @@ from tcenv.sessions.profile_names import argument_of, is_profile_name, profile_o
 from tcenv.sessions.session_file import SUFFIX
 from tcenv.shells import environment
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

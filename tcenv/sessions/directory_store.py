@@ -4,6 +4,7 @@ store."""
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
@@ -11,7 +12,6 @@ from tcenv.files import sweep, write_privately
 from tcenv.sessions import session_file
 from tcenv.sessions.session import Session
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.sessions.session_file import Parts
 

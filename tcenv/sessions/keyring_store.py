@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, Hint, StoreError
@@ -14,7 +15,6 @@ from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import Session
 from tcenv.shells.environment import ACCESS_TOKEN, GENERATION
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, StoreError
@@ -16,7 +17,6 @@ from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 else:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
@@ -21,7 +22,6 @@ from tcenv.signin.progress import Display
 from tcenv.signin.request import resolve_flow
 from tcenv.signin.verify import verify
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

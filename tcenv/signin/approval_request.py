@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
@@ -17,7 +18,6 @@ from tcenv.signin.listener import Listener
 from tcenv.signin.progress import Display
 from tcenv.signin.request import SigninRequest
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.signin.preflight import Preflight
 

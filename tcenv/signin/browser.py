@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from tcenv.shells.secrets_in_environment import without_secrets
 from tcenv.signin.launch import Program
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType

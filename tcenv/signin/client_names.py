@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tcenv.config.profile import Profile
@@ -21,7 +22,6 @@ from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, everywhere, place
 from tcenv.text import duration, moment
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.deployment.auth import Deployment
 

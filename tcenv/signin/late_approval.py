@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from tcenv.config import profile as profiles
 from tcenv.deployment.auth import Deployment
@@ -24,7 +25,6 @@ from tcenv.sessions.stores import load_session, open_store
 from tcenv.signin import client_names
 from tcenv.signin.pages import describe_late_approval, respond_with_detour, respond_with_page
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn

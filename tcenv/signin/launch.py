@@ -9,12 +9,12 @@ import functools
 import os
 import select
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.shells.secrets_in_environment import without_secrets
 from tcenv.signals import IGNORED_BY_PYTHON
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any

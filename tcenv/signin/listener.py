@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from tcenv import loopback, peer
 from tcenv.deployment.credentials import Credentials
@@ -20,7 +21,6 @@ from tcenv.portholder import client
 from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
 from tcenv.signin import pages
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.portholder.client import Held
     from tcenv.signin.pages import Outcome

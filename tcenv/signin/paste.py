@@ -9,12 +9,12 @@ import signal
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Refused
 from tcenv.signin.listener import Listener
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

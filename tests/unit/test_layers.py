@@ -164,3 +164,18 @@ def test_an_import_inside_a_function_saves_a_slow_one() -> None:
         if not (libraries_of(name, known) - libraries_of(module, known)) & (SLOW | OF_SOME_SYSTEMS)
     ]
     assert culprits == []
+
+
+# Besides LIGHT, the modules of `env`, `login` and `exec` that do without `typing`, whose import they would feel.
+WITHOUT_TYPING = {
+    "tcenv.config.index", "tcenv.config.live_session", "tcenv.deployment.scopes", "tcenv.deployment.temporary",
+    "tcenv.proxy.background", "tcenv.proxy.child_environment", "tcenv.proxy.held_port", "tcenv.proxy.sockets",
+    "tcenv.sessions.name_series", "tcenv.sessions.temporary", "tcenv.signals",
+}  # fmt: skip
+
+
+def test_only_the_hot_path_does_without_typing() -> None:
+    without = {module for module, path in MODULES.items() if "TYPE_CHECKING = False" in path.read_text()}
+    allowed = LIGHT | WITHOUT_TYPING | {module for module in MODULES if package_of(module) in LIGHT_PACKAGES}
+    assert without - allowed == set()
+    assert WITHOUT_TYPING - without == set()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import output, paths, resources
 from tcenv.cli.terminal import messages
 from tcenv.errors import TcenvError, UsageError
 from tcenv.files import rewrite
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv import cli, paths
 from tcenv.cli import conflicts
@@ -24,7 +24,6 @@ from tcenv.signin.browser import on_path
 from tcenv.signin.listener import Listener
 from tcenv.text import counted, duration
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

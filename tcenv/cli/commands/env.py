@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.acquire import Wanted, apply_purpose, live_session
 from tcenv.cli.terminal.command_line import command_line
@@ -14,7 +14,6 @@ from tcenv.sessions import temporary
 from tcenv.sessions.stores import open_store
 from tcenv.shells import formats
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

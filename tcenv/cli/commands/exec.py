@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted, session_and_change
@@ -11,7 +11,6 @@ from tcenv.shells import environment
 from tcenv.shells.process import replace_process
 from tcenv.shells.secrets_in_environment import without_whole
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths, prompt_hook
 from tcenv.cli.terminal import messages
@@ -21,7 +21,6 @@ from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.shells import environment
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import output, paths
 from tcenv.cli.terminal import messages
@@ -16,7 +16,6 @@ from tcenv.shells.detect import choose_shell
 from tcenv.shells.init_text import startup_text
 from tcenv.text import printable
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

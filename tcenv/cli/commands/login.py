@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli.acquire import Wanted, resolve_to_open, session_and_change
@@ -17,7 +17,6 @@ from tcenv.errors import login_command
 from tcenv.sessions.stores import open_store
 from tcenv.signin.flow import ensure_session
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

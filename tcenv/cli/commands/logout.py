@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, statements
@@ -22,7 +22,6 @@ from tcenv.sessions.traces import remove
 from tcenv.shells import environment
 from tcenv.signin import client_names
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
@@ -17,7 +17,6 @@ from tcenv.sessions import session_file
 from tcenv.sessions.profile_names import profile_of
 from tcenv.text import duration, printable
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

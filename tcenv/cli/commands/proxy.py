@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli import proxied_run
@@ -19,7 +19,6 @@ from tcenv.proxy.held_port import HeldUntil
 from tcenv.sessions.profile_names import called
 from tcenv.signals import handle_ending
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.terminal import job_control
 from tcenv.errors import TcenvError, UsageError
 from tcenv.sandbox.serve import CannotListen, serve
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

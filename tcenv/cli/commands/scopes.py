@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.acquire import rejected, session_to_ask_with
 from tcenv.cli.terminal import messages
@@ -14,7 +14,6 @@ from tcenv.deployment.auth import Deployment
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.acquire import rejected, resolve_to_open, session_to_ask_with
 from tcenv.cli.commands import login
@@ -13,7 +13,6 @@ from tcenv.cli.terminal.shell_output import print_change
 from tcenv.config.profile import VARIABLES, Overrides
 from tcenv.errors import CredentialsRejected, DeploymentError, NotSignedIn
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
@@ -22,7 +22,6 @@ from tcenv.sessions.stores import load_session, open_store
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

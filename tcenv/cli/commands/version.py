@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import __version__, output
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tcenv.cli.acquire import Opened
 from tcenv.cli.commands.purpose import SetOptions, run_set
 from tcenv.cli.terminal import messages
@@ -10,7 +12,6 @@ from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.errors import TcenvError
 from tcenv.proxy.narrowing import certificate_length
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.proxy.learn import Learned
 

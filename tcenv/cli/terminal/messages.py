@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import cache
+from typing import TYPE_CHECKING
 
 from tcenv import output
 from tcenv.cli.terminal.command_line import command_line
@@ -17,7 +18,6 @@ from tcenv.errors import Hint
 from tcenv.sessions.profile_names import profile_of
 from tcenv.text import duration, printable, wrapped
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
@@ -16,7 +17,6 @@ from tcenv.errors import TcenvError
 from tcenv.files import write_privately
 from tcenv.text import duration, moment, wrapped
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
