@@ -38,17 +38,21 @@ class Waiting:
         self.url = self.seen.read_text().splitlines()[0]
         self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
 
-    def answer(self, query: str, *prefix: str) -> str:
-        """Answer as a browser does, by a process that `prefix` starts; the first line of the response."""
+    def answer(self, query: str, *prefix: str, host: str = "localhost") -> str:
+        """Answer as a browser does at `host`, by a process that `prefix` starts; the first line of the response."""
         script = (
             "import socket,sys\nfrom urllib.parse import urlsplit\nu=urlsplit(sys.argv[1])\n"
             "s=socket.create_connection(('127.0.0.1',u.port))\n"
-            "s.sendall(f'GET {u.path}?{sys.argv[2]} HTTP/1.1\\r\\nHost: localhost:{u.port}\\r\\nSec-Fetch-Mode: navigate\\r\\n"
+            "s.sendall(f'GET {u.path}?{sys.argv[2]} HTTP/1.1\\r\\nHost: {sys.argv[3]}:{u.port}\\r\\n"
+            "Sec-Fetch-Mode: navigate\\r\\n"
             "Sec-Fetch-Dest: document\\r\\nSec-Fetch-Site: cross-site\\r\\n\\r\\n'.encode())\n"
             "print(s.recv(100).decode().splitlines()[0])\n"
         )
         done = subprocess.run(
-            [*prefix, sys.executable, "-c", script, self.callback, query], capture_output=True, text=True, timeout=30
+            [*prefix, sys.executable, "-c", script, self.callback, query, host],
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
         return done.stdout.strip()
 

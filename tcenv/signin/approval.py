@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, TimedOut, login_command
+from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
 from tcenv.sessions.profile_names import stored_argument_of
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, place
 from tcenv.signin import client_names, pages, paste
-from tcenv.signin.approval_request import ApprovalRequest
+from tcenv.signin.approval_request import ApprovalRequest, advise_after_timeout
 from tcenv.signin.browser import PausedLaunch
 from tcenv.signin.listener import Listener
 from tcenv.signin.progress import Display
@@ -140,11 +140,7 @@ def _wait_for_session(
         )
     raise TimedOut(
         f"Nobody approved in the browser in time. {_close_page(listener)}",
-        Hint(
-            "If it said “Client already exists”, ask for another name:",
-            login_command(profile.argument, "--name", f"{profile.client_name}-new"),
-            ". With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
-        ),
+        advise_after_timeout(listener.seen, profile.argument, profile.client_name),
     )
 
 

@@ -9,17 +9,52 @@ from typing import TYPE_CHECKING
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import DeploymentError
+from tcenv.errors import DeploymentError, Hint, login_command
 from tcenv.sessions import known_clients
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.signin import browser
 from tcenv.signin.client_names import Names
-from tcenv.signin.listener import Listener
+from tcenv.signin.listener import OTHER_HOST, TLS, Listener
 from tcenv.signin.progress import Display
 from tcenv.signin.request import SigninRequest
 
 if TYPE_CHECKING:
     from tcenv.signin.preflight import Preflight
+
+
+# Where Chrome forgets that it has to use https; other browsers do so with the site's data.
+_CLEAR_HSTS = "clear HSTS for localhost (Chrome: chrome://net-internals/#hsts)"
+
+
+def describe_seen(seen: str, *, can_paste: bool) -> str:
+    """Say what came to the listener and was refused (`listener.STRANGER` and its like), and what to do."""
+    if seen == TLS:
+        paste = "Paste here the address that it shows, " if can_paste else "To go on, "
+        return (
+            "The browser insists on https, because another program on localhost has told it to (HSTS), and this address has "
+            f"none. {paste}{_CLEAR_HSTS}, or open the page in another browser."
+        )
+    if seen == OTHER_HOST:
+        return (
+            "The browser's answer named another host than localhost, and was refused. "
+            "Put localhost in the place of that host in the address bar."
+        )
+    paste = " If your page has ended on an address of localhost, paste that address here." if can_paste else ""
+    return f"Another user's process on this machine answered in place of your browser, and was refused.{paste}"
+
+
+def advise_after_timeout(seen: set[str], argument: str, name: str) -> Hint:
+    """Return what to do after nobody approved in time. `seen` is what the listener saw, `name` the client's name."""
+    if TLS in seen:
+        return Hint(
+            f"The browser insists on https for localhost: {_CLEAR_HSTS}, or paste the address that it shows:",
+            login_command(argument, "--no-browser"),
+        )
+    return Hint(
+        "If it said “Client already exists”, ask for another name:",
+        login_command(argument, "--name", f"{name}-new"),
+        ". With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
+    )
 
 
 class ApprovalRequest:
@@ -35,7 +70,8 @@ class ApprovalRequest:
         self._display = display
         self._left = list(names.free) if names is not None else [profile.client_name]
         self._said_taken: set[str] = set()
-        self._strangers = 0
+        self._said_seen: set[str] = set()
+        self._can_paste = False
         self._preflight: Preflight | None = None
         self.opened = False
         self.name = self._left.pop(0)
@@ -97,6 +133,7 @@ class ApprovalRequest:
 
     def show(self, pasting: bool) -> None:
         """Tell the person what to do, and ask the deployment what the page does not say."""
+        self._can_paste = self._can_paste or pasting
         self._display.ask(self._request.url, self.opened, pasting, self.name)
         if self._flow == "new" and self._profile.flow == "new":
             self._display.note(
@@ -132,12 +169,9 @@ class ApprovalRequest:
             self._display.warn(
                 f"The name {self.name} is taken on this deployment, so the page will say “Client already exists”."
             )
-        if self._listener.strangers > self._strangers:
-            self._strangers = self._listener.strangers
-            self._display.warn(
-                "Somebody else's process on this machine answered in place of your browser, and was refused. If your page has "
-                "ended on an address of localhost, paste that address here."
-            )
+        for seen in sorted(self._listener.seen - self._said_seen):
+            self._said_seen.add(seen)
+            self._display.warn(describe_seen(seen, can_paste=self._can_paste))
         self._display.tick(left, self.next_name)
 
     def wait(self, end: float, source: object) -> Credentials | None:

@@ -55,7 +55,7 @@ def watch(
     overlong = ended = False
 
     def wrong(line: bytes) -> None:
-        if not opened or b"localhost:" in line or b"accessToken" in line:
+        if not opened or b"://" in line or b"localhost:" in line.lower() or b"accessToken" in line:
             on_wrong()
 
     def read() -> Credentials | None:

@@ -56,7 +56,12 @@ class Waiting:
             return
         self._live.stop()
         say()
+        self._start_live()
+
+    def _start_live(self) -> None:
         self._live.start()
+        # `Live` hides the cursor, and a stop (Ctrl-Z) would leave the shell without it. The user may also paste here.
+        messages.console().show_cursor(True)
 
     def queue(self) -> None:
         messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
@@ -81,7 +86,7 @@ class Waiting:
             from rich.live import Live
 
             self._live = Live("", console=console, auto_refresh=False, transient=True)
-            self._live.start()
+            self._start_live()
         self._prepare()
 
     def _prepare(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pexpect
 import pytest
@@ -36,6 +38,31 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
     assert status == 0, err
     assert "mallory" not in out
     assert "was refused" in err
+
+
+def test_a_browser_that_insists_on_https_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    context = ssl.create_default_context()
+    port = urlsplit(waiting.callback).port
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=60) as connection, pytest.raises(ssl.SSLError):
+        context.wrap_socket(connection, server_hostname="localhost")
+    waiting.wait_for("insists on https")
+    waiting.approve()
+    status, _, err = waiting.end()
+    assert status == 0, err
+    assert err.count("insists on https") == 1
+
+
+def test_an_answer_at_another_host_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
+    query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
+    assert waiting.answer(query, host="rebound.example").split()[1] == "421"
+    waiting.wait_for("another host than localhost")
+    waiting.approve()
+    status, out, err = waiting.end()
+    assert status == 0, err
+    assert "mallory" not in out
 
 
 def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
@@ -217,6 +244,11 @@ def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> No
     assert "TASKCLUSTER_ACCESS_TOKEN" in (tmp_path / "out").read_text()
 
 
+def _shows_cursor(written: str) -> bool:
+    """Whether the terminal shows the cursor after what was written to it."""
+    return written.rfind("\x1b[?25l") <= written.rfind("\x1b[?25h")
+
+
 @pytest.mark.signals
 def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
     env = {**environ(deployment), "TERM": "xterm"}
@@ -225,8 +257,11 @@ def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, t
     child.sendline(f"{TCENV} login --no-browser --shell sh >{tmp_path}/out; echo ended $?")
     child.expect("paste here")
     assert not child.getecho()
+    child.expect("Ctrl-C to give up")
+    written = child.before
     child.sendcontrol("z")
     child.expect("Stopped")
+    assert _shows_cursor(written + child.before)
     child.sendline("stty -a")
     child.expect(r" echo ")
     child.sendline("fg")

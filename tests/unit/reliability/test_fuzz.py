@@ -18,7 +18,7 @@ from tcenv.config import config_file, index, live_session
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 from tcenv.errors import ConfigError, DamagedSession, StoreError
-from tcenv.portholder.callback_request import Refused, parse_query, parse_request
+from tcenv.portholder.callback_request import Navigation, Refused, is_own_host, parse_query
 from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.profile_names import profile_of
@@ -127,7 +127,7 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         nonlocal count, accepted
         count += 1
         try:
-            path, query, _keeps = parse_request(data, HOST)
+            read = Navigation(data)
         except Refused as refused:
             assert 400 <= refused.status < 500
             return
@@ -137,12 +137,12 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         names = [field.partition(b":")[0].lower() for field in fields]
         assert names.count(b"host") == 1 and not {b"origin", b"content-length", b"transfer-encoding"} & set(names), data
         try:
-            client_id, token = parse_query(query.encode())
+            client_id, token = parse_query(read.query.encode())
         except Refused:
             return
-        assert PAIRS.fullmatch(query), data
+        assert PAIRS.fullmatch(read.query), data
         assert CLIENT_ID.fullmatch(client_id) and ACCESS_TOKEN.fullmatch(token), data
-        accepted += path == "/secret"
+        accepted += read.path == "/secret" and is_own_host(read.host, 4321)
 
     is_exact_or_refused()
     assert accepted, "some of the changes are of what does not count"
