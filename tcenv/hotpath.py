@@ -91,8 +91,13 @@ def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mappin
         scopes, term = purpose[0], term or purpose[1]
     from tcenv.sessions.temporary import cut
 
-    fields = cut(*found, scopes, term)
+    fields = cut(*found, scopes, term, _hand_over)
     return fields, environment.loading(fields, os.environ)
+
+
+def _hand_over(text: str) -> None:
+    """Leave it to the full command line to say something."""
+    raise HandOver
 
 
 def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:

@@ -23,13 +23,20 @@ from tcenv.signin.flow import ensure_session
 @dataclass(frozen=True)
 class Opened:
     """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
-    lasts), by the name of `purpose` (None: none was named)."""
+    lasts), by the name of `purpose` (None: none was named). `told` says that a sign-in has just told what of the scopes the
+    session holds."""
 
     session: Session
     store: Store
     scopes: tuple[str, ...] = ()
     term: str | None = None
     purpose: str | None = None
+    told: bool = False
+
+    def tell_narrowing(self, text: str) -> None:
+        """Say that the session holds a part of a pattern, unless the sign-in has just said so."""
+        if not self.told:
+            messages.note(text)
 
     @property
     def until(self) -> float | None:
@@ -85,7 +92,8 @@ def opened(wanted: Wanted) -> Opened:
     if not store.keeps and display.is_new:
         messages.note(f"The session is not kept, and serves this run alone: {store.reason}.")
         messages.hint("To load it in this shell, for all runs from it:", login_command(profile.argument))
-    return Opened(session, store, scopes, term, wanted.purpose)
+    told = display.is_new and bool(scopes) and session.wanted == scopes
+    return Opened(session, store, scopes, term, wanted.purpose, told)
 
 
 def apply_purpose(wanted: Wanted) -> Wanted:
@@ -107,7 +115,7 @@ def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
     Raises NotSignedIn where `--no-login` forbids signing in."""
     found = opened(wanted)
     if found.scopes or found.term:
-        return found.session, temporary.loading(found.session, found.scopes, found.term)
+        return found.session, temporary.loading(found.session, found.scopes, found.term, found.tell_narrowing)
     return found.session, found.session.variables(file=found.store.file(found.session.profile))
 
 

@@ -18,7 +18,7 @@ from tcenv.proxy.held_port import HeldPort
 from tcenv.proxy.narrowing import how_many_fit
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
-from tcenv.sessions.temporary import check_held
+from tcenv.sessions.temporary import narrow
 from tcenv.shells.child import run_child
 from tcenv.shells.subshell import run_subshell
 
@@ -148,14 +148,15 @@ def _learning(wanted: Wanted) -> Opened:
 
 
 def _checked(session: Opened) -> tuple[str, ...] | None:
-    """Return the scopes that the run is narrowed to, or None. Raises UsageError for scopes that are not held or do not fit."""
+    """Return the scopes that the run is narrowed to, or None: as they were asked for, since a later session may hold more of
+    a pattern. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
     if not session.scopes:
         return None
-    check_held(session.session.passed_on, session.scopes, session.session.fields())
-    fitting = how_many_fit(session.session.credentials.client_id, session.scopes)
-    if fitting < len(session.scopes):
+    held = narrow(session.session.passed_on, session.scopes, session.session.fields(), session.tell_narrowing)
+    fitting = how_many_fit(session.session.credentials.client_id, held)
+    if fitting < len(held):
         raise UsageError(
-            f"{len(session.scopes)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
+            f"{len(held)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
             "Name fewer, or patterns that end in *.",
         )
     return session.scopes

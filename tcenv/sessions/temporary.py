@@ -7,7 +7,7 @@ import os
 import time
 
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.scopes import check_scope, covers, remove_covered
+from tcenv.deployment.scopes import check_scope, covers, intersection, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import without_ending
@@ -17,29 +17,36 @@ from tcenv.shells import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tcenv.sessions.session import Session
 
 
-def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[str, str | None]:
+def loading(
+    session: Session, scopes: Sequence[str], term: str | None, say: Callable[[str], None]
+) -> dict[str, str | None]:
     """Return the change that loads temporary credentials into an environment. `scopes` are their scopes (none: all that
-    the session holds), `term` how long they last (fromNow text; None: as long as the session, at most 31 days). Raises
-    UsageError, NotSignedIn."""
+    the session holds), `term` how long they last (fromNow text; None: as long as the session, at most 31 days). Passes a
+    sentence to `say` where the session holds a part of a pattern. Raises UsageError, NotSignedIn."""
     if session.credentials.certificate is not None:
         raise UsageError(
             "What this shell has loaded are temporary credentials already, and none can be cut from those.",
             Hint("Load the session itself:", login_command(session.argument)),
         )
-    values = cut(session.fields(), session.scopes, session.asked, scopes, term)
+    values = cut(session.fields(), session.scopes, session.asked, scopes, term, say)
     return environment.loading(values, os.environ)
 
 
 def cut(
-    fields: Mapping[str, str], held: Sequence[str] | None, asked: Sequence[str], scopes: Sequence[str], term: str | None
+    fields: Mapping[str, str],
+    held: Sequence[str] | None,
+    asked: Sequence[str],
+    scopes: Sequence[str],
+    term: str | None,
+    say: Callable[[str], None],
 ) -> dict[str, str]:
     """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by
-    variable."""
+    variable. For `scopes`, `term` and `say` see `loading`."""
     now, end = int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
         raise NotSignedIn(
@@ -57,8 +64,7 @@ def cut(
         held = without_ending(held, asked, client_id, fields["NAME"])
     elif not scopes:
         raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
-    check_held(held, scopes, fields)
-    wanted = remove_covered(scopes or held or ())
+    wanted = remove_covered(narrow(held, scopes, fields, say) if scopes else held or ())
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
     except UsageError as error:
@@ -75,17 +81,24 @@ def cut(
     }
 
 
-def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str]) -> None:
-    """Raise UsageError for a text that is no scope, and for a scope that the session does not hold (`held` is None:
-    unknown). With such a scope every call fails. `fields` are those of the session."""
+def narrow(
+    held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Return what the session with these `fields` holds of `scopes` (`held` is None: unknown, so all of them). Passes a
+    sentence to `say` where it holds a part of a pattern. Raises UsageError for a text that is no scope, and for a scope
+    of which it holds nothing: with such a scope every call fails."""
     for scope in scopes:
         check_scope(scope)
-    missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
+    if held is None:
+        return tuple(dict.fromkeys(scopes))
+    parts = {scope: len(intersection([scope], held)) for scope in scopes if not covers(held, scope)}
+    missing = [scope for scope, count in parts.items() if not count]
     if missing:
-        raise UsageError(
-            f"The session does not hold {', '.join(missing)}.",
-            instead_of(fields, scopes),
-        )
+        raise UsageError(f"The session does not hold {', '.join(missing)}.", instead_of(fields, scopes))
+    if parts:
+        told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
+        say(f"Narrowed: {'; '.join(told)}.")
+    return intersection(scopes, held)
 
 
 def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.acquire import Wanted, apply_purpose, live_session
+from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
 from tcenv.cli.terminal.shell_output import print_change, statements, stdout_is_terminal, warn_if_others_can_read
 from tcenv.config import profile as profiles
@@ -54,7 +55,7 @@ def run(options: Options) -> int:
     wanted = apply_purpose(Wanted.of(options))
     scopes, term = wanted.scopes, wanted.duration
     if scopes or term:
-        change = temporary.loading(session, scopes, term)
+        change = temporary.loading(session, scopes, term, messages.note)
     else:
         change = session.variables(file=open_store(profiles.store_name()).file(session.profile))
     if form is None:

@@ -107,7 +107,7 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
         session = _live(profile, store)
         if purpose:
             found = profiles.purpose(purpose, profile)
-            change = temporary.loading(session, found.scopes, found.term)
+            change = temporary.loading(session, found.scopes, found.term, messages.note)
         else:
             change = prompt_hook.selected(session.fields(), file, os.environ)
     except NotSignedIn as none:
