@@ -1,7 +1,8 @@
 """Open a browser that gets no token and neither writes to stdout nor keeps it open.
 
 Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep`, tried in order and before the desktop's own;
-`%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows."""
+`%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows.
+Beyond that, a command may be the path of a program with spaces in it."""
 
 from __future__ import annotations
 
@@ -53,11 +54,20 @@ def open_browser(url: str, command: str | None = None, launch: Launch | None = N
     return _open_named(os.environ.get("BROWSER", ""), url, launch) or _open_desktop(url, launch)
 
 
-def _words(entry: str) -> list[str]:
-    """Split a command line into words. Raises ValueError."""
-    if not set(entry) & set("\\'\""):
-        return entry.split()
-    return shlex.split(entry)
+def split_commands(commands: str) -> list[list[str]]:
+    """Return the words of each command in `commands`, in order (see `BROWSER`). Leaves out what is none."""
+    return [words for entry in commands.split(os.pathsep) if (words := _split_command(entry.strip()))]
+
+
+def _split_command(entry: str) -> list[str]:
+    if "%s" not in entry and on_path(entry):
+        # Such as /mnt/c/Program Files/…, which nobody quotes.
+        return [entry]
+    try:
+        words = shlex.split(entry) if set(entry) & set("\\'\"") else entry.split()
+    except ValueError:
+        return []
+    return words[:-1] if words and words[-1] == "&" else words
 
 
 def on_path(program: str) -> bool:
@@ -72,20 +82,14 @@ def on_path(program: str) -> bool:
 
 
 def _open_named(commands: str, url: str, launch: Launch) -> bool:
-    return any(_open_entry(entry, url, launch) for entry in commands.split(os.pathsep))
+    return any(_open_with(words, url, launch) for words in split_commands(commands))
 
 
-def _open_entry(entry: str, url: str, launch: Launch) -> bool:
-    try:
-        words = _words(entry)
-    except ValueError:
-        return False
-    if words and words[-1] == "&":
-        words.pop()
-    if not words or os.path.basename(words[0]) in _IN_TERMINAL:
+def _open_with(words: list[str], url: str, launch: Launch) -> bool:
+    if os.path.basename(words[0]) in _IN_TERMINAL:
         return False
     arguments = [word.replace("%s", url) for word in words[1:]]
-    if "%s" not in entry:
+    if not any("%s" in word for word in words):
         arguments.append(url)
     opened = launch([words[0], *arguments])
     if opened is None and len(words) == 1:

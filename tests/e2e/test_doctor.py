@@ -57,6 +57,14 @@ def test_what_is_wrong_is_named_with_its_mend(home: Path) -> None:
     assert "line 1" in findings(environ(sandbox))["configuration"]["text"]
 
 
+def test_the_browser_that_a_sign_in_would_open_is_named(home: Path) -> None:
+    browser = home / "Program Files/browser.exe"
+    browser.parent.mkdir()
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    assert findings(environ(BROWSER=f" :not-there %s:{browser}"))["browser"]["text"] == f"BROWSER: {browser}"
+
+
 def test_the_exit_status_tells() -> None:
     with Sandbox() as sandbox:
         assert tcenv("doctor", env=environ(sandbox, SHELL="/bin/bash")).returncode == 0

@@ -20,7 +20,7 @@ from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
 from tcenv.shells.detect import detect_shell
-from tcenv.signin.browser import on_path
+from tcenv.signin.browser import on_path, split_commands
 from tcenv.signin.listener import Listener
 from tcenv.text import counted, duration
 
@@ -131,12 +131,16 @@ def _path(options: Options) -> Iterator[Finding]:
 def _browser(options: Options) -> Iterator[Finding]:
     named = os.environ.get("BROWSER")
     if named:
-        program = named.split(os.pathsep)[0].split()[0] if named.split() else ""
-        if on_path(program):
-            yield Finding("browser", "good", f"BROWSER: {program}")
+        programs = [words[0] for words in split_commands(named)]
+        found = next(filter(on_path, programs), None)
+        if found is not None:
+            yield Finding("browser", "good", f"BROWSER: {found}")
         else:
             yield Finding(
-                "browser", "note", f"BROWSER names {program}, which is not on the PATH", "Mend it or unset it."
+                "browser",
+                "note",
+                f"BROWSER names no program that is on the PATH: {named}",
+                "Correct it or unset it.",
             )
     elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         yield Finding(

@@ -149,6 +149,27 @@ def test_the_command_is_read_as_webbrowser_documents(
     assert arguments(seen) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["My Browser (x86)/it's a browser.exe", 'a "quoted" name', "back\\slash 1", "fake --new-window"]
+)
+def test_an_entry_that_is_an_executable_as_a_whole_is_one_program(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    seen = make("fake")
+    program = tmp_path / "Program Files" / name
+    program.parent.mkdir(parents=True)
+    (tmp_path / "bin/fake").rename(program)
+    # In the PATH's folders too, and with blanks around it.
+    monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], str(tmp_path / "Program Files")]))
+    for entry in (str(program), f" {program} ", *([] if "/" in name else [name])):
+        monkeypatch.setenv("BROWSER", os.pathsep.join(["not-there", entry]))
+        assert open_browser(URL)
+        assert arguments(seen) == [URL]
+        seen.unlink()
+    # With %s it is a line of words, as ever.
+    assert not open_browser(URL, f"{program} %s")
+
+
 def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "_LAUNCHER_SECONDS", 20)
     make("fails", "exit 3")
