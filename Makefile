@@ -11,11 +11,13 @@ FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes
 PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
 SHELL_CODE := .ci/run .ci/install .ci/powershell shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
+# What people read, beside help and messages.
+PROSE = SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) docs/style.md docs/design.md docs/releasing.md docs/install.md docs/json.md docs/prompt.md docs/formats.md
 # What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 
-.PHONY: help demo test quick fuzz check check-lowest check-newest workflows update bench generated pictures changelog dist tools clean
+.PHONY: help demo test quick fuzz check words check-lowest check-newest workflows update bench generated pictures changelog dist tools clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +28,7 @@ demo: .venv/installed ## the main job, sign-in included, against the embedded sa
 # Four workers also on two cores: many tests wait for a clock or a browser.
 # xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
 test: ## all tests, in the real shells and a real browser
-	@$(MAKE) --no-print-directory -j2 .venv/developing tools
+	@$(MAKE) --no-print-directory -j2 .venv/developing tools .tools/words/installed
 	$(PYTEST) -n 4 --dist worksteal
 
 quick: .venv/developing ## under a minute, for the person who edits: no browser, no terminal, bash, zsh and fish alone
@@ -41,9 +43,16 @@ check: .venv/developing tools ## format, lint, types, locks, layers, generated f
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
 	$(BIN)/python .ci/locks.py check
+	@$(MAKE) --no-print-directory words
 	$(PYTEST) tests/unit/test_layers.py tests/e2e/test_generated.py -k "layers or current or stale"
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
+
+words: .venv/developing .tools/words/installed ## spelling and style of docs, help and messages (docs/style.md)
+	@rm -rf .tools/said
+	@$(BIN)/python .ci/words.py .tools/said
+	@$(BIN)/codespell $(PROSE) tcenv shell .tools/said
+	@NODE_PATH=.tools/words/node_modules .tools/words/node_modules/.bin/textlint -c .ci/npm/words/textlintrc.yml -f unix $(PROSE) '.tools/said/**/*.txt'
 
 check-lowest: .tools/release/installed tools ## the core of the tests with the lowest versions that pyproject.toml admits
 check-newest: .tools/release/installed tools ## the same with the newest
@@ -111,6 +120,12 @@ $(CLIENTS): .tools/taskcluster/%: .ci/taskcluster/%.txt .venv/locked
 .tools/bin/actionlint: .ci/actionlint/go.mod .ci/actionlint/go.sum
 	@command -v go >/dev/null || { echo "This needs Go, which builds actionlint." >&2; exit 1; }
 	go -C $(<D) build -o $(CURDIR)/$@ github.com/rhysd/actionlint/cmd/actionlint
+
+.tools/words/installed: .ci/npm/words/package-lock.json
+	mkdir -p .tools/words
+	cp .ci/npm/words/package.json .ci/npm/words/package-lock.json .ci/npm/words/.npmrc .tools/words
+	npm ci --silent --ignore-scripts --prefix .tools/words
+	@touch $@
 
 .tools/svg-term/installed: .ci/npm/pictures/package-lock.json
 	mkdir -p .tools/svg-term

@@ -31,7 +31,7 @@ complete -c tcenv -n __tcenv_at -a scopes -d 'What the session may do, one scope
 complete -c tcenv -n __tcenv_at -a init -d 'Print the text for the shell\'s start-up file: the `tcenv` function, the prompt hook, completion'
 complete -c tcenv -n __tcenv_at -a hook -d 'For prompt hooks and direnv: print what reloads or unloads what this shell has loaded'
 complete -c tcenv -n __tcenv_at -a direnv -d 'Print the direnv library (`use taskcluster [PROFILE]`)'
-complete -c tcenv -n __tcenv_at -a doctor -d 'Check what tcenv needs on this machine, and say how to mend what is wrong'
+complete -c tcenv -n __tcenv_at -a doctor -d 'Check what tcenv needs on this machine, and say how to fix each problem'
 complete -c tcenv -n __tcenv_at -a sandbox -d 'A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials'
 complete -c tcenv -n __tcenv_at -a help -d 'Show the help of a command'
 complete -c tcenv -n __tcenv_at -a version -d 'Print the version'
@@ -75,7 +75,7 @@ complete -c tcenv -n '__tcenv_at env' -l for -x -a '15m 1h 8h' -d 'How long temp
 complete -c tcenv -n '__tcenv_at env' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at env' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at logout' -l keep-client -d 'Leave the client on the deployment until it ends by itself'
-complete -c tcenv -n '__tcenv_at logout' -l delete-client -d 'Delete the client, whoever made it; fail if that cannot be done'
+complete -c tcenv -n '__tcenv_at logout' -l delete-client -d 'Delete the client, even if tcenv did not create it'
 complete -c tcenv -n '__tcenv_at logout' -l all -d 'Every deployment that has a session'
 complete -c tcenv -n '__tcenv_at logout' -l forget -d 'With --all: also remove what tcenv remembers on this machine'
 complete -c tcenv -n '__tcenv_at logout' -l timeout -x -a '5s 10s 30s' -d 'How long to wait for the deployment, like 10s (30s a call at most)'

@@ -107,7 +107,7 @@ export extern "tcenv direnv" [
   --uninstall # Remove it from there
   --help(-h) # Show help
 ]
-# Check what tcenv needs on this machine, and say how to mend what is wrong
+# Check what tcenv needs on this machine, and say how to fix each problem
 export extern "tcenv doctor" [
   --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --json # Print JSON on stdout
@@ -246,7 +246,7 @@ export extern "tcenv env" [
 export extern "tcenv logout" [
   profile?: string@__tcenv_profiles
   --keep-client # Leave the client on the deployment until it ends by itself
-  --delete-client # Delete the client, whoever made it; fail if that cannot be done
+  --delete-client # Delete the client, even if tcenv did not create it
   --all # Every deployment that has a session
   --forget # With --all: also remove what tcenv remembers on this machine
   --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)

@@ -26,7 +26,7 @@ def make_private_directory(path: str) -> None:
     except paths.Unsafe as unsafe:
         raise StoreError(
             f"tcenv does not use this directory: {unsafe}.",
-            "Look at who made it; move it away, or make it yours alone: chmod 700.",
+            "Move it away, or make it private: chmod 700.",
         ) from None
 
 
@@ -60,7 +60,7 @@ def locked(path: str, patience: float = _PATIENCE) -> Iterator[None]:
         if not locks.acquire(descriptor, patience):
             import errno
 
-            raise OSError(errno.EBUSY, "another tcenv has been changing it for too long", path)
+            raise OSError(errno.EBUSY, "another tcenv process has held it for too long", path)
         yield
     finally:
         os.close(descriptor)

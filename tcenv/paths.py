@@ -129,7 +129,7 @@ def private(status: os.stat_result, is_kind: bool, path: str) -> None:
     """Raise Unsafe unless the file or directory `path` with this `status` is of the right kind, the user's own, and closed
     to others."""
     if not is_kind:
-        raise Unsafe(f"{path} is not what it should be (a symbolic link, or another kind of file)")
+        raise Unsafe(f"{path} is a symbolic link or another unexpected kind of file")
     if hasattr(os, "geteuid"):
         if status.st_uid != os.geteuid():
             raise Unsafe(f"{path} belongs to another user")

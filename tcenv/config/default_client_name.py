@@ -79,7 +79,7 @@ def machine() -> str:
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"{{machine}} needs an id that is kept, and {path} cannot be written: {reason}",
+            f"{{machine}} needs a stored id, and {path} cannot be written: {reason}",
             "Use {hostname} in the name, or set XDG_STATE_HOME to a directory that stays.",
         ) from None
     # Whoever was first has named the machine.

@@ -170,7 +170,7 @@ def purpose(name: str, of: Profile) -> Purpose:
 def timeout(argument: str | None, option: str | None) -> float:
     """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
     `option` is the value of --timeout.
-    Raises UsageError for one that is no time, whatever else is wrong."""
+    Raises UsageError for one that is not a time, whatever else is wrong."""
     wanted = Overrides(timeout=option)
     try:
         return resolve(argument, wanted).timeout

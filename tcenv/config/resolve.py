@@ -89,7 +89,7 @@ def choose(argument: str | None, option: str | None, variable: str | None, confi
     raise NoDeployment(
         "No deployment is named.",
         Hint(
-            "Set TASKCLUSTER_ROOT_URL, or name one for good:",
+            "Set TASKCLUSTER_ROOT_URL, or create a profile:",
             ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"),
         ),
     )
@@ -144,7 +144,7 @@ def _parsed(text: str | None) -> str | None:
 def _named(argument: str, root_url: str | None, config: config_file.Configuration) -> Chosen:
     base, _, host = argument.partition("@")
     if not is_profile_name(argument):
-        raise UnknownProfile(f"{argument!r} cannot be a profile's name.", _known(config))
+        raise UnknownProfile(f"{argument!r} is not a valid profile name.", _known(config))
     own = config.profiles.get(base)
     if own is not None and not host:
         if root_url is None or root_url == own["root_url"]:

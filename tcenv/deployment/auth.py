@@ -57,7 +57,7 @@ _REJECTIONS = {
     "Bad mac": Rejection("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere"),
     "Stale timestamp": Rejection(
         "clock",
-        "This machine's clock is off, so the deployment refuses its signatures",
+        "This machine's clock is wrong, so the deployment refuses its signatures",
         "Set the clock (timedatectl set-ntp true), and try again.",
     ),
 }
@@ -132,7 +132,7 @@ class Deployment:
                     return None
                 raise
         if client is None:
-            raise PermissionError("this deployment does not let these credentials look at clients")
+            raise PermissionError("this deployment does not let these credentials read clients")
         return client
 
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
@@ -169,7 +169,7 @@ class Deployment:
             answer = self._http.send("GET", f"{self.root_url}/api/auth/v1/ping")
             seconds = http.parse_date(answer.date)
             if seconds is None:
-                raise DeploymentError(f"{self.root_url} does not tell its time.")
+                raise DeploymentError(f"{self.root_url} does not say its time.")
             return seconds
 
     def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
@@ -178,7 +178,7 @@ class Deployment:
         return None if answer is None else _parse_client(answer, client_id)
 
     def _read_own_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
-        """Return the caller's scopes without those that everybody has; None where the deployment does not tell."""
+        """Return the caller's scopes without those that everybody has; None where the deployment does not say."""
         held = self._call_if_allowed(credentials, "currentScopes")
         if held is None:
             return None
@@ -196,7 +196,7 @@ class Deployment:
                 return None
             raise
         if answer is None:
-            raise Unusable("it is no object")
+            raise Unusable("it is not an object")
         return answer
 
     def _call(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
@@ -244,7 +244,7 @@ class Deployment:
         except Unreachable as error:
             hint = "Is the network up, and the root URL right?"
             if "CERTIFICATE" in str(error):
-                hint = "Where a network has an authority of its own, name its certificate: REQUESTS_CA_BUNDLE=FILE"
+                hint = "If your network has its own certificate authority, set REQUESTS_CA_BUNDLE=FILE."
             raise DeploymentError(f"{self.root_url} cannot be reached: {error}.", hint) from None
         except Unusable as error:
             raise self._unusable(str(error)) from None
@@ -256,7 +256,7 @@ class Deployment:
         if failure.status == 401:
             if failure.code == "AuthenticationFailed":
                 return self._reject(message)
-            return self._unusable("it is a 401 that is not the service's")
+            return self._unusable("it is a 401, but not from the service")
         sentence = f"{self.root_url} answered {failure.status}: {message}"
         if failure.code == "InsufficientScopes":
             return Refused(sentence, "The session does not hold the scopes for it.")
@@ -264,7 +264,7 @@ class Deployment:
 
     def _unusable(self, reason: str) -> DeploymentError:
         return DeploymentError(
-            f"{self.root_url} gave an answer that cannot be used: {reason}.",
+            f"{self.root_url} sent an invalid answer: {reason}.",
             "Is that a Taskcluster deployment's root URL, and nothing in between (a proxy, a network's sign-in page)?",
         )
 
@@ -302,10 +302,10 @@ def _parse_answer(answer: http.Answer) -> Any:
     if 200 <= answer.status < 300:
         content = answer.json()
         if content is None:
-            raise Unusable("it is no object")
+            raise Unusable("it is not an object")
         return content
     if 300 <= answer.status < 400:
-        raise Unusable("it leads elsewhere (a redirect)")
+        raise Unusable("it is a redirect")
     try:
         content = answer.json()
     except Unusable:
@@ -324,7 +324,7 @@ def _parse_client(answer: Any, client_id: str) -> ClientFacts:
     scopes = _parse_scopes(fields, "scopes")
     disabled = fields.get("disabled", False)
     if not isinstance(disabled, bool):
-        raise Unusable("its field disabled is of the wrong kind")
+        raise Unusable("its field disabled has the wrong type")
     return ClientFacts(
         client_id=client_id,
         expires=_parse_time(fields, "expires"),
@@ -338,13 +338,13 @@ def _parse_client(answer: Any, client_id: str) -> ClientFacts:
 def _parse_token(answer: Any, client_id: str) -> str:
     token = _check_client(answer, client_id).get("accessToken")
     if not isinstance(token, str) or not ACCESS_TOKEN.fullmatch(token):
-        raise Unusable("its accessToken is none")
+        raise Unusable("its accessToken is invalid")
     return token
 
 
 def _check_object(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise Unusable("it is no object")
+        raise Unusable("it is not an object")
     return answer
 
 
@@ -358,10 +358,10 @@ def _check_client(answer: Any, client_id: str) -> dict[str, Any]:
 def _parse_scopes(fields: dict[str, Any], name: str) -> tuple[str, ...]:
     value = fields.get(name)
     if not isinstance(value, list):
-        raise Unusable(f"its field {name} is " + ("missing" if name not in fields else "of the wrong kind"))
+        raise Unusable(f"its field {name} is " + ("missing" if name not in fields else "of the wrong type"))
     for scope in value:
         if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
-            raise Unusable(f"its field {name} holds what is no scope")
+            raise Unusable(f"its field {name} contains an invalid scope")
     return tuple(dict.fromkeys(value))
 
 
@@ -374,4 +374,4 @@ def _parse_time(fields: dict[str, Any], name: str) -> int:
             seconds = -1.0
         if seconds >= 0:
             return int(seconds)
-    raise Unusable(f"its field {name} is no time")
+    raise Unusable(f"its field {name} is not a time")

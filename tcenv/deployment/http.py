@@ -248,11 +248,11 @@ def _unpack(body: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise Unusable("it is packed in a way that was not asked for")
+        raise Unusable("it has an unexpected compression")
     try:
         content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, MAX_BODY + 1)
     except zlib.error:
-        raise Unusable("it is packed, and cannot be unpacked") from None
+        raise Unusable("it cannot be decompressed") from None
     if len(content) > MAX_BODY:
         raise Unusable("it is too long")
     return content

@@ -86,7 +86,7 @@ def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Me
     except (Unreachable, Unusable) as failure:
         if body:
             return parse(body)
-        raise DeploymentError(f"{root_url} cannot be asked: {failure}.", "Is the network up?") from None
+        raise DeploymentError(f"{root_url} cannot be reached: {failure}.", "Is the network up?") from None
     if answer.status == 304 and body:
         return parse(body)
     methods = parse(answer.body) if answer.status == 200 else None

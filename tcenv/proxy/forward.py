@@ -158,7 +158,7 @@ class Forwarder:
 
     def _check(self, method: str, call: Call) -> None:
         if self._rules.read_only and method not in _READING:
-            raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy only reads (--read-only): GET and HEAD alone.")
+            raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy passes only GET and HEAD (--read-only).")
         _leave_alone(self._rules.own, method, call)
         if not self._rules.allow_credentials:
             name = credential_calls.find_credential_method(method, call)
@@ -273,9 +273,9 @@ class Forwarder:
         resource, _ = callers.without_secret(self._run, resource)
         call = _call(resource) if resource else None
         if call is None:
-            raise Stop(403, "RefusedByProxy", "tcenv's proxy signs URLs of this deployment's services alone.")
+            raise Stop(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
         if hawk.split_bewit(call.resource) is not None:
-            raise Stop(400, "InputError", "The URL is signed already.")
+            raise Stop(400, "InputError", "The URL is already signed.")
         self._check("GET", call)
         authority = await self._signer.current()
         scopes = narrowed(authority.scopes, narrowed(passed.scopes, _scopes_header(request)))
@@ -291,11 +291,11 @@ class Forwarder:
 def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
     """Raise Stop for a call that would change the session's own client."""
     if own.is_changed_by(method, call):
-        raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
+        raise Stop(403, "RefusedByProxy", "tcenv's proxy does not change the session's own client.")
 
 
 def _refuse_credentials(what: str) -> Stop:
-    text = f"tcenv's proxy hands out no credentials: {what} goes through with --allow-credentials only."
+    text = f"tcenv's proxy passes {what} only with --allow-credentials, because it returns credentials."
     return Stop(403, "RefusedByProxy", text)
 
 
@@ -331,7 +331,7 @@ def _call(resource: str, *, silently: bool = False) -> Call | None:
     except BadTarget:
         if silently:
             raise Refused from None
-        raise Stop(400, "InputError", "The address is not one that services agree about.") from None
+        raise Stop(400, "InputError", "The address is ambiguous.") from None
 
 
 def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
@@ -359,7 +359,7 @@ def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
     except (ValueError, RecursionError):
         scopes = None
     if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope.isprintable() for scope in scopes):
-        raise Stop(400, "InputError", f"{_SCOPES_HEADER} is a JSON array of scopes.")
+        raise Stop(400, "InputError", f"{_SCOPES_HEADER} must be a JSON array of scopes.")
     return tuple(scopes)
 
 

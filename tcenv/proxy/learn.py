@@ -68,7 +68,7 @@ class References:
         self._reading: dict[tuple[str, str], asyncio.Task[list[references.Method]]] = {}
 
     async def method(self, verb: str, call: Call) -> str | None:
-        """Return the name of the call's API method, or None if the deployment does not tell."""
+        """Return the name of the call's API method, or None if the deployment does not say."""
         key = (call.service, call.version)
         if key not in self._reading:
             self._reading[key] = asyncio.create_task(self._read(call))

@@ -109,7 +109,7 @@ class Service:
                 over = now >= end
                 if now >= soon and (what, end if over else soon) not in announced:
                     announced.add((what, end if over else soon))
-                    text = "is over: calls are answered with 401." if over else f"ends in {duration(end - now)}."
+                    text = "is over: the proxy answers calls with 401." if over else f"ends in {duration(end - now)}."
                     self.announce(f"{what} {text}", hint)
             moments = [moment - now for moment in (ends[1:3] if ends else ()) if moment > now]
             await asyncio.sleep(max(min([_CLOCK_INTERVAL, *moments]), 0.05))

@@ -89,7 +89,7 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
             continue
         return Sockets(tuple(bound), made, number, held)
     reason = failure.strerror if failure is not None else "no port is free"
-    raise TcenvError(f"The address {address} of this machine cannot be listened on: {reason}.", _HINT)
+    raise TcenvError(f"tcenv cannot listen on {address}: {reason}.", _HINT)
 
 
 def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:

@@ -147,7 +147,7 @@ class Session:
                 state=fields.get("STATE", ""),
             )
         except Exception as error:
-            raise DamagedSession("The stored session does not hold what a session holds.") from error
+            raise DamagedSession("The stored session is incomplete.") from error
         if str(session.renew) != fields["RENEW"]:
             raise DamagedSession("The stored session's times contradict each other.")
         return session

@@ -101,7 +101,7 @@ def decode(data: bytes) -> Parts:
             fields[key] = scope
             continue
         if key not in ("SCOPE", "ASKED"):
-            raise Damaged("a line is foreign")
+            raise Damaged("it has an unknown line")
         (held if key == "SCOPE" else asked).append(scope)
     if fields["SCOPES"] == "unknown" and not held:
         return fields, None, asked

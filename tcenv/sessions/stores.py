@@ -75,7 +75,7 @@ def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: N
             return runtime
         if wanted == "runtime":
             raise StoreError(
-                "There is no runtime store: neither XDG_RUNTIME_DIR nor /run/user nor /dev/shm offers a directory for it.",
+                "There is no runtime store: XDG_RUNTIME_DIR, /run/user and /dev/shm have no directory for it.",
                 "Choose another one: TCENV_STORE=keyring, file or none.",
             )
     if wanted == "file":
@@ -103,7 +103,7 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
     except paths.Unsafe as unsafe:
         raise StoreError(
             f"tcenv does not use this directory: {unsafe}.",
-            "Make it yours alone (chmod 700), or unset XDG_RUNTIME_DIR.",
+            "Make it private (chmod 700), or unset XDG_RUNTIME_DIR.",
         ) from None
     except OSError:
         return None
@@ -144,7 +144,7 @@ def load_session(store: Store, profile: str, root_url: str, say: Callable[[str],
     try:
         session = store.load(profile)
     except DamagedSession as damaged:
-        say(f"{damaged.message} It is treated as absent.")
+        say(f"{damaged.message} tcenv ignores it.")
         return None
     if session is not None and session.root_url != root_url:
         say(f"The stored session of {profile} is for {session.root_url}, not for {root_url}: it is not used.")

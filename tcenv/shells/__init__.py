@@ -152,7 +152,7 @@ def canonical_name(name: str) -> str:
     if found not in _REGISTRY:
         from tcenv.errors import UsageError
 
-        raise UsageError(f"tcenv does not speak the shell {name!r}.", f"It speaks: {', '.join((*SHELLS, *ALIASES))}.")
+        raise UsageError(f"tcenv does not support the shell {name!r}.", f"It speaks: {', '.join((*SHELLS, *ALIASES))}.")
     return found
 
 

@@ -19,7 +19,7 @@ def startup_text(name: str, *, hook: bool = True, completion: bool = True, promp
     shell = load_shell(name)
     if shell.template is None:
         known = [name for name in SHELLS if load_shell(name).template]
-        raise UsageError(f"{shell.name} has no start-up file.", f"tcenv init knows: {', '.join(known)}.")
+        raise UsageError(f"{shell.name} has no start-up file.", f"tcenv init supports: {', '.join(known)}.")
     text = resources.read("shell", shell.template)
     if text is None:
         raise UsageError(

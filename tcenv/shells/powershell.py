@@ -37,7 +37,7 @@ class PowerShell(Shell):
             if value is None:
                 lines.append(f"Remove-Item -LiteralPath Env:{name} -ErrorAction Ignore;\n")
             elif value == "":
-                raise Unrepresentable("an empty value, which PowerShell takes for none")
+                raise Unrepresentable("an empty value, which PowerShell cannot set")
             else:
                 lines.append(f"$Env:{name} = {self.quote(value)};\n")
         return "".join(lines)

@@ -66,7 +66,7 @@ def is_script(path: str, error: OSError) -> bool:
 def why_not(path: str, error: OSError) -> str:
     """Return why the file at `path` cannot be run, or "" if there is no such file."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return "its interpreter is not there" if os.path.exists(path) else ""
+        return "its interpreter is missing" if os.path.exists(path) else ""
     return error.strerror or str(error)
 
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 
 # What to do about the page when this process ends.
-_CLOSE_PAGE = "Close the sign-in page: an approval that comes now is taken by nobody."
-_CLOSE_PAGE_IN_ANY_CASE = "Close the sign-in page: whoever takes its port next would be given the token."
+_CLOSE_PAGE = "Close the sign-in page: an approval there no longer reaches tcenv."
+_CLOSE_PAGE_IN_ANY_CASE = (
+    "Close the sign-in page: a later approval would give the token to the next program on its port."
+)
 
 
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
@@ -46,8 +48,8 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
             and not session.credentials.client_id.startswith(names.prefix)
         ):
             display.warn(
-                f"You are signed in as {session.credentials.client_id}, which is not who signed in here before "
-                f"({names.prefix.rstrip('/')}). If that is not you:",
+                f"You are signed in as {session.credentials.client_id}, but the last sign-in here was "
+                f"{names.prefix.rstrip('/')}. If that is not you:",
                 ("tcenv", "logout", stored_argument_of(profile.name, profile.root_url)),
             )
         kept_in = place(store) if _store(session, store, display) else ""
@@ -81,7 +83,7 @@ def _request_approval(
                 _delete_former(first, store, display)
                 return request
         display.note(
-            f"No browser could be started, so {first.credentials.client_id} stays until the new session is there."
+            f"No browser could be started, so {first.credentials.client_id} stays until there is a new session."
         )
     # A reset that nobody approved has freed a name: ask for that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
@@ -133,7 +135,7 @@ def _wait_for_session(
                 raise
     if rejection is not None:
         raise DeploymentError(
-            f"The browser's answer is no good: {rejection.message}",
+            f"The browser's answer is invalid: {rejection.message}",
             rejection.hint
             if rejection.reason == "clock"
             else "Try again; if it happens again, look at the client there.",
@@ -155,7 +157,7 @@ def _describe_name(names: client_names.Names, name: str, profile: Profile, displ
         display.note(said)
     if name != profile.client_name:
         display.note(
-            f"The name {profile.client_name} is still taken on this deployment, so {name} is asked for this time."
+            f"The name {profile.client_name} is still taken on this deployment, so tcenv asks for {name} this time."
         )
     elif names.insisted and names.taken and not freed:
         display.note(
@@ -171,7 +173,7 @@ def _store(session: Session, store: Store, display: Display) -> bool:
         return True
     except (TcenvError, OSError) as error:
         reason = error.message if isinstance(error, TcenvError) else error.strerror or str(error)
-        display.warn(f"The session could not be stored, so this shell alone has it: {reason}")
+        display.warn(f"The session could not be stored, so only this shell has it: {reason}")
         return False
 
 
@@ -197,8 +199,8 @@ def _clean_up(
     names = request.names
     if names is not None and request.deletion_scopes and session.credentials.client_id != names.client_id(request.name):
         display.note(
-            f"The Client ID was changed on the page: what was asked for ({', '.join(request.deletion_scopes)}) does not speak "
-            "of it, and cannot end it."
+            f"The Client ID was changed on the page, so the scope to delete it ({', '.join(request.deletion_scopes)}) "
+            "does not cover it."
         )
     if replacing is not None:
         client_names.delete_replaced(replacing, session, display.note)
@@ -220,7 +222,7 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
         deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
         deployment.vouch(replacing.credentials)
     except DeploymentError as error:
-        display.note(f"{error.message} So {replacing.credentials.client_id} is left as it is.")
+        display.note(f"{error.message} So {replacing.credentials.client_id} is unchanged.")
         return None
     return replacing
 
@@ -236,6 +238,4 @@ def _delete_former(old: Session, store: Store, display: Display) -> None:
         )
         return
     store.save(old.ended())
-    display.note(
-        f"The former client {client_id} is deleted, and its session has ended: the same name is free for this one."
-    )
+    display.note(f"Deleted the former client {client_id}, so that the new one can have its name.")

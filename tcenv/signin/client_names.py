@@ -114,11 +114,11 @@ def _all_taken(profile: Profile, found: Names) -> TcenvError:
     """Return the error for when no name is left. It names the clients and their ends."""
     listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
     return TcenvError(
-        f"All names of this series are taken on {profile.root_url}: {listed}.",
+        f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.",
         Hint(
             "Ask for another one:",
             login_command(profile.argument, "--name", f"{profile.client_name}-new"),
-            f". Or end one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
+            f". Or delete one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
         ),
     )
 
@@ -193,7 +193,7 @@ def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> N
         if may_delete(by, client_id):
             with suppress(DeploymentError):
                 if delete(old, by):
-                    say(f"The former client {client_id} is deleted: its token is no longer good.")
+                    say(f"Deleted the former client {client_id}: its token no longer works.")
                     return
     say(describe_live_token(old))
 
@@ -203,7 +203,7 @@ def describe_live_token(session: Session) -> str:
     client_id = session.credentials.client_id
     left = duration(session.expires - time.time())
     return (
-        f"The token of {client_id} stays good until {moment(session.expires)} ({left}); to end it earlier, delete the client: "
+        f"The token of {client_id} works until {moment(session.expires)} ({left}). To end it earlier, delete the client: "
         f"{client_page(session.root_url, client_id)}"
     )
 
@@ -236,7 +236,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
             deployment.delete_client(session.credentials, client_id)
             known_clients.forget(session.root_url, client_id)
             if known.expires > time.time():
-                say(f"The former client {client_id}, whose session was lost, is deleted.")
+                say(f"Deleted the former client {client_id}, whose session was lost.")
 
 
 def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> bool:

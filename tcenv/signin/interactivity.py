@@ -34,7 +34,7 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
             f"Not signed in to {called(profile.name, profile.root_url)}, and nobody is here to approve it in a browser: there "
             "is no terminal, no display and no BROWSER.",
             Hint(
-                "In a terminal, or with the address that a browser ends on piped in:",
+                "Run this in a terminal, or pipe in the address that the browser ends on:",
                 login_command(profile.argument, "--no-browser"),
             ),
         )
@@ -44,9 +44,9 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     left = at + _MEMORY - time.time()
     if 0 < left <= _MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
         raise NotSignedIn(
-            f"Nobody answered the last sign-in to {called(profile.name, profile.root_url)}: no other browser is opened for "
+            f"Nobody answered the last sign-in to {called(profile.name, profile.root_url)}: tcenv opens no other browser for "
             f"{duration(left)}.",
-            Hint("In a terminal, or with --retry:", login_command(profile.argument, "--retry")),
+            Hint("Sign in at a terminal, or use --retry:", login_command(profile.argument, "--retry")),
         )
 
 

@@ -40,7 +40,7 @@ class Preflight:
             if abs(skew) > _SKEW:
                 self._news.append(
                     f"This machine's clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the deployment's: its "
-                    "page will have no Client ID and answer “Not Found”, and signatures are refused. Set the clock "
+                    "page shows no Client ID and answers “Not Found”, and the deployment refuses signatures. Set the clock "
                     "(timedatectl set-ntp true), and reload that page."
                 )
             if client_id is not None and deployment.look(client_id) is not None:
@@ -48,4 +48,4 @@ class Preflight:
         except PermissionError:
             return  # a private deployment tells only its page
         except DeploymentError as error:
-            self._news.append(f"{error.message} The page in the browser cannot work either as long as that lasts.")
+            self._news.append(f"{error.message} Until then the page in the browser does not work either.")

@@ -45,10 +45,10 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
             return None
         new = _reset_token(session, store, deployment, display)
     except CredentialsRejected as rejection:
-        display.note(f"{rejection.message} The browser is asked instead.")
+        display.note(f"{rejection.message} Using the browser instead.")
         return None
     except DeploymentError as error:
-        display.note(f"The token could not be reset by API: {error.message} The browser is asked instead.")
+        display.note(f"The token could not be reset by API: {error.message} Using the browser instead.")
         return None
     try:
         if plan.scopes is not None:
@@ -91,7 +91,7 @@ def _reset_token(session: Session, store: Store, deployment: Deployment, display
         store.save(replace(session, state=RESETTING))
     except StoreError as error:
         raise StoreError(
-            f"{error.message} Nothing was changed, since a new token could not be kept.", error.hint
+            f"{error.message} Nothing was changed, because a new token could not be stored.", error.hint
         ) from None
     client_id = session.credentials.client_id
     unsaved: StoreError | None = None

@@ -1,4 +1,4 @@
-"""`tcenv doctor` finds what is wrong, and says how to mend it."""
+"""`tcenv doctor` finds what is wrong, and says how to fix it."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def test_a_sound_machine(home: Path) -> None:
             assert words in done.stdout
 
 
-def test_what_is_wrong_is_named_with_its_mend(home: Path) -> None:
+def test_what_is_wrong_is_named_with_its_fix(home: Path) -> None:
     with Sandbox() as sandbox:
         sandbox.clock_offset = 2 * 3600
         env = environ(sandbox, TASKCLUSTER_CERTIFICATE="left over", BROWSER="no-such-browser %s")
         found = findings(env)
         assert found["clock"]["state"] == "bad"
         assert "2 h" in found["clock"]["text"] or "1 h" in found["clock"]["text"]
-        assert "timedatectl" in found["clock"]["mend"]
+        assert "timedatectl" in found["clock"]["fix"]
         assert found["variables"]["state"] == "bad"
         assert found["browser"]["state"] == "note"
-        assert found["start-up file"]["mend"]
+        assert found["start-up file"]["fix"]
     gone = findings(environ(sandbox))
     assert gone["deployment"]["state"] == "bad"
     (home / "run").chmod(0o700)
     store = home / "run" / "tcenv"
     store.mkdir(mode=0o755, exist_ok=True)
     store.chmod(0o755)
-    assert "chmod 700" in findings(environ(sandbox))["store"]["mend"]
+    assert "chmod 700" in findings(environ(sandbox))["store"]["fix"]
     (home / ".config/tcenv").mkdir(parents=True)
     (home / ".config/tcenv/config.toml").write_text("nonsense = 1\n")
     assert "line 1" in findings(environ(sandbox))["configuration"]["text"]

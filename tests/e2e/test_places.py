@@ -148,7 +148,7 @@ def test_where_nothing_is_kept_what_is_loaded_serves(deployment: Sandbox) -> Non
     assert lines == [*[client_id] * 3, '"signed_in": true,', "env 3", f"none {deployment.root_url}"], done.stderr
     assert deployment.approvals == 1
     assert not deployment.clients
-    assert "is not kept, and serves this shell alone" in done.stderr
+    assert "is not stored, so only this shell has it" in done.stderr
     assert done.stderr.count("TCENV_STORE=file") == 2
 
 

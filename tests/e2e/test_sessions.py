@@ -122,7 +122,7 @@ def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment:
     # The prefix is known by now, so this session may end the former client, and has.
     assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}@2"]
     assert f"{NAME}@2" in done.stderr
-    assert "is deleted" in done.stderr
+    assert "Deleted the former client" in done.stderr
     assert login(env, "--reset").returncode == 0
     assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}"]
     assert session_fields(env)["NAME"] == NAME

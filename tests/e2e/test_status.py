@@ -71,7 +71,7 @@ def test_both_forms_agree_after_a_change_on_the_deployment(tc: Sandbox) -> None:
     facts = json.loads(tcenv("status", "--json", env=env).stdout)
     assert 3500 < facts["expires_in"] <= 3600
     told = rows(done.stdout)
-    assert re.search(r"59 min", told["good until"][0])
+    assert re.search(r"59 min", told["expires"][0])
     assert told["scope"] == facts["scopes"]
     assert "secrets:get:project/sandbox/*" not in facts["scopes"]
 
@@ -129,7 +129,7 @@ def test_a_reset_that_was_cut_short(tc: Sandbox) -> None:
     path = session_file(env)
     path.write_text(path.read_text().replace("\nEND=", "\nSTATE=resetting\nEND="))
     offline = tcenv("status", "--offline", env=env)
-    assert "cut short" in rows(offline.stdout)["problem"][0]
+    assert "interrupted" in rows(offline.stdout)["problem"][0]
     assert rows(tcenv("status", env=env).stdout)["state"] == ["verified with the deployment"]
 
 

@@ -246,7 +246,8 @@ def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insiste
         else:
             assert done.returncode == 0, done.stderr
             assert (
-                f"The name {NAME} is still taken on this deployment, so {NAME}@2 is asked for this time." in done.stderr
+                f"The name {NAME} is still taken on this deployment, so tcenv asks for {NAME}@2 this time."
+                in done.stderr
             )
 
 

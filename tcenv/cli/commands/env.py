@@ -41,10 +41,10 @@ def run(options: Options) -> int:
     if form is not None and form not in formats.FORMATS:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:
-        raise UsageError("--format and --shell exclude each other.")
+        raise UsageError("Use either --format or --shell.")
     if stdout_is_terminal():
         raise UsageError(
-            "The output holds a token, and is not for a terminal.",
+            "The output contains a token, so tcenv does not print it to a terminal.",
             f"Evaluate it: {command_line(_as_typed(options), shell)}"
             if form is None
             else "Send it to a file or a program.",

@@ -46,7 +46,7 @@ def run(options: Options) -> int:
     statement, where that cannot be done."""
     shell, *named = options.words
     if len(named) > 1 or ((named or options.purpose) and not options.for_directory):
-        raise UsageError("tcenv hook takes a shell, and a profile behind --for-directory.")
+        raise UsageError("tcenv hook takes a shell, and a profile with --for-directory.")
     statements({}, shell)
     try:
         with _in_time():

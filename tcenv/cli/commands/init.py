@@ -45,7 +45,7 @@ def run(options: Options) -> int:
     if options.everything:
         if not options.uninstall or options.install or options.shell:
             raise UsageError(
-                "--all goes with --uninstall, and with no shell.", Hint(("tcenv", "init", "--uninstall", "--all"))
+                "--all needs --uninstall, and takes no shell.", Hint(("tcenv", "init", "--uninstall", "--all"))
             )
         return _uninstall_everywhere(options)
     if options.install or options.uninstall:
@@ -55,7 +55,7 @@ def run(options: Options) -> int:
             "Which shell is it for?",
             Hint(
                 *(("tcenv", "init", "bash"), "prints it,"),
-                *(("tcenv", "init", "--install"), "has it done:"),
+                *(("tcenv", "init", "--install"), "adds it for you:"),
                 ("tcenv", "init", "--help"),
             ),
         )
@@ -71,7 +71,7 @@ def _text(shell: str, options: Options) -> str:
 def _edit(options: Options) -> int:
     """Show what changes in the start-up file, ask, and change it."""
     if options.install and options.uninstall:
-        raise UsageError("--install and --uninstall exclude each other.")
+        raise UsageError("Use either --install or --uninstall.")
     shell = load_shell(options.shell or choose_shell(None))
     home = paths.home()
     program = startup_file.program()
@@ -90,20 +90,20 @@ def _edit(options: Options) -> int:
         _show(path, before, after, options)
         if _write(path, after, line if options.install else None, before=before):
             break
-        messages.note(f"{path} has changed meanwhile, and is read again.")
+        messages.note(f"{path} has changed in the meantime: reading it again.")
     if beside:
         _write_beside(beside, _text(shell.name, options) if options.install else None)
     if options.install:
         unread = shell.unread(path, home)
         if unread is None:
-            messages.done(f"Wrote {path}. Shells that start from now on have it.")
+            messages.done(f"Wrote {path}. New shells have it.")
         else:
-            messages.done(f"Wrote {path}. Shells that read it have it from now on.")
+            messages.done(f"Wrote {path}. Shells that read it have it.")
             for text in unread:
                 messages.note(text)
         _say_where_tcenv_is(program)
     else:
-        messages.done(f"Took the line out of {path}.")
+        messages.done(f"Removed the line from {path}.")
     return 0
 
 
@@ -117,7 +117,7 @@ def _uninstall_everywhere(options: Options) -> int:
             try:
                 if _uninstall(path, beside, options):
                     found = True
-                    messages.done(f"Took the line out of {path}.")
+                    messages.done(f"Removed the line from {path}.")
             except UsageError:
                 raise
             except TcenvError as error:
@@ -165,7 +165,9 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
     if options.yes:
         return
     if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError("Nothing was written: nobody is there to agree.", "To write it without being asked: --yes")
+        raise UsageError(
+            "Nothing was written: there is no terminal to ask on.", "To write it without a question: --yes"
+        )
     sys.stderr.write("Write that? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -181,12 +183,12 @@ def _write(path: str, text: str, line: str | None, *, before: str | None = None)
     """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is. False where
     it does not hold `before` any more."""
     real = os.path.realpath(path)
-    hint = f"Add this line where you want it: {line}" if line else "Take the line out yourself."
+    hint = f"Add this line where you want it: {line}" if line else "Remove the line yourself."
     try:
         if os.path.exists(real) and not os.stat(real).st_mode & 0o222:
             raise PermissionError(13, "it is read-only")
         if os.path.exists(real) and not os.access(real, os.W_OK):
-            raise PermissionError(13, "it may not be written")
+            raise PermissionError(13, "you cannot write it")
         expected = None if before is None else _encoded(before)
         return rewrite(real, _encoded(text), before=expected, mode=0o666)
     except OSError as error:

@@ -93,8 +93,8 @@ def load(
     if not display.is_new and os.isatty(2):
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
     if not store.keeps and display.is_new:
-        messages.note(f"The session is not kept, and serves this shell alone: {store.reason}.")
-        messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')
+        messages.note(f"The session is not stored, so only this shell has it: {store.reason}.")
+        messages.hint(f'To store it in a file, set TCENV_STORE=file, or store = "file" in {paths.config_file()}')
     return 0
 
 
@@ -108,7 +108,7 @@ def _say_without_effect(overrides: Overrides, profile: profiles.Profile) -> None
     names = [f"--{key.replace('_', '-')}" for key in given]
     if names:
         verb = "has" if len(names) == 1 else "have"
-        messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
+        messages.note(f"{', '.join(names)} {verb} no effect on a reused session.")
         words: list[str] = []
         for name, key in zip(names, given, strict=True):
             words += [name] if options[key] is True else [name, str(options[key])]

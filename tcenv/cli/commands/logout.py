@@ -68,9 +68,9 @@ def run(options: Options) -> int:
     `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
     insisted, kept = options.delete_client, options.keep_client
     if insisted and kept:
-        raise UsageError("--delete-client and --keep-client exclude each other.")
+        raise UsageError("Use either --delete-client or --keep-client.")
     if options.forget and not options.everything:
-        raise UsageError("--forget goes with --all.", Hint(("tcenv", "logout", "--all", "--forget")))
+        raise UsageError("--forget needs --all.", Hint(("tcenv", "logout", "--all", "--forget")))
     shell = options.shell
     statements({}, shell)
     # Not longer than the options or the profile say.
@@ -192,7 +192,7 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     known = chosen.is_configured or chosen.name == loaded
     if argument and not known and not any(chosen.name in store.profiles() for store in places):
         raise profiles.UnknownProfile(
-            f"{argument} is no profile, and has no session.",
+            f"{argument} is not a profile and has no session.",
             Hint(("tcenv", "profile", "list"), "shows who is signed in where."),
         )
     return chosen.name, chosen.root_url
@@ -205,7 +205,7 @@ def sessions(places: list[Store], name: str) -> list[Session]:
         try:
             session = store.load(name)
         except DamagedSession as damaged:
-            messages.warn(f"{damaged.message} Its client is left to expire.")
+            messages.warn(f"{damaged.message} Its client stays until it expires.")
             continue
         if session is not None and session.credentials.certificate is None:
             found.setdefault(session.credentials.access_token, session)
@@ -243,7 +243,7 @@ def _refuse(endings: list[_Ending]) -> None:
             messages.error(ending.failure)
             client_id = ending.session.credentials.client_id
             messages.hint(
-                f"{client_id} ends by itself. To sign out without deleting it:",
+                f"{client_id} expires by itself. To sign out without deleting it:",
                 ("tcenv", "logout", ending.session.stored_argument, "--keep-client"),
             )
 
@@ -252,9 +252,7 @@ def _tell(ending: _Ending) -> None:
     session = ending.session
     if ending.dead:
         if session.is_live():
-            messages.done(
-                f"Deleted {session.credentials.client_id} on {session.root_url}: its token is no longer good."
-            )
+            messages.done(f"Deleted {session.credentials.client_id} on {session.root_url}: its token no longer works.")
     elif session.is_live() and session.state != ENDED:
         client_id = session.credentials.client_id
         if ending.failure is None:
@@ -263,4 +261,4 @@ def _tell(ending: _Ending) -> None:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
         messages.note(client_names.describe_live_token(session))
         if any(known.place and known.client_id == client_id for known in known_clients.known(session.root_url)):
-            messages.note("The next sign-in here deletes it, if it may.")
+            messages.note("The next sign-in deletes it if it has the scope for that.")

@@ -261,7 +261,9 @@ def run_set(options: SetOptions) -> int:
     given = Overrides.of(options).given()
     for key in unset:
         if key not in config_file.REMOVABLE:
-            raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(config_file.REMOVABLE)}.")
+            raise UsageError(
+                f"{key!r} is not a key that you can remove.", f"Known: {', '.join(config_file.REMOVABLE)}."
+            )
     config = config_file.load()
     if name not in config.profiles and "root_url" not in given:
         raise UsageError(
@@ -296,9 +298,7 @@ def run_remove(options: RemoveOptions) -> int:
     name = options.profile
     config = config_file.load()
     if name not in config.profiles:
-        raise UsageError(
-            f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
-        )
+        raise UsageError(f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
     places = everywhere(open_store(profiles.store_name(), messages.warn))
     if any(name in store.profiles() for store in places):
         from tcenv.cli.commands.logout import sessions, sign_out

@@ -59,9 +59,11 @@ def run(options: Options) -> int:
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
     if options.output is None and stdout_is_terminal():
-        raise UsageError("The output holds the run's token, and is not for a terminal.", _hint(options))
+        raise UsageError(
+            "The output contains the run's token, so tcenv does not print it to a terminal.", _hint(options)
+        )
     if options.output is not None and os.path.lexists(options.output):
-        raise UsageError(f"{options.output} exists already.", "Name a new file: it is removed at the end.")
+        raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
     statements({}, shell)
     started = proxied_run.prepare(
         Wanted.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
@@ -83,7 +85,7 @@ def run(options: Options) -> int:
         session, root_url = started.opened.session, started.prepared.sockets.root_url
         messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
         if options.output is not None:
-            messages.hint("In each shell that is to use it:", (READ, os.path.abspath(options.output)))
+            messages.hint("To use it in a shell:", (READ, os.path.abspath(options.output)))
         while not ended.wait(_SESSION_CHECK):
             held.note(started.background.session_ends)
     held.note(started.background.session_ends)

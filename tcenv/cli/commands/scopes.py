@@ -42,11 +42,11 @@ def run(options: Options) -> int:
     method, wanted = options.method, options.satisfies
     if method is not None:
         if wanted:
-            raise UsageError("--method and --satisfies exclude each other.")
+            raise UsageError("Use either --method or --satisfies.")
         return _method(method, options)
     held = _held(options)
     if held is None:
-        messages.warn("The deployment does not tell what this session may do.")
+        messages.warn("The deployment does not say which scopes this session has.")
         return UNKNOWN
     if wanted:
         return 0 if all(covers(held, scope) for scope in wanted) else 1
@@ -72,7 +72,7 @@ def _held(options: Options) -> tuple[str, ...] | None:
 def _method(name: str, options: Options) -> int:
     service, dot, method = name.partition(".")
     if not dot or not method:
-        raise UsageError(f"{name!r} is no method.", "A service and a method, like queue.createTask")
+        raise UsageError(f"{name!r} is not a method.", "Name a service and a method, such as queue.createTask")
     try:
         profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     except profiles.NoDeployment as missing:
@@ -81,7 +81,7 @@ def _method(name: str, options: Options) -> int:
     service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
     entries = references.fetch(profile.root_url, service, until=time.monotonic() + profile.timeout)
     if entries is None:
-        messages.warn(f"{profile.root_url} has no reference of a service called {service}.")
+        messages.warn(f"{profile.root_url} has no service called {service}.")
         return UNKNOWN
     needed = {entry.name: entry.scopes for entry in entries}
     if method not in needed:

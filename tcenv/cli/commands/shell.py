@@ -80,7 +80,7 @@ def _refuse_nesting(options: Options) -> None:
     wanted = profiles.resolve(options.profile, Overrides(root_url=options.root_url))
     if wanted.name == here:
         raise UsageError(
-            f"This is a subshell of tcenv with the session of {here} already.",
+            f"This is already a tcenv subshell with the session of {here}.",
             Hint("Leave it: exit. To renew its token:", login_command(wanted.argument, "--reset")),
         )
 
@@ -88,7 +88,7 @@ def _refuse_nesting(options: Options) -> None:
 def _note_on_leaving(session: Session, *, cut: bool) -> None:
     """Say what happened to the session while the subshell ran."""
     if not session.is_live():
-        messages.note(f"The session of {session.profile} has expired meanwhile.")
+        messages.note(f"The session of {session.profile} has expired in the meantime.")
         return
     if cut:
         return
@@ -97,4 +97,6 @@ def _note_on_leaving(session: Session, *, cut: bool) -> None:
     except TcenvError:
         return
     if now is not None and now.credentials.access_token != session.credentials.access_token:
-        messages.note(f"The token of {session.profile} was reset meanwhile: what the subshell had is no longer good.")
+        messages.note(
+            f"The token of {session.profile} was reset in the meantime: the subshell's token no longer works."
+        )

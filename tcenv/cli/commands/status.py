@@ -147,7 +147,7 @@ class _Facts:
         self.signed_in = time.time() < self.expires
         state = fields.get("STATE")
         if state == "ended":
-            self.problem = "ended: its client was deleted, to sign in anew under the same name"
+            self.problem = "ended: its client was deleted so that the name is free for a new sign-in"
         elif not self.signed_in:
             self.problem = "expired"
         else:
@@ -155,7 +155,7 @@ class _Facts:
             if not offline:
                 self._verify(fields, until)
             elif state:
-                self.problem = "not verified: a reset or a logout of it was cut short"
+                self.problem = "not verified: a reset or logout was interrupted"
 
     def _verify(self, fields: dict[str, str], until: float | None) -> None:
         """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
@@ -231,11 +231,11 @@ class _Facts:
 
 
 _LOADED = {
-    "yes": "has it loaded",
+    "yes": "has loaded it",
     "no": "has not loaded it",
     "stale": "has an older token of it; for the new one: {}",
-    "temporary": "has temporary credentials cut from it",
-    "proxy": "has no token, and calls through a proxy",
+    "temporary": "has temporary credentials of it",
+    "proxy": "has no token and calls through a proxy",
     "other": "has other credentials",
 }
 
@@ -297,7 +297,7 @@ class _Report:
             full = max(1, round(share * _BAR))
             colour = "green" if time.time() < renew else "yellow"
             bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
-        self._row("good until", value, more=bar)
+        self._row("expires", value, more=bar)
 
     def _loaded(self) -> str:
         text = _LOADED[self._facts.loaded()]
@@ -308,7 +308,7 @@ class _Report:
     def _scopes(self) -> None:
         scopes = self._facts.scopes
         if scopes is None:
-            self._row("scopes", "the deployment does not tell")
+            self._row("scopes", "the deployment does not say")
         elif not scopes:
             self._row("scopes", "none")
         elif not self._out.terminal:

@@ -107,9 +107,7 @@ def _callback(words: str) -> Callable[..., None]:
     def callback(**values: Any) -> None:
         if command.takes_command:
             # The plain reader carries out each complete form: what comes here lacks `--`, or a value.
-            raise typer.BadParameter(
-                f"write the command behind `--`, and the options before it: tcenv {words} {_USAGE}"
-            )
+            raise typer.BadParameter(f"put the command after `--`, and the options before it: tcenv {words} {_USAGE}")
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         options = plain_reader.options_class(words)(**{key: value for key, value in given.items() if value is not None})
         raise typer.Exit(plain_reader.action(words)(options))

@@ -215,7 +215,10 @@ KeepClient = Annotated[
     bool, typer.Option("--keep-client", help="Leave the client on the deployment until it ends by itself.")
 ]
 DeleteClient = Annotated[
-    bool, typer.Option("--delete-client", help="Delete the client, whoever made it; fail if that cannot be done.")
+    bool,
+    typer.Option(
+        "--delete-client", help="Delete the client, even if tcenv did not create it. Fail if that is impossible."
+    ),
 ]
 Satisfies = Annotated[
     tuple[str, ...],

@@ -44,7 +44,7 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
     if param is not None and hasattr(failure, "param_type"):
         argument = declaration.command(" ".join(path.split()[1:])).argument
         if argument is not None and "--" in argument.metavar:
-            return _error("The command is missing: write it behind --.", path)
+            return _error("The command is missing: put it after --.", path)
         return _error(f"{argument.metavar if argument else param.name} is missing.", path)
     if param is not None:
         return _error(f"{param.opts[0]} takes a number.", path)
@@ -65,7 +65,7 @@ def missing_command(path: str) -> UsageError:
 
 def unexpected(words: Sequence[str], path: str) -> UsageError:
     """Return the error for words that the command has no place for."""
-    return _error(f"There is no place for '{' '.join(words)}'.", path)
+    return _error(f"Unexpected argument: '{' '.join(words)}'.", path)
 
 
 def _error(text: str, path: str, meant: Sequence[str] = ()) -> UsageError:

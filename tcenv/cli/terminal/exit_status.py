@@ -31,7 +31,7 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     finally:
         if paths.ignored:
-            messages.warn(f"Not read: {'; '.join(paths.ignored)}, not to you.")
+            messages.warn(f"Ignored: {'; '.join(paths.ignored)}, not to you.")
     if status:
         fail_evaluation(arguments)
     return status

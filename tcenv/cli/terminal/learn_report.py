@@ -23,17 +23,17 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
         return save is None
     _tell_needed(learned, opened)
     for scope, calls in sorted(learned.refused.items()):
-        messages.warn(f"Not held by the session: {scope} ({_listed(calls)}).")
+        messages.warn(f"The session does not hold: {scope} ({_listed(calls)}).")
     for call, scopes in sorted(learned.too_many.items()):
-        messages.warn(f"Failed, since its {len(scopes)} scopes do not fit into a request's header: {call}.")
+        messages.warn(f"Failed because its {len(scopes)} scopes do not fit into a request header: {call}.")
     if learned.unrepeated:
-        messages.warn(f"Failed, and could not be sent again for the length of the body: {_listed(learned.unrepeated)}.")
+        messages.warn(f"Failed, and the body was too long to send again: {_listed(learned.unrepeated)}.")
     if learned.untold:
-        messages.warn(f"Refused without a reason to learn from: {_listed(learned.untold)}. With GET it is told.")
-    if learned.depending:
-        messages.note(
-            f"What these answer depends on the scopes, and they never fail for want of them: {_listed(learned.depending)}."
+        messages.warn(
+            f"Refused without saying which scopes are missing: {_listed(learned.untold)}. A GET request gets the reason."
         )
+    if learned.depending:
+        messages.note(f"These calls never fail, but return less with fewer scopes: {_listed(learned.depending)}.")
     if save is not None:
         return _keep(save, learned, opened)
     if learned.scopes:
@@ -59,7 +59,7 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
         calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
         messages.plain(f"  {scope}  {_listed(calls) if calls else '(kept)'}")
     if length > LONGEST_HEADER:
-        messages.warn("A certificate with all of them does not fit: patterns that end in * take less room.")
+        messages.warn("A certificate with all of them does not fit. Use patterns that end in *.")
 
 
 def _listed(calls: set[str]) -> str:
@@ -74,7 +74,7 @@ def _is_the_profiles_own(name: str, opened: Opened) -> bool:
 def _keep(name: str, learned: Learned, opened: Opened) -> bool:
     """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
     if not learned.scopes:
-        messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
+        messages.warn(f"Nothing was learned, so the purpose {name} is unchanged.")
         return True
     try:
         profile = opened.session.profile if _is_the_profiles_own(name, opened) else None

@@ -174,17 +174,17 @@ _TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
 _FOUND = {"good": ("✓", "good", "green"), "note": ("·", "note", "dim"), "bad": ("✗", "bad", "bold red")}
 
 
-def finding(state: str, text: str, mend: Hint | str | None) -> None:
-    """Write a line of a report on stdout: `state` is good, note or bad; `mend` says what to do."""
+def finding(state: str, text: str, fix: Hint | str | None) -> None:
+    """Write a line of a report on stdout: `state` is good, note or bad; `fix` says what to do."""
     out = report()
     mark, word, style = _FOUND[state]
     lead = mark if out.fancy else f"{word}:"
     rest = "  " if out.terminal else ""
     out.write(out.line(printable(text), f"{lead} ", rest, shown=out.styled(lead, style) + " "))
-    if mend:
-        arrow = "→" if out.fancy else "mend:"
+    if fix:
+        arrow = "→" if out.fancy else "fix:"
         shown = f"  {out.styled(arrow, 'cyan')} "
-        text = printable(_render(*([mend] if isinstance(mend, str) else mend.parts)))
+        text = printable(_render(*([fix] if isinstance(fix, str) else fix.parts)))
         line = out.line(text, f"  {arrow} ", "    " if out.terminal else "", shown=shown)
         out.write(line.replace(_TOGETHER, " "))
 

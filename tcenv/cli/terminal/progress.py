@@ -81,7 +81,7 @@ class Waiting:
             messages.note(f"Open this in a browser, and approve “{name}” there:")
         console.print(Text("  ").append(link), soft_wrap=True)
         if pasting and (not opened or any(os.environ.get(name) for name in _ELSEWHERE)):
-            messages.note("If that browser is on another machine, paste here the address of the page that it ends on:")
+            messages.note("If the browser is on another machine, paste the address of its last page here:")
         if console.is_terminal:
             from rich.live import Live
 
@@ -104,7 +104,9 @@ class Waiting:
         lines = [f"waiting for the browser · {duration(left)} left · Ctrl-C to give up"]
         if self._profile.flow != "new":
             way = (
-                f"Press Enter to ask for {next_name}" if next_name else "Change the Client ID on that page: any will do"
+                f"Press Enter to ask for {next_name}"
+                if next_name
+                else "Change the Client ID on that page to any other name"
             )
             lines.append(f"“Client already exists”? {way}.")
         self._live.update(self._lines(lines), refresh=True)
@@ -117,7 +119,7 @@ class Waiting:
         return Text(whole, style="dim" if face.colour else "")
 
     def wrong_paste(self) -> None:
-        self.warn("That is not the address; it begins with http://localhost: and has both clientId and accessToken.")
+        self.warn("That is not the address. It begins with http://localhost: and contains clientId and accessToken.")
 
     def verify(self) -> None:
         if self._live is not None:
@@ -148,7 +150,7 @@ class Waiting:
                 told = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
                 messages.note(f"Granted in part: {told}.")
         if session.wanted == ("*",) and self._first_time():
-            messages.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")
+            messages.hint("This session has all your scopes. To narrow it, use --scope or set scopes in a profile.")
 
     def _first_time(self) -> bool:
         """Whether this profile's user has not been told yet."""

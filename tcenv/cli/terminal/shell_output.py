@@ -31,7 +31,7 @@ def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:
     """Warn where standard output is a file that other users may read, and `change` holds a token."""
     if change.get(environment.ACCESS_TOKEN) and output.is_readable_by_others():
         messages.warn(
-            "Other users may read the file that gets this token: set umask 077 first, and make the file anew."
+            "Other users can read the file that receives this token. Set umask 077 and create the file again."
         )
 
 

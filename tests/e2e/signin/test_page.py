@@ -34,7 +34,7 @@ GOOD = Outcome(
 BAD = Outcome(
     False,
     "That did not work",
-    ("The deployment made the client, and disabled it at once.", "Ask for fewer scopes: --scope."),
+    ("The deployment created the client and disabled it immediately.", "Ask for fewer scopes: --scope."),
     (("Deployment", "tc.example.com"),),
 )
 
