@@ -1,0 +1,171 @@
+"""What `exec`, `shell` and `proxy` share: the session, signed in to first if need be, and what of it the child is to have."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.progress import Waiting
+from tcenv.config import profile as profiles
+from tcenv.config.profile import Overrides
+from tcenv.deployment.fromnow import parse_expires
+from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
+from tcenv.sessions import temporary
+from tcenv.sessions.profile_names import called
+from tcenv.sessions.recovery import settled
+from tcenv.sessions.session import ENDED, Session
+from tcenv.sessions.stores import Store, load_session, open_store
+from tcenv.signin.flow import ensure_session
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
+    lasts), by the name of `purpose` (None: none was named). `told` says that a sign-in has just told what of the scopes the
+    session holds."""
+
+    session: Session
+    store: Store
+    scopes: tuple[str, ...] = ()
+    term: str | None = None
+    purpose: str | None = None
+    told: bool = False
+
+    def tell_narrowing(self, text: str) -> None:
+        """Say that the session holds a part of a pattern, unless the sign-in has just said so."""
+        if not self.told:
+            messages.note(text)
+
+    @property
+    def until(self) -> float | None:
+        """When what is wanted ends (seconds since the epoch), None where the session's end is meant. Raises UsageError."""
+        if self.term is None:
+            return None
+        return time.time() + parse_expires(self.term)
+
+
+class Wanted(NamedTuple):
+    """What a command wants of a session. `scopes` and `duration` narrow it to temporary credentials; `purpose` names both."""
+
+    profile: str | None
+    overrides: Overrides
+    scopes: tuple[str, ...] = ()
+    duration: str | None = None
+    purpose: str | None = None
+    no_login: bool = False
+    reset: bool = False
+    retry: bool = False
+
+    @classmethod
+    def of(cls, options: Any) -> Wanted:
+        """Take it from the options of a command."""
+        return cls(
+            options.profile,
+            Overrides.of(options)._replace(scopes=()),
+            options.scopes,
+            getattr(options, "duration", None),
+            options.purpose,
+            getattr(options, "no_login", False),
+            getattr(options, "reset", False) or bool(profiles.flag("TCENV_RESET")),
+            getattr(options, "retry", False) or bool(profiles.flag("TCENV_RETRY")),
+        )
+
+
+def opened(wanted: Wanted) -> Opened:
+    """Return the session that is wanted, after a sign-in if there is none. Raises NotSignedIn where `--no-login` forbids that."""
+    wanted = apply_purpose(wanted)
+    scopes, term = wanted.scopes, wanted.duration
+    store = open_store(profiles.store_name(), messages.warn)
+    if wanted.no_login:
+        return Opened(live_session(wanted.profile), store, scopes, term, wanted.purpose)
+    overrides = wanted.overrides
+    profile = resolve_to_open(wanted.profile, overrides)
+    stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
+    if scopes and (stored is None or not stored.has_time_left()):
+        # There is nothing to cut from: ask for what the command needs.
+        expires = overrides.expires or (term if wanted.purpose else None)
+        profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
+    display = Waiting(profile)
+    session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
+    if not store.keeps and display.is_new:
+        messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
+        messages.hint("To load it in this shell:", login_command(profile.argument))
+    told = display.is_new and bool(scopes) and session.wanted == scopes
+    return Opened(session, store, scopes, term, wanted.purpose, told)
+
+
+def apply_purpose(wanted: Wanted) -> Wanted:
+    """Replace the purpose that is named by its scopes and its time. Raises UsageError."""
+    if wanted.purpose is None:
+        return wanted
+    if wanted.scopes:
+        raise UsageError(
+            "Use either --as or --scope.",
+            Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
+        )
+    root_url = Overrides(root_url=wanted.overrides.root_url)
+    purpose = profiles.purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
+    return wanted._replace(scopes=tuple(purpose.scopes), duration=wanted.duration or purpose.term)
+
+
+def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
+    """Return the session, after a sign-in if there is none, and the change that loads it, narrowed to `--scope` and `--for`.
+    Raises NotSignedIn where `--no-login` forbids signing in."""
+    found = opened(wanted)
+    if found.scopes or found.term:
+        return found.session, temporary.loading(found.session, found.scopes, found.term, found.tell_narrowing)
+    return found.session, found.session.variables(file=found.store.file(found.session.profile))
+
+
+def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
+    """Resolve the profile to sign in to. Raises UsageError also where nothing names a deployment."""
+    try:
+        return profiles.resolve(argument, overrides)
+    except profiles.NoDeployment as missing:
+        raise UsageError(missing.message, missing.hint) from None
+
+
+def session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
+    """Return the session of a profile, and until when (time.monotonic) the deployment may be asked: for `timeout`, the option,
+    or as long as the profile says. Raises as `live_session` does."""
+    profile = profiles.resolve(argument, Overrides(timeout=timeout))
+    return _live(profile), time.monotonic() + profile.timeout
+
+
+def live_session(argument: str | None, *, stored: bool = False) -> Session:
+    """Return the session of a profile. `stored` excludes what this shell has loaded where the store keeps no session.
+    Raises NotSignedIn when there is none, or it has expired."""
+    return _live(profiles.resolve(argument), stored=stored)
+
+
+def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
+    store = open_store(profiles.store_name(), messages.warn)
+    command = login_command(profile.argument)
+    if not store.keeps and stored:
+        raise NotSignedIn(
+            f"No session of {profile.name} is stored: {store.reason}.",
+            Hint("To store it in a file, set TCENV_STORE=file. To sign in for this shell only:", command),
+        )
+    session = load_session(store, profile.name, profile.root_url, messages.warn)
+    session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
+    if session is None:
+        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", Hint("Sign in:", command))
+    if session.state == ENDED:
+        raise NotSignedIn(
+            f"A reset that nobody approved ended the session of {profile.name}: its client is deleted.",
+            Hint("Sign in again:", command),
+        )
+    if not session.is_live():
+        raise NotSignedIn(f"The session of {profile.name} has expired.", Hint("Sign in again:", command))
+    return session
+
+
+def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
+    """Return the rejection with a hint that names the session's profile."""
+    if rejection.reason == "clock":
+        return rejection
+    return CredentialsRejected(
+        rejection.message, Hint("Sign in again:", login_command(session.argument, "--reset")), reason=rejection.reason
+    )

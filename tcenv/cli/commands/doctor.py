@@ -1,0 +1,224 @@
+"""`tcenv doctor`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tcenv import cli, paths
+from tcenv.cli import conflicts
+from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.json_output import print_json
+from tcenv.config import config_file
+from tcenv.config import profile as profiles
+from tcenv.deployment.auth import Deployment
+from tcenv.errors import Hint, TcenvError, UsageError
+from tcenv.sessions.stores import open_store
+from tcenv.shells import environment, load_shell, startup_file
+from tcenv.shells.detect import detect_shell
+from tcenv.signin.browser import on_path, split_commands
+from tcenv.signin.listener import Listener
+from tcenv.text import counted, duration
+
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
+
+# The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
+_SKEW = 60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: `state` is good, note or bad; `fix` says what to do."""
+
+    check: str
+    state: str
+    text: str
+    fix: Hint | str | None = None
+
+
+class Options(NamedTuple):
+    """Check what tcenv needs on this machine, and say how to fix each problem.
+
+    Examples:
+        tcenv doctor
+    """
+
+    timeout: o.Patience = None
+    as_json: o.Json = False
+
+
+def run(options: Options) -> int:
+    """Check this machine; 1 when something is bad."""
+    findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
+    if options.as_json:
+        print_json({"findings": [_as_json(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.fix)
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "fix": None if finding.fix is None else str(finding.fix)}
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Drop errors that an earlier check has reported already: a wrong configuration fails several."""
+    kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
+    for finding in findings:
+        kept.setdefault(
+            (finding.state, finding.text, finding.fix)
+            if finding.state == "bad"
+            else (finding.check, finding.text, None),
+            finding,
+        )
+    return list(kept.values())
+
+
+def _guarded(check: Callable[[Options], Iterator[Finding]], options: Options) -> Iterator[Finding]:
+    try:
+        yield from check(options)
+    except TcenvError as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.message, error.hint)
+    except OSError as error:
+        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
+
+
+def _shell(options: Options) -> Iterator[Finding]:
+    shell = load_shell(detect_shell())
+    yield Finding("shell", "good", shell.name)
+    home = paths.home()
+    try:
+        path = shell.startup_file(os.environ, home)
+    except UsageError as error:
+        yield Finding("start-up file", "note", error.message, error.hint)
+        return
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+            text = file.read()
+    except OSError:
+        text = ""
+    if cli.from_function:
+        yield Finding("start-up file", "good", "this shell has the function of tcenv init")
+        if shell.line_comes_last and startup_file.is_followed(text, shell):
+            why = f"lines follow that of tcenv init in {path}: a prompt that they set removes the hook"
+            yield Finding("start-up file", "note", why, "Move the line of tcenv init to the end.")
+    elif startup_file.evaluates(text, shell):
+        why, remedy = shell.unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
+        what = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
+        yield Finding("start-up file", "note", what, remedy)
+    else:
+        fix = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
+        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", fix)
+
+
+def _path(options: Options) -> Iterator[Finding]:
+    if not on_path("tcenv"):
+        folder = os.path.dirname(startup_file.program())
+        yield Finding(
+            "PATH",
+            "note",
+            f"{folder} is not on it: the function of tcenv init finds tcenv, scripts and direnv do not",
+            "pipx ensurepath, or uv tool update-shell; then a new terminal",
+        )
+
+
+def _browser(options: Options) -> Iterator[Finding]:
+    named = os.environ.get("BROWSER")
+    if named:
+        programs = [words[0] for words in split_commands(named)]
+        found = next(filter(on_path, programs), None)
+        if found is not None:
+            yield Finding("browser", "good", f"BROWSER: {found}")
+        else:
+            yield Finding(
+                "browser",
+                "note",
+                f"BROWSER names no program that is on the PATH: {named}",
+                "Fix it or unset it.",
+            )
+    elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        yield Finding(
+            "browser", "note", "no display", "tcenv prints the address. Paste the address that the browser ends on."
+        )
+    else:
+        yield Finding("browser", "good", "the desktop's")
+
+
+def _loopback(options: Options) -> Iterator[Finding]:
+    with Listener() as listener:
+        families = listener.families
+    if len(families) == 2:
+        yield Finding("loopback", "good", "127.0.0.1 and ::1")
+    else:
+        yield Finding("loopback", "note", f"{families[0]} only: this machine has no IPv6 on loopback")
+
+
+def _store(options: Options) -> Iterator[Finding]:
+    said: list[str] = []
+    store = open_store(profiles.store_name(), said.append)
+    for text in said:
+        yield Finding("session store", "bad", text, "Ask an administrator to remove it.")
+    store.profiles()
+    if not store.keeps:
+        yield Finding(
+            "session store",
+            "note",
+            "none: sessions are not kept",
+            "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
+        )
+    else:
+        yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
+
+
+def _configuration(options: Options) -> Iterator[Finding]:
+    config = config_file.load()
+    yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
+
+
+def _deployment(options: Options) -> Iterator[Finding]:
+    profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
+    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
+    yield Finding("deployment", "good", f"{profile.root_url} answers")
+    skew = time.time() - there
+    if abs(skew) > _SKEW:
+        way = "ahead of" if skew > 0 else "behind"
+        text = f"this machine is {duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
+        yield Finding("clock", "bad", text, "Set the clock: timedatectl set-ntp true")
+    else:
+        yield Finding("clock", "good", "agrees with the deployment's")
+
+
+def _variables(options: Options) -> Iterator[Finding]:
+    environ = os.environ
+    if environ.get(environment.CERTIFICATE) and not environ.get(environment.PROFILE):
+        yield Finding(
+            "variables",
+            "bad",
+            f"{environment.CERTIFICATE} is set, but not by tcenv; with permanent credentials it breaks every call",
+            f"unset {environment.CERTIFICATE}",
+        )
+    elif environ.get(environment.ACCESS_TOKEN) and not environ.get(environment.PROFILE):
+        yield Finding(
+            "variables", "note", "this shell has credentials that are not tcenv's", "Does a start-up file set them?"
+        )
+    else:
+        yield Finding("variables", "good", "nothing conflicts")
+
+
+def _others(options: Options) -> Iterator[Finding]:
+    found = False
+    for what, fix in conflicts.credentials():
+        found = True
+        yield Finding("other credentials", "note", what, fix)
+    if not found:
+        yield Finding("other credentials", "good", "none that conflict with tcenv's")
+
+
+# A wrong configuration is told as such, before what cannot work without it.
+_CHECKS = (_configuration, _shell, _path, _browser, _loopback, _store, _deployment, _variables, _others)
