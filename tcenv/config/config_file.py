@@ -158,7 +158,7 @@ def parse(text: str, path: str) -> Configuration:
     except ValueError:
         raise ConfigError(f"{path}: a number in it is too long") from None
     except RecursionError:
-        raise ConfigError(f"{path}: it is nested too deeplylyly") from None
+        raise ConfigError(f"{path}: it is nested too deeply") from None
     default = document.pop("default", None)
     store = document.pop("store", None)
     tables = document.pop("profiles", {})

@@ -296,7 +296,7 @@ FAULTS: dict[str, Fault] = {
         "each field null", _changed(lambda o, told: _everywhere(told, lambda value: None)), blind=False
     ),
     "other-client": Fault(
-        "the fields the fields the fields of another client, `client_id`",
+        "the fields of another client, `client_id`",
         _changed(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
         blind=False,
     ),
