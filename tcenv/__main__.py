@@ -113,8 +113,10 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
         from tcenv.cli.terminal import exit_status
 
         if isinstance(reason, Ended):
-            return exit_status.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()), reason.hint)
-        return exit_status.failed(arguments, reason)
+            return exit_status.report_interruption(
+                arguments, reason.number, getattr(reason, "__notes__", ()), reason.hint
+            )
+        return exit_status.report_failure(arguments, reason)
     except Exception:
         # Not even that can be imported: no descriptors, no memory. Most shells take this for a failure.
         os.write(2, b"tcenv: error: tcenv cannot run here: too few resources, or its files cannot be read.\n")

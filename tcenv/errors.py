@@ -46,7 +46,7 @@ class Hint:
 
 
 def login_command(argument: str, *more: str) -> tuple[str, ...]:
-    """Return the words of `tcenv login`; `argument` names the profile (see `argument_of`)."""
+    """Return the words of `tcenv login`; `argument` names the profile (see `get_argument`)."""
     return ("tcenv", "login", *argument.split(), *more)
 
 

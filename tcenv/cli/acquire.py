@@ -13,8 +13,8 @@ from tcenv.config.profile import Overrides
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions import temporary
-from tcenv.sessions.profile_names import called
-from tcenv.sessions.recovery import settled
+from tcenv.sessions.profile_names import get_display_name
+from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.signin.flow import ensure_session
@@ -68,18 +68,18 @@ class Wanted(NamedTuple):
             getattr(options, "duration", None),
             options.purpose,
             getattr(options, "no_login", False),
-            getattr(options, "reset", False) or bool(profiles.flag("TCENV_RESET")),
-            getattr(options, "retry", False) or bool(profiles.flag("TCENV_RETRY")),
+            getattr(options, "reset", False) or bool(profiles.read_flag("TCENV_RESET")),
+            getattr(options, "retry", False) or bool(profiles.read_flag("TCENV_RETRY")),
         )
 
 
-def opened(wanted: Wanted) -> Opened:
+def open_session(wanted: Wanted) -> Opened:
     """Return the session that is wanted, after a sign-in if there is none. Raises NotSignedIn where `--no-login` forbids that."""
     wanted = apply_purpose(wanted)
     scopes, term = wanted.scopes, wanted.duration
-    store = open_store(profiles.store_name(), messages.warn)
+    store = open_store(profiles.read_store_name(), messages.warn)
     if wanted.no_login:
-        return Opened(live_session(wanted.profile), store, scopes, term, wanted.purpose)
+        return Opened(find_live_session(wanted.profile), store, scopes, term, wanted.purpose)
     overrides = wanted.overrides
     profile = resolve_to_open(wanted.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
@@ -106,16 +106,16 @@ def apply_purpose(wanted: Wanted) -> Wanted:
             Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
         )
     root_url = Overrides(root_url=wanted.overrides.root_url)
-    purpose = profiles.purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
+    purpose = profiles.find_purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
     return wanted._replace(scopes=tuple(purpose.scopes), duration=wanted.duration or purpose.term)
 
 
-def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
+def load_session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
     """Return the session, after a sign-in if there is none, and the change that loads it, narrowed to `--scope` and `--for`.
     Raises NotSignedIn where `--no-login` forbids signing in."""
-    found = opened(wanted)
+    found = open_session(wanted)
     if found.scopes or found.term:
-        return found.session, temporary.loading(found.session, found.scopes, found.term, found.tell_narrowing)
+        return found.session, temporary.make_loading(found.session, found.scopes, found.term, found.tell_narrowing)
     return found.session, found.session.variables(file=found.store.file(found.session.profile))
 
 
@@ -127,21 +127,21 @@ def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Prof
         raise UsageError(missing.message, missing.hint) from None
 
 
-def session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
+def choose_session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
     """Return the session of a profile, and until when (time.monotonic) the deployment may be asked: for `timeout`, the option,
     or as long as the profile says. Raises as `live_session` does."""
     profile = profiles.resolve(argument, Overrides(timeout=timeout))
     return _live(profile), time.monotonic() + profile.timeout
 
 
-def live_session(argument: str | None, *, stored: bool = False) -> Session:
+def find_live_session(argument: str | None, *, stored: bool = False) -> Session:
     """Return the session of a profile. `stored` excludes what this shell has loaded where the store keeps no session.
     Raises NotSignedIn when there is none, or it has expired."""
     return _live(profiles.resolve(argument), stored=stored)
 
 
 def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
-    store = open_store(profiles.store_name(), messages.warn)
+    store = open_store(profiles.read_store_name(), messages.warn)
     command = login_command(profile.argument)
     if not store.keeps and stored:
         raise NotSignedIn(
@@ -149,9 +149,11 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
             Hint("To store it in a file, set TCENV_STORE=file. To sign in for this shell only:", command),
         )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
+    session = recover(session, store, messages.warn, until=time.monotonic() + profile.timeout)
     if session is None:
-        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", Hint("Sign in:", command))
+        raise NotSignedIn(
+            f"Not signed in to {get_display_name(profile.name, profile.root_url)}.", Hint("Sign in:", command)
+        )
     if session.state == ENDED:
         raise NotSignedIn(
             f"A reset that nobody approved ended the session of {profile.name}: its client is deleted.",
@@ -162,7 +164,7 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     return session
 
 
-def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
+def explain_rejection(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
     """Return the rejection with a hint that names the session's profile."""
     if rejection.reason == "clock":
         return rejection

@@ -21,7 +21,7 @@ _SECRET = re.compile(
 )
 
 
-def credentials() -> Iterator[tuple[str, str]]:
+def find_credentials() -> Iterator[tuple[str, str]]:
     """Yield each source of credentials that was found, and what to do about it."""
     yield from _go()
     yield from _mach()
@@ -75,7 +75,7 @@ def _netrc() -> Iterator[tuple[str, str]]:
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             return file.read(1 << 20)
     except OSError:
         return ""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv import core_dumps
-from tcenv.cli.acquire import Opened, Wanted, apply_purpose, opened
+from tcenv.cli.acquire import Opened, Wanted, apply_purpose, open_session
 from tcenv.cli.terminal import learn_report, messages
 from tcenv.errors import Hint, UsageError
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
 from tcenv.proxy.held_port import HeldPort
-from tcenv.proxy.narrowing import how_many_fit
+from tcenv.proxy.narrowing import count_fitting
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
 from tcenv.sessions.temporary import narrow
@@ -103,7 +103,7 @@ def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: b
     core_dumps.hide_memory()
     if options.listen and options.unsigned:
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
-    session = _learning(wanted) if options.learn else opened(wanted)
+    session = _learning(wanted) if options.learn else open_session(wanted)
     scopes = _checked(session)
     learn = (scopes or ()) if options.learn else None
     until = session.until
@@ -143,7 +143,7 @@ def _learning(wanted: Wanted) -> Opened:
     """Return the session for a run that learns. A sign-in asks for the profile's scopes, not just for those that the run
     starts with."""
     full = apply_purpose(wanted)
-    session = opened(full._replace(scopes=(), purpose=None))
+    session = open_session(full._replace(scopes=(), purpose=None))
     return replace(session, scopes=full.scopes, purpose=wanted.purpose)
 
 
@@ -153,7 +153,7 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
     if not session.scopes:
         return None
     held = narrow(session.session.passed_on, session.scopes, session.session.fields(), session.tell_narrowing)
-    fitting = how_many_fit(session.session.credentials.client_id, held)
+    fitting = count_fitting(session.session.credentials.client_id, held)
     if fitting < len(held):
         raise UsageError(
             f"{len(held)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",

@@ -199,9 +199,9 @@ def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dic
                 raise _wrong(path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})")
         try:
             key = "scopes"
-            scopes = purposes.checked_scopes(table.get(key))
+            scopes = purposes.check_scopes(table.get(key))
             key = "for"
-            term = purposes.checked_term(table[key]) if key in table else None
+            term = purposes.check_term(table[key]) if key in table else None
         except TcenvError as error:
             raise _wrong(path, text, (*place, name, key), error.message, error.hint) from None
         found[(of or "", name)] = Purpose(name, scopes, term, of)
@@ -235,7 +235,7 @@ def load() -> Configuration:
 def _read(path: str) -> bytes:
     """Read the configuration file. Raises TcenvError for a file of another user, OSError."""
     try:
-        with open(path, "rb", opener=paths.trusted) as file:
+        with open(path, "rb", opener=paths.open_trusted) as file:
             return file.read()
     except paths.Foreign as foreign:
         raise TcenvError(
@@ -249,7 +249,7 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
     listed = [(of, name, purpose.term or "", purpose.scopes) for (of, name), purpose in configuration.purposes.items()]
     data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls, listed)
-    with suppress(OSError), open(cache, "rb", opener=paths.trusted_or_ignored) as file:
+    with suppress(OSError), open(cache, "rb", opener=paths.open_trusted_or_ignore) as file:
         if file.read() == data:
             return
     with locked(cache, _PATIENCE_FOR_A_CACHE):

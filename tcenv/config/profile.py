@@ -15,7 +15,16 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
 from tcenv.errors import TcenvError, UsageError
 
-__all__ = ["NOTHING", "NoDeployment", "Overrides", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
+__all__ = [
+    "NOTHING",
+    "NoDeployment",
+    "Overrides",
+    "Profile",
+    "UnknownProfile",
+    "read_flag",
+    "read_store_name",
+    "resolve",
+]
 
 # Further than that, the system's timers do not count (seconds).
 _LONGEST_WAIT = 20 * 86400
@@ -112,7 +121,7 @@ class Overrides(NamedTuple):
 NOTHING = Overrides()
 
 
-def flag(variable: str) -> bool | None:
+def read_flag(variable: str) -> bool | None:
     """Return the value of a variable that is true or false; None where it is not set. Raises UsageError."""
     value = os.environ.get(variable)
     if value is None:
@@ -131,7 +140,7 @@ def _from_variables() -> dict[str, Any]:
         if key == "scopes":
             result[key] = text.split()
         elif key in ("no_browser", "no_self_delete"):
-            result[key] = flag(variable)
+            result[key] = read_flag(variable)
         elif key == "port":
             if not text.isdecimal():
                 raise UsageError(f"{variable} must be a number.")
@@ -151,7 +160,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def store_name(config: config_file.Configuration | None = None) -> str:
+def read_store_name(config: config_file.Configuration | None = None) -> str:
     """Which store the user wants: `TCENV_STORE`, the file's `store`, else auto."""
     named = os.environ.get("TCENV_STORE")
     if named:
@@ -161,13 +170,13 @@ def store_name(config: config_file.Configuration | None = None) -> str:
     return (config or config_file.load()).store or "auto"
 
 
-def purpose(name: str, of: Profile) -> Purpose:
+def find_purpose(name: str, of: Profile) -> Purpose:
     """Find the purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
     own = of.name.partition("@")[0] if of.is_configured else None
     return find(config_file.load().purposes, own, name)
 
 
-def timeout(argument: str | None, option: str | None) -> float:
+def resolve_timeout(argument: str | None, option: str | None) -> float:
     """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
     `option` is the value of --timeout.
     Raises UsageError for one that is not a time, whatever else is wrong."""
@@ -193,10 +202,10 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
         name=chosen.key,
         root_url=chosen.root_url,
         argument=chosen.argument,
-        client_name=check_name(default_client_name.filled(values["name"] or default_name, profile)),
+        client_name=check_name(default_client_name.fill(values["name"] or default_name, profile)),
         scopes=tuple(values["scopes"]),
         expires=values["expires"],
-        description=default_client_name.filled(values["description"], profile),
+        description=default_client_name.fill(values["description"], profile),
         flow=values["flow"],
         port=values["port"],
         timeout=min(parse_expires(values["timeout"]), _LONGEST_WAIT),

@@ -29,7 +29,7 @@ class Purpose:
     profile: str | None = None
 
 
-def checked_scopes(value: Any) -> tuple[str, ...]:
+def check_scopes(value: Any) -> tuple[str, ...]:
     """`value` as the scopes of a purpose. Raises UsageError."""
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(scope, str) for scope in value):
         raise UsageError('must be a list of strings, like ["queue:*"], with one at least')
@@ -38,7 +38,7 @@ def checked_scopes(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def checked_term(value: Any) -> str:
+def check_term(value: Any) -> str:
     """`value` as the time of a purpose. Raises UsageError."""
     if not isinstance(value, str):
         raise UsageError("must be a string in quotes")

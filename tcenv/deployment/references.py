@@ -133,7 +133,7 @@ def _cache_path(root_url: str, service: str, version: str) -> str:
 def _read_cache(path: str) -> tuple[bytes, str]:
     """Return the body and the ETag, both empty where no reference is kept."""
     try:
-        with open(path, "rb", opener=paths.trusted_or_ignored) as file:
+        with open(path, "rb", opener=paths.open_trusted_or_ignore) as file:
             etag, _, body = file.read().partition(b"\n")
             return (body, etag.decode("ascii")) if parse(body) is not None else (b"", "")
     except (OSError, UnicodeDecodeError):

@@ -7,7 +7,7 @@ import select
 import time
 
 from tcenv import peer
-from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, parse_query, same
+from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
 from tcenv.portholder.late_answer import ENDED, LateAnswer
 
 TYPE_CHECKING = False
@@ -129,7 +129,7 @@ class Connection:
                 if late.serve(request.path, self):
                     self._wait()
                     return
-            if claim.path and same(request.path, claim.path):
+            if claim.path and is_same(request.path, claim.path):
                 if not peer.is_own(self._socket):
                     raise Refused(403)
                 client_id, token = parse_query(request.query.encode("ascii"))

@@ -30,7 +30,7 @@ class Refused(Exception):
         self.status = status
 
 
-def same(text: str, secret: str) -> bool:
+def is_same(text: str, secret: str) -> bool:
     """Compare two ASCII texts in constant time."""
     # `hmac` uses this function where OpenSSL is missing. Importing `hmac` would load OpenSSL.
     from _operator import _compare_digest

@@ -16,7 +16,7 @@ from aiohttp import web
 from tcenv.deployment import hawk
 from tcenv.proxy import callers, credential_calls, headers, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
-from tcenv.proxy.callers import Pass, Refused, narrowed
+from tcenv.proxy.callers import Pass, Refused, narrow
 from tcenv.proxy.calllog import CallLog, Entry
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
@@ -124,7 +124,7 @@ class Forwarder:
         lines = request.headers.getall("Authorization", [])
         if len(lines) > 1:
             raise Refused
-        passed = callers.let_in(
+        passed = callers.authenticate(
             self._run, request.method, host, port, request.raw_path, lines[0] if lines else None, now=self._clock()
         )
         if passed is None:
@@ -177,12 +177,12 @@ class Forwarder:
     async def _pass_on_with(
         self, body: Body, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry
     ) -> web.StreamResponse:
-        lines = headers.upwards(request.headers.items())
-        inner = narrowed(passed.scopes, _scopes_header(request))
+        lines = headers.filter_request(request.headers.items())
+        inner = narrow(passed.scopes, _scopes_header(request))
         trial = None
         if self._learner is not None:
             trial = self._learner.begin(request.method, call)
-            lines = headers.readable(lines)
+            lines = headers.ask_for_readable(lines)
         authority = await self._signer.current()
         data = await body.whole() if body.small else None
         former: web.Response | None = None
@@ -190,7 +190,7 @@ class Forwarder:
         for _ in range(_MOST_SENT):
             # A new sign-in may use another client than the run started with.
             _leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
-            entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
+            entry.scopes = narrow(authority.scopes if trial is None else trial.scopes(authority), inner)
             try:
                 answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
             except TooLong:
@@ -270,7 +270,7 @@ class Forwarder:
         url = content.decode("ascii", "replace").strip()
         bases = (self._deployment.root_url, *(f"http://{host}:{self._rules.port}" for host in self._rules.hosts))
         resource = next((url[len(base) :] for base in bases if url.startswith(base + "/")), "")
-        resource, _ = callers.without_secret(self._run, resource)
+        resource, _ = callers.remove_secret(self._run, resource)
         call = _call(resource) if resource else None
         if call is None:
             raise Stop(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
@@ -278,7 +278,7 @@ class Forwarder:
             raise Stop(400, "InputError", "The URL is already signed.")
         self._check("GET", call)
         authority = await self._signer.current()
-        scopes = narrowed(authority.scopes, narrowed(passed.scopes, _scopes_header(request)))
+        scopes = narrow(authority.scopes, narrow(passed.scopes, _scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
         expires = self._clock() + _SIGNED_URL
@@ -370,7 +370,7 @@ def _told(stop: Stop) -> web.Response:
 
 def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
     """Return the program's answer, made from an answer of the deployment that was read in full."""
-    lines = headers.downwards(answer.headers.items())
+    lines = headers.filter_answer(answer.headers.items())
     if request.method != "HEAD":
         lines = [line for line in lines if line[0].lower() != "content-length"]
     return web.Response(status=answer.status, reason=answer.reason, headers=lines, body=content)
@@ -383,7 +383,7 @@ async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *
         if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":
             return _short(request, answer, await answer.content.read())
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        response.headers.extend(headers.downwards(answer.headers.items()))
+        response.headers.extend(headers.filter_answer(answer.headers.items()))
         await response.prepare(request)
         async for piece in answer.content.iter_any():
             await response.write(piece)

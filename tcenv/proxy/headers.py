@@ -40,17 +40,17 @@ _NOT_DOWN = _HOP_BY_HOP | frozenset(("alt-svc", "set-cookie", "strict-transport-
 Lines = Iterable[tuple[str, str]]
 
 
-def upwards(lines: Lines) -> list[tuple[str, str]]:
+def filter_request(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers of a program's request to send to the deployment."""
     return _without(lines, _NOT_UP)
 
 
-def downwards(lines: Lines) -> list[tuple[str, str]]:
+def filter_answer(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers of the deployment's answer to send to the program."""
     return _without(lines, _NOT_DOWN)
 
 
-def readable(lines: Lines) -> list[tuple[str, str]]:
+def ask_for_readable(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers with the requested encoding replaced by one that the proxy can decode."""
     lines = list(lines)
     asked = any("gzip" in value.lower() for name, value in lines if name.lower() == "accept-encoding")

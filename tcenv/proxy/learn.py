@@ -126,11 +126,11 @@ class Trial:
         name = await self._learner.names.method(self._verb, self._call)
         if refusal.method != name if name is not None else not self._has_parameters(refusal):
             return False
-        missing = set(leaves(refusal.expression))
+        missing = set(list_scopes(refusal.expression))
         if missing & self._added or not self._shrinks(missing) or self._rounds >= _MOST_ROUNDS:
             return False
         known = {*self._learner.learned.needed, *self.scopes(authority)}
-        chosen = least(refusal.expression, authority.held, known)
+        chosen = find_least(refusal.expression, authority.held, known)
         if chosen is None:
             await self._note_refused(scope for scope in missing if not covers(authority.held or (), scope))
             return False
@@ -222,7 +222,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
         expression = _missing_block(message)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error):
         return None
-    if expression is None or len(leaves(expression)) > _MOST_SCOPES:
+    if expression is None or len(list_scopes(expression)) > _MOST_SCOPES:
         return None
     return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression, parameters)
 
@@ -259,15 +259,15 @@ def _is_expression(expression: Any, depth: int = 0) -> bool:
     return kind in ("AllOf", "AnyOf") and isinstance(parts, list) and all(_is_expression(p, depth + 1) for p in parts)
 
 
-def leaves(expression: Any) -> list[str]:
+def list_scopes(expression: Any) -> list[str]:
     """Return all scopes of an expression."""
     if isinstance(expression, str):
         return [expression]
     (parts,) = expression.values()
-    return [scope for part in parts for scope in leaves(part)]
+    return [scope for part in parts for scope in list_scopes(part)]
 
 
-def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
+def find_least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
     """Return the fewest of the `held` scopes (None: unknown) that satisfy the expression, or None if the held scopes do
     not suffice. Scopes in `known` are needed anyway and cost nothing."""
     ways = _ways(expression, held, known)

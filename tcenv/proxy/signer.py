@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import Hint, StoreError, TcenvError, login_command
-from tcenv.proxy.callers import narrowed
-from tcenv.proxy.narrowing import how_many_fit
+from tcenv.proxy.callers import narrow
+from tcenv.proxy.narrowing import count_fitting
 from tcenv.sessions.lock import is_held
-from tcenv.sessions.profile_names import argument_of
+from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 
@@ -111,10 +111,10 @@ class Signer:
         self._authority: Authority | None = None
         if session is not None:
             held = session.passed_on
-            scopes = self._scopes if self._scopes is None else narrowed(held, self._scopes)
+            scopes = self._scopes if self._scopes is None else narrow(held, self._scopes)
             if scopes is None and held != session.scopes and held is not None:
                 # Programs do not get the scopes that tcenv requested to delete its own client.
-                fits = how_many_fit(session.credentials.client_id, held) == len(held)
+                fits = count_fitting(session.credentials.client_id, held) == len(held)
                 scopes = held if fits else None
             self._authority = Authority(session.credentials, scopes, held)
 
@@ -122,7 +122,7 @@ class Signer:
         now = self._clock()
         if self.until is not None and now >= self.until:
             raise Ended("The time that this run was given has passed.")
-        again = Hint("Sign in again:", login_command(argument_of(self.profile, self.root_url)))
+        again = Hint("Sign in again:", login_command(get_argument(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
             raise Ended(f"Signed out of {self.profile}. {again}")
         if not self._session.is_live(now):

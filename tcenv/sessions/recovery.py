@@ -16,7 +16,7 @@ from tcenv.sessions.stores import Store, load_session
 _PATIENCE = 10.0
 
 
-def settled(
+def recover(
     session: Session | None,
     store: Store,
     say: Callable[[str], None],

@@ -12,8 +12,8 @@ from tcenv.deployment.patterns import CLIENT_ID, SCOPE
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
 from tcenv.sessions import session_file as sessionfile
-from tcenv.sessions.name_series import without_ending
-from tcenv.sessions.profile_names import argument_of, is_profile_name, stored_argument_of
+from tcenv.sessions.name_series import drop_deletion_scopes
+from tcenv.sessions.profile_names import get_argument, get_stored_argument, is_profile_name
 from tcenv.shells import environment
 
 
@@ -63,12 +63,12 @@ class Session:
     @property
     def argument(self) -> str:
         """The command-line words that name this session's profile in any environment."""
-        return argument_of(self.profile, self.root_url)
+        return get_argument(self.profile, self.root_url)
 
     @property
     def stored_argument(self) -> str:
         """The same for commands that take no `--root-url`."""
-        return stored_argument_of(self.profile, self.root_url)
+        return get_stored_argument(self.profile, self.root_url)
 
     @property
     def renew(self) -> int:
@@ -98,7 +98,7 @@ class Session:
         return None if self.scopes is None else self._without_ending(self.scopes)
 
     def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        return without_ending(scopes, self.asked, self.credentials.client_id, self.name)
+        return drop_deletion_scopes(scopes, self.asked, self.credentials.client_id, self.name)
 
     @property
     def generation(self) -> str:
@@ -111,7 +111,7 @@ class Session:
         fields = self.fields()
         if self.credentials.certificate is not None:
             fields[environment.CERTIFICATE] = self.credentials.certificate
-        return environment.loading(fields, os.environ if environ is None else environ, file=file)
+        return environment.make_loading(fields, os.environ if environ is None else environ, file=file)
 
     def fields(self) -> dict[str, str]:
         """Return the session's values by their keys in its file."""

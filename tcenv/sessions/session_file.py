@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
-from tcenv.paths import Unsafe, check_directory, private
+from tcenv.paths import Unsafe, check_directory, check_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def read(directory: str, profile: str) -> Parts | None:
         raise
     try:
         status = os.fstat(descriptor)
-        private(status, stat.S_ISREG(status.st_mode), path)
+        check_private(status, stat.S_ISREG(status.st_mode), path)
         if status.st_size > _LONGEST:
             raise Damaged("it is too long")
         data = os.read(descriptor, status.st_size)

@@ -95,7 +95,7 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
     try:
         directory = paths.runtime_directory()
         if directory is None:
-            squatted = paths.squatter() if hasattr(os, "geteuid") else None
+            squatted = paths.describe_squatter() if hasattr(os, "geteuid") else None
             if squatted:
                 say(f"{squatted}: no session is kept there.")
             return None
@@ -110,7 +110,7 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
     return DirectoryStore("runtime", directory)
 
 
-def everywhere(store: Store) -> list[Store]:
+def list_stores(store: Store) -> list[Store]:
     """Return `store` and all other stores that may hold sessions of this user. A logout must clear all of them."""
     found: list[Store] = [store]
     seen = {store.where}
@@ -127,7 +127,7 @@ def everywhere(store: Store) -> list[Store]:
     return found
 
 
-def place(store: Store) -> str:
+def describe_place(store: Store) -> str:
     """Return a text that tells this store from those of other machines, containers and users that may share the state
     directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:

@@ -10,8 +10,8 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope, covers, intersection, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
-from tcenv.sessions.name_series import without_ending
-from tcenv.sessions.profile_names import argument_of, stored_argument_of
+from tcenv.sessions.name_series import drop_deletion_scopes
+from tcenv.sessions.profile_names import get_argument, get_stored_argument
 from tcenv.sessions.session_file import generation_of
 from tcenv.shells import environment
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tcenv.sessions.session import Session
 
 
-def loading(
+def make_loading(
     session: Session, scopes: Sequence[str], term: str | None, say: Callable[[str], None]
 ) -> dict[str, str | None]:
     """Return the change that loads temporary credentials into an environment. `scopes` are their scopes (none: all that
@@ -33,11 +33,11 @@ def loading(
             "This shell already has temporary credentials, and those cannot issue others.",
             Hint("Load the session itself:", login_command(session.argument)),
         )
-    values = cut(session.fields(), session.scopes, session.asked, scopes, term, say)
-    return environment.loading(values, os.environ)
+    values = mint_from_parts(session.fields(), session.scopes, session.asked, scopes, term, say)
+    return environment.make_loading(values, os.environ)
 
 
-def cut(
+def mint_from_parts(
     fields: Mapping[str, str],
     held: Sequence[str] | None,
     asked: Sequence[str],
@@ -61,7 +61,7 @@ def cut(
             raise UsageError("Temporary credentials last 31 days at most.", "Accepted: --for 15m, 8h, 31d.")
         expires = min(expires, now + seconds)
     if held is not None:
-        held = without_ending(held, asked, client_id, fields["NAME"])
+        held = drop_deletion_scopes(held, asked, client_id, fields["NAME"])
     elif not scopes:
         raise UsageError("This deployment does not say which scopes the session has.", "Name scopes: --scope S")
     wanted = remove_covered(narrow(held, scopes, fields, say) if scopes else held or ())
@@ -94,16 +94,16 @@ def narrow(
     parts = {scope: len(intersection([scope], held)) for scope in scopes if not covers(held, scope)}
     missing = [scope for scope, count in parts.items() if not count]
     if missing:
-        raise UsageError(f"The session does not hold {', '.join(missing)}.", instead_of(fields, scopes))
+        raise UsageError(f"The session does not hold {', '.join(missing)}.", suggest_scopes(fields, scopes))
     if parts:
         told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
         say(f"Narrowed: {'; '.join(told)}.")
     return intersection(scopes, held)
 
 
-def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
+def suggest_scopes(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
     """Return the hint for a user who wants `scopes` that the session with these `fields` does not hold."""
-    held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
+    held = get_stored_argument(fields[environment.PROFILE], fields[environment.ROOT_URL])
     words = [word for scope in scopes for word in ("--scope", scope)]
     return Hint(
         "To list its scopes:",
@@ -114,4 +114,4 @@ def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
 
 
 def _argument(fields: Mapping[str, str]) -> str:
-    return argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
+    return get_argument(fields[environment.PROFILE], fields[environment.ROOT_URL])

@@ -46,7 +46,7 @@ class Bash(PosixShell):
 
 def _mentions_bashrc(path: str) -> bool:
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             return any("bashrc" in line and not line.lstrip().startswith("#") for line in file)
     except OSError:
         return False

@@ -44,7 +44,7 @@ def _fill_in(text: str, shell: Shell) -> str:
     places = {
         "@SHELL@": resources.folder("shell"),
         # Used while no directory on the PATH has tcenv.
-        "@PROGRAM@": startup_file.program(),
+        "@PROGRAM@": startup_file.find_own_program(),
     }
     text = text.replace("@EVALUATED@", shell.word_list(EVALUATED))
     # Put NULs around each mark first, since a value may hold the text of a mark but never a NUL.

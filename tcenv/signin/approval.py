@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
-from tcenv.sessions.profile_names import stored_argument_of
+from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
-from tcenv.sessions.stores import Store, place
+from tcenv.sessions.stores import Store, describe_place
 from tcenv.signin import client_names, pages, paste
 from tcenv.signin.approval_request import ApprovalRequest, advise_after_timeout
 from tcenv.signin.browser import PausedLaunch
@@ -50,9 +50,9 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
             display.warn(
                 f"You are signed in as {session.credentials.client_id}, but the last sign-in here was "
                 f"{names.prefix.rstrip('/')}. If that is not you:",
-                ("tcenv", "logout", stored_argument_of(profile.name, profile.root_url)),
+                ("tcenv", "logout", get_stored_argument(profile.name, profile.root_url)),
             )
-        kept_in = place(store) if _store(session, store, display) else ""
+        kept_in = describe_place(store) if _store(session, store, display) else ""
         # Before the page says so.
         _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
         listener.succeed()

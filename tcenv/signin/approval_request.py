@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import DeploymentError, Hint, login_command
-from tcenv.sessions import known_clients
+from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.signin import browser
 from tcenv.signin.client_names import Names
@@ -178,7 +178,7 @@ class ApprovalRequest:
 
     def note_unconfirmed(self, credentials: Credentials) -> None:
         """Note that this client exists, because its name is taken even if this process is killed."""
-        given = known_clients.name_of(credentials.client_id, self.name)
+        given = name_series.get_name(credentials.client_id, self.name)
         expires = int(time.time()) + self._profile.lifetime
         known_clients.remember(
             self._profile.root_url,

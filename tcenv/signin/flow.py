@@ -10,7 +10,7 @@ from dataclasses import replace
 from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.lock import sign_in_lock
-from tcenv.sessions.recovery import settled
+from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 from tcenv.signin import interactivity
@@ -45,7 +45,7 @@ def ensure_session(
     began = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, display.queue) as waited:
         session = load_session(store, profile.name, profile.root_url, display.note if reset else lambda text: None)
-        session = settled(session, store, display.note, locked=True, until=time.monotonic() + profile.timeout)
+        session = recover(session, store, display.note, locked=True, until=time.monotonic() + profile.timeout)
         if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
             return session
         try:

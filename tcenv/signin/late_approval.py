@@ -18,7 +18,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, Refused, StoreError, TcenvError
 from tcenv.portholder import messages
-from tcenv.sessions import known_clients
+from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.stores import load_session, open_store
@@ -80,7 +80,7 @@ def _check_name(told: Table, client_id: str) -> None:
     name = next((name for name in told["names"].split("\n") if client_id.endswith(f"/{name}")), None)
     if name is None:
         raise _Kept("it does not have the name that this sign-in requested")
-    prefix = told.get("prefix") or known_clients.prefix(told["root_url"], told["series"])
+    prefix = told.get("prefix") or known_clients.find_prefix(told["root_url"], told["series"])
     if prefix and client_id != prefix + name:
         raise _Kept("it is not your client")
 
@@ -97,9 +97,9 @@ def _delete(told: Table, received: Credentials) -> None:
     except CredentialsRejected:
         known_clients.forget_unconfirmed(root_url, client_id)
         raise
-    store = open_store(profiles.store_name())
+    store = open_store(profiles.read_store_name())
     try:
-        kept = client_names.kept_clients(store, root_url)
+        kept = client_names.list_kept_clients(store, root_url)
     except StoreError as error:
         raise _Kept(f"tcenv cannot tell whether a session uses it ({error.message.rstrip('.')})") from None
     if client_id in kept:
@@ -117,7 +117,7 @@ def _delete(told: Table, received: Credentials) -> None:
 
 
 def _note(told: Table, client_id: str) -> None:
-    name = known_clients.name_of(client_id, told["series"])
+    name = name_series.get_name(client_id, told["series"])
     expires = int(time.time()) + int(told["lifetime"])
     known_clients.remember(
         told["root_url"],

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tcenv import loopback, peer
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder import client
-from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, parse_query, same
+from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
 from tcenv.signin import pages
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Listener:
         host, slash, path = start.partition("/")
         if self._answered or not mark or not rest.isascii() or not is_own_host(host, self.port):
             raise Refused
-        if not same(slash + path, self._secret):
+        if not is_same(slash + path, self._secret):
             raise Refused
         return Credentials(*parse_query(query.partition("#")[0].encode("ascii")))
 
@@ -300,17 +300,17 @@ class Listener:
         request = Navigation(bytes(connection.received))
         path = request.path
         if not is_own_host(request.host, self.port):
-            if same(path, self._secret) and peer.is_own(connection.socket):
+            if is_same(path, self._secret) and peer.is_own(connection.socket):
                 self.seen.add(OTHER_HOST)
             raise Refused(421)
-        if self._outcome is not None and not request.query and same(path, self._clean):
+        if self._outcome is not None and not request.query and is_same(path, self._clean):
             self._send(connection, self._outcome, last_word=True)
             return None
-        if self._redirected and not request.query and same(path, self._detour):
+        if self._redirected and not request.query and is_same(path, self._detour):
             self._followed = time.monotonic()
             self._send(connection, pages.respond_with_detour(self._clean))
             return None
-        if self._answered or not same(path, self._secret):
+        if self._answered or not is_same(path, self._secret):
             raise Refused(404)
         # Every user of the machine can read the path in the browser's arguments, so the kernel is asked who answers.
         if not peer.is_own(connection.socket):

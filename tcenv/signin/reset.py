@@ -113,7 +113,7 @@ def _reset_token(session: Session, store: Store, deployment: Deployment, display
             _add_note(end, session.argument)
         raise
     if unsaved is not None:
-        known_clients.let_go(session.root_url, client_id)
+        known_clients.note_without_session(session.root_url, client_id)
         display.note(
             f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
         )

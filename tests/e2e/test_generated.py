@@ -34,7 +34,7 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
 @pytest.mark.parametrize("words", [command.words for command in declaration.commands() if not command.members])
 def test_every_command_has_its_function(words: str) -> None:
     if words != "help":
-        assert callable(plain_reader.action(words))
+        assert callable(plain_reader.load_action(words))
 
 
 @pytest.mark.parametrize("words", [command.words for command in declaration.commands()])

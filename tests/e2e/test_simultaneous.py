@@ -95,7 +95,7 @@ def test_clients_are_remembered_and_forgotten_from_threads() -> None:
             *(lambda client=client: known_clients.remember(ROOT_URL, client) for client in clients[12:]),
         ]
     )
-    assert {client.client_id for client in known_clients.known(ROOT_URL)} == {f"u/n{n}" for n in range(12, 24)}
+    assert {client.client_id for client in known_clients.list_clients(ROOT_URL)} == {f"u/n{n}" for n in range(12, 24)}
 
 
 class Backend:

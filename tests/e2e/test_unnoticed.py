@@ -96,7 +96,7 @@ def test_a_process_that_noted_a_client_is_remembered() -> None:
         "tcenv-x", "me/tcenv-x", int(time.time()) + 1000, "tcenv-x", confirmed=False, process=os.getpid()
     )
     known_clients.remember(ROOT, client)
-    assert known_clients.known(ROOT) == (client,)
+    assert known_clients.list_clients(ROOT) == (client,)
     assert not client.is_orphan
 
 

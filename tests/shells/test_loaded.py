@@ -30,12 +30,12 @@ LEFT = (*environment.VARIABLES,)
 
 
 def loading(environ: dict[str, str], root_url: str = ROOT, file: str = "/run/a b/p.session") -> dict[str, str]:
-    change = environment.loading({**VALUES, environment.ROOT_URL: root_url}, environ, file=file)
-    return environment.applied(change, environ)
+    change = environment.make_loading({**VALUES, environment.ROOT_URL: root_url}, environ, file=file)
+    return environment.apply(change, environ)
 
 
 def unloading(environ: dict[str, str]) -> dict[str, str]:
-    return environment.applied(environment.unloading(environ), environ)
+    return environment.apply(environment.make_unloading(environ), environ)
 
 
 @pytest.mark.parametrize("before", BEFORE)
@@ -45,7 +45,7 @@ def test_there_and_back(before: str | None, profile: str | None, file: str) -> N
     start = {} if before is None else {environment.ROOT_URL: before}
     start |= {} if profile is None else {environment.PROFILE: profile}
     once = loading(start, file=file)
-    found = environment.loaded(once)
+    found = environment.read_loaded(once)
     assert found is not None
     assert (found.profile, found.root_url, found.generation, found.file) == ("p", ROOT, "0123456789abcdef", file)
     # A load over a load keeps the first.
@@ -109,7 +109,7 @@ def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox
         done = shell.run("\n".join(steps), env)
         inside = environment_after(between)
         assert inside["TASKCLUSTER_ROOT_URL"] == deployment.root_url, done.stderr
-        found = environment.loaded(inside)
+        found = environment.read_loaded(inside)
         assert found is not None
         assert found.before == (before or "-")
         left = {key: value for key, value in environment_after(after).items() if key in LEFT}
@@ -203,7 +203,7 @@ def test_another_shell_in_the_place_of_this_one(
 @pytest.mark.parametrize("store", ["none", "file", "runtime"])
 def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: Sandbox) -> None:
     """Where nothing is kept there is no file to compare: a hook must not take the missing one for a logout."""
-    found = environment.loaded(after_evaluating("login", deployment.root_url, env=environ(TCENV_STORE=store)))
+    found = environment.read_loaded(after_evaluating("login", deployment.root_url, env=environ(TCENV_STORE=store)))
     assert found is not None
     assert bool(found.file) == Path(found.file or "/nowhere").exists() == (store != "none")
 

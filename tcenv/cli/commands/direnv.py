@@ -41,7 +41,7 @@ def run(options: Options) -> int:
         output.write(text)
         return 0
     try:
-        with open(path, encoding="utf-8", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", opener=paths.open_regular) as file:
             current = file.read()
     except (OSError, UnicodeDecodeError):
         current = None

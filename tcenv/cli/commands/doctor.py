@@ -99,7 +99,7 @@ def _shell(options: Options) -> Iterator[Finding]:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             text = file.read()
     except OSError:
         text = ""
@@ -119,7 +119,7 @@ def _shell(options: Options) -> Iterator[Finding]:
 
 def _path(options: Options) -> Iterator[Finding]:
     if not on_path("tcenv"):
-        folder = os.path.dirname(startup_file.program())
+        folder = os.path.dirname(startup_file.find_own_program())
         yield Finding(
             "PATH",
             "note",
@@ -161,7 +161,7 @@ def _loopback(options: Options) -> Iterator[Finding]:
 
 def _store(options: Options) -> Iterator[Finding]:
     said: list[str] = []
-    store = open_store(profiles.store_name(), said.append)
+    store = open_store(profiles.read_store_name(), said.append)
     for text in said:
         yield Finding("session store", "bad", text, "Ask an administrator to remove it.")
     store.profiles()
@@ -213,7 +213,7 @@ def _variables(options: Options) -> Iterator[Finding]:
 
 def _others(options: Options) -> Iterator[Finding]:
     found = False
-    for what, fix in conflicts.credentials():
+    for what, fix in conflicts.find_credentials():
         found = True
         yield Finding("other credentials", "note", what, fix)
     if not found:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted, session_and_change
+from tcenv.cli.acquire import Wanted, load_session_and_change
 from tcenv.shells import environment
 from tcenv.shells.process import replace_process
 from tcenv.shells.secrets_in_environment import without_whole
@@ -58,7 +58,7 @@ def run(options: Options) -> int:
     command = list(options.command)
     wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
     if not any(proxy):
-        session, change = session_and_change(wanted)
+        session, change = load_session_and_change(wanted)
         environ = without_whole(change, os.environ, session.credentials.access_token)
-        replace_process(command, environment.applied(change, environ))
+        replace_process(command, environment.apply(change, environ))
     return proxied_run.execute(wanted, proxy, command)

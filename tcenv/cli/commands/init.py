@@ -74,14 +74,14 @@ def _edit(options: Options) -> int:
         raise UsageError("Use either --install or --uninstall.")
     shell = load_shell(options.shell or choose_shell(None))
     home = paths.home()
-    program = startup_file.program()
+    program = startup_file.find_own_program()
     path = shell.startup_file(os.environ, home)
     beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
     given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if getattr(options, name)]
-    line = startup_file.line(shell, beside or program, given, home)
+    line = startup_file.make_line(shell, beside or program, given, home)
     while True:
         before = _read(path)
-        after = startup_file.with_line(before, line) if options.install else startup_file.without_line(before)
+        after = startup_file.add_line(before, line) if options.install else startup_file.remove_line(before)
         if after == before and not (beside and options.install):
             messages.done(
                 f"{path} {'has the line already' if options.install else 'has no line of tcenv init --install'}."
@@ -132,7 +132,7 @@ def _uninstall(path: str, beside: str | None, options: Options) -> bool:
     """Take the line out of one start-up file, and remove the text `beside` it; False where neither was there."""
     while True:
         before = _read(path)
-        after = startup_file.without_line(before)
+        after = startup_file.remove_line(before)
         if after == before:
             break
         _show(path, before, after, options)
@@ -146,7 +146,7 @@ def _uninstall(path: str, beside: str | None, options: Options) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.open_regular) as file:
             return file.read()
     except FileNotFoundError:
         return ""

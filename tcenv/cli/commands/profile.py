@@ -14,7 +14,7 @@ from tcenv.config import index
 from tcenv.deployment.rooturl import is_loopback
 from tcenv.errors import DamagedSession, Hint, StoreError, UsageError
 from tcenv.sessions import session_file
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.text import duration, printable
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def run_list(options: ListOptions) -> int:
         _row(name, root_url, None) for name, root_url in _used_before({str(row["root_url"]) for row in rows}).items()
     ]
     if options.as_json:
-        from tcenv.cli.terminal.json_output import end, print_json
+        from tcenv.cli.terminal.json_output import describe_end, print_json
 
-        print_json({"profiles": [{**row, **end(row["expires"])} if row["signed_in"] else row for row in rows]})
+        print_json({"profiles": [{**row, **describe_end(row["expires"])} if row["signed_in"] else row for row in rows]})
         return 0
     face = messages.report()
     for row in rows:
@@ -127,7 +127,7 @@ def _sessions_of_the_store() -> dict[str, _Found]:
 
     found = {}
     try:
-        store = open_store(profiles.store_name())
+        store = open_store(profiles.read_store_name())
         for name in store.profiles():
             with suppress(DamagedSession):
                 session = store.load(name)
@@ -141,15 +141,15 @@ def _sessions_of_the_store() -> dict[str, _Found]:
 def _used_before(shown: set[str]) -> dict[str, str]:
     """Return the root URLs of other deployments that were used before, by name. Leaves out a sandbox on loopback a day after its
     last use."""
-    names = {profile_of(root_url) for root_url in shown}
+    names = {get_profile_name(root_url) for root_url in shown}
     found = {}
     with suppress(OSError):
         for entry in sorted(os.scandir(f"{paths.state_directory()}/clients"), key=lambda entry: entry.name):
             if entry.name in names or entry.name[0] == ".":
                 continue
-            from tcenv.sessions.known_clients import remembered_root_url
+            from tcenv.sessions.known_clients import find_root_url
 
-            root_url = remembered_root_url(entry.name)
+            root_url = find_root_url(entry.name)
             if root_url and not (is_loopback(root_url) and entry.stat().st_mtime < time.time() - _DAY):
                 found[entry.name] = root_url
     return found
@@ -201,7 +201,7 @@ def run_show(options: ShowOptions) -> int:
         "browser": profile.browser,
         "no_browser": profile.no_browser,
         "no_self_delete": profile.no_self_delete,
-        "store": profiles.store_name(),
+        "store": profiles.read_store_name(),
     }
     if options.as_json:
         from tcenv.cli.terminal.json_output import print_json
@@ -293,13 +293,13 @@ def run_remove(options: RemoveOptions) -> int:
     """Remove a profile and its session."""
     from tcenv.config import config_file
     from tcenv.config import profile as profiles
-    from tcenv.sessions.stores import everywhere, open_store
+    from tcenv.sessions.stores import list_stores, open_store
 
     name = options.profile
     config = config_file.load()
     if name not in config.profiles:
         raise UsageError(f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
-    places = everywhere(open_store(profiles.store_name(), messages.warn))
+    places = list_stores(open_store(profiles.read_store_name(), messages.warn))
     if any(name in store.profiles() for store in places):
         from tcenv.cli.commands.logout import sessions, sign_out
 

@@ -12,11 +12,11 @@ from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted
 from tcenv.cli.terminal import job_control, messages
 from tcenv.cli.terminal.command_line import READ
-from tcenv.cli.terminal.shell_output import statements, stdout_is_terminal, warn_if_others_can_read
+from tcenv.cli.terminal.shell_output import render_statements, stdout_is_terminal, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
 from tcenv.proxy.held_port import HeldUntil
-from tcenv.sessions.profile_names import called
+from tcenv.sessions.profile_names import get_display_name
 from tcenv.signals import handle_ending
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(options: Options) -> int:
         )
     if options.output is not None and os.path.lexists(options.output):
         raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
-    statements({}, shell)
+    render_statements({}, shell)
     started = proxied_run.prepare(
         Wanted.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
     )
@@ -72,7 +72,7 @@ def run(options: Options) -> int:
     # Before anybody learns of the port.
     held = HeldUntil(started.prepared.sockets, started.opened.session.expires)
     handle_ending(lambda *_: ended.set())
-    text = statements(started.prepared.change, shell)
+    text = render_statements(started.prepared.change, shell)
     with contextlib.ExitStack() as stack:
         if options.output is None:
             warn_if_others_can_read(started.prepared.change)
@@ -83,7 +83,9 @@ def run(options: Options) -> int:
             stack.enter_context(_new_file(options.output, text))
         started.background.start()
         session, root_url = started.opened.session, started.prepared.sockets.root_url
-        messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
+        messages.note(
+            f"A signing proxy for {get_display_name(session.profile, session.root_url)} at {root_url}, until Ctrl-C."
+        )
         if options.output is not None:
             messages.hint("To use it in a shell:", (READ, os.path.abspath(options.output)))
         while not ended.wait(_SESSION_CHECK):

@@ -99,9 +99,9 @@ def run_set(options: SetOptions) -> int:
     _check_profile(config, profile)
     change: dict[str, Any] = {}
     if options.scopes:
-        change["scopes"] = _option("--scope", purposes.checked_scopes, list(options.scopes))
+        change["scopes"] = _option("--scope", purposes.check_scopes, list(options.scopes))
     if options.duration:
-        change["for"] = _option("--for", purposes.checked_term, options.duration)
+        change["for"] = _option("--for", purposes.check_term, options.duration)
     if (profile or "", name) not in config.purposes and "scopes" not in change:
         raise UsageError(
             f"The purpose {name} is new and needs scopes.",

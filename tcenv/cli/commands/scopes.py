@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import rejected, session_to_ask_with
+from tcenv.cli.acquire import choose_session_to_ask_with, explain_rejection
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.deployment import references
@@ -58,11 +58,11 @@ def run(options: Options) -> int:
 
 def _held(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
-    session, until = session_to_ask_with(options.profile, options.timeout)
+    session, until = choose_session_to_ask_with(options.profile, options.timeout)
     try:
         vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
     except CredentialsRejected as rejection:
-        raise rejected(session, rejection) from None
+        raise explain_rejection(session, rejection) from None
     except DeploymentError as error:
         messages.warn(f"Not verified: {error.message}")
         return session.scopes

@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted, session_and_change
+from tcenv.cli.acquire import Wanted, load_session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
-from tcenv.config.inside_proxy import behind
+from tcenv.config.inside_proxy import find_surrounding_run
 from tcenv.config.profile import Overrides
 from tcenv.errors import Hint, TcenvError, UsageError, login_command
 from tcenv.sessions.session import Session
@@ -64,7 +64,7 @@ def run(options: Options) -> int:
     wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
     if any(proxy):
         return proxied_run.subshell(wanted, proxy, shell)
-    session, change = session_and_change(wanted)
+    session, change = load_session_and_change(wanted)
     environ = without_whole(change, os.environ, session.credentials.access_token)
     status = subshell.run_subshell(shell, change, session.profile, environ=environ)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
@@ -73,7 +73,7 @@ def run(options: Options) -> int:
 
 def _refuse_nesting(options: Options) -> None:
     here = os.environ.get(subshell.MARK)
-    around = behind()
+    around = find_surrounding_run()
     loaded = around.profile if around is not None else os.environ.get(environment.PROFILE)
     if not here or options.scopes or here != loaded:
         return
@@ -93,7 +93,7 @@ def _note_on_leaving(session: Session, *, cut: bool) -> None:
     if cut:
         return
     try:
-        now = open_store(profiles.store_name()).load(session.profile)
+        now = open_store(profiles.read_store_name()).load(session.profile)
     except TcenvError:
         return
     if now is not None and now.credentials.access_token != session.credentials.access_token:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
-from tcenv.cli.terminal.json_output import end, print_json
+from tcenv.cli.terminal.json_output import describe_end, print_json
 from tcenv.config import index
 from tcenv.config import profile as profiles
-from tcenv.config.inside_proxy import behind
-from tcenv.config.live_session import stored
+from tcenv.config.inside_proxy import find_surrounding_run
+from tcenv.config.live_session import find_stored
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, login_command
-from tcenv.sessions.profile_names import argument_of, called, stored_argument_of
+from tcenv.sessions.profile_names import get_argument, get_display_name, get_stored_argument
 from tcenv.sessions.stores import load_session, open_store
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
@@ -72,13 +72,13 @@ def _one(options: Options) -> _Facts:
     offline = options.offline
     if options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
         # Most often there is a plain session in a file, and its parts are all that is needed.
-        found = stored(options.profile)
+        found = find_stored(options.profile)
         if found is not None:
             fields, scopes, store = found
             facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
             facts.fill(fields, scopes, offline=offline)
             return facts
-    kept = open_store(profiles.store_name(), messages.warn)
+    kept = open_store(profiles.read_store_name(), messages.warn)
     profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     session = load_session(kept, profile.name, profile.root_url, messages.warn)
     facts = _Facts(profile.name, profile.root_url, kept.name)
@@ -89,7 +89,7 @@ def _one(options: Options) -> _Facts:
 
 def _everywhere(options: Options) -> list[_Facts]:
     """Return the facts of every stored session. Asks all deployments at once."""
-    kept = open_store(profiles.store_name(), messages.warn)
+    kept = open_store(profiles.read_store_name(), messages.warn)
     asked = []
     for name in kept.profiles():
         try:
@@ -104,7 +104,7 @@ def _everywhere(options: Options) -> list[_Facts]:
                 "scopes": session.scopes,
                 "offline": options.offline,
             }
-            work["until"] = time.monotonic() + profiles.timeout(session.argument, options.timeout)
+            work["until"] = time.monotonic() + profiles.resolve_timeout(session.argument, options.timeout)
             asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
     for _, thread in asked:
         thread.start()
@@ -128,8 +128,8 @@ class _Facts:
     def __init__(self, profile: str, root_url: str, store: str) -> None:
         self.profile = profile
         self.root_url = root_url
-        self.argument = argument_of(profile, root_url)
-        self.stored_argument = stored_argument_of(profile, root_url)
+        self.argument = get_argument(profile, root_url)
+        self.stored_argument = get_stored_argument(profile, root_url)
         self.store = store
         self.fields: dict[str, str] | None = None
         self.signed_in = self.verified = False
@@ -186,7 +186,7 @@ class _Facts:
     def _forget(self, credentials: Credentials) -> None:
         """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
         try:
-            store = open_store(profiles.store_name())
+            store = open_store(profiles.read_store_name())
             stored = store.load(self.profile)
             if stored is not None and stored.credentials == credentials:
                 store.forget(self.profile)
@@ -198,7 +198,7 @@ class _Facts:
         has none, and calls through one), or `other`."""
         variables = os.environ
         if "TCENV_PROXY" in variables:
-            around = behind()
+            around = find_surrounding_run()
             if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
                 return "proxy" if around.profile == self.profile else "other"
         token = variables.get(environment.ACCESS_TOKEN)
@@ -221,7 +221,7 @@ class _Facts:
         }
         if self.fields is not None:
             told["client_id"] = self.fields[environment.CLIENT_ID]
-            told.update(end(self.expires))
+            told.update(describe_end(self.expires))
             told["scopes"] = None if self.scopes is None else list(self.scopes)
             told["loaded"] = self.loaded() == "yes"
             told["shell"] = self.loaded()
@@ -251,7 +251,7 @@ class _Report:
     def show(self) -> None:
         facts, fields = self._facts, self._facts.fields
         if fields is None:
-            where = called(facts.profile, facts.root_url)
+            where = get_display_name(facts.profile, facts.root_url)
             # A sentence in a terminal; elsewhere the form of all other facts.
             self._row("not signed in", f"to {where}" if self._out.terminal else where, "yellow")
         else:

@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int | None:
         return None
     from tcenv.cli.terminal.exit_status import carry_out
 
-    return carry_out(words, lambda: action(name)(options_class(name)(**values)))
+    return carry_out(words, lambda: load_action(name)(options_class(name)(**values)))
 
 
 def find(words: Sequence[str]) -> tuple[str, int] | None:
@@ -47,7 +47,7 @@ def find(words: Sequence[str]) -> tuple[str, int] | None:
     return None
 
 
-def action(words: str) -> Callable[[Any], int]:
+def load_action(words: str) -> Callable[[Any], int]:
     """Return the function that carries out a command: `run` of the module of its first word, for a member of a group
     `run_SECOND`. It takes the command's options and returns the exit status."""
     found: Callable[[Any], int] = _member(words, "run_{}", "run")

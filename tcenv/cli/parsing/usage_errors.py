@@ -52,18 +52,18 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
     return _error(message[:1].upper() + message[1:], path)
 
 
-def no_command(name: str, path: str, known: Iterable[str]) -> UsageError:
+def describe_unknown_command(name: str, path: str, known: Iterable[str]) -> UsageError:
     """Return the error for a command that does not exist."""
     meant = [_MEANT[name]] if path == "tcenv" and name in _MEANT else get_close_matches(name, list(known), 1)
     return _error(f"There is no command {name!r}.", path, meant)
 
 
-def missing_command(path: str) -> UsageError:
+def describe_missing_command(path: str) -> UsageError:
     """Return the error for a group without a command."""
     return _error("A command is missing.", path)
 
 
-def unexpected(words: Sequence[str], path: str) -> UsageError:
+def describe_unexpected_words(words: Sequence[str], path: str) -> UsageError:
     """Return the error for words that the command has no place for."""
     return _error(f"Unexpected argument: '{' '.join(words)}'.", path)
 

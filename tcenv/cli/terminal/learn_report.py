@@ -10,7 +10,7 @@ from tcenv.cli.terminal import messages
 from tcenv.config import config_file
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.errors import TcenvError
-from tcenv.proxy.narrowing import certificate_length
+from tcenv.proxy.narrowing import measure_certificate
 
 if TYPE_CHECKING:
     from tcenv.proxy.learn import Learned
@@ -49,7 +49,7 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
         if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold):
             messages.done("The command needed no scopes.")
         return
-    length = certificate_length(opened.session.credentials.client_id, learned.scopes)
+    length = measure_certificate(opened.session.credentials.client_id, learned.scopes)
     number = len(learned.scopes)
     messages.done(
         f"The command needed {number} scope{'s' if number > 1 else ''}; a request with a certificate for "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tcenv import output
 from tcenv.cli.terminal.command_line import command_line
 from tcenv.errors import Hint
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.text import duration, printable, wrapped
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def note(*parts: Part) -> None:
 def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
     """Say that a session is reused."""
     # A name that is made of the root URL is nobody's word.
-    where = root_url if profile == profile_of(root_url) else profile
+    where = root_url if profile == get_profile_name(root_url) else profile
     done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
 
 

@@ -12,7 +12,7 @@ from tcenv.shells import Unrepresentable, environment, load_shell
 from tcenv.shells.detect import choose_shell
 
 
-def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
+def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     """Return the statements that make `change` in `shell` (None: the shell that runs tcenv). Raises UsageError."""
     name = choose_shell(shell)
     try:
@@ -24,7 +24,7 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
     """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
     warn_if_others_can_read(change)
-    output.write_last(statements(change, shell))
+    output.write_last(render_statements(change, shell))
 
 
 def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:

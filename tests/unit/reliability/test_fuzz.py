@@ -21,7 +21,7 @@ from tcenv.errors import ConfigError, DamagedSession, StoreError
 from tcenv.portholder.callback_request import Navigation, Refused, is_own_host, parse_query
 from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
 from tests import listener
 from tests.listener import QUERY, Waiting, everything
@@ -302,6 +302,8 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
 def test_a_session_that_is_over_is_not_for_the_hot_path(over: bool, home: Path) -> None:
     root_url, now = "https://tc.example.com", int(time.time())
     expires = now - 10 if over else now + 40_000
-    made = Session(profile_of(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ())
+    made = Session(
+        get_profile_name(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ()
+    )
     DirectoryStore("runtime", paths.runtime_directory() or "").save(made)
-    assert (live_session.stored(root_url) is None) is over
+    assert (live_session.find_stored(root_url) is None) is over
