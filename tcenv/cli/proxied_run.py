@@ -152,8 +152,9 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
     a pattern. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
     if not session.scopes:
         return None
-    held = narrow(session.session.passed_on, session.scopes, session.session.fields(), session.tell_narrowing)
-    fitting = count_fitting(session.session.credentials.client_id, held)
+    whole = session.session
+    held = narrow(whole.fields(), whole.passed_on, whole.asked, session.scopes, session.tell_narrowing)
+    fitting = count_fitting(whole.credentials.client_id, held)
     if fitting < len(held):
         raise UsageError(
             f"{len(held)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",

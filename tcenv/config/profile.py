@@ -64,7 +64,7 @@ class Profile:
     """A deployment and how to sign in to it. `expires` is fromNow text, `lifetime` the same and `timeout` in seconds.
 
     `argument` is what to type behind a command to mean this profile. `insisted` holds the keys that an option or a variable
-    gave: tcenv never alters those by itself."""
+    gave: tcenv never alters those by itself. `has_scopes` says that the configuration names scopes."""
 
     name: str
     root_url: str
@@ -80,6 +80,7 @@ class Profile:
     no_browser: bool
     no_self_delete: bool = False
     is_configured: bool = False
+    has_scopes: bool = False
     insisted: frozenset[str] = frozenset()
 
     @property
@@ -213,5 +214,6 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
         no_browser=values["no_browser"],
         no_self_delete=values["no_self_delete"],
         is_configured=chosen.profile is not None,
+        has_scopes="scopes" in {**config.defaults, **chosen.own},
         insisted=frozenset(strong),
     )

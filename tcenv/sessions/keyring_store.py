@@ -126,7 +126,7 @@ class KeyringStore(DirectoryStore):
                     _SERVICE, _name(profile, item), f"{fields[GENERATION]} {fields[ACCESS_TOKEN]}"
                 )
             fields |= {ACCESS_TOKEN: "", session_file.ITEM: item}
-            self._write(session, session_file.encode(fields, session.scopes, session.asked, session.state))
+            self._write(session, session_file.encode(fields, session.scopes, session.asked))
             self._delete(profile, other)
 
     def forget(self, profile: str) -> bool:

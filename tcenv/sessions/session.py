@@ -36,7 +36,8 @@ class Session:
 
     `scopes` is None if the deployment did not tell them. `asked` are the requested scopes, with the right to delete the
     session's own client. `name` is the requested client name (of the series, see `clients.series`). `state` is empty,
-    `ENDED` or `RESETTING`."""
+    `ENDED` or `RESETTING`. `chosen` says that the user named the scopes for this sign-in alone, by an option, a variable
+    or a purpose."""
 
     profile: str
     root_url: str
@@ -47,6 +48,7 @@ class Session:
     scopes: tuple[str, ...] | None
     asked: tuple[str, ...] = ()
     state: str = ""
+    chosen: bool = False
 
     def __post_init__(self) -> None:
         if not is_profile_name(self.profile):
@@ -115,7 +117,7 @@ class Session:
 
     def fields(self) -> dict[str, str]:
         """Return the session's values by their keys in its file."""
-        return {
+        fields = {
             environment.GENERATION: self.generation,
             "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
             "TASKCLUSTER_ROOT_URL": self.root_url,
@@ -126,10 +128,15 @@ class Session:
             "CREATED": str(self.created),
             "NAME": self.name,
         }
+        if self.state:
+            fields[sessionfile.STATE] = self.state
+        if self.chosen:
+            fields[sessionfile.CHOSEN] = "yes"
+        return fields
 
     def encode(self) -> bytes:
         """Return the bytes of the session's file (see `session_file`)."""
-        return sessionfile.encode(self.fields(), self.scopes, self.asked, self.state)
+        return sessionfile.encode(self.fields(), self.scopes, self.asked)
 
     @classmethod
     def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
@@ -144,7 +151,8 @@ class Session:
                 name=fields["NAME"],
                 scopes=None if scopes is None else tuple(scopes),
                 asked=tuple(asked),
-                state=fields.get("STATE", ""),
+                state=fields.get(sessionfile.STATE, ""),
+                chosen=sessionfile.CHOSEN in fields,
             )
         except Exception as error:
             raise DamagedSession("The stored session is incomplete.") from error

@@ -34,8 +34,10 @@ KEYS = (
     "NAME",
     "SCOPES",
 )
-# The number of the keyring item that holds this file's token.
-ITEM = "ITEM"
+# These may be missing. ITEM is the number of the keyring item that holds this file's token. CHOSEN is there if the user named
+# the scopes for this sign-in alone.
+STATE, ITEM, CHOSEN = "STATE", "ITEM", "CHOSEN"
+_OPTIONAL = (STATE, ITEM, CHOSEN)
 # The generation of a session whose client is deleted. No shell can have loaded it.
 ENDED = "ended"
 _LONGEST = 64 << 20
@@ -60,25 +62,22 @@ class Damaged(Exception):
     """A session file is incomplete, foreign or altered. The text tells how, and never repeats the content."""
 
 
-def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str], state: str = "") -> bytes:
+def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str]) -> bytes:
     """Return the bytes of a session file. `scopes` are those that the session holds (None: unknown), `asked` the
-    requested ones. `state` is empty unless the session must not be trusted as it is. The field ITEM is optional."""
+    requested ones. The field STATE is there if the session must not be trusted as it is."""
     count = "unknown" if scopes is None else str(len(scopes))
     lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
     lines.append(f"SCOPES={count}")
     lines += [f"SCOPE={scope}" for scope in scopes or ()]
     lines += [f"ASKED={scope}" for scope in asked]
-    if state:
-        lines.append(f"STATE={state}")
-    if ITEM in fields:
-        lines.append(f"{ITEM}={fields[ITEM]}")
+    lines += [f"{key}={fields[key]}" for key in _OPTIONAL if key in fields]
     lines.append(END)
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
 def decode(data: bytes) -> Parts:
-    """Return the fields, the held scopes (None: unknown) and the requested scopes from a session file's bytes. The
-    field STATE holds the state. Raises Damaged."""
+    """Return the fields, the held scopes (None: unknown) and the requested scopes from a session file's bytes.
+    Raises Damaged."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -97,7 +96,7 @@ def decode(data: bytes) -> Parts:
     asked: list[str] = []
     for line in lines[len(KEYS) : -2]:
         key, _, scope = line.partition("=")
-        if key in ("STATE", ITEM):
+        if key in _OPTIONAL:
             fields[key] = scope
             continue
         if key not in ("SCOPE", "ASKED"):

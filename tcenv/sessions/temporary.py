@@ -11,7 +11,7 @@ from tcenv.deployment.scopes import check_scope, covers, intersection, remove_co
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import drop_deletion_scopes
-from tcenv.sessions.profile_names import get_argument, get_stored_argument
+from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session_file import generation_of
 from tcenv.shells import environment
 
@@ -64,11 +64,11 @@ def mint_from_parts(
         held = drop_deletion_scopes(held, asked, client_id, fields["NAME"])
     elif not scopes:
         raise UsageError("This deployment does not say which scopes the session has.", "Name scopes: --scope S")
-    wanted = remove_covered(narrow(held, scopes, fields, say) if scopes else held or ())
+    wanted = remove_covered(narrow(fields, held, asked, scopes, say) if scopes else held or ())
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
     except UsageError as error:
-        hint = error.hint or Hint("Name the scopes that you need, for example --scope 'queue:*'")
+        hint = error.hint or Hint("Name the scopes that the command needs: --scope S, once for each.")
         raise UsageError(error.message, hint) from None
     return {
         environment.GENERATION: generation_of(token),
@@ -82,11 +82,15 @@ def mint_from_parts(
 
 
 def narrow(
-    held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str], say: Callable[[str], None]
+    fields: Mapping[str, str],
+    held: Sequence[str] | None,
+    asked: Sequence[str],
+    scopes: Sequence[str],
+    say: Callable[[str], None],
 ) -> tuple[str, ...]:
-    """Return what the session with these `fields` holds of `scopes` (`held` is None: unknown, so all of them). Passes a
-    sentence to `say` where it holds a part of a pattern. Raises UsageError for a text that is no scope, and for a scope
-    of which it holds nothing: with such a scope every call fails."""
+    """Return what a session holds of `scopes`. The first three arguments are the parts of its file (`held` is None: unknown,
+    so all of them). Passes a sentence to `say` where it holds a part of a pattern. Raises UsageError for a text that is no
+    scope, and for a scope of which it holds nothing: with such a scope every call fails."""
     for scope in scopes:
         check_scope(scope)
     if held is None:
@@ -94,23 +98,13 @@ def narrow(
     parts = {scope: len(intersection([scope], held)) for scope in scopes if not covers(held, scope)}
     missing = [scope for scope, count in parts.items() if not count]
     if missing:
-        raise UsageError(f"The session does not hold {', '.join(missing)}.", suggest_scopes(fields, scopes))
+        from tcenv.sessions.missing_scopes import lacking
+
+        raise lacking(fields, asked, missing)
     if parts:
         told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
         say(f"Narrowed: {'; '.join(told)}.")
     return intersection(scopes, held)
-
-
-def suggest_scopes(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
-    """Return the hint for a user who wants `scopes` that the session with these `fields` does not hold."""
-    held = get_stored_argument(fields[environment.PROFILE], fields[environment.ROOT_URL])
-    words = [word for scope in scopes for word in ("--scope", scope)]
-    return Hint(
-        "To list its scopes:",
-        ("tcenv", "scopes", held),
-        ". To sign in with these:",
-        login_command(_argument(fields), "--reset", *words),
-    )
 
 
 def _argument(fields: Mapping[str, str]) -> str:

@@ -52,8 +52,7 @@ def ensure_session(
             if reset and session is not None:
                 from tcenv.signin.reset import reset_session
 
-                if session.wanted and "scopes" not in profile.insisted:
-                    profile = replace(profile, scopes=session.wanted)
+                profile = _keep_scopes(profile, session)
                 new = reset_session(session, profile, store, display)
                 if new is not None:
                     display.granted(new)
@@ -63,3 +62,12 @@ def ensure_session(
                 return sign_in(profile, store, display, replacing=session)
         finally:
             display.close()
+
+
+def _keep_scopes(profile: Profile, session: Session) -> Profile:
+    """Return `profile` with the scopes to ask for at a reset: those of an option, else those that the session was asked for. A
+    profile's own scopes count where the user named no others for the session."""
+    if "scopes" in profile.insisted or not session.wanted or (profile.has_scopes and not session.chosen):
+        return profile
+    insisted = profile.insisted | {"scopes"} if session.chosen else profile.insisted
+    return replace(profile, scopes=session.wanted, insisted=insisted)

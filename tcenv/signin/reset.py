@@ -149,7 +149,8 @@ def _update_client(
         display.note(f"The token is new, but the client's scopes and end could not be changed: {error.message}")
         return session
     asked = (*profile.scopes, *_deletion_scopes(session))
-    updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded)
+    chosen = "scopes" in profile.insisted
+    updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded, chosen=chosen)
     try:
         store.save(updated)
     except StoreError as error:

@@ -61,4 +61,5 @@ def verify(
         name=profile.client_name,
         scopes=vouched.scopes,
         asked=asked,
+        chosen="scopes" in profile.insisted,
     )

@@ -222,7 +222,7 @@ def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
     updated = reset._update_client(
         session(),
         ("a:b",),
-        SimpleNamespace(lifetime=60, description="", scopes=("a:b",)),  # type: ignore[arg-type]
+        SimpleNamespace(lifetime=60, description="", scopes=("a:b",), insisted=frozenset()),  # type: ignore[arg-type]
         SimpleNamespace(save=fail),
         SimpleNamespace(update_client=lambda *arguments: facts),  # type: ignore[arg-type]
         SimpleNamespace(note=said.append),

@@ -117,8 +117,6 @@ def _fields(session: Session) -> dict[str, str]:
     fields = session.fields()
     if session.credentials.certificate:
         fields[environment.CERTIFICATE] = session.credentials.certificate
-    if session.state:
-        fields["STATE"] = session.state
     return fields
 
 
