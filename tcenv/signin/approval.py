@@ -14,10 +14,11 @@ from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, Timed
 from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, describe_place
-from tcenv.signin import client_names, pages, paste
+from tcenv.signin import client_names, pages
 from tcenv.signin.approval_request import ApprovalRequest, advise_after_timeout
 from tcenv.signin.browser import PausedLaunch
 from tcenv.signin.listener import Listener
+from tcenv.signin.paste import StandardInput
 from tcenv.signin.progress import Display
 from tcenv.signin.request import resolve_flow
 from tcenv.signin.verify import verify
@@ -39,9 +40,10 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
     flow = resolve_flow(profile.flow, profile.root_url)
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
-        request = _request_approval(profile, flow, replacing, listener, store, display)
+        with StandardInput(listener, display) as typed:
+            request = _request_approval(profile, flow, replacing, listener, store, display)
+            session = _wait_for_session(request, profile, asked_at, listener, typed, display)
         names = request.names
-        session = _wait_for_session(request, profile, asked_at, listener, display)
         if (
             names is not None
             and names.prefix is not None
@@ -96,43 +98,42 @@ def _request_approval(
 
 
 def _wait_for_session(
-    request: ApprovalRequest, profile: Profile, asked_at: int, listener: Listener, display: Display
+    request: ApprovalRequest,
+    profile: Profile,
+    asked_at: int,
+    listener: Listener,
+    typed: StandardInput,
+    display: Display,
 ) -> Session:
     """Return the session of the first answer that the deployment accepts. A rejected answer does not end the wait, because
     anybody may have sent it and the genuine one may still come. Raises TimedOut, TcenvError."""
     end = time.monotonic() + profile.timeout
     rejection: CredentialsRejected | None = None
-    with paste.watch(
-        listener,
-        opened=request.opened,
-        insisted=profile.no_browser,
-        on_wrong=display.wrong_paste,
-        on_enter=request.next,
-    ) as pasted:
-        request.show(pasted.possible)
-        core_dumps.hide_memory()
-        while True:
-            try:
-                credentials = request.wait(end, pasted.source)
-            except BaseException as stop:
-                stop.add_note(_close_page(listener))
-                raise
-            if credentials is None:
+    typed.watch(opened=request.opened, insisted=profile.no_browser, on_enter=request.next)
+    request.show(pasting=typed.source is not None, enter=typed.takes_enter)
+    core_dumps.hide_memory()
+    while True:
+        try:
+            credentials = request.wait(end, typed.source)
+        except BaseException as stop:
+            stop.add_note(_close_page(listener))
+            raise
+        if credentials is None:
+            break
+        _try_step(display, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
+        display.verify()
+        try:
+            return verify(profile, request.scopes, credentials, asked_at, end, display)
+        except CredentialsRejected as error:
+            _tell_page(listener, profile, error)
+            request.reject(credentials, error)
+            rejection = error
+            if error.reason == "clock":
                 break
-            _try_step(display, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
-            display.verify()
-            try:
-                return verify(profile, request.scopes, credentials, asked_at, end, display)
-            except CredentialsRejected as error:
-                _tell_page(listener, profile, error)
-                request.reject(credentials, error)
-                rejection = error
-                if error.reason == "clock":
-                    break
-                listener.reopen()
-            except Exception as error:
-                _tell_page(listener, profile, error)
-                raise
+            listener.reopen()
+        except Exception as error:
+            _tell_page(listener, profile, error)
+            raise
     if rejection is not None:
         raise DeploymentError(
             f"The browser's answer is invalid: {rejection.message}",

@@ -131,10 +131,10 @@ class ApprovalRequest:
             "lifetime": str(profile.lifetime),
         }
 
-    def show(self, pasting: bool) -> None:
-        """Tell the person what to do, and ask the deployment what the page does not say."""
+    def show(self, *, pasting: bool, enter: bool) -> None:
+        """Tell the person what to do, and ask the deployment what the page does not say. See `Display.ask`."""
         self._can_paste = self._can_paste or pasting
-        self._display.ask(self._request.url, self.opened, pasting, self.name)
+        self._display.ask(self._request.url, self.opened, pasting, enter, self.name)
         if self._flow == "new" and self._profile.flow == "new":
             self._display.note(
                 "Today's deployments have no such page: if it says “Client not found”, leave out --flow new."
@@ -155,7 +155,7 @@ class ApprovalRequest:
         self._asked.append(self.name)
         self._request = self._make_request(self.name)
         self.open()
-        self.show(pasting=False)
+        self.show(pasting=False, enter=True)
 
     def tick(self, left: float) -> None:
         """Say what has been found out. Called about once a second."""

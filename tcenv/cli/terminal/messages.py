@@ -31,7 +31,7 @@ _STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan
 
 
 class Face:
-    """What a stream can show: `terminal`, `colour`, `fancy` (marks beyond ASCII) and `width` (columns; 0: no limit)."""
+    """What a stream can show: `terminal`, `colour` and `fancy` (marks beyond ASCII)."""
 
     def __init__(self, stream: TextIO | None, *, asked_for: bool = False) -> None:
         self.stream = stream
@@ -43,7 +43,11 @@ class Face:
         dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
         self.colour = self.terminal and not dumb and not os.environ.get("NO_COLOR")
         self.fancy = self.terminal and not dumb and (getattr(stream, "encoding", "") or "").lower().startswith("utf")
-        self.width = _columns(stream) if self.terminal else 0
+
+    @property
+    def width(self) -> int:
+        """The terminal's columns, which a resize changes; 0 where there is no terminal."""
+        return _columns(self.stream) if self.terminal else 0
 
     def styled(self, text: str, style: str) -> str:
         """`text` in a colour or weight, where the stream shows any."""
@@ -52,7 +56,8 @@ class Face:
     def line(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
         """`text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. What has no blank
         in it (an address, a scope) is never broken."""
-        whole = wrapped(text, self.width, first, rest) if self.width else first + text
+        width = self.width
+        whole = wrapped(text, width, first, rest) if width else first + text
         return (first if shown is None else shown) + whole[len(first) :]
 
     def write(self, text: str) -> None:

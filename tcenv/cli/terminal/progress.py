@@ -15,14 +15,12 @@ from tcenv.cli.terminal import messages
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import TcenvError
 from tcenv.files import write_privately
-from tcenv.text import duration, moment, wrapped
+from tcenv.text import duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from rich.text import Text
-
+    from tcenv.cli.terminal.moving_lines import MovingLines
     from tcenv.config.profile import Profile
     from tcenv.sessions.session import Session
 
@@ -36,7 +34,8 @@ class Waiting:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._live: Any = None
+        self._moving: MovingLines | None = None
+        self._enter = False
         self._notes: list[tuple[str | tuple[str, ...], ...]] = []
         #: Whether a new session has come meanwhile.
         self.is_new = False
@@ -50,30 +49,23 @@ class Waiting:
 
     def _said(self, say: Callable[[], None]) -> None:
         """Say something in mid-wait: above the line that moves."""
-        if self._live is None:
+        if self._moving is None:
             self._flush()
             say()
             return
-        self._live.stop()
+        self._moving.erase()
         say()
-        self._start_live()
-
-    def _start_live(self) -> None:
-        self._live.start()
-        # `Live` hides the cursor, and a stop (Ctrl-Z) would leave the shell without it. The user may also paste here.
-        messages.console().show_cursor(True)
+        self._moving.repeat()
 
     def queue(self) -> None:
         messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
 
-    def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
+    def ask(self, url: str, opened: bool, pasting: bool, enter: bool, name: str) -> None:
         from rich.text import Text
 
         console = messages.console()
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        self._flush()
+        self.close()
+        self._enter = enter
         link = Text(url, style=f"link {url}" if console.is_terminal else "")
         if opened:
             messages.note(f"Approve “{name}” in the browser that has opened. If none did, open:")
@@ -82,11 +74,10 @@ class Waiting:
         console.print(Text("  ").append(link), soft_wrap=True)
         if pasting and (not opened or any(os.environ.get(name) for name in _ELSEWHERE)):
             messages.note("If the browser is on another machine, paste the address of its last page here:")
-        if console.is_terminal:
-            from rich.live import Live
+        if console.is_terminal and not console.is_dumb_terminal:
+            from tcenv.cli.terminal.moving_lines import MovingLines
 
-            self._live = Live("", console=console, auto_refresh=False, transient=True)
-            self._start_live()
+            self._moving = MovingLines(messages.face())
         self._prepare()
 
     def _prepare(self) -> None:
@@ -99,36 +90,36 @@ class Waiting:
         threading.Thread(target=load, daemon=True).start()
 
     def tick(self, left: float, next_name: str | None = None) -> None:
-        if self._live is None:
+        if self._moving is None:
             return
-        lines = [f"waiting for the browser · {duration(left)} left · Ctrl-C to give up"]
+        lines = [f"waiting for the browser · {duration(left)} left", "Ctrl-C to give up"]
         if self._profile.flow != "new":
-            way = (
-                f"Press Enter to ask for {next_name}"
-                if next_name
-                else "Change the Client ID on that page to any other name"
-            )
-            lines.append(f"“Client already exists”? {way}.")
-        self._live.update(self._lines(lines), refresh=True)
-
-    def _lines(self, lines: list[str]) -> Text:
-        from rich.text import Text
-
-        face = messages.face()
-        whole = "\n".join(wrapped(line, (face.width or 80) - 1, "  ", "  ") for line in lines)
-        return Text(whole, style="dim" if face.colour else "")
+            way = "Change the Client ID on that page to any other name"
+            if next_name and self._enter:
+                way = f"Press Enter to ask for {next_name}"
+            lines += ["“Client already exists”?", f"{way}."]
+        self._moving.show(lines)
 
     def wrong_paste(self) -> None:
         self.warn("That is not the address. It begins with http://localhost: and contains clientId and accessToken.")
 
+    def tell_unused(self, lines: list[str], hidden: int) -> None:
+        if lines:
+            self.note(f"Typed while tcenv waited, and not run: {'; '.join(lines)}")
+        elif hidden:
+            self.note("What was typed while tcenv waited was not run. It is not shown, since it may hold a token.")
+
     def verify(self) -> None:
-        if self._live is not None:
-            self._live.update(self._lines(["asking the deployment …"]), refresh=True)
+        if self._moving is not None:
+            self._moving.show(["asking the deployment …"])
+
+    def pause(self) -> None:
+        if self._moving is not None:
+            self._moving.erase()
 
     def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self.pause()
+        self._moving = None
         self._flush()
 
     def _flush(self) -> None:
