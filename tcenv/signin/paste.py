@@ -5,8 +5,10 @@ was meant for the shell: it gets a line that was only begun, and the user is tol
 
 from __future__ import annotations
 
+import array
 import os
 import re
+import select
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -131,8 +133,6 @@ class StandardInput:
 
     def _read_rest(self, descriptor: int) -> None:
         """Read the whole lines that wait in the terminal: they were typed to this command."""
-        import select
-
         while not self._has_ended and select.select([descriptor], [], [], 0)[0]:
             try:
                 data = os.read(descriptor, 4096)
@@ -214,7 +214,6 @@ class _Silence:
 
     def _count_waiting(self) -> int:
         """Count the characters of a line that nobody has ended: the terminal tells them only where it reads no lines."""
-        import array
         import fcntl
         import termios
 

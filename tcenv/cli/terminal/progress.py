@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.moving_lines import MovingLines
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import TcenvError
 from tcenv.files import write_privately
@@ -20,7 +21,6 @@ from tcenv.text import duration, moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tcenv.cli.terminal.moving_lines import MovingLines
     from tcenv.config.profile import Profile
     from tcenv.sessions.session import Session
 
@@ -75,8 +75,6 @@ class Waiting:
         if pasting and (not opened or any(os.environ.get(name) for name in _ELSEWHERE)):
             messages.note("If the browser is on another machine, paste the address of its last page here:")
         if console.is_terminal and not console.is_dumb_terminal:
-            from tcenv.cli.terminal.moving_lines import MovingLines
-
             self._moving = MovingLines(messages.face())
         self._prepare()
 

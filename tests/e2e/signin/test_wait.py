@@ -85,12 +85,12 @@ def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox
     deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
     with ThreadPoolExecutor() as pool:
         approved = pool.submit(waiting.approve)
-        waiting.wait_for("asked again")
+        waiting.wait_for("asks again")
         deployment.heal()
         approved.result()
     status, out, err = waiting.end()
     assert status == 0, err
-    assert "asked again" in err
+    assert "asks again" in err
     assert "TASKCLUSTER_ACCESS_TOKEN" in out
 
 
@@ -255,7 +255,7 @@ def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, t
     child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=30)
     child.expect(r"\$ ")
     child.sendline(f"{TCENV} login --no-browser --shell sh >{tmp_path}/out; echo ended $?")
-    child.expect("paste here")
+    child.expect("paste the address")
     assert not child.getecho()
     child.expect("Ctrl-C to give up")
     written = child.before
