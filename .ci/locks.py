@@ -28,8 +28,11 @@ LOCKS = {
 }
 NPM_LOCKS = ".ci/npm/*/package-lock.json"
 CLIENT_LOCKS = ".ci/taskcluster/*.txt"
-GO_LOCK = ".ci/actionlint/go.mod"
-ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint"
+# Each of Go's locks, and what `go get` takes to renew it.
+GO_LOCKS = {
+    ".ci/actionlint/go.mod": ("-tool", "github.com/rhysd/actionlint/cmd/actionlint@latest"),
+    ".ci/docker-readers/go.mod": ("-u", "."),
+}
 
 _NOT_OURS = {
     ".git",
@@ -121,7 +124,8 @@ def update() -> None:
         renew(lock, [*compile_, str(lock), "--no-deps"], f"taskcluster=={lock.stem}")
     for lock in ROOT.glob(NPM_LOCKS):
         renew(lock, ["npm", "update", "--package-lock-only", "--prefix", str(lock.parent)])
-    renew(ROOT / GO_LOCK, ["go", "-C", str(Path(GO_LOCK).parent), "get", "-tool", f"{ACTIONLINT}@latest"])
+    for name, wanted in GO_LOCKS.items():
+        renew(ROOT / name, ["go", "-C", str(Path(name).parent), "get", *wanted])
 
 
 def renew(lock: Path, command: list[str], given: str = "", root: Path = ROOT) -> None:

@@ -34,7 +34,7 @@ _tcenv() {
     signin:--timeout) choices='1m 5m 15m' ;;
     signin:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     env:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    env:--format) choices='json dotenv github systemd taskcluster' ;;
+    env:--format) choices='json dotenv docker github systemd taskcluster' ;;
     env:--as) names=--purposes ;;
     env:--for) choices='15m 1h 8h' ;;
     logout:--timeout) choices='5s 10s 30s' ;;

@@ -34,7 +34,7 @@ var tcenv-values = [
   &--flow=['auto' 'create' 'new']
   &--timeout=['1m' '5m' '15m']
   &--shell=['bash' 'zsh' 'sh' 'ksh' 'mksh' 'yash' 'fish' 'tcsh' 'elvish' 'nu' 'xonsh' 'powershell' 'cmd' 'dash' 'ash' 'busybox' 'posix' 'ksh93' 'csh' 'nushell' 'pwsh']
-  &--format=['json' 'dotenv' 'github' 'systemd' 'taskcluster']
+  &--format=['json' 'dotenv' 'docker' 'github' 'systemd' 'taskcluster']
   &--for=['15m' '1h' '8h']
   &--unset=['name' 'scopes' 'expires' 'description' 'flow' 'port' 'timeout' 'browser' 'no_browser' 'no_self_delete']
 ]

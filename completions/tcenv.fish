@@ -68,7 +68,7 @@ complete -c tcenv -n '__tcenv_at signin' -l shell -x -a 'bash zsh sh ksh mksh ya
 complete -c tcenv -n '__tcenv_at signin' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at signin' -s h -l help -d 'Show help'
 complete -c tcenv -n '__tcenv_at env' -l shell -x -a 'bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' -d 'The shell that evaluates the output (default: detected)'
-complete -c tcenv -n '__tcenv_at env' -l format -x -a 'json dotenv github systemd taskcluster' -d 'A form for what is not a shell'
+complete -c tcenv -n '__tcenv_at env' -l format -x -a 'json dotenv docker github systemd taskcluster' -d 'A form for what is not a shell'
 complete -c tcenv -n '__tcenv_at env' -l scope -x -d 'Temporary credentials with this scope alone, cut from the session; repeatable'
 complete -c tcenv -n '__tcenv_at env' -l as -x -a '(tcenv --purposes 2>/dev/null)' -d 'Temporary credentials with the scopes and the time of a purpose'
 complete -c tcenv -n '__tcenv_at env' -l for -x -a '15m 1h 8h' -d 'How long temporary credentials last, like 15m (31 days at most)'

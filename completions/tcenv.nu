@@ -5,7 +5,7 @@ def __tcenv_expires [] { [1h 8h 1d 1w] }
 def __tcenv_flow [] { [auto create new] }
 def __tcenv_timeout [] { [1m 5m 15m] }
 def __tcenv_shell [] { [bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh] }
-def __tcenv_format [] { [json dotenv github systemd taskcluster] }
+def __tcenv_format [] { [json dotenv docker github systemd taskcluster] }
 def __tcenv_for [] { [15m 1h 8h] }
 def __tcenv_unset [] { [name scopes expires description flow port timeout browser no_browser no_self_delete] }
 # A subshell of your own shell with the session loaded; `exit` leaves it

@@ -62,7 +62,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         'env' = @(
             '|@profiles|',
             '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
-            '--format|json dotenv github systemd taskcluster|A form for what is not a shell',
+            '--format|json dotenv docker github systemd taskcluster|A form for what is not a shell',
             '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
             '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
             '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
