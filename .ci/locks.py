@@ -31,7 +31,7 @@ CLIENT_LOCKS = ".ci/taskcluster/*.txt"
 # Each of Go's locks, and what `go get` takes to renew it.
 GO_LOCKS = {
     ".ci/actionlint/go.mod": ("-tool", "github.com/rhysd/actionlint/cmd/actionlint@latest"),
-    ".ci/docker-readers/go.mod": ("-u", "."),
+    ".ci/docker-readers/go.mod": ("github.com/compose-spec/compose-go/v2@latest", "github.com/docker/cli@latest"),
 }
 
 _NOT_OURS = {

@@ -42,10 +42,11 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             if blocked_before is None:
                 _forget_the_current_directory()
             core_dumps.forbid()
-            path = os.environ.pop("__TCENV_PYTHONPATH", None)
-            if path is not None:
-                # The script has started anew without it; what we start is given what the user had set.
-                os.environ["PYTHONPATH"] = path
+            for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"):
+                value = os.environ.pop(f"__TCENV_{name}", None)
+                if value is not None:
+                    # The script has started anew without it; what we start is given what the user had set.
+                    os.environ[name] = value
             function = os.environ.pop("__TCENV_FUNCTION", "")
             if function:
                 from tcenv import cli
