@@ -18,7 +18,7 @@ from tcenv.proxy.held_port import HeldPort
 from tcenv.proxy.narrowing import count_fitting
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
-from tcenv.sessions.temporary import narrow
+from tcenv.sessions.temporary import narrow, shorten
 from tcenv.shells.child import run_child
 from tcenv.shells.subshell import run_subshell
 
@@ -154,6 +154,8 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
         return None
     whole = session.session
     held = narrow(whole.fields(), whole.passed_on, whole.asked, session.scopes, session.tell_narrowing)
+    if count_fitting(whole.credentials.client_id, held) < len(held):
+        held = shorten(held, whole.expansions, whole.scopes)
     fitting = count_fitting(whole.credentials.client_id, held)
     if fitting < len(held):
         raise UsageError(

@@ -111,7 +111,7 @@ def find_stored(argument: str | None) -> tuple[dict[str, str], list[str] | None,
     """Return the fields and scopes (see `session_file.decode`) of the live session that is meant, and the name of its store;
     None where the full command line has to find out."""
     try:
-        (fields, scopes, _), _ = find(argument, for_signing_in=False)
+        (fields, scopes, *_), _ = find(argument, for_signing_in=False)
         known = index.read()
     except Exception:
         return None

@@ -135,6 +135,12 @@ class Deployment:
             raise PermissionError("this deployment does not let these credentials read clients")
         return client
 
+    def read_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
+        """Return all that these credentials may do, with what everybody may; None where the deployment does not tell."""
+        with self._errors():
+            held = self._call_if_allowed(credentials, "currentScopes")
+            return None if held is None else _parse_scopes(_check_object(held), "scopes")
+
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
         """Give the client a new token and return it. The old one dies at once.
 

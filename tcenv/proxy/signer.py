@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tcenv.deployment.credentials import Credentials
@@ -17,6 +17,7 @@ from tcenv.sessions.lock import is_held
 from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
+from tcenv.sessions.temporary import shorten
 
 # Seconds that a request waits for a reset in progress, and between two checks of it.
 RESET_TIMEOUT = 10.0
@@ -31,11 +32,13 @@ class Ended(TcenvError):
 class Authority:
     """The credentials that sign a request, and the scopes to which it is narrowed (None: all that they hold).
 
-    `held` are the scopes that the session may pass on, None if they are unknown."""
+    `held` are the scopes that the session may pass on, None if they are unknown. `shorten` leaves out of a list of
+    scopes those that another one covers."""
 
     credentials: Credentials
     scopes: tuple[str, ...] | None
     held: tuple[str, ...] | None = field(repr=False)
+    shorten: Callable[[Sequence[str]], tuple[str, ...]] = field(default=tuple, repr=False, compare=False)
 
 
 class Signer:
@@ -114,9 +117,15 @@ class Signer:
             scopes = self._scopes if self._scopes is None else narrow(held, self._scopes)
             if scopes is None and held != session.scopes and held is not None:
                 # Programs do not get the scopes that tcenv requested to delete its own client.
-                fits = count_fitting(session.credentials.client_id, held) == len(held)
+                shorter = shorten(held, session.expansions, session.scopes)
+                fits = count_fitting(session.credentials.client_id, shorter) == len(shorter)
                 scopes = held if fits else None
-            self._authority = Authority(session.credentials, scopes, held)
+            self._authority = Authority(
+                session.credentials,
+                scopes,
+                held,
+                lambda wanted: shorten(wanted, session.expansions, session.scopes),
+            )
 
     def _authority_or_end(self) -> Authority:
         now = self._clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tcenv.deployment.credentials import Credentials
@@ -37,7 +37,7 @@ class Session:
     `scopes` is None if the deployment did not tell them. `asked` are the requested scopes, with the right to delete the
     session's own client. `name` is the requested client name (of the series, see `clients.series`). `state` is empty,
     `ENDED` or `RESETTING`. `chosen` says that the user named the scopes for this sign-in alone, by an option, a variable
-    or a purpose."""
+    or a purpose. `expansions` says what the roles among its scopes cover (see `expansions`)."""
 
     profile: str
     root_url: str
@@ -49,6 +49,7 @@ class Session:
     asked: tuple[str, ...] = ()
     state: str = ""
     chosen: bool = False
+    expansions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_profile_name(self.profile):
@@ -57,7 +58,7 @@ class Session:
             raise ValueError("not a root URL")
         if not CLIENT_ID.fullmatch(self.name):
             raise ValueError("not a client name")
-        if not all(SCOPE.fullmatch(scope) for scope in (*(self.scopes or ()), *self.asked)):
+        if not all(SCOPE.fullmatch(scope) for scope in (*(self.scopes or ()), *self.asked, *self.expansions)):
             raise ValueError("not a scope")
         if self.state not in ("", *STATES):
             raise ValueError("not a state")
@@ -136,10 +137,12 @@ class Session:
 
     def encode(self) -> bytes:
         """Return the bytes of the session's file (see `session_file`)."""
-        return sessionfile.encode(self.fields(), self.scopes, self.asked)
+        return sessionfile.encode(self.fields(), self.scopes, self.asked, self.expansions)
 
     @classmethod
-    def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
+    def from_parts(
+        cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str], expansions: Sequence[str] = ()
+    ) -> Session:
         """Create a session from the parts that `session_file.decode` returned. Raises DamagedSession."""
         try:
             session = cls(
@@ -153,6 +156,7 @@ class Session:
                 asked=tuple(asked),
                 state=fields.get(sessionfile.STATE, ""),
                 chosen=sessionfile.CHOSEN in fields,
+                expansions=tuple(expansions),
             )
         except Exception as error:
             raise DamagedSession("The stored session is incomplete.") from error

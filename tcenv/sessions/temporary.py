@@ -8,7 +8,7 @@ import time
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope, covers, intersection, remove_covered
-from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
+from tcenv.deployment.temporary import LONGEST_LIFETIME, fits, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import drop_deletion_scopes
 from tcenv.sessions.profile_names import get_argument
@@ -33,7 +33,7 @@ def make_loading(
             "This shell already has temporary credentials, and those cannot issue others.",
             Hint("Load the session itself:", login_command(session.argument)),
         )
-    values = mint_from_parts(session.fields(), session.scopes, session.asked, scopes, term, say)
+    values = mint_from_parts(session.fields(), session.scopes, session.asked, session.expansions, scopes, term, say)
     return environment.make_loading(values, os.environ)
 
 
@@ -41,6 +41,7 @@ def mint_from_parts(
     fields: Mapping[str, str],
     held: Sequence[str] | None,
     asked: Sequence[str],
+    expansions: Sequence[str],
     scopes: Sequence[str],
     term: str | None,
     say: Callable[[str], None],
@@ -60,11 +61,14 @@ def mint_from_parts(
         if seconds > LONGEST_LIFETIME:
             raise UsageError("Temporary credentials last 31 days at most.", "Accepted: --for 15m, 8h, 31d.")
         expires = min(expires, now + seconds)
+    whole = held
     if held is not None:
         held = drop_deletion_scopes(held, asked, client_id, fields["NAME"])
     elif not scopes:
         raise UsageError("This deployment does not say which scopes the session has.", "Name scopes: --scope S")
     wanted = remove_covered(narrow(fields, held, asked, scopes, say) if scopes else held or ())
+    if not fits(client_id, wanted):
+        wanted = shorten(wanted, expansions, whole)
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
     except UsageError as error:
@@ -105,6 +109,14 @@ def narrow(
         told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
         say(f"Narrowed: {'; '.join(told)}.")
     return intersection(scopes, held)
+
+
+def shorten(scopes: Sequence[str], expansions: Sequence[str], held: Sequence[str] | None) -> tuple[str, ...]:
+    """Return `scopes` without those that another one covers, by what is known of the roles of a session that holds `held`. Adds
+    none: credentials never carry more than the user asked for."""
+    from tcenv.sessions.expansions import decode, leave_out
+
+    return leave_out(remove_covered(scopes), decode(expansions, held or ()))
 
 
 def _argument(fields: Mapping[str, str]) -> str:

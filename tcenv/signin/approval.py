@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
 from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
+from tcenv.sessions import expansions
 from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, describe_place
@@ -60,6 +63,7 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
         listener.succeed()
         _try_step(display, lambda: listener.finish(pages.describe_success(session)))
     display.granted(session)
+    session = _note_roles(session, store, kept=bool(kept_in))
     _try_step(display, lambda: _clean_up(session, request, replacing, store, display))
     display.close()
     return session
@@ -176,6 +180,17 @@ def _store(session: Session, store: Store, display: Display) -> bool:
         reason = error.message if isinstance(error, TcenvError) else error.strerror or str(error)
         display.warn(f"The session could not be stored, so only this shell has it: {reason}")
         return False
+
+
+def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
+    """Return the session with what its roles cover, stored if it is `kept`: for calls whose header has no room for all of its
+    scopes. Nothing depends on it."""
+    known = replace(session, expansions=expansions.ask(session))
+    if kept and known != session:
+        with suppress(TcenvError, OSError):
+            if store.load(session.profile) == session:
+                store.save(known)
+    return known
 
 
 def _try_step(display: Display, step: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers, intersection
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, StoreError, login_command
-from tcenv.sessions import known_clients
+from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
 from tcenv.signals import HeldSignals
@@ -151,6 +151,7 @@ def _update_client(
     asked = (*profile.scopes, *_deletion_scopes(session))
     chosen = "scopes" in profile.insisted
     updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded, chosen=chosen)
+    updated = replace(updated, expansions=expansions.ask(updated))
     try:
         store.save(updated)
     except StoreError as error:

@@ -112,7 +112,7 @@ def test_no_module_is_too_long_to_be_read_in_one_sitting() -> None:
 LIGHT = {
     "tcenv", "tcenv.__main__", "tcenv.hotpath", "tcenv.prompt_hook", "tcenv.cli.parsing.plain_reader",
     "tcenv.cli.terminal.exit_status", "tcenv.config.completion_names", "tcenv.errors", "tcenv.files", "tcenv.output",
-    "tcenv.paths", "tcenv.peer", "tcenv.proxy.start", "tcenv.sessions.session_file",
+    "tcenv.paths", "tcenv.peer", "tcenv.proxy.start", "tcenv.sessions.expansions", "tcenv.sessions.session_file",
     "tcenv.sessions.temporary", "tcenv.text",
 }  # fmt: skip
 LIGHT_PACKAGES = {"shells", "portholder"}

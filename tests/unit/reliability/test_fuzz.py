@@ -151,7 +151,19 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
 
 def session() -> Session:
     credentials = Credentials("someone/tcenv", TOKEN)
-    return Session("p", "https://tc.example.com", credentials, 1, 2**33, "tcenv", ("a:b", "c:*"), ("a:b",))
+    return Session(
+        "p",
+        "https://tc.example.com",
+        credentials,
+        1,
+        2**33,
+        "tcenv",
+        ("a:b", "c:*"),
+        ("a:b",),
+        "",
+        True,
+        ("0-1 assume:a b",),
+    )
 
 
 @pytest.mark.timeout(1200)
