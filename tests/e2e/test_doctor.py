@@ -1,4 +1,4 @@
-"""`tcenv doctor` finds what is wrong, and says how to fix it."""
+"""`tcenv doctor` finds faults, and says how to fix them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made from the one declaration of the command line is current, and stands in the forms that its readers expect."""
+"""The files that are made from the declaration of the command line are current, and their readers accept them."""
 
 from __future__ import annotations
 

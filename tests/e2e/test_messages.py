@@ -94,7 +94,7 @@ def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: Snapsho
         assert "\x1b[" not in text
     if face == "narrow":
         plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
-        # What is wider is whole because it is to be copied: an address, a command.
+        # Only addresses and commands may be wider, because people copy them.
         long = [line for line in plain.splitlines() if len(line) > 40 and " " in line.strip(" ·✓✗→!")]
         assert all("tcenv " in line for line in long)
     assert settled(text, env) == shown

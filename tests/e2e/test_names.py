@@ -188,7 +188,7 @@ def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deploy
     assert f"No browser could be started, so {client_id} stays" in said
     assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
     assert session_fields(env) == former
-    # The page that is to be opened by hand asks for the name that is free.
+    # The address to open by hand asks for the free name.
     assert f"name={NAME}&" in said
 
 

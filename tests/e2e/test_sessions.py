@@ -154,7 +154,7 @@ def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> Non
 
 
 def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
-    """A writer is killed at any moment; whoever reads sees a whole session, the old or the new."""
+    """After a KILL of the writer at any moment, a reader sees a whole session, the old one or the new one."""
     from tcenv.sessions.directory_store import DirectoryStore
 
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))

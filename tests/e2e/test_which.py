@@ -62,7 +62,7 @@ def meant(env: dict[str, str], *words: str) -> str:
 
 
 def test_a_new_users_walk(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
-    """A default profile is configured, then somebody sets the variable of a sandbox: that is what is signed in to."""
+    """With a default profile configured, the variable of a sandbox wins: the sign-in goes there."""
     env = environ()
     assert tcenv("profile", "set", "work", "--root-url", production.root_url, "--default", env=env).returncode == 0
     said = after(

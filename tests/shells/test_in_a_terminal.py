@@ -130,7 +130,7 @@ def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) ->
         terminal.type("tcenv exec -- basename /a/thro.ugh .ugh")
         terminal.wait(lambda: "thro" in (line.strip() for line in terminal.screen().splitlines()), "the command")
 
-        # Another window signs out: the variables go, and it is said once.
+        # Another window signs out: the variables go, with one message.
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
         terminal.keys("Enter")
         terminal.wait_for("signed out elsewhere")

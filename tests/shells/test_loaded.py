@@ -1,4 +1,4 @@
-"""What TCENV_LOADED is for: unloading puts the root URL back to what it was before tcenv loaded anything, whoever unloads, and
+"""What TCENV_LOADED is for: unloading puts the root URL back to what it was before tcenv loaded anything, for every unloader, and
 touches nothing that belongs to somebody else."""
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_another_choice_since_then_stays() -> None:
 
 
 def test_a_profile_is_loaded_only_where_that_is_noted() -> None:
-    """TCENV_PROFILE alone is a choice, whoever made it, and nothing is unloaded for it."""
+    """TCENV_PROFILE alone is a choice of the user's, and tcenv unloads nothing for it."""
     named = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
     assert (environment.loaded_profile(named), environment.selected_profile(named)) == (None, "p")
     assert unloading(named) == named
@@ -145,7 +145,7 @@ def prompted(shell: Prompted, text: Path, folder: Path, env: dict[str, str]) -> 
 
 @pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
 def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp_path: Path, home: Path) -> None:
-    """A nested shell, `exec zsh`, a load in the start-up file: what is loaded at the first prompt already has no session."""
+    """At its first prompt a shell may find variables whose session is gone: a nested shell, `exec zsh`."""
     runtime = home / "run/tcenv"
     text = start_up_text(shell, environ(), tmp_path)
     stored(runtime, "another", ROOT, "a" * 44)
@@ -213,7 +213,7 @@ def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: S
 def test_hooks_look_where_the_stores_are(
     shell: Prompted, place: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
-    """`su -`, ssh, containers: what is loaded tells its place, and resets and logouts elsewhere are seen there too."""
+    """`su -`, ssh, containers: TCENV_LOADED names the file, so these shells see resets and logouts elsewhere too."""
     env = environ(deployment)
     if place == "files":
         env["TCENV_STORE"] = "file"

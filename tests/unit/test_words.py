@@ -74,7 +74,7 @@ def test_sentences_of_the_code_stand_on_their_lines() -> None:
 name = "no-sentence"
 
 def run() -> None:
-    """Whoever reads the code alone."""
+    """Words for readers of the code alone."""
     warn(f"The session of {name} expires "
          f"in {left} minutes.")
 

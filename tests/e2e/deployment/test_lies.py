@@ -17,7 +17,7 @@ from tcenv.sandbox import FAULTS, Sandbox
 from tests.world import environ, session_file, signed_in, tcenv
 
 ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
-# What is no lie by itself: the answer is whole and right, and says something unwelcome.
+# These are no lies: the answer is whole and right, and says something unwelcome.
 TRUE_BUT_UNWELCOME = {"clock", "disabled", "past"}
 REJECTED = {"unauthorized": "other", "stale": "clock"}
 _METHODS: dict[str, Callable[[Deployment, Credentials], object]] = {

@@ -258,7 +258,7 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
     assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
 
 
-# What cannot be meant, and what is said
+# Usage errors, and their messages
 
 
 @pytest.mark.parametrize(

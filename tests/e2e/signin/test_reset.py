@@ -232,7 +232,7 @@ def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Momen
     assert client.access_token in out
     assert "could not be stored" in told
     assert client.access_token not in told
-    # The token that is stored is dead, and marked: whoever meets it asks, and says so.
+    # The stored token is dead, and marked: the next command asks the deployment, and says so.
     store.chmod(0o700)
     moment.act = lambda: None
     done = tcenv("env", "--shell", "sh", env=env)

@@ -1,4 +1,4 @@
-"""What may come while the browser is waited for, and what is not lost by it."""
+"""Events during the wait for the browser, none of which loses the sign-in."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
             accepted = eventually(lambda sockets=sockets: _accepted(sockets))  # type: ignore[misc]
             connection.sendall(get(port, "/earlier").encode())
             received = accepted.recv(1000)  # type: ignore[union-attr]
-            # What is not for this one is the holder's to answer.
+            # The holder answers what this process does not take.
             assert client.hand_over(port, accepted, received)  # type: ignore[arg-type]
             accepted.close()  # type: ignore[union-attr]
             connection.settimeout(60)

@@ -72,7 +72,7 @@ def test_noise_is_no_refusal(content: bytes) -> None:
             (),
             {"queue:cancel:s/g/the-one-task"},
         ),
-        # What is needed anyway is the best alternative, wherever it stands.
+        # A scope that is needed anyway is the best alternative, in any place.
         ({"AllOf": [{"AnyOf": ["queue:b", "queue:c"]}, "queue:c"]}, (), {"queue:c"}),
         (
             {"AllOf": [{"AnyOf": ["queue:a", "queue:b"]}, {"AnyOf": ["queue:b", "queue:c"]}]},

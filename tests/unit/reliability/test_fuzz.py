@@ -1,4 +1,4 @@
-"""Mutations of what is genuine: nothing that is not of the exact form gets through, and no error is one that nobody has named."""
+"""Mutate genuine requests: only the exact form gets through, and every error is one of tcenv's own."""
 
 from __future__ import annotations
 

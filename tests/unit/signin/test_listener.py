@@ -390,7 +390,7 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
 
     monkeypatch.setattr(socket.socket, "accept", accept)
     with Waiting() as waiting:
-        # What is refused meets every call but those that tell the ends; the answer itself meets these.
+        # A refused connection meets every call but those that tell its ends; the answer meets these.
         query = "no=answer" if call in ("send", "shutdown", "close", "recv") else QUERY
         response = waiting.talk(waiting.request(query=query))
         assert not faults
