@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 # --- function
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 302)) || \builtin printf '%s; this is %s.\n' '@TOO_OLD@' "$BASH_VERSION" >&2
 \builtin unset -v __tcenv_level __tcenv_program
 __tcenv_level=${BASH_SUBSHELL-0}
 __tcenv_program=@PROGRAM@
@@ -80,7 +81,7 @@ __tcenv_at_prompt() {
       ;;
     'declare -a'*)
       if [[ $1 == - ]]; then
-        PROMPT_COMMAND=("$__tcenv_call" "${PROMPT_COMMAND[@]}")
+        PROMPT_COMMAND=("$__tcenv_call" ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"})
       else
         PROMPT_COMMAND+=("$__tcenv_call")
       fi

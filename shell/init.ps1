@@ -3,6 +3,7 @@
 # language.
 
 # --- function
+if ($PSVersionTable.PSVersion.Major -lt 5) { Write-Warning "@TOO_OLD@; this is $($PSVersionTable.PSVersion)." }
 $global:__tcenv_program = @PROGRAM@
 $global:__tcenv_found = $null
 $global:__tcenv_found_in = $null

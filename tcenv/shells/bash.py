@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 class Bash(PosixShell):
+    lowest = "3.2"
     template = "init.bash"
     completion = "tcenv.bash"
 

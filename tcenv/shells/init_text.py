@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tcenv import resources
 from tcenv.errors import UsageError
 from tcenv.shells import EVALUATED, SHELLS, Shell, Unrepresentable, load_shell, startup_file
@@ -33,10 +35,11 @@ def startup_text(name: str, *, hook: bool = True, completion: bool = True, promp
         text = text.partition(_HOOK)[0]
     if prompt:
         text += mark + rest
+    text = _fill_in(text, shell)
     more = resources.read("completions", shell.completion) if completion and shell.completion else None
     if more:
-        more = more.partition(_STANDALONE)[0]
-    return _fill_in(text, shell) + (f"\n# --- completion\n{more}" if more else "")
+        text += f"\n# --- completion\n{more.partition(_STANDALONE)[0]}"
+    return shell.guard(text, os.environ)
 
 
 def _fill_in(text: str, shell: Shell) -> str:
@@ -46,7 +49,7 @@ def _fill_in(text: str, shell: Shell) -> str:
         # Used while no directory on the PATH has tcenv.
         "@PROGRAM@": startup_file.find_own_program(),
     }
-    text = text.replace("@EVALUATED@", shell.word_list(EVALUATED))
+    text = text.replace("@EVALUATED@", shell.word_list(EVALUATED)).replace("@TOO_OLD@", shell.too_old())
     # Put NULs around each mark first, since a value may hold the text of a mark but never a NUL.
     for mark in places:
         text = text.replace(mark, f"\0{mark}\0")

@@ -16,6 +16,7 @@ class PowerShell(Shell):
     evaluation = "tcenv {} | Out-String | Invoke-Expression"
     reading = "Get-Content -Raw {} | Invoke-Expression"
     executables = ("pwsh", "powershell")
+    lowest = "5.1"
     template = "init.ps1"
     completion = "tcenv.ps1"
     line_comes_last = True

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 class Zsh(PosixShell):
+    lowest = "5.8"
     template = "init.zsh"
     completion = "_tcenv"
 

@@ -56,13 +56,19 @@ TRACED = ("bash", "zsh", "fish", "ksh", "mksh", "tcsh")
 
 
 def start(
-    shell: str, folder: Path, env: dict[str, str], before: str = "", after: str = "", options: tuple[str, ...] = ()
+    shell: str,
+    folder: Path,
+    env: dict[str, str],
+    before: str = "",
+    after: str = "",
+    options: tuple[str, ...] = (),
+    program: str | None = None,
 ) -> Terminal:
-    """An interactive shell whose start-up file has the text of `tcenv init` in it."""
+    """An interactive shell whose start-up file has the text of `tcenv init` in it; `program` is another version of it."""
     text = subprocess.run([TCENV, "init", shell, *options], env=env, capture_output=True, text=True, check=True).stdout
     rc = folder / f"rc.{shell}"
     rc.write_text(f"{before}\n{text}\n{text if shell not in ('nu',) else ''}\n{after}\n")
-    program = need(PROGRAMS[shell])
+    program = program or need(PROGRAMS[shell])
     if shell == "bash":
         arguments = [program, "--noprofile", "--rcfile", str(rc)]
     elif shell == "zsh":
