@@ -11,8 +11,11 @@ from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import MOST_SCOPES
+from tcenv.deployment.scopes import remove_covered
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions import temporary
+from tcenv.sessions.missing_scopes import fit_for_the_page
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import ENDED, Session
@@ -85,6 +88,7 @@ def open_session(wanted: Wanted) -> Opened:
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
     if scopes and (stored is None or not stored.has_time_left()):
         # There is nothing to cut from: ask for what the command needs.
+        scopes = _check_number(wanted, profile.argument)
         expires = overrides.expires or (term if wanted.purpose else None)
         profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
     display = Waiting(profile)
@@ -93,7 +97,19 @@ def open_session(wanted: Wanted) -> Opened:
         messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
         messages.hint("To load it in this shell:", login_command(profile.argument))
     told = display.is_new and bool(scopes) and session.wanted == scopes
-    return Opened(session, store, scopes, term, wanted.purpose, told)
+    return Opened(session, store, wanted.scopes, term, wanted.purpose, told)
+
+
+def _check_number(wanted: Wanted, argument: str) -> tuple[str, ...]:
+    """Return the scopes of `wanted` without those that another one covers. Raises UsageError for more than a sign-in takes."""
+    scopes = remove_covered(wanted.scopes)
+    if len(scopes) <= MOST_SCOPES:
+        return scopes
+    count = f"{len(scopes)} scopes, and a sign-in takes {MOST_SCOPES} at most"
+    message = f"The purpose {wanted.purpose} has {count}." if wanted.purpose else f"These are {count}."
+    patterns = [scope for scope in fit_for_the_page(scopes) or () if scope not in scopes]
+    more = f". Or use patterns that cover them: {', '.join(patterns)}" if patterns else ""
+    raise UsageError(message, Hint("To sign in with the profile's scopes first:", login_command(argument), more))
 
 
 def apply_purpose(wanted: Wanted) -> Wanted:

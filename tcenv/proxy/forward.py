@@ -28,7 +28,6 @@ from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
 
-_SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
 _READING = ("GET", "HEAD")
 # CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
 _NO_CALLS = ("CONNECT", "TRACE")
@@ -193,6 +192,10 @@ class Forwarder:
             entry.scopes = narrow(authority.scopes if trial is None else trial.scopes(authority), inner)
             try:
                 answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
+            except Unreachable:
+                if trial is not None:
+                    await trial.ended(502)
+                raise
             except TooLong:
                 if former is None or trial is None:
                     text = f"{len(entry.scopes or ())} scopes do not fit into a request's header."
@@ -216,10 +219,9 @@ class Forwarder:
                 break
             newer = await self._signer.after(authority) if body.repeatable else None
             if newer is None:
-                if self._rejections is not None:
-                    encoding = answer.headers.get("Content-Encoding", "")
-                    self._rejections.tell(content, encoding, authority.credentials)
-                if former is not None and trial is not None:
+                encoding = answer.headers.get("Content-Encoding", "")
+                told = self._rejections is not None and self._rejections.tell(content, encoding, authority.credentials)
+                if former is not None and trial is not None and not told:
                     # The session does not hold the added scopes. The answer would list those that it holds.
                     await trial.not_held()
                     response = former
@@ -351,16 +353,10 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
 
 def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
     """Return the scopes to which a program that does not sign narrows its request, by the header of Taskcluster's proxy."""
-    texts = request.headers.getall(_SCOPES_HEADER, [])
-    if not texts:
-        return None
     try:
-        scopes = json.loads(texts[0]) if len(texts) == 1 else None
-    except (ValueError, RecursionError):
-        scopes = None
-    if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope.isprintable() for scope in scopes):
-        raise Stop(400, "InputError", f"{_SCOPES_HEADER} must be a JSON array of scopes.")
-    return tuple(scopes)
+        return headers.parse_scopes(request.headers.getall(headers.SCOPES, []))
+    except ValueError:
+        raise Stop(400, "InputError", f"{headers.SCOPES} must be a JSON array of scopes.") from None
 
 
 def _told(stop: Stop) -> web.Response:

@@ -32,8 +32,12 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
         messages.warn(
             f"Refused without saying which scopes are missing: {_listed(learned.untold)}. A GET request gets the reason."
         )
+    for call, statuses in sorted(learned.failed.items()):
+        messages.warn(f"Failed in the end: {call} ({', '.join(map(str, sorted(statuses)))}).")
+    for scope in learned.passing:
+        messages.warn(f"This scope names a random id, so the next run may need another one: {scope}.")
     if learned.depending:
-        messages.note(f"These calls never fail, but return less with fewer scopes: {_listed(learned.depending)}.")
+        messages.note(f"The answer of {_listed(learned.depending)} depends on the scopes of the caller.")
     if save is not None:
         return _keep(save, learned, opened)
     if learned.scopes:
@@ -46,7 +50,7 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
 
 def _tell_needed(learned: Learned, opened: Opened) -> None:
     if not learned.scopes:
-        if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold):
+        if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold or learned.failed):
             messages.done("The command needed no scopes.")
         return
     length = measure_certificate(opened.session.credentials.client_id, learned.scopes)
