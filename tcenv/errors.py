@@ -90,6 +90,10 @@ class DeploymentError(TcenvError):
     """The deployment cannot be reached or answered with an error."""
 
 
+class UnknownAuthority(DeploymentError):
+    """The deployment's certificate comes from an authority that this Python does not know. A browser may know it."""
+
+
 class Refused(DeploymentError):
     """The deployment has answered that it does not do what was asked, and has not done it."""
 

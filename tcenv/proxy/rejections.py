@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
-from tcenv.deployment.auth import find_rejection
+from tcenv.deployment.rejections import find_rejection
 from tcenv.errors import Hint, login_command
 from tcenv.proxy.learn import decode
 

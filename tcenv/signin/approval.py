@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
-from tcenv.errors import CredentialsRejected, DeploymentError, TcenvError, TimedOut
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, TcenvError, TimedOut, login_command
 from tcenv.sessions import expansions
 from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, describe_place
 from tcenv.signin import client_names, pages
-from tcenv.signin.approval_request import ApprovalRequest, advise_after_timeout
+from tcenv.signin.approval_request import ApprovalRequest
 from tcenv.signin.browser import PausedLaunch
 from tcenv.signin.listener import Listener
 from tcenv.signin.paste import StandardInput
 from tcenv.signin.progress import Display
-from tcenv.signin.request import resolve_flow
+from tcenv.signin.request import has_new_page, resolve_flow
 from tcenv.signin.verify import verify
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ def _request_approval(
     """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment and the
     session turn out to be good."""
     if flow == "new":
+        if not has_new_page(profile.root_url):
+            display.warn(
+                f"{profile.root_url} probably has no such page. If it says “Client not found”, leave out --flow new."
+            )
         # The older page resets an existing client of that name.
         request = ApprovalRequest(profile, flow, None, listener, display)
         request.open()
@@ -129,26 +133,24 @@ def _wait_for_session(
         try:
             return verify(profile, request.scopes, credentials, asked_at, end, display)
         except CredentialsRejected as error:
-            _tell_page(listener, profile, error)
-            request.reject(credentials, error)
+            goes_on = error.reason != "clock" and time.monotonic() < end
+            _tell_page(listener, profile, error, goes_on=goes_on)
+            request.reject(credentials, error, goes_on=goes_on)
             rejection = error
-            if error.reason == "clock":
+            if not goes_on:
                 break
             listener.reopen()
         except Exception as error:
             _tell_page(listener, profile, error)
             raise
+    if rejection is not None and rejection.reason == "clock":
+        raise DeploymentError(f"The browser's answer is invalid: {rejection.message}", rejection.hint)
     if rejection is not None:
-        raise DeploymentError(
-            f"The browser's answer is invalid: {rejection.message}",
-            rejection.hint
-            if rejection.reason == "clock"
-            else "Try again; if it happens again, look at the client there.",
+        raise TimedOut(
+            f"The browser sent no valid answer in time. About the last one: {rejection.message} {_close_page(listener)}",
+            Hint("To approve again, run:", login_command(profile.argument)),
         )
-    raise TimedOut(
-        f"Nobody approved in the browser in time. {_close_page(listener)}",
-        advise_after_timeout(listener.seen, profile.argument, profile.client_name),
-    )
+    raise TimedOut(f"Nobody approved in the browser in time. {_close_page(listener)}", request.advise_after_timeout())
 
 
 def _close_page(listener: Listener) -> str:
@@ -202,9 +204,9 @@ def _try_step(display: Display, step: Callable[[], object]) -> None:
         display.warn(what)
 
 
-def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
+def _tell_page(listener: Listener, profile: Profile, error: Exception, *, goes_on: bool = False) -> None:
     try:
-        listener.finish(pages.describe_failure(profile, error))
+        listener.finish(pages.describe_failure(profile, error, goes_on=goes_on))
     except OSError:
         return
 
@@ -227,7 +229,7 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
     """Return the session whose client is to be deleted before the approval, None if there is none.
 
     Only in a terminal, where a person can approve, and only if the session is good, may delete its client, and has the name
-    that is asked for. ApprovalRequest the deployment shows that it answers and that the clock is right."""
+    that is asked for. Raises DeploymentError where the deployment is out: its page does not work then."""
     if replacing is None or not replacing.is_live() or not os.isatty(2) or not client_names.may_delete(replacing):
         return None
     if replacing.name != profile.client_name:
@@ -237,7 +239,7 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
     try:
         deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
         deployment.vouch(replacing.credentials)
-    except DeploymentError as error:
+    except (CredentialsRejected, Refused) as error:
         display.note(f"{error.message} So {replacing.credentials.client_id} is unchanged.")
         return None
     return replacing

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from tcenv.shells.secrets_in_environment import without_secrets
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    # Whether a program runs or has ended without an error; None if it does not exist.
-    Launch = Callable[[list[str]], bool | None]
+    # Starts a program. Returns it if it runs, None if it has ended without an error, else why it does not run.
+    Launch = Callable[[list[str]], Program | str | None]
 
 # Browsers that draw in a terminal. They cannot use this one.
 _IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})
@@ -33,6 +34,9 @@ _DESKTOP = (
 )
 # No test runs these.
 _WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
+_NOT_FOUND = "not found"
+# Seconds in which the end of a browser's program is a failed start. Later a person may have closed it.
+_STARTING = 15.0
 # Seconds in which a launcher may fail. One that runs longer has found something to open.
 _LAUNCHER_SECONDS = 0.25
 # The same for a program that may answer without a person, and so at once.
@@ -43,15 +47,48 @@ _BROWSERS = frozenset(
 )
 
 
-def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> bool:
-    """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch` starts a
-    program (see `PausedLaunch`).
+class Opening:
+    """What came of starting a browser: true if one has started. `failures` names what was tried in vain, each with the reason."""
 
-    Return False if none starts. The user has the URL, and the wait goes on."""
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        self._has_started = False
+        self._name = ""
+        self._program: Program | None = None
+        self._since = time.monotonic()
+
+    def __bool__(self) -> bool:
+        return self._has_started
+
+    def add(self, name: str, outcome: Program | str | None) -> bool:
+        """Note what came of starting `name` (see `Launch`). Return whether it has started."""
+        if isinstance(outcome, str):
+            self.failures.append(f"{name}: {outcome}")
+            return False
+        self._has_started, self._name, self._program = True, name, outcome
+        return True
+
+    def find_failure(self) -> str | None:
+        """Return the name and the reason if the program that was started has failed since, once."""
+        if self._program is None:
+            return None
+        status = self._program.wait(0)
+        if status is None and time.monotonic() < self._since + _STARTING:
+            return None
+        self._program.close()
+        self._program = None
+        return f"{self._name}: {_describe_status(status)}" if status else None
+
+
+def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> Opening:
+    """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch` starts a
+    program (see `PausedLaunch`). If none starts, the user has the URL, and the wait goes on."""
     launch = launch or _start
-    if command:
-        return _open_named(command, url, launch)
-    return _open_named(os.environ.get("BROWSER", ""), url, launch) or _open_desktop(url, launch)
+    opening = Opening()
+    named = command or os.environ.get("BROWSER", "")
+    if not any(_open_with(words, url, launch, opening) for words in split_commands(named)) and not command:
+        _open_desktop(url, launch, opening)
+    return opening
 
 
 def split_commands(commands: str) -> list[list[str]]:
@@ -81,37 +118,43 @@ def on_path(program: str) -> bool:
     return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
 
 
-def _open_named(commands: str, url: str, launch: Launch) -> bool:
-    return any(_open_with(words, url, launch) for words in split_commands(commands))
-
-
-def _open_with(words: list[str], url: str, launch: Launch) -> bool:
+def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> bool:
     if os.path.basename(words[0]) in _IN_TERMINAL:
-        return False
+        return opening.add(words[0], "needs this terminal")
     arguments = [word.replace("%s", url) for word in words[1:]]
     if not any("%s" in word for word in words):
         arguments.append(url)
-    opened = launch([words[0], *arguments])
-    if opened is None and len(words) == 1:
-        opened = launch(_registered(words[0], url))
-    return bool(opened)
+    outcome = launch([words[0], *arguments])
+    if outcome == _NOT_FOUND and len(words) == 1:
+        outcome = launch(_registered(words[0], url))
+    return opening.add(words[0], outcome)
 
 
-def _open_desktop(url: str, launch: Launch) -> bool:
+def _open_desktop(url: str, launch: Launch, opening: Opening) -> None:
+    """Start the desktop's browser. Of the programs that may open one, those that are not there are no failures."""
     if os.name == "nt":
         try:
             os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
+            opening.add("the desktop", None)
+        except OSError as error:
+            opening.add("the desktop", error.strerror or "failed")
+        return
     if sys.platform == "darwin":
         # Over ssh it would open on a screen in front of somebody else.
-        return not os.environ.get("SSH_CONNECTION") and bool(launch(["/usr/bin/open", url]))
-    if os.environ.get("WSL_DISTRO_NAME") and any(launch([*program, url]) for program in _WINDOWS_FROM_LINUX):
-        return True
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    return any(launch([*program, url]) for program in _DESKTOP)
+        if not os.environ.get("SSH_CONNECTION"):
+            opening.add("/usr/bin/open", launch(["/usr/bin/open", url]))
+        return
+    programs: list[list[str]] = [*_WINDOWS_FROM_LINUX] if os.environ.get("WSL_DISTRO_NAME") else []
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        programs += _DESKTOP
+    failures = list(opening.failures)
+    for program in programs:
+        outcome = launch([*program, url])
+        if outcome != _NOT_FOUND and opening.add(program[0], outcome):
+            opening.failures = failures
+            return
+    if programs and opening.failures == failures:
+        opening.add("the desktop's browser", _NOT_FOUND)
 
 
 def _registered(name: str, url: str) -> list[str]:
@@ -119,26 +162,39 @@ def _registered(name: str, url: str) -> list[str]:
     `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown name."""
     import webbrowser
 
+    # It takes each command in BROWSER for a browser that it knows.
+    commands = os.environ.pop("BROWSER", None)
     try:
         webbrowser.get(name)
     except webbrowser.Error:
         return []
+    finally:
+        if commands is not None:
+            os.environ["BROWSER"] = commands
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
     # -I: neither the current directory nor one that a variable names holds code for it.
     return [sys.executable, "-I", "-c", program, name, url]
 
 
-def _start(arguments: list[str]) -> bool | None:
-    """Start a program. Return whether it runs or has ended without an error; None if it does not exist."""
+def _start(arguments: list[str]) -> Program | str | None:
+    """Start a program (see `Launch`)."""
     if not hasattr(os, "posix_spawn"):
         return _run_elsewhere(arguments)
     program = _launch(arguments)
-    if program is None:
-        return None
-    try:
-        return program.wait(_LAUNCHER_SECONDS) is not False
-    finally:
-        program.close()
+    return _NOT_FOUND if program is None else _watch_start(program, _LAUNCHER_SECONDS)
+
+
+def _watch_start(program: Program, seconds: float) -> Program | str | None:
+    """Return the program if it still runs after these seconds, and otherwise what `Launch` does."""
+    status = program.wait(seconds)
+    if status is None:
+        return program
+    program.close()
+    return _describe_status(status) if status else None
+
+
+def _describe_status(status: int) -> str:
+    return f"exit status {status}"
 
 
 class PausedLaunch:
@@ -162,21 +218,18 @@ class PausedLaunch:
             os.waitpid(child, 0)
             self._keeper = None
 
-    def launch(self, arguments: list[str]) -> bool | None:
+    def launch(self, arguments: list[str]) -> Program | str | None:
         """Start a program, for `open_browser`."""
         if not hasattr(os, "posix_spawn"):
             return _run_elsewhere(arguments)
         program = _launch(arguments)
         if program is None:
-            return None
+            return _NOT_FOUND
         for_people = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
-        try:
-            ended = program.wait(_LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS)
-            if ended is None:
-                self._keeper = program.pause()
-            return ended is not False
-        finally:
-            program.close()
+        outcome = _watch_start(program, _LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS)
+        if outcome is program:
+            self._keeper = program.pause()
+        return outcome
 
 
 def _launch(arguments: list[str]) -> Program | None:
@@ -184,11 +237,11 @@ def _launch(arguments: list[str]) -> Program | None:
     return Program.start(arguments) if arguments and on_path(arguments[0]) else None
 
 
-def _run_elsewhere(arguments: list[str]) -> bool | None:
+def _run_elsewhere(arguments: list[str]) -> str | None:
     import subprocess
 
     if not arguments:
-        return None
+        return _NOT_FOUND
     try:
         process = subprocess.Popen(
             arguments,
@@ -199,11 +252,12 @@ def _run_elsewhere(arguments: list[str]) -> bool | None:
             start_new_session=True,
         )
     except FileNotFoundError:
-        return None
-    except OSError:
-        return False
+        return _NOT_FOUND
+    except OSError as error:
+        return error.strerror or "failed"
     try:
-        return process.wait(_LAUNCHER_SECONDS) == 0
+        status = process.wait(_LAUNCHER_SECONDS)
     except subprocess.TimeoutExpired:
         process.returncode = 0
-        return True
+        return None
+    return _describe_status(status) if status else None

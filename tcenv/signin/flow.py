@@ -50,8 +50,12 @@ def ensure_session(
             return session
         try:
             if reset and session is not None:
+                from tcenv.deployment.auth import Deployment
                 from tcenv.signin.reset import reset_session
 
+                # Where the deployment is out, its page does not work either.
+                until = time.monotonic() + profile.timeout
+                Deployment(profile.root_url, until=until, argument=profile.argument).ping()
                 profile = _keep_scopes(profile, session)
                 new = reset_session(session, profile, store, display)
                 if new is not None:

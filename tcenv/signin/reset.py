@@ -35,7 +35,8 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
     """Return a session of the same client with a new token, stored, and with the scopes and the end that `profile` asks for
     where the session may change them; None where only a browser can give what is asked for.
 
-    Raises StoreError before the reset where the store cannot be written, so nothing has changed then."""
+    Raises StoreError before the reset where the store cannot be written, so nothing has changed then; DeploymentError where the
+    deployment is out or the clock is wrong, because its page does not work either."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
     deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
@@ -45,9 +46,11 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
             return None
         new = _reset_token(session, store, deployment, display)
     except CredentialsRejected as rejection:
+        if rejection.reason == "clock":
+            raise
         display.note(f"{rejection.message} Using the browser instead.")
         return None
-    except DeploymentError as error:
+    except Refused as error:
         display.note(f"The token could not be reset by API: {error.message} Using the browser instead.")
         return None
     try:
@@ -128,9 +131,13 @@ def _add_note(end: BaseException, argument: str) -> None:
 def _call_reset(session: Session, store: Store, deployment: Deployment) -> str:
     try:
         return deployment.reset_token(session.credentials, session.credentials.client_id)
-    except Refused:
-        # The token is as before. (If nobody knows, the mark stays, and the next command asks the deployment.)
-        with suppress(StoreError):
+    except CredentialsRejected:
+        raise
+    except DeploymentError as error:
+        # Where nobody knows whether the token is as before, the mark stays, and the next command asks the deployment.
+        with suppress(DeploymentError, StoreError):
+            if not isinstance(error, Refused):
+                deployment.vouch(session.credentials)
             store.save(session)
         raise
 

@@ -7,7 +7,7 @@ import time
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import CredentialsRejected, DeploymentError, Refused
+from tcenv.errors import CredentialsRejected, DeploymentError, Refused, UnknownAuthority
 from tcenv.sessions.session import Session
 from tcenv.signin.progress import Display
 
@@ -32,7 +32,7 @@ def verify(
                 credentials
             )
             break
-        except (CredentialsRejected, Refused):
+        except (CredentialsRejected, Refused, UnknownAuthority):
             raise
         except DeploymentError as error:
             if time.monotonic() + pause >= until:

@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tcenv.sandbox import Sandbox
 from tests.world import BIN, TCENV, environ, signed_in, tcenv
 
@@ -63,6 +65,16 @@ def test_the_browser_that_a_sign_in_would_open_is_named(home: Path) -> None:
     browser.write_text("#!/bin/sh\n")
     browser.chmod(0o755)
     assert findings(environ(BROWSER=f" :not-there %s:{browser}"))["browser"]["text"] == f"BROWSER: {browser}"
+
+
+@pytest.mark.parametrize("fault", ["bad-gateway", "broken", "html", "text", "empty-object", "redirect", "forbidden"])
+def test_only_an_answer_to_ping_makes_a_deployment_good(fault: str) -> None:
+    """A gateway, a network's sign-in page, any other web server: all of them answer."""
+    with Sandbox() as sandbox:
+        sandbox.fail(fault, path="/api/auth/v1/ping")
+        found = findings(environ(sandbox))["deployment"]
+        assert (found["state"], "answer" in found["text"]) == ("bad", True)
+        assert any(call.path == "/api/auth/v1/ping" for call in sandbox.requests)
 
 
 def test_the_exit_status_tells() -> None:

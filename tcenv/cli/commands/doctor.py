@@ -183,7 +183,7 @@ def _configuration(options: Options) -> Iterator[Finding]:
 
 def _deployment(options: Options) -> Iterator[Finding]:
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
-    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
+    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:

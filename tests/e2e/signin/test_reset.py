@@ -17,6 +17,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import record
+from tests.terminal import in_a_terminal
 from tests.world import TCENV, environ, session_fields, session_file, tcenv
 
 OWN = "auth:{verb}:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
@@ -135,6 +136,46 @@ def test_more_than_was_asked_for_is_the_browsers(tc: Sandbox) -> None:
     done = reset({**env, "BROWSER": environ()["BROWSER"]}, "--scope", RESET, "--scope", "queue:scheduler-id:*")
     assert (done.returncode, tc.approvals) == (0, 2), done.stderr
     assert not [call for call in calls(tc) if call.startswith("POST reset")]
+
+
+@pytest.mark.parametrize(
+    ("granted", "path"),
+    [
+        (("*",), "/api/"),
+        (("*",), "/api/auth/v1/clients"),
+        (("queue:route:index.sandbox.*",), "/api/"),
+    ],
+)
+def test_a_deployment_that_is_out_ends_a_reset_and_changes_nothing(
+    path: str, granted: tuple[str, ...], tc: Sandbox, tmp_path: Path
+) -> None:
+    """Whether it would be done by API or in the browser, in a terminal or elsewhere."""
+    env = {**signed_in(tc, *granted), "BROWSER": f"touch {tmp_path}/opened"}
+    before = session_file(env).read_text()
+    tc.fail("bad-gateway", path=path)
+    status, _, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+    assert status == 1, said
+    assert "502" in said
+    assert session_file(env).read_text() == before
+    assert not (tmp_path / "opened").exists()
+    assert "@2" not in said
+    # Three times, as the library would.
+    last = tc.requests[-1]
+    assert [call.path for call in tc.requests].count(last.path) == 3
+    if path == "/api/":
+        assert reset(env).returncode == 1
+        assert not (tmp_path / "opened").exists()
+
+
+def test_a_reset_that_nobody_confirms_leaves_a_good_session(tc: Sandbox) -> None:
+    """The reset itself is answered with 502, and did not happen."""
+    env = signed_in(tc, RESET, UPDATE)
+    before = session_file(env).read_text()
+    tc.fail("bad-gateway", path="/api/auth/v1/clients", method="POST")
+    done = reset(env)
+    assert done.returncode == 1
+    assert "502" in done.stderr
+    assert session_file(env).read_text() == before
 
 
 def test_a_refused_reset_changes_nothing(tc: Sandbox) -> None:

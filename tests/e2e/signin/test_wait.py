@@ -20,7 +20,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.waiting import Waiting
-from tests.world import TCENV, environ, session_file, tcenv
+from tests.world import NAME, TCENV, environ, session_file, tcenv
 
 
 def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
@@ -193,6 +193,97 @@ def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Pat
                 sandbox, tmp_path, "--timeout", "3s", TCENV_ROOT_URL=f"http://127.0.0.1:{taken.getsockname()[1]}"
             )
         assert "cannot be reached" in waiting.end()[2]
+
+
+def test_the_page_and_the_terminal_say_that_the_wait_goes_on(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    page = waiting.answer_and_follow(f"clientId=somebody/else&accessToken={'A' * 44}")
+    waiting.wait_for("Still waiting")
+    assert "still waits" in page
+    assert "run tcenv login" not in page
+    waiting.approve()
+    assert waiting.end()[0] == 0
+
+
+def test_the_page_and_the_terminal_say_that_a_wrong_clock_ends_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
+    deployment.clock_offset = 2 * 3600
+    waiting = Waiting(deployment, tmp_path)
+    client = deployment.create_client("somebody/else")
+    page = waiting.answer_and_follow(f"clientId={client.client_id}&accessToken={client.access_token}")
+    status, _, err = waiting.end()
+    assert (status, "still waits" in page, "Still waiting" in err) == (1, False, False)
+    assert re.search("clock.*tcenv login", re.sub("<[^>]*>", "", page))
+
+
+def test_a_refused_answer_and_no_other_is_a_timeout(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path, "--timeout", "4s")
+    waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}")
+    status, _, err = waiting.end()
+    assert status == 124
+    assert "no longer exists" in err.splitlines()[-2]
+    assert "already exists" not in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("hang-up", "cannot be reached"), ("bad-gateway", "502"), ("clock", "Set the clock"), ("", "already exists")],
+)
+def test_the_hint_after_a_timeout_speaks_of_what_was_seen(
+    fault: str, said: str, deployment: Sandbox, tmp_path: Path
+) -> None:
+    if fault:
+        deployment.fail(fault, path="/api/")
+    status, _, err = Waiting(deployment, tmp_path, "--timeout", "3s").end()
+    hint = err.splitlines()[-1]
+    assert (status, said in hint, "already exists" in hint) == (124, True, not fault), err
+
+
+@pytest.mark.deployment(public=False)
+def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path, "--timeout", "3s")
+    hint = waiting.end()[2].splitlines()[-1]
+    assert "Not Found" in hint and f"/{NAME}" in hint
+    # Once the user's own clientId is known, the hint names the whole one.
+    assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
+    session_file(waiting.env).unlink()
+    (tmp_path / "url").unlink()
+    hint = Waiting(deployment, tmp_path, "--timeout", "3s", "--retry").end()[2].splitlines()[-1]
+    assert f"{deployment.user}/{NAME}" in hint
+
+
+@pytest.mark.parametrize(("variant", "warned"), [("create", True), ("both", False), ("new", False)])
+def test_the_older_page_is_warned_of_before_it_opens(variant: str, warned: bool, tmp_path: Path) -> None:
+    with Sandbox(variant=variant) as sandbox:
+        waiting = Waiting(sandbox, tmp_path, "--flow", "new", "--timeout", "3s")
+        # Said when the browser starts, and the page is opened all the same.
+        assert ("has no such page" in waiting.said.read_text()) == warned
+        assert "/auth/clients/new?" in waiting.url
+        if variant == "new":
+            waiting.approve()
+            assert waiting.end()[0] == 0
+        else:
+            assert "has no such page" in waiting.end()[2] or not warned
+
+
+@pytest.mark.parametrize("by", ["--browser", "BROWSER"])
+def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) -> None:
+    browser = "nosuchbrowser:lynx"
+    env = environ(deployment, BROWSER=browser if by == "BROWSER" else "")
+    options = ["--browser", browser] if by == "--browser" else []
+    done = tcenv("login", "--shell", "sh", "--timeout", "1s", *options, env=env)
+    assert done.returncode == 124
+    assert "nosuchbrowser: not found; lynx: needs this terminal" in done.stderr
+    assert "Open this in a browser" in done.stderr
+
+
+def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waiting = Waiting(deployment, tmp_path, work=f"until [ -e {go} ]; do :; done; exit 3")
+    waiting.wait_for("has opened")
+    go.touch()
+    waiting.wait_for("exit status 3")
+    waiting.approve()
+    assert waiting.end()[0] == 0
 
 
 @pytest.mark.parametrize(
