@@ -146,7 +146,7 @@ def _wait_for_session(
     if rejection is not None and rejection.reason == "clock":
         raise DeploymentError(f"The browser's answer is invalid: {rejection.message}", rejection.hint)
     if rejection is not None:
-        raise TimedOut(
+        raise DeploymentError(
             f"The browser sent no valid answer in time. About the last one: {rejection.message} {_close_page(listener)}",
             Hint("To approve again, run:", login_command(profile.argument)),
         )

@@ -36,7 +36,7 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
     where the session may change them; None where only a browser can give what is asked for.
 
     Raises StoreError before the reset where the store cannot be written, so nothing has changed then; DeploymentError where the
-    deployment is out or the clock is wrong, because its page does not work either."""
+    deployment is out, because its page does not work either."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
     deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
@@ -46,8 +46,6 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
             return None
         new = _reset_token(session, store, deployment, display)
     except CredentialsRejected as rejection:
-        if rejection.reason == "clock":
-            raise
         display.note(f"{rejection.message} Using the browser instead.")
         return None
     except Refused as error:
