@@ -11,6 +11,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             'logout|-|Forget the session, end its client where that is tcenv''s own, and print the statements that unset it',
             'shell|-|A subshell of your own shell with the session loaded; `exit` leaves it',
             'exec|-|Run one command with the session loaded, signing in first if need be',
+            'ssh|-|Open a shell or run a command on another machine that uses this machine''s session, with no token of it there',
             'proxy|-|A signing proxy in the foreground: programs that use it need no token',
             'status|-|Who am I, where, until when, with which scopes: verified with the deployment',
             'whoami|-|Who am I, where, until when, with which scopes: verified with the deployment',
@@ -133,6 +134,31 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--save||Keep what was learned under this name',
             '--help|-|Show help'
         )
+        'ssh' = @(
+            '||',
+            '--ssh-option||An option for ssh, like ProxyJump=HOST (also -o); repeatable',
+            '--profile|@profiles|The profile whose session to use',
+            '--root-url||The deployment',
+            '--name||The client''s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})',
+            '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
+            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
+            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
+            '--description||The client''s description on the deployment',
+            '--reset|-|A new token for the same client, even if the session is good',
+            '--flow|auto create new|Which sign-in page to open (default: auto)',
+            '--port||The loopback port for the answer (default: a free one)',
+            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
+            '--browser||The browser to open, as BROWSER would name it',
+            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
+            '--retry|-|Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)',
+            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
+            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
+            '--no-login|-|Exit with 3 instead of signing in',
+            '--log||Note each call through the proxy: time, method, path, status, scopes',
+            '--read-only|-|The proxy passes on GET and HEAD alone',
+            '--allow-credentials|-|The proxy passes on calls that hand out credentials',
+            '--help|-|Show help'
+        )
         'proxy' = @(
             '|@profiles|',
             '--root-url||The deployment',
@@ -215,6 +241,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             'logout|-|Forget the session, end its client where that is tcenv''s own, and print the statements that unset it',
             'shell|-|A subshell of your own shell with the session loaded; `exit` leaves it',
             'exec|-|Run one command with the session loaded, signing in first if need be',
+            'ssh|-|Open a shell or run a command on another machine that uses this machine''s session, with no token of it there',
             'proxy|-|A signing proxy in the foreground: programs that use it need no token',
             'status|-|Who am I, where, until when, with which scopes: verified with the deployment',
             'whoami|-|Who am I, where, until when, with which scopes: verified with the deployment',

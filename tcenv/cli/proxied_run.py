@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,9 +24,13 @@ from tcenv.shells.subshell import run_subshell
 
 if TYPE_CHECKING:
     from tcenv.proxy.calllog import CallLog
+    from tcenv.proxy.probe import Probe
     from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
     from tcenv.shells import Shell
+
+    # Opens a port on another machine that leads to a port of this one, for a session's variables. Returns the far port.
+    Forward = Callable[[int, Mapping[str, str]], int]
 
 
 class ProxyOptions(NamedTuple):
@@ -97,9 +101,18 @@ def subshell(wanted: Wanted, options: ProxyOptions, shell: Shell) -> int:
     return status
 
 
-def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: bool = True) -> Started:
+def prepare(
+    wanted: Wanted,
+    options: ProxyOptions,
+    *,
+    port: int = 0,
+    run_only: bool = True,
+    forward: Forward | None = None,
+    probe: Probe | None = None,
+) -> Started:
     """Do everything that can fail before a program is started: the session, the scopes, the log, the sockets. `run_only` says
-    that only the programs of one run use the proxy."""
+    that only the programs of one run on this machine use the proxy. `forward` opens the port on another machine by which
+    programs there call, and `probe` shows that it leads to this proxy."""
     core_dumps.hide_memory()
     if options.listen and options.unsigned:
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
@@ -108,7 +121,10 @@ def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: b
     learn = (scopes or ()) if options.learn else None
     until = session.until
     bound = sockets.bind(port, options.listen)
-    prepared = PreparedRun(bound, _told(session.session), os.environ, unsigned=options.unsigned)
+    told = _told(session.session)
+    if forward is not None:
+        bound.far_port = forward(bound.port, told)
+    prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
     log = _log(options.log, prepared.run.without_secrets)
     if options.listen:
         announce(f"Anybody who can reach {bound.root_url} can connect. The proxy answers only signed calls there.")
@@ -128,6 +144,7 @@ def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: b
             allow_credentials=options.allow_credentials,
             log=log,
             learn=learn,
+            probe=probe,
         )
 
     held = HeldPort(bound)
@@ -173,4 +190,19 @@ def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
 
 def announce(text: str, hint: Hint | None = None) -> None:
     """Tell the user what the proxy has to say, while the terminal is the program's."""
+    raw = _is_raw_terminal()
+    if raw:
+        os.write(2, b"\r\n")
     messages.warn(text, *(hint.parts if hint is not None else ()))
+    if raw:
+        os.write(2, b"\r")
+
+
+def _is_raw_terminal() -> bool:
+    """Return whether stderr is a terminal on which a line feed does not return to the first column."""
+    try:
+        import termios
+
+        return not termios.tcgetattr(2)[1] & termios.OPOST
+    except Exception:  # no terminal, or not on this system
+        return False

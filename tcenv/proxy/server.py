@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tcenv.errors import Announce
     from tcenv.proxy.calllog import CallLog
     from tcenv.proxy.child_environment import Run
+    from tcenv.proxy.probe import Probe
     from tcenv.proxy.sockets import Sockets
     from tcenv.sessions.session import Session
     from tcenv.sessions.stores import Store
@@ -41,7 +42,8 @@ class Service:
 
     `first` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
     narrowed), `until` is the run's own end (seconds since the epoch), and `learn` are the scopes with which a learning
-    run starts (None: it does not learn). `announce` gets messages for the user."""
+    run starts (None: it does not learn). `probe` is a request that shows that a way leads to this proxy. `announce` gets
+    messages for the user."""
 
     sockets: Sockets
     run: Run
@@ -54,6 +56,7 @@ class Service:
     allow_credentials: bool = False
     log: CallLog | None = None
     learn: tuple[str, ...] | None = None
+    probe: Probe | None = None
     learned: Learned | None = field(default=None, init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -73,16 +76,18 @@ class Service:
             learner = Learner(References(deployment), self.learn)
             self.learned = learner.learned
         own = OwnClient.of(self.run.client_id)
-        rules = Rules(self.sockets.hosts, self.sockets.port, own, self.read_only, self.allow_credentials)
+        rules = Rules(self.sockets.hosts, self.sockets.port_of_programs, own, self.read_only, self.allow_credentials)
         rejections = Rejections(self.first.argument, self._signer.root_url, self.announce)
         forwarder = Forwarder(
             self.run, rules, self._signer, deployment, log=self.log, learner=learner, rejections=rejections
         )
 
         async def answer(request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-            return await forwarder.answer(
-                request, outside=connection.outside, from_elsewhere=connection.is_from_elsewhere
-            )
+            if self.probe is not None and request.raw_path == self.probe.path:
+                self.probe.seen.set()
+                return web.Response(status=401)
+            outside = connection.outside or self.sockets.far_port is not None
+            return await forwarder.answer(request, outside=outside, from_elsewhere=connection.is_from_elsewhere)
 
         # An error of one connection must not write to the program's terminal.
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)

@@ -13,6 +13,7 @@ LAYERS = (
     ("hotpath", "cli"),
     ("prompt_hook",),
     ("api",),
+    ("remote",),
     ("proxy",),
     ("signin",),
     ("config",),

@@ -19,7 +19,7 @@ from tcenv.cli.parsing.options import Known
 
 # The commands in the order in which help lists them; those of a group follow it.
 COMMANDS = (
-    *("login", "signin", "env", "logout", "shell", "exec", "proxy", "status", "whoami", "scopes"),
+    *("login", "signin", "env", "logout", "shell", "exec", "ssh", "proxy", "status", "whoami", "scopes"),
     *("init", "hook", "direnv", "doctor", "sandbox", "help", "version"),
     *("profile", "profile list", "profile show", "profile set", "profile remove"),
     *("purpose", "purpose list", "purpose show", "purpose set", "purpose remove"),

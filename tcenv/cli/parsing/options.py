@@ -52,6 +52,24 @@ ShellArgument = Annotated[
     known(*SHELLS, *ALIASES),
 ]
 
+Host = Annotated[
+    str,
+    typer.Argument(
+        metavar="HOST [-- CMD...]", help="The host, as for ssh, and the command (default: the login shell there)."
+    ),
+]
+SshOptions = Annotated[
+    tuple[str, ...],
+    typer.Option(
+        "--ssh-option", "-o", metavar="OPTION", help="An option for ssh, like ProxyJump=HOST (also -o); repeatable."
+    ),
+]
+ForProfile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="PROFILE", help="The profile whose session to use."),
+    known(of="profiles"),
+]
+
 RootUrl = Annotated[
     str | None,
     typer.Option("--root-url", metavar="URL", help="The deployment.", rich_help_panel=_SIGNING_IN),
