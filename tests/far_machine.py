@@ -70,7 +70,7 @@ class FarMachine:
             "PasswordAuthentication no",
             "MaxStartups 100",
             "PidFile none",
-            f"Subsystem sftp internal-sftp",
+            "Subsystem sftp internal-sftp",
         )
         config.write_text("\n".join([*lines, ""]))
         self._server = subprocess.Popen([need("sshd"), "-D", "-E", self.log, "-f", config])
@@ -150,7 +150,7 @@ def _account(*command: str) -> None:
     end = time.monotonic() + _PATIENCE
     while True:
         done = subprocess.run([need(command[0]), *command[1:]], capture_output=True, text=True)
-        if done.returncode == 0 or command[0] == "userdel" and done.returncode in (6, 12):
+        if done.returncode == 0 or (command[0] == "userdel" and done.returncode in (6, 12)):
             return
         assert "lock" in done.stderr and time.monotonic() < end, done.stderr
         time.sleep(0.2)

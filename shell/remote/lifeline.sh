@@ -1,10 +1,10 @@
 #!/bin/sh
 # The far side of a `tcenv ssh` run: hands the run's token to the user's session through a FIFO, and ends what the run
 # made when the connection is lost. It reads one word a line from standard input, and answers with lines that begin
-# with $mark. tcenv sets `mark` (random) and `quiet` (seconds) before.
+# with $mark. tcenv sets `mark` (random), `quiet` and `step` (seconds) before.
 # The token goes through `read` and `echo`, which are builtins everywhere: another program would show it in its arguments.
 set +x
-: "${mark:?}" "${quiet:?}"
+: "${mark:?}" "${quiet:?}" "${step:?}"
 LC_ALL=C
 unset IFS
 umask 077
@@ -67,14 +67,14 @@ watch() {
   trap 'kill "$sleep" 2>/dev/null; exit 0' TERM
   missed=0
   while :; do
-    sleep 10 &
+    sleep "$step" &
     sleep=$!
     wait "$sleep"
     if [ -e "$dir/beat" ]; then
       rm -f "$dir/beat"
       missed=0
     else
-      missed=$((missed + 10))
+      missed=$((missed + step))
     fi
     if [ "$missed" -ge "$quiet" ] || ! kill -s 0 "$$" 2>/dev/null; then
       finish lost
@@ -114,6 +114,8 @@ fi
 exec 4<>"$dir/p"
 watch </dev/null >/dev/null 2>&1 4<&- &
 watcher=$!
+# A start-up file may have left a line without its end.
+echo
 say ready "$dir" "$(id -u)"
 
 while IFS= read -r word; do

@@ -70,7 +70,7 @@ def execute(
 def _without_session(session: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without any session: ssh may send variables to the other machine."""
     change = dict.fromkeys((*environment.VARIABLES, environment.PROXY_URL))
-    return apply_change(change, session, os.environ) if session else environment.applied(change, os.environ)
+    return apply_change(change, session, os.environ) if session else environment.apply(change, os.environ)
 
 
 def _has_terminal(client: Client) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.errors import TcenvError, UsageError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -68,7 +68,8 @@ class Client:
             raise SshMissing("ssh for Windows cannot share a connection.", "Run tcenv in WSL, or on another machine.")
         with core_dumps.Allowed():
             done = subprocess.run(
-                [self._program, *self._options, "-G", "--", self.host],
+                # With a command, whose absence some settings do not allow.
+                [self._program, "-G", "-o", "RemoteCommand=none", *self._options, "--", self.host, "true"],
                 env=dict(self.environ),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

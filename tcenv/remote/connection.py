@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.errors import TcenvError
@@ -19,7 +20,6 @@ from tcenv.remote.client import SSH_FAILED, Client, SshFailed
 from tcenv.signals import AllSignalsBlocked
 from tcenv.text import printable
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 

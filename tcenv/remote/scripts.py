@@ -6,29 +6,31 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from tcenv import resources
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Seconds of silence after which the far side ends the run: less than a laptop's short sleep must not cost it.
 QUIET = 120
+# Seconds between two looks over there.
+STEP = 10
 # These two are read by a login shell that is not known: no quotes but these, no backslash, no `!`, no newline.
 LIFELINE = """exec sh -c 'IFS= read -r s && eval "$s"' tcenv"""
 _RUN = "exec sh {}/run"
 # A line that reads the following ones until the mark, and runs them. `printf` gives the newline.
 _BOOTSTRAP = (
     'n=$(printf "\\nx"); n=${{n%x}}; s=; '
-    'while IFS= read -r l && [ "$l" != {mark} ]; do s=$s$n$l; done; mark={mark} quiet={quiet}; eval "$s"'
+    'while IFS= read -r l && [ "$l" != {mark} ]; do s=$s$n$l; done; mark={mark} quiet={quiet} step={step}; eval "$s"'
 )
 _SAFE = re.compile(rb"[A-Za-z0-9 /._@:=,+|!~#%^*(){}<>\[\];?$&\"`-]")
 
 
 def lifeline(mark: str) -> bytes:
     """Return what the lifeline's shell reads first. `mark` begins its answers."""
-    lines = [_BOOTSTRAP.format(mark=mark, quiet=QUIET), _read("lifeline.sh").rstrip("\n"), mark, ""]
+    lines = [_BOOTSTRAP.format(mark=mark, quiet=QUIET, step=STEP), _read("lifeline.sh").rstrip("\n"), mark, ""]
     return "\n".join(lines).encode("ascii")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli.parsing import declaration, help, options, plain_reader
+from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_options
 from tcenv.cli.parsing.generate import FOLDERS, files
 from tcenv.cli.parsing.tables import COMMANDS
 from tests.need import need
@@ -105,8 +105,9 @@ def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> No
 
 
 def test_options_are_declared_once() -> None:
-    """The same option is the same object of `options`, but for those that one command alone has."""
-    shared = {entry.default for value in vars(options).values() for entry in getattr(value, "__metadata__", ())
+    """The same option is the same object of its module, but for those that one command alone has."""
+    declared = {**vars(options), **vars(proxy_options)}
+    shared = {entry.default for value in declared.values() for entry in getattr(value, "__metadata__", ())
               if hasattr(entry, "param_decls")}  # fmt: skip
     seen: dict[str, set[str]] = {}
     for command in declaration.commands():

@@ -13,6 +13,7 @@ from tcenv.shells.secrets_in_environment import without_whole
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 
 class Options(NamedTuple):
@@ -43,14 +44,14 @@ class Options(NamedTuple):
     no_self_delete: o.NoSelfDelete = False
     duration: o.For = None
     no_login: o.NoLogin = False
-    proxy: o.Proxy = False
-    listen: o.Listen = None
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    unsigned: o.Unsigned = False
-    allow_credentials: o.AllowCredentials = False
-    learn: o.Learn = False
-    save: o.Save = None
+    proxy: p.Proxy = False
+    listen: p.Listen = None
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    unsigned: p.Unsigned = False
+    allow_credentials: p.AllowCredentials = False
+    learn: p.Learn = False
+    save: p.Save = None
 
 
 def run(options: Options) -> int:

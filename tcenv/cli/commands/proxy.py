@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 # Seconds between two looks at the end of the session that the proxy signs with.
 _SESSION_CHECK = 15.0
@@ -44,13 +45,13 @@ class Options(NamedTuple):
     purpose: o.As = None
     duration: o.For = None
     no_login: o.NoLogin = False
-    port: o.ProxyPort = None
-    output: o.ProxyOutput = None
-    listen: o.Listen = None
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    unsigned: o.Unsigned = False
-    allow_credentials: o.AllowCredentials = False
+    port: p.ProxyPort = None
+    output: p.ProxyOutput = None
+    listen: p.Listen = None
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    unsigned: p.Unsigned = False
+    allow_credentials: p.AllowCredentials = False
     shell: o.Shell = None
 
 

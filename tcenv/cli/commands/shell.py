@@ -20,6 +20,7 @@ from tcenv.shells.secrets_in_environment import without_whole
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 
 class Options(NamedTuple):
@@ -47,12 +48,12 @@ class Options(NamedTuple):
     no_self_delete: o.NoSelfDelete = False
     duration: o.For = None
     no_login: o.NoLogin = False
-    proxy: o.Proxy = False
-    listen: o.Listen = None
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    unsigned: o.Unsigned = False
-    allow_credentials: o.AllowCredentials = False
+    proxy: p.Proxy = False
+    listen: p.Listen = None
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    unsigned: p.Unsigned = False
+    allow_credentials: p.AllowCredentials = False
     shell: o.Shell = None
 
 

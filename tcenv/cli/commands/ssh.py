@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 
 class Options(NamedTuple):
@@ -24,10 +24,10 @@ class Options(NamedTuple):
         tcenv ssh --as relduty -o ProxyJump=bastion.example.com jo@build7
     """
 
-    host: o.Host
+    host: p.Host
     command: tuple[str, ...] = ()
-    ssh_options: o.SshOptions = ()
-    profile: o.ForProfile = None
+    ssh_options: p.SshOptions = ()
+    profile: p.ForProfile = None
     root_url: o.RootUrl = None
     name: o.Name = None
     scopes: o.CutScopes = ()
@@ -44,9 +44,9 @@ class Options(NamedTuple):
     no_self_delete: o.NoSelfDelete = False
     duration: o.For = None
     no_login: o.NoLogin = False
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    allow_credentials: o.AllowCredentials = False
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    allow_credentials: p.AllowCredentials = False
 
 
 def run(options: Options) -> int:

@@ -107,12 +107,8 @@ def _callback(words: str) -> Callable[..., None]:
     def callback(**values: Any) -> None:
         if command.takes_command:
             # The plain reader carries out each complete form: what comes here lacks `--`, or a value.
-<<<<<<< HEAD
-            raise typer.BadParameter(f"put the command after `--`, and the options before it: tcenv {words} {_USAGE}")
-=======
             usage = command.argument.metavar if command.argument is not None else ""
-            raise typer.BadParameter(f"write the command behind `--`, and the options before it: tcenv {words} {usage}")
->>>>>>> 6092d0c (Open a shell on another machine with this machine's session)
+            raise typer.BadParameter(f"put the command after `--`, and the options before it: tcenv {words} {usage}")
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         options = plain_reader.options_class(words)(**{key: value for key, value in given.items() if value is not None})
         raise typer.Exit(plain_reader.load_action(words)(options))

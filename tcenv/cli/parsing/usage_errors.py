@@ -49,15 +49,9 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
         return _error(f"{name} takes no value." if _is_flag(name, path) else f"{name} needs a value.", path)
     if param is not None and hasattr(failure, "param_type"):
         argument = declaration.command(" ".join(path.split()[1:])).argument
-<<<<<<< HEAD
-        if argument is not None and "--" in argument.metavar:
-            return _error("The command is missing: put it after --.", path)
-        return _error(f"{argument.metavar if argument else param.name} is missing.", path)
-=======
         if argument is not None and "--" in argument.metavar and not argument.required:
-            return _error("The command is missing: write it behind --.", path)
+            return _error("The command is missing: put it after --.", path)
         return _error(f"{argument.metavar.partition(' ')[0] if argument else param.name} is missing.", path)
->>>>>>> 6092d0c (Open a shell on another machine with this machine's session)
     if param is not None:
         return _error(f"{param.opts[0]} takes a number.", path)
     message = str(failure.format_message()).partition(": ")[2] or str(failure.format_message())

@@ -19,7 +19,7 @@ from tests.terminal import Terminal
 from tests.world import TCENV, session_fields, tcenv
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
-NOTHING = ({}, [], [])
+NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
 # What no shell may change: quotes, blanks, a backslash, a newline, all that is not ASCII.
 ODD = """a  'b' "c" \\ $d `e` !f %s {g,h} *\nsecond ümläut 日本 ~ # ; & | < >"""
 SHOW = "sh -c 'for n in ROOT_URL CLIENT_ID ACCESS_TOKEN CERTIFICATE PROXY_URL; do eval echo $n=\\$TASKCLUSTER_$n; done'"
@@ -31,13 +31,11 @@ def variables(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_command_in_each_login_shell(
-    shell: str, far: FarMachine, env: dict[str, str], deployment: Sandbox
-) -> None:
+def test_a_command_in_each_login_shell(shell: str, far: FarMachine, env: dict[str, str], deployment: Sandbox) -> None:
     far.use_shell(shell)
     env = {**env, "TASKCLUSTER_CERTIFICATE": "stale"}
-    shown = tcenv("ssh", "far", "--", "env", env=env)
-    assert shown.returncode == 0, shown.stderr
+    shown = tcenv("ssh", "far", "--", "env;", "exit", "7", env=env)
+    assert shown.returncode == 7, shown.stderr
     found = variables(shown.stdout)
     assert found["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert found["TASKCLUSTER_CLIENT_ID"].startswith("mozilla-auth0/")
@@ -45,13 +43,21 @@ def test_a_command_in_each_login_shell(
     assert found["TASKCLUSTER_ACCESS_TOKEN"] not in (session, "")
     assert not {"TASKCLUSTER_CERTIFICATE", "TASKCLUSTER_PROXY_URL", "TCENV_LOADED"} & set(found)
     assert session not in shown.stdout
-    # Words are joined and read by the login shell, and each status is the command's.
-    for words, status in ((["exit", "7"], 7), (["true"], 0), (["sh", "-c", "'exit 255'"], 255), (["no-such-command"], 127)):
-        assert tcenv("ssh", "far", "--", *words, env=env).returncode == status, words
-    assert tcenv("ssh", "far", "echo", "-n", "--help", env=env).stdout == "--help"
     text = tcenv("ssh", "far", "--", "printf %s", quoted(ODD, shell), env=env)
     assert text.stdout == (ODD if shell != "tcsh" else ODD.replace("\n", " ")), text.stderr
     eventually(lambda: far.left() == NOTHING)
+
+
+@pytest.mark.parametrize(
+    "words", [["sh", "-c", "'exit 255'"], ["no-such-command"], ["echo", "-n", "--help"], ["kill -9 $$"]]
+)
+def test_a_command_ends_as_with_ssh(words: list[str], far: FarMachine, env: dict[str, str]) -> None:
+    far.use_shell("bash")
+    plain = subprocess.run(["ssh", "far", *words], env=env, capture_output=True, text=True, timeout=60)
+    ours = tcenv("ssh", "far", *words, env=env)
+    assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
+    # sshd gives a shell its bare name.
+    assert ours.stderr.removeprefix("/usr/bin/") == plain.stderr
 
 
 def quoted(text: str, shell: str) -> str:
@@ -64,22 +70,20 @@ def quoted(text: str, shell: str) -> str:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_terminal_in_each_login_shell(
-    shell: str, far: FarMachine, env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_terminal_in_each_login_shell(shell: str, far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
     far.use_shell(shell)
     for name in (".zshrc", ".bashrc", ".profile"):
         far.write(name, "")
     with Terminal(["sh"], env, tmp_path) as terminal:
         terminal.type(f"{TCENV} ssh far; echo ended=$?.")
         terminal.wait(lambda: shell in far.processes().get(leader(far), ""), shell)
-        terminal.type("tty; stty size; echo $TASKCLUSTER_ROOT_URL | cut -c 1-16; echo x | tr x Y")
+        terminal.type("tty; stty size; echo $TASKCLUSTER_ROOT_URL | cut -c 1-16; echo x | tr x Y | cat")
         terminal.wait_for("Y\n")
         assert "/dev/pts/" in terminal.screen()
         assert "50 180" in terminal.screen()
         assert "http://127.0.0.1" in terminal.screen()
         terminal.resize(120, 40)
-        terminal.type("stty size; echo z | tr z Z")
+        terminal.type("stty size; echo z | tr z Z | cat")
         terminal.wait_for("Z\n")
         terminal.wait_for("40 120")
         # Ctrl-C reaches the program over there, and nothing else.
@@ -89,7 +93,7 @@ def test_a_terminal_in_each_login_shell(
         terminal.wait(lambda: "sleep 1000" not in far.processes().values(), "its end")
         terminal.type("exit 5")
         terminal.wait_for("ended=5.")
-        terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W")
+        terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
         terminal.wait_for("W\n")
         assert "\n0\n" in terminal.screen()
     eventually(lambda: far.left() == NOTHING)
@@ -112,7 +116,10 @@ def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Pat
     (tmp_path / "x").write_bytes(data)
     for source, target in ((str(tmp_path / "x"), "far:y"), ("far:y", str(tmp_path / "back"))):
         copied = subprocess.run(
-            [need("rsync"), "-e", f"{TCENV} ssh -o Compression=yes", source, target], env=env, capture_output=True, timeout=120
+            [need("rsync"), "-e", f"{TCENV} ssh -o Compression=yes", source, target],
+            env=env,
+            capture_output=True,
+            timeout=120,
         )
         assert copied.returncode == 0, copied.stderr
     assert (tmp_path / "back").read_bytes() == data
@@ -124,21 +131,28 @@ def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Pat
     assert b"i" not in typed.stdout
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 255), (signal.SIGINT, 130), (signal.SIGHUP, 255)])
-def test_a_signal_ends_both_sides(number: int, status: int, far: FarMachine, env: dict[str, str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_both_sides(number: int, far: FarMachine, env: dict[str, str]) -> None:
     far.use_shell("bash")
-    run = subprocess.Popen(
-        [TCENV, "ssh", "far", "--", "trap '' HUP; sleep 1000 & echo begun; wait"],
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert run.stdout
-    assert run.stdout.readline() == b"begun\n"
-    os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
-    assert run.wait(60) in (status, 128 + number)
-    eventually(lambda: far.left() == NOTHING, 60)
+    statuses = []
+    for command in (["ssh"], [TCENV, "ssh"]):
+        run = subprocess.Popen(
+            [*command, "far", "--", "trap '' HUP; sleep 1000 & echo begun; wait"],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert run.stdout
+        assert run.stdout.readline() == b"begun\n"
+        # As Ctrl-C does, and `kill`.
+        os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
+        statuses.append(run.wait(60))
+        if command == ["ssh"]:
+            for process in far.processes():
+                os.kill(process, signal.SIGKILL)
+    assert statuses[1] == (128 - statuses[0] if statuses[0] < 0 else statuses[0])
+    eventually(lambda: far.left() == NOTHING)
 
 
 def test_a_background_program_outlives_its_command_as_with_ssh(far: FarMachine, env: dict[str, str]) -> None:
@@ -155,7 +169,11 @@ def test_a_reset_at_home_reaches_a_loop_over_there(far: FarMachine, env: dict[st
     program = SIGNED_LOOP
     far.write("loop.py", program)
     run = subprocess.Popen(
-        [TCENV, "ssh", "far", "--", "python3 loop.py"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [TCENV, "ssh", "far", "--", "python3 loop.py"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert run.stdin and run.stdout
     assert run.stdout.readline() == "200\n"
