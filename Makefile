@@ -9,7 +9,7 @@ RELEASE := .tools/release/$(PROGRAMS)
 # The locks are whole: pip resolves nothing, and takes no file whose hash is not in them.
 FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
-SHELL_CODE := .ci/run .ci/install .ci/powershell .ci/debian-shells shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
+SHELL_CODE := .ci/run .ci/install .ci/powershell .ci/debian-shells shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh shell/remote/lifeline.sh shell/remote/run.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 # What people read, beside help and messages.
 PROSE = SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) docs/style.md docs/design.md docs/releasing.md docs/install.md docs/json.md docs/prompt.md docs/formats.md

@@ -81,7 +81,7 @@ class Client:
         lines = done.stdout.decode("utf-8", "replace").splitlines()
         return {key: value for key, _, value in (line.partition(" ") for line in reversed(lines))}
 
-    def master(self, command: str) -> list[str]:
+    def connection(self, command: str) -> list[str]:
         """Return the command line of the run's own connection, whose main session runs `command` without a terminal."""
         words = [self._program, "-M", *self._socket, "-T", *self._overrides, *_ALIVE, *self._options]
         return [*words, "--", self.host, command]

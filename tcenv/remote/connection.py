@@ -53,13 +53,13 @@ class Connection:
         self._is_slow = False
         self._ended = threading.Event()
         self._lock = threading.Lock()
-        self._master: subprocess.Popen[bytes] | None = None
+        self._ssh: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
         """Connect, and wait until the lifeline answers. ssh asks on the terminal for what it needs. Raises TcenvError."""
         with core_dumps.Allowed():
-            self._master = subprocess.Popen(
-                self._client.master(scripts.LIFELINE),
+            self._ssh = subprocess.Popen(
+                self._client.connection(scripts.LIFELINE),
                 env=dict(self._client.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -80,7 +80,7 @@ class Connection:
     def forward(self, port: int) -> int:
         """Open a port on the far side's loopback that leads to `port` here. Returns the far port. Raises TcenvError."""
         with core_dumps.Allowed():
-            done = self._ask_master("-O", "forward", "-R", f"127.0.0.1:0:127.0.0.1:{port}")
+            done = self._ask_ssh("-O", "forward", "-R", f"127.0.0.1:0:127.0.0.1:{port}")
         text = done.stdout.decode("ascii", "replace").strip()
         if done.returncode or not re.fullmatch(r"[0-9]{1,5}", text):
             raise TcenvError(
@@ -97,10 +97,10 @@ class Connection:
     def send(self, port: int, data: bytes) -> bool:
         """Connect to the far side's `port` from over there, and send `data`. Returns whether ssh could connect."""
         with core_dumps.Allowed():
-            done = self._ask_master("-W", f"127.0.0.1:{port}", data=data)
+            done = self._ask_ssh("-W", f"127.0.0.1:{port}", data=data)
         return done.returncode == 0 and b"HTTP/1." in done.stdout
 
-    def _ask_master(self, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def _ask_ssh(self, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             self._client.control(*words), env=dict(self._client.environ), input=data, capture_output=True, check=False
         )
@@ -125,18 +125,18 @@ class Connection:
     def close(self) -> None:
         """End the run on both sides. Shows what the connection had to say if it was lost."""
         self._ended.set()
-        if self._master is None:
+        if self._ssh is None:
             return
-        was_lost = self._is_ready and self._master.poll() is not None
+        was_lost = self._is_ready and self._ssh.poll() is not None
         self._write(b"end\n")
         with self._lock, suppress(OSError):
-            if self._master.stdin is not None:
-                self._master.stdin.close()
-        for end, seconds in ((None, _ENDING), (self._master.terminate, _KILLING), (self._master.kill, _KILLING)):
+            if self._ssh.stdin is not None:
+                self._ssh.stdin.close()
+        for end, seconds in ((None, _ENDING), (self._ssh.terminate, _KILLING), (self._ssh.kill, _KILLING)):
             if end is not None:
                 end()
             with suppress(subprocess.TimeoutExpired):
-                self._master.wait(seconds)
+                self._ssh.wait(seconds)
                 break
         control_path.remove(self._socket)
         if was_lost:
@@ -149,8 +149,8 @@ class Connection:
 
     def _relay_messages(self) -> None:
         """Show what ssh says while it connects. Keep what it says later, when the terminal is the user's program's."""
-        assert self._master is not None and self._master.stderr is not None
-        for line in self._master.stderr:
+        assert self._ssh is not None and self._ssh.stderr is not None
+        for line in self._ssh.stderr:
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if not self._is_ready:
                 print(text, file=sys.stderr, flush=True)
@@ -164,8 +164,8 @@ class Connection:
     def _write(self, data: bytes) -> None:
         """Write to the lifeline. That it has gone is seen where its answer is read."""
         with self._lock, suppress(OSError, ValueError):
-            if self._master is not None and self._master.stdin is not None:
-                self._master.stdin.write(data)
+            if self._ssh is not None and self._ssh.stdin is not None:
+                self._ssh.stdin.write(data)
 
     def _answer(self, *wanted: str, slow: bool = False) -> list[str]:
         """Return the words of the lifeline's next answer that begins with one of `wanted`. Skips what start-up files print.
@@ -180,8 +180,8 @@ class Connection:
 
     def _lines(self, *, slow: bool) -> Sequence[str]:
         """Return the complete lines that come next. Raises TcenvError at the end of the output."""
-        assert self._master is not None and self._master.stdout is not None
-        descriptor = self._master.stdout.fileno()
+        assert self._ssh is not None and self._ssh.stdout is not None
+        descriptor = self._ssh.stdout.fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         while b"\n" not in self._received:
@@ -202,8 +202,8 @@ class Connection:
 
     def _failure(self) -> TcenvError:
         """Return why the lifeline has ended."""
-        assert self._master is not None
-        status = self._master.wait()
+        assert self._ssh is not None
+        status = self._ssh.wait()
         if self._is_ready or status == SSH_FAILED or status < 0:
             return SshFailed(f"The connection to {self.host} could not be made, or was lost.")
         said = next((line for line in reversed(self._skipped) if line.strip()), "")

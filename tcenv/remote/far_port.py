@@ -47,6 +47,6 @@ def check_path(probe: Probe, send: Callable[[bytes], bool], port: int, *, is_kno
             raise TcenvError(f"The forwarded port on {host} does not lead to this run: another program has taken it.")
     elif not is_known:
         raise TcenvError(
-            f"It cannot be told whose the forwarded port on {host} is.",
+            f"Neither ssh nor {host} says who has the forwarded port there.",
             "Allow local forwarding too: AllowTcpForwarding yes in the sshd_config of that machine.",
         )

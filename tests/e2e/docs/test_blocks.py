@@ -37,6 +37,7 @@ NOT_RUN = {
     "docs/install.md": 1,
     "docs/prompt.md": 1,
     "docs/proxy.md": 5,
+    "docs/remote.md": 2,
 }
 
 
