@@ -81,7 +81,7 @@ _tcenv() {
       env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
       logout) choices='--keep-client --delete-client --all --forget --timeout --shell --help' names=--profiles ;;
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
+      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --agent --learn --save --help' names=--profiles ;;
       ssh) choices='--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --help' ;;
       proxy) choices='--root-url --scope --as --for --no-login --port --output --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;

@@ -130,6 +130,7 @@ complete -c tcenv -n '__tcenv_at exec' -l log -x -d 'Note each call through the 
 complete -c tcenv -n '__tcenv_at exec' -l read-only -d 'The proxy passes on GET and HEAD alone'
 complete -c tcenv -n '__tcenv_at exec' -l unsigned -d 'Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign'
 complete -c tcenv -n '__tcenv_at exec' -l allow-credentials -d 'The proxy passes on calls that hand out credentials'
+complete -c tcenv -n '__tcenv_at exec' -l agent -d 'For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question'
 complete -c tcenv -n '__tcenv_at exec' -l learn -d 'Behind a proxy, with no scopes at first; ends with the least set that the command needed'
 complete -c tcenv -n '__tcenv_at exec' -l save -x -d 'Keep what was learned under this name'
 complete -c tcenv -n '__tcenv_at exec' -a '(tcenv --profiles 2>/dev/null)' -d profile

@@ -130,6 +130,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--read-only|-|The proxy passes on GET and HEAD alone',
             '--unsigned|-|Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
             '--allow-credentials|-|The proxy passes on calls that hand out credentials',
+            '--agent|-|For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question',
             '--learn|-|Behind a proxy, with no scopes at first; ends with the least set that the command needed',
             '--save||Keep what was learned under this name',
             '--help|-|Show help'

@@ -82,7 +82,8 @@ def open_session(wanted: Wanted) -> Opened:
     scopes, term = wanted.scopes, wanted.duration
     store = open_store(profiles.read_store_name(), messages.warn)
     if wanted.no_login:
-        return Opened(find_live_session(wanted.profile), store, scopes, term, wanted.purpose)
+        root_url = Overrides(root_url=wanted.overrides.root_url)
+        return Opened(_live(profiles.resolve(wanted.profile, root_url)), store, scopes, term, wanted.purpose)
     overrides = wanted.overrides
     profile = resolve_to_open(wanted.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None

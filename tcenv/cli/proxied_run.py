@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tcenv import core_dumps
+from tcenv import core_dumps, paths
 from tcenv.cli.acquire import Opened, Wanted, apply_purpose, open_session
 from tcenv.cli.terminal import learn_report, messages
 from tcenv.errors import Hint, UsageError
+from tcenv.files import make_private_directory
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     # Opens a port on another machine that leads to a port of this one, for a session's variables. Returns the far port.
     Forward = Callable[[int, Mapping[str, str]], int]
 
+# How long a run of an agent may call, and the name of its log, where the user names neither.
+_AGENT_TERM = "1h"
+_AGENT_LOG = "agent-calls.log"
+
 
 class ProxyOptions(NamedTuple):
     """The options of a run with a proxy."""
@@ -44,6 +49,7 @@ class ProxyOptions(NamedTuple):
     read_only: bool = False
     unsigned: bool = False
     allow_credentials: bool = False
+    agent: bool = False
 
     @classmethod
     def of(cls, options: object) -> ProxyOptions:
@@ -55,7 +61,9 @@ class ProxyOptions(NamedTuple):
         """Raise UsageError where one of them needs another."""
         if self.save and not self.learn:
             raise UsageError("--save needs --learn.")
-        if not (self.proxy or self.learn):
+        if self.agent and self.learn:
+            raise UsageError("--agent and --learn exclude each other.")
+        if not (self.proxy or self.learn or self.agent):
             named = next(key for key, value in self._asdict().items() if value)
             raise UsageError(f"--{named.replace('_', '-')} needs --proxy.")
 
@@ -73,6 +81,8 @@ class Started:
 def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
     """Run `command` with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
+    if options.agent:
+        wanted, options = _for_agent(wanted, options)
     learn, save = options.learn, options.save
     if save is not None and not is_configurable_name(save):
         raise UsageError(
@@ -117,6 +127,8 @@ def prepare(
     if options.listen and options.unsigned:
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
     session = _learning(wanted) if options.learn else open_session(wanted)
+    if options.agent and session.term is None:
+        session = replace(session, term=_AGENT_TERM)
     scopes = _checked(session)
     learn = (scopes or ()) if options.learn else None
     until = session.until
@@ -142,6 +154,7 @@ def prepare(
             until=until,
             read_only=options.read_only,
             allow_credentials=options.allow_credentials,
+            no_secrets=options.agent and not (wanted.scopes or wanted.purpose),
             log=log,
             learn=learn,
             probe=probe,
@@ -150,6 +163,18 @@ def prepare(
     held = HeldPort(bound)
     background = Background(bound, make_service, announce, held if run_only else None)
     return Started(background, prepared, session, held)
+
+
+def _for_agent(wanted: Wanted, options: ProxyOptions) -> tuple[Wanted, ProxyOptions]:
+    """Return what a run of an agent gets where the user names nothing else. Raises UsageError."""
+    narrowed = bool(wanted.scopes or wanted.purpose)
+    log = options.log or os.path.join(paths.state_directory(), _AGENT_LOG)
+    if options.log is None:
+        make_private_directory(os.path.dirname(log))
+    options = options._replace(log=log, read_only=options.read_only or not narrowed)
+    what = "read-only, without secrets and private artifacts" if not narrowed else "with the scopes that you named"
+    messages.note(f"An agent's run, {what}. Its calls are logged in {log}.")
+    return wanted._replace(no_login=True), options
 
 
 def _told(session: Session) -> dict[str, str]:

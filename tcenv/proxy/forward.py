@@ -7,14 +7,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
 
 from tcenv.deployment import hawk
-from tcenv.proxy import callers, credential_calls, headers, routes
+from tcenv.proxy import callers, headers, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
 from tcenv.proxy.callers import Pass, Refused, narrow
 from tcenv.proxy.calllog import CallLog, Entry
@@ -22,13 +21,13 @@ from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
 from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.routes import BadTarget, Call
+from tcenv.proxy.rules import READING, Rules, Stop, leave_alone
 from tcenv.proxy.signer import Authority, Ended, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
 if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
 
-_READING = ("GET", "HEAD")
 # CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
 _NO_CALLS = ("CONNECT", "TRACE")
 # How long a signed URL is valid, in seconds.
@@ -36,27 +35,6 @@ _SIGNED_URL = 15 * 60
 _LONGEST_URL = 8192
 # How often to send one request at most: again with a newer session, or with more scopes.
 _MOST_SENT = 16
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The calls that the run passes on, and the hosts and the port by which programs may call it."""
-
-    hosts: frozenset[str]
-    port: int
-    own: OwnClient
-    read_only: bool = False
-    allow_credentials: bool = False
-
-
-class Stop(Exception):
-    """End a request with an answer to the program: an HTTP status, a code and a message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 class Forwarder:
@@ -138,7 +116,7 @@ class Forwarder:
             return await self._sign_url(request, passed, entry)
         if call is None:
             return self._to_the_page(request.method, passed.resource, False)
-        self._check(request.method, call)
+        self._rules.check(request.method, call)
         return await self._pass_on(request, call, passed, entry)
 
     def _host(self, request: web.BaseRequest) -> tuple[str, int]:
@@ -151,24 +129,14 @@ class Forwarder:
     def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
         """Redirect a link in a browser to the deployment's page. Refuse a request that is not a call."""
         call = _call(resource, silently=True)
-        if call is not None or outside or method not in _READING or self._run.without_secrets(resource) != resource:
+        if call is not None or outside or method not in READING or self._run.without_secrets(resource) != resource:
             raise Refused
         return web.Response(status=302, headers={"Location": self._deployment.root_url + resource})
-
-    def _check(self, method: str, call: Call) -> None:
-        if self._rules.read_only and method not in _READING:
-            raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy passes only GET and HEAD (--read-only).")
-        _leave_alone(self._rules.own, method, call)
-        if not self._rules.allow_credentials:
-            name = credential_calls.find_credential_method(method, call)
-            if name is not None:
-                raise _refuse_credentials(f"{call.service}.{name}")
 
     async def _pass_on(self, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry) -> web.StreamResponse:
         body = _body_of(request, passed)
         try:
-            if not self._rules.allow_credentials and credential_calls.depends_on_body(request.method, call):
-                await _check_artifact(body)
+            await self._rules.check_body(request.method, call, body)
             return await self._pass_on_with(body, request, call, passed, entry)
         finally:
             body.close()
@@ -188,7 +156,7 @@ class Forwarder:
         response: web.StreamResponse
         for _ in range(_MOST_SENT):
             # A new sign-in may use another client than the run started with.
-            _leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
+            leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
             entry.scopes = narrow(authority.scopes if trial is None else trial.scopes(authority), inner)
             try:
                 answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
@@ -278,7 +246,7 @@ class Forwarder:
             raise Stop(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
         if hawk.split_bewit(call.resource) is not None:
             raise Stop(400, "InputError", "The URL is already signed.")
-        self._check("GET", call)
+        self._rules.check("GET", call)
         authority = await self._signer.current()
         scopes = narrow(authority.scopes, narrow(passed.scopes, _scopes_header(request)))
         entry.scopes = scopes
@@ -288,28 +256,6 @@ class Forwarder:
             expires = min(expires, self._signer.until)
         signed = self._deployment.signed_url(authority, call.resource, scopes, expires)
         return web.Response(status=303, text=signed, headers={"Location": signed})
-
-
-def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
-    """Raise Stop for a call that would change the session's own client."""
-    if own.is_changed_by(method, call):
-        raise Stop(403, "RefusedByProxy", "tcenv's proxy does not change the session's own client.")
-
-
-def _refuse_credentials(what: str) -> Stop:
-    text = f"tcenv's proxy passes {what} only with --allow-credentials, because it returns credentials."
-    return Stop(403, "RefusedByProxy", text)
-
-
-async def _check_artifact(body: Body) -> None:
-    """Raise Stop if the answer to this `createArtifact` would hold credentials."""
-    content = b""
-    async for piece in body:
-        content += piece
-        if len(content) > SMALL:
-            break
-    if len(content) > SMALL or credential_calls.asks_for_object_credentials(content):
-        raise _refuse_credentials("queue.createArtifact of an object")
 
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:

@@ -14,9 +14,10 @@ from aiohttp import web
 from tcenv.errors import Hint, login_command
 from tcenv.proxy.connections import Connection, Listener
 from tcenv.proxy.credential_calls import OwnClient
-from tcenv.proxy.forward import Forwarder, Rules
+from tcenv.proxy.forward import Forwarder
 from tcenv.proxy.learn import Learned, Learner, References
 from tcenv.proxy.rejections import Rejections
+from tcenv.proxy.rules import Rules
 from tcenv.proxy.signer import Signer
 from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
@@ -42,8 +43,8 @@ class Service:
 
     `first` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
     narrowed), `until` is the run's own end (seconds since the epoch), and `learn` are the scopes with which a learning
-    run starts (None: it does not learn). `probe` is a request that shows that a way leads to this proxy. `announce` gets
-    messages for the user."""
+    run starts (None: it does not learn). `no_secrets` refuses calls that return secrets or private artifacts. `probe` is
+    a request that shows that a way leads to this proxy. `announce` gets messages for the user."""
 
     sockets: Sockets
     run: Run
@@ -54,6 +55,7 @@ class Service:
     until: float | None = None
     read_only: bool = False
     allow_credentials: bool = False
+    no_secrets: bool = False
     log: CallLog | None = None
     learn: tuple[str, ...] | None = None
     probe: Probe | None = None
@@ -76,7 +78,14 @@ class Service:
             learner = Learner(References(deployment), self.learn)
             self.learned = learner.learned
         own = OwnClient.of(self.run.client_id)
-        rules = Rules(self.sockets.hosts, self.sockets.port_of_programs, own, self.read_only, self.allow_credentials)
+        rules = Rules(
+            self.sockets.hosts,
+            self.sockets.port_of_programs,
+            own,
+            self.read_only,
+            self.allow_credentials,
+            self.no_secrets,
+        )
         rejections = Rejections(self.first.argument, self._signer.root_url, self.announce)
         forwarder = Forwarder(
             self.run, rules, self._signer, deployment, log=self.log, learner=learner, rejections=rejections

@@ -22,7 +22,8 @@ class Options(NamedTuple):
     Examples:
         tcenv exec -- ./deploy.py
         tcenv exec community --for 15m -- taskcluster task status fN1SbArXTPSVFNUvaOlinQ
-        tcenv exec --proxy --read-only --log calls.log -- ./agent.py
+        tcenv exec --agent -- ./agent.py
+        tcenv exec --proxy --read-only --log calls.log -- ./deploy.py
         tcenv exec --learn -- ./deploy.py
     """
 
@@ -50,6 +51,7 @@ class Options(NamedTuple):
     read_only: p.ReadOnly = False
     unsigned: p.Unsigned = False
     allow_credentials: p.AllowCredentials = False
+    agent: p.Agent = False
     learn: p.Learn = False
     save: p.Save = None
 

@@ -55,6 +55,15 @@ AllowCredentials = Annotated[
         rich_help_panel=_PROXY,
     ),
 ]
+Agent = Annotated[
+    bool,
+    typer.Option(
+        "--agent",
+        help="For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question. Without --as or "
+        "--scope, the run is read-only and gets no secrets and no private artifacts.",
+        rich_help_panel=_PROXY,
+    ),
+]
 Learn = Annotated[
     bool,
     typer.Option(
