@@ -132,12 +132,12 @@ export extern "tcenv version" [
 export extern "tcenv profile" [
   --help(-h) # Show help
 ]
-# List the profiles, one a line, with their root URLs; the default is marked
+# List the profiles, and where you are signed in
 export extern "tcenv profile list" [
   --json # Print JSON on stdout
   --help(-h) # Show help
 ]
-# Show what a profile comes to, with the file's defaults and tcenv's own filled in
+# Show the values of a profile, defaults included
 export extern "tcenv profile show" [
   profile?: string@__tcenv_profiles
   --json # Print JSON on stdout

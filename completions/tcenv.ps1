@@ -262,8 +262,8 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--help|-|Show help'
         )
         'profile' = @(
-            'list|-|List the profiles, one a line, with their root URLs; the default is marked',
-            'show|-|Show what a profile comes to, with the file''s defaults and tcenv''s own filled in',
+            'list|-|List the profiles, and where you are signed in',
+            'show|-|Show the values of a profile, defaults included',
             'set|-|Make a profile, or change the keys of one',
             'remove|-|Remove a profile from the configuration file, and forget its session',
             '--help|-|Show help'

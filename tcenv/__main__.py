@@ -127,7 +127,14 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
 
 
 def _carry_out(arguments: list[str]) -> int:
-    if arguments and arguments[0] in _HOT:
+    is_verbose = False
+    if _says_how_much(arguments):
+        from tcenv import verbosity
+
+        arguments = [arguments[0], *verbosity.take(arguments[1:])]
+        is_verbose = verbosity.is_verbose
+    # The hot path has nothing to say of what it does.
+    if arguments and arguments[0] in _HOT and not is_verbose:
         from tcenv import hotpath
 
         status = hotpath.run(arguments, _report_reuse, _announce)
@@ -163,6 +170,10 @@ def _carry_out(arguments: list[str]) -> int:
     from tcenv.cli.parsing.app import run
 
     return run(arguments)
+
+
+def _says_how_much(arguments: list[str]) -> bool:
+    return any(word in ("-q", "--quiet", "-v", "--verbose") for word in arguments[1:])
 
 
 def _announce(text: str, hint: Hint | None) -> None:

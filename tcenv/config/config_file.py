@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.config import default_client_name, index, purposes
 from tcenv.config.purposes import Purpose
 from tcenv.deployment.fromnow import parse_expires
@@ -220,6 +220,7 @@ def load() -> Configuration:
         return Configuration()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    verbosity.log(f"Configuration {path}.")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.config import config_file
 from tcenv.config.inside_proxy import Behind, find_surrounding_run
 from tcenv.deployment.rooturl import is_loopback, parse_root_url
@@ -49,8 +49,16 @@ class UnknownProfile(UsageError):
 
 
 def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Chosen:
-    """Choose the deployment that a command means. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
+    """Choose the deployment of a command. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
     UsageError, NoDeployment."""
+    chosen = _choose(argument, option, variable, config)
+    verbosity.log(f"Profile {chosen.key}, deployment {chosen.root_url}.")
+    return chosen
+
+
+def _choose(
+    argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration
+) -> Chosen:
     around = find_surrounding_run()
     if around is not None:
         here = None if environment.loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import make_private_directory
 from tcenv.sessions.directory_store import DirectoryStore
@@ -69,6 +69,12 @@ def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: N
 
     Raises StoreError, also if the user's own runtime directory is open to other users: `auto` then uses no other
     store."""
+    store = _open_store(wanted, say, unlock=unlock)
+    verbosity.log(f"Store {store.name}{f' in {store.where}' if store.keeps else ''}.")
+    return store
+
+
+def _open_store(wanted: str, say: Callable[[str], None], *, unlock: bool) -> Store:
     if wanted in ("auto", "runtime"):
         runtime = _runtime_store(say)
         if runtime is not None:

@@ -161,7 +161,7 @@ def _describe_name(names: client_names.Names, name: str, profile: Profile, displ
     """Say what is worth knowing about the name."""
     said = client_names.describe_deletion_scopes(names, name, profile.scopes, wanted=not profile.no_self_delete)
     if said:
-        display.note(said)
+        display.note_once("self-delete", said)
     if name != profile.client_name:
         display.note(
             f"The name {profile.client_name} is still taken on this deployment, so tcenv asks for {name} this time."

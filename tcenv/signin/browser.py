@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from tcenv import verbosity
 from tcenv.shells.secrets_in_environment import without_secrets
 from tcenv.signin.launch import Program
 
@@ -121,6 +122,7 @@ def on_path(program: str) -> bool:
 def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> bool:
     if os.path.basename(words[0]) in _IN_TERMINAL:
         return opening.add(words[0], "needs this terminal")
+    verbosity.log(f"Starting the browser {words[0]}.")
     arguments = [word.replace("%s", url) for word in words[1:]]
     if not any("%s" in word for word in words):
         arguments.append(url)
@@ -149,6 +151,7 @@ def _open_desktop(url: str, launch: Launch, opening: Opening) -> None:
         programs += _DESKTOP
     failures = list(opening.failures)
     for program in programs:
+        verbosity.log(f"Starting the browser {program[0]}.")
         outcome = launch([*program, url])
         if outcome != _NOT_FOUND and opening.add(program[0], outcome):
             opening.failures = failures

@@ -136,10 +136,10 @@ def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *
     if not missing:
         return None
     if not asked:
-        return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the right to end this client early."
+        return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the scope to delete this client."
     room = "" if len(asked) == len(missing) else f"; there is no room for more than {MOST_SCOPES} scopes"
     return (
-        f"Also asked for: {' and '.join(asked)}, so that a reset or a logout can end this client (--no-self-delete leaves "
+        f"Also asked for: {' and '.join(asked)}, so that a reset or logout can delete this client (--no-self-delete leaves "
         f"it out{room})."
     )
 

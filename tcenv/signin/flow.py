@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from tcenv import verbosity
 from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.lock import sign_in_lock
@@ -16,6 +17,7 @@ from tcenv.sessions.stores import Store, load_session
 from tcenv.signin import interactivity
 from tcenv.signin.approval import sign_in
 from tcenv.signin.progress import Display
+from tcenv.text import duration
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:
@@ -41,7 +43,9 @@ def ensure_session(
     if not reset:
         session = load_session(store, profile.name, profile.root_url, display.note)
         if session is not None and is_usable(session, profile):
+            verbosity.log(f"The stored session expires in {duration(session.expires - time.time())}.")
             return session
+        verbosity.log("There is no stored session." if session is None else "The stored session is not usable.")
     began = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, display.queue) as waited:
         session = load_session(store, profile.name, profile.root_url, display.note if reset else lambda text: None)
@@ -59,7 +63,7 @@ def ensure_session(
                 profile = _keep_scopes(profile, session)
                 new = reset_session(session, profile, store, display)
                 if new is not None:
-                    display.granted(new)
+                    display.granted(new, is_reset=True)
                     return new
             interactivity.require_person(profile, waited=waited, retry=retry)
             with interactivity.remember_attempt(profile):

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tcenv import loopback, peer
+from tcenv import loopback, peer, verbosity
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder import client
 from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
@@ -75,6 +75,7 @@ class Listener:
         self._taken = False
         self._succeeded = False
         self._sockets, self.port = self._take_back(port) or loopback.bind(port)
+        verbosity.log(f"Listening on port {self.port} of this machine.")
         self._selector = selectors.DefaultSelector()
         for server in self._sockets:
             server.setblocking(False)

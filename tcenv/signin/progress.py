@@ -18,6 +18,9 @@ class Display(Protocol):
     def note(self, *parts: str | tuple[str, ...]) -> None:
         """Show something worth knowing."""
 
+    def note_once(self, topic: str, *parts: str | tuple[str, ...]) -> None:
+        """Show something about `topic` that one reading of is enough for each profile."""
+
     def warn(self, *parts: str | tuple[str, ...]) -> None:
         """Show something that needs attention, at once."""
 
@@ -43,8 +46,8 @@ class Display(Protocol):
     def pause(self) -> None:
         """Take off the screen what moves, until the next tick."""
 
-    def granted(self, session: Session) -> None:
-        """Say that a new session is verified and stored."""
+    def granted(self, session: Session, *, is_reset: bool = False) -> None:
+        """Say that a new session is verified and stored. `is_reset` says that its client was there before."""
 
     def close(self) -> None:
         """Take everything off the screen that moves."""

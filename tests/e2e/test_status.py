@@ -50,6 +50,10 @@ def test_piped_it_is_plain_whole_and_can_be_searched(tc: Sandbox) -> None:
 
 def test_in_a_terminal_it_has_a_bar_and_folded_scopes(tc: Sandbox) -> None:
     env = signed_in(tc)
+    assert "█" not in shown("status", env=env)  # a full one says nothing
+    file = session_file(env)
+    text = file.read_text()
+    file.write_text(re.sub(r"(?<=CREATED=)\d+", lambda found: str(int(found[0]) - 40_000), text))
     normal = shown("status", env=env)
     assert "█" in normal and "queue:…" in normal and "--scopes" in normal
     assert "queue:scheduler-id:*" not in normal

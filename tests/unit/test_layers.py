@@ -21,7 +21,10 @@ LAYERS = (
     ("portholder",),
     ("deployment",),
     ("shells",),
-    ("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals"),
+    (
+        *("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text"),
+        *("signals", "verbosity"),
+    ),
     ("__init__",),
 )
 HEIGHT = {package: len(LAYERS) - number for number, packages in enumerate(LAYERS) for package in packages}

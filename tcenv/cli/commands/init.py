@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import output, paths
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.command_line import READ
 from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.files import rewrite
-from tcenv.shells import SHELLS, load_shell, startup_file
+from tcenv.shells import SHELLS, Shell, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
 from tcenv.shells.init_text import startup_text
 from tcenv.text import printable
@@ -101,6 +102,7 @@ def _edit(options: Options) -> int:
             messages.done(f"Wrote {path}. Shells that read it have it.")
             for text in unread:
                 messages.note(text)
+        _say_how_to_load(shell, program, given, beside)
         _say_where_tcenv_is(program)
     else:
         messages.done(f"Removed the line from {path}.")
@@ -209,6 +211,23 @@ def _write_beside(path: str, text: str | None) -> None:
         return
     except OSError as error:
         raise TcenvError(f"{path} cannot be removed: {error.strerror}.") from None
+
+
+def _say_how_to_load(shell: Shell, program: str, given: list[str], beside: str | None) -> None:
+    """Say which line makes this shell evaluate the text too, if it is the shell that the line is for."""
+    try:
+        if choose_shell(None) != shell.name:
+            return
+    except UsageError:
+        return
+    if beside:
+        messages.hint("To load it in this shell:", (READ, beside))
+        return
+    import shutil
+
+    line = shell.evaluation.format(" ".join(["init", shell.name, *given]))
+    name = "tcenv" if shutil.which("tcenv") else shell.quote_word(program)
+    messages.hint(f"To load it in this shell: {line.replace('tcenv', name, 1)}")
 
 
 def _say_where_tcenv_is(program: str) -> None:

@@ -18,6 +18,8 @@ from tcenv.sessions.profile_names import get_profile_name
 from tcenv.text import duration, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tcenv.cli.parsing import options as o
 
 
@@ -25,7 +27,7 @@ _DAY = 86400
 
 
 class ListOptions(NamedTuple):
-    """List the profiles, one a line, with their root URLs; the default is marked.
+    """List the profiles, and where you are signed in. `*` marks the default.
 
     Examples:
         tcenv profile list
@@ -60,8 +62,12 @@ def run_list(options: ListOptions) -> int:
         print_json({"profiles": [{**row, **describe_end(row["expires"])} if row["signed_in"] else row for row in rows]})
         return 0
     face = messages.report()
-    for row in rows:
-        face.write(face.line(_line(row, max(len(str(other["profile"])) for other in rows)), "", "  "))
+    lines = list(_table(rows, padded=face.terminal))
+    if face.terminal and max(map(len, lines), default=0) > face.width:
+        # No room for columns: each profile is a paragraph.
+        lines = [face.line("  ".join(line.split("\t")).strip(), "", "  ") for line in _table(rows, padded=False)]
+    for number, line in enumerate(lines):
+        face.write(line if number else face.styled(line, "bold"))
     if not rows:
         messages.hint("There is no profile yet:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"))
     return 0
@@ -162,18 +168,25 @@ def _row(name: str, root_url: str, found: _Found | None, *, is_default: bool = F
     return row
 
 
-def _line(row: dict[str, Any], width: int) -> str:
-    state = (
-        f"signed in as {row['client_id']}, {duration(row['expires'] - time.time())} left"
-        if row["signed_in"]
-        else "not signed in"
-    )
-    default = "  default" if row["default"] else ""
-    return printable(f"{row['profile']:{width}}  {row['root_url']}{default}  {state}")
+def _table(rows: list[dict[str, Any]], *, padded: bool) -> Iterator[str]:
+    """Yield the lines of a table of profiles, the first with its heads. `*` marks the default. Columns are `padded` for a
+    terminal; elsewhere a tab separates them."""
+    cells = [("", "PROFILE", "ROOT URL", "LEFT", "CLIENT")] if rows else []
+    for row in rows:
+        live = row["signed_in"]
+        left = duration(row["expires"] - time.time()) if live else "not signed in"
+        mark = "*" if row["default"] else ""
+        cells.append((mark, row["profile"], row["root_url"], left, row["client_id"] if live else ""))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        if padded:
+            yield printable("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))).rstrip()
+        else:
+            yield "\t".join(printable(cell) for cell in line).rstrip("\t")
 
 
 class ShowOptions(NamedTuple):
-    """Show what a profile comes to, with the file's defaults and tcenv's own filled in.
+    """Show the values of a profile, defaults included.
 
     Examples:
         tcenv profile show community

@@ -276,7 +276,7 @@ class _Report:
             return
         lead = f"{label:{_LABEL}}"
         if len(lead) + max(map(len, value.split(" "))) > out.width:
-            # A word that has no room beside the label stands below it, whole: it is something to copy.
+            # A word that has no room beside the label goes below it, whole: the user may copy it.
             if label:
                 out.write(out.styled(label, "dim"))
             out.write(out.line(value, "  ", "  ") + more)
@@ -294,7 +294,9 @@ class _Report:
             share = min(1.0, left / max(1, expires - created))
             full = max(1, round(share * _BAR))
             colour = "green" if time.time() < renew else "yellow"
-            bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
+            # A full bar says nothing that the time does not say.
+            if full < _BAR:
+                bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
         self._row("expires", value, more=bar)
 
     def _loaded(self) -> str:
@@ -314,11 +316,17 @@ class _Report:
                 self._row("scope", scope)
         else:
             lines = list(scopes) if self._all or len(scopes) <= _FEW else _folded(scopes)
-            for number, line in enumerate(lines):
-                self._row("" if number else "scopes", line)
             if len(lines) < len(scopes):
                 line = command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
-                self._row("", f"all {len(scopes)} of them: {line}")
+                lines.append(f"all {len(scopes)}: {line}")
+            # In one column: beside the label, or below it if one of them is too long for that.
+            if _LABEL + max(map(len, lines)) <= self._out.width:
+                for number, line in enumerate(lines):
+                    self._row("" if number else "scopes", line)
+            else:
+                self._out.write(self._out.styled("scopes", "dim"))
+                for line in lines:
+                    self._out.write(f"  {printable(line)}")
 
 
 def _folded(scopes: Sequence[str]) -> list[str]:

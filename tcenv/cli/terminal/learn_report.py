@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tcenv import verbosity
 from tcenv.cli.acquire import Opened
 from tcenv.cli.commands.purpose import SetOptions, run_set
 from tcenv.cli.terminal import messages
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
     """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
+    # The user asked for the report, so --quiet leaves it.
+    verbosity.set_level()
     if learned is None:
         messages.warn("Nothing was learned: the proxy never ran.")
         return save is None

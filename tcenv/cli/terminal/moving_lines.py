@@ -37,7 +37,7 @@ class MovingLines:
 
     def show(self, lines: Sequence[str]) -> None:
         """Replace the lines. Breaks each one between words, by the terminal's width of now at the latest."""
-        self._lines = lines
+        self._lines = lines = [self._face.spelled(line) for line in lines]
         try:
             columns, rows = os.get_terminal_size(self._descriptor)
         except OSError:

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.moving_lines import MovingLines
 from tcenv.deployment.scopes import describe_narrowing, find_missing
@@ -44,6 +44,10 @@ class Waiting:
         # Until the browser is on its way, nothing is worth the time that importing rich takes.
         self._notes.append(parts)
 
+    def note_once(self, topic: str, *parts: str | tuple[str, ...]) -> None:
+        if self._is_first_time(topic):
+            self.note(*parts)
+
     def warn(self, *parts: str | tuple[str, ...]) -> None:
         self._said(lambda: messages.warn(*parts))
 
@@ -61,22 +65,35 @@ class Waiting:
         messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
 
     def ask(self, url: str, opened: bool, pasting: bool, enter: bool, name: str) -> None:
+        notes, self._notes = self._notes, []
+        self.close()
+        self._enter = enter
+        is_here = opened and not any(os.environ.get(name) for name in _ELSEWHERE)
+        if opened:
+            messages.note(f"Approve “{name}” in the browser that has opened. If none has, open this address:")
+        else:
+            messages.note(f"To approve “{name}”, open this address in a browser:")
+        if not (opened and verbosity.is_quiet):
+            self._print_address(url, is_here)
+        if pasting and not is_here:
+            messages.note("If the browser is on another machine, paste the address of its last page here:")
+        self._notes = notes
+        self._flush()
+        console = messages.console()
+        if console.is_terminal and not console.is_dumb_terminal and not verbosity.is_quiet:
+            self._moving = MovingLines(messages.face())
+            verbosity.write = lambda text: self._said(lambda: messages.detail(text))
+        self._prepare()
+
+    def _print_address(self, url: str, is_here: bool) -> None:
+        """Print the address of the sign-in page. It is short where it is a link and the browser of this machine has it anyway;
+        elsewhere it is whole, to be copied."""
         from rich.text import Text
 
         console = messages.console()
-        self.close()
-        self._enter = enter
-        link = Text(url, style=f"link {url}" if console.is_terminal else "")
-        if opened:
-            messages.note(f"Approve “{name}” in the browser that has opened. If none did, open:")
-        else:
-            messages.note(f"Open this in a browser, and approve “{name}” there:")
+        label = url.partition("?")[0] if is_here and messages.face().links else url
+        link = Text(label, style=f"link {url}" if console.is_terminal else "")
         console.print(Text("  ").append(link), soft_wrap=True)
-        if pasting and (not opened or any(os.environ.get(name) for name in _ELSEWHERE)):
-            messages.note("If the browser is on another machine, paste the address of its last page here:")
-        if console.is_terminal and not console.is_dumb_terminal:
-            self._moving = MovingLines(messages.face())
-        self._prepare()
 
     def _prepare(self) -> None:
         """Import what verifying and the end need while the person is busy in the browser."""
@@ -90,7 +107,7 @@ class Waiting:
     def tick(self, left: float, next_name: str | None = None) -> None:
         if self._moving is None:
             return
-        lines = [f"waiting for the browser · {duration(left)} left", "Ctrl-C to give up"]
+        lines = [f"Waiting for the browser · {duration(left)} left", "Ctrl-C to give up"]
         if self._profile.flow != "new":
             way = "Change the Client ID on that page to any other name"
             if next_name and self._enter:
@@ -109,7 +126,7 @@ class Waiting:
 
     def verify(self) -> None:
         if self._moving is not None:
-            self._moving.show(["asking the deployment …"])
+            self._moving.show(["Asking the deployment …"])
 
     def pause(self) -> None:
         if self._moving is not None:
@@ -125,25 +142,27 @@ class Waiting:
         for parts in notes:
             messages.note(*parts)
 
-    def granted(self, session: Session) -> None:
-        """Show that there is a new session."""
+    def granted(self, session: Session, *, is_reset: bool = False) -> None:
+        """Show that there is a new session. `is_reset` says that its client has it from a reset."""
         self.close()
         self.is_new = True
         left = duration(session.expires - time.time())
-        messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
+        client_id, until = session.credentials.client_id, f"until {moment(session.expires)} ({left})"
+        messages.done(f"New token for {client_id}, {until}." if is_reset else f"Signed in as {client_id} {until}.")
         if session.scopes is not None:
             dropped, partly = find_missing(session.wanted, session.scopes)
             if dropped:
-                messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
+                it = "it" if len(dropped) == 1 else "them"
+                messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold {it} on {session.root_url}.")
             if partly:
                 told = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
                 messages.note(f"Granted in part: {told}.")
-        if session.wanted == ("*",) and self._first_time():
+        if session.wanted == ("*",) and self._is_first_time("wide"):
             messages.hint("This session has all your scopes. To narrow it, use --scope or set scopes in a profile.")
 
-    def _first_time(self) -> bool:
-        """Whether this profile's user has not been told yet."""
-        place = os.path.join(paths.state_directory(), "told", f"wide-{self._profile.name}")
+    def _is_first_time(self, topic: str) -> bool:
+        """Whether the user of this profile has not read about `topic` yet."""
+        place = os.path.join(paths.state_directory(), "told", f"{topic}-{self._profile.name}")
         if os.path.exists(place):
             return False
         with suppress(OSError, TcenvError):

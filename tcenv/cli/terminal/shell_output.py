@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from tcenv import output
+from tcenv import output, verbosity
 from tcenv.cli.terminal import messages
 from tcenv.errors import UsageError
 from tcenv.shells import Unrepresentable, environment, load_shell
@@ -24,7 +24,13 @@ def render_statements(change: Mapping[str, str | None], shell: str | None) -> by
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
     """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
     warn_if_others_can_read(change)
+    verbosity.log(f"Setting {_listed(name for name, value in change.items() if value is not None)}.")
+    verbosity.log(f"Unsetting {_listed(name for name, value in change.items() if value is None)}.")
     output.write_last(render_statements(change, shell))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
 
 
 def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:

@@ -33,7 +33,7 @@ class SignIn:
     def wait(self) -> str:
         """Wait until it waits for the browser; the callback's address."""
         self.terminal.wait(lambda: self.seen.exists() and self.seen.read_text().endswith("\n"), "the browser")
-        self.terminal.wait_for("waiting for the browser")
+        self.terminal.wait_for("Waiting for the browser")
         return parse_qs(urlsplit(self.url).query)["callback_url"][0]
 
     @property
@@ -89,7 +89,7 @@ def test_a_warning_during_the_wait_stays_on_the_screen(sign_in: SignIn) -> None:
     sign_in.approve()
     screen = sign_in.end()
     assert screen.count("not the address") == 1
-    assert "waiting for the browser" not in screen
+    assert "Waiting for the browser" not in screen
 
 
 def test_an_outage_that_is_said_during_the_wait_stays_on_the_screen(sign_in: SignIn, deployment: Sandbox) -> None:
@@ -129,7 +129,7 @@ def test_a_stopped_sign_in_leaves_the_screen_to_the_shell(sign_in: SignIn) -> No
     sign_in.terminal.wait_for("Stopped")
     assert "waiting" not in sign_in.terminal.screen()
     sign_in.terminal.type("fg")
-    sign_in.terminal.wait_for("waiting for the browser")
+    sign_in.terminal.wait_for("Waiting for the browser")
     sign_in.approve()
     sign_in.terminal.wait_for("Signed in as")
     assert "waiting" not in sign_in.terminal.screen()
