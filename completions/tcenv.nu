@@ -28,7 +28,7 @@ export extern "tcenv shell" [
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
   --proxy # Without a token: calls go through a signing proxy that ends with the command
-  --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
+  --listen: string # An address beside loopback where the proxy answers signed calls, for containers on a bridge
   --log: string # Note each call through the proxy: time, method, path, status, scopes
   --read-only # The proxy passes on GET and HEAD alone
   --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
@@ -46,7 +46,7 @@ export extern "tcenv proxy" [
   --no-login # Exit with 3 instead of signing in
   --port: string # The proxy's port (default: a free one)
   --output: string # Write the statements into this new file (0600), and remove it at the end
-  --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
+  --listen: string # An address beside loopback where the proxy answers signed calls, for containers on a bridge
   --log: string # Note each call through the proxy: time, method, path, status, scopes
   --read-only # The proxy passes on GET and HEAD alone
   --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign

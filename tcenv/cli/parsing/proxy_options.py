@@ -23,7 +23,7 @@ Listen = Annotated[
     typer.Option(
         "--listen",
         metavar="ADDRESS",
-        help="Where the proxy answers signed calls besides loopback, for containers on a bridge.",
+        help="An address beside loopback where the proxy answers signed calls, for containers on a bridge.",
         rich_help_panel=_PROXY,
     ),
 ]

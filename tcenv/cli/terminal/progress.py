@@ -120,9 +120,11 @@ class Waiting:
 
     def tell_unused(self, lines: list[str], hidden: int) -> None:
         if lines:
-            self.note(f"Typed while tcenv waited, and not run: {'; '.join(lines)}")
+            self.note(f"You typed this while tcenv waited, and it was not run: {'; '.join(lines)}")
         elif hidden:
-            self.note("What was typed while tcenv waited was not run. It is not shown, since it may hold a token.")
+            self.note(
+                "You typed something while tcenv waited. It was not run, and it is not shown because it may contain a token."
+            )
 
     def verify(self) -> None:
         if self._moving is not None:
