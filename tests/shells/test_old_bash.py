@@ -41,7 +41,7 @@ LATER = {
 GUARDED = (
     "((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && \\builtin local -",
     "local - || :",
-    '__tcenv_now="${EPOCHSECONDS-}"',
+    "__tcenv_now=${EPOCHSECONDS-}",
     "\\builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0",
     "printf -v now '%(%s)T' -1 2>/dev/null && [[",
     "compopt -o filenames 2>/dev/null",

@@ -45,9 +45,14 @@ def before(version: Version) -> str:
     return "$PROMPT = 'me@# '" if version.shell == "xonsh" else ""
 
 
-def started(version: Version, env: dict[str, str], folder: Path) -> Terminal:
-    if not version.path.exists():
+@pytest.fixture(autouse=True)
+def _there(request: pytest.FixtureRequest) -> None:
+    version = getattr(request.node, "callspec", None) and request.node.callspec.params.get("version")
+    if version is not None and not version.path.exists():
         pytest.skip(f"{version.program} is not here; make installs it")
+
+
+def started(version: Version, env: dict[str, str], folder: Path) -> Terminal:
     after = EXPORT.get(version.shell, "export BEHIND=yes")
     return start(version.shell, folder, env, before(version), after, ("--prompt",), str(version.path))
 
