@@ -19,22 +19,19 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 OLDEST_PYTHON = "3.11"
+FOR_WINE = "requirements-wine.txt"
 # Each lock, the groups of pyproject.toml that it holds (two are tables of their own), and the locks that it agrees with.
 LOCKS = {
     "requirements.txt": (("project",), ()),
     "requirements-build.txt": (("build-system", "editable"), ()),
     "requirements-dev.txt": (("project", "dev"), ("requirements.txt", "requirements-build.txt")),
     "requirements-release.txt": (("release",), ()),
+    FOR_WINE: (("project", "wine"), ()),
 }
 NPM_LOCKS = ".ci/npm/*/package-lock.json"
 CLIENT_LOCKS = ".ci/taskcluster/*.txt"
-# Other versions of xonsh, with what its prompt needs.
-XONSH_LOCKS = ".ci/shells/xonsh-*.txt"
-# Each of Go's locks, and what `go get` takes to renew it.
-GO_LOCKS = {
-    ".ci/actionlint/go.mod": ("-tool", "github.com/rhysd/actionlint/cmd/actionlint@latest"),
-    ".ci/docker-readers/go.mod": ("github.com/compose-spec/compose-go/v2@latest", "github.com/docker/cli@latest"),
-}
+GO_LOCK = ".ci/actionlint/go.mod"
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint"
 
 _NOT_OURS = {
     ".git",
@@ -96,7 +93,7 @@ def index_options(root: Path) -> Iterator[str]:
 
 def unlocked(root: Path) -> Iterator[str]:
     """Yield what the locks lack: an exact version, a hash, or what pyproject.toml requires."""
-    for lock in (*map(root.joinpath, LOCKS), *root.glob(CLIENT_LOCKS), *root.glob(XONSH_LOCKS)):
+    for lock in (*map(root.joinpath, LOCKS), *root.glob(CLIENT_LOCKS)):
         text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in text.splitlines():
             if line and not line.lstrip().startswith("#") and not (_PINNED.match(line) and "--hash=sha256:" in line):
@@ -116,21 +113,19 @@ def unlocked(root: Path) -> Iterator[str]:
 def update() -> None:
     """Renew every lock and print what changed."""
     uv = str(Path(sys.executable).with_name("uv"))
-    compile_ = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
+    compile_ = [uv, "pip", "compile", "--quiet", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
     compile_ += ["--no-emit-index-url", "--custom-compile-command", "make update", "-", "-o"]
     for name, (groups, agreeing) in LOCKS.items():
         wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
         constraints = [word for other in agreeing for word in ("--constraint", other)]
-        renew(ROOT / name, [*compile_, name, "--upgrade", *constraints], wanted)
+        # pip on Linux installs for Windows, but reads markers as Linux would.
+        system = ["--python-platform", "windows"] if name == FOR_WINE else ["--universal"]
+        renew(ROOT / name, [*compile_, name, "--upgrade", *system, *constraints], wanted)
     for lock in ROOT.glob(CLIENT_LOCKS):
-        renew(lock, [*compile_, str(lock), "--no-deps"], f"taskcluster=={lock.stem}")
-    for lock in ROOT.glob(XONSH_LOCKS):
-        xonsh = lock.stem.replace("-", "==")
-        renew(lock, [*compile_, str(lock), "--upgrade"], f"{xonsh}\nprompt-toolkit\npygments")
+        renew(lock, [*compile_, str(lock), "--universal", "--no-deps"], f"taskcluster=={lock.stem}")
     for lock in ROOT.glob(NPM_LOCKS):
         renew(lock, ["npm", "update", "--package-lock-only", "--prefix", str(lock.parent)])
-    for name, wanted in GO_LOCKS.items():
-        renew(ROOT / name, ["go", "-C", str(Path(name).parent), "get", *wanted])
+    renew(ROOT / GO_LOCK, ["go", "-C", str(Path(GO_LOCK).parent), "get", "-tool", f"{ACTIONLINT}@latest"])
 
 
 def renew(lock: Path, command: list[str], given: str = "", root: Path = ROOT) -> None:

@@ -14,12 +14,25 @@ def _home(variable: str, *default: str) -> str:
     value = os.environ.get(variable, "")
     if os.path.isabs(value):
         return value
+    if os.name == "nt":
+        return _home_on_windows(variable == "XDG_CONFIG_HOME")
     return os.path.join(home(f"HOME, or {variable},"), *default)
+
+
+def _home_on_windows(is_configuration: bool) -> str:
+    """Return the folder of programs' configuration, which may follow the user to other machines, or that of all else."""
+    value = os.environ.get("APPDATA" if is_configuration else "LOCALAPPDATA", "")
+    return (
+        value if os.path.isabs(value) else os.path.join(home(), "AppData", "Roaming" if is_configuration else "Local")
+    )
 
 
 def home(variables: str = "HOME") -> str:
     """Return the user's home directory. Raises UsageError where that is no absolute path; `variables` names what could be set."""
     found = os.path.expanduser("~")
+    if os.name == "nt" and os.environ.get("MSYSTEM") and os.path.isabs(os.environ.get("HOME", "")):
+        # That of the shells of MSYS2 and Git, where their start-up files are.
+        return os.environ["HOME"]
     # The current directory is no home, nor is the root: a configuration found there would be somebody else's.
     if not os.path.isabs(found) or (os.name != "nt" and os.environ.get("HOME") == ""):
         from tcenv.errors import UsageError
@@ -46,7 +59,7 @@ def runtime_directory() -> str | None:
     value = f"/run/user/{os.geteuid()}"
     if _is_own(value) and not os.stat(value).st_mode & 0o077 and os.access(value, os.W_OK | os.X_OK):
         return os.path.join(value, "tcenv")
-    return shared_memory_directory() if describe_squatter() is None and _is_memory(_SHARED_MEMORY) else None
+    return shared_memory_directory() if squatter() is None and _is_memory(_SHARED_MEMORY) else None
 
 
 def shared_memory_directory() -> str:
@@ -54,7 +67,7 @@ def shared_memory_directory() -> str:
     return f"{_SHARED_MEMORY}/tcenv-{os.geteuid()}"
 
 
-def describe_squatter() -> str | None:
+def squatter() -> str | None:
     """Say what is wrong with the directory in shared memory, which anybody may have made; None if nothing is."""
     try:
         check_directory(shared_memory_directory())
@@ -125,11 +138,11 @@ class Unsafe(Exception):
     """A session directory or file belongs to somebody else, is open to others, or is a symbolic link."""
 
 
-def check_private(status: os.stat_result, is_kind: bool, path: str) -> None:
+def private(status: os.stat_result, is_kind: bool, path: str) -> None:
     """Raise Unsafe unless the file or directory `path` with this `status` is of the right kind, the user's own, and closed
     to others."""
     if not is_kind:
-        raise Unsafe(f"{path} is a symbolic link or another unexpected kind of file")
+        raise Unsafe(f"{path} is not what it should be (a symbolic link, or another kind of file)")
     if hasattr(os, "geteuid"):
         if status.st_uid != os.geteuid():
             raise Unsafe(f"{path} belongs to another user")
@@ -143,7 +156,7 @@ def check_directory(path: str) -> bool:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    check_private(status, stat.S_ISDIR(status.st_mode), path)
+    private(status, stat.S_ISDIR(status.st_mode), path)
     return True
 
 
@@ -157,7 +170,7 @@ ignored: list[str] = []
 _UNMAPPED = 65534
 
 
-def open_regular(path: str, flags: int) -> int:
+def regular(path: str, flags: int) -> int:
     """Open a regular file, as an `opener`. Raises OSError for a pipe, a device or a directory, without waiting for a writer."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     kind = os.fstat(descriptor).st_mode
@@ -173,10 +186,10 @@ def open_regular(path: str, flags: int) -> int:
 _KINDS = ((stat.S_ISDIR, "directory"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 
 
-def open_trusted(path: str, flags: int) -> int:
+def trusted(path: str, flags: int) -> int:
     """Open a regular file of the user, or one of root that nobody else can write, as an `opener`. Judges the file that was
     opened, not the links that lead to it. Raises Foreign, OSError."""
-    descriptor = open_regular(path, flags)
+    descriptor = regular(path, flags)
     status = os.fstat(descriptor)
     if not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
         return descriptor
@@ -185,13 +198,13 @@ def open_trusted(path: str, flags: int) -> int:
     ):
         return descriptor
     os.close(descriptor)
-    raise make_foreign_error(path, status.st_uid)
+    raise foreign(path, status.st_uid)
 
 
-def open_trusted_or_ignore(path: str, flags: int) -> int:
+def trusted_or_ignored(path: str, flags: int) -> int:
     """Open a cache or a note like `trusted`, and remember in `ignored` a file that belongs to another user."""
     try:
-        return open_trusted(path, flags)
+        return trusted(path, flags)
     except PermissionError as error:
         ignore(path, error)
         raise
@@ -204,7 +217,7 @@ def ignore(path: str, error: PermissionError) -> None:
     else:
         directory, status = _nearest(os.path.dirname(path))
         is_own = status is None or not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-        culprit = None if is_own or status is None else make_foreign_error(directory, status.st_uid)
+        culprit = None if is_own or status is None else foreign(directory, status.st_uid)
     if culprit is not None and str(culprit.strerror) not in ignored:
         ignored.append(str(culprit.strerror))
 
@@ -237,10 +250,10 @@ def _foreign_directory(directory: str) -> Foreign | None:
     # The /tmp of a sandbox: others cannot move or remove what the user has there.
     if status.st_uid == _UNMAPPED and status.st_mode & stat.S_ISVTX:
         return None
-    return make_foreign_error(directory, status.st_uid)
+    return foreign(directory, status.st_uid)
 
 
-def make_foreign_error(path: str, owner: int) -> Foreign:
+def foreign(path: str, owner: int) -> Foreign:
     """Return the error for a file that belongs to the user with the number `owner`."""
     import errno
 

@@ -20,6 +20,8 @@ from tests.chromium import chromium
 from tests.need import asked_for, versions
 from tests.world import holder_process
 
+# `make windows` runs these by Windows' Python.
+collect_ignore = ["windows"]
 _EVERYTHING_IS_HERE = os.environ.get("TCENV_TEST_REQUIRE") == "all"
 # xdist sets the size of the run's own terminal; a test means that of its own.
 _OF_THE_RUN = ("COLUMNS", "LINES", "TCENV_TEST_")

@@ -1,4 +1,4 @@
-"""Prepare the process that runs the tests, once, so that they find the same surroundings on every start."""
+"""Prepare the process that runs the tests, once, so that they find the same surroundings whoever starts them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from tcenv import core_dumps
-from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, explain_failure, is_script, list_candidates
+from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, candidates, is_script, why_not
 from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
 
 TYPE_CHECKING = False
@@ -23,6 +23,10 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
     be started."""
     sys.stdout.flush()
     sys.stderr.flush()
+    if os.name == "nt":
+        from tcenv.shells.windows import run_command
+
+        return run_command(command, environ, started)
     if not hasattr(signal, "sigwaitinfo"):
         return _run_plainly(command, environ, started)
     # Signals that users send to tcenv but mean for the command.
@@ -53,7 +57,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
             return os.posix_spawn(path, arguments, dict(environ), setsigmask=list(mask), setsigdef=defaults)
 
     reason = ""
-    for path in list_candidates(command[0], environ):
+    for path in candidates(command[0], environ):
         if not os.path.exists(path):
             # Even a failed attempt costs a process.
             continue
@@ -62,7 +66,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
         except OSError as error:
             if is_script(path, error):
                 return spawn(SHELL, ["sh", path, *command[1:]])
-            reason = reason or explain_failure(path, error)
+            reason = reason or why_not(path, error)
     return reason
 
 
@@ -113,7 +117,7 @@ def _send(child: int, number: int) -> None:
 
 
 def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
-    """Run the command on systems that cannot wait for signals one by one. The terminal's signals go to the command."""
+    """Run the command on macOS, which cannot wait for signals one by one. The terminal's signals go to the command."""
     import shutil
     import subprocess
 

@@ -16,7 +16,6 @@ class PowerShell(Shell):
     evaluation = "tcenv {} | Out-String | Invoke-Expression"
     reading = "Get-Content -Raw {} | Invoke-Expression"
     executables = ("pwsh", "powershell")
-    lowest = "5.1"
     template = "init.ps1"
     completion = "tcenv.ps1"
     line_comes_last = True
@@ -38,7 +37,7 @@ class PowerShell(Shell):
             if value is None:
                 lines.append(f"Remove-Item -LiteralPath Env:{name} -ErrorAction Ignore;\n")
             elif value == "":
-                raise Unrepresentable("an empty value, which PowerShell cannot set")
+                raise Unrepresentable("an empty value, which PowerShell takes for none")
             else:
                 lines.append(f"$Env:{name} = {self.quote(value)};\n")
         return "".join(lines)
@@ -62,9 +61,10 @@ class PowerShell(Shell):
 
         command = [find_program(self), "-NoProfile", "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts"]
         try:
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         except (OSError, subprocess.SubprocessError):
             return super().startup_file(environ, home)
+        return done.stdout.strip() or super().startup_file(environ, home)
 
     def subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str

@@ -28,28 +28,41 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "nt":
-        _run(command, environ)
+        from tcenv.shells.windows import run_command
+
+        sys.exit(run_command(command, environ))
     restore_ignored()
     core_dumps.restore()
     reason = ""
-    for path in list_candidates(command[0], environ):
+    for path in candidates(command[0], environ):
         try:
             os.execve(path, list(command), dict(environ))
         except OSError as error:
             if is_script(path, error):
                 os.execve(SHELL, ["sh", path, *command[1:]], dict(environ))
-            reason = reason or explain_failure(path, error)
+            reason = reason or why_not(path, error)
     if reason:
         _refuse(f"tcenv: {command[0]}: {reason}", NOT_EXECUTABLE)
     _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
 
 
-def list_candidates(name: str, environ: Mapping[str, str]) -> list[str]:
+def candidates(name: str, environ: Mapping[str, str]) -> list[str]:
     """Return the paths to try for a command, in order."""
     if os.path.dirname(name):
         return [name]
     folders = environ.get("PATH", os.defpath).split(os.pathsep)
     return [os.path.join(folder or os.curdir, name) for folder in folders]
+
+
+def on_path(program: str) -> bool:
+    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for them.)"""
+    if os.name == "nt":
+        from tcenv.shells.windows import find_program
+
+        return find_program(program, os.environ) is not None
+    folders = [""] if os.path.dirname(program) else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    places = (os.path.join(folder, program) for folder in folders)
+    return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
 
 
 def is_script(path: str, error: OSError) -> bool:
@@ -63,21 +76,11 @@ def is_script(path: str, error: OSError) -> bool:
         return False
 
 
-def explain_failure(path: str, error: OSError) -> str:
+def why_not(path: str, error: OSError) -> str:
     """Return why the file at `path` cannot be run, or "" if there is no such file."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return "its interpreter is missing" if os.path.exists(path) else ""
+        return "its interpreter is not there" if os.path.exists(path) else ""
     return error.strerror or str(error)
-
-
-def _run(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    import shutil
-    import subprocess
-
-    found = shutil.which(command[0], path=environ.get("PATH"))
-    if found is None:
-        _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
-    sys.exit(subprocess.call([found, *command[1:]], env=dict(environ)))
 
 
 def _refuse(message: str, status: int) -> NoReturn:

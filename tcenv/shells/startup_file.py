@@ -16,9 +16,11 @@ from tcenv.shells import Shell
 MARK = "# tcenv init --install"
 
 
-def find_own_program() -> str:
+def program() -> str:
     """Return the path by which this tcenv was called. Keep links, since an upgrade may change their targets."""
     called = sys.argv[0]
+    if os.name == "nt":
+        return _program_on_windows(called)
     if os.path.basename(called).partition(".")[0] == "tcenv":
         found: str | None = called
         if not os.path.dirname(called):
@@ -30,12 +32,21 @@ def find_own_program() -> str:
     return os.path.join(sysconfig.get_path("scripts"), "tcenv")
 
 
-def make_line(shell: Shell, path: str, options: Sequence[str], home: str) -> str:
+def _program_on_windows(called: str) -> str:
+    """Return the path with slashes, which every shell there takes and none reads as an escape. The launcher leaves its ending
+    out of the name by which it was called."""
+    found = os.path.abspath(called.removesuffix(".exe") + ".exe")
+    if not os.path.isfile(found) or os.path.basename(found).lower() != "tcenv.exe":
+        found = os.path.join(sysconfig.get_path("scripts"), "tcenv.exe")
+    return found.replace(os.sep, "/")
+
+
+def line(shell: Shell, path: str, options: Sequence[str], home: str) -> str:
     """Return the line for `shell` that evaluates the output of `PATH init SHELL OPTIONS`. Raises UsageError."""
     return f"{shell.startup_line(path, ' '.join(['init', shell.name, *options]), home)} {MARK}"
 
 
-def add_line(text: str, wanted: str) -> str:
+def with_line(text: str, wanted: str) -> str:
     """Return `text` with the line replaced, or appended if it is not there."""
     lines = text.splitlines(keepends=True)
     ours = [number for number, one in enumerate(lines) if _is_ours(one)]
@@ -47,7 +58,7 @@ def add_line(text: str, wanted: str) -> str:
     return "".join(lines) + wanted + "\n"
 
 
-def remove_line(text: str) -> str:
+def without_line(text: str) -> str:
     """Return `text` without the line, and otherwise unchanged."""
     return "".join(one for one in text.splitlines(keepends=True) if not _is_ours(one))
 

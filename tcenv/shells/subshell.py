@@ -5,7 +5,6 @@ token."""
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -13,7 +12,7 @@ from tcenv import paths, resources
 from tcenv.errors import UsageError
 from tcenv.shells import Shell, canonical_name
 from tcenv.shells.child import run_child
-from tcenv.shells.environment import apply
+from tcenv.shells.environment import applied
 
 # Names the profile of the subshell, to mark the prompt and to prevent accidental nesting.
 MARK = "TCENV_SUBSHELL"
@@ -28,10 +27,20 @@ def find_program(shell: Shell) -> str:
         if own and canonical_name(os.path.basename(own)) == shell.name and os.access(own, os.X_OK):
             return own
     for name in shell.executables or (shell.name,):
-        found = shutil.which(name)
+        found = _on_path(name)
         if found:
             return found
     raise UsageError(f"The shell {shell.name} is not on the PATH.", "Name another one: --shell bash")
+
+
+def _on_path(name: str) -> str | None:
+    if os.name == "nt":
+        from tcenv.shells.windows import find_program
+
+        return find_program(name, os.environ)
+    import shutil
+
+    return shutil.which(name)
 
 
 def run_subshell(
@@ -45,7 +54,7 @@ def run_subshell(
     """Run an interactive `shell` with `change` applied to `environ` (None: this process's own), wait for its end and
     return its status (128+n for a signal n). Call `started` once it runs. Raises UsageError."""
     program = find_program(shell)
-    made = apply(change, os.environ if environ is None else environ)
+    made = applied(change, os.environ if environ is None else environ)
     made[MARK] = profile
     arguments = [program]
     if os.isatty(0):

@@ -66,7 +66,7 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
     line = shell.evaluate(command(shell, "tcenv login --expires banana"))
     shell.run(shell.chain.format(line, f"touch {deployed}"), env)
     assert not deployed.exists()
-    # If the script goes on, its next statement sees the former variables.
+    # The next statement of a script that goes on all the same sees what was set before.
     attempt = {
         "elvish": "try {{ {} }} catch e {{ nop }}",
         "nu": "try {{ {} }}",

@@ -19,8 +19,9 @@ from tcenv.deployment.auth import Deployment
 from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
-from tcenv.shells.detect import detect_shell
-from tcenv.signin.browser import on_path, split_commands
+from tcenv.shells.detect import choose_shell
+from tcenv.shells.process import on_path
+from tcenv.signin.browser import named_program
 from tcenv.signin.listener import Listener
 from tcenv.text import counted, duration
 
@@ -30,19 +31,31 @@ if TYPE_CHECKING:
 # The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
 _SKEW = 60.0
 
+# What keeps sessions, and what sets the clock, by the system.
+_KEEPING = {
+    "linux": "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
+    "darwin": "Set TCENV_STORE=keyring for the keychain, or TCENV_STORE=file.",
+    "win32": "Set TCENV_STORE=keyring for Credential Manager, or TCENV_STORE=file.",
+}
+_SETTING_THE_CLOCK = {
+    "linux": "timedatectl set-ntp true",
+    "darwin": "sudo sntp -sS time.apple.com",
+    "win32": "w32tm /resync, as an administrator",
+}
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: `state` is good, note or bad; `fix` says what to do."""
+    """One check: `state` is good, note or bad; `mend` says what to do."""
 
     check: str
     state: str
     text: str
-    fix: Hint | str | None = None
+    mend: Hint | str | None = None
 
 
 class Options(NamedTuple):
-    """Check what tcenv needs on this machine, and say how to fix each problem.
+    """Check what tcenv needs on this machine, and say how to mend what is wrong.
 
     Examples:
         tcenv doctor
@@ -59,12 +72,12 @@ def run(options: Options) -> int:
         print_json({"findings": [_as_json(finding) for finding in findings]})
     else:
         for finding in findings:
-            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.fix)
+            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:
-    return {**asdict(finding), "fix": None if finding.fix is None else str(finding.fix)}
+    return {**asdict(finding), "mend": None if finding.mend is None else str(finding.mend)}
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
@@ -72,7 +85,7 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
     for finding in findings:
         kept.setdefault(
-            (finding.state, finding.text, finding.fix)
+            (finding.state, finding.text, finding.mend)
             if finding.state == "bad"
             else (finding.check, finding.text, None),
             finding,
@@ -90,7 +103,7 @@ def _guarded(check: Callable[[Options], Iterator[Finding]], options: Options) ->
 
 
 def _shell(options: Options) -> Iterator[Finding]:
-    shell = load_shell(detect_shell())
+    shell = load_shell(choose_shell(None))
     yield Finding("shell", "good", shell.name)
     home = paths.home()
     try:
@@ -99,27 +112,27 @@ def _shell(options: Options) -> Iterator[Finding]:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
             text = file.read()
     except OSError:
         text = ""
     if cli.from_function:
         yield Finding("start-up file", "good", "this shell has the function of tcenv init")
         if shell.line_comes_last and startup_file.is_followed(text, shell):
-            why = f"lines follow that of tcenv init in {path}: a prompt that they set removes the hook"
+            why = f"lines follow that of tcenv init in {path}: a prompt that they set takes the hook away"
             yield Finding("start-up file", "note", why, "Move the line of tcenv init to the end.")
     elif startup_file.evaluates(text, shell):
         why, remedy = shell.unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
         what = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
         yield Finding("start-up file", "note", what, remedy)
     else:
-        fix = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
-        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", fix)
+        mend = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
+        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
 
 
 def _path(options: Options) -> Iterator[Finding]:
     if not on_path("tcenv"):
-        folder = os.path.dirname(startup_file.find_own_program())
+        folder = os.path.dirname(startup_file.program())
         yield Finding(
             "PATH",
             "note",
@@ -131,20 +144,16 @@ def _path(options: Options) -> Iterator[Finding]:
 def _browser(options: Options) -> Iterator[Finding]:
     named = os.environ.get("BROWSER")
     if named:
-        programs = [words[0] for words in split_commands(named)]
-        found = next(filter(on_path, programs), None)
-        if found is not None:
-            yield Finding("browser", "good", f"BROWSER: {found}")
+        program = named_program(named)
+        if on_path(program):
+            yield Finding("browser", "good", f"BROWSER: {program}")
         else:
             yield Finding(
-                "browser",
-                "note",
-                f"BROWSER names no program that is on the PATH: {named}",
-                "Fix it or unset it.",
+                "browser", "note", f"BROWSER names {program}, which is not on the PATH", "Mend it or unset it."
             )
     elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         yield Finding(
-            "browser", "note", "no display", "tcenv prints the address. Paste the address that the browser ends on."
+            "browser", "note", "no display here", "tcenv prints the address; paste back where the browser ends."
         )
     else:
         yield Finding("browser", "good", "the desktop's")
@@ -156,21 +165,21 @@ def _loopback(options: Options) -> Iterator[Finding]:
     if len(families) == 2:
         yield Finding("loopback", "good", "127.0.0.1 and ::1")
     else:
-        yield Finding("loopback", "note", f"{families[0]} only: this machine has no IPv6 on loopback")
+        yield Finding("loopback", "note", f"{families[0]} alone: this machine has no IPv6 on loopback")
 
 
 def _store(options: Options) -> Iterator[Finding]:
     said: list[str] = []
-    store = open_store(profiles.read_store_name(), said.append)
+    store = open_store(profiles.store_name(), said.append)
     for text in said:
-        yield Finding("session store", "bad", text, "Ask an administrator to remove it.")
+        yield Finding("session store", "bad", text, "Look at who made it, and have it removed.")
     store.profiles()
     if not store.keeps:
         yield Finding(
             "session store",
             "note",
             "none: sessions are not kept",
-            "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
+            _KEEPING.get(sys.platform, _KEEPING["linux"]),
         )
     else:
         yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
@@ -183,13 +192,15 @@ def _configuration(options: Options) -> Iterator[Finding]:
 
 def _deployment(options: Options) -> Iterator[Finding]:
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
-    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
+    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:
         way = "ahead of" if skew > 0 else "behind"
         text = f"this machine is {duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
-        yield Finding("clock", "bad", text, "Set the clock: timedatectl set-ntp true")
+        yield Finding(
+            "clock", "bad", text, f"Set the clock: {_SETTING_THE_CLOCK.get(sys.platform, _SETTING_THE_CLOCK['linux'])}"
+        )
     else:
         yield Finding("clock", "good", "agrees with the deployment's")
 
@@ -200,12 +211,12 @@ def _variables(options: Options) -> Iterator[Finding]:
         yield Finding(
             "variables",
             "bad",
-            f"{environment.CERTIFICATE} is set, but not by tcenv; with permanent credentials it breaks every call",
+            f"{environment.CERTIFICATE} is set by something else than tcenv; beside permanent credentials it breaks every call",
             f"unset {environment.CERTIFICATE}",
         )
     elif environ.get(environment.ACCESS_TOKEN) and not environ.get(environment.PROFILE):
         yield Finding(
-            "variables", "note", "this shell has credentials that are not tcenv's", "Does a start-up file set them?"
+            "variables", "note", "credentials are loaded that are not tcenv's", "Is it a start-up file that sets them?"
         )
     else:
         yield Finding("variables", "good", "nothing conflicts")
@@ -213,11 +224,11 @@ def _variables(options: Options) -> Iterator[Finding]:
 
 def _others(options: Options) -> Iterator[Finding]:
     found = False
-    for what, fix in conflicts.find_credentials():
+    for what, mend in conflicts.credentials():
         found = True
-        yield Finding("other credentials", "note", what, fix)
+        yield Finding("other credentials", "note", what, mend)
     if not found:
-        yield Finding("other credentials", "good", "none that conflict with tcenv's")
+        yield Finding("other credentials", "good", "none that would mix with tcenv's")
 
 
 # A wrong configuration is told as such, before what cannot work without it.

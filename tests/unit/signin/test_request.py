@@ -1,4 +1,4 @@
-"""The request for a client: tcenv refuses one on which the deployment's page would crash or never answer."""
+"""What is asked for: refused here if the deployment's page would crash on it or never answer."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+"""A stream whose encoding lacks a character gets ASCII for it, never `?` and never a crash."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_SAYS = """
+from tcenv.cli.terminal import encoding
+import sys
+encoding.prepare()
+for stream in (sys.stdout, sys.stderr):
+    stream.write("“a” … · ✓ é 漢 \\ufffd")
+"""
+
+
+@pytest.mark.parametrize(("encoding", "accent"), [("cp437", "\x82"), ("ascii", "\\xe9"), ("latin-1", "\xe9")])
+def test_what_an_encoding_lacks_becomes_ascii(encoding: str, accent: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SAYS],
+        capture_output=True,
+        check=True,
+        env={"PYTHONIOENCODING": encoding, "PATH": "/nonexistent"},
+    )
+    dot, check = {"cp437": ("\xfa", "ok"), "ascii": ("-", "ok"), "latin-1": ("\xb7", "ok")}[encoding]
+    assert done.stdout.decode("latin-1") == f'"a" ... {dot} {check} {accent} \\u6f22 #'
+    assert done.stderr == done.stdout
+
+
+def test_the_command_speaks_where_the_encoding_lacks_its_characters() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tcenv", "login", "no-such-profile"],
+        capture_output=True,
+        env={"PYTHONIOENCODING": "ascii", "HOME": "/nonexistent", "PATH": "/nonexistent"},
+    )
+    assert done.returncode == 2, done.stderr
+    assert b"?" not in done.stderr
+    assert b"\\u" not in done.stderr

@@ -1,0 +1,30 @@
+"""How a batch file starts on Windows: cmd leaves its arguments as they are, or it does not start. `make windows` starts some."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcenv.shells.windows import NotQuotable, arguments_for
+
+SYSTEM = {"SystemRoot": r"C:\Windows"}
+START = r'"C:\Windows\System32\cmd.exe" /d /e:on /v:off /s /c '
+
+
+def test_a_program_gets_its_arguments_as_a_list() -> None:
+    assert arguments_for(r"C:\bin\x.exe", ["%PATH%", '"'], SYSTEM) == [r"C:\bin\x.exe", "%PATH%", '"']
+
+
+@pytest.mark.parametrize("program", [r"C:\bin\x.bat", r"C:\bin\x.CMD", r"C:\bin\x.bat. ", r"C:\bin\x.cmd."])
+def test_a_batch_file_gets_them_in_quotes(program: str) -> None:
+    words = ["plain", "a b", "&calc", "^", "|", "<>", "(", "", "a;b,c=d", "dir\\ \\"]
+    started = arguments_for(program, words, SYSTEM)
+    shown = f'"{program}"' if " " in program else program
+    assert started == f'{START}"{shown} plain "a b" "&calc" "^" "|" "<>" "(" "" "a;b,c=d" "dir\\ \\\\""'
+
+
+@pytest.mark.parametrize("word", ["%PATH%", "100%", "!x!", 'a"b', "a\nb", "a\rb", "a\0b"])
+def test_a_batch_file_is_refused_what_cmd_would_change(word: str) -> None:
+    with pytest.raises(NotQuotable):
+        arguments_for(r"C:\bin\x.bat", [word], SYSTEM)
+    with pytest.raises(NotQuotable):
+        arguments_for(rf"C:\{word}\x.bat", [], SYSTEM)

@@ -1,0 +1,118 @@
+"""How a run ends by Ctrl-C, by a closing console and by being killed. Wine 8 has neither Ctrl-Break nor the end of a console, so
+the program gets here what Windows makes of these."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.windows.console import ctrl_c
+from tests.windows.world import PYTHON, TCENV, environ, signed_in, tcenv
+
+
+@pytest.fixture(autouse=True)
+def console() -> None:
+    assert ctypes.windll.kernel32.GetConsoleOutputCP(), "these tests need a console: python -m tests.windows"
+
+
+def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:
+    """The environment of a user whose browser opens, which makes the file `opened`, and who does nothing there."""
+    script = home / "nobody.py"
+    script.write_text(f"open({str(home / 'opened')!r}, 'w').close()\n")
+    return environ(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
+
+
+@pytest.fixture
+def waiting(deployment: Sandbox, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A sign-in that waits for a browser in which nobody approves."""
+    with subprocess.Popen(
+        [TCENV, "login", "--shell", "powershell"],
+        env=nobody_approves(deployment, home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for(home / "opened", process)
+        yield process
+        process.kill()
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_sign_in_that_waits_is_interrupted(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
+    with ctrl_c():
+        output, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130, said
+    assert (output, said.count(b"Traceback")) == (b"throw 'tcenv failed';\n", 0), said
+    # Nothing is left that would hold the next sign-in up.
+    done = tcenv("login", "--shell", "powershell", env=environ(deployment))
+    assert done.returncode == 0, done.stderr
+
+
+_BREAKING = """
+import os, signal, sys, threading, time
+opened = sys.argv.pop(1)
+def break_once_opened():
+    while not os.path.exists(opened):
+        time.sleep(0.05)
+    signal.raise_signal(signal.SIGBREAK)
+threading.Thread(target=break_once_opened, daemon=True).start()
+from tcenv.__main__ import main
+sys.argv[0] = "tcenv"
+sys.exit(main())
+"""
+
+
+def test_what_windows_reports_of_a_closing_console_ends_the_wait(deployment: Sandbox, home: Path) -> None:
+    """Windows' C library makes SIGBREAK of Ctrl-Break, of a closing console and of a logoff, in a thread of its own."""
+    words = [PYTHON, "-c", _BREAKING, str(home / "opened"), "login", "--shell", "powershell"]
+    done = subprocess.run(words, env=nobody_approves(deployment, home), capture_output=True, timeout=120)
+    assert done.returncode == 128 + 21, done.stderr
+    assert (done.stdout, done.stderr.count(b"Traceback")) == (b"throw 'tcenv failed';\n", 0), done.stderr
+
+
+def test_a_killed_sign_in_holds_nobody_up(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
+    waiting.kill()
+    waiting.communicate(timeout=60)
+    done = tcenv("login", "--retry", "--shell", "powershell", env=environ(deployment))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--proxy",)])
+def test_a_command_is_interrupted_and_its_status_told(
+    options: tuple[str, ...], deployment: Sandbox, home: Path
+) -> None:
+    """The command decides: one that ends by Ctrl-C is reported as shells do, one that handles it goes on."""
+    env = signed_in(deployment)
+    begun = f"open({str(home / 'begun')!r}, 'w').close()"
+    handles = f"import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(5)); {begun}"
+    for program, status in (
+        (f"import time; {begun}; time.sleep(60)", 130),
+        (f"{handles}\nwhile True: time.sleep(0.1)", 5),
+    ):
+        with subprocess.Popen(
+            [TCENV, "exec", *options, "--", PYTHON, "-c", program],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as run:
+            wait_for(home / "begun", run)
+            with ctrl_c():
+                output, said = run.communicate(timeout=60)
+        assert (run.returncode, output) == (status, b""), said
+        # The first command's own.
+        assert said.count(b"Traceback") == (status == 130), said
+        (home / "begun").unlink()

@@ -1,0 +1,107 @@
+"""What PowerShell, cmd and Git's bash read, byte for byte: each statement is a line of its own, and nothing is beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.windows.world import environ, signed_in, tcenv
+
+VARIABLES = [
+    b"TASKCLUSTER_ROOT_URL", b"TASKCLUSTER_CLIENT_ID", b"TASKCLUSTER_ACCESS_TOKEN", b"TASKCLUSTER_CERTIFICATE",
+    b"TCENV_PROFILE", b"TCENV_EXPIRES", b"TCENV_LOADED",
+]  # fmt: skip
+SETS = {
+    "powershell": (rb"\$Env:(\w+) = '[^'\r\n]*';\n", rb"Remove-Item -LiteralPath Env:(\w+) -ErrorAction Ignore;\n"),
+    "cmd": (rb'set "(\w+)=[^"\r\n]+"\r\n', rb'set "(\w+)="\r\n'),
+}
+FAILS = {"powershell": b"throw 'tcenv failed';\n", "cmd": b"cmd /c exit 1\r\n", "bash": b"\\false;\n"}
+
+
+@pytest.mark.parametrize("shell", SETS)
+def test_each_statement_loads_or_unloads_one_variable(shell: str, deployment: Sandbox) -> None:
+    sets, unsets = SETS[shell]
+    env = signed_in(deployment)
+    loading = tcenv("login", "--shell", shell, env=env).stdout
+    assert tcenv("env", "--shell", shell, env=env).stdout == loading
+    wanted = b"".join(unsets if name == b"TASKCLUSTER_CERTIFICATE" else sets for name in VARIABLES)
+    found = re.fullmatch(wanted, loading)
+    assert found, loading
+    assert list(found.groups()) == VARIABLES
+    # What a shell that has evaluated this would have, in a process that signs out.
+    value = rb"(\w+) = '([^'\r\n]*)'" if shell == "powershell" else rb'"(\w+)=([^"\r\n]+)"'
+    loaded = {name.decode(): text.decode() for name, text in re.findall(value, loading)}
+    unloading = tcenv("logout", "--shell", shell, env={**env, **loaded}).stdout
+    assert re.fullmatch(b"(?:" + sets + b"|" + unsets + b")+", unloading), unloading
+    assert b"ACCESS_TOKEN" in unloading
+
+
+@pytest.mark.parametrize("shell", FAILS)
+def test_a_failure_fails(shell: str, deployment: Sandbox) -> None:
+    for words in (["env"], ["login", "no-such-profile"], ["login", "--no-such-option"]):
+        done = tcenv(*words, "--shell", shell, env=environ(deployment))
+        assert (done.returncode != 0, done.stdout) == (True, FAILS[shell]), done.stderr
+
+
+def test_nothing_is_printed_in_one_shell_and_something_harmless_in_another(deployment: Sandbox) -> None:
+    """A logout of what this shell has not loaded changes nothing."""
+    for shell, nothing in (("powershell", b"[void]0;\n"), ("cmd", b"")):
+        assert tcenv("logout", "--shell", shell, env=signed_in(deployment)).stdout == nothing
+
+
+def test_temporary_credentials_have_a_certificate(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    for shell, (sets, unsets) in SETS.items():
+        if shell == "cmd":
+            # A certificate is JSON, whose quotes end no value there.
+            sets = sets.replace(b'[^"\\r\\n]', b"[^\\r\\n]")
+        done = tcenv("env", "--scope", "queue:get-task:*", "--shell", shell, env=env)
+        assert re.fullmatch(b"(?:" + sets + b"|" + unsets + b")+", done.stdout), (done.stdout, done.stderr)
+        assert b"certificate" in done.stdout.lower()
+
+
+def test_bash_of_git_gets_plain_line_ends_and_utf_8(deployment: Sandbox, home: Path) -> None:
+    """In statements, in reports and in the start-up text; and its own home has the start-up file."""
+    its_home = home / "own home"
+    its_home.mkdir()
+    env = environ(deployment, MSYSTEM="MINGW64", HOME=str(its_home), SHELL="/usr/bin/bash")
+    for words in (["login", "--shell", "bash"], ["env", "--shell", "bash"], ["status"], ["init", "bash"], ["scopes"]):
+        done = tcenv(*words, env=env)
+        assert done.returncode == 0, done.stderr
+        assert b"\r" not in done.stdout + done.stderr
+        done.stderr.decode()
+    text = tcenv("init", "bash", env=env).stdout.decode()
+    assert re.search(r"[A-Za-z]:/\S+/tcenv\.exe", text), "the program's path has slashes"
+    done = tcenv("init", "bash", "--install", "--yes", env=env)
+    assert done.returncode == 0, done.stderr
+    line = (its_home / ".bashrc").read_bytes()
+    assert (b"/tcenv.exe" in line, b"\\" in line, b"\r" in line) == (True, False, False), line
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp850", "cp1252", "cp932", "ascii"])
+def test_a_code_page_without_typographic_quotes_gets_ascii(encoding: str, deployment: Sandbox) -> None:
+    done = tcenv("login", "no-such-profile", "--shell", "cmd", env=environ(deployment, PYTHONIOENCODING=encoding))
+    text = done.stderr.decode(encoding)
+    assert done.returncode == 2
+    assert not set("?\N{REPLACEMENT CHARACTER}") & set(text), text
+    assert "\\u" not in text
+
+
+def test_the_code_page_of_the_console_is_the_one_that_its_shells_read(deployment: Sandbox) -> None:
+    """PowerShell decodes a program's output by it; Python alone would write the system's other code page."""
+    import ctypes
+
+    kernel = ctypes.windll.kernel32
+    former = kernel.GetConsoleOutputCP()
+    assert former, "this test needs a console: python -m tests.windows"
+    try:
+        kernel.SetConsoleOutputCP(437)
+        assert kernel.GetConsoleOutputCP() == 437
+        done = tcenv("login", "--shell", "powershell", env=environ(deployment))
+        assert b"\x93" not in done.stderr
+        assert b'Approve "tcenv-' in done.stderr, done.stderr
+    finally:
+        kernel.SetConsoleOutputCP(former)

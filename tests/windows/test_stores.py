@@ -1,0 +1,92 @@
+"""The store contract on Windows: files of the user's own, and Credential Manager with Windows' limit, which Wine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import keyring.core
+import pytest
+from keyring.backends.Windows import WinVaultKeyring
+from keyring.errors import PasswordDeleteError
+
+from tcenv.errors import StoreError
+from tcenv.sessions.stores import Store, open_store
+from tests.e2e import test_store_contract as contract
+from tests.e2e.test_store_contract import SESSION
+
+# CRED_MAX_CREDENTIAL_BLOB_SIZE of wincred.h, in bytes.
+_LONGEST = 2560
+
+
+class Limited(WinVaultKeyring):
+    """Credential Manager as Windows has it."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if len(password.encode("utf-16-le")) > _LONGEST:
+            raise OSError(1783, "CredWrite", "The stub received bad data")
+        super().set_password(service, username, password)
+
+
+# The backend counts as the system's own by its module.
+Limited.__module__ = WinVaultKeyring.__module__
+
+
+@pytest.fixture
+def vault() -> Iterator[Limited]:
+    limited = Limited()
+    former = keyring.core.get_keyring()
+    keyring.core.set_keyring(limited)
+    yield limited
+    for name in ("work", "play"):
+        for item in ("1", "2"):
+            with suppress(PasswordDeleteError):
+                limited.delete_password("tcenv", f"{name}#{item}")
+    keyring.core.set_keyring(former)
+
+
+@pytest.fixture(params=["runtime", "file", "keyring", "none"])
+def kept(
+    request: pytest.FixtureRequest, vault: Limited, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Callable[[], Store], bool]:
+    """How the store is opened, and whether it keeps anything. Windows has a runtime directory only where a variable says so."""
+    (home / "run").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+    return lambda: open_store(request.param), request.param != "none"
+
+
+class TestEveryStore(contract.TestEveryStore):
+    def test_files_are_the_users_alone(self, kept: tuple[Callable[[], Store], bool], home: Path) -> None:
+        """By the folder that they are in, not by a mode."""
+        opened, _ = kept
+        opened().save(SESSION)
+        named = list(home.rglob("*.session"))
+        assert all(path.relative_to(home).parts[0] in ("AppData", "run") for path in named)
+
+
+def test_the_limit_is_there(vault: Limited) -> None:
+    with pytest.raises(OSError, match="CredWrite"):
+        vault.set_password("tcenv", "work#1", "x" * 1281)
+
+
+def test_auto_is_the_credential_manager_and_no_session_is_too_long_for_it(vault: Limited) -> None:
+    store = open_store("auto")
+    assert store.name == "keyring"
+    session = replace(SESSION, scopes=tuple(f"queue:scope-{number}:*" for number in range(400)))
+    for _ in range(3):
+        store.save(session)
+        assert open_store("auto").load("work") == session
+    assert len([item for item in "12" if vault.get_password("tcenv", f"work#{item}")]) == 1
+    assert store.forget("work")
+    assert not [item for item in "12" if vault.get_password("tcenv", f"work#{item}")]
+
+
+def test_a_write_that_fails_leaves_the_session_as_it_was(vault: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store("keyring")
+    store.save(SESSION)
+    monkeypatch.setattr("tests.windows.test_stores._LONGEST", 10)
+    with pytest.raises(StoreError):
+        store.save(replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44)))
+    assert store.load("work") == SESSION
