@@ -195,19 +195,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--expires", metavar="TIME", help="type this into the Expires field, e.g. 2030-01-01T00:00:00Z")
     parser.add_argument("--keep", action="store_true", help="switch off Delete on Expiration")
     options = parser.parse_args(arguments)
+    problem = find_problem(options.url, options.rename, options.wait, options.expires, options.keep)
+    if problem:
+        print(problem, file=sys.stderr)
+    return 1 if problem else 0
+
+
+def find_problem(
+    url: str, rename: str | None = None, wait: float = 0.0, expires: str | None = None, keep: bool = False
+) -> str:
+    """Approve, as `approve` does. Returns what went wrong in one line, empty where nothing did."""
     try:
-        answer = _approved(options.url, options.rename, options.wait, options.expires, options.keep)
+        answer = _approved(url, rename, wait, expires, keep)
     except (NotApproved, ValueError, OSError, http.client.HTTPException) as error:
-        print(f"not approved: {_reason(error)}", file=sys.stderr)
-        return 1
-    if answer.status != 200:
-        said = _readable(answer.text)
-        print(
-            f"approved, but the program that waits answered with status {answer.status}{said and f': {said}'}",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+        return f"not approved: {_reason(error)}"
+    if answer.status == 200:
+        return ""
+    said = _readable(answer.text)
+    return f"approved, but the program that waits answered with status {answer.status}{said and f': {said}'}"
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
+from tests.full import run_command, run_full
 from tests.need import need
 from tests.world import TCENV, environ, session_file, signed_in, tcenv
 
@@ -115,26 +116,24 @@ def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: 
     assert names & {*HEAVY, "http.server", "email.parser", "logging"} == set()
 
 
-@pytest.mark.parametrize("shell", [*SHELLS, *ALIASES])
-def test_the_same_bytes_as_the_full_command_line(shell: str, deployment: Sandbox) -> None:
+@pytest.mark.linux
+def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
     env = signed_in(deployment)
-    full = (
-        "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, *_: None\n"
-        "from tcenv.__main__ import main\nsys.exit(main())\n"
-    )
-    cases = {
-        "live": (env, ()),
-        "unknown profile": (env, ("nobody",)),
-        "variable": ({**env, "TCENV_SHELL": "fish"}, ()),
-        "stale loaded profile": ({**env, "TCENV_PROFILE": "gone"}, ()),
-        "no deployment": ({k: v for k, v in env.items() if k != "TASKCLUSTER_ROOT_URL"}, ()),
-    }
-    for name, (case, more) in cases.items():
-        for command in ("env", "login") if name == "live" else ("env",):
-            words = [command, *more, "--shell", shell]
-            hot = tcenv(*words, env=case)
-            slow = subprocess.run([sys.executable, "-c", full, *words], env=case, capture_output=True, text=True)
-            assert (hot.returncode, hot.stdout, hot.stderr) == (slow.returncode, slow.stdout, slow.stderr), name
+    none = {name: value for name, value in env.items() if name != "TASKCLUSTER_ROOT_URL"}
+    cases = [
+        ([*words, "--shell", shell], case)
+        for shell in (*SHELLS, *ALIASES)
+        for words, case in (
+            (["env"], env),
+            (["login"], env),
+            (["env", "nobody"], env),
+            (["env"], {**env, "TCENV_SHELL": "fish"}),
+            (["env"], {**env, "TCENV_PROFILE": "gone"}),
+            (["env"], none),
+        )
+    ]
+    for (words, case), full in zip(cases, run_full(cases, env), strict=True):
+        assert run_command(words, case) == full, words
 
 
 def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +11,9 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.profile_names import is_profile_name, profile_of
+from tests.full import run_command, run_full
 from tests.need import need
 from tests.world import NAME, after_evaluating, environ, session_file, tcenv
-
-_FULL = (
-    "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, *_: None\n"
-    "from tcenv.__main__ import main\nsys.exit(main())\n"
-)
 
 
 @pytest.fixture
@@ -31,10 +26,6 @@ def production() -> Iterator[Sandbox]:
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
-
-
-def full(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", _FULL, *words], env=env, capture_output=True, text=True, timeout=60)
 
 
 def configured(home: Path, **profiles: str) -> None:
@@ -141,6 +132,7 @@ def test_a_root_url_of_several_profiles_is_the_defaults_or_nobodys(home: Path) -
     assert meant(environ(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "tc.example.com"
 
 
+@pytest.mark.linux
 def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
     configured(home, work=production.root_url, also=production.root_url, sb=sandbox.root_url)
     bare = environ()
@@ -164,15 +156,19 @@ def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: S
         "named, unknown": {**loaded, "TCENV_PROFILE": "nope"},
         "nonsense": {"TASKCLUSTER_ROOT_URL": "nonsense"},
     }
+    asked = [
+        (name, words, {**bare, **more})
+        for name, more in cases.items()
+        for words in ((), (sandbox.root_url,), ("sb",))
+        if not words or name in ("default", "loaded")
+    ]
+    lines = [(("env", *words, "--shell", "sh"), env) for _, words, env in asked]
     meaning = {}
-    for name, more in cases.items():
-        for words in ((), (sandbox.root_url,), ("sb",)) if name in ("default", "loaded") else ((),):
-            env = {**bare, **more}
-            hot = tcenv("env", *words, "--shell", "sh", env=env)
-            slow = full("env", *words, "--shell", "sh", env=env)
-            assert (hot.returncode, hot.stdout, hot.stderr) == (slow.returncode, slow.stdout, slow.stderr), name
-            found = [line for line in hot.stdout.splitlines() if "TCENV_PROFILE=" in line]
-            meaning[(name, *words)] = found[0].split("'")[1] if found else hot.returncode
+    for (name, words, env), (line, _), full in zip(asked, lines, run_full(lines, bare), strict=True):
+        hot = run_command(line, env)
+        assert hot == full, name
+        found = [text for text in hot.output.splitlines() if "TCENV_PROFILE=" in text]
+        meaning[(name, *words)] = found[0].split("'")[1] if found else hot.status
     assert meaning == {
         ("default",): "work",
         ("default", sandbox.root_url): "sb",
