@@ -9,13 +9,17 @@ RELEASE := .tools/release/$(PROGRAMS)
 # The locks are whole: pip resolves nothing, and takes no file whose hash is not in them.
 FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
-SHELL_CODE := .ci/run .ci/install .ci/powershell .ci/windows shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh
+SHELL_CODE := .ci/run .ci/install .ci/powershell .ci/windows .ci/debian-shells shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh shell/remote/lifeline.sh shell/remote/run.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
+# What people read, beside help and messages.
+PROSE = SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) docs/style.md docs/design.md docs/releasing.md docs/install.md docs/json.md docs/prompt.md docs/formats.md
 # What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
+# The oldest xonsh and nushell that are supported, in all tests; the others are in `make shells`.
+OLDEST := .tools/shells/xonsh-0.12.6 .tools/shells/nu-0.98.0
 
-.PHONY: help demo test windows quick fuzz check check-lowest check-newest workflows update bench generated pictures changelog dist tools clean
+.PHONY: help demo test windows quick shells fuzz check words check-lowest check-newest workflows update bench generated pictures changelog dist tools clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +30,7 @@ demo: .venv/installed ## the main job, sign-in included, against the embedded sa
 # Four workers also on two cores: many tests wait for a clock or a browser.
 # xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
 test: ## all tests, in the real shells and a real browser
-	@$(MAKE) --no-print-directory -j2 .venv/developing tools
+	@$(MAKE) --no-print-directory -j2 .venv/developing tools .tools/words/installed
 	$(PYTEST) -n 4 --dist worksteal
 
 ifeq ($(OS),Windows_NT)
@@ -41,6 +45,9 @@ quick: .venv/developing ## under a minute, for the person who edits: no browser,
 	$(PYTEST) -n 4 --dist worksteal tests/unit
 	$(PYTEST) -n 4 --dist worksteal tests/shells -k '(bash or zsh or fish) and not terminal'
 
+shells: .venv/developing tools .tools/shells/xonsh-0.13.4 .tools/shells/bullseye .tools/shells/trixie ## the oldest and newest versions of each shell
+	TCENV_TEST_SHELLS=all $(PYTEST) tests/shells/test_versions.py
+
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(BIN)/python -m tests.reliability.page
 	$(MAKE) --no-print-directory windows
@@ -50,9 +57,16 @@ check: .venv/developing tools ## format, lint, types, locks, layers, generated f
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/mypy
 	$(BIN)/python .ci/locks.py check
+	@$(MAKE) --no-print-directory words
 	$(PYTEST) tests/unit/test_layers.py tests/e2e/test_generated.py -k "layers or current or stale"
 	shellcheck $(SHELL_CODE)
 	shfmt -d -i 2 -ci $(SHELL_CODE)
+
+words: .venv/developing .tools/words/installed ## spelling and style of docs, help and messages (docs/style.md)
+	@rm -rf .tools/said
+	@$(BIN)/python .ci/words.py .tools/said
+	@$(BIN)/codespell $(PROSE) tcenv shell .tools/said
+	@NODE_PATH=.tools/words/node_modules .tools/words/node_modules/.bin/textlint -c .ci/npm/words/textlintrc.yml -f unix $(PROSE) '.tools/said/**/*.txt'
 
 check-lowest: .tools/release/installed tools ## the core of the tests with the lowest versions that pyproject.toml admits
 check-newest: .tools/release/installed tools ## the same with the newest
@@ -100,7 +114,7 @@ tools:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/developing: .venv/installed requirements-dev.txt $(CLIENTS)
+.venv/developing: .venv/installed requirements-dev.txt $(CLIENTS) $(OLDEST)
 	$(BIN)/python $(FROM_LOCK) -r requirements-dev.txt
 	@touch $@
 
@@ -109,6 +123,24 @@ $(CLIENTS): .tools/taskcluster/%: .ci/taskcluster/%.txt .venv/locked
 	@rm -rf $@ $@.part
 	$(BIN)/python $(FROM_LOCK) --no-compile --target $@.part -r $<
 	@mv $@.part $@
+	@touch $@
+
+.tools/shells/xonsh-%: .ci/shells/xonsh-%.txt .venv/locked
+	$(PYTHON) -m venv --clear --without-pip $@
+	$(BIN)/python -m pip --python $@ $(wordlist 3,9,$(FROM_LOCK)) -r $<
+	@touch $@
+
+# Its program is inside of a package, which there is for Linux alone.
+.tools/shells/nu-%: .ci/npm/nu-%/package-lock.json
+	mkdir -p $@/bin
+	cp $(<D)/package.json $(<D)/package-lock.json $(<D)/.npmrc $@
+	! command -v npm >/dev/null || npm ci --silent --ignore-scripts --prefix $@
+	! test -x $@/node_modules/@nushell/linux-x64/bin/nu || ln -f $@/node_modules/@nushell/linux-x64/bin/nu $@/bin/nu
+	@touch $@
+
+# Debian's other releases have other versions of most shells.
+.tools/shells/bullseye .tools/shells/trixie: .ci/debian-shells
+	.ci/debian-shells $(@F) $@
 	@touch $@
 
 .tools/release/installed: requirements-release.txt
@@ -120,6 +152,12 @@ $(CLIENTS): .tools/taskcluster/%: .ci/taskcluster/%.txt .venv/locked
 .tools/bin/actionlint: .ci/actionlint/go.mod .ci/actionlint/go.sum
 	@command -v go >/dev/null || { echo "This needs Go, which builds actionlint." >&2; exit 1; }
 	go -C $(<D) build -o $(CURDIR)/$@ github.com/rhysd/actionlint/cmd/actionlint
+
+.tools/words/installed: .ci/npm/words/package-lock.json
+	mkdir -p .tools/words
+	cp .ci/npm/words/package.json .ci/npm/words/package-lock.json .ci/npm/words/.npmrc .tools/words
+	npm ci --silent --ignore-scripts --prefix .tools/words
+	@touch $@
 
 .tools/svg-term/installed: .ci/npm/pictures/package-lock.json
 	mkdir -p .tools/svg-term

@@ -30,8 +30,13 @@ LOCKS = {
 }
 NPM_LOCKS = ".ci/npm/*/package-lock.json"
 CLIENT_LOCKS = ".ci/taskcluster/*.txt"
-GO_LOCK = ".ci/actionlint/go.mod"
-ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint"
+# Other versions of xonsh, with what its prompt needs.
+XONSH_LOCKS = ".ci/shells/xonsh-*.txt"
+# Each of Go's locks, and what `go get` takes to renew it.
+GO_LOCKS = {
+    ".ci/actionlint/go.mod": ("-tool", "github.com/rhysd/actionlint/cmd/actionlint@latest"),
+    ".ci/docker-readers/go.mod": ("github.com/compose-spec/compose-go/v2@latest", "github.com/docker/cli@latest"),
+}
 
 _NOT_OURS = {
     ".git",
@@ -93,7 +98,7 @@ def index_options(root: Path) -> Iterator[str]:
 
 def unlocked(root: Path) -> Iterator[str]:
     """Yield what the locks lack: an exact version, a hash, or what pyproject.toml requires."""
-    for lock in (*map(root.joinpath, LOCKS), *root.glob(CLIENT_LOCKS)):
+    for lock in (*map(root.joinpath, LOCKS), *root.glob(CLIENT_LOCKS), *root.glob(XONSH_LOCKS)):
         text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in text.splitlines():
             if line and not line.lstrip().startswith("#") and not (_PINNED.match(line) and "--hash=sha256:" in line):
@@ -123,9 +128,13 @@ def update() -> None:
         renew(ROOT / name, [*compile_, name, "--upgrade", *system, *constraints], wanted)
     for lock in ROOT.glob(CLIENT_LOCKS):
         renew(lock, [*compile_, str(lock), "--universal", "--no-deps"], f"taskcluster=={lock.stem}")
+    for lock in ROOT.glob(XONSH_LOCKS):
+        xonsh = lock.stem.replace("-", "==")
+        renew(lock, [*compile_, str(lock), "--universal", "--upgrade"], f"{xonsh}\nprompt-toolkit\npygments")
     for lock in ROOT.glob(NPM_LOCKS):
         renew(lock, ["npm", "update", "--package-lock-only", "--prefix", str(lock.parent)])
-    renew(ROOT / GO_LOCK, ["go", "-C", str(Path(GO_LOCK).parent), "get", "-tool", f"{ACTIONLINT}@latest"])
+    for name, wanted in GO_LOCKS.items():
+        renew(ROOT / name, ["go", "-C", str(Path(name).parent), "get", *wanted])
 
 
 def renew(lock: Path, command: list[str], given: str = "", root: Path = ROOT) -> None:

@@ -32,7 +32,7 @@ def bare(world: World) -> Callable[[], float]:
 
 
 def fresh(world: World, *, keep: bool = False) -> Path:
-    """A runtime directory without a session; what is remembered of clients goes too, unless it is to be kept."""
+    """Return an empty runtime directory; remove the notes of clients too unless `keep` is set."""
     folder = world.home / "fresh"
     _end_holder(folder)
     shutil.rmtree(folder, ignore_errors=True)

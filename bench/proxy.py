@@ -22,7 +22,7 @@ from tcenv.deployment import hawk
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.hawk import PayloadHash, Place
 from tcenv.sessions.directory_store import DirectoryStore
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
 
 _CALL = "/api/queue/v1/task/dSlITZ4yQgmvxxAi4A8fHQ"
@@ -53,7 +53,7 @@ class _Run:
 def _session(root_url: str) -> Session:
     now = int(time.time())
     return Session(
-        profile=profile_of(root_url),
+        profile=get_profile_name(root_url),
         root_url=root_url,
         credentials=Credentials("bench/tcenv", "BenchTokenBenchTokenBenchTokenBenchTokenBenc"),
         created=now,

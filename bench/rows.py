@@ -1,4 +1,4 @@
-"""What is measured, a function a group of rows; the bounds are the project's own."""
+"""Measure each group of rows in a function of its own; the bounds are the project's own."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ _tcenv() {
     if [[ ${COMP_WORDS[i]} == -- && $command == exec ]]; then
       if declare -F _command_offset >/dev/null; then
         _command_offset $((i + 1))
-      elif ((COMP_CWORD == i + 1)); then
-        mapfile -t COMPREPLY < <(compgen -c -- "$word")
-      else
-        # Whoever made a file may have called it $(…): readline quotes what is a file's name.
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
       fi
+      # A file may be called $(…), so let readline quote it.
+      ((COMP_CWORD == i + 1)) || compopt -o filenames 2>/dev/null
+      while IFS='' read -r choice; do
+        COMPREPLY+=("$choice")
+      done < <(if ((COMP_CWORD == i + 1)); then compgen -c -- "$word"; else compgen -f -- "$word"; fi)
       return
     fi
     case ${command}:${COMP_WORDS[i]} in
@@ -34,7 +34,7 @@ _tcenv() {
     signin:--timeout) choices='1m 5m 15m' ;;
     signin:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
     env:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    env:--format) choices='json dotenv github systemd taskcluster' ;;
+    env:--format) choices='json dotenv docker github systemd taskcluster' ;;
     env:--as) names=--purposes ;;
     env:--for) choices='15m 1h 8h' ;;
     logout:--timeout) choices='5s 10s 30s' ;;
@@ -50,6 +50,12 @@ _tcenv() {
     exec:--flow) choices='auto create new' ;;
     exec:--timeout) choices='1m 5m 15m' ;;
     exec:--for) choices='15m 1h 8h' ;;
+    ssh:--profile) names=--profiles ;;
+    ssh:--as) names=--purposes ;;
+    ssh:--expires) choices='1h 8h 1d 1w' ;;
+    ssh:--flow) choices='auto create new' ;;
+    ssh:--timeout) choices='1m 5m 15m' ;;
+    ssh:--for) choices='15m 1h 8h' ;;
     proxy:--as) names=--purposes ;;
     proxy:--for) choices='15m 1h 8h' ;;
     proxy:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
@@ -69,13 +75,14 @@ _tcenv() {
   esac
   if [[ -z $choices$names ]]; then
     case $command in
-      '') choices='login signin env logout shell exec proxy status whoami scopes init hook direnv doctor sandbox help version profile purpose --version --help' ;;
+      '') choices='login signin env logout shell exec ssh proxy status whoami scopes init hook direnv doctor sandbox help version profile purpose --version --help' ;;
       login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
       signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --help' names=--profiles ;;
       env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
       logout) choices='--keep-client --delete-client --all --forget --timeout --shell --help' names=--profiles ;;
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --learn --save --help' names=--profiles ;;
+      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --agent --learn --save --help' names=--profiles ;;
+      ssh) choices='--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --help' ;;
       proxy) choices='--root-url --scope --as --for --no-login --port --output --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
       status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
       whoami) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;

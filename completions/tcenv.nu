@@ -5,7 +5,7 @@ def __tcenv_expires [] { [1h 8h 1d 1w] }
 def __tcenv_flow [] { [auto create new] }
 def __tcenv_timeout [] { [1m 5m 15m] }
 def __tcenv_shell [] { [bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh] }
-def __tcenv_format [] { [json dotenv github systemd taskcluster] }
+def __tcenv_format [] { [json dotenv docker github systemd taskcluster] }
 def __tcenv_for [] { [15m 1h 8h] }
 def __tcenv_unset [] { [name scopes expires description flow port timeout browser no_browser no_self_delete] }
 # A subshell of your own shell with the session loaded; `exit` leaves it
@@ -28,7 +28,7 @@ export extern "tcenv shell" [
   --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
   --no-login # Exit with 3 instead of signing in
   --proxy # Without a token: calls go through a signing proxy that ends with the command
-  --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
+  --listen: string # An address beside loopback where the proxy answers signed calls, for containers on a bridge
   --log: string # Note each call through the proxy: time, method, path, status, scopes
   --read-only # The proxy passes on GET and HEAD alone
   --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
@@ -46,7 +46,7 @@ export extern "tcenv proxy" [
   --no-login # Exit with 3 instead of signing in
   --port: string # The proxy's port (default: a free one)
   --output: string # Write the statements into this new file (0600), and remove it at the end
-  --listen: string # Where the proxy answers signed calls besides loopback, for containers on a bridge
+  --listen: string # An address beside loopback where the proxy answers signed calls, for containers on a bridge
   --log: string # Note each call through the proxy: time, method, path, status, scopes
   --read-only # The proxy passes on GET and HEAD alone
   --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
@@ -107,7 +107,7 @@ export extern "tcenv direnv" [
   --uninstall # Remove it from there
   --help(-h) # Show help
 ]
-# Check what tcenv needs on this machine, and say how to mend what is wrong
+# Check what tcenv needs on this machine, and say how to fix each problem
 export extern "tcenv doctor" [
   --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
   --json # Print JSON on stdout
@@ -132,12 +132,12 @@ export extern "tcenv version" [
 export extern "tcenv profile" [
   --help(-h) # Show help
 ]
-# List the profiles, one a line, with their root URLs; the default is marked
+# List the profiles, and where you are signed in
 export extern "tcenv profile list" [
   --json # Print JSON on stdout
   --help(-h) # Show help
 ]
-# Show what a profile comes to, with the file's defaults and tcenv's own filled in
+# Show the values of a profile, defaults included
 export extern "tcenv profile show" [
   profile?: string@__tcenv_profiles
   --json # Print JSON on stdout
@@ -246,7 +246,7 @@ export extern "tcenv env" [
 export extern "tcenv logout" [
   profile?: string@__tcenv_profiles
   --keep-client # Leave the client on the deployment until it ends by itself
-  --delete-client # Delete the client, whoever made it; fail if that cannot be done
+  --delete-client # Delete the client, even if tcenv did not create it
   --all # Every deployment that has a session
   --forget # With --all: also remove what tcenv remembers on this machine
   --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)

@@ -8,7 +8,10 @@ use_taskcluster() {
   local config=${TCENV_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tcenv/config.toml}
   local note="${XDG_CACHE_HOME:-$HOME/.cache}/tcenv/direnv/${*//[^A-Za-z0-9._@-]/_}.note"
   # Do not show the token in a trace. Tracing is back when the function ends. Behind a proxy, programs get no token.
-  { local - && set +avx; } 2>/dev/null
+  {
+    local - || :
+    set +avx
+  } 2>/dev/null
   if [[ -n ${TCENV_PROXY-} ]]; then
     return 0
   fi
@@ -55,7 +58,7 @@ __tcenv_from_note() {
     IFS='' read -r -d '' was && IFS='' read -r -d '' file && IFS='' read -r -d '' first &&
       IFS='' read -r -d '' expires && IFS='' read -r -d '' text
   } <"$note" || return 1
-  printf -v now '%(%s)T' -1 && [[ $was == "$inputs" && $now -lt $expires && -f $file && -O $file ]] || return 1
+  printf -v now '%(%s)T' -1 2>/dev/null && [[ $was == "$inputs" && $now -lt $expires && -f $file && -O $file ]] || return 1
   { IFS='' read -r line && IFS='' read -r token; } <"$file"
   [[ $line == "$first" && $token == TASKCLUSTER_ACCESS_TOKEN=?* ]] || return 1
   eval "$text"

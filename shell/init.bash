@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 # --- function
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 302)) || \builtin printf '%s; this is %s.\n' '@TOO_OLD@' "$BASH_VERSION" >&2
 \builtin unset -v __tcenv_level __tcenv_program
 __tcenv_level=${BASH_SUBSHELL-0}
 __tcenv_program=@PROGRAM@
@@ -49,7 +50,8 @@ __tcenv_apply() {
 # Run a function that handles a token without any setting that would show or export it: `set -x`, `set -v`, `set -a`,
 # and a DEBUG trap that functions inherit.
 __tcenv_untraced() {
-  \builtin local __tcenv_flags=$-
+  \builtin local __tcenv_flags
+  __tcenv_flags=$-
   if [[ $- == *[avxT]* ]]; then
     # From bash 4.4 on, bash restores the options itself, even after Ctrl-C.
     {
@@ -72,7 +74,11 @@ __tcenv_untraced() {
 __tcenv_at_prompt() {
   \builtin local __tcenv_form __tcenv_call
   __tcenv_form=$(\builtin declare -p PROMPT_COMMAND 2>/dev/null) || :
-  __tcenv_call="case \${__tcenv_level+1} in 1) $2 ;; *) [[ \$? == 0 ]] ;; esac"
+  # The call has no word that an alias could replace.
+  __tcenv_call="\\builtin eval \"\${$2_name-\\builtin test \$? = 0}\""
+  \builtin unset -v "$2_name"
+  \builtin printf -v "$2_name" %s "$2"
+  \builtin export -n "$2_name"
   case "${PROMPT_COMMAND[*]-}" in *"$2"*) \builtin return 0 ;; esac
   case ${__tcenv_form%%PROMPT_COMMAND*} in
     'declare -'*r*)
@@ -80,7 +86,7 @@ __tcenv_at_prompt() {
       ;;
     'declare -a'*)
       if [[ $1 == - ]]; then
-        PROMPT_COMMAND=("$__tcenv_call" "${PROMPT_COMMAND[@]}")
+        PROMPT_COMMAND=("$__tcenv_call" ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"})
       else
         PROMPT_COMMAND+=("$__tcenv_call")
       fi
@@ -107,7 +113,9 @@ __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_moment=0 __tcenv_end=0 
 \builtin export -n __tcenv_level __tcenv_program __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried
 
 __tcenv_hook() {
-  \builtin local __tcenv_status=$? __tcenv_line='' __tcenv_now="${EPOCHSECONDS-}"
+  \builtin set -- "$?"
+  \builtin local __tcenv_line __tcenv_now
+  __tcenv_line='' __tcenv_now=${EPOCHSECONDS-}
   if [[ -n ${TCENV_LOADED-} && -z ${TCENV_PROXY-} ]]; then
     if [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" != "$__tcenv_seen" ]]; then
       __tcenv_untraced __tcenv_adopt
@@ -124,7 +132,7 @@ __tcenv_hook() {
       __tcenv_untraced __tcenv_reload
     fi
   fi
-  \builtin return "$__tcenv_status"
+  \builtin return "$1"
 }
 
 # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
@@ -143,7 +151,8 @@ __tcenv_adopt() {
 }
 
 __tcenv_reload() {
-  \builtin local __tcenv_text __tcenv_loaded="$TCENV_LOADED"
+  \builtin local __tcenv_text __tcenv_loaded
+  __tcenv_loaded=$TCENV_LOADED
   __tcenv_tried="$TCENV_LOADED $__tcenv_line"
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook bash); then
     \builtin eval "$__tcenv_text"
@@ -154,9 +163,9 @@ __tcenv_reload() {
     \builtin unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
       TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
     # shellcheck disable=SC2034 # shellcheck does not see through the backslash
-    case $__tcenv_text in *=*) \builtin export TCENV_PROFILE="${__tcenv_text%%=*}" ;; esac
+    case $__tcenv_text in *=*) \builtin export TCENV_PROFILE && TCENV_PROFILE=${__tcenv_text%%=*} ;; esac
     # shellcheck disable=SC2034 # shellcheck does not see through the backslash
-    case ${__tcenv_text##*=} in -) ;; *) \builtin export TASKCLUSTER_ROOT_URL="${__tcenv_text##*=}" ;; esac
+    case ${__tcenv_text##*=} in -) ;; *) \builtin export TASKCLUSTER_ROOT_URL && TASKCLUSTER_ROOT_URL=${__tcenv_text##*=} ;; esac
   fi
   if [[ ${TCENV_LOADED-} != "$__tcenv_loaded" ]]; then
     __tcenv_tried=''
@@ -177,7 +186,7 @@ __tcenv_at_prompt - __tcenv_hook
 __tcenv_mark=''
 
 __tcenv_prompt() {
-  \builtin local __tcenv_status=$?
+  \builtin set -- "$?"
   __tcenv_mark=''
   case ${TCENV_SUBSHELL:+/}${TCENV_LOADED:+${TCENV_PROFILE-}} in
     '' | *[!A-Za-z0-9._@-]*) ;;
@@ -189,7 +198,7 @@ __tcenv_prompt() {
   if [[ ${PS1-} != *'${__tcenv_mark-}'* ]] && \builtin shopt -q promptvars; then
     PS1='${__tcenv_mark-}'${PS1-}
   fi
-  \builtin return "$__tcenv_status"
+  \builtin return "$1"
 }
 
 # Put it last, after the functions that set PS1.

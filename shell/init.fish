@@ -1,6 +1,10 @@
 # tcenv for fish: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
+# `path` came with fish 3.5. An older fish refuses the whole text if it says `builtin path`, so a variable holds the name.
+set -gu __tcenv_path path
+contains path (builtin --names); or echo "@TOO_OLD@; this is $FISH_VERSION." >&2
+
 set -gu __tcenv_program @PROGRAM@
 
 # Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
@@ -64,7 +68,7 @@ function __tcenv_hook --on-event fish_prompt
     # Read only a regular file: any other could block.
     test -f "$__tcenv_file" -a -r "$__tcenv_file"; and builtin read line <"$__tcenv_file"
     # A pipe takes half the time of (…).
-    builtin path mtime --relative "$__tcenv_clock" | builtin read --local age
+    builtin $__tcenv_path mtime --relative "$__tcenv_clock" | builtin read --local age
     if test -n "$age" -a "$age" -ge "$__tcenv_moment"
         __tcenv_reload "$line" $age
     else if test "$line" != "$__tcenv_first"; and test "$TCENV_LOADED $line" != "$__tcenv_tried"
@@ -85,7 +89,7 @@ function __tcenv_adopt
     set __tcenv_moment 999999999999
     set __tcenv_end 999999999999
     if string match -qr '^[1-9][0-9]{0,14}\z' -- "$TCENV_EXPIRES"
-        set __tcenv_end (math "$TCENV_EXPIRES - "(path mtime "$__tcenv_clock"))
+        set __tcenv_end (math "$TCENV_EXPIRES - "(builtin $__tcenv_path mtime "$__tcenv_clock"))
         set __tcenv_moment (math "$__tcenv_end - 600")
     end
 end
@@ -120,6 +124,8 @@ function __tcenv_reload --argument-names line age
     end
     set -e fish_trace
 end
+
+contains path (builtin --names); or functions --erase __tcenv_hook
 
 # --- prompt
 # Show the loaded profile in front of the user's own prompt. A subshell of tcenv has its own mark.

@@ -2,6 +2,8 @@
 # shellcheck shell=ksh
 
 # --- function
+# The function takes the place of an alias of this name.
+\unalias tcenv 2>/dev/null || \:
 case ${KSH_VERSION-} in
   *MIRBSD* | *LEGACY*)
     __tcenv_shell=mksh
@@ -31,33 +33,34 @@ function __tcenv_run {
 }
 
 function tcenv {
-  typeset __tcenv_arg
+  \typeset __tcenv_arg
   case ${1-} in
     @EVALUATED@) ;;
     *)
       __tcenv_run "$@"
-      return
+      \return
       ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
       -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
         __tcenv_run "$@"
-        return
+        \return
         ;;
     esac
   done
   if __tcenv_inside; then
     # Inside $(…), print the text instead of evaluating it.
     __tcenv_evaluated "$@"
-    return
+    \return
   fi
   __tcenv_apply "$@"
 }
 
 # Ask the program for this shell's statements. It takes --shell right after the command.
 function __tcenv_evaluated {
-  typeset __tcenv_command=$1
+  \typeset __tcenv_command
+  __tcenv_command=$1
   \shift
   __tcenv_run "$__tcenv_command" --shell "$__tcenv_shell" "$@"
 }
@@ -65,15 +68,15 @@ function __tcenv_evaluated {
 function __tcenv_apply {
   # Do not trace or export while handling a token. Each function has its own options, even after Ctrl-C.
   { \set +a +v +x; } 2>/dev/null
-  typeset __tcenv_text
-  __tcenv_text=$(__tcenv_evaluated "$@") || return
+  \typeset __tcenv_text
+  __tcenv_text=$(__tcenv_evaluated "$@") || \return
   \eval "$__tcenv_text"
 }
 
 # In ksh93 a signal gives a status above 256, and a function that returns such a status sends that signal to the shell
 # itself.
 function __tcenv_end_with {
-  return "$(($1 > 255 ? $1 - 128 : $1))"
+  \return "$(($1 > 255 ? $1 - 128 : $1))"
 }
 
 # --- hook
@@ -88,11 +91,11 @@ __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_moment=0 __tcenv_end=0 
 \typeset +x __tcenv_program __tcenv_shell __tcenv_newline __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried __tcenv_now __tcenv_line
 
 function __tcenv_hook {
-  typeset __tcenv_status=$?
+  \set -- "$?"
   if [[ -n ${TCENV_LOADED-} && -z ${TCENV_PROXY-} ]]; then
     __tcenv_check
   fi
-  __tcenv_end_with "$__tcenv_status"
+  __tcenv_end_with "$1"
 }
 
 function __tcenv_check {
@@ -108,7 +111,7 @@ function __tcenv_check {
   # Read only a regular file: any other could block. Do not use `read <`: in ksh93 a redirection inside the first prompt
   # hides that prompt.
   if [[ -f $__tcenv_file && -r $__tcenv_file ]]; then
-    typeset __tcenv_text
+    \typeset __tcenv_text
     __tcenv_text=$(<"$__tcenv_file")
     __tcenv_line=${__tcenv_text%%"$__tcenv_newline"*}
   fi
@@ -136,7 +139,8 @@ function __tcenv_adopt {
 
 function __tcenv_reload {
   { \set +a +v +x; } 2>/dev/null
-  typeset __tcenv_text __tcenv_loaded="$TCENV_LOADED"
+  \typeset __tcenv_text __tcenv_loaded
+  __tcenv_loaded=$TCENV_LOADED
   __tcenv_tried="$TCENV_LOADED $__tcenv_line"
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook "$__tcenv_shell"); then
     \eval "$__tcenv_text"
@@ -146,8 +150,8 @@ function __tcenv_reload {
     \print -u2 -r -- "tcenv: the session of ${TCENV_LOADED%% *} has expired"
     \unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
       TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
-    case $__tcenv_text in *=*) \export TCENV_PROFILE="${__tcenv_text%%=*}" ;; esac
-    case ${__tcenv_text##*=} in -) ;; *) \export TASKCLUSTER_ROOT_URL="${__tcenv_text##*=}" ;; esac
+    case $__tcenv_text in *=*) \export TCENV_PROFILE && TCENV_PROFILE=${__tcenv_text%%=*} ;; esac
+    case ${__tcenv_text##*=} in -) ;; *) \export TASKCLUSTER_ROOT_URL && TASKCLUSTER_ROOT_URL=${__tcenv_text##*=} ;; esac
   fi
   if [[ ${TCENV_LOADED-} != "$__tcenv_loaded" ]]; then
     __tcenv_tried=''

@@ -77,7 +77,7 @@ def --env __tcenv_reload [line: string, now: int, end: int] {
 if ($env.__TCENV_HOOKED? | describe) != "bool" {
     $env.__TCENV_HOOKED = true
     hide-env -i __TCENV
-    $env.config = ($env.config | upsert hooks.pre_prompt {|config|
+    $env.config = ($env.config? | default {} | upsert hooks.pre_prompt {|config|
         ($config.hooks?.pre_prompt? | default []) ++ [{|| __tcenv_hook }]
     })
 }

@@ -3,6 +3,7 @@
 # language.
 
 # --- function
+if ($PSVersionTable.PSVersion.Major -lt 5) { Write-Warning "@TOO_OLD@; this is $($PSVersionTable.PSVersion)." }
 $global:__tcenv_program = @PROGRAM@
 $global:__tcenv_found = $null
 $global:__tcenv_found_in = $null
@@ -46,7 +47,7 @@ function global:__tcenv_words($call, $words) {
     catch {
         # Constrained language has no parser.
         if ("$($words[0])" -in 'exec', 'ssh' -and $words -cnotcontains '--') {
-            Write-Warning "tcenv: PowerShell keeps the bare -- to itself here. Write it in quotes: tcenv $($words[0]) '--' ..."
+            Write-Warning "tcenv: PowerShell removes a bare -- here. Write it in quotes: tcenv $($words[0]) '--' ..."
         }
     }
     for ($at = 0; $at -lt $words.Count; $at++) {
@@ -112,7 +113,7 @@ try {
 }
 catch {
     Remove-Item -LiteralPath Alias:tcenv -ErrorAction Ignore
-    Write-Warning 'tcenv: scripts may not run here, so && and || do not see that tcenv fails. $LASTEXITCODE tells.'
+    Write-Warning 'tcenv: scripts may not run here, so && and || do not see that tcenv fails. Check $LASTEXITCODE.'
     function global:tcenv {
         if ($MyInvocation.ExpectingInput) { $input | __tcenv_call $MyInvocation $args } else { __tcenv_call $MyInvocation $args }
     }

@@ -3,6 +3,8 @@
 # shellcheck shell=sh
 
 # --- function
+# The function takes the place of an alias of this name.
+\unalias tcenv 2>/dev/null || \:
 \unset -v __tcenv_program
 __tcenv_program=@PROGRAM@
 
@@ -20,21 +22,21 @@ tcenv() {
     @EVALUATED@) ;;
     *)
       __tcenv_run "$@"
-      return
+      \return
       ;;
   esac
   for __tcenv_arg in "$@"; do
     case $__tcenv_arg in
       -h | --help | --shell | --shell=* | --format | --format=* | --csh | --check)
         __tcenv_run "$@"
-        return
+        \return
         ;;
     esac
   done
   # shellcheck disable=SC2016 # the inner shell expands it; its parent is this shell, even in a subshell
-  if [ "$(exec sh -c 'echo "$PPID"')" != "$$" ]; then
+  if \test "$(\exec sh -c 'echo "$PPID"')" != "$$"; then
     __tcenv_evaluated "$@"
-    return
+    \return
   fi
   case $- in
     *[vx]*)
@@ -45,7 +47,7 @@ tcenv() {
       \set -- "$?"
       case $__tcenv_flags in *v*) \set -v ;; esac
       case $__tcenv_flags in *x*) \set -x ;; esac
-      return "$1"
+      \return "$1"
       ;;
   esac
   __tcenv_apply "$@"
@@ -64,12 +66,12 @@ __tcenv_apply() {
   __tcenv_arg=$(__tcenv_evaluated "$@") || {
     __tcenv_status=$?
     \unset -v __tcenv_arg
-    return "$__tcenv_status"
+    \return "$__tcenv_status"
   }
   \eval "$__tcenv_arg"
   \set -- "$?"
   \unset -v __tcenv_arg
-  return "$1"
+  \return "$1"
 }
 
 # --- prompt

@@ -3,6 +3,9 @@
 unsetenv __tcenv_*
 
 # --- function
+if ( $?tcsh ) then
+    if ( x$tcsh !~ x{6.2[1-9],6.[3-9]?,[7-9]}* ) /bin/sh -c 'echo "tcenv: tcsh older than 6.21 is not supported; this is $1." >&2' sh $tcsh
+endif
 # `source` gets the words that the user types, and the `>`, `|` and `&` after them.
 alias tcenv 'source $__tcenv_shell:q/function.tcsh tcenv'
 

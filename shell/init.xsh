@@ -1,6 +1,9 @@
 # tcenv for xonsh: the alias that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
+if [int(part) for part in __xonsh__.env["XONSH_VERSION"].split(".")[:2]] < [0, 12]:
+    print("@TOO_OLD@; this is", __xonsh__.env["XONSH_VERSION"], file=__import__("sys").stderr)
+
 def _tcenv(args, stdin=None, stdout=None, stderr=None):
     import os
     import shutil
@@ -92,8 +95,8 @@ def _tcenv_reload(words, is_over):
             env["TASKCLUSTER_ROOT_URL"] = root_url
 
 
-if not getattr(events, "_tcenv_hooked", False):
-    events._tcenv_hooked = True
+if not getattr(__xonsh__, "_tcenv_hooked", False):
+    __xonsh__._tcenv_hooked = True
     events.on_pre_prompt(_tcenv_hook)
 
 # --- prompt
@@ -108,6 +111,6 @@ def _tcenv_prompt(own=__xonsh__.env["PROMPT"]):
 
 
 # A subshell of tcenv has its own mark.
-if not __xonsh__.env.get("TCENV_SUBSHELL") and not getattr(events, "_tcenv_prompted", False):
-    events._tcenv_prompted = True
+if not __xonsh__.env.get("TCENV_SUBSHELL") and not getattr(__xonsh__, "_tcenv_prompted", False):
+    __xonsh__._tcenv_prompted = True
     __xonsh__.env["PROMPT"] = _tcenv_prompt

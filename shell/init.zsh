@@ -1,6 +1,7 @@
 # tcenv for zsh: the function that applies login, signin, env and logout to this shell, and the prompt hook.
 
 # --- function
+[[ $ZSH_VERSION == (<6->.*|5.<8->*) ]] || \builtin print -ru2 -- "@TOO_OLD@; this is $ZSH_VERSION."
 \builtin unset __tcenv_level __tcenv_program
 typeset -g __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
 \builtin typeset -g +x __tcenv_level __tcenv_program

@@ -42,10 +42,11 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             if blocked_before is None:
                 _forget_the_current_directory()
             core_dumps.forbid()
-            path = os.environ.pop("__TCENV_PYTHONPATH", None)
-            if path is not None:
-                # The script has started anew without it; what we start is given what the user had set.
-                os.environ["PYTHONPATH"] = path
+            for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"):
+                value = os.environ.pop(f"__TCENV_{name}", None)
+                if value is not None:
+                    # The script has started anew without it; what we start is given what the user had set.
+                    os.environ[name] = value
             function = os.environ.pop("__TCENV_FUNCTION", "")
             if function:
                 from tcenv import cli
@@ -117,8 +118,10 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
         from tcenv.cli.terminal import exit_status
 
         if isinstance(reason, Ended):
-            return exit_status.interrupted(arguments, reason.number, getattr(reason, "__notes__", ()), reason.hint)
-        return exit_status.failed(arguments, reason)
+            return exit_status.report_interruption(
+                arguments, reason.number, getattr(reason, "__notes__", ()), reason.hint
+            )
+        return exit_status.report_failure(arguments, reason)
     except Exception:
         # Not even that can be imported: no descriptors, no memory. Most shells take this for a failure.
         os.write(2, b"tcenv: error: tcenv cannot run here: too few resources, or its files cannot be read.\n")
@@ -128,7 +131,14 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
 
 
 def _carry_out(arguments: list[str]) -> int:
-    if arguments and arguments[0] in _HOT:
+    is_verbose = False
+    if _says_how_much(arguments):
+        from tcenv import verbosity
+
+        arguments = [arguments[0], *verbosity.take(arguments[1:])]
+        is_verbose = verbosity.is_verbose
+    # The hot path has nothing to say of what it does.
+    if arguments and arguments[0] in _HOT and not is_verbose:
         from tcenv import hotpath
 
         status = hotpath.run(arguments, _report_reuse, _announce)
@@ -164,6 +174,10 @@ def _carry_out(arguments: list[str]) -> int:
     from tcenv.cli.parsing.app import run
 
     return run(arguments)
+
+
+def _says_how_much(arguments: list[str]) -> bool:
+    return any(word in ("-q", "--quiet", "-v", "--verbose") for word in arguments[1:])
 
 
 def _announce(text: str, hint: Hint | None) -> None:

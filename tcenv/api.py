@@ -7,8 +7,8 @@ from typing import TypedDict
 
 from tcenv.config import profile as profiles
 from tcenv.errors import Hint, NotSignedIn, TcenvError, login_command
-from tcenv.sessions.profile_names import called
-from tcenv.sessions.recovery import settled
+from tcenv.sessions.profile_names import get_display_name
+from tcenv.sessions.recovery import recover
 from tcenv.sessions.stores import load_session, open_store
 
 __all__ = ["NotSignedIn", "Options", "TcenvError", "credentials"]
@@ -28,12 +28,12 @@ def credentials(profile: str | None = None) -> Options:
     the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
     kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
     wanted = profiles.resolve(profile)
-    store = open_store(profiles.store_name())
-    session = settled(load_session(store, wanted.name, wanted.root_url, _say), store, _say)
+    store = open_store(profiles.read_store_name())
+    session = recover(load_session(store, wanted.name, wanted.root_url, _say), store, _say)
     if session is None or not session.is_live():
         state = "has expired" if session else "is not there"
         raise NotSignedIn(
-            f"The session of {called(wanted.name, wanted.root_url)} {state}.",
+            f"The session of {get_display_name(wanted.name, wanted.root_url)} {state}.",
             Hint("Sign in:", login_command(wanted.argument)),
         )
     return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}

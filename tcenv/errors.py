@@ -46,7 +46,7 @@ class Hint:
 
 
 def login_command(argument: str, *more: str) -> tuple[str, ...]:
-    """Return the words of `tcenv login`; `argument` names the profile (see `argument_of`)."""
+    """Return the words of `tcenv login`; `argument` names the profile (see `get_argument`)."""
     return ("tcenv", "login", *argument.split(), *more)
 
 
@@ -88,6 +88,10 @@ class StoreError(TcenvError):
 
 class DeploymentError(TcenvError):
     """The deployment cannot be reached or answered with an error."""
+
+
+class UnknownAuthority(DeploymentError):
+    """The deployment's certificate comes from an authority that this Python does not know. A browser may know it."""
 
 
 class Refused(DeploymentError):

@@ -26,7 +26,7 @@ def make_private_directory(path: str) -> None:
     except paths.Unsafe as unsafe:
         raise StoreError(
             f"tcenv does not use this directory: {unsafe}.",
-            "Look at who made it; move it away, or make it yours alone: chmod 700.",
+            "Move it away, or make it private: chmod 700.",
         ) from None
 
 
@@ -60,7 +60,7 @@ def locked(path: str, patience: float = _PATIENCE) -> Iterator[None]:
         if not locks.acquire(descriptor, patience):
             import errno
 
-            raise OSError(errno.EBUSY, "another tcenv has been changing it for too long", path)
+            raise OSError(errno.EBUSY, "another tcenv process has held it for too long", path)
         yield
     finally:
         os.close(descriptor)
@@ -95,7 +95,7 @@ def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 
 def _status(path: str) -> os.stat_result | None:
     """Return the status of the regular file `path`; None where there is none. Raises OSError for another kind of file."""
     try:
-        descriptor = paths.regular(path, os.O_RDONLY)
+        descriptor = paths.open_regular(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
@@ -147,14 +147,14 @@ def _give(temporary: str, keeps: os.stat_result, path: str) -> None:
             os.chown(temporary, keeps.st_uid, keeps.st_gid)
         except PermissionError as error:
             if own.st_uid != keeps.st_uid:
-                raise paths.foreign(path, keeps.st_uid) from error
+                raise paths.make_foreign_error(path, keeps.st_uid) from error
             mode &= 0o707
     os.chmod(temporary, mode)
 
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb", opener=paths.regular) as file:
+        with open(path, "rb", opener=paths.open_regular) as file:
             return file.read()
     except FileNotFoundError:
         return b""

@@ -46,7 +46,7 @@ def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None],
             return None
         found, file = live_session.find(profile, for_signing_in=command == "login")
         fields, change = _narrow(found, file, options)
-        output.write_last(statements(change, options.get("shell")))
+        output.write_last(render_statements(change, options.get("shell")))
     except Exception:  # whatever it is, the full command line says it better
         return None
     if command == "login" and os.isatty(2):
@@ -81,7 +81,7 @@ def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mappin
     """Return the fields to load and the change that loads them: those of the session in `file`, or of temporary credentials
     cut from it."""
     if not options.keys() & {"scopes", "term", "purpose"}:
-        return found[0], environment.loading(found[0], os.environ, file=file)
+        return found[0], environment.make_loading(found[0], os.environ, file=file)
     scopes, term = options.get("scopes", ()), options.get("term")
     if "purpose" in options:
         known = index.read()
@@ -89,13 +89,18 @@ def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mappin
         if not purpose or scopes:
             raise HandOver
         scopes, term = purpose[0], term or purpose[1]
-    from tcenv.sessions.temporary import cut
+    from tcenv.sessions.temporary import mint_from_parts
 
-    fields = cut(*found, scopes, term)
-    return fields, environment.loading(fields, os.environ)
+    fields = mint_from_parts(*found, scopes, term, _hand_over)
+    return fields, environment.make_loading(fields, os.environ)
 
 
-def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
+def _hand_over(text: str) -> None:
+    """Leave it to the full command line to say something."""
+    raise HandOver
+
+
+def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     """Return what makes `change` in `shell` (None: the one that runs us). Raises HandOver where stdout is a terminal, and
     UsageError."""
     from tcenv.shells import load_shell
@@ -132,4 +137,4 @@ def _exec(arguments: list[str], announce: Announce) -> int | None:
         from tcenv.shells.secrets_in_environment import without_whole
 
         environ = without_whole(change, environ, found[0][environment.ACCESS_TOKEN])
-    replace_process(command, environment.applied(change, environ))
+    replace_process(command, environment.apply(change, environ))

@@ -36,7 +36,7 @@ def bind(port: int) -> tuple[list[socket.socket], int]:
             if port or error.errno != errno.EADDRINUSE:
                 reason = error.strerror or str(error)
                 raise TcenvError(
-                    f"The port {port or number} of this machine cannot be listened on: {reason}.",
+                    f"tcenv cannot listen on port {port or number}: {reason}.",
                     "Leave out --port, or choose another." if port else None,
                 ) from None
             continue

@@ -26,7 +26,7 @@ def write(text: str) -> None:
     except OSError as error:
         # What is buffered stays there: Python's own exit must not trip over it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise unwritable(error) from None
+        raise make_write_error(error) from None
 
 
 def write_last(data: bytes) -> None:
@@ -39,7 +39,7 @@ def write_last(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise unwritable(error) from None
+        raise make_write_error(error) from None
 
 
 def write_unbuffered(data: bytes) -> None:
@@ -57,7 +57,7 @@ def is_readable_by_others() -> bool:
     return status.st_mode & _KIND == _REGULAR and bool(status.st_mode & _OTHERS_READ and status.st_nlink)
 
 
-def unwritable(error: OSError) -> TcenvError:
+def make_write_error(error: OSError) -> TcenvError:
     """Return the error for standard output that cannot be written."""
     from tcenv.errors import TcenvError
 

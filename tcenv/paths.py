@@ -59,7 +59,7 @@ def runtime_directory() -> str | None:
     value = f"/run/user/{os.geteuid()}"
     if _is_own(value) and not os.stat(value).st_mode & 0o077 and os.access(value, os.W_OK | os.X_OK):
         return os.path.join(value, "tcenv")
-    return shared_memory_directory() if squatter() is None and _is_memory(_SHARED_MEMORY) else None
+    return shared_memory_directory() if describe_squatter() is None and _is_memory(_SHARED_MEMORY) else None
 
 
 def shared_memory_directory() -> str:
@@ -67,7 +67,7 @@ def shared_memory_directory() -> str:
     return f"{_SHARED_MEMORY}/tcenv-{os.geteuid()}"
 
 
-def squatter() -> str | None:
+def describe_squatter() -> str | None:
     """Say what is wrong with the directory in shared memory, which anybody may have made; None if nothing is."""
     try:
         check_directory(shared_memory_directory())
@@ -138,11 +138,11 @@ class Unsafe(Exception):
     """A session directory or file belongs to somebody else, is open to others, or is a symbolic link."""
 
 
-def private(status: os.stat_result, is_kind: bool, path: str) -> None:
+def check_private(status: os.stat_result, is_kind: bool, path: str) -> None:
     """Raise Unsafe unless the file or directory `path` with this `status` is of the right kind, the user's own, and closed
     to others."""
     if not is_kind:
-        raise Unsafe(f"{path} is not what it should be (a symbolic link, or another kind of file)")
+        raise Unsafe(f"{path} is a symbolic link or another unexpected kind of file")
     if hasattr(os, "geteuid"):
         if status.st_uid != os.geteuid():
             raise Unsafe(f"{path} belongs to another user")
@@ -156,7 +156,7 @@ def check_directory(path: str) -> bool:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    private(status, stat.S_ISDIR(status.st_mode), path)
+    check_private(status, stat.S_ISDIR(status.st_mode), path)
     return True
 
 
@@ -170,7 +170,7 @@ ignored: list[str] = []
 _UNMAPPED = 65534
 
 
-def regular(path: str, flags: int) -> int:
+def open_regular(path: str, flags: int) -> int:
     """Open a regular file, as an `opener`. Raises OSError for a pipe, a device or a directory, without waiting for a writer."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
     kind = os.fstat(descriptor).st_mode
@@ -186,10 +186,10 @@ def regular(path: str, flags: int) -> int:
 _KINDS = ((stat.S_ISDIR, "directory"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 
 
-def trusted(path: str, flags: int) -> int:
+def open_trusted(path: str, flags: int) -> int:
     """Open a regular file of the user, or one of root that nobody else can write, as an `opener`. Judges the file that was
     opened, not the links that lead to it. Raises Foreign, OSError."""
-    descriptor = regular(path, flags)
+    descriptor = open_regular(path, flags)
     status = os.fstat(descriptor)
     if not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
         return descriptor
@@ -198,13 +198,13 @@ def trusted(path: str, flags: int) -> int:
     ):
         return descriptor
     os.close(descriptor)
-    raise foreign(path, status.st_uid)
+    raise make_foreign_error(path, status.st_uid)
 
 
-def trusted_or_ignored(path: str, flags: int) -> int:
+def open_trusted_or_ignore(path: str, flags: int) -> int:
     """Open a cache or a note like `trusted`, and remember in `ignored` a file that belongs to another user."""
     try:
-        return trusted(path, flags)
+        return open_trusted(path, flags)
     except PermissionError as error:
         ignore(path, error)
         raise
@@ -217,7 +217,7 @@ def ignore(path: str, error: PermissionError) -> None:
     else:
         directory, status = _nearest(os.path.dirname(path))
         is_own = status is None or not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-        culprit = None if is_own or status is None else foreign(directory, status.st_uid)
+        culprit = None if is_own or status is None else make_foreign_error(directory, status.st_uid)
     if culprit is not None and str(culprit.strerror) not in ignored:
         ignored.append(str(culprit.strerror))
 
@@ -250,10 +250,10 @@ def _foreign_directory(directory: str) -> Foreign | None:
     # The /tmp of a sandbox: others cannot move or remove what the user has there.
     if status.st_uid == _UNMAPPED and status.st_mode & stat.S_ISVTX:
         return None
-    return foreign(directory, status.st_uid)
+    return make_foreign_error(directory, status.st_uid)
 
 
-def foreign(path: str, owner: int) -> Foreign:
+def make_foreign_error(path: str, owner: int) -> Foreign:
     """Return the error for a file that belongs to the user with the number `owner`."""
     import errno
 

@@ -139,7 +139,7 @@ def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int,
         (code,) = struct.unpack_from("=i", answer, _HEADER_SIZE)
         if code == -2:
             return None
-        raise OSError(-code, "the kernel does not tell")
+        raise OSError(-code, "the kernel does not say")
     state = answer[_HEADER_SIZE + 1]
     uid, inode = struct.unpack_from("=II", answer, _HEADER_SIZE + 4 + 48 + 12)
     # The kernel falls back to a socket that listens at that port: not the one that was asked for.

@@ -11,7 +11,7 @@ from tcenv.config import live_session
 from tcenv.config.index import HandOver
 from tcenv.errors import login_command
 from tcenv.sessions import session_file
-from tcenv.sessions.profile_names import argument_of, is_profile_name
+from tcenv.sessions.profile_names import get_argument, is_profile_name
 from tcenv.shells import environment, load_shell
 
 TYPE_CHECKING = False
@@ -60,18 +60,18 @@ def reload(environ: Mapping[str, str], from_keyring: Callable[[str], Mapping[str
     about it. `from_keyring` returns the fields of a profile's session whose token is not in the file.
 
     Raises Damaged, Unsafe, OSError."""
-    loaded, token = environment.loaded(environ), environ.get(environment.ACCESS_TOKEN)
+    loaded, token = environment.read_loaded(environ), environ.get(environment.ACCESS_TOKEN)
     if loaded is None or not token or "TCENV_PROXY" in environ or not is_profile_name(loaded.profile):
         return {}, ()
     if loaded.root_url != environ.get(environment.ROOT_URL) or session_file.generation_of(token) != loaded.generation:
         return {}, ()  # somebody has chosen another deployment, or set credentials of their own since
     if loaded.file and environ.get(environment.CERTIFICATE):
         return {}, ()
-    login = login_command(argument_of(loaded.profile, loaded.root_url))
+    login = login_command(get_argument(loaded.profile, loaded.root_url))
     end, now = _seconds(environ.get(environment.EXPIRES, "")), time.time()
 
     def unload(why: str) -> tuple[Change, Said]:
-        return environment.unloading(environ), (f"{loaded.profile}: {why}. Sign in again:", login)
+        return environment.make_unloading(environ), (f"{loaded.profile}: {why}. Sign in again:", login)
 
     over = "the session has expired" if end and now >= end else ""
     fields = _stored(loaded)
@@ -83,7 +83,7 @@ def reload(environ: Mapping[str, str], from_keyring: Callable[[str], Mapping[str
         if "STATE" not in fields and now < int(fields[environment.EXPIRES]):
             whole = fields if fields[environment.ACCESS_TOKEN] else from_keyring(loaded.profile)
             if whole is not None:
-                return environment.loading(whole, environ, file=loaded.file, before=loaded.before), ()
+                return environment.make_loading(whole, environ, file=loaded.file, before=loaded.before), ()
     if over:
         return unload(over)
     if end and now >= end - _SOON:
@@ -112,15 +112,15 @@ def _directory(argument: str | None) -> Change:
     if "TCENV_PROXY" in os.environ:
         return {}
     found, file = live_session.find(argument, for_signing_in=False)
-    change = selected(found[0], file, os.environ)
+    change = select(found[0], file, os.environ)
     remember(change, found[0], file)
     return change
 
 
-def selected(fields: Mapping[str, str], file: str, environ: Mapping[str, str]) -> Change:
+def select(fields: Mapping[str, str], file: str, environ: Mapping[str, str]) -> Change:
     """Return the change that loads a session into a directory that selects its profile; unloading leaves the profile selected."""
-    before = environment.chosen(fields[environment.PROFILE], fields[environment.ROOT_URL])
-    change = environment.loading(fields, environ, file=file, before=before)
+    before = environment.encode_choice(fields[environment.PROFILE], fields[environment.ROOT_URL])
+    change = environment.make_loading(fields, environ, file=file, before=before)
     change[WATCH] = file or None
     return change
 

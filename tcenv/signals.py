@@ -70,3 +70,19 @@ class HeldSignals:
             _signal.signal(number, handler)
         if self._came:
             _signal.raise_signal(self._came[0])
+
+
+class AllSignalsBlocked:
+    """A context in which this thread takes no signal, for starting a thread that never takes one: those of the process are then
+    left to the main thread."""
+
+    def __enter__(self) -> None:
+        self._former = (
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+            if hasattr(_signal, "pthread_sigmask")
+            else None
+        )
+
+    def __exit__(self, *_: object) -> None:
+        if self._former is not None:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, self._former)

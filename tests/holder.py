@@ -1,4 +1,4 @@
-"""A port that a test hands to the holder, and what is to be seen of the holder's process."""
+"""Hand a port to the holder, and look at the holder's process."""
 
 from __future__ import annotations
 

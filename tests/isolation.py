@@ -1,4 +1,4 @@
-"""Prepare the process that runs the tests, once, so that they find the same surroundings whoever starts them."""
+"""Prepare the process that runs the tests, once, so that they find the same surroundings on every start."""
 
 from __future__ import annotations
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tcenv.shells import load_shell
 from tests.shells import test_completion, test_in_a_terminal, test_powershell
 from tests.shells.real import SHELLS
+from tests.shells.versions import span
 
 PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
 MARKS = ("<!-- table, made by python -m tests.table -->", "<!-- end of the table -->")
@@ -24,17 +26,31 @@ def _cells(name: str) -> list[str]:
         completion.add("powershell")
     short = {"nushell": "nu"}
     completed = {short.get(shell, shell) for shell in completion}
+    oldest, newest = span(name)
+    if name == "powershell":
+        oldest, newest = f"{load_shell(name).lowest} by its words, 7.6 run", "7.6"
+    if name == "bash":
+        oldest = f"{load_shell(name).lowest} by its words, {oldest} run"
     hook = "—"
     if name in terminal:
         hook = "heals, unloads, tells the end" if name in test_in_a_terminal.CLOCKED else "heals, unloads"
         if name in test_in_a_terminal.TRACED:
             hook += "; no process, traced"
-    return ["yes", "yes", "yes", "yes" if name in function else "—", hook, "yes" if name in completed else "—"]
+    return [
+        oldest or "—",
+        newest or "—",
+        "yes",
+        "yes",
+        "yes",
+        "yes" if name in function else "—",
+        hook,
+        "yes" if name in completed else "—",
+    ]
 
 
 def table() -> str:
     """The table as it is to stand in the page."""
-    head = ["shell", "exports", "unset", "fail", "function", "hook", "completion"]
+    head = ["shell", "oldest", "newest", "exports", "unset", "fail", "function", "hook", "completion"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for shell in SHELLS:
         names = {
@@ -46,7 +62,7 @@ def table() -> str:
             "powershell": "PowerShell",
         }
         lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_cells(shell.name)]) + " |")
-    lines.append("| cmd | text only | text only | text only | — | — | — |")
+    lines.append("| cmd | — | — | text only | text only | text only | — | — | — |")
     return "\n".join(lines)
 
 

@@ -31,7 +31,8 @@ class Terminal:
     """A tmux session of its own server with `arguments` running in it."""
 
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, ready: str = "") -> None:
-        self._socket = f"tcenv-{uuid.uuid4().hex[:12]}"
+        #: The name of its tmux server.
+        self.socket = f"tcenv-{uuid.uuid4().hex[:12]}"
         self._folder = folder
         self._tmux = need("tmux")
         self._count = 0
@@ -50,11 +51,11 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        subprocess.run([self._tmux, "-L", self._socket, "kill-server"], capture_output=True, env=self._env)
+        subprocess.run([self._tmux, "-L", self.socket, "kill-server"], capture_output=True, env=self._env)
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [self._tmux, "-L", self._socket, *arguments], capture_output=True, text=True, env=self._env, timeout=20
+            [self._tmux, "-L", self.socket, *arguments], capture_output=True, text=True, env=self._env, timeout=20
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

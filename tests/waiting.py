@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -15,10 +17,11 @@ from tests.world import TCENV, environ
 class Waiting:
     """A login whose browser does nothing: what answers is the test."""
 
-    def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, **more: str) -> None:
+    def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, work: str = "", **more: str) -> None:
+        """`work` is what the browser's program does after it has noted the address."""
         self.seen = tmp_path / "url"
         browser = tmp_path / "browser"
-        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n')
+        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n{work}\n')
         browser.chmod(0o755)
         self.sandbox = sandbox
         self.env = environ(sandbox, BROWSER=f"{browser} %s", **more)
@@ -38,19 +41,39 @@ class Waiting:
         self.url = self.seen.read_text().splitlines()[0]
         self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
 
-    def answer(self, query: str, *prefix: str) -> str:
-        """Answer as a browser does, by a process that `prefix` starts; the first line of the response."""
+    def answer(self, query: str, *prefix: str, host: str = "localhost") -> str:
+        """Answer as a browser does at `host`, by a process that `prefix` starts; the first line of the response."""
         script = (
             "import socket,sys\nfrom urllib.parse import urlsplit\nu=urlsplit(sys.argv[1])\n"
             "s=socket.create_connection(('127.0.0.1',u.port))\n"
-            "s.sendall(f'GET {u.path}?{sys.argv[2]} HTTP/1.1\\r\\nHost: localhost:{u.port}\\r\\nSec-Fetch-Mode: navigate\\r\\n"
+            "s.sendall(f'GET {u.path}?{sys.argv[2]} HTTP/1.1\\r\\nHost: {sys.argv[3]}:{u.port}\\r\\n"
+            "Sec-Fetch-Mode: navigate\\r\\n"
             "Sec-Fetch-Dest: document\\r\\nSec-Fetch-Site: cross-site\\r\\n\\r\\n'.encode())\n"
             "print(s.recv(100).decode().splitlines()[0])\n"
         )
         done = subprocess.run(
-            [*prefix, sys.executable, "-c", script, self.callback, query], capture_output=True, text=True, timeout=30
+            [*prefix, sys.executable, "-c", script, self.callback, query, host],
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
         return done.stdout.strip()
+
+    def answer_and_follow(self, query: str) -> str:
+        """Answer as a browser does, and go where it is sent; the last page."""
+        there = urlsplit(self.callback)
+        target = f"{there.path}?{query}"
+        while True:
+            with socket.create_connection(("127.0.0.1", there.port or 80), timeout=60) as connection:
+                connection.sendall(
+                    f"GET {target} HTTP/1.1\r\nHost: {there.netloc}\r\nSec-Fetch-Mode: navigate\r\n"
+                    "Sec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n\r\n".encode()
+                )
+                head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).decode().partition("\r\n\r\n")
+            onward = re.search(r"(?im)^(?:Location: |Refresh: 0; url=)(\S+)", head)
+            if onward is None:
+                return body
+            target = onward[1]
 
     def approve(self) -> None:
         subprocess.run(

@@ -17,6 +17,10 @@ elif [[ -r ~/.bashrc ]]; then
   # shellcheck disable=SC1090
   . ~/.bashrc
 fi
+# bash expands aliases while it reads, so switch those of the user off for the rest of this file.
+__tcenv_aliases=-u
+\builtin shopt -q expand_aliases && __tcenv_aliases=-s
+\builtin shopt -u expand_aliases
 # Do not show the token in a trace.
 __tcenv_flags=$-
 { set +xv; } 2>/dev/null
@@ -31,7 +35,7 @@ __tcenv_subshell_mark=''
 export -n __tcenv_subshell_mark
 __tcenv_mark_subshell() {
   # shellcheck disable=SC2319 # this is the status of the previous command
-  local __tcenv_status=$?
+  \builtin set -- "$?"
   case ${TCENV_PROFILE-} in
     '' | *[!A-Za-z0-9._@-]*) __tcenv_subshell_mark='(tcenv) ' ;;
     *) __tcenv_subshell_mark="(tcenv:$TCENV_PROFILE) " ;;
@@ -39,13 +43,15 @@ __tcenv_mark_subshell() {
   # Prompt frameworks set PS1 again each time.
   # shellcheck disable=SC2016 # bash expands it in the prompt
   [[ ${PS1-} == *'${__tcenv_subshell_mark-}'* ]] || PS1='${__tcenv_subshell_mark-}'${PS1-}
-  return "$__tcenv_status"
+  \builtin return "$1"
 }
 shopt -s promptvars
 # Print nothing in a shell that inherited the variable without the function. Join lines, since the user's own may end in
 # `;` or a comment.
 # shellcheck disable=SC2016
-__tcenv_call='case ${__tcenv_subshell_mark+1} in 1) __tcenv_mark_subshell ;; *) [[ $? == 0 ]] ;; esac'
+__tcenv_call='\builtin eval "${__tcenv_mark_subshell_name-\builtin test $? = 0}"'
+__tcenv_mark_subshell_name=__tcenv_mark_subshell
+export -n __tcenv_mark_subshell_name
 if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -a'* ]]; then
   PROMPT_COMMAND+=("$__tcenv_call")
 elif [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -'*r*' PROMPT_COMMAND'* ]]; then
@@ -54,4 +60,5 @@ else
   # shellcheck disable=SC2178,SC2128
   PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}$__tcenv_call
 fi
-unset -v __tcenv_call
+\builtin shopt "$__tcenv_aliases" expand_aliases
+\builtin unset -v __tcenv_call __tcenv_aliases

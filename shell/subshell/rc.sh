@@ -14,15 +14,15 @@ for __tcenv_file in "${ENV-}" "${__TCENV_OWN-}"; do
     break
   fi
 done
-unset -v __tcenv_file __TCENV_OWN
+\unset -v __tcenv_file __TCENV_OWN
 # Do not show the token in a trace.
 __tcenv_flags=$-
-{ set +xv; } 2>/dev/null
-eval "${__TCENV_LOAD-}"
-unset -v __TCENV_LOAD
-case $__tcenv_flags in *x*) set -x ;; esac
-case $__tcenv_flags in *v*) set -v ;; esac
-unset -v __tcenv_flags
+{ \set +xv; } 2>/dev/null
+\eval "${__TCENV_LOAD-}"
+\unset -v __TCENV_LOAD
+case $__tcenv_flags in *x*) \set -x ;; esac
+case $__tcenv_flags in *v*) \set -v ;; esac
+\unset -v __tcenv_flags
 # These shells expand variables in the prompt, but do not expand their values.
 # shellcheck disable=SC2016
 case ${PS1-\$ } in

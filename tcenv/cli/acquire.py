@@ -11,10 +11,13 @@ from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.deployment.fromnow import parse_expires
+from tcenv.deployment.limits import MOST_SCOPES
+from tcenv.deployment.scopes import remove_covered
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions import temporary
-from tcenv.sessions.profile_names import called
-from tcenv.sessions.recovery import settled
+from tcenv.sessions.missing_scopes import fit_for_the_page
+from tcenv.sessions.profile_names import get_display_name
+from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.signin.flow import ensure_session
@@ -23,13 +26,20 @@ from tcenv.signin.flow import ensure_session
 @dataclass(frozen=True)
 class Opened:
     """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
-    lasts), by the name of `purpose` (None: none was named)."""
+    lasts), by the name of `purpose` (None: none was named). `told` says that a sign-in has just told what of the scopes the
+    session holds."""
 
     session: Session
     store: Store
     scopes: tuple[str, ...] = ()
     term: str | None = None
     purpose: str | None = None
+    told: bool = False
+
+    def tell_narrowing(self, text: str) -> None:
+        """Say that the session holds a part of a pattern, unless the sign-in has just said so."""
+        if not self.told:
+            messages.note(text)
 
     @property
     def until(self) -> float | None:
@@ -61,31 +71,46 @@ class Wanted(NamedTuple):
             getattr(options, "duration", None),
             options.purpose,
             getattr(options, "no_login", False),
-            getattr(options, "reset", False) or bool(profiles.flag("TCENV_RESET")),
-            getattr(options, "retry", False) or bool(profiles.flag("TCENV_RETRY")),
+            getattr(options, "reset", False) or bool(profiles.read_flag("TCENV_RESET")),
+            getattr(options, "retry", False) or bool(profiles.read_flag("TCENV_RETRY")),
         )
 
 
-def opened(wanted: Wanted) -> Opened:
+def open_session(wanted: Wanted) -> Opened:
     """Return the session that is wanted, after a sign-in if there is none. Raises NotSignedIn where `--no-login` forbids that."""
     wanted = apply_purpose(wanted)
     scopes, term = wanted.scopes, wanted.duration
-    store = open_store(profiles.store_name(), messages.warn)
+    store = open_store(profiles.read_store_name(), messages.warn)
     if wanted.no_login:
-        return Opened(live_session(wanted.profile), store, scopes, term, wanted.purpose)
+        root_url = Overrides(root_url=wanted.overrides.root_url)
+        return Opened(_live(profiles.resolve(wanted.profile, root_url)), store, scopes, term, wanted.purpose)
     overrides = wanted.overrides
     profile = resolve_to_open(wanted.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
     if scopes and (stored is None or not stored.has_time_left()):
         # There is nothing to cut from: ask for what the command needs.
+        scopes = _check_number(wanted, profile.argument)
         expires = overrides.expires or (term if wanted.purpose else None)
         profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
     display = Waiting(profile)
     session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
     if not store.keeps and display.is_new:
-        messages.note(f"The session is not kept, and serves this run alone: {store.reason}.")
-        messages.hint("To load it in this shell, for all runs from it:", login_command(profile.argument))
-    return Opened(session, store, scopes, term, wanted.purpose)
+        messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
+        messages.hint("To load it in this shell:", login_command(profile.argument))
+    told = display.is_new and bool(scopes) and session.wanted == scopes
+    return Opened(session, store, wanted.scopes, term, wanted.purpose, told)
+
+
+def _check_number(wanted: Wanted, argument: str) -> tuple[str, ...]:
+    """Return the scopes of `wanted` without those that another one covers. Raises UsageError for more than a sign-in takes."""
+    scopes = remove_covered(wanted.scopes)
+    if len(scopes) <= MOST_SCOPES:
+        return scopes
+    count = f"{len(scopes)} scopes, and a sign-in takes {MOST_SCOPES} at most"
+    message = f"The purpose {wanted.purpose} has {count}." if wanted.purpose else f"These are {count}."
+    patterns = [scope for scope in fit_for_the_page(scopes) or () if scope not in scopes]
+    more = f". Or use patterns that cover them: {', '.join(patterns)}" if patterns else ""
+    raise UsageError(message, Hint("To sign in with the profile's scopes first:", login_command(argument), more))
 
 
 def apply_purpose(wanted: Wanted) -> Wanted:
@@ -94,20 +119,20 @@ def apply_purpose(wanted: Wanted) -> Wanted:
         return wanted
     if wanted.scopes:
         raise UsageError(
-            "--as and --scope exclude each other.",
+            "Use either --as or --scope.",
             Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
         )
     root_url = Overrides(root_url=wanted.overrides.root_url)
-    purpose = profiles.purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
+    purpose = profiles.find_purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
     return wanted._replace(scopes=tuple(purpose.scopes), duration=wanted.duration or purpose.term)
 
 
-def session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
+def load_session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
     """Return the session, after a sign-in if there is none, and the change that loads it, narrowed to `--scope` and `--for`.
     Raises NotSignedIn where `--no-login` forbids signing in."""
-    found = opened(wanted)
+    found = open_session(wanted)
     if found.scopes or found.term:
-        return found.session, temporary.loading(found.session, found.scopes, found.term)
+        return found.session, temporary.make_loading(found.session, found.scopes, found.term, found.tell_narrowing)
     return found.session, found.session.variables(file=found.store.file(found.session.profile))
 
 
@@ -119,34 +144,36 @@ def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Prof
         raise UsageError(missing.message, missing.hint) from None
 
 
-def session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
+def choose_session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
     """Return the session of a profile, and until when (time.monotonic) the deployment may be asked: for `timeout`, the option,
     or as long as the profile says. Raises as `live_session` does."""
     profile = profiles.resolve(argument, Overrides(timeout=timeout))
     return _live(profile), time.monotonic() + profile.timeout
 
 
-def live_session(argument: str | None, *, stored: bool = False) -> Session:
+def find_live_session(argument: str | None, *, stored: bool = False) -> Session:
     """Return the session of a profile. `stored` excludes what this shell has loaded where the store keeps no session.
     Raises NotSignedIn when there is none, or it has expired."""
     return _live(profiles.resolve(argument), stored=stored)
 
 
 def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
-    store = open_store(profiles.store_name(), messages.warn)
+    store = open_store(profiles.read_store_name(), messages.warn)
     command = login_command(profile.argument)
     if not store.keeps and stored:
         raise NotSignedIn(
-            f"No session of {profile.name} is kept: {store.reason}.",
-            Hint("To keep it in a file: TCENV_STORE=file. To sign in for this shell alone:", command),
+            f"No session of {profile.name} is stored: {store.reason}.",
+            Hint("To store it in a file, set TCENV_STORE=file. To sign in for this shell only:", command),
         )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = settled(session, store, messages.warn, until=time.monotonic() + profile.timeout)
+    session = recover(session, store, messages.warn, until=time.monotonic() + profile.timeout)
     if session is None:
-        raise NotSignedIn(f"Not signed in to {called(profile.name, profile.root_url)}.", Hint("Sign in:", command))
+        raise NotSignedIn(
+            f"Not signed in to {get_display_name(profile.name, profile.root_url)}.", Hint("Sign in:", command)
+        )
     if session.state == ENDED:
         raise NotSignedIn(
-            f"The session of {profile.name} was ended by a reset that nobody approved: its client is deleted.",
+            f"A reset that nobody approved ended the session of {profile.name}: its client is deleted.",
             Hint("Sign in again:", command),
         )
     if not session.is_live():
@@ -154,7 +181,7 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     return session
 
 
-def rejected(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
+def explain_rejection(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
     """Return the rejection with a hint that names the session's profile."""
     if rejection.reason == "clock":
         return rejection

@@ -21,7 +21,7 @@ _SECRET = re.compile(
 )
 
 
-def credentials() -> Iterator[tuple[str, str]]:
+def find_credentials() -> Iterator[tuple[str, str]]:
     """Yield each source of credentials that was found, and what to do about it."""
     yield from _go()
     yield from _mach()
@@ -35,7 +35,7 @@ def _go() -> Iterator[tuple[str, str]]:
     kinds = sorted({match[1] for match in _SECRET.finditer(_text(path))})
     if kinds:
         yield (
-            f"the taskcluster command's {path} holds {' and '.join(kinds)}, which joins tcenv's variables",
+            f"{path}, of the taskcluster command, holds {' and '.join(kinds)}, which mixes with tcenv's variables",
             f"Remove {'it' if len(kinds) == 1 else 'them'}: "
             + "; ".join(f"taskcluster config reset {kind}" for kind in kinds),
         )
@@ -53,7 +53,7 @@ def _mach() -> Iterator[tuple[str, str]]:
             content = {}
         if isinstance(content, dict) and content:
             yield (
-                f"mach keeps credentials of its own in {path}",
+                f"mach keeps its own credentials in {path}",
                 f"It asks for new ones when it needs them: rm {path}",
             )
 
@@ -68,14 +68,14 @@ def _netrc() -> Iterator[tuple[str, str]]:
         return
     if host in entries.hosts:
         yield (
-            f"{printable(path)} has an entry for {host}: the Python client puts it in place of the signature (401)",
+            f"{printable(path)} has an entry for {host}: the Python client sends it instead of the signature (401)",
             f"Remove the entry of {host} from {printable(path)}",
         )
 
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             return file.read(1 << 20)
     except OSError:
         return ""

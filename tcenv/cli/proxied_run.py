@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tcenv import core_dumps
-from tcenv.cli.acquire import Opened, Wanted, apply_purpose, opened
+from tcenv import core_dumps, paths
+from tcenv.cli.acquire import Opened, Wanted, apply_purpose, open_session
 from tcenv.cli.terminal import learn_report, messages
 from tcenv.errors import Hint, UsageError
+from tcenv.files import make_private_directory
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.calllog import CallLog
 from tcenv.proxy.held_port import HeldPort
-from tcenv.proxy.narrowing import how_many_fit
+from tcenv.proxy.narrowing import count_fitting
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
-from tcenv.sessions.temporary import check_held
+from tcenv.sessions.temporary import narrow, shorten
 from tcenv.shells.child import run_child
 from tcenv.shells.subshell import run_subshell
 
 if TYPE_CHECKING:
     from tcenv.proxy.calllog import CallLog
+    from tcenv.proxy.probe import Probe
     from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
     from tcenv.shells import Shell
+
+    # Opens a port on another machine that leads to a port of this one, for a session's variables. Returns the far port.
+    Forward = Callable[[int, Mapping[str, str]], int]
+
+# How long a run of an agent may call, and the name of its log, where the user names neither.
+_AGENT_TERM = "1h"
+_AGENT_LOG = "agent-calls.log"
 
 
 class ProxyOptions(NamedTuple):
@@ -40,6 +49,7 @@ class ProxyOptions(NamedTuple):
     read_only: bool = False
     unsigned: bool = False
     allow_credentials: bool = False
+    agent: bool = False
 
     @classmethod
     def of(cls, options: object) -> ProxyOptions:
@@ -50,8 +60,10 @@ class ProxyOptions(NamedTuple):
     def check(self) -> None:
         """Raise UsageError where one of them needs another."""
         if self.save and not self.learn:
-            raise UsageError("--save keeps what was learned: it needs --learn.")
-        if not (self.proxy or self.learn):
+            raise UsageError("--save needs --learn.")
+        if self.agent and self.learn:
+            raise UsageError("--agent and --learn exclude each other.")
+        if not (self.proxy or self.learn or self.agent):
             named = next(key for key, value in self._asdict().items() if value)
             raise UsageError(f"--{named.replace('_', '-')} needs --proxy.")
 
@@ -69,10 +81,12 @@ class Started:
 def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
     """Run `command` with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
+    if options.agent:
+        wanted, options = _for_agent(wanted, options)
     learn, save = options.learn, options.save
     if save is not None and not is_configurable_name(save):
         raise UsageError(
-            f"{save!r} cannot be a purpose's name.", "Letters, digits, and ._- between them: --save relduty"
+            f"{save!r} is not a valid purpose name.", "Letters, digits, and ._- between them: --save relduty"
         )
     started = prepare(wanted, options)
     started.held.adopt_orphans()
@@ -97,21 +111,35 @@ def subshell(wanted: Wanted, options: ProxyOptions, shell: Shell) -> int:
     return status
 
 
-def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: bool = True) -> Started:
+def prepare(
+    wanted: Wanted,
+    options: ProxyOptions,
+    *,
+    port: int = 0,
+    run_only: bool = True,
+    forward: Forward | None = None,
+    probe: Probe | None = None,
+) -> Started:
     """Do everything that can fail before a program is started: the session, the scopes, the log, the sockets. `run_only` says
-    that only the programs of one run use the proxy."""
+    that only the programs of one run on this machine use the proxy. `forward` opens the port on another machine by which
+    programs there call, and `probe` shows that it leads to this proxy."""
     core_dumps.hide_memory()
     if options.listen and options.unsigned:
-        raise UsageError("--unsigned is for this machine alone: over --listen, whoever calls has to sign.")
-    session = _learning(wanted) if options.learn else opened(wanted)
+        raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
+    session = _learning(wanted) if options.learn else open_session(wanted)
+    if options.agent and session.term is None:
+        session = replace(session, term=_AGENT_TERM)
     scopes = _checked(session)
     learn = (scopes or ()) if options.learn else None
     until = session.until
     bound = sockets.bind(port, options.listen)
-    prepared = PreparedRun(bound, _told(session.session), os.environ, unsigned=options.unsigned)
+    told = _told(session.session)
+    if forward is not None:
+        bound.far_port = forward(bound.port, told)
+    prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
     log = _log(options.log, prepared.run.without_secrets)
     if options.listen:
-        announce(f"Whoever reaches {bound.root_url} can try to call: signed calls alone are answered there.")
+        announce(f"Anybody who can reach {bound.root_url} can connect. The proxy answers only signed calls there.")
 
     def make_service() -> Service:
         from tcenv.proxy.server import Service
@@ -126,13 +154,27 @@ def prepare(wanted: Wanted, options: ProxyOptions, *, port: int = 0, run_only: b
             until=until,
             read_only=options.read_only,
             allow_credentials=options.allow_credentials,
+            no_secrets=options.agent and not (wanted.scopes or wanted.purpose),
             log=log,
             learn=learn,
+            probe=probe,
         )
 
     held = HeldPort(bound)
     background = Background(bound, make_service, announce, held if run_only else None)
     return Started(background, prepared, session, held)
+
+
+def _for_agent(wanted: Wanted, options: ProxyOptions) -> tuple[Wanted, ProxyOptions]:
+    """Return what a run of an agent gets where the user names nothing else. Raises UsageError."""
+    narrowed = bool(wanted.scopes or wanted.purpose)
+    log = options.log or os.path.join(paths.state_directory(), _AGENT_LOG)
+    if options.log is None:
+        make_private_directory(os.path.dirname(log))
+    options = options._replace(log=log, read_only=options.read_only or not narrowed)
+    what = "read-only, without secrets and private artifacts" if not narrowed else "with the scopes that you named"
+    messages.note(f"An agent's run, {what}. Its calls are logged in {log}.")
+    return wanted._replace(no_login=True), options
 
 
 def _told(session: Session) -> dict[str, str]:
@@ -143,20 +185,24 @@ def _learning(wanted: Wanted) -> Opened:
     """Return the session for a run that learns. A sign-in asks for the profile's scopes, not just for those that the run
     starts with."""
     full = apply_purpose(wanted)
-    session = opened(full._replace(scopes=(), purpose=None))
+    session = open_session(full._replace(scopes=(), purpose=None))
     return replace(session, scopes=full.scopes, purpose=wanted.purpose)
 
 
 def _checked(session: Opened) -> tuple[str, ...] | None:
-    """Return the scopes that the run is narrowed to, or None. Raises UsageError for scopes that are not held or do not fit."""
+    """Return the scopes that the run is narrowed to, or None: as they were asked for, since a later session may hold more of
+    a pattern. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
     if not session.scopes:
         return None
-    check_held(session.session.passed_on, session.scopes, session.session.fields())
-    fitting = how_many_fit(session.session.credentials.client_id, session.scopes)
-    if fitting < len(session.scopes):
+    whole = session.session
+    held = narrow(whole.fields(), whole.passed_on, whole.asked, session.scopes, session.tell_narrowing)
+    if count_fitting(whole.credentials.client_id, held) < len(held):
+        held = shorten(held, whole.expansions, whole.scopes)
+    fitting = count_fitting(whole.credentials.client_id, held)
+    if fitting < len(held):
         raise UsageError(
-            f"{len(session.scopes)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
-            "Name fewer, or patterns that end in *.",
+            f"{len(held)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
+            "Use fewer scopes, or patterns that end in *.",
         )
     return session.scopes
 
@@ -169,4 +215,19 @@ def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
 
 def announce(text: str, hint: Hint | None = None) -> None:
     """Tell the user what the proxy has to say, while the terminal is the program's."""
+    raw = _is_raw_terminal()
+    if raw:
+        os.write(2, b"\r\n")
     messages.warn(text, *(hint.parts if hint is not None else ()))
+    if raw:
+        os.write(2, b"\r")
+
+
+def _is_raw_terminal() -> bool:
+    """Return whether stderr is a terminal on which a line feed does not return to the first column."""
+    try:
+        import termios
+
+        return not termios.tcgetattr(2)[1] & termios.OPOST
+    except Exception:  # no terminal, or not on this system
+        return False

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.config import default_client_name, index, purposes
 from tcenv.config.purposes import Purpose
 from tcenv.deployment.fromnow import parse_expires
@@ -30,7 +30,7 @@ STORES = ("auto", "runtime", "keyring", "file", "none")
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise UsageError("must be a text in quotes")
+        raise UsageError("must be a string in quotes")
     return value
 
 
@@ -45,7 +45,7 @@ def _one_of(*accepted: str) -> Any:
 
 def _scopes(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
-        raise UsageError('must be a list of texts, like ["queue:*"]')
+        raise UsageError('must be a list of strings, like ["queue:*"]')
     return check_scopes(tuple(value))
 
 
@@ -158,7 +158,7 @@ def parse(text: str, path: str) -> Configuration:
     except ValueError:
         raise ConfigError(f"{path}: a number in it is too long") from None
     except RecursionError:
-        raise ConfigError(f"{path}: it is nested too deep") from None
+        raise ConfigError(f"{path}: it is nested too deeply") from None
     default = document.pop("default", None)
     store = document.pop("store", None)
     tables = document.pop("profiles", {})
@@ -178,7 +178,7 @@ def parse(text: str, path: str) -> Configuration:
         if "root_url" not in profiles[name]:
             raise _wrong(path, text, ("profiles", name), "root_url is missing")
     if default is not None and (not isinstance(default, str) or default not in profiles):
-        raise _wrong(path, text, ("default",), "names no profile of this file")
+        raise _wrong(path, text, ("default",), "is not a profile in this file")
     return Configuration(default, store, _checked(path, text, document, ()), profiles, named)
 
 
@@ -199,9 +199,9 @@ def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dic
                 raise _wrong(path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})")
         try:
             key = "scopes"
-            scopes = purposes.checked_scopes(table.get(key))
+            scopes = purposes.check_scopes(table.get(key))
             key = "for"
-            term = purposes.checked_term(table[key]) if key in table else None
+            term = purposes.check_term(table[key]) if key in table else None
         except TcenvError as error:
             raise _wrong(path, text, (*place, name, key), error.message, error.hint) from None
         found[(of or "", name)] = Purpose(name, scopes, term, of)
@@ -220,6 +220,7 @@ def load() -> Configuration:
         return Configuration()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    verbosity.log(f"Configuration {path}.")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -235,12 +236,12 @@ def load() -> Configuration:
 def _read(path: str) -> bytes:
     """Read the configuration file. Raises TcenvError for a file of another user, OSError."""
     try:
-        with open(path, "rb", opener=paths.trusted) as file:
+        with open(path, "rb", opener=paths.open_trusted) as file:
             return file.read()
     except paths.Foreign as foreign:
         raise TcenvError(
             f"{foreign.strerror}, not to you: tcenv does not use another user's configuration.",
-            "Run tcenv as that user, or name a file of your own: TCENV_CONFIG=FILE",
+            "Run tcenv as that user, or use your own file: TCENV_CONFIG=FILE",
         ) from None
 
 
@@ -249,7 +250,7 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     root_urls = {name: str(keys["root_url"]) for name, keys in configuration.profiles.items()}
     listed = [(of, name, purpose.term or "", purpose.scopes) for (of, name), purpose in configuration.purposes.items()]
     data = index.encode(path, text, configuration.store or "auto", configuration.default or "", root_urls, listed)
-    with suppress(OSError), open(cache, "rb", opener=paths.trusted_or_ignored) as file:
+    with suppress(OSError), open(cache, "rb", opener=paths.open_trusted_or_ignore) as file:
         if file.read() == data:
             return
     with locked(cache, _PATIENCE_FOR_A_CACHE):
@@ -274,7 +275,7 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
     import tomlkit
 
     if not is_configurable_name(profile):
-        raise UsageError(f"{profile!r} cannot name a profile.", "Letters, digits, '.', '_' and '-' can.")
+        raise UsageError(f"{profile!r} is not a valid profile name.", "Accepted: letters, digits, '.', '_' and '-'.")
     with _document() as document:
         profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
         if remove:
@@ -295,9 +296,7 @@ def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | Non
     with _document() as document:
         above: Any = document if profile is None else document.get("profiles", {}).get(profile)
         if above is None:
-            raise UsageError(
-                f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
-            )
+            raise UsageError(f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
         tables: Any = above.setdefault("purposes", tomlkit.table(is_super_table=True))
         if change is not None:
             _set(tables.setdefault(name, tomlkit.table()), change)
@@ -317,7 +316,7 @@ def _set(table: Any, change: Mapping[str, Any]) -> None:
 
 def _remove(tables: Any, name: str, kind: str) -> None:
     if name not in tables:
-        raise UsageError(f"There is no {kind} {name!r}.", f"tcenv {kind} list shows those that there are.")
+        raise UsageError(f"There is no {kind} {name!r}.", f"tcenv {kind} list lists them.")
     del tables[name]
 
 
@@ -345,7 +344,7 @@ def _document() -> Iterator[Any]:
     except paths.Foreign as foreign:
         raise TcenvError(
             f"{path} cannot be written: {foreign.strerror}.",
-            "Run tcenv as that user, or name a file of your own: TCENV_CONFIG=FILE",
+            "Run tcenv as that user, or use your own file: TCENV_CONFIG=FILE",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -16,7 +16,7 @@ _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 _LONGEST_PART = {"hostname": 63}
 
 
-def filled(template: str, profile: str) -> str:
+def fill(template: str, profile: str) -> str:
     """`template` with `{hostname}` (up to its first dot), `{user}`, `{profile}` and `{machine}` replaced; what a clientId
     cannot hold becomes `-`, and so do `:` and `@` in these parts. Raises UsageError where there is no machine's id to be had."""
     for part in PARTS:
@@ -26,7 +26,7 @@ def filled(template: str, profile: str) -> str:
     return template
 
 
-def fitted(text: str) -> str:
+def fit(text: str) -> str:
     """`text` as one part of a client's name."""
     return "".join(character if character in _HARMLESS else "-" for character in text) or "-"
 
@@ -51,7 +51,7 @@ def _part(part: str, profile: str) -> str:
         text = machine()
     else:
         text = profile
-    return fitted(text[: _LONGEST_PART.get(part)])
+    return fit(text[: _LONGEST_PART.get(part)])
 
 
 def _user() -> str:
@@ -79,7 +79,7 @@ def machine() -> str:
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"{{machine}} needs an id that is kept, and {path} cannot be written: {reason}",
+            f"{{machine}} needs a stored id, and {path} cannot be written: {reason}",
             "Use {hostname} in the name, or set XDG_STATE_HOME to a directory that stays.",
         ) from None
     # Whoever was first has named the machine.
@@ -88,7 +88,7 @@ def machine() -> str:
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, encoding="ascii", opener=paths.trusted_or_ignored) as file:
+        with open(path, encoding="ascii", opener=paths.open_trusted_or_ignore) as file:
             text = file.read(64).strip()
     except (OSError, UnicodeDecodeError):
         return None

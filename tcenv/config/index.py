@@ -94,7 +94,7 @@ def configures(word: str) -> bool:
 
 
 def _content(path: str) -> str:
-    descriptor = paths.trusted(path, os.O_RDONLY)
+    descriptor = paths.open_trusted(path, os.O_RDONLY)
     try:
         return os.read(descriptor, os.fstat(descriptor).st_size + 1).decode()
     finally:

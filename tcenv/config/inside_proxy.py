@@ -42,7 +42,7 @@ def _host_and_port(root_url: str) -> tuple[str, str]:
     return (host, port) if scheme == "http" and port.isdecimal() else ("", "")
 
 
-def behind() -> Behind | None:
+def find_surrounding_run() -> Behind | None:
     """Return what the environment says of a proxy around this process; None if it names no valid one."""
     parts = os.environ.get(BEHIND, "").split(" ")
     if len(parts) != 3 or not is_profile_name(parts[1]):

@@ -12,7 +12,7 @@ from tcenv import paths
 from tcenv.config import index
 from tcenv.config.index import HandOver
 from tcenv.sessions import session_file
-from tcenv.sessions.profile_names import is_profile_name, profile_of
+from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ def find(argument: str | None, *, for_signing_in: bool) -> tuple[Parts, str]:
     if profile is None:
         if here:
             root_url = here
-            profile = (known and known.profile_of(here)) or profile_of(here)
+            profile = (known and known.profile_of(here)) or get_profile_name(here)
         else:
             profile = (known and known.default) or ""
     if not is_profile_name(profile) or "@" in profile:
@@ -70,7 +70,7 @@ def find(argument: str | None, *, for_signing_in: bool) -> tuple[Parts, str]:
     fields = found[0]
     held = fields["TASKCLUSTER_ROOT_URL"]
     configured = known and known.root_url(profile)
-    if (profile_of(held) != profile) if configured is None else (configured != held):
+    if (get_profile_name(held) != profile) if configured is None else (configured != held):
         raise HandOver
     # Root URLs are compared as they are; another spelling of the same one is for the full command line.
     if root_url not in (None, held) or "STATE" in fields:
@@ -107,11 +107,11 @@ def _directory(store: str) -> str | None:
     return paths.runtime_directory() if store in ("auto", "runtime") else None
 
 
-def stored(argument: str | None) -> tuple[dict[str, str], list[str] | None, str] | None:
+def find_stored(argument: str | None) -> tuple[dict[str, str], list[str] | None, str] | None:
     """Return the fields and scopes (see `session_file.decode`) of the live session that is meant, and the name of its store;
     None where the full command line has to find out."""
     try:
-        (fields, scopes, _), _ = find(argument, for_signing_in=False)
+        (fields, scopes, *_), _ = find(argument, for_signing_in=False)
         known = index.read()
     except Exception:
         return None

@@ -15,7 +15,16 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
 from tcenv.errors import TcenvError, UsageError
 
-__all__ = ["NOTHING", "NoDeployment", "Overrides", "Profile", "UnknownProfile", "flag", "resolve", "store_name"]
+__all__ = [
+    "NOTHING",
+    "NoDeployment",
+    "Overrides",
+    "Profile",
+    "UnknownProfile",
+    "read_flag",
+    "read_store_name",
+    "resolve",
+]
 
 # Further than that, the system's timers do not count (seconds).
 _LONGEST_WAIT = 20 * 86400
@@ -55,7 +64,7 @@ class Profile:
     """A deployment and how to sign in to it. `expires` is fromNow text, `lifetime` the same and `timeout` in seconds.
 
     `argument` is what to type behind a command to mean this profile. `insisted` holds the keys that an option or a variable
-    gave: tcenv never alters those by itself."""
+    gave: tcenv never alters those by itself. `has_scopes` says that the configuration names scopes."""
 
     name: str
     root_url: str
@@ -71,6 +80,7 @@ class Profile:
     no_browser: bool
     no_self_delete: bool = False
     is_configured: bool = False
+    has_scopes: bool = False
     insisted: frozenset[str] = frozenset()
 
     @property
@@ -112,7 +122,7 @@ class Overrides(NamedTuple):
 NOTHING = Overrides()
 
 
-def flag(variable: str) -> bool | None:
+def read_flag(variable: str) -> bool | None:
     """Return the value of a variable that is true or false; None where it is not set. Raises UsageError."""
     value = os.environ.get(variable)
     if value is None:
@@ -131,7 +141,7 @@ def _from_variables() -> dict[str, Any]:
         if key == "scopes":
             result[key] = text.split()
         elif key in ("no_browser", "no_self_delete"):
-            result[key] = flag(variable)
+            result[key] = read_flag(variable)
         elif key == "port":
             if not text.isdecimal():
                 raise UsageError(f"{variable} must be a number.")
@@ -151,7 +161,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def store_name(config: config_file.Configuration | None = None) -> str:
+def read_store_name(config: config_file.Configuration | None = None) -> str:
     """Which store the user wants: `TCENV_STORE`, the file's `store`, else auto."""
     named = os.environ.get("TCENV_STORE")
     if named:
@@ -161,16 +171,16 @@ def store_name(config: config_file.Configuration | None = None) -> str:
     return (config or config_file.load()).store or "auto"
 
 
-def purpose(name: str, of: Profile) -> Purpose:
+def find_purpose(name: str, of: Profile) -> Purpose:
     """Find the purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
     own = of.name.partition("@")[0] if of.is_configured else None
     return find(config_file.load().purposes, own, name)
 
 
-def timeout(argument: str | None, option: str | None) -> float:
+def resolve_timeout(argument: str | None, option: str | None) -> float:
     """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
     `option` is the value of --timeout.
-    Raises UsageError for one that is no time, whatever else is wrong."""
+    Raises UsageError for one that is not a time, whatever else is wrong."""
     wanted = Overrides(timeout=option)
     try:
         return resolve(argument, wanted).timeout
@@ -193,10 +203,10 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
         name=chosen.key,
         root_url=chosen.root_url,
         argument=chosen.argument,
-        client_name=check_name(default_client_name.filled(values["name"] or default_name, profile)),
+        client_name=check_name(default_client_name.fill(values["name"] or default_name, profile)),
         scopes=tuple(values["scopes"]),
         expires=values["expires"],
-        description=default_client_name.filled(values["description"], profile),
+        description=default_client_name.fill(values["description"], profile),
         flow=values["flow"],
         port=values["port"],
         timeout=min(parse_expires(values["timeout"]), _LONGEST_WAIT),
@@ -204,5 +214,6 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
         no_browser=values["no_browser"],
         no_self_delete=values["no_self_delete"],
         is_configured=chosen.profile is not None,
+        has_scopes="scopes" in {**config.defaults, **chosen.own},
         insisted=frozenset(strong),
     )

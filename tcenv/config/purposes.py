@@ -29,19 +29,19 @@ class Purpose:
     profile: str | None = None
 
 
-def checked_scopes(value: Any) -> tuple[str, ...]:
+def check_scopes(value: Any) -> tuple[str, ...]:
     """`value` as the scopes of a purpose. Raises UsageError."""
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(scope, str) for scope in value):
-        raise UsageError('must be a list of texts, like ["queue:*"], with one at least')
+        raise UsageError('must be a list of strings, like ["queue:*"], with one at least')
     for scope in value:
         check_scope(scope)
     return tuple(dict.fromkeys(value))
 
 
-def checked_term(value: Any) -> str:
+def check_term(value: Any) -> str:
     """`value` as the time of a purpose. Raises UsageError."""
     if not isinstance(value, str):
-        raise UsageError("must be a text in quotes")
+        raise UsageError("must be a string in quotes")
     if parse_expires(value) > _LONGEST:
         raise UsageError("Temporary credentials last 31 days at most.", "Accepted: 15m, 8h, 31d.")
     return value

@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.config import config_file
-from tcenv.config.inside_proxy import Behind, behind
+from tcenv.config.inside_proxy import Behind, find_surrounding_run
 from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import Hint, NotSignedIn, UsageError
 from tcenv.sessions import known_clients, session_file
-from tcenv.sessions.profile_names import argument_of, is_profile_name, profile_of
+from tcenv.sessions.profile_names import get_argument, get_profile_name, is_profile_name
 from tcenv.sessions.session_file import SUFFIX
 from tcenv.shells import environment
 
@@ -37,7 +37,7 @@ class Chosen:
     @property
     def argument(self) -> str:
         """What to type behind a command to mean this one, whatever is set or loaded."""
-        return argument_of(self.key, self.root_url)
+        return get_argument(self.key, self.root_url)
 
 
 class NoDeployment(NotSignedIn):
@@ -49,9 +49,17 @@ class UnknownProfile(UsageError):
 
 
 def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Chosen:
-    """Choose the deployment that a command means. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
+    """Choose the deployment of a command. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
     UsageError, NoDeployment."""
-    around = behind()
+    chosen = _choose(argument, option, variable, config)
+    verbosity.log(f"Profile {chosen.key}, deployment {chosen.root_url}.")
+    return chosen
+
+
+def _choose(
+    argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration
+) -> Chosen:
+    around = find_surrounding_run()
     if around is not None:
         here = None if environment.loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
         if around.is_meant_by(argument or option or variable or here):
@@ -89,7 +97,7 @@ def choose(argument: str | None, option: str | None, variable: str | None, confi
     raise NoDeployment(
         "No deployment is named.",
         Hint(
-            "Set TASKCLUSTER_ROOT_URL, or name one for good:",
+            "Set TASKCLUSTER_ROOT_URL, or create a profile:",
             ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"),
         ),
     )
@@ -122,7 +130,7 @@ def of_root_url(root_url: str, config: config_file.Configuration) -> Chosen:
         return _configured(names[0], config)
     if config.default in names:
         return _configured(config.default or "", config)
-    return Chosen(profile_of(root_url), root_url)
+    return Chosen(get_profile_name(root_url), root_url)
 
 
 def _configured(name: str, config: config_file.Configuration) -> Chosen:
@@ -144,7 +152,7 @@ def _parsed(text: str | None) -> str | None:
 def _named(argument: str, root_url: str | None, config: config_file.Configuration) -> Chosen:
     base, _, host = argument.partition("@")
     if not is_profile_name(argument):
-        raise UnknownProfile(f"{argument!r} cannot be a profile's name.", _known(config))
+        raise UnknownProfile(f"{argument!r} is not a valid profile name.", _known(config))
     own = config.profiles.get(base)
     if own is not None and not host:
         if root_url is None or root_url == own["root_url"]:
@@ -155,22 +163,22 @@ def _named(argument: str, root_url: str | None, config: config_file.Configuratio
         root_url = _root_url_of_session(argument)
         if root_url is not None and own is None:
             return Chosen(argument, root_url)
-        root_url = root_url or known_clients.remembered_root_url(host or base)
+        root_url = root_url or known_clients.find_root_url(host or base)
         here = _here()
-        if root_url is None and here and profile_of(here) == (host or base):
+        if root_url is None and here and get_profile_name(here) == (host or base):
             root_url = here
     if root_url is None or (host and own is None):
         raise UnknownProfile(f"There is no profile {argument!r}.", _known(config))
     if host:
         return _elsewhere(base, root_url, config)
-    if profile_of(root_url) != base:
+    if get_profile_name(root_url) != base:
         raise UnknownProfile(f"There is no profile {argument!r}.", _known(config))
     return Chosen(base, root_url)
 
 
 def _root_url_of_session(profile: str) -> str | None:
     """Return the root URL of the session of `profile` that this shell has loaded, or that is stored in whichever place."""
-    loaded = environment.loaded(os.environ)
+    loaded = environment.read_loaded(os.environ)
     if loaded is not None and loaded.profile == profile:
         return _parsed(loaded.root_url)
     for directory in _session_directories():
@@ -187,7 +195,7 @@ def _session_directories() -> list[str]:
 
 def _elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Chosen:
     """Return a configured profile with another root URL than its own."""
-    return Chosen(f"{base}@{profile_of(root_url)}"[:128], root_url, base, config.profiles[base])
+    return Chosen(f"{base}@{get_profile_name(root_url)}"[:128], root_url, base, config.profiles[base])
 
 
 def _known(config: config_file.Configuration) -> Hint:
@@ -197,7 +205,7 @@ def _known(config: config_file.Configuration) -> Hint:
         with suppress(OSError):
             found = sorted(os.listdir(directory))
             names |= dict.fromkeys(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
-    loaded = environment.loaded(os.environ)
+    loaded = environment.read_loaded(os.environ)
     if loaded is not None:
         names[loaded.profile] = None
     known = ", ".join(name for name in names if is_profile_name(name))

@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from tcenv.deployment import hawk, http
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.deployment.patterns import ACCESS_TOKEN, SCOPE
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, login_command
+from tcenv.deployment.rejections import find_rejection
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, UnknownAuthority, login_command
 from tcenv.text import printable
 
 # The methods that tcenv calls: the HTTP method and the route, with the clientId in the place of {}.
@@ -34,33 +35,17 @@ ROUTES = {
     "deleteClient": ("DELETE", "clients/{}"),
 }
 _TRIES = 3
+# What OpenSSL says of a certificate whose authority it does not know.
+_UNKNOWN_AUTHORITY = (
+    "issuer certificate",
+    "self-signed certificate",
+    "self signed certificate",
+    "verify the first certificate",
+)
 # Seconds for the tries of one method, unless the command has less.
 _TIMEOUT = 30.0
 # The service writes milliseconds and Z; other fractions and zones are allowed for.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-
-
-class Rejection(NamedTuple):
-    """Why a deployment rejects credentials: the reason's name (see CredentialsRejected), a sentence without its full stop, and a
-    hint where signing in again does not help."""
-
-    reason: str
-    sentence: str
-    hint: str | None = None
-
-
-# The phrases of an AuthenticationFailed.
-_REJECTIONS = {
-    "has expired": Rejection("expired", "The client has expired"),
-    "is disabled": Rejection("disabled", "The client is disabled: its owner may have lost scopes"),
-    "not found": Rejection("deleted", "The client no longer exists"),
-    "Bad mac": Rejection("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere"),
-    "Stale timestamp": Rejection(
-        "clock",
-        "This machine's clock is off, so the deployment refuses its signatures",
-        "Set the clock (timedatectl set-ntp true), and try again.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -132,8 +117,14 @@ class Deployment:
                     return None
                 raise
         if client is None:
-            raise PermissionError("this deployment does not let these credentials look at clients")
+            raise PermissionError("this deployment does not let these credentials read clients")
         return client
+
+    def read_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
+        """Return all that these credentials may do, with what everybody may; None where the deployment does not tell."""
+        with self._errors():
+            held = self._call_if_allowed(credentials, "currentScopes")
+            return None if held is None else _parse_scopes(_check_object(held), "scopes")
 
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
         """Give the client a new token and return it. The old one dies at once.
@@ -163,14 +154,22 @@ class Deployment:
             if answer is not None:
                 _check_object(answer)
 
-    def server_time(self) -> float:
-        """Return the deployment's time, by the Date of an answer (whole seconds since the epoch)."""
+    def ping(self) -> float:
+        """Check that the service answers to its `ping`, which no other web server does. Return the deployment's time, by the Date
+        of the answer (whole seconds since the epoch)."""
         with self._errors():
-            answer = self._http.send("GET", f"{self.root_url}/api/auth/v1/ping")
+            answer = self._send(None, "GET", f"{self.root_url}/api/auth/v1/ping", None)
+            if _check_object(_parse_answer(answer)).get("alive") is not True:
+                raise Unusable("it is not what the Auth service answers to ping")
             seconds = http.parse_date(answer.date)
             if seconds is None:
-                raise DeploymentError(f"{self.root_url} does not tell its time.")
+                raise DeploymentError(f"{self.root_url} does not say its time.")
             return seconds
+
+    def shows_scopes(self) -> bool:
+        """Return whether everybody may see their own scopes. On a private deployment the page may not know its user."""
+        with self._errors():
+            return self._call_if_allowed(None, "currentScopes") is not None
 
     def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
         """Return the client; None where the scopes do not suffice to look at it."""
@@ -178,7 +177,7 @@ class Deployment:
         return None if answer is None else _parse_client(answer, client_id)
 
     def _read_own_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
-        """Return the caller's scopes without those that everybody has; None where the deployment does not tell."""
+        """Return the caller's scopes without those that everybody has; None where the deployment does not say."""
         held = self._call_if_allowed(credentials, "currentScopes")
         if held is None:
             return None
@@ -196,7 +195,7 @@ class Deployment:
                 return None
             raise
         if answer is None:
-            raise Unusable("it is no object")
+            raise Unusable("it is not an object")
         return answer
 
     def _call(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
@@ -215,8 +214,12 @@ class Deployment:
         return exchange(method, f"{self.root_url}/api/auth/v1/{route}", arguments[1] if len(arguments) > 1 else None)
 
     def _exchange(self, credentials: Credentials | None, method: str, url: str, content: Any) -> Any:
-        """Send a call and return the JSON of the answer. A call that could not be sent, or was answered with 5xx, is repeated
-        twice, after the pauses of the `taskcluster` client."""
+        """Send a call and return the JSON of the answer."""
+        return _parse_answer(self._send(credentials, method, url, content))
+
+    def _send(self, credentials: Credentials | None, method: str, url: str, content: Any) -> http.Answer:
+        """Send a call and return the answer. A call that could not be sent, or was answered with 5xx, is repeated twice, after
+        the pauses of the `taskcluster` client."""
         body = None if content is None else json.dumps(content).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         for tried in range(1, _TRIES + 1):
@@ -229,7 +232,7 @@ class Deployment:
                     raise
             else:
                 if answer.status < 500 or tried == _TRIES:
-                    return _parse_answer(answer)
+                    return answer
             pause = 0.1 * 2**tried * random.uniform(0.75, 1.25)
             time.sleep(max(0.0, min(pause, self._http.until - time.monotonic())))
         raise AssertionError("the last try returns or raises")
@@ -242,10 +245,12 @@ class Deployment:
         try:
             yield
         except Unreachable as error:
-            hint = "Is the network up, and the root URL right?"
-            if "CERTIFICATE" in str(error):
-                hint = "Where a network has an authority of its own, name its certificate: REQUESTS_CA_BUNDLE=FILE"
-            raise DeploymentError(f"{self.root_url} cannot be reached: {error}.", hint) from None
+            sentence = f"{self.root_url} cannot be reached: {error}."
+            if any(words in str(error) for words in _UNKNOWN_AUTHORITY):
+                raise UnknownAuthority(
+                    sentence, "If your network has its own certificate authority, set REQUESTS_CA_BUNDLE=FILE."
+                ) from None
+            raise DeploymentError(sentence, "Is the network up, and the root URL right?") from None
         except Unusable as error:
             raise self._unusable(str(error)) from None
         except _Failure as failure:
@@ -256,7 +261,12 @@ class Deployment:
         if failure.status == 401:
             if failure.code == "AuthenticationFailed":
                 return self._reject(message)
-            return self._unusable("it is a 401 that is not the service's")
+            return self._unusable("it is a 401, but not from the service")
+        if failure.status >= 500:
+            return DeploymentError(
+                f"{self.root_url} is out: it answered {failure.status} to {_TRIES} tries ({message}).",
+                "Try again later.",
+            )
         sentence = f"{self.root_url} answered {failure.status}: {message}"
         if failure.code == "InsufficientScopes":
             return Refused(sentence, "The session does not hold the scopes for it.")
@@ -264,7 +274,7 @@ class Deployment:
 
     def _unusable(self, reason: str) -> DeploymentError:
         return DeploymentError(
-            f"{self.root_url} gave an answer that cannot be used: {reason}.",
+            f"{self.root_url} sent an invalid answer: {reason}.",
             "Is that a Taskcluster deployment's root URL, and nothing in between (a proxy, a network's sign-in page)?",
         )
 
@@ -274,11 +284,6 @@ class Deployment:
         if found is not None:
             return CredentialsRejected(f"{found.sentence}. ({self.root_url})", found.hint or again, reason=found.reason)
         return CredentialsRejected(f"{self.root_url} rejects the credentials: {message}", again)
-
-
-def find_rejection(message: str) -> Rejection | None:
-    """Return what the message of an AuthenticationFailed means, None where it is not known."""
-    return next((rejection for phrase, rejection in _REJECTIONS.items() if phrase in message), None)
 
 
 def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -> str:
@@ -302,10 +307,10 @@ def _parse_answer(answer: http.Answer) -> Any:
     if 200 <= answer.status < 300:
         content = answer.json()
         if content is None:
-            raise Unusable("it is no object")
+            raise Unusable("it is not an object")
         return content
     if 300 <= answer.status < 400:
-        raise Unusable("it leads elsewhere (a redirect)")
+        raise Unusable("it is a redirect")
     try:
         content = answer.json()
     except Unusable:
@@ -324,7 +329,7 @@ def _parse_client(answer: Any, client_id: str) -> ClientFacts:
     scopes = _parse_scopes(fields, "scopes")
     disabled = fields.get("disabled", False)
     if not isinstance(disabled, bool):
-        raise Unusable("its field disabled is of the wrong kind")
+        raise Unusable("its field disabled has the wrong type")
     return ClientFacts(
         client_id=client_id,
         expires=_parse_time(fields, "expires"),
@@ -338,13 +343,13 @@ def _parse_client(answer: Any, client_id: str) -> ClientFacts:
 def _parse_token(answer: Any, client_id: str) -> str:
     token = _check_client(answer, client_id).get("accessToken")
     if not isinstance(token, str) or not ACCESS_TOKEN.fullmatch(token):
-        raise Unusable("its accessToken is none")
+        raise Unusable("its accessToken is invalid")
     return token
 
 
 def _check_object(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise Unusable("it is no object")
+        raise Unusable("it is not an object")
     return answer
 
 
@@ -358,10 +363,10 @@ def _check_client(answer: Any, client_id: str) -> dict[str, Any]:
 def _parse_scopes(fields: dict[str, Any], name: str) -> tuple[str, ...]:
     value = fields.get(name)
     if not isinstance(value, list):
-        raise Unusable(f"its field {name} is " + ("missing" if name not in fields else "of the wrong kind"))
+        raise Unusable(f"its field {name} is " + ("missing" if name not in fields else "of the wrong type"))
     for scope in value:
         if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
-            raise Unusable(f"its field {name} holds what is no scope")
+            raise Unusable(f"its field {name} contains an invalid scope")
     return tuple(dict.fromkeys(value))
 
 
@@ -374,4 +379,4 @@ def _parse_time(fields: dict[str, Any], name: str) -> int:
             seconds = -1.0
         if seconds >= 0:
             return int(seconds)
-    raise Unusable(f"its field {name} is no time")
+    raise Unusable(f"its field {name} is not a time")

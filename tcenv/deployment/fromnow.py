@@ -33,7 +33,7 @@ def parse_expires(text: str) -> int:
             "Accepted: 8h, 1d, 90m, 2 days 3 hours, 1w, 1mo, 1y, largest unit first.",
         )
     if seconds > _LONGEST:
-        raise UsageError(f"{text!r} is further away than clients last.", "Accepted: up to 1000y.")
+        raise UsageError(f"{text!r} is longer than a client can last.", "Accepted: up to 1000y.")
     return seconds
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
+from tcenv import verbosity
 from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
 from tcenv.text import printable
 
@@ -82,8 +83,22 @@ class Client:
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send one request and return the answer, whatever its status. Raises Unreachable, Unusable."""
+        began = time.monotonic()
+        outcome = "no answer"
+        try:
+            answer = self._send(method, url, body, headers or {})
+            outcome = str(answer.status)
+        except (Unreachable, Unusable) as failure:
+            outcome = str(failure)
+            raise
+        finally:
+            # A query may hold a secret.
+            verbosity.log(f"{method} {url.partition('?')[0]}: {outcome}, {(time.monotonic() - began) * 1000:.0f} ms.")
+        return answer
+
+    def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         connection, self._connection = self._connection, None
-        exchange = _Exchange(connection or _Connection(), method, url, body, headers or {}, self.until)
+        exchange = _Exchange(connection or _Connection(), method, url, body, headers, self.until)
         # A thread, because no timeout of a socket covers the look-up of a name or a byte now and then.
         exchange.start()
         try:
@@ -248,11 +263,11 @@ def _unpack(body: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise Unusable("it is packed in a way that was not asked for")
+        raise Unusable("it has an unexpected compression")
     try:
         content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, MAX_BODY + 1)
     except zlib.error:
-        raise Unusable("it is packed, and cannot be unpacked") from None
+        raise Unusable("it cannot be decompressed") from None
     if len(content) > MAX_BODY:
         raise Unusable("it is too long")
     return content

@@ -33,7 +33,7 @@ def check_description(text: str) -> str:
         )
     # Python reads bytes of the command line that are not UTF-8 as lone surrogates.
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError("The description holds bytes that are no text.", "Accepted: any text in UTF-8.")
+        raise UsageError("The description is not valid text.", "Accepted: any text in UTF-8.")
     return text
 
 
@@ -42,7 +42,7 @@ def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(scopes))
     if not 1 <= len(unique) <= MOST_SCOPES:
         raise UsageError(
-            f"{len(unique)} scopes cannot be asked for.",
+            f"You cannot ask for {len(unique)} scopes.",
             f"Accepted: 1 to {MOST_SCOPES}. A pattern like queue:* stands for many.",
         )
     for scope in unique:

@@ -37,7 +37,7 @@ def make_ssl_context() -> ssl.SSLContext:
     if os.path.isdir(path):
         return ssl.create_default_context(capath=path)
     if not os.path.exists(path):
-        raise SettingsError(f"the certificates to trust are not there: {path}")
+        raise SettingsError(f"the trusted certificates are missing: {path}")
     return ssl.create_default_context(cafile=path)
 
 

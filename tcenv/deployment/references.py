@@ -86,7 +86,7 @@ def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Me
     except (Unreachable, Unusable) as failure:
         if body:
             return parse(body)
-        raise DeploymentError(f"{root_url} cannot be asked: {failure}.", "Is the network up?") from None
+        raise DeploymentError(f"{root_url} cannot be reached: {failure}.", "Is the network up?") from None
     if answer.status == 304 and body:
         return parse(body)
     methods = parse(answer.body) if answer.status == 200 else None
@@ -133,7 +133,7 @@ def _cache_path(root_url: str, service: str, version: str) -> str:
 def _read_cache(path: str) -> tuple[bytes, str]:
     """Return the body and the ETag, both empty where no reference is kept."""
     try:
-        with open(path, "rb", opener=paths.trusted_or_ignored) as file:
+        with open(path, "rb", opener=paths.open_trusted_or_ignore) as file:
             etag, _, body = file.read().partition(b"\n")
             return (body, etag.decode("ascii")) if parse(body) is not None else (b"", "")
     except (OSError, UnicodeDecodeError):

@@ -24,11 +24,9 @@ def parse_root_url(text: str) -> str:
     host, port = _host_and_port(authority.lower(), text)
     steps = path.removesuffix("/").split("/") if path else []
     if not _PATH.issuperset(path) or any(step in ("", ".", "..") for step in steps):
-        raise UsageError(f"{_quote(text)} has more than a root URL's scheme, host, port and path.", _EXAMPLE)
+        raise UsageError(f"{_quote(text)} is more than a root URL: scheme, host, port and path.", _EXAMPLE)
     if scheme == "http" and host not in _LOOPBACK:
-        raise UsageError(
-            f"{_quote(text)} is not encrypted: the token could be read on the way.", "Use https:// for it."
-        )
+        raise UsageError(f"{_quote(text)} is not encrypted: others could read the token.", "Use https:// for it.")
     authority = host if port in ("", _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     return f"{scheme}://{authority}{slash}{path}".rstrip("/")
 
@@ -47,7 +45,7 @@ def _host_and_port(authority: str, text: str) -> tuple[str, str]:
             valid and colon == ":" and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
         )
     if not valid:
-        raise UsageError(f"{_quote(text)} has no host and port that could be a deployment's.", _EXAMPLE)
+        raise UsageError(f"{_quote(text)} has no valid host and port.", _EXAMPLE)
     return host, str(int(port)) if port else ""
 
 

@@ -40,7 +40,7 @@ def mint(
     signature = binascii.b2a_base64(_hmac(access_token, signed), newline=False).decode()
     token = _url_safe(_hmac(access_token, seed)).rstrip("=")
     certificate = _certificate([_quoted(scope) for scope in scopes], start, expires, seed, signature)
-    if not _fits(client_id, certificate):
+    if not _has_room(client_id, certificate):
         raise UsageError(_too_long(client_id, [_quoted(scope) for scope in scopes], certificate))
     return token, certificate
 
@@ -59,8 +59,14 @@ def _quoted(scope: str) -> str:
     return f'"{escaped}"'
 
 
-def _fits(client_id: str, certificate: str) -> bool:
-    """Return whether the header of a call has room for a certificate, which stands as base64 in Hawk's `ext`."""
+def fits(client_id: str, scopes: Sequence[str]) -> bool:
+    """Return whether the header of a call has room for temporary credentials with `scopes`."""
+    quoted = [_quoted(scope) for scope in scopes]
+    return _has_room(client_id, _certificate(quoted, 10**9, 10**9, "=" * 44, "=" * 44))
+
+
+def _has_room(client_id: str, certificate: str) -> bool:
+    """Return whether the header of a call has room for a certificate, which is base64 in Hawk's `ext`."""
     length = len('{"certificate":}') + len(certificate)
     return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= LONGEST_HEADER
 
@@ -68,7 +74,7 @@ def _fits(client_id: str, certificate: str) -> bool:
 def _too_long(client_id: str, quoted: Sequence[str], certificate: str) -> str:
     spent = len(certificate) - len(",".join(quoted))
     for count in range(len(quoted) - 1, -1, -1):
-        if _fits(client_id, "x" * (spent + len(",".join(quoted[:count])))):
+        if _has_room(client_id, "x" * (spent + len(",".join(quoted[:count])))):
             break
     return (
         f"{len(quoted)} scopes do not fit into temporary credentials: each call carries them in a header of "

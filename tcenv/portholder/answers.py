@@ -7,7 +7,7 @@ import select
 import time
 
 from tcenv import peer
-from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
+from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
 from tcenv.portholder.late_answer import ENDED, LateAnswer
 
 TYPE_CHECKING = False
@@ -121,22 +121,21 @@ class Connection:
 
     def _answer(self) -> None:
         """Answer the request. Raises Refused."""
-        number = self._port.number
-        # Browsers leave port 80 out of the Host header.
-        host = "localhost" if number == 80 else f"localhost:{number}"
-        path, query, keeps_history = parse_request(bytes(self._received), host)
+        request = Navigation(bytes(self._received))
+        if not is_own_host(request.host, self._port.number):
+            raise Refused(421)
         for claim in self._port.claims:
-            for late in claim.late if not query else ():
-                if late.serve(path, self):
+            for late in claim.late if not request.query else ():
+                if late.serve(request.path, self):
                     self._wait()
                     return
-            if claim.path and same(path, claim.path):
+            if claim.path and is_same(request.path, claim.path):
                 if not peer.is_own(self._socket):
                     raise Refused(403)
-                client_id, token = parse_query(query.encode("ascii"))
+                client_id, token = parse_query(request.query.encode("ascii"))
                 late = LateAnswer(self._loop, claim.told, client_id, token)
                 claim.late.append(late)
-                location = late.detour if keeps_history else late.page
+                location = late.detour if request.keeps_history else late.page
                 self.send(respond(303, b"", f"Location: {location}"))
                 return
         raise Refused(404)

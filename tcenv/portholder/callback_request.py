@@ -3,6 +3,8 @@ then, and never show any of it."""
 
 from __future__ import annotations
 
+import _socket
+
 from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 
 _LONGEST_LINE = 8192
@@ -28,12 +30,37 @@ class Refused(Exception):
         self.status = status
 
 
-def same(text: str, secret: str) -> bool:
+def is_same(text: str, secret: str) -> bool:
     """Compare two ASCII texts in constant time."""
     # `hmac` uses this function where OpenSSL is missing. Importing `hmac` would load OpenSSL.
     from _operator import _compare_digest
 
     return bool(_compare_digest(text.encode("ascii"), secret.encode("ascii")))
+
+
+def is_own_host(host: str, port: int) -> bool:
+    """Return whether `host`, as it stands in an address or a Host header, means this machine's loopback at `port`. People
+    and tools replace `localhost` by an address, so a literal one counts too."""
+    name, colon, number = host.rpartition(":")
+    if not colon or number.endswith("]"):
+        # Browsers leave out the default port.
+        name, number = host, "80"
+    if number != str(port):
+        return False
+    if name.lower() == "localhost":
+        return True
+    family = _socket.AF_INET6 if name.startswith("[") and name.endswith("]") else _socket.AF_INET
+    try:
+        address = _socket.inet_pton(family, name.strip("[]") if family == _socket.AF_INET6 else name)
+    except (OSError, ValueError):
+        return False
+    if family == _socket.AF_INET6:
+        if address == bytes(15) + b"\1":
+            return True
+        mapped, address = address[:12], address[12:]
+        if mapped != bytes(10) + b"\xff\xff":
+            return False
+    return address[0] == 127
 
 
 def is_complete(received: bytes | bytearray) -> bool:
@@ -47,33 +74,39 @@ def is_complete(received: bytes | bytearray) -> bool:
     return b"\r\n\r\n" in received
 
 
-def parse_request(request: bytes, host: str) -> tuple[str, str, bool]:
-    """Return the path and query of a browser's navigation to `host` (with its port), and whether this browser's history
-    keeps the address of a plain redirect. Raises Refused unless the request has every mark of a navigation."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    line, *fields = head.split(b"\r\n")
-    words = line.split(b" ")
-    if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].isascii():
-        raise Refused(400)
-    if words[0] != b"GET":
-        raise Refused(405)
-    if body:
-        raise Refused(400)
-    hosts = []
-    chromium = encodes = False
-    for name, value in map(_parse_field, fields):
-        if name == b"host":
-            hosts.append(value)
-        elif name in _NEVER or value not in _NAVIGATION.get(name, (value,)):
-            raise Refused(403)
-        chromium = chromium or (name == b"user-agent" and b"Chrome/" in value)
-        encodes = encodes or name == b"accept-encoding"
-    if hosts != [host.encode("ascii")]:
-        raise Refused(421)
-    path, _, query = words[1].decode("ascii").partition("?")
-    # Browsers based on Chromium keep the address of a plain redirect in their history. A program that only claims to
-    # be one may ignore `Refresh`.
-    return path, query, chromium and encodes
+class Navigation:
+    """A browser's navigation. `host` has not been checked. `keeps_history` tells whether this browser's history keeps the
+    address of a plain redirect."""
+
+    __slots__ = ("host", "keeps_history", "path", "query")
+
+    def __init__(self, request: bytes) -> None:
+        """Parse `request`. Raises Refused unless it has every mark of a navigation."""
+        head, _, body = request.partition(b"\r\n\r\n")
+        line, *fields = head.split(b"\r\n")
+        words = line.split(b" ")
+        if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].isascii():
+            raise Refused(400)
+        if words[0] != b"GET":
+            raise Refused(405)
+        if body:
+            raise Refused(400)
+        hosts = []
+        chromium = encodes = False
+        for name, value in map(_parse_field, fields):
+            if name == b"host":
+                hosts.append(value)
+            elif name in _NEVER or value not in _NAVIGATION.get(name, (value,)):
+                raise Refused(403)
+            chromium = chromium or (name == b"user-agent" and b"Chrome/" in value)
+            encodes = encodes or name == b"accept-encoding"
+        if len(hosts) != 1 or not hosts[0].isascii():
+            raise Refused(421)
+        self.host = hosts[0].decode("ascii")
+        self.path, _, self.query = words[1].decode("ascii").partition("?")
+        # Browsers based on Chromium keep the address of a plain redirect in their history. A program that only claims to
+        # be one may ignore `Refresh`.
+        self.keeps_history = chromium and encodes
 
 
 def _parse_field(line: bytes) -> tuple[bytes, bytes]:

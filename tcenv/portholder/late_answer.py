@@ -55,10 +55,10 @@ class LateAnswer:
     def serve(self, path: str, to: Waiting) -> bool:
         """Send the page at `path` to the connection, now or once it is ready. Returns False if `path` is neither of the
         two."""
-        from tcenv.portholder.callback_request import same
+        from tcenv.portholder.callback_request import is_same
 
         for own in (self.page, self.detour):
-            if same(path, own):
+            if is_same(path, own):
                 self._waiting.append((own, to))
                 self._send_responses()
                 return True

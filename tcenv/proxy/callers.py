@@ -45,12 +45,12 @@ class Pass:
     unsigned: bool = False
 
 
-def let_in(
+def authenticate(
     run: Run, method: str, host: str, port: int, resource: str, authorization: str | None, *, now: float
 ) -> Pass | None:
     """Return the rights of a request's caller, or None if the request has no credentials. `host` and `port` come from
     its Host header, `resource` is its raw path and query. Raises Refused."""
-    bare, known = without_secret(run, resource)
+    bare, known = remove_secret(run, resource)
     try:
         if authorization is not None:
             if hawk.split_bewit(resource) is not None:
@@ -67,14 +67,14 @@ def let_in(
     return None
 
 
-def narrowed(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def narrow(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return the scopes that both `outer` and `inner` cover. None means no narrowing."""
     if inner is None:
         return outer
     return inner if outer is None else intersection(inner, outer)
 
 
-def without_secret(run: Run, resource: str) -> tuple[str, bool]:
+def remove_secret(run: Run, resource: str) -> tuple[str, bool]:
     """Return the resource without the secret path, and whether it had that path."""
     if run.secret is None:
         return resource, False
@@ -95,7 +95,7 @@ def _signed_url(run: Run, place: Place, value: str, now: float) -> Pass:
     signed = hawk.parse_bewit(value)
     token, scopes = _credentials(run, signed.id, signed.ext, now)
     hawk.check_bewit(signed, token, place, now=now)
-    return Pass(without_secret(run, place.resource)[0], scopes)
+    return Pass(remove_secret(run, place.resource)[0], scopes)
 
 
 def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:
@@ -110,7 +110,7 @@ def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, t
         raise BadSignature
     wanted = content.get("authorizedScopes")
     if wanted is not None:
-        scopes = narrowed(scopes, _scopes(wanted))
+        scopes = narrow(scopes, _scopes(wanted))
     return token, scopes
 
 

@@ -74,7 +74,7 @@ def apply_change(
 ) -> dict[str, str]:
     """Return `environ` after `change`, without the variables that hold a copy of the session's token."""
     removed = dict.fromkeys(secrets_in_environment.find_copies(environ, session[environment.ACCESS_TOKEN]))
-    return environment.applied({**removed, **change}, environ)
+    return environment.apply({**removed, **change}, environ)
 
 
 def _make_token() -> str:

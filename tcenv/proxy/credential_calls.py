@@ -40,7 +40,7 @@ _SERIES = re.compile(r"@[0-9]+\Z")
 
 
 @dataclass(frozen=True)
-class _Method:
+class Method:
     """A method of an API. `route` lists the parts between slashes, with None for each parameter."""
 
     service: str
@@ -49,7 +49,7 @@ class _Method:
     name: str
 
     @classmethod
-    def parse(cls, service: str, verb: str, route: str, name: str) -> _Method:
+    def parse(cls, service: str, verb: str, route: str, name: str) -> Method:
         parts = route.strip("/").split("/")
         return cls(service, verb, tuple(None if part.startswith("<") else part.casefold() for part in parts), name)
 
@@ -72,8 +72,8 @@ class _Method:
         return len(segments) in used
 
 
-_METHODS = tuple(_Method.parse(*entry) for entry in CREDENTIAL_METHODS)
-_ARTIFACT_METHOD = _Method.parse(*_CREATE_ARTIFACT)
+_METHODS = tuple(Method.parse(*entry) for entry in CREDENTIAL_METHODS)
+_ARTIFACT_METHOD = Method.parse(*_CREATE_ARTIFACT)
 
 
 def find_credential_method(method: str, call: Call) -> str | None:

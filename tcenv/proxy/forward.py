@@ -7,29 +7,27 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
 
 from tcenv.deployment import hawk
-from tcenv.proxy import callers, credential_calls, headers, routes
+from tcenv.proxy import callers, headers, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
-from tcenv.proxy.callers import Pass, Refused, narrowed
+from tcenv.proxy.callers import Pass, Refused, narrow
 from tcenv.proxy.calllog import CallLog, Entry
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
 from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.routes import BadTarget, Call
+from tcenv.proxy.rules import READING, Rules, Stop, leave_alone
 from tcenv.proxy.signer import Authority, Ended, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
 if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
 
-_SCOPES_HEADER = "X-Taskcluster-Authorized-Scopes"
-_READING = ("GET", "HEAD")
 # CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
 _NO_CALLS = ("CONNECT", "TRACE")
 # How long a signed URL is valid, in seconds.
@@ -37,27 +35,6 @@ _SIGNED_URL = 15 * 60
 _LONGEST_URL = 8192
 # How often to send one request at most: again with a newer session, or with more scopes.
 _MOST_SENT = 16
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The calls that the run passes on, and the hosts and the port by which programs may call it."""
-
-    hosts: frozenset[str]
-    port: int
-    own: OwnClient
-    read_only: bool = False
-    allow_credentials: bool = False
-
-
-class Stop(Exception):
-    """End a request with an answer to the program: an HTTP status, a code and a message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 class Forwarder:
@@ -124,7 +101,7 @@ class Forwarder:
         lines = request.headers.getall("Authorization", [])
         if len(lines) > 1:
             raise Refused
-        passed = callers.let_in(
+        passed = callers.authenticate(
             self._run, request.method, host, port, request.raw_path, lines[0] if lines else None, now=self._clock()
         )
         if passed is None:
@@ -139,7 +116,7 @@ class Forwarder:
             return await self._sign_url(request, passed, entry)
         if call is None:
             return self._to_the_page(request.method, passed.resource, False)
-        self._check(request.method, call)
+        self._rules.check(request.method, call)
         return await self._pass_on(request, call, passed, entry)
 
     def _host(self, request: web.BaseRequest) -> tuple[str, int]:
@@ -152,24 +129,14 @@ class Forwarder:
     def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
         """Redirect a link in a browser to the deployment's page. Refuse a request that is not a call."""
         call = _call(resource, silently=True)
-        if call is not None or outside or method not in _READING or self._run.without_secrets(resource) != resource:
+        if call is not None or outside or method not in READING or self._run.without_secrets(resource) != resource:
             raise Refused
         return web.Response(status=302, headers={"Location": self._deployment.root_url + resource})
-
-    def _check(self, method: str, call: Call) -> None:
-        if self._rules.read_only and method not in _READING:
-            raise Stop(403, "RefusedByProxy", "This run of tcenv's proxy only reads (--read-only): GET and HEAD alone.")
-        _leave_alone(self._rules.own, method, call)
-        if not self._rules.allow_credentials:
-            name = credential_calls.find_credential_method(method, call)
-            if name is not None:
-                raise _refuse_credentials(f"{call.service}.{name}")
 
     async def _pass_on(self, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry) -> web.StreamResponse:
         body = _body_of(request, passed)
         try:
-            if not self._rules.allow_credentials and credential_calls.depends_on_body(request.method, call):
-                await _check_artifact(body)
+            await self._rules.check_body(request.method, call, body)
             return await self._pass_on_with(body, request, call, passed, entry)
         finally:
             body.close()
@@ -177,22 +144,26 @@ class Forwarder:
     async def _pass_on_with(
         self, body: Body, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry
     ) -> web.StreamResponse:
-        lines = headers.upwards(request.headers.items())
-        inner = narrowed(passed.scopes, _scopes_header(request))
+        lines = headers.filter_request(request.headers.items())
+        inner = narrow(passed.scopes, _scopes_header(request))
         trial = None
         if self._learner is not None:
             trial = self._learner.begin(request.method, call)
-            lines = headers.readable(lines)
+            lines = headers.ask_for_readable(lines)
         authority = await self._signer.current()
         data = await body.whole() if body.small else None
         former: web.Response | None = None
         response: web.StreamResponse
         for _ in range(_MOST_SENT):
             # A new sign-in may use another client than the run started with.
-            _leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
-            entry.scopes = narrowed(authority.scopes if trial is None else trial.scopes(authority), inner)
+            leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
+            entry.scopes = narrow(authority.scopes if trial is None else trial.scopes(authority), inner)
             try:
                 answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
+            except Unreachable:
+                if trial is not None:
+                    await trial.ended(502)
+                raise
             except TooLong:
                 if former is None or trial is None:
                     text = f"{len(entry.scopes or ())} scopes do not fit into a request's header."
@@ -216,10 +187,9 @@ class Forwarder:
                 break
             newer = await self._signer.after(authority) if body.repeatable else None
             if newer is None:
-                if self._rejections is not None:
-                    encoding = answer.headers.get("Content-Encoding", "")
-                    self._rejections.tell(content, encoding, authority.credentials)
-                if former is not None and trial is not None:
+                encoding = answer.headers.get("Content-Encoding", "")
+                told = self._rejections is not None and self._rejections.tell(content, encoding, authority.credentials)
+                if former is not None and trial is not None and not told:
                     # The session does not hold the added scopes. The answer would list those that it holds.
                     await trial.not_held()
                     response = former
@@ -270,15 +240,15 @@ class Forwarder:
         url = content.decode("ascii", "replace").strip()
         bases = (self._deployment.root_url, *(f"http://{host}:{self._rules.port}" for host in self._rules.hosts))
         resource = next((url[len(base) :] for base in bases if url.startswith(base + "/")), "")
-        resource, _ = callers.without_secret(self._run, resource)
+        resource, _ = callers.remove_secret(self._run, resource)
         call = _call(resource) if resource else None
         if call is None:
-            raise Stop(403, "RefusedByProxy", "tcenv's proxy signs URLs of this deployment's services alone.")
+            raise Stop(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
         if hawk.split_bewit(call.resource) is not None:
-            raise Stop(400, "InputError", "The URL is signed already.")
-        self._check("GET", call)
+            raise Stop(400, "InputError", "The URL is already signed.")
+        self._rules.check("GET", call)
         authority = await self._signer.current()
-        scopes = narrowed(authority.scopes, narrowed(passed.scopes, _scopes_header(request)))
+        scopes = narrow(authority.scopes, narrow(passed.scopes, _scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
         expires = self._clock() + _SIGNED_URL
@@ -286,28 +256,6 @@ class Forwarder:
             expires = min(expires, self._signer.until)
         signed = self._deployment.signed_url(authority, call.resource, scopes, expires)
         return web.Response(status=303, text=signed, headers={"Location": signed})
-
-
-def _leave_alone(own: OwnClient, method: str, call: Call) -> None:
-    """Raise Stop for a call that would change the session's own client."""
-    if own.is_changed_by(method, call):
-        raise Stop(403, "RefusedByProxy", "The session's own client is not changed through tcenv's proxy.")
-
-
-def _refuse_credentials(what: str) -> Stop:
-    text = f"tcenv's proxy hands out no credentials: {what} goes through with --allow-credentials only."
-    return Stop(403, "RefusedByProxy", text)
-
-
-async def _check_artifact(body: Body) -> None:
-    """Raise Stop if the answer to this `createArtifact` would hold credentials."""
-    content = b""
-    async for piece in body:
-        content += piece
-        if len(content) > SMALL:
-            break
-    if len(content) > SMALL or credential_calls.asks_for_object_credentials(content):
-        raise _refuse_credentials("queue.createArtifact of an object")
 
 
 def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
@@ -331,7 +279,7 @@ def _call(resource: str, *, silently: bool = False) -> Call | None:
     except BadTarget:
         if silently:
             raise Refused from None
-        raise Stop(400, "InputError", "The address is not one that services agree about.") from None
+        raise Stop(400, "InputError", "The address is ambiguous.") from None
 
 
 def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
@@ -351,16 +299,10 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
 
 def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
     """Return the scopes to which a program that does not sign narrows its request, by the header of Taskcluster's proxy."""
-    texts = request.headers.getall(_SCOPES_HEADER, [])
-    if not texts:
-        return None
     try:
-        scopes = json.loads(texts[0]) if len(texts) == 1 else None
-    except (ValueError, RecursionError):
-        scopes = None
-    if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope.isprintable() for scope in scopes):
-        raise Stop(400, "InputError", f"{_SCOPES_HEADER} is a JSON array of scopes.")
-    return tuple(scopes)
+        return headers.parse_scopes(request.headers.getall(headers.SCOPES, []))
+    except ValueError:
+        raise Stop(400, "InputError", f"{headers.SCOPES} must be a JSON array of scopes.") from None
 
 
 def _told(stop: Stop) -> web.Response:
@@ -370,7 +312,7 @@ def _told(stop: Stop) -> web.Response:
 
 def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
     """Return the program's answer, made from an answer of the deployment that was read in full."""
-    lines = headers.downwards(answer.headers.items())
+    lines = headers.filter_answer(answer.headers.items())
     if request.method != "HEAD":
         lines = [line for line in lines if line[0].lower() != "content-length"]
     return web.Response(status=answer.status, reason=answer.reason, headers=lines, body=content)
@@ -383,7 +325,7 @@ async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *
         if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":
             return _short(request, answer, await answer.content.read())
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        response.headers.extend(headers.downwards(answer.headers.items()))
+        response.headers.extend(headers.filter_answer(answer.headers.items()))
         await response.prepare(request)
         async for piece in answer.content.iter_any():
             await response.write(piece)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
+# With this header a program that does not sign narrows its request.
+SCOPES = "X-Taskcluster-Authorized-Scopes"
 # The headers of one connection (RFC 9110, 7.6.1), and older ones that clients still send.
 _HOP_BY_HOP = frozenset(
     (
@@ -31,7 +34,7 @@ _NOT_UP = _HOP_BY_HOP | frozenset(
         "x-http-method",
         "x-http-method-override",
         "x-method-override",
-        "x-taskcluster-authorized-scopes",
+        SCOPES.lower(),
     )
 )
 # These would make a browser use another address next time, or store data for localhost.
@@ -40,17 +43,17 @@ _NOT_DOWN = _HOP_BY_HOP | frozenset(("alt-svc", "set-cookie", "strict-transport-
 Lines = Iterable[tuple[str, str]]
 
 
-def upwards(lines: Lines) -> list[tuple[str, str]]:
+def filter_request(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers of a program's request to send to the deployment."""
     return _without(lines, _NOT_UP)
 
 
-def downwards(lines: Lines) -> list[tuple[str, str]]:
+def filter_answer(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers of the deployment's answer to send to the program."""
     return _without(lines, _NOT_DOWN)
 
 
-def readable(lines: Lines) -> list[tuple[str, str]]:
+def ask_for_readable(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers with the requested encoding replaced by one that the proxy can decode."""
     lines = list(lines)
     asked = any("gzip" in value.lower() for name, value in lines if name.lower() == "accept-encoding")
@@ -64,3 +67,17 @@ def _without(lines: Lines, dropped: frozenset[str]) -> list[tuple[str, str]]:
     if named:
         dropped = dropped | {name.strip().lower() for value in named for name in value.split(",")}
     return [(name, value) for name, value in lines if name.lower() not in dropped]
+
+
+def parse_scopes(texts: list[str]) -> tuple[str, ...] | None:
+    """Return the scopes in the values of the header SCOPES, a JSON array; None where there is no such header. Raises
+    ValueError."""
+    if not texts:
+        return None
+    try:
+        scopes = json.loads(texts[0]) if len(texts) == 1 else None
+    except RecursionError:
+        scopes = None
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope.isprintable() for scope in scopes):
+        raise ValueError("not an array of scopes")
+    return tuple(scopes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,9 +33,12 @@ _MOST_ROUNDS = 10
 _MOST_WAYS = 50
 _MOST_DECODED = 2**20
 _PRIORITIES = ("lowest", "very-low", "low", "medium", "high", "very-high", "highest")
-# Methods whose answers depend on the caller's scopes. Methods that list something are found by their names.
-_DEPENDING = ("currentScopes", "testAuthenticateGet", "testAuthenticate")
-_DEPENDING_PATHS = {("auth", "scopes/current"): "currentScopes", ("secrets", "secrets"): "list"}
+# Random UUIDs as slugids (`taskcluster.slugId`) and as they are.
+_ID = re.compile(
+    r"(?<![\w-])(?:[\w-]{8}[Q-T][\w-][CGKOSWaeimquy26-][\w-]{10}[AQgw]"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?![\w-])",
+    re.ASCII,
+)
 
 
 @dataclass
@@ -42,7 +46,8 @@ class Learned:
     """The result of a run that learns. `kept` are the scopes that it started with. `needed` and `refused` map a scope
     to the calls that needed it; the session does not hold the scopes in `refused`. `depending` are calls whose answers
     depend on the caller's scopes, `unrepeated` calls that could not be sent again, `untold` calls that were refused
-    without a reason (HEAD). `too_many` maps a call to its scopes if they do not fit into a request's header."""
+    without a reason (HEAD). `too_many` maps a call to its scopes if they do not fit into a request's header, and
+    `failed` a call to the statuses of its failures that none of these explains."""
 
     kept: tuple[str, ...] = ()
     needed: dict[str, set[str]] = field(default_factory=dict)
@@ -51,12 +56,18 @@ class Learned:
     unrepeated: set[str] = field(default_factory=set)
     untold: set[str] = field(default_factory=set)
     too_many: dict[str, set[str]] = field(default_factory=dict)
+    failed: dict[str, set[int]] = field(default_factory=dict)
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """Return the smallest set of scopes, sorted, without scopes that another one covers."""
         every = sorted({*self.kept, *self.needed})
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
+
+    @property
+    def passing(self) -> tuple[str, ...]:
+        """Return the scopes of the set that name an id which the next run will not have."""
+        return tuple(scope for scope in self.scopes if scope in self.needed and holds_random_id(scope))
 
 
 class References:
@@ -68,7 +79,7 @@ class References:
         self._reading: dict[tuple[str, str], asyncio.Task[list[references.Method]]] = {}
 
     async def method(self, verb: str, call: Call) -> str | None:
-        """Return the name of the call's API method, or None if the deployment does not tell."""
+        """Return the name of the call's API method, or None if the deployment does not say."""
         key = (call.service, call.version)
         if key not in self._reading:
             self._reading[key] = asyncio.create_task(self._read(call))
@@ -106,6 +117,8 @@ class Trial:
         self._verb = verb
         self._call = call
         self._added: set[str] = set()
+        self._latest: set[str] = set()
+        self._explained = False
         self._missing: set[str] | None = None
         self._rounds = 0
 
@@ -126,11 +139,11 @@ class Trial:
         name = await self._learner.names.method(self._verb, self._call)
         if refusal.method != name if name is not None else not self._has_parameters(refusal):
             return False
-        missing = set(leaves(refusal.expression))
+        missing = set(list_scopes(refusal.expression))
         if missing & self._added or not self._shrinks(missing) or self._rounds >= _MOST_ROUNDS:
             return False
         known = {*self._learner.learned.needed, *self.scopes(authority)}
-        chosen = least(refusal.expression, authority.held, known)
+        chosen = find_least(refusal.expression, authority.held, known)
         if chosen is None:
             await self._note_refused(scope for scope in missing if not covers(authority.held or (), scope))
             return False
@@ -138,7 +151,12 @@ class Trial:
             return False
         self._missing = missing
         self._rounds += 1
+        self._latest = chosen - self._added
         self._added |= chosen
+        label = await self._label()
+        for scope in self._latest:
+            # It was needed, even if the call fails for another reason.
+            self._learner.learned.needed.setdefault(scope, set()).add(label)
         return True
 
     def _has_parameters(self, refusal: Refusal) -> bool:
@@ -153,33 +171,45 @@ class Trial:
         return former is None or len(missing) < len(former) or not missing & former
 
     async def not_held(self) -> None:
-        """Note that the session does not hold the added scopes."""
-        await self._note_refused(self._added)
-        self._added = set()
+        """Note that the session does not hold the scopes that were added last."""
+        await self._note_refused(self._latest)
+        await self._take_back()
 
     async def too_many(self) -> None:
         """Note that the added scopes do not fit into a request's header."""
+        self._explained = True
         self._learner.learned.too_many.setdefault(await self._label(), set()).update(self._added)
-        self._added = set()
+        await self._take_back()
+
+    async def _take_back(self) -> None:
+        """Forget the scopes that were added last: no call was sent with them, or none that the deployment accepted."""
+        label, needed = await self._label(), self._learner.learned.needed
+        for scope in self._latest:
+            needed[scope].discard(label)
+            if not needed[scope]:
+                del needed[scope]
+        self._added -= self._latest
 
     async def not_told(self) -> None:
         """Note that the request was refused without a reason."""
+        self._explained = True
         self._learner.learned.untold.add(f"HEAD {await self._label()}")
 
     async def cannot_repeat(self) -> None:
         """Note that the request lacked scopes and cannot be sent again."""
+        self._explained = True
         self._learner.learned.unrepeated.add(await self._label())
 
     async def ended(self, status: int) -> None:
         """Note that the request was answered."""
         label = await self._label()
-        if status < 400 and self._depends(label):
+        if status < 400 and self._verb in ("GET", "HEAD") and self._is_current_scopes(label):
             self._learner.learned.depending.add(label)
-        if status not in (401, 403):
-            for scope in self._added:
-                self._learner.learned.needed.setdefault(scope, set()).add(label)
+        if not self._explained and (status in (401, 403) or (self._added and status >= 400)):
+            self._learner.learned.failed.setdefault(label, set()).add(status)
 
     async def _note_refused(self, scopes: Iterable[str]) -> None:
+        self._explained = True
         label = await self._label()
         for scope in scopes:
             self._learner.learned.refused.setdefault(scope, set()).add(label)
@@ -188,12 +218,11 @@ class Trial:
         name = await self._learner.names.method(self._verb, self._call)
         return f"{self._call.service}.{name}" if name else f"{self._verb} {self._call.path}"
 
-    def _depends(self, label: str) -> bool:
-        if self._verb not in ("GET", "HEAD") and "testAuthenticate" not in label:
-            return False
-        path = "/".join(self._call.segments)
-        name = label.rpartition(".")[2] if " " not in label else _DEPENDING_PATHS.get((self._call.service, path), "")
-        return name in _DEPENDING or name.startswith("list")
+    def _is_current_scopes(self, label: str) -> bool:
+        return label == "auth.currentScopes" or (self._call.service, self._call.segments) == (
+            "auth",
+            ("scopes", "current"),
+        )
 
 
 @dataclass(frozen=True)
@@ -222,7 +251,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
         expression = _missing_block(message)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error):
         return None
-    if expression is None or len(leaves(expression)) > _MOST_SCOPES:
+    if expression is None or len(list_scopes(expression)) > _MOST_SCOPES:
         return None
     return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression, parameters)
 
@@ -259,15 +288,15 @@ def _is_expression(expression: Any, depth: int = 0) -> bool:
     return kind in ("AllOf", "AnyOf") and isinstance(parts, list) and all(_is_expression(p, depth + 1) for p in parts)
 
 
-def leaves(expression: Any) -> list[str]:
+def list_scopes(expression: Any) -> list[str]:
     """Return all scopes of an expression."""
     if isinstance(expression, str):
         return [expression]
     (parts,) = expression.values()
-    return [scope for part in parts for scope in leaves(part)]
+    return [scope for part in parts for scope in list_scopes(part)]
 
 
-def least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
+def find_least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
     """Return the fewest of the `held` scopes (None: unknown) that satisfy the expression, or None if the held scopes do
     not suffice. Scopes in `known` are needed anyway and cost nothing."""
     ways = _ways(expression, held, known)
@@ -297,14 +326,22 @@ def _best(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str
     return sorted(set(ways), key=lambda way: _price(way, known))[:_MOST_WAYS]
 
 
-def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, list[str]]:
-    """Return the key that ranks alternatives: the number of new scopes, the number of all scopes, the lowest priority
-    (it includes the right to the lower ones), and the most specific text, since that allows least."""
+def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, int, list[str]]:
+    """Return the key that ranks alternatives: the number of scopes with an id that the next run will not have, the number of
+    new scopes, the number of all scopes, the lowest priority (it includes the right to the lower ones), and the most
+    specific text, since that allows least."""
+    lasting = [scope for scope in known if not holds_random_id(scope)]
+    passing = [scope for scope in scopes if holds_random_id(scope) and not covers(lasting, scope)]
     fresh = [scope for scope in scopes if not covers(known, scope)]
     priority = sum(
         max((_PRIORITIES.index(p) for p in scope.split(":") if p in _PRIORITIES), default=0) for scope in scopes
     )
-    return len(fresh), len(scopes), priority, -sum(map(len, scopes)), sorted(scopes)
+    return len(passing), len(fresh), len(scopes), priority, -sum(map(len, scopes)), sorted(scopes)
+
+
+def holds_random_id(scope: str) -> bool:
+    """Return whether a part of `scope` is a random id, such as a task's."""
+    return _ID.search(scope) is not None
 
 
 def decode(content: bytes, encoding: str) -> bytes:

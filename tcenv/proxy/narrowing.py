@@ -15,7 +15,7 @@ _HASH = "=" * 44
 _ANYWHERE = Place("localhost", 443, "/")
 
 
-def header_length(client_id: str, content: dict[str, Any]) -> int:
+def measure_header(client_id: str, content: dict[str, Any]) -> int:
     """Return the length in characters of a header by `client_id` with this `ext`."""
     header = hawk.make_header(
         client_id, "", "GET", _ANYWHERE, now=10**10, ext=hawk.encode_extension(content), payload_hash=_HASH
@@ -23,19 +23,19 @@ def header_length(client_id: str, content: dict[str, Any]) -> int:
     return len(header)
 
 
-def how_many_fit(client_id: str, scopes: Sequence[str]) -> int:
+def count_fitting(client_id: str, scopes: Sequence[str]) -> int:
     """Return how many of `scopes`, counted from the first, fit into a request."""
     fitting, too_many = 0, len(scopes) + 1
     while too_many - fitting > 1:
         middle = (fitting + too_many) // 2
-        if header_length(client_id, {"authorizedScopes": list(scopes[:middle])}) <= LONGEST_HEADER:
+        if measure_header(client_id, {"authorizedScopes": list(scopes[:middle])}) <= LONGEST_HEADER:
             fitting = middle
         else:
             too_many = middle
     return fitting
 
 
-def certificate_length(client_id: str, scopes: Sequence[str]) -> int:
+def measure_certificate(client_id: str, scopes: Sequence[str]) -> int:
     """Return the length in characters of a header by temporary credentials with `scopes`."""
     certificate = {
         "version": 1,
@@ -45,4 +45,4 @@ def certificate_length(client_id: str, scopes: Sequence[str]) -> int:
         "seed": "=" * 44,
         "signature": "=" * 44,
     }
-    return header_length(client_id, {"certificate": certificate})
+    return measure_header(client_id, {"certificate": certificate})

@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
-from tcenv.deployment.auth import find_rejection
+from tcenv.deployment.rejections import find_rejection
 from tcenv.errors import Hint, login_command
 from tcenv.proxy.learn import decode
 
@@ -24,15 +24,19 @@ class Rejections:
         self._announce = announce
         self._told: set[tuple[str, Credentials]] = set()
 
-    def tell(self, content: bytes, encoding: str, credentials: Credentials) -> None:
-        """Announce what a 401 with this body says about the credentials, unless it was announced before."""
+    def tell(self, content: bytes, encoding: str, credentials: Credentials) -> bool:
+        """Announce what a 401 with this body says about the credentials, unless it was announced before. Return whether it says
+        anything about them."""
         try:
             message = json.loads(decode(content, encoding))["message"]
         except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
-            return
+            return False
         found = find_rejection(message) if isinstance(message, str) else None
-        if found is None or (found.reason, credentials) in self._told:
-            return
+        if found is None:
+            return False
+        if (found.reason, credentials) in self._told:
+            return True
         self._told.add((found.reason, credentials))
         hint = Hint("Sign in again:", login_command(self._argument, "--reset"))
         self._announce(f"{found.sentence}. ({self._root_url})", Hint(found.hint) if found.hint else hint)
+        return True

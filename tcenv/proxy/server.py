@@ -14,9 +14,10 @@ from aiohttp import web
 from tcenv.errors import Hint, login_command
 from tcenv.proxy.connections import Connection, Listener
 from tcenv.proxy.credential_calls import OwnClient
-from tcenv.proxy.forward import Forwarder, Rules
+from tcenv.proxy.forward import Forwarder
 from tcenv.proxy.learn import Learned, Learner, References
 from tcenv.proxy.rejections import Rejections
+from tcenv.proxy.rules import Rules
 from tcenv.proxy.signer import Signer
 from tcenv.proxy.upstream import Deployment
 from tcenv.text import duration
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tcenv.errors import Announce
     from tcenv.proxy.calllog import CallLog
     from tcenv.proxy.child_environment import Run
+    from tcenv.proxy.probe import Probe
     from tcenv.proxy.sockets import Sockets
     from tcenv.sessions.session import Session
     from tcenv.sessions.stores import Store
@@ -41,7 +43,8 @@ class Service:
 
     `first` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
     narrowed), `until` is the run's own end (seconds since the epoch), and `learn` are the scopes with which a learning
-    run starts (None: it does not learn). `announce` gets messages for the user."""
+    run starts (None: it does not learn). `no_secrets` refuses calls that return secrets or private artifacts. `probe` is
+    a request that shows that a way leads to this proxy. `announce` gets messages for the user."""
 
     sockets: Sockets
     run: Run
@@ -52,8 +55,10 @@ class Service:
     until: float | None = None
     read_only: bool = False
     allow_credentials: bool = False
+    no_secrets: bool = False
     log: CallLog | None = None
     learn: tuple[str, ...] | None = None
+    probe: Probe | None = None
     learned: Learned | None = field(default=None, init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -73,16 +78,25 @@ class Service:
             learner = Learner(References(deployment), self.learn)
             self.learned = learner.learned
         own = OwnClient.of(self.run.client_id)
-        rules = Rules(self.sockets.hosts, self.sockets.port, own, self.read_only, self.allow_credentials)
+        rules = Rules(
+            self.sockets.hosts,
+            self.sockets.port_of_programs,
+            own,
+            self.read_only,
+            self.allow_credentials,
+            self.no_secrets,
+        )
         rejections = Rejections(self.first.argument, self._signer.root_url, self.announce)
         forwarder = Forwarder(
             self.run, rules, self._signer, deployment, log=self.log, learner=learner, rejections=rejections
         )
 
         async def answer(request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-            return await forwarder.answer(
-                request, outside=connection.outside, from_elsewhere=connection.is_from_elsewhere
-            )
+            if self.probe is not None and request.raw_path == self.probe.path:
+                self.probe.seen.set()
+                return web.Response(status=401)
+            outside = connection.outside or self.sockets.far_port is not None
+            return await forwarder.answer(request, outside=outside, from_elsewhere=connection.is_from_elsewhere)
 
         # An error of one connection must not write to the program's terminal.
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
@@ -109,7 +123,7 @@ class Service:
                 over = now >= end
                 if now >= soon and (what, end if over else soon) not in announced:
                     announced.add((what, end if over else soon))
-                    text = "is over: calls are answered with 401." if over else f"ends in {duration(end - now)}."
+                    text = "is over: the proxy answers calls with 401." if over else f"ends in {duration(end - now)}."
                     self.announce(f"{what} {text}", hint)
             moments = [moment - now for moment in (ends[1:3] if ends else ()) if moment > now]
             await asyncio.sleep(max(min([_CLOCK_INTERVAL, *moments]), 0.05))

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import Hint, StoreError, TcenvError, login_command
-from tcenv.proxy.callers import narrowed
-from tcenv.proxy.narrowing import how_many_fit
+from tcenv.proxy.callers import narrow
+from tcenv.proxy.narrowing import count_fitting
 from tcenv.sessions.lock import is_held
-from tcenv.sessions.profile_names import argument_of
+from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
+from tcenv.sessions.temporary import shorten
 
 # Seconds that a request waits for a reset in progress, and between two checks of it.
 RESET_TIMEOUT = 10.0
@@ -31,11 +32,13 @@ class Ended(TcenvError):
 class Authority:
     """The credentials that sign a request, and the scopes to which it is narrowed (None: all that they hold).
 
-    `held` are the scopes that the session may pass on, None if they are unknown."""
+    `held` are the scopes that the session may pass on, None if they are unknown. `shorten` leaves out of a list of
+    scopes those that another one covers."""
 
     credentials: Credentials
     scopes: tuple[str, ...] | None
     held: tuple[str, ...] | None = field(repr=False)
+    shorten: Callable[[Sequence[str]], tuple[str, ...]] = field(default=tuple, repr=False, compare=False)
 
 
 class Signer:
@@ -111,18 +114,24 @@ class Signer:
         self._authority: Authority | None = None
         if session is not None:
             held = session.passed_on
-            scopes = self._scopes if self._scopes is None else narrowed(held, self._scopes)
+            scopes = self._scopes if self._scopes is None else narrow(held, self._scopes)
             if scopes is None and held != session.scopes and held is not None:
                 # Programs do not get the scopes that tcenv requested to delete its own client.
-                fits = how_many_fit(session.credentials.client_id, held) == len(held)
+                shorter = shorten(held, session.expansions, session.scopes)
+                fits = count_fitting(session.credentials.client_id, shorter) == len(shorter)
                 scopes = held if fits else None
-            self._authority = Authority(session.credentials, scopes, held)
+            self._authority = Authority(
+                session.credentials,
+                scopes,
+                held,
+                lambda wanted: shorten(wanted, session.expansions, session.scopes),
+            )
 
     def _authority_or_end(self) -> Authority:
         now = self._clock()
         if self.until is not None and now >= self.until:
             raise Ended("The time that this run was given has passed.")
-        again = Hint("Sign in again:", login_command(argument_of(self.profile, self.root_url)))
+        again = Hint("Sign in again:", login_command(get_argument(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
             raise Ended(f"Signed out of {self.profile}. {again}")
         if not self._session.is_live(now):

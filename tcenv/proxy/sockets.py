@@ -25,9 +25,10 @@ _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 
 class Sockets:
     """Listening sockets of one port. `outside` is the one that is not on loopback, or None. `held` is the hold on the
-    port if it was taken back from an earlier proxy."""
+    port if it was taken back from an earlier proxy. `far_port` is the port on another machine's loopback that leads to
+    these sockets, or None: where there is one, all programs are over there."""
 
-    __slots__ = ("held", "loopback", "outside", "port")
+    __slots__ = ("far_port", "held", "loopback", "outside", "port")
 
     def __init__(
         self,
@@ -40,6 +41,12 @@ class Sockets:
         self.outside = outside
         self.port = port
         self.held = held
+        self.far_port: int | None = None
+
+    @property
+    def port_of_programs(self) -> int:
+        """Return the port that programs call, and sign."""
+        return self.far_port or self.port
 
     @property
     def all(self) -> tuple[socket.socket, ...]:
@@ -49,7 +56,7 @@ class Sockets:
     @property
     def root_url(self) -> str:
         """Return the root URL for programs."""
-        return f"http://{_name(self.outside or self.loopback[0])}:{self.port}"
+        return f"http://{_name(self.outside or self.loopback[0])}:{self.port_of_programs}"
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -89,7 +96,7 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
             continue
         return Sockets(tuple(bound), made, number, held)
     reason = failure.strerror if failure is not None else "no port is free"
-    raise TcenvError(f"The address {address} of this machine cannot be listened on: {reason}.", _HINT)
+    raise TcenvError(f"tcenv cannot listen on {address}: {reason}.", _HINT)
 
 
 def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:

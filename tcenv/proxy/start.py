@@ -75,7 +75,7 @@ def _make_service(
     prepared: PreparedRun, fields: Mapping[str, str], flags: Collection[str], announce: Announce
 ) -> Service:
     """Create the service on the proxy's thread. It reads the session from the store again."""
-    from tcenv.config.profile import store_name
+    from tcenv.config.profile import read_store_name
     from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
     from tcenv.sessions.stores import open_store
@@ -83,7 +83,7 @@ def _make_service(
     return Service(
         sockets=prepared.sockets,
         run=prepared.run,
-        store=open_store(store_name()),
+        store=open_store(read_store_name()),
         first=Session.from_parts(dict(fields), None, []),
         announce=announce,
         read_only="read_only" in flags,

@@ -63,10 +63,20 @@ class Deployment:
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str = ""
     ) -> str:
         """Return the header that signs a request with the session's credentials, narrowed to `scopes`. Raises
-        TooLong."""
+        TooLong where they do not fit, even without those that another one covers."""
+        header = self._header(authority, method, resource, scopes, payload_hash)
+        if len(header) > LONGEST_HEADER and scopes is not None:
+            header = self._header(authority, method, resource, authority.shorten(scopes), payload_hash)
+        if len(header) > LONGEST_HEADER:
+            raise TooLong
+        return header
+
+    def _header(
+        self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str
+    ) -> str:
         credentials = authority.credentials
         place = Place(self._host, self._port, self._path + resource)
-        header = hawk.make_header(
+        return hawk.make_header(
             credentials.client_id,
             credentials.access_token,
             method,
@@ -75,9 +85,6 @@ class Deployment:
             ext=hawk.make_extension(credentials.certificate, scopes),
             payload_hash=payload_hash,
         )
-        if len(header) > LONGEST_HEADER:
-            raise TooLong
-        return header
 
     def signed_url(self, authority: Authority, resource: str, scopes: tuple[str, ...] | None, expires: float) -> str:
         """Return the URL of a GET on the deployment, signed until `expires` (seconds since the epoch)."""

@@ -50,7 +50,7 @@ def main() -> int:
         display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or sys.platform in ("darwin", "win32")
         if not (display and sys.stdin.isatty()):
             environ["BROWSER"] = approver()
-        print(f"A sandbox stands in for Taskcluster: {sandbox.root_url}", flush=True)
+        print(f"This demo runs against a sandbox: {sandbox.root_url}", flush=True)
         status = subprocess.call(["/bin/sh", "-c", _SCRIPT], env=environ)
         if status == 0 and sandbox.approvals != 1:
             print(f"expected one approval in the browser, saw {sandbox.approvals}", file=sys.stderr)

@@ -26,8 +26,8 @@ _HIDDEN = "\x1b[31m\x07\x00\r\n\u202e\u2028$(touch owned)`';\"\\"
 
 @dataclass(frozen=True)
 class Options:
-    """What some of the faults can be told: where a redirect leads, the seconds between the bytes of a drip, by how many
-    seconds the clock is ahead, which fields are missing, which client is named instead, how long a large answer is (bytes)."""
+    """Options of some faults: the target of a redirect, the seconds between the bytes of a drip, the seconds by which the
+    clock is ahead, the missing fields, the other client, and the size of a large answer (bytes)."""
 
     location: str = "http://127.0.0.1:1/"
     pace: float = 1.0
@@ -243,9 +243,9 @@ FAULTS: dict[str, Fault] = {
     "broken": Fault("500, from the service", lambda o, t: _error(500, "InternalServerError", "Internal Server Error")),
     "too-many": Fault("429", _web_server(429)),
     "silent": Fault("accepts, and never answers", lambda options, true: Answer(silent=True)),
-    "hang-up": Fault("hangs up without a word", _raw(b"")),
+    "hang-up": Fault("hangs up", _raw(b"")),
     "cut-off": Fault("hangs up in the middle of the body", _stream(_cut_off, length=1000)),
-    "drip": Fault("a body of one byte in `pace` seconds, without end", _stream(_drip)),
+    "drip": Fault("a body of one byte in `pace` seconds, endless", _stream(_drip)),
     "drip-head": Fault("a head of one byte in `pace` seconds", _stream(_drip_head, raw=True)),
     # It says something, but not what the API says.
     "html": Fault("200 and the page of a web site", _plain(200, _PAGE, _HTML)),
@@ -266,12 +266,12 @@ FAULTS: dict[str, Fault] = {
     "number": Fault("200 and a number", _plain(200, b"7")),
     "empty-object": Fault("200 and an object without fields", _plain(200, b"{}")),
     # It says too much.
-    "endless": Fault("JSON without end", _stream(_endless)),
-    "endless-head": Fault("header lines without end", _stream(_endless_head, raw=True)),
-    "endless-continue": Fault("100 Continue without end", _stream(_endless_continue, raw=True)),
-    "large": Fault("`size` bytes of blanks", _stream(_large)),
+    "endless": Fault("endless JSON", _stream(_endless)),
+    "endless-head": Fault("endless header lines", _stream(_endless_head, raw=True)),
+    "endless-continue": Fault("endless 100 Continue", _stream(_endless_continue, raw=True)),
+    "large": Fault("`size` bytes of spaces", _stream(_large)),
     "bomb": Fault(
-        "`size` bytes of blanks, compressed to a thousandth", _stream(_bomb, f"{_JSON}Content-Encoding: gzip\r\n")
+        "`size` bytes of spaces, compressed to a thousandth", _stream(_bomb, f"{_JSON}Content-Encoding: gzip\r\n")
     ),
     "many-scopes": Fault("100,000 scopes", _set(scopes=[f"s:{n}" for n in range(100_000)]), blind=False),
     # It leads elsewhere.
@@ -280,9 +280,9 @@ FAULTS: dict[str, Fault] = {
     "redirect-loop": Fault("302 to the same place", lambda o, t: redirect("?", status=302)),
     # It breaks the rules of HTTP.
     "not-http": Fault("another protocol", _raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
-    "not-gzip": Fault("says gzip, and is not", _plain(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")),
+    "not-gzip": Fault("says gzip, but is not gzip", _plain(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")),
     "bad-chunks": Fault(
-        "chunks of no size", _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n")
+        "chunks without a size", _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n")
     ),
     "two-lengths": Fault("two lengths", _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}")),
     # It lies. (What was asked for happens.)
@@ -296,7 +296,7 @@ FAULTS: dict[str, Fault] = {
         "each field null", _changed(lambda o, told: _everywhere(told, lambda value: None)), blind=False
     ),
     "other-client": Fault(
-        "of another client, `client_id`",
+        "the fields of another client, `client_id`",
         _changed(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
         blind=False,
     ),
@@ -308,14 +308,12 @@ FAULTS: dict[str, Fault] = {
         blind=False,
     ),
     "no-token": Fault("an empty accessToken", _set(accessToken=""), blind=False),
-    "no-time": Fault("an end that is no time", _set(expires="tomorrow"), blind=False),
-    "past": Fault("an end that is long past", _set(expires="1970-01-01T00:00:00.000Z"), blind=False),
-    "far": Fault("an end that is no year of ours", _set(expires="+275760-09-13T00:00:00.000Z"), blind=False),
+    "no-time": Fault("an expiry that is not a time", _set(expires="tomorrow"), blind=False),
+    "past": Fault("an expiry long in the past", _set(expires="1970-01-01T00:00:00.000Z"), blind=False),
+    "far": Fault("an expiry in no valid year", _set(expires="+275760-09-13T00:00:00.000Z"), blind=False),
     "disabled": Fault("a client that is disabled", _set(disabled=True), blind=False),
     # It refuses.
-    "unauthorized": Fault(
-        "401, whatever the credentials", lambda o, t: _error(401, "AuthenticationFailed", "Unauthorized")
-    ),
+    "unauthorized": Fault("401 for all credentials", lambda o, t: _error(401, "AuthenticationFailed", "Unauthorized")),
     "unauthorized-html": Fault("401 and a page", _plain(401, _PAGE, _HTML)),
     "forbidden": Fault("403 without the code for it", _plain(403, b'{"message": "no"}')),
     "forbidden-html": Fault("403 and a page", _plain(403, _PAGE, _HTML)),

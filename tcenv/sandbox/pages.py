@@ -197,7 +197,7 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
         )
         return _document("Sign in", dialog)
     new = page.variant == "new"
-    question = '<p class="question">A client with this ID exists already. What should happen?</p>' if page.taken else ""
+    question = '<p class="question">A client with this ID already exists. What should happen?</p>' if page.taken else ""
     buttons = (
         '<button id="reset" type="button">Reset accessToken</button>'
         '<button id="create-new" type="button" class="plain">Create a new clientId</button>'

@@ -40,7 +40,7 @@ def _reference(name: str) -> bytes:
         "apiVersion": service.version,
         "serviceName": service.name,
         "title": service.title,
-        "description": "What a sandbox has of it.",
+        "description": "The part of it that the sandbox has.",
         "entries": [_entry(method) for method in service.methods],
     }
     return json.dumps(told, indent=2).encode()

@@ -180,6 +180,9 @@ class Site:
         rest = path.removeprefix("/sandbox/")
         if path.startswith(STORAGE):
             return self._logged(request, path, self._stored(request, path.removeprefix(STORAGE)))
+        if request.method in ("GET", "HEAD") and rest == "pages":
+            told = _encode({"pages": list(self.variants)}).encode()
+            return self._logged(request, path, Answer(200, told, _JSON_PAGE_HEAD))
         if request.method in ("GET", "HEAD") and rest in pages.FILES:
             head = f"Content-Type: {pages.FILES[rest]}\r\n{_PAGE_HEAD}"
             return self._logged(request, path, Answer(200, pages.file(rest), head))

@@ -100,5 +100,5 @@ class DirectoryStore:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return StoreError(
             f"The {self.name} store cannot be used: {reason}.",
-            f"It is {self.directory}: yours alone (chmod 700), its files too (chmod 600). Or choose another: TCENV_STORE.",
+            f"Make {self.directory} private (chmod 700, its files chmod 600), or choose another store: TCENV_STORE.",
         )

@@ -106,10 +106,10 @@ class KeyringStore(DirectoryStore):
             parts = self._parts(profile)
             if parts is None:
                 return None
-            fields, scopes, asked = parts
+            fields, scopes, asked, expansions = parts
             generation, _, token = (self._item(profile, fields.get(session_file.ITEM, "")) or "").partition(" ")
             if token and generation == fields[GENERATION]:
-                return Session.from_parts({**fields, ACCESS_TOKEN: token}, scopes, asked)
+                return Session.from_parts({**fields, ACCESS_TOKEN: token}, scopes, asked, expansions)
         return None
 
     def save(self, session: Session) -> None:
@@ -126,7 +126,7 @@ class KeyringStore(DirectoryStore):
                     _SERVICE, _name(profile, item), f"{fields[GENERATION]} {fields[ACCESS_TOKEN]}"
                 )
             fields |= {ACCESS_TOKEN: "", session_file.ITEM: item}
-            self._write(session, session_file.encode(fields, session.scopes, session.asked, session.state))
+            self._write(session, session_file.encode(fields, session.scopes, session.asked, session.expansions))
             self._delete(profile, other)
 
     def forget(self, profile: str) -> bool:

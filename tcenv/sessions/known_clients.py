@@ -15,17 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from tcenv import paths
 from tcenv.errors import StoreError
 from tcenv.files import is_alive, locked, write_privately
-from tcenv.sessions.name_series import SERIES as SERIES
-from tcenv.sessions.name_series import name_of as name_of
-from tcenv.sessions.name_series import series as series
-from tcenv.sessions.profile_names import is_profile_name, profile_of
+from tcenv.sessions.name_series import get_name, list_names
+from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 
 _DAY = 86400
 
 
-def two_of(series_name: str, name: str) -> tuple[str, str]:
+def choose_two(series_name: str, name: str) -> tuple[str, str]:
     """Return the two names of a series that a client may delete: `name`, and the first of the series' other names."""
-    return name, next(other for other in series(series_name) if other != name)
+    return name, next(other for other in list_names(series_name) if other != name)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def _path(root_url: str, asked: str) -> str:
 
 def _read(path: str) -> dict[str, object]:
     try:
-        with open(path, encoding="utf-8", opener=paths.trusted_or_ignored) as file:
+        with open(path, encoding="utf-8", opener=paths.open_trusted_or_ignore) as file:
             content = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
@@ -84,7 +82,7 @@ def _read(path: str) -> dict[str, object]:
 
 
 def _folder(root_url: str) -> str:
-    return os.path.join(_directory(), profile_of(root_url))
+    return os.path.join(_directory(), get_profile_name(root_url))
 
 
 def _paths(root_url: str) -> list[str]:
@@ -100,7 +98,7 @@ def _paths(root_url: str) -> list[str]:
     return []
 
 
-def known(root_url: str) -> tuple[KnownClient, ...]:
+def list_clients(root_url: str) -> tuple[KnownClient, ...]:
     """Return the clients that this deployment gave. The latest name comes last, and the clients of a name are sorted
     from old to new. Skips files that cannot be read."""
     return tuple(client for path in _paths(root_url) for client in _clients(path, root_url))
@@ -129,10 +127,10 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
     return result
 
 
-def prefix(root_url: str, asked: str) -> str | None:
+def find_prefix(root_url: str, asked: str) -> str | None:
     """Return what the deployment puts before the names of this user's clients, if possible from a client of the series
     of `asked`. Returns None before a sign-in has told it."""
-    clients = known(root_url)
+    clients = list_clients(root_url)
     own = [client for client in clients if client.asked == asked]
     return next(
         (client.prefix for client in (*reversed(own), *reversed(clients)) if client.confirmed and client.prefix), None
@@ -175,14 +173,14 @@ def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Remove the note of a client that only a browser reported. Keeps a client that the deployment has confirmed."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
-        if any(client.client_id == client_id and not client.confirmed for client in known(root_url)):
+        if any(client.client_id == client_id and not client.confirmed for client in list_clients(root_url)):
             _forget(root_url, client_id)
 
 
-def let_go(root_url: str, client_id: str) -> None:
+def note_without_session(root_url: str, client_id: str) -> None:
     """Note that no store keeps this client's session any more, although the client lasts until its end."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
-        for client in known(root_url):
+        for client in list_clients(root_url):
             if client.client_id == client_id and client.place:
                 _remember(root_url, replace(client, place=""))
 
@@ -190,11 +188,11 @@ def let_go(root_url: str, client_id: str) -> None:
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
     """Note that a client lasts until `expires`. `asked` is the requested name of its session."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
-        for client in known(root_url):
+        for client in list_clients(root_url):
             if client.client_id == client_id:
                 _remember(root_url, replace(client, expires=expires, asked=asked))
                 return
-        _remember(root_url, KnownClient(name_of(client_id, asked), client_id, expires, asked, made=False))
+        _remember(root_url, KnownClient(get_name(client_id, asked), client_id, expires, asked, made=False))
 
 
 def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
@@ -203,14 +201,14 @@ def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
     write_privately(_path(root_url, asked), (json.dumps(content, indent=1) + "\n").encode())
 
 
-def remembered_root_url(profile: str) -> str | None:
-    """Return the root URL whose name is `profile` (see `profile_names.profile_of`), if tcenv has signed in there."""
+def find_root_url(profile: str) -> str | None:
+    """Return the root URL whose name is `profile` (see `profile_names.get_profile_name`), if tcenv has signed in there."""
     if not is_profile_name(profile):
         return None
     folder = os.path.join(_directory(), profile)
     with suppress(OSError):
         for name in os.listdir(folder):
             root_url = _read(os.path.join(folder, name)).get("root_url") if name.endswith(".json") else None
-            if isinstance(root_url, str) and profile_of(root_url) == profile:
+            if isinstance(root_url, str) and get_profile_name(root_url) == profile:
                 return root_url
     return None

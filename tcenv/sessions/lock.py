@@ -42,16 +42,14 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
             # No directory can be written. Go on without a lock: two browsers are better than no sign-in.
             yield False
             return
-        raise StoreError(
-            f"The lock {path} cannot be taken: {error.strerror}.", "Look at what it is, and move it away."
-        ) from None
+        raise StoreError(f"The lock {path} cannot be taken: {error.strerror}.", "Move it away.") from None
     try:
         waited = not locks.try_lock(descriptor)
         if waited:
             on_wait()
             if not locks.acquire(descriptor, timeout):
                 raise TimedOut(
-                    "Another tcenv has been waiting for the browser, and this one has waited long enough for it."
+                    "Another tcenv is still waiting for the browser, and this one has reached its time limit."
                 )
         yield waited
     finally:

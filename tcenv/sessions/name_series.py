@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 SERIES = 5
 
 
-def series(name: str) -> list[str]:
+def list_names(name: str) -> list[str]:
     """Return the names to try for `name`, in order. Each is `name` or a variant with `@`, which neither the machine's
     nor the profile's part of a name holds."""
     return [name, *(f"{name}@{number}" for number in range(2, SERIES + 1))]
 
 
-def name_of(client_id: str, asked: str) -> str:
+def get_name(client_id: str, asked: str) -> str:
     """Return the client's own name in a clientId: `asked` (which may hold slashes) if the clientId ends with it, else
     the part behind the last slash."""
     return asked if client_id.endswith("/" + asked) else client_id.rpartition("/")[2]
 
 
-def without_ending(scopes: Sequence[str], asked: Sequence[str], client_id: str, name: str) -> tuple[str, ...]:
+def drop_deletion_scopes(scopes: Sequence[str], asked: Sequence[str], client_id: str, name: str) -> tuple[str, ...]:
     """Return `scopes` without the right to delete the clients of the series of `name`, if tcenv added that right to the
     `asked` scopes. No program gets it."""
-    prefix = client_id[: len(client_id) - len(name_of(client_id, name))]
-    own = {f"auth:delete-client:{prefix}{other}" for other in series(name)}
+    prefix = client_id[: len(client_id) - len(get_name(client_id, name))]
+    own = {f"auth:delete-client:{prefix}{other}" for other in list_names(name)}
     own.add(f"auth:delete-client:{client_id}")
     # Where tcenv added these scopes, no other requested scope covers them (see `client_names.Names.deletion_scopes`).
     rest = [scope for scope in asked if scope not in own]

@@ -36,20 +36,20 @@ class NoStore:
         return None
 
     def load(self, profile: str) -> Session | None:
-        return loaded(profile)
+        return load_from_environment(profile)
 
     def save(self, session: Session) -> None:
         return None
 
     def forget(self, profile: str) -> bool:
-        return loaded(profile) is not None
+        return load_from_environment(profile) is not None
 
     def profiles(self) -> list[str]:
         name = environment.loaded_profile(os.environ)
-        return [name] if name and loaded(name) else []
+        return [name] if name and load_from_environment(name) else []
 
 
-def loaded(profile: str) -> Session | None:
+def load_from_environment(profile: str) -> Session | None:
     """Return the session of `profile` from the environment, or None if no session or another one is loaded. The
     environment tells neither its scopes nor when it was created."""
     environ = os.environ

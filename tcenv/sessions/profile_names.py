@@ -21,27 +21,27 @@ def is_configurable_name(text: str) -> bool:
     return is_profile_name(text) and "@" not in text
 
 
-def argument_of(key: str, root_url: str) -> str:
+def get_argument(key: str, root_url: str) -> str:
     """Return the words that name the session `key` of a deployment on a command line, separated by blanks. They work
     with any environment and any selected profile."""
-    if key == profile_of(root_url):
+    if key == get_profile_name(root_url):
         return root_url
     base, at, _ = key.partition("@")
     return f"{base} --root-url {root_url}" if at else key
 
 
-def stored_argument_of(key: str, root_url: str) -> str:
+def get_stored_argument(key: str, root_url: str) -> str:
     """Return the argument that names a session for the commands that know only stored sessions and take no
     `--root-url`."""
-    return key if "@" in key else argument_of(key, root_url)
+    return key if "@" in key else get_argument(key, root_url)
 
 
-def called(key: str, root_url: str) -> str:
+def get_display_name(key: str, root_url: str) -> str:
     """Return the name of the session `key` for messages. Leaves out a name that was made from the root URL."""
-    return root_url if key == profile_of(root_url) else f"{key} ({root_url})"
+    return root_url if key == get_profile_name(root_url) else f"{key} ({root_url})"
 
 
-def profile_of(root_url: str) -> str:
+def get_profile_name(root_url: str) -> str:
     """Return the profile name for a deployment without a profile: its host, and the scheme, port and path that differ
     from the usual. No two root URLs (in the spelling of `parse_root_url`) share a name."""
     scheme, _, rest = root_url.partition("://")

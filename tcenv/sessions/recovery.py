@@ -16,7 +16,7 @@ from tcenv.sessions.stores import Store, load_session
 _PATIENCE = 10.0
 
 
-def settled(
+def recover(
     session: Session | None,
     store: Store,
     say: Callable[[str], None],
@@ -51,9 +51,7 @@ def settled(
                 raise
             if rejection.reason == "deleted":
                 known_clients.forget(session.root_url, session.credentials.client_id)
-            say(
-                f"A reset or a logout of {session.profile} was cut short, and the token that is stored is no longer good."
-            )
+            say(f"A reset or a logout of {session.profile} was interrupted, and the stored token no longer works.")
             return None
         session = replace(session, state="")
         if locked:

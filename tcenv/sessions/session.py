@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tcenv.deployment.credentials import Credentials
@@ -12,8 +12,8 @@ from tcenv.deployment.patterns import CLIENT_ID, SCOPE
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
 from tcenv.sessions import session_file as sessionfile
-from tcenv.sessions.name_series import without_ending
-from tcenv.sessions.profile_names import argument_of, is_profile_name, stored_argument_of
+from tcenv.sessions.name_series import drop_deletion_scopes
+from tcenv.sessions.profile_names import get_argument, get_stored_argument, is_profile_name
 from tcenv.shells import environment
 
 
@@ -36,7 +36,8 @@ class Session:
 
     `scopes` is None if the deployment did not tell them. `asked` are the requested scopes, with the right to delete the
     session's own client. `name` is the requested client name (of the series, see `clients.series`). `state` is empty,
-    `ENDED` or `RESETTING`."""
+    `ENDED` or `RESETTING`. `chosen` says that the user named the scopes for this sign-in alone, by an option, a variable
+    or a purpose. `expansions` says what the roles among its scopes cover (see `expansions`)."""
 
     profile: str
     root_url: str
@@ -47,6 +48,8 @@ class Session:
     scopes: tuple[str, ...] | None
     asked: tuple[str, ...] = ()
     state: str = ""
+    chosen: bool = False
+    expansions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_profile_name(self.profile):
@@ -55,7 +58,7 @@ class Session:
             raise ValueError("not a root URL")
         if not CLIENT_ID.fullmatch(self.name):
             raise ValueError("not a client name")
-        if not all(SCOPE.fullmatch(scope) for scope in (*(self.scopes or ()), *self.asked)):
+        if not all(SCOPE.fullmatch(scope) for scope in (*(self.scopes or ()), *self.asked, *self.expansions)):
             raise ValueError("not a scope")
         if self.state not in ("", *STATES):
             raise ValueError("not a state")
@@ -63,12 +66,12 @@ class Session:
     @property
     def argument(self) -> str:
         """The command-line words that name this session's profile in any environment."""
-        return argument_of(self.profile, self.root_url)
+        return get_argument(self.profile, self.root_url)
 
     @property
     def stored_argument(self) -> str:
         """The same for commands that take no `--root-url`."""
-        return stored_argument_of(self.profile, self.root_url)
+        return get_stored_argument(self.profile, self.root_url)
 
     @property
     def renew(self) -> int:
@@ -98,7 +101,7 @@ class Session:
         return None if self.scopes is None else self._without_ending(self.scopes)
 
     def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        return without_ending(scopes, self.asked, self.credentials.client_id, self.name)
+        return drop_deletion_scopes(scopes, self.asked, self.credentials.client_id, self.name)
 
     @property
     def generation(self) -> str:
@@ -111,11 +114,11 @@ class Session:
         fields = self.fields()
         if self.credentials.certificate is not None:
             fields[environment.CERTIFICATE] = self.credentials.certificate
-        return environment.loading(fields, os.environ if environ is None else environ, file=file)
+        return environment.make_loading(fields, os.environ if environ is None else environ, file=file)
 
     def fields(self) -> dict[str, str]:
         """Return the session's values by their keys in its file."""
-        return {
+        fields = {
             environment.GENERATION: self.generation,
             "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
             "TASKCLUSTER_ROOT_URL": self.root_url,
@@ -126,13 +129,20 @@ class Session:
             "CREATED": str(self.created),
             "NAME": self.name,
         }
+        if self.state:
+            fields[sessionfile.STATE] = self.state
+        if self.chosen:
+            fields[sessionfile.CHOSEN] = "yes"
+        return fields
 
     def encode(self) -> bytes:
         """Return the bytes of the session's file (see `session_file`)."""
-        return sessionfile.encode(self.fields(), self.scopes, self.asked, self.state)
+        return sessionfile.encode(self.fields(), self.scopes, self.asked, self.expansions)
 
     @classmethod
-    def from_parts(cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str]) -> Session:
+    def from_parts(
+        cls, fields: dict[str, str], scopes: list[str] | None, asked: list[str], expansions: Sequence[str] = ()
+    ) -> Session:
         """Create a session from the parts that `session_file.decode` returned. Raises DamagedSession."""
         try:
             session = cls(
@@ -144,10 +154,12 @@ class Session:
                 name=fields["NAME"],
                 scopes=None if scopes is None else tuple(scopes),
                 asked=tuple(asked),
-                state=fields.get("STATE", ""),
+                state=fields.get(sessionfile.STATE, ""),
+                chosen=sessionfile.CHOSEN in fields,
+                expansions=tuple(expansions),
             )
         except Exception as error:
-            raise DamagedSession("The stored session does not hold what a session holds.") from error
+            raise DamagedSession("The stored session is incomplete.") from error
         if str(session.renew) != fields["RENEW"]:
             raise DamagedSession("The stored session's times contradict each other.")
         return session

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import stat
 
-from tcenv.paths import Unsafe, check_directory, private
+from tcenv.paths import Unsafe, check_directory, check_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    # The fields of a session, the scopes that it holds (None: unknown), and the requested scopes.
-    Parts = tuple[dict[str, str], list[str] | None, list[str]]
+    # The fields of a session, the scopes that it holds (None: unknown), the requested scopes, and what its roles cover (see
+    # `expansions`).
+    Parts = tuple[dict[str, str], list[str] | None, list[str], list[str]]
 
 SUFFIX = ".session"
 END = "END=tcenv-session-1"
@@ -34,8 +35,10 @@ KEYS = (
     "NAME",
     "SCOPES",
 )
-# The number of the keyring item that holds this file's token.
-ITEM = "ITEM"
+# These may be missing. ITEM is the number of the keyring item that holds this file's token. CHOSEN is there if the user named
+# the scopes for this sign-in alone.
+STATE, ITEM, CHOSEN = "STATE", "ITEM", "CHOSEN"
+_OPTIONAL = (STATE, ITEM, CHOSEN)
 # The generation of a session whose client is deleted. No shell can have loaded it.
 ENDED = "ended"
 _LONGEST = 64 << 20
@@ -60,25 +63,25 @@ class Damaged(Exception):
     """A session file is incomplete, foreign or altered. The text tells how, and never repeats the content."""
 
 
-def encode(fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str], state: str = "") -> bytes:
+def encode(
+    fields: Mapping[str, str], scopes: Sequence[str] | None, asked: Sequence[str], expansions: Sequence[str] = ()
+) -> bytes:
     """Return the bytes of a session file. `scopes` are those that the session holds (None: unknown), `asked` the
-    requested ones. `state` is empty unless the session must not be trusted as it is. The field ITEM is optional."""
+    requested ones, and `expansions` says what its roles cover. The field STATE is there if the session must not be
+    trusted as it is."""
     count = "unknown" if scopes is None else str(len(scopes))
     lines = [f"{key}={fields[key]}" for key in KEYS[:-1]]
     lines.append(f"SCOPES={count}")
     lines += [f"SCOPE={scope}" for scope in scopes or ()]
     lines += [f"ASKED={scope}" for scope in asked]
-    if state:
-        lines.append(f"STATE={state}")
-    if ITEM in fields:
-        lines.append(f"{ITEM}={fields[ITEM]}")
+    lines += [f"COVERS={line}" for line in expansions]
+    lines += [f"{key}={fields[key]}" for key in _OPTIONAL if key in fields]
     lines.append(END)
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
 def decode(data: bytes) -> Parts:
-    """Return the fields, the held scopes (None: unknown) and the requested scopes from a session file's bytes. The
-    field STATE holds the state. Raises Damaged."""
+    """Return the parts of a session file's bytes. Raises Damaged."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -93,21 +96,21 @@ def decode(data: bytes) -> Parts:
     for key in ("TCENV_EXPIRES", "RENEW", "CREATED"):
         if not fields[key].isdecimal():
             raise Damaged(f"{key} is not a time")
-    held: list[str] = []
-    asked: list[str] = []
+    parts: dict[str, list[str]] = {"SCOPE": [], "ASKED": [], "COVERS": []}
     for line in lines[len(KEYS) : -2]:
         key, _, scope = line.partition("=")
-        if key in ("STATE", ITEM):
+        if key in _OPTIONAL:
             fields[key] = scope
             continue
-        if key not in ("SCOPE", "ASKED"):
-            raise Damaged("a line is foreign")
-        (held if key == "SCOPE" else asked).append(scope)
+        if key not in parts:
+            raise Damaged("it has an unknown line")
+        parts[key].append(scope)
+    held, asked, expansions = parts.values()
     if fields["SCOPES"] == "unknown" and not held:
-        return fields, None, asked
+        return fields, None, asked, []
     if fields["SCOPES"] != str(len(held)):
         raise Damaged("scopes are missing")
-    return fields, held, asked
+    return fields, held, asked, expansions
 
 
 def read(directory: str, profile: str) -> Parts | None:
@@ -127,7 +130,7 @@ def read(directory: str, profile: str) -> Parts | None:
         raise
     try:
         status = os.fstat(descriptor)
-        private(status, stat.S_ISREG(status.st_mode), path)
+        check_private(status, stat.S_ISREG(status.st_mode), path)
         if status.st_size > _LONGEST:
             raise Damaged("it is too long")
         data = os.read(descriptor, status.st_size)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import make_private_directory
 from tcenv.sessions.directory_store import DirectoryStore
@@ -69,13 +69,19 @@ def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: N
 
     Raises StoreError, also if the user's own runtime directory is open to other users: `auto` then uses no other
     store."""
+    store = _open_store(wanted, say, unlock=unlock)
+    verbosity.log(f"Store {store.name}{f' in {store.where}' if store.keeps else ''}.")
+    return store
+
+
+def _open_store(wanted: str, say: Callable[[str], None], *, unlock: bool) -> Store:
     if wanted in ("auto", "runtime"):
         runtime = _runtime_store(say)
         if runtime is not None:
             return runtime
         if wanted == "runtime":
             raise StoreError(
-                "There is no runtime store: neither XDG_RUNTIME_DIR nor /run/user nor /dev/shm offers a directory for it.",
+                "There is no runtime store: XDG_RUNTIME_DIR, /run/user and /dev/shm have no directory for it.",
                 "Choose another one: TCENV_STORE=keyring, file or none.",
             )
     if wanted == "file":
@@ -95,7 +101,7 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
     try:
         directory = paths.runtime_directory()
         if directory is None:
-            squatted = paths.squatter() if hasattr(os, "geteuid") else None
+            squatted = paths.describe_squatter() if hasattr(os, "geteuid") else None
             if squatted:
                 say(f"{squatted}: no session is kept there.")
             return None
@@ -103,14 +109,14 @@ def _runtime_store(say: Callable[[str], None]) -> Store | None:
     except paths.Unsafe as unsafe:
         raise StoreError(
             f"tcenv does not use this directory: {unsafe}.",
-            "Make it yours alone (chmod 700), or unset XDG_RUNTIME_DIR.",
+            "Make it private (chmod 700), or unset XDG_RUNTIME_DIR.",
         ) from None
     except OSError:
         return None
     return DirectoryStore("runtime", directory)
 
 
-def everywhere(store: Store) -> list[Store]:
+def list_stores(store: Store) -> list[Store]:
     """Return `store` and all other stores that may hold sessions of this user. A logout must clear all of them."""
     found: list[Store] = [store]
     seen = {store.where}
@@ -127,7 +133,7 @@ def everywhere(store: Store) -> list[Store]:
     return found
 
 
-def place(store: Store) -> str:
+def describe_place(store: Store) -> str:
     """Return a text that tells this store from those of other machines, containers and users that may share the state
     directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:
@@ -144,7 +150,7 @@ def load_session(store: Store, profile: str, root_url: str, say: Callable[[str],
     try:
         session = store.load(profile)
     except DamagedSession as damaged:
-        say(f"{damaged.message} It is treated as absent.")
+        say(f"{damaged.message} tcenv ignores it.")
         return None
     if session is not None and session.root_url != root_url:
         say(f"The stored session of {profile} is for {session.root_url}, not for {root_url}: it is not used.")

@@ -7,39 +7,47 @@ import os
 import time
 
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.scopes import check_scope, covers, remove_covered
-from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
+from tcenv.deployment.scopes import check_scope, covers, intersection, remove_covered
+from tcenv.deployment.temporary import LONGEST_LIFETIME, fits, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
-from tcenv.sessions.name_series import without_ending
-from tcenv.sessions.profile_names import argument_of, stored_argument_of
+from tcenv.sessions.name_series import drop_deletion_scopes
+from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session_file import generation_of
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tcenv.sessions.session import Session
 
 
-def loading(session: Session, scopes: Sequence[str], term: str | None) -> dict[str, str | None]:
+def make_loading(
+    session: Session, scopes: Sequence[str], term: str | None, say: Callable[[str], None]
+) -> dict[str, str | None]:
     """Return the change that loads temporary credentials into an environment. `scopes` are their scopes (none: all that
-    the session holds), `term` how long they last (fromNow text; None: as long as the session, at most 31 days). Raises
-    UsageError, NotSignedIn."""
+    the session holds), `term` how long they last (fromNow text; None: as long as the session, at most 31 days). Passes a
+    sentence to `say` where the session holds a part of a pattern. Raises UsageError, NotSignedIn."""
     if session.credentials.certificate is not None:
         raise UsageError(
-            "What this shell has loaded are temporary credentials already, and none can be cut from those.",
+            "This shell already has temporary credentials, and those cannot issue others.",
             Hint("Load the session itself:", login_command(session.argument)),
         )
-    values = cut(session.fields(), session.scopes, session.asked, scopes, term)
-    return environment.loading(values, os.environ)
+    values = mint_from_parts(session.fields(), session.scopes, session.asked, session.expansions, scopes, term, say)
+    return environment.make_loading(values, os.environ)
 
 
-def cut(
-    fields: Mapping[str, str], held: Sequence[str] | None, asked: Sequence[str], scopes: Sequence[str], term: str | None
+def mint_from_parts(
+    fields: Mapping[str, str],
+    held: Sequence[str] | None,
+    asked: Sequence[str],
+    expansions: Sequence[str],
+    scopes: Sequence[str],
+    term: str | None,
+    say: Callable[[str], None],
 ) -> dict[str, str]:
     """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by
-    variable."""
+    variable. For `scopes`, `term` and `say` see `loading`."""
     now, end = int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
         raise NotSignedIn(
@@ -53,16 +61,18 @@ def cut(
         if seconds > LONGEST_LIFETIME:
             raise UsageError("Temporary credentials last 31 days at most.", "Accepted: --for 15m, 8h, 31d.")
         expires = min(expires, now + seconds)
+    whole = held
     if held is not None:
-        held = without_ending(held, asked, client_id, fields["NAME"])
+        held = drop_deletion_scopes(held, asked, client_id, fields["NAME"])
     elif not scopes:
-        raise UsageError("This deployment does not tell what the session holds.", "Name scopes: --scope S")
-    check_held(held, scopes, fields)
-    wanted = remove_covered(scopes or held or ())
+        raise UsageError("This deployment does not say which scopes the session has.", "Name scopes: --scope S")
+    wanted = remove_covered(narrow(fields, held, asked, scopes, say) if scopes else held or ())
+    if not fits(client_id, wanted):
+        wanted = shorten(wanted, expansions, whole)
     try:
         token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
     except UsageError as error:
-        hint = error.hint or Hint("Name those that are needed, as patterns where that says it: --scope 'queue:*'")
+        hint = error.hint or Hint("Name the scopes that the command needs: --scope S, once for each.")
         raise UsageError(error.message, hint) from None
     return {
         environment.GENERATION: generation_of(token),
@@ -75,30 +85,39 @@ def cut(
     }
 
 
-def check_held(held: Sequence[str] | None, scopes: Sequence[str], fields: Mapping[str, str]) -> None:
-    """Raise UsageError for a text that is no scope, and for a scope that the session does not hold (`held` is None:
-    unknown). With such a scope every call fails. `fields` are those of the session."""
+def narrow(
+    fields: Mapping[str, str],
+    held: Sequence[str] | None,
+    asked: Sequence[str],
+    scopes: Sequence[str],
+    say: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Return what a session holds of `scopes`. The first three arguments are the parts of its file (`held` is None: unknown,
+    so all of them). Passes a sentence to `say` where it holds a part of a pattern. Raises UsageError for a text that is no
+    scope, and for a scope of which it holds nothing: with such a scope every call fails."""
     for scope in scopes:
         check_scope(scope)
-    missing = [scope for scope in scopes if held is not None and not covers(held, scope)]
+    if held is None:
+        return tuple(dict.fromkeys(scopes))
+    parts = {scope: len(intersection([scope], held)) for scope in scopes if not covers(held, scope)}
+    missing = [scope for scope, count in parts.items() if not count]
     if missing:
-        raise UsageError(
-            f"The session does not hold {', '.join(missing)}.",
-            instead_of(fields, scopes),
-        )
+        from tcenv.sessions.missing_scopes import lacking
+
+        raise lacking(fields, asked, missing)
+    if parts:
+        told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
+        say(f"Narrowed: {'; '.join(told)}.")
+    return intersection(scopes, held)
 
 
-def instead_of(fields: Mapping[str, str], scopes: Sequence[str]) -> Hint:
-    """Return the hint for a user who wants `scopes` that the session with these `fields` does not hold."""
-    held = stored_argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
-    words = [word for scope in scopes for word in ("--scope", scope)]
-    return Hint(
-        "What it holds:",
-        ("tcenv", "scopes", held),
-        ". To sign in with these:",
-        login_command(_argument(fields), "--reset", *words),
-    )
+def shorten(scopes: Sequence[str], expansions: Sequence[str], held: Sequence[str] | None) -> tuple[str, ...]:
+    """Return `scopes` without those that another one covers, by what is known of the roles of a session that holds `held`. Adds
+    none: credentials never carry more than the user asked for."""
+    from tcenv.sessions.expansions import decode, leave_out
+
+    return leave_out(remove_covered(scopes), decode(expansions, held or ()))
 
 
 def _argument(fields: Mapping[str, str]) -> str:
-    return argument_of(fields[environment.PROFILE], fields[environment.ROOT_URL])
+    return get_argument(fields[environment.PROFILE], fields[environment.ROOT_URL])

@@ -54,6 +54,8 @@ class Shell:
     reading = ". {}"
     # The executables of the shell in the order in which `tcenv shell` looks for them. None: only the shell's name.
     executables: tuple[str, ...] | None = None
+    # The oldest version that tcenv supports, if the start-up text can tell: in an older shell it prints a line.
+    lowest = ""
     # The start-up text in `shell/`; None for a shell without start-up files.
     template: str | None = None
     # The completion in `completions/`. `tcenv.cli.parsing.generate` writes it with the module of the shell's name.
@@ -94,6 +96,15 @@ class Shell:
     def failure(self) -> str:
         """Return a statement that makes the evaluation fail and changes nothing."""
         raise NotImplementedError
+
+    def guard(self, text: str, environ: Mapping[str, str]) -> str:
+        """Return the start-up `text` as any version of the shell can read it, under any of its options. Most templates
+        need no change for that. `environ` is the environment of the shell that asks for the text."""
+        return text
+
+    def too_old(self) -> str:
+        """Return what the start-up text says in a shell older than `lowest`."""
+        return f"tcenv: {self.name} older than {self.lowest} is not supported"
 
     def word_list(self, words: Sequence[str]) -> str:
         """Write plain words as the template lists them."""
@@ -152,7 +163,7 @@ def canonical_name(name: str) -> str:
     if found not in _REGISTRY:
         from tcenv.errors import UsageError
 
-        raise UsageError(f"tcenv does not speak the shell {name!r}.", f"It speaks: {', '.join((*SHELLS, *ALIASES))}.")
+        raise UsageError(f"tcenv does not support the shell {name!r}.", f"It speaks: {', '.join((*SHELLS, *ALIASES))}.")
     return found
 
 

@@ -12,10 +12,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_WITHOUT_ALIASES = """\
+# None of your aliases is expanded in what follows, and the function takes the place of one called tcenv.
+__tcenv_aliases=-u
+\\builtin shopt -q expand_aliases && __tcenv_aliases=-s
+\\builtin shopt -u expand_aliases
+\\builtin unalias tcenv 2>/dev/null || \\builtin :
+"""
+_WITH_ALIASES = """\
+\\builtin shopt "$__tcenv_aliases" expand_aliases
+\\builtin unset -v __tcenv_aliases
+"""
+
 
 class Bash(PosixShell):
+    lowest = "3.2"
     template = "init.bash"
     completion = "tcenv.bash"
+
+    def guard(self, text: str, environ: Mapping[str, str]) -> str:
+        """Switch aliases off while bash reads `text`. Only then does it expand them, in functions too."""
+        return _WITHOUT_ALIASES + text + _WITH_ALIASES
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         return os.path.join(home, ".bashrc")
@@ -46,7 +63,7 @@ class Bash(PosixShell):
 
 def _mentions_bashrc(path: str) -> bool:
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             return any("bashrc" in line and not line.lstrip().startswith("#") for line in file)
     except OSError:
         return False

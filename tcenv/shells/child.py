@@ -8,7 +8,7 @@ import signal
 import sys
 
 from tcenv import core_dumps
-from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, candidates, is_script, why_not
+from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, explain_failure, is_script, list_candidates
 from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
             return os.posix_spawn(path, arguments, dict(environ), setsigmask=list(mask), setsigdef=defaults)
 
     reason = ""
-    for path in candidates(command[0], environ):
+    for path in list_candidates(command[0], environ):
         if not os.path.exists(path):
             # Even a failed attempt costs a process.
             continue
@@ -66,7 +66,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
         except OSError as error:
             if is_script(path, error):
                 return spawn(SHELL, ["sh", path, *command[1:]])
-            reason = reason or why_not(path, error)
+            reason = reason or explain_failure(path, error)
     return reason
 
 

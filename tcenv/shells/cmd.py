@@ -22,7 +22,7 @@ class Cmd(Shell):
     def quote(self, text: str) -> str:
         """Return `text` as it stands in `set "NAME=…"`. The last quote of the line ends the value."""
         if not check_text(text):
-            raise Unrepresentable("an empty value, which cmd takes for none")
+            raise Unrepresentable("an empty value, which cmd cannot set")
         if not (text.isascii() and text.isprintable()):
             raise Unrepresentable("a control character, or one outside of ASCII (its code page is not known)")
         if len(text) > _LONGEST:

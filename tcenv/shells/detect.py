@@ -27,7 +27,7 @@ def detect_shell(pid: int | None = None) -> str:
     if found is None:
         found = _login_shell()
     if found is None:
-        raise UsageError("The shell that runs tcenv cannot be told.", "Name it: --shell bash, or set TCENV_SHELL.")
+        raise UsageError("tcenv cannot detect the shell that runs it.", "Name it: --shell bash, or set TCENV_SHELL.")
     return found
 
 

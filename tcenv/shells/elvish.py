@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 class Elvish(Shell):
     evaluation = "eval (tcenv {} | slurp)"
     reading = "eval (slurp < {})"
+    lowest = "0.19"
     template = "init.elv"
     completion = "tcenv.elv"
 
     def quote(self, text: str) -> str:
         """Put `text` in single quotes, and double each single quote in it. No other character is special there."""
         return "'" + check_text(text).replace("'", "''") + "'"
+
+    def guard(self, text: str, environ: Mapping[str, str]) -> str:
+        """Evaluate `text` as a string, since a shell that cannot parse it reads nothing behind it. `tmp` is as old as what
+        the text needs."""
+        return f"if (eq (resolve tmp) special) {{\n  eval {self.quote(text)}\n}} else {{\n  echo '{self.too_old()}.' >&2\n}}\n"
 
     def export(self, change: Mapping[str, str | None]) -> str:
         return "".join(

@@ -43,7 +43,7 @@ class Loaded:
         self.before = before
 
 
-def loaded(environ: Mapping[str, str]) -> Loaded | None:
+def read_loaded(environ: Mapping[str, str]) -> Loaded | None:
     """Return what tcenv has loaded into `environ`, or None if nothing."""
     words = environ.get(LOADED, "").split(" ")
     if len(words) < 5:
@@ -53,7 +53,7 @@ def loaded(environ: Mapping[str, str]) -> Loaded | None:
     return Loaded(profile, root_url, generation, "" if path == _NOTHING else path, before)
 
 
-def loading(
+def make_loading(
     values: Mapping[str, str], environ: Mapping[str, str], *, file: str = "", before: str = ""
 ) -> dict[str, str | None]:
     """Return the change that loads the credentials in `values`, which is keyed by variable, into `environ`. `file` is
@@ -71,14 +71,14 @@ def loading(
     return change
 
 
-def selecting(profile: str, root_url: str | None) -> dict[str, str | None]:
+def make_selecting(profile: str, root_url: str | None) -> dict[str, str | None]:
     """Return the change that selects `profile` without loading credentials. `root_url` is None if it is unknown."""
     change: dict[str, str | None] = dict.fromkeys(VARIABLES)
     change[ROOT_URL], change[PROFILE] = root_url, profile
     return change
 
 
-def chosen(profile: str, root_url: str) -> str:
+def encode_choice(profile: str, root_url: str) -> str:
     """Return the last word of TCENV_LOADED for these values of TCENV_PROFILE and TASKCLUSTER_ROOT_URL (empty: not
     set)."""
     root_url = root_url if root_url != "" and not set(root_url) - _OF_URLS else _NOTHING
@@ -87,18 +87,18 @@ def chosen(profile: str, root_url: str) -> str:
 
 def _chosen_before(environ: Mapping[str, str]) -> str:
     profile, root_url = environ.get(PROFILE, ""), environ.get(ROOT_URL, "")
-    found = loaded(environ)
+    found = read_loaded(environ)
     if found is not None:
         before = _split(found.before)
         profile = before[0] if found.profile == profile else profile
         root_url = before[1] if found.root_url == root_url else root_url
-    return chosen(profile, root_url)
+    return encode_choice(profile, root_url)
 
 
-def unloading(environ: Mapping[str, str]) -> dict[str, str | None]:
+def make_unloading(environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the change that unloads what `environ` has loaded. Restores the former root URL and profile, unless the
     user has chosen others since."""
-    found = loaded(environ)
+    found = read_loaded(environ)
     if found is None:
         return {}
     change: dict[str, str | None] = dict.fromkeys(VARIABLES)
@@ -121,7 +121,7 @@ def _split(before: str) -> tuple[str, str]:
 def loaded_profile(environ: Mapping[str, str]) -> str | None:
     """Return the profile that is loaded in `environ`. Returns None if none is loaded, or if the user has chosen another
     profile or root URL since."""
-    found = loaded(environ)
+    found = read_loaded(environ)
     if found is None or (found.profile, found.root_url) != (environ.get(PROFILE), environ.get(ROOT_URL)):
         return None
     return found.profile
@@ -130,13 +130,13 @@ def loaded_profile(environ: Mapping[str, str]) -> str | None:
 def selected_profile(environ: Mapping[str, str]) -> str | None:
     """Return the profile that TCENV_PROFILE names. Returns None if it names none, or if the user has chosen another
     root URL since that profile was loaded."""
-    profile, found = environ.get(PROFILE), loaded(environ)
+    profile, found = environ.get(PROFILE), read_loaded(environ)
     if found is not None and found.profile == profile and found.root_url != environ.get(ROOT_URL):
         return None
     return profile or None
 
 
-def applied(change: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
+def apply(change: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
     """Return a copy of `environ` with the change applied, for a child process."""
     result = {name: value for name, value in environ.items() if name not in change}
     result.update((name, value) for name, value in change.items() if value is not None)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class Fish(Shell):
     evaluation = "tcenv {} | source"
     reading = "source {}"
+    lowest = "3.6"
     template = "init.fish"
     completion = "tcenv.fish"
 

@@ -1,38 +1,42 @@
-"""Write a change to the environment for programs that are not shells: JSON, dotenv, GitHub's workflow files, systemd
+"""Write a change to the environment for programs that are not shells: JSON, environment files, GitHub's workflow files, systemd
 units."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
 
 from tcenv.errors import TcenvError, UsageError
 from tcenv.shells import environment
 
-FORMATS = ("json", "dotenv", "github", "systemd", "taskcluster")
+FORMATS = ("json", "dotenv", "docker", "github", "systemd", "taskcluster")
+
+# Characters that no reader of environment files takes for more than themselves, and those of JSON's own syntax. All others can
+# only be in a string, where JSON has another spelling for them.
+_PLAIN = re.compile(r"""\\.|[^A-Za-z0-9 _./:,+=@%*()<>~^?\[\]{}"-]""", re.S)
 
 
 def render(change: Mapping[str, str | None], form: str) -> str:
     """Return the text of `change` in the format `form`. Leaves out variables without a value. For `github` inside a
     workflow the text only masks the secrets in the log: print it before you call `append_to_workflow`.
 
-    Raises UsageError for an unknown form."""
+    Raises UsageError for an unknown form, and for a value that the form cannot carry."""
     values = _values(change)
     if form == "json":
-        import json
-
         return json.dumps(values, indent=2) + "\n"
     if form == "taskcluster":
-        import json
-
         return json.dumps(_for_clients(values), indent=2) + "\n"
-    if form == "dotenv":
-        # docker takes everything after the = literally, and dotenv readers do so for a plain word.
-        return _lines(values)
-    if form == "systemd":
-        return "".join(f'{name}="{_systemd(value)}"\n' for name, value in values.items())
     if form == "github":
         return _github(values)
+    values = {name: _respell(value) for name, value in values.items()}
+    if form == "docker":
+        return _lines(values)
+    if form == "dotenv":
+        return _quoted_lines(values)
+    if form == "systemd":
+        return "".join(f'{name}="{_systemd(value)}"\n' for name, value in values.items())
     raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(FORMATS)}.")
 
 
@@ -64,11 +68,39 @@ def _for_clients(values: Mapping[str, str]) -> dict[str, object]:
     return {"rootUrl": values[environment.ROOT_URL], "credentials": {k: v for k, v in credentials.items() if v}}
 
 
+def _respell(value: str) -> str:
+    r"""Return a certificate's JSON with `\u00XX` in place of each character that some reader of environment files takes for
+    more than itself (`$`, `#`, quotes, backslashes). Returns what is no JSON as it is."""
+    if not value.startswith("{"):
+        return value
+    try:
+        text = json.dumps(json.loads(value), separators=(",", ":"))
+    except ValueError:
+        return value
+    return _PLAIN.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(found: str) -> str:
+    """Escape one character of a JSON string, which may be written as an escape already."""
+    if found.startswith("\\u"):
+        return found
+    character = json.loads(f'"{found}"') if found.startswith("\\") else found
+    return f"\\u{ord(character):04x}"
+
+
 def _lines(values: Mapping[str, str]) -> str:
     for name, value in values.items():
         if "\n" in value or "\r" in value:
             raise UsageError(f"{name} holds a line break, which this format cannot carry.")
     return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _quoted_lines(values: Mapping[str, str]) -> str:
+    """Quote each value with `'`, within which every reader takes each character as it is."""
+    for name, value in values.items():
+        if "'" in value:
+            raise UsageError(f"{name} holds a quotation mark, which this format cannot carry.")
+    return _lines({name: f"'{value}'" for name, value in values.items()})
 
 
 def _systemd(value: str) -> str:

@@ -21,7 +21,7 @@ def startup_text(name: str, *, hook: bool = True, completion: bool = True, promp
     shell = load_shell(name)
     if shell.template is None:
         known = [name for name in SHELLS if load_shell(name).template]
-        raise UsageError(f"{shell.name} has no start-up file.", f"tcenv init knows: {', '.join(known)}.")
+        raise UsageError(f"{shell.name} has no start-up file.", f"tcenv init supports: {', '.join(known)}.")
     text = resources.read("shell", shell.template)
     if text is None:
         raise UsageError(
@@ -35,10 +35,11 @@ def startup_text(name: str, *, hook: bool = True, completion: bool = True, promp
         text = text.partition(_HOOK)[0]
     if prompt:
         text += mark + rest
+    text = _fill_in(text, shell)
     more = resources.read("completions", shell.completion) if completion and shell.completion else None
     if more:
-        more = more.partition(_STANDALONE)[0]
-    return _fill_in(text, shell) + (f"\n# --- completion\n{more}" if more else "")
+        text += f"\n# --- completion\n{more.partition(_STANDALONE)[0]}"
+    return shell.guard(text, os.environ)
 
 
 def _fill_in(text: str, shell: Shell) -> str:
@@ -47,9 +48,9 @@ def _fill_in(text: str, shell: Shell) -> str:
         # With slashes also on Windows, where every shell takes them.
         "@SHELL@": resources.folder("shell").replace(os.sep, "/"),
         # Used while no directory on the PATH has tcenv.
-        "@PROGRAM@": startup_file.program(),
+        "@PROGRAM@": startup_file.find_own_program(),
     }
-    text = text.replace("@EVALUATED@", shell.word_list(EVALUATED))
+    text = text.replace("@EVALUATED@", shell.word_list(EVALUATED)).replace("@TOO_OLD@", shell.too_old())
     # Put NULs around each mark first, since a value may hold the text of a mark but never a NUL.
     for mark in places:
         text = text.replace(mark, f"\0{mark}\0")

@@ -17,6 +17,7 @@ _ESCAPED = {'"': '\\"', "\\": "\\\\"}
 class Nu(Shell):
     evaluation = "tcenv {} --shell nu | from json | load-env"
     reading = "open --raw {} | from json | load-env"
+    lowest = "0.98"
     template = "init.nu"
     completion = "tcenv.nu"
     saved_text = "tcenv.nu"
@@ -24,6 +25,15 @@ class Nu(Shell):
     def quote(self, text: str) -> str:
         """Write `text` as a JSON string in printable ASCII, which no pipe's encoding changes."""
         return '"' + "".join(_ESCAPED.get(character) or _escape(character) for character in check_text(text)) + '"'
+
+    def guard(self, text: str, environ: Mapping[str, str]) -> str:
+        """Replace `text` for an old nushell, which refuses a whole configuration that it cannot parse. nushell tells its
+        programs its version; otherwise ask the nushell on the PATH."""
+        version = environ.get("NU_VERSION") or _ask_version(environ)
+        numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+        if len(numbers) < 2 or numbers >= [int(part) for part in self.lowest.split(".")]:
+            return text
+        return f"print -e {self.quote(f'{self.too_old()}; this is {version}.')}\n"
 
     def export(self, change: Mapping[str, str | None]) -> str:
         pairs = ",".join(
@@ -36,7 +46,9 @@ class Nu(Shell):
         return "false\n"
 
     def startup_line(self, path: str, words: str, home: str) -> str:
-        return f"source (if ({self.quote(path)} | path exists) {{ {self.quote(path)} }} else {{ null }})"
+        # `source null` needs nushell 0.107.
+        nothing = "null" if os.name == "nt" else '"/dev/null"'
+        return f"source (if ({self.quote(path)} | path exists) {{ {self.quote(path)} }} else {{ {nothing} }})"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         return os.path.join(config_directory(environ, home), "nushell", "config.nu")
@@ -45,6 +57,21 @@ class Nu(Shell):
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         return [program, "--execute", f"source {self.quote(os.path.join(files, 'rc.nu'))}"], {}
+
+
+def _ask_version(environ: Mapping[str, str]) -> str:
+    """Return the version of the nushell on the PATH, or nothing."""
+    import shutil
+    import subprocess
+
+    program = shutil.which("nu", path=environ.get("PATH"))
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, env=dict(environ))
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
 
 
 def _escape(character: str) -> str:

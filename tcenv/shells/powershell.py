@@ -16,6 +16,7 @@ class PowerShell(Shell):
     evaluation = "tcenv {} | Out-String | Invoke-Expression"
     reading = "Get-Content -Raw {} | Invoke-Expression"
     executables = ("pwsh", "powershell")
+    lowest = "5.1"
     template = "init.ps1"
     completion = "tcenv.ps1"
     line_comes_last = True
@@ -37,7 +38,7 @@ class PowerShell(Shell):
             if value is None:
                 lines.append(f"Remove-Item -LiteralPath Env:{name} -ErrorAction Ignore;\n")
             elif value == "":
-                raise Unrepresentable("an empty value, which PowerShell takes for none")
+                raise Unrepresentable("an empty value, which PowerShell cannot set")
             else:
                 lines.append(f"$Env:{name} = {self.quote(value)};\n")
         return "".join(lines)

@@ -34,19 +34,19 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
     restore_ignored()
     core_dumps.restore()
     reason = ""
-    for path in candidates(command[0], environ):
+    for path in list_candidates(command[0], environ):
         try:
             os.execve(path, list(command), dict(environ))
         except OSError as error:
             if is_script(path, error):
                 os.execve(SHELL, ["sh", path, *command[1:]], dict(environ))
-            reason = reason or why_not(path, error)
+            reason = reason or explain_failure(path, error)
     if reason:
         _refuse(f"tcenv: {command[0]}: {reason}", NOT_EXECUTABLE)
     _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
 
 
-def candidates(name: str, environ: Mapping[str, str]) -> list[str]:
+def list_candidates(name: str, environ: Mapping[str, str]) -> list[str]:
     """Return the paths to try for a command, in order."""
     if os.path.dirname(name):
         return [name]
@@ -76,10 +76,10 @@ def is_script(path: str, error: OSError) -> bool:
         return False
 
 
-def why_not(path: str, error: OSError) -> str:
+def explain_failure(path: str, error: OSError) -> str:
     """Return why the file at `path` cannot be run, or "" if there is no such file."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return "its interpreter is not there" if os.path.exists(path) else ""
+        return "its interpreter is missing" if os.path.exists(path) else ""
     return error.strerror or str(error)
 
 

@@ -16,7 +16,7 @@ from tcenv.shells import Shell
 MARK = "# tcenv init --install"
 
 
-def program() -> str:
+def find_own_program() -> str:
     """Return the path by which this tcenv was called. Keep links, since an upgrade may change their targets."""
     called = sys.argv[0]
     if os.name == "nt":
@@ -41,12 +41,12 @@ def _program_on_windows(called: str) -> str:
     return found.replace(os.sep, "/")
 
 
-def line(shell: Shell, path: str, options: Sequence[str], home: str) -> str:
+def make_line(shell: Shell, path: str, options: Sequence[str], home: str) -> str:
     """Return the line for `shell` that evaluates the output of `PATH init SHELL OPTIONS`. Raises UsageError."""
     return f"{shell.startup_line(path, ' '.join(['init', shell.name, *options]), home)} {MARK}"
 
 
-def with_line(text: str, wanted: str) -> str:
+def add_line(text: str, wanted: str) -> str:
     """Return `text` with the line replaced, or appended if it is not there."""
     lines = text.splitlines(keepends=True)
     ours = [number for number, one in enumerate(lines) if _is_ours(one)]
@@ -58,7 +58,7 @@ def with_line(text: str, wanted: str) -> str:
     return "".join(lines) + wanted + "\n"
 
 
-def without_line(text: str) -> str:
+def remove_line(text: str) -> str:
     """Return `text` without the line, and otherwise unchanged."""
     return "".join(one for one in text.splitlines(keepends=True) if not _is_ours(one))
 

@@ -12,7 +12,7 @@ from tcenv import paths, resources
 from tcenv.errors import UsageError
 from tcenv.shells import Shell, canonical_name
 from tcenv.shells.child import run_child
-from tcenv.shells.environment import applied
+from tcenv.shells.environment import apply
 
 # Names the profile of the subshell, to mark the prompt and to prevent accidental nesting.
 MARK = "TCENV_SUBSHELL"
@@ -54,7 +54,7 @@ def run_subshell(
     """Run an interactive `shell` with `change` applied to `environ` (None: this process's own), wait for its end and
     return its status (128+n for a signal n). Call `started` once it runs. Raises UsageError."""
     program = find_program(shell)
-    made = applied(change, os.environ if environ is None else environ)
+    made = apply(change, os.environ if environ is None else environ)
     made[MARK] = profile
     arguments = [program]
     if os.isatty(0):

@@ -24,6 +24,7 @@ class Tcsh(Shell):
     evaluation = "eval `tcenv {}`"
     reading = "source {}"
     executables = ("tcsh", "csh")
+    lowest = "6.21"
     template = "init.tcsh"
     sourcing_line = (
         "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_hook = @HOOK@; "

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class Xonsh(Shell):
     evaluation = "execx($(tcenv {}))"
     reading = "source {}"
+    lowest = "0.12"
     template = "init.xsh"
 
     def quote(self, text: str) -> str:

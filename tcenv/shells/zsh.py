@@ -13,8 +13,16 @@ if TYPE_CHECKING:
 
 
 class Zsh(PosixShell):
+    lowest = "5.8"
     template = "init.zsh"
     completion = "_tcenv"
+
+    def guard(self, text: str, environ: Mapping[str, str]) -> str:
+        """Evaluate `text` with zsh's own options and without aliases, whatever the user has set. Its functions keep these
+        options. zsh parses a whole text before it runs the first line, so `text` is a string; a backslash at each end of a
+        line is for csh_junkie_quotes."""
+        quoted = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\\n")
+        return f"\\builtin emulate -R zsh -o no_aliases -c $'{quoted}'\n\\builtin unalias tcenv 2>/dev/null || \\builtin :\n"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Ask zsh for ZDOTDIR, which users set in `.zshenv` without exporting it."""

@@ -6,20 +6,24 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, TimedOut, login_command
-from tcenv.sessions.profile_names import stored_argument_of
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, TcenvError, TimedOut, login_command
+from tcenv.sessions import expansions
+from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
-from tcenv.sessions.stores import Store, place
-from tcenv.signin import client_names, pages, paste
+from tcenv.sessions.stores import Store, describe_place
+from tcenv.signin import client_names, pages
 from tcenv.signin.approval_request import ApprovalRequest
 from tcenv.signin.browser import PausedLaunch
 from tcenv.signin.listener import Listener
+from tcenv.signin.paste import StandardInput
 from tcenv.signin.progress import Display
-from tcenv.signin.request import resolve_flow
+from tcenv.signin.request import has_new_page, resolve_flow
 from tcenv.signin.verify import verify
 
 if TYPE_CHECKING:
@@ -27,8 +31,10 @@ if TYPE_CHECKING:
 
 
 # What to do about the page when this process ends.
-_CLOSE_PAGE = "Close the sign-in page: an approval that comes now is taken by nobody."
-_CLOSE_PAGE_IN_ANY_CASE = "Close the sign-in page: whoever takes its port next would be given the token."
+_CLOSE_PAGE = "Close the sign-in page: an approval there no longer reaches tcenv."
+_CLOSE_PAGE_IN_ANY_CASE = (
+    "Close the sign-in page: a later approval would give the token to the next program on its port."
+)
 
 
 def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
@@ -37,25 +43,27 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
     flow = resolve_flow(profile.flow, profile.root_url)
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
-        request = _request_approval(profile, flow, replacing, listener, store, display)
+        with StandardInput(listener, display) as typed:
+            request = _request_approval(profile, flow, replacing, listener, store, display)
+            session = _wait_for_session(request, profile, asked_at, listener, typed, display)
         names = request.names
-        session = _wait_for_session(request, profile, asked_at, listener, display)
         if (
             names is not None
             and names.prefix is not None
             and not session.credentials.client_id.startswith(names.prefix)
         ):
             display.warn(
-                f"You are signed in as {session.credentials.client_id}, which is not who signed in here before "
-                f"({names.prefix.rstrip('/')}). If that is not you:",
-                ("tcenv", "logout", stored_argument_of(profile.name, profile.root_url)),
+                f"You are signed in as {session.credentials.client_id}, but the last sign-in here was "
+                f"{names.prefix.rstrip('/')}. If that is not you:",
+                ("tcenv", "logout", get_stored_argument(profile.name, profile.root_url)),
             )
-        kept_in = place(store) if _store(session, store, display) else ""
+        kept_in = describe_place(store) if _store(session, store, display) else ""
         # Before the page says so.
         _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
         listener.succeed()
         _try_step(display, lambda: listener.finish(pages.describe_success(session)))
     display.granted(session)
+    session = _note_roles(session, store, kept=bool(kept_in))
     _try_step(display, lambda: _clean_up(session, request, replacing, store, display))
     display.close()
     return session
@@ -67,6 +75,10 @@ def _request_approval(
     """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment and the
     session turn out to be good."""
     if flow == "new":
+        if not has_new_page(profile.root_url):
+            display.warn(
+                f"{profile.root_url} probably has no such page. If it says “Client not found”, leave out --flow new."
+            )
         # The older page resets an existing client of that name.
         request = ApprovalRequest(profile, flow, None, listener, display)
         request.open()
@@ -81,7 +93,7 @@ def _request_approval(
                 _delete_former(first, store, display)
                 return request
         display.note(
-            f"No browser could be started, so {first.credentials.client_id} stays until the new session is there."
+            f"No browser could be started, so {first.credentials.client_id} stays until there is a new session."
         )
     # A reset that nobody approved has freed a name: ask for that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
@@ -94,58 +106,51 @@ def _request_approval(
 
 
 def _wait_for_session(
-    request: ApprovalRequest, profile: Profile, asked_at: int, listener: Listener, display: Display
+    request: ApprovalRequest,
+    profile: Profile,
+    asked_at: int,
+    listener: Listener,
+    typed: StandardInput,
+    display: Display,
 ) -> Session:
     """Return the session of the first answer that the deployment accepts. A rejected answer does not end the wait, because
     anybody may have sent it and the genuine one may still come. Raises TimedOut, TcenvError."""
     end = time.monotonic() + profile.timeout
     rejection: CredentialsRejected | None = None
-    with paste.watch(
-        listener,
-        opened=request.opened,
-        insisted=profile.no_browser,
-        on_wrong=display.wrong_paste,
-        on_enter=request.next,
-    ) as pasted:
-        request.show(pasted.possible)
-        core_dumps.hide_memory()
-        while True:
-            try:
-                credentials = request.wait(end, pasted.source)
-            except BaseException as stop:
-                stop.add_note(_close_page(listener))
-                raise
-            if credentials is None:
+    typed.watch(opened=request.opened, insisted=profile.no_browser, on_enter=request.next)
+    request.show(pasting=typed.source is not None, enter=typed.takes_enter)
+    core_dumps.hide_memory()
+    while True:
+        try:
+            credentials = request.wait(end, typed.source)
+        except BaseException as stop:
+            stop.add_note(_close_page(listener))
+            raise
+        if credentials is None:
+            break
+        _try_step(display, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
+        display.verify()
+        try:
+            return verify(profile, request.scopes, credentials, asked_at, end, display)
+        except CredentialsRejected as error:
+            goes_on = error.reason != "clock" and time.monotonic() < end
+            _tell_page(listener, profile, error, goes_on=goes_on)
+            request.reject(credentials, error, goes_on=goes_on)
+            rejection = error
+            if not goes_on:
                 break
-            _try_step(display, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
-            display.verify()
-            try:
-                return verify(profile, request.scopes, credentials, asked_at, end, display)
-            except CredentialsRejected as error:
-                _tell_page(listener, profile, error)
-                request.reject(credentials, error)
-                rejection = error
-                if error.reason == "clock":
-                    break
-                listener.reopen()
-            except Exception as error:
-                _tell_page(listener, profile, error)
-                raise
+            listener.reopen()
+        except Exception as error:
+            _tell_page(listener, profile, error)
+            raise
+    if rejection is not None and rejection.reason == "clock":
+        raise DeploymentError(f"The browser's answer is invalid: {rejection.message}", rejection.hint)
     if rejection is not None:
         raise DeploymentError(
-            f"The browser's answer is no good: {rejection.message}",
-            rejection.hint
-            if rejection.reason == "clock"
-            else "Try again; if it happens again, look at the client there.",
+            f"The browser sent no valid answer in time. About the last one: {rejection.message} {_close_page(listener)}",
+            Hint("To approve again, run:", login_command(profile.argument)),
         )
-    raise TimedOut(
-        f"Nobody approved in the browser in time. {_close_page(listener)}",
-        Hint(
-            "If it said “Client already exists”, ask for another name:",
-            login_command(profile.argument, "--name", f"{profile.client_name}-new"),
-            ". With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
-        ),
-    )
+    raise TimedOut(f"Nobody approved in the browser in time. {_close_page(listener)}", request.advise_after_timeout())
 
 
 def _close_page(listener: Listener) -> str:
@@ -156,10 +161,10 @@ def _describe_name(names: client_names.Names, name: str, profile: Profile, displ
     """Say what is worth knowing about the name."""
     said = client_names.describe_deletion_scopes(names, name, profile.scopes, wanted=not profile.no_self_delete)
     if said:
-        display.note(said)
+        display.note_once("self-delete", said)
     if name != profile.client_name:
         display.note(
-            f"The name {profile.client_name} is still taken on this deployment, so {name} is asked for this time."
+            f"The name {profile.client_name} is still taken on this deployment, so tcenv asks for {name} this time."
         )
     elif names.insisted and names.taken and not freed:
         display.note(
@@ -175,8 +180,19 @@ def _store(session: Session, store: Store, display: Display) -> bool:
         return True
     except (TcenvError, OSError) as error:
         reason = error.message if isinstance(error, TcenvError) else error.strerror or str(error)
-        display.warn(f"The session could not be stored, so this shell alone has it: {reason}")
+        display.warn(f"The session could not be stored, so only this shell has it: {reason}")
         return False
+
+
+def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
+    """Return the session with what its roles cover, stored if it is `kept`: for calls whose header has no room for all of its
+    scopes. Nothing depends on it."""
+    known = replace(session, expansions=expansions.ask(session))
+    if kept and known != session:
+        with suppress(TcenvError, OSError):
+            if store.load(session.profile) == session:
+                store.save(known)
+    return known
 
 
 def _try_step(display: Display, step: Callable[[], object]) -> None:
@@ -188,9 +204,9 @@ def _try_step(display: Display, step: Callable[[], object]) -> None:
         display.warn(what)
 
 
-def _tell_page(listener: Listener, profile: Profile, error: Exception) -> None:
+def _tell_page(listener: Listener, profile: Profile, error: Exception, *, goes_on: bool = False) -> None:
     try:
-        listener.finish(pages.describe_failure(profile, error))
+        listener.finish(pages.describe_failure(profile, error, goes_on=goes_on))
     except OSError:
         return
 
@@ -201,8 +217,8 @@ def _clean_up(
     names = request.names
     if names is not None and request.deletion_scopes and session.credentials.client_id != names.client_id(request.name):
         display.note(
-            f"The Client ID was changed on the page: what was asked for ({', '.join(request.deletion_scopes)}) does not speak "
-            "of it, and cannot end it."
+            f"The Client ID was changed on the page, so the scope to delete it ({', '.join(request.deletion_scopes)}) "
+            "does not cover it."
         )
     if replacing is not None:
         client_names.delete_replaced(replacing, session, display.note)
@@ -213,7 +229,7 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
     """Return the session whose client is to be deleted before the approval, None if there is none.
 
     Only in a terminal, where a person can approve, and only if the session is good, may delete its client, and has the name
-    that is asked for. ApprovalRequest the deployment shows that it answers and that the clock is right."""
+    that is asked for. Raises DeploymentError where the deployment is out: its page does not work then."""
     if replacing is None or not replacing.is_live() or not os.isatty(2) or not client_names.may_delete(replacing):
         return None
     if replacing.name != profile.client_name:
@@ -223,8 +239,8 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
     try:
         deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
         deployment.vouch(replacing.credentials)
-    except DeploymentError as error:
-        display.note(f"{error.message} So {replacing.credentials.client_id} is left as it is.")
+    except (CredentialsRejected, Refused) as error:
+        display.note(f"{error.message} So {replacing.credentials.client_id} is unchanged.")
         return None
     return replacing
 
@@ -240,6 +256,4 @@ def _delete_former(old: Session, store: Store, display: Display) -> None:
         )
         return
     store.save(old.ended())
-    display.note(
-        f"The former client {client_id} is deleted, and its session has ended: the same name is free for this one."
-    )
+    display.note(f"Deleted the former client {client_id}, so that the new one can have its name.")

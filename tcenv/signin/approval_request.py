@@ -5,21 +5,63 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import DeploymentError
-from tcenv.sessions import known_clients
+from tcenv.errors import DeploymentError, Hint, login_command
+from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.signin import browser
 from tcenv.signin.client_names import Names
-from tcenv.signin.listener import Listener
+from tcenv.signin.listener import OTHER_HOST, TLS, Listener
+from tcenv.signin.preflight import ADD_AUTHORITY, AUTHORITY, CLOCK, OUTAGE, PRIVATE, Preflight
 from tcenv.signin.progress import Display
 from tcenv.signin.request import SigninRequest
 
-if TYPE_CHECKING:
-    from tcenv.signin.preflight import Preflight
+# Where Chrome forgets that it has to use https; other browsers do so with the site's data.
+_CLEAR_HSTS = "clear HSTS for localhost (Chrome: chrome://net-internals/#hsts)"
+
+
+def describe_seen(seen: str, *, can_paste: bool) -> str:
+    """Say what came to the listener and was refused (`listener.STRANGER` and its like), and what to do."""
+    if seen == TLS:
+        paste = "Paste here the address that it shows, " if can_paste else "To go on, "
+        return (
+            "The browser insists on https, because another program on localhost has told it to (HSTS), and this address has "
+            f"none. {paste}{_CLEAR_HSTS}, or open the page in another browser."
+        )
+    if seen == OTHER_HOST:
+        return (
+            "The browser's answer named another host than localhost, and was refused. "
+            "Put localhost in the place of that host in the address bar."
+        )
+    paste = " If your page has ended on an address of localhost, paste that address here." if can_paste else ""
+    return f"Another user's process on this machine answered in place of your browser, and was refused.{paste}"
+
+
+def advise_after_timeout(seen: set[str], argument: str, name: str, *, client_id: str = "", outage: str = "") -> Hint:
+    """Return what to do after nobody approved in time. `seen` is what the listener and the preflight saw, `name` the client's
+    name, `client_id` the whole one or a description of it, `outage` a sentence about a deployment that does not answer."""
+    if TLS in seen:
+        return Hint(
+            f"The browser insists on https for localhost: {_CLEAR_HSTS}, or paste the address that it shows:",
+            login_command(argument, "--no-browser"),
+        )
+    if CLOCK in seen:
+        return Hint(
+            "This machine's clock is wrong. Set the clock (timedatectl set-ntp true), then run:",
+            login_command(argument),
+        )
+    if AUTHORITY in seen:
+        return Hint(f"{ADD_AUTHORITY} Then run:", login_command(argument))
+    if OUTAGE in seen:
+        return Hint(f"{outage} When it answers again, run:", login_command(argument))
+    private = f"If the page said “Not Found”, type the whole Client ID there: {client_id}. " if PRIVATE in seen else ""
+    return Hint(
+        f"{private}If it said “Client already exists”, ask for another name:",
+        login_command(argument, "--name", f"{name}-new"),
+        ". With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
+    )
 
 
 class ApprovalRequest:
@@ -35,8 +77,10 @@ class ApprovalRequest:
         self._display = display
         self._left = list(names.free) if names is not None else [profile.client_name]
         self._said_taken: set[str] = set()
-        self._strangers = 0
+        self._said_seen: set[str] = set()
+        self._can_paste = False
         self._preflight: Preflight | None = None
+        self._opening = browser.Opening()
         self.opened = False
         self.name = self._left.pop(0)
         self._asked = [self.name]
@@ -78,7 +122,15 @@ class ApprovalRequest:
         self._listener.hold(**self._describe())
         if self._profile.no_browser:
             return True
-        self.opened = browser.open_browser(self._request.url, self._profile.browser, launch)
+        self._opening = browser.open_browser(self._request.url, self._profile.browser, launch)
+        self.opened = bool(self._opening)
+        if self._opening.failures:
+            tried = "; ".join(self._opening.failures)
+            self._display.warn(
+                f"A browser did not start ({tried}), so tcenv opened another one."
+                if self.opened
+                else f"No browser started ({tried})."
+            )
         return self.opened
 
     def _describe(self) -> dict[str, str]:
@@ -95,15 +147,10 @@ class ApprovalRequest:
             "lifetime": str(profile.lifetime),
         }
 
-    def show(self, pasting: bool) -> None:
-        """Tell the person what to do, and ask the deployment what the page does not say."""
-        self._display.ask(self._request.url, self.opened, pasting, self.name)
-        if self._flow == "new" and self._profile.flow == "new":
-            self._display.note(
-                "Today's deployments have no such page: if it says “Client not found”, leave out --flow new."
-            )
-        from tcenv.signin.preflight import Preflight
-
+    def show(self, *, pasting: bool, enter: bool) -> None:
+        """Tell the person what to do, and ask the deployment what the page does not say. See `Display.ask`."""
+        self._can_paste = self._can_paste or pasting
+        self._display.ask(self._request.url, self.opened, pasting, enter, self.name)
         self._preflight = self._preflight or Preflight(self._profile)
         known = self.names is not None and self.name not in self._said_taken
         self._preflight.start(self.name, self.names.client_id(self.name) if known and self.names is not None else None)
@@ -112,32 +159,30 @@ class ApprovalRequest:
         """Ask for the next name (Enter, while waiting)."""
         if not self._left:
             if self.names is not None and not self.names.insisted:
-                self._display.warn(
-                    "There is no other name in this series. Change the Client ID on the page: any will do."
-                )
+                self._display.warn("There is no other name left. Change the Client ID on the page to any other name.")
             return
         self.name = self._left.pop(0)
         self._asked.append(self.name)
         self._request = self._make_request(self.name)
         self.open()
-        self.show(pasting=False)
+        self.show(pasting=False, enter=True)
 
     def tick(self, left: float) -> None:
         """Say what has been found out. Called about once a second."""
         assert self._preflight is not None, "shown first"
         for text in self._preflight.news():
             self._display.warn(text)
+        failure = self._opening.find_failure()
+        if failure is not None:
+            self._display.warn(f"The browser did not start ({failure}). Open the address above in another one.")
         if self.name in self._preflight.taken and self.name not in self._said_taken:
             self._said_taken.add(self.name)
             self._display.warn(
                 f"The name {self.name} is taken on this deployment, so the page will say “Client already exists”."
             )
-        if self._listener.strangers > self._strangers:
-            self._strangers = self._listener.strangers
-            self._display.warn(
-                "Somebody else's process on this machine answered in place of your browser, and was refused. If your page has "
-                "ended on an address of localhost, paste that address here."
-            )
+        for seen in sorted(self._listener.seen - self._said_seen):
+            self._said_seen.add(seen)
+            self._display.warn(describe_seen(seen, can_paste=self._can_paste))
         self._display.tick(left, self.next_name)
 
     def wait(self, end: float, source: object) -> Credentials | None:
@@ -146,7 +191,7 @@ class ApprovalRequest:
 
     def note_unconfirmed(self, credentials: Credentials) -> None:
         """Note that this client exists, because its name is taken even if this process is killed."""
-        given = known_clients.name_of(credentials.client_id, self.name)
+        given = name_series.get_name(credentials.client_id, self.name)
         expires = int(time.time()) + self._profile.lifetime
         known_clients.remember(
             self._profile.root_url,
@@ -155,7 +200,20 @@ class ApprovalRequest:
             ),
         )
 
-    def reject(self, credentials: Credentials, error: DeploymentError) -> None:
-        """Forget an answer that the deployment rejects, and say so."""
+    def reject(self, credentials: Credentials, error: DeploymentError, *, goes_on: bool) -> None:
+        """Forget an answer that the deployment rejects, and say so if the wait goes on."""
         known_clients.forget_unconfirmed(self._profile.root_url, credentials.client_id)
-        self._display.warn(f"What came from the browser is no good: {error.message} The wait goes on.")
+        if goes_on:
+            self._display.warn(f"The browser's answer is invalid: {error.message} Still waiting.")
+
+    def advise_after_timeout(self) -> Hint:
+        """Return what to do after nobody approved in time, by what was seen meanwhile."""
+        preflight = self._preflight
+        client_id = self.names.client_id(self.name) if self.names is not None else None
+        return advise_after_timeout(
+            self._listener.seen | (preflight.seen if preflight is not None else set()),
+            self._profile.argument,
+            self._profile.client_name,
+            client_id=client_id or f"your own clientId, then /{self.name}",
+            outage=preflight.outage if preflight is not None else "",
+        )

@@ -1,15 +1,18 @@
 """Open a browser that gets no token and neither writes to stdout nor keeps it open.
 
 Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep`, tried in order and before the desktop's own;
-`%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows."""
+`%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows.
+Beyond that, a command may be the path of a program with spaces in it."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
+import time
 from typing import TYPE_CHECKING
 
+from tcenv import verbosity
 from tcenv.shells.process import on_path
 from tcenv.shells.secrets_in_environment import without_secrets
 from tcenv.shells.windows import NotQuotable, arguments_for, find_program
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    # Whether a program runs or has ended without an error; None if it does not exist.
-    Launch = Callable[[list[str]], bool | None]
+    # Starts a program. Returns it if it runs, None if it has ended without an error, else why it does not run.
+    Launch = Callable[[list[str]], Program | str | None]
 
 # Browsers that draw in a terminal. They cannot use this one.
 _IN_TERMINAL = frozenset({"www-browser", "lynx", "links", "links2", "elinks", "w3m", "browsh", "carbonyl"})
@@ -34,6 +37,9 @@ _DESKTOP = (
 )
 # No test runs these.
 _WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
+_NOT_FOUND = "not found"
+# Seconds in which the end of a browser's program is a failed start. Later a person may have closed it.
+_STARTING = 15.0
 # Seconds in which a launcher may fail. One that runs longer has found something to open.
 _LAUNCHER_SECONDS = 0.25
 # The same for a program that may answer without a person, and so at once.
@@ -44,18 +50,67 @@ _BROWSERS = frozenset(
 )
 
 
-def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> bool:
+class Opening:
+    """What came of starting a browser: true if one has started. `failures` names what was tried in vain, each with the reason."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        self._has_started = False
+        self._name = ""
+        self._program: Program | None = None
+        self._since = time.monotonic()
+
+    def __bool__(self) -> bool:
+        return self._has_started
+
+    def add(self, name: str, outcome: Program | str | None) -> bool:
+        """Note what came of starting `name` (see `Launch`). Return whether it has started."""
+        if isinstance(outcome, str):
+            self.failures.append(f"{name}: {outcome}")
+            return False
+        self._has_started, self._name, self._program = True, name, outcome
+        return True
+
+    def find_failure(self) -> str | None:
+        """Return the name and the reason if the program that was started has failed since, once."""
+        if self._program is None:
+            return None
+        status = self._program.wait(0)
+        if status is None and time.monotonic() < self._since + _STARTING:
+            return None
+        self._program.close()
+        self._program = None
+        return f"{self._name}: {_describe_status(status)}" if status else None
+
+
+def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> Opening:
     """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch` starts a
-    program (see `PausedLaunch`).
-
-    Return False if none starts. The user has the URL, and the wait goes on."""
+    program (see `PausedLaunch`). If none starts, the user has the URL, and the wait goes on."""
     launch = launch or _start
-    if command:
-        return _open_named(command, url, launch)
-    return _open_named(os.environ.get("BROWSER", ""), url, launch) or _open_desktop(url, launch)
+    opening = Opening()
+    named = command or os.environ.get("BROWSER", "")
+    if not any(_open_with(words, url, launch, opening) for words in split_commands(named)) and not command:
+        _open_desktop(url, launch, opening)
+    return opening
 
 
-def _words(entry: str) -> list[str]:
+def split_commands(commands: str) -> list[list[str]]:
+    """Return the words of each command in `commands`, in order (see `BROWSER`). Leaves out what is none."""
+    return [words for entry in commands.split(os.pathsep) if (words := _split_command(entry.strip()))]
+
+
+def _split_command(entry: str) -> list[str]:
+    if "%s" not in entry and on_path(entry):
+        # Such as /mnt/c/Program Files/…, which nobody quotes.
+        return [entry]
+    try:
+        words = _split_words(entry)
+    except ValueError:
+        return []
+    return words[:-1] if words and words[-1] == "&" else words
+
+
+def _split_words(entry: str) -> list[str]:
     """Split a command line into words. Raises ValueError."""
     if os.name == "nt":
         return _words_on_windows(entry)
@@ -64,61 +119,52 @@ def _words(entry: str) -> list[str]:
     return shlex.split(entry)
 
 
-def named_program(commands: str) -> str:
-    """Return the first program that `commands`, a value of BROWSER, names, or what it is if it names none."""
-    entry = commands.split(os.pathsep)[0]
-    try:
-        return _words(entry)[0]
-    except (ValueError, IndexError):
-        return entry
-
-
 def _words_on_windows(entry: str) -> list[str]:
-    """Split a command line in which backslashes separate directories. A path may have blanks if nothing follows it."""
-    if os.path.isfile(entry):
-        return [entry]
+    """Split a command line in which backslashes separate directories."""
     words = shlex.shlex(entry, posix=True)
     words.whitespace_split, words.escape, words.commenters, words.quotes = True, "", "", '"'
     return list(words)
 
 
-def _open_named(commands: str, url: str, launch: Launch) -> bool:
-    return any(_open_entry(entry, url, launch) for entry in commands.split(os.pathsep))
-
-
-def _open_entry(entry: str, url: str, launch: Launch) -> bool:
-    try:
-        words = _words(entry)
-    except ValueError:
-        return False
-    if words and words[-1] == "&":
-        words.pop()
-    if not words or os.path.basename(words[0]) in _IN_TERMINAL:
-        return False
+def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> bool:
+    if os.path.basename(words[0]) in _IN_TERMINAL:
+        return opening.add(words[0], "needs this terminal")
+    verbosity.log(f"Starting the browser {words[0]}.")
     arguments = [word.replace("%s", url) for word in words[1:]]
-    if "%s" not in entry:
+    if not any("%s" in word for word in words):
         arguments.append(url)
-    opened = launch([words[0], *arguments])
-    if opened is None and len(words) == 1:
-        opened = launch(_registered(words[0], url))
-    return bool(opened)
+    outcome = launch([words[0], *arguments])
+    if outcome == _NOT_FOUND and len(words) == 1:
+        outcome = launch(_registered(words[0], url))
+    return opening.add(words[0], outcome)
 
 
-def _open_desktop(url: str, launch: Launch) -> bool:
+def _open_desktop(url: str, launch: Launch, opening: Opening) -> None:
+    """Start the desktop's browser. Of the programs that may open one, those that are not there are no failures."""
     if os.name == "nt":
         try:
             os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
+            opening.add("the desktop", None)
+        except OSError as error:
+            opening.add("the desktop", error.strerror or "failed")
+        return
     if sys.platform == "darwin":
         # Over ssh it would open on a screen in front of somebody else.
-        return not os.environ.get("SSH_CONNECTION") and bool(launch(["/usr/bin/open", url]))
-    if os.environ.get("WSL_DISTRO_NAME") and any(launch([*program, url]) for program in _WINDOWS_FROM_LINUX):
-        return True
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    return any(launch([*program, url]) for program in _DESKTOP)
+        if not os.environ.get("SSH_CONNECTION"):
+            opening.add("/usr/bin/open", launch(["/usr/bin/open", url]))
+        return
+    programs: list[list[str]] = [*_WINDOWS_FROM_LINUX] if os.environ.get("WSL_DISTRO_NAME") else []
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        programs += _DESKTOP
+    failures = list(opening.failures)
+    for program in programs:
+        verbosity.log(f"Starting the browser {program[0]}.")
+        outcome = launch([*program, url])
+        if outcome != _NOT_FOUND and opening.add(program[0], outcome):
+            opening.failures = failures
+            return
+    if programs and opening.failures == failures:
+        opening.add("the desktop's browser", _NOT_FOUND)
 
 
 def _registered(name: str, url: str) -> list[str]:
@@ -126,26 +172,39 @@ def _registered(name: str, url: str) -> list[str]:
     `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown name."""
     import webbrowser
 
+    # It takes each command in BROWSER for a browser that it knows.
+    commands = os.environ.pop("BROWSER", None)
     try:
         webbrowser.get(name)
     except webbrowser.Error:
         return []
+    finally:
+        if commands is not None:
+            os.environ["BROWSER"] = commands
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
     # -I: neither the current directory nor one that a variable names holds code for it.
     return [sys.executable, "-I", "-c", program, name, url]
 
 
-def _start(arguments: list[str]) -> bool | None:
-    """Start a program. Return whether it runs or has ended without an error; None if it does not exist."""
+def _start(arguments: list[str]) -> Program | str | None:
+    """Start a program (see `Launch`)."""
     if not hasattr(os, "posix_spawn"):
         return _run_elsewhere(arguments)
     program = _launch(arguments)
-    if program is None:
-        return None
-    try:
-        return program.wait(_LAUNCHER_SECONDS) is not False
-    finally:
-        program.close()
+    return _NOT_FOUND if program is None else _watch_start(program, _LAUNCHER_SECONDS)
+
+
+def _watch_start(program: Program, seconds: float) -> Program | str | None:
+    """Return the program if it still runs after these seconds, and otherwise what `Launch` does."""
+    status = program.wait(seconds)
+    if status is None:
+        return program
+    program.close()
+    return _describe_status(status) if status else None
+
+
+def _describe_status(status: int) -> str:
+    return f"exit status {status}"
 
 
 class PausedLaunch:
@@ -169,21 +228,18 @@ class PausedLaunch:
             os.waitpid(child, 0)
             self._keeper = None
 
-    def launch(self, arguments: list[str]) -> bool | None:
+    def launch(self, arguments: list[str]) -> Program | str | None:
         """Start a program, for `open_browser`."""
         if not hasattr(os, "posix_spawn"):
             return _run_elsewhere(arguments)
         program = _launch(arguments)
         if program is None:
-            return None
+            return _NOT_FOUND
         for_people = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
-        try:
-            ended = program.wait(_LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS)
-            if ended is None:
-                self._keeper = program.pause()
-            return ended is not False
-        finally:
-            program.close()
+        outcome = _watch_start(program, _LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS)
+        if outcome is program:
+            self._keeper = program.pause()
+        return outcome
 
 
 def _launch(arguments: list[str]) -> Program | None:
@@ -191,13 +247,13 @@ def _launch(arguments: list[str]) -> Program | None:
     return Program.start(arguments) if arguments and on_path(arguments[0]) else None
 
 
-def _run_elsewhere(arguments: list[str]) -> bool | None:
+def _run_elsewhere(arguments: list[str]) -> str | None:
     """Start a program on Windows, in a process group that the console's Ctrl-C does not reach."""
     import subprocess
 
     program = find_program(arguments[0], os.environ) if arguments else None
     if program is None:
-        return None
+        return _NOT_FOUND
     try:
         process = subprocess.Popen(
             arguments_for(program, arguments[1:], os.environ),
@@ -207,10 +263,13 @@ def _run_elsewhere(arguments: list[str]) -> bool | None:
             env=without_secrets(os.environ),
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-    except (NotQuotable, OSError):
-        return False
+    except NotQuotable as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or "failed"
     try:
-        return process.wait(_LAUNCHER_SECONDS) == 0
+        status = process.wait(_LAUNCHER_SECONDS)
     except subprocess.TimeoutExpired:
         process.returncode = 0
-        return True
+        return None
+    return _describe_status(status) if status else None

@@ -16,10 +16,11 @@ from tcenv.config.profile import Profile
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, login_command
-from tcenv.sessions import known_clients
-from tcenv.sessions.known_clients import KnownClient, series, two_of
+from tcenv.sessions import known_clients, name_series
+from tcenv.sessions.known_clients import KnownClient, choose_two
+from tcenv.sessions.name_series import list_names
 from tcenv.sessions.session import Session
-from tcenv.sessions.stores import Store, everywhere, place
+from tcenv.sessions.stores import Store, describe_place, list_stores
 from tcenv.text import duration, moment
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Names:
         """Return the scopes for deleting these clients that `scopes` lack."""
         if self.prefix is None:
             return []
-        names = (name,) if self.insisted else (*two_of(self.asked, name), *self.orphaned)
+        names = (name,) if self.insisted else (*choose_two(self.asked, name), *self.orphaned)
         needed = [f"{DELETE}{self.prefix}{other}" for other in dict.fromkeys(names)]
         return [scope for scope in needed if not covers(scopes, scope)]
 
@@ -72,18 +73,18 @@ def choose_names(profile: Profile, replacing: Session | None = None) -> Names:
     so its name is free and comes first.
 
     Leaves a name alone that the user insists on. Raises TcenvError where all names are taken."""
-    known = known_clients.known(profile.root_url)
+    known = known_clients.list_clients(profile.root_url)
     own = [client for client in known if client.asked == profile.client_name]
-    prefix = known_clients.prefix(profile.root_url, profile.client_name)
+    prefix = known_clients.find_prefix(profile.root_url, profile.client_name)
     if "name" in profile.insisted:
         taken = tuple(client for client in known if client.name == profile.client_name and _is_taken(client))
         return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)
-    in_series = series(profile.client_name)
+    in_series = list_names(profile.client_name)
     # The user once typed this name on the page, because the first one was taken.
     edited = [client.name for client in reversed(own) if client.made and client.name not in in_series]
     candidates = dict.fromkeys([in_series[0], *edited[:1], *in_series[1:]])
     if replacing is not None:
-        name = known_clients.name_of(replacing.credentials.client_id, replacing.name)
+        name = name_series.get_name(replacing.credentials.client_id, replacing.name)
         candidates = dict.fromkeys([name, *candidates]) if name in candidates else candidates
     ended = replacing.credentials.client_id if replacing is not None else None
     in_the_way = {
@@ -103,7 +104,7 @@ def choose_names(profile: Profile, replacing: Session | None = None) -> Names:
 def _is_ours(client: KnownClient, prefix: str | None) -> bool:
     """Return whether tcenv made a client, in a series, for the user with this `prefix`. What only a browser said may be about
     anybody's client."""
-    return client.made and client.client_id == f"{prefix}{client.name}" and client.name in series(client.asked)
+    return client.made and client.client_id == f"{prefix}{client.name}" and client.name in list_names(client.asked)
 
 
 def _is_taken(client: KnownClient) -> bool:
@@ -114,11 +115,11 @@ def _all_taken(profile: Profile, found: Names) -> TcenvError:
     """Return the error for when no name is left. It names the clients and their ends."""
     listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
     return TcenvError(
-        f"All names of this series are taken on {profile.root_url}: {listed}.",
+        f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.",
         Hint(
             "Ask for another one:",
             login_command(profile.argument, "--name", f"{profile.client_name}-new"),
-            f". Or end one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
+            f". Or delete one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
         ),
     )
 
@@ -135,10 +136,10 @@ def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *
     if not missing:
         return None
     if not asked:
-        return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the right to end this client early."
+        return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the scope to delete this client."
     room = "" if len(asked) == len(missing) else f"; there is no room for more than {MOST_SCOPES} scopes"
     return (
-        f"Also asked for: {' and '.join(asked)}, so that a reset or a logout can end this client (--no-self-delete leaves "
+        f"Also asked for: {' and '.join(asked)}, so that a reset or logout can delete this client (--no-self-delete leaves "
         f"it out{room})."
     )
 
@@ -149,10 +150,10 @@ def remember(session: Session, page_name: str, *, made: bool = True, kept_in: st
     `made` says that the client is new (the older page may have reset an existing one), `kept_in` where its session is (see
     `stores.place`)."""
     client_id = session.credentials.client_id
-    given = known_clients.name_of(client_id, page_name)
+    given = name_series.get_name(client_id, page_name)
     if given != page_name:
         prefix = client_id.rpartition("/")[0]
-        known = {client.client_id for client in known_clients.known(session.root_url)}
+        known = {client.client_id for client in known_clients.list_clients(session.root_url)}
         if prefix and f"{prefix}/{page_name}" not in known:
             taken = KnownClient(page_name, f"{prefix}/{page_name}", session.expires, session.name, made=False)
             known_clients.remember(session.root_url, taken)
@@ -193,7 +194,7 @@ def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> N
         if may_delete(by, client_id):
             with suppress(DeploymentError):
                 if delete(old, by):
-                    say(f"The former client {client_id} is deleted: its token is no longer good.")
+                    say(f"Deleted the former client {client_id}: its token no longer works.")
                     return
     say(describe_live_token(old))
 
@@ -203,7 +204,7 @@ def describe_live_token(session: Session) -> str:
     client_id = session.credentials.client_id
     left = duration(session.expires - time.time())
     return (
-        f"The token of {client_id} stays good until {moment(session.expires)} ({left}); to end it earlier, delete the client: "
+        f"The token of {client_id} works until {moment(session.expires)} ({left}). To end it earlier, delete the client: "
         f"{client_page(session.root_url, client_id)}"
     )
 
@@ -214,9 +215,9 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
-    here, own = place(store), session.credentials.client_id
-    prefix = own[: len(own) - len(known_clients.name_of(own, session.name))]
-    for known in known_clients.known(session.root_url):
+    here, own = describe_place(store), session.credentials.client_id
+    prefix = own[: len(own) - len(name_series.get_name(own, session.name))]
+    for known in known_clients.list_clients(session.root_url):
         client_id = known.client_id
         is_lost = (bool(here) and known.place == here and known.confirmed) or (
             known.is_orphan and _is_ours(known, prefix)
@@ -227,7 +228,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
             or client_id == own
             or not (known.expires <= time.time() or is_lost)
             or not may_delete(session, client_id)
-            or (is_lost and client_id in kept_clients(store, session.root_url))
+            or (is_lost and client_id in list_kept_clients(store, session.root_url))
         ):
             continue
         with suppress(DeploymentError):
@@ -236,7 +237,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
             deployment.delete_client(session.credentials, client_id)
             known_clients.forget(session.root_url, client_id)
             if known.expires > time.time():
-                say(f"The former client {client_id}, whose session was lost, is deleted.")
+                say(f"Deleted the former client {client_id}, whose session was lost.")
 
 
 def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> bool:
@@ -248,10 +249,10 @@ def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> b
     return facts is not None and facts.expires > time.time()
 
 
-def kept_clients(store: Store, root_url: str) -> set[str]:
+def list_kept_clients(store: Store, root_url: str) -> set[str]:
     """Return the clients of a deployment whose sessions are in any store of this user's. Raises StoreError."""
     found = set()
-    for one in everywhere(store):
+    for one in list_stores(store):
         for name in one.profiles():
             with suppress(DamagedSession):
                 session = one.load(name)

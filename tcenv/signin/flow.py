@@ -7,15 +7,17 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from tcenv import verbosity
 from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.lock import sign_in_lock
-from tcenv.sessions.recovery import settled
+from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 from tcenv.signin import interactivity
 from tcenv.signin.approval import sign_in
 from tcenv.signin.progress import Display
+from tcenv.text import duration
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:
@@ -41,25 +43,39 @@ def ensure_session(
     if not reset:
         session = load_session(store, profile.name, profile.root_url, display.note)
         if session is not None and is_usable(session, profile):
+            verbosity.log(f"The stored session expires in {duration(session.expires - time.time())}.")
             return session
+        verbosity.log("There is no stored session." if session is None else "The stored session is not usable.")
     began = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, display.queue) as waited:
         session = load_session(store, profile.name, profile.root_url, display.note if reset else lambda text: None)
-        session = settled(session, store, display.note, locked=True, until=time.monotonic() + profile.timeout)
+        session = recover(session, store, display.note, locked=True, until=time.monotonic() + profile.timeout)
         if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
             return session
         try:
             if reset and session is not None:
+                from tcenv.deployment.auth import Deployment
                 from tcenv.signin.reset import reset_session
 
-                if session.wanted and "scopes" not in profile.insisted:
-                    profile = replace(profile, scopes=session.wanted)
+                # Where the deployment is out, its page does not work either.
+                until = time.monotonic() + profile.timeout
+                Deployment(profile.root_url, until=until, argument=profile.argument).ping()
+                profile = _keep_scopes(profile, session)
                 new = reset_session(session, profile, store, display)
                 if new is not None:
-                    display.granted(new)
+                    display.granted(new, is_reset=True)
                     return new
             interactivity.require_person(profile, waited=waited, retry=retry)
             with interactivity.remember_attempt(profile):
                 return sign_in(profile, store, display, replacing=session)
         finally:
             display.close()
+
+
+def _keep_scopes(profile: Profile, session: Session) -> Profile:
+    """Return `profile` with the scopes to ask for at a reset: those of an option, else those that the session was asked for. A
+    profile's own scopes count where the user named no others for the session."""
+    if "scopes" in profile.insisted or not session.wanted or (profile.has_scopes and not session.chosen):
+        return profile
+    insisted = profile.insisted | {"scopes"} if session.chosen else profile.insisted
+    return replace(profile, scopes=session.wanted, insisted=insisted)

@@ -16,7 +16,7 @@ from tcenv.config.profile import Profile
 from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, login_command
 from tcenv.files import write_privately
 from tcenv.sessions.lock import lock_directory
-from tcenv.sessions.profile_names import called
+from tcenv.sessions.profile_names import get_display_name
 from tcenv.text import duration
 
 # Seconds for which an unanswered sign-in is not repeated unless a person asks for it.
@@ -29,12 +29,13 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     """Raise NotSignedIn if nobody is there, or if nobody answered the last sign-in and no person at a terminal asks again.
 
     `waited` says that another process was signing in meanwhile. This one takes over if that was killed, not if it gave up."""
+    name = get_display_name(profile.name, profile.root_url)
     if not _is_anybody_there(profile):
         raise NotSignedIn(
-            f"Not signed in to {called(profile.name, profile.root_url)}, and nobody is here to approve it in a browser: there "
+            f"Not signed in to {name}, and nobody is here to approve it in a browser: there "
             "is no terminal, no display and no BROWSER.",
             Hint(
-                "In a terminal, or with the address that a browser ends on piped in:",
+                "Run this in a terminal, or pipe in the address that the browser ends on:",
                 login_command(profile.argument, "--no-browser"),
             ),
         )
@@ -44,9 +45,8 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     left = at + _MEMORY - time.time()
     if 0 < left <= _MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
         raise NotSignedIn(
-            f"Nobody answered the last sign-in to {called(profile.name, profile.root_url)}: no other browser is opened for "
-            f"{duration(left)}.",
-            Hint("In a terminal, or with --retry:", login_command(profile.argument, "--retry")),
+            f"Nobody answered the last sign-in to {name}: tcenv opens no other browser for {duration(left)}.",
+            Hint("Sign in at a terminal, or use --retry:", login_command(profile.argument, "--retry")),
         )
 
 
@@ -127,7 +127,7 @@ def _forget(profile: Profile) -> None:
 
 def _read(profile: Profile) -> tuple[str, float]:
     try:
-        with open(_path(profile), encoding="ascii", opener=paths.trusted_or_ignored) as file:
+        with open(_path(profile), encoding="ascii", opener=paths.open_trusted_or_ignore) as file:
             word, _, at = file.read(64).strip().partition(" ")
             return word, float(at)
     except (OSError, ValueError):

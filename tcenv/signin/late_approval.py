@@ -18,7 +18,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, Refused, StoreError, TcenvError
 from tcenv.portholder import messages
-from tcenv.sessions import known_clients
+from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.stores import load_session, open_store
@@ -57,7 +57,7 @@ def settle(told: Table, received: Credentials, tell: Tell) -> None:
         return describe_late_approval(root_url, argument, client_id, what, deleted=deleted)
 
     def say_that_it_waits() -> None:
-        tell(page("Another sign-in to the same profile is going on. When it has ended, this client is deleted."))
+        tell(page("Another sign-in to the same profile is going on. After that, tcenv deletes this client."))
 
     # What has just been killed may have left a process that holds its lock for a moment.
     waiting = threading.Timer(_GRACE, say_that_it_waits)
@@ -67,7 +67,7 @@ def settle(told: Table, received: Credentials, tell: Tell) -> None:
         with sign_in_lock(told["profile"], _LONGEST_WAIT, waiting.start):
             waiting.cancel()
             _delete(told, received)
-        tell(page("It was deleted, so its token is no longer good.", deleted=True))
+        tell(page("It was deleted, so its token no longer works.", deleted=True))
     except (_Kept, TcenvError) as reason:
         tell(page(f"It was not deleted: {str(reason).rstrip('.')}."))
 
@@ -76,13 +76,13 @@ def _check_name(told: Table, client_id: str) -> None:
     """Raise _Kept unless the client is one that the sign-in asked for, as far as its name tells."""
     if told["flow"] == "new":
         # It gives a client that was there before a new token.
-        raise _Kept("on this deployment's page it may be older than this sign-in")
+        raise _Kept("it may be older than this sign-in")
     name = next((name for name in told["names"].split("\n") if client_id.endswith(f"/{name}")), None)
     if name is None:
-        raise _Kept("it has not the name that this sign-in asked for")
-    prefix = told.get("prefix") or known_clients.prefix(told["root_url"], told["series"])
+        raise _Kept("it does not have the name that this sign-in requested")
+    prefix = told.get("prefix") or known_clients.find_prefix(told["root_url"], told["series"])
     if prefix and client_id != prefix + name:
-        raise _Kept("it is not one of yours")
+        raise _Kept("it is not your client")
 
 
 def _delete(told: Table, received: Credentials) -> None:
@@ -97,13 +97,13 @@ def _delete(told: Table, received: Credentials) -> None:
     except CredentialsRejected:
         known_clients.forget_unconfirmed(root_url, client_id)
         raise
-    store = open_store(profiles.store_name())
+    store = open_store(profiles.read_store_name())
     try:
-        kept = client_names.kept_clients(store, root_url)
+        kept = client_names.list_kept_clients(store, root_url)
     except StoreError as error:
-        raise _Kept(f"whether a session has it cannot be told ({error.message.rstrip('.')})") from None
+        raise _Kept(f"tcenv cannot tell whether a session uses it ({error.message.rstrip('.')})") from None
     if client_id in kept:
-        raise _Kept("a session of yours has it")
+        raise _Kept("one of your sessions uses it")
     by = [received] if vouched.scopes is None or covers(vouched.scopes, client_names.DELETE + client_id) else []
     by += _sessions(told, client_id, store)
     for credentials in by:
@@ -113,11 +113,11 @@ def _delete(told: Table, received: Credentials) -> None:
             continue
         known_clients.forget(root_url, client_id)
         return
-    raise _Kept("neither its token nor a session of yours may do that")
+    raise _Kept("neither its token nor your session has the scope for that")
 
 
 def _note(told: Table, client_id: str) -> None:
-    name = known_clients.name_of(client_id, told["series"])
+    name = name_series.get_name(client_id, told["series"])
     expires = int(time.time()) + int(told["lifetime"])
     known_clients.remember(
         told["root_url"],

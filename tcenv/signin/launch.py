@@ -53,11 +53,11 @@ class Program:
         os.waitpid(shell, 0)
         return cls(shell, status)
 
-    def wait(self, seconds: float) -> bool | None:
-        """Wait for the program's end. Returns whether it ended without an error, None if it still runs after these seconds."""
+    def wait(self, seconds: float) -> int | None:
+        """Wait for the program's end. Returns its exit status, None if it still runs after these seconds."""
         if not select.select([self._status], [], [], seconds)[0]:
             return None
-        return os.read(self._status, 8) == b"0"
+        return int(os.read(self._status, 8) or b"1")
 
     def pause(self) -> tuple[int, int]:
         """Stop the program. Returns a process and a descriptor: when that is closed, also by this process's end, the program goes

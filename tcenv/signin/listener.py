@@ -15,10 +15,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tcenv import loopback, peer
+from tcenv import loopback, peer, verbosity
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder import client
-from tcenv.portholder.callback_request import Refused, is_complete, parse_query, parse_request, same
+from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
 from tcenv.signin import pages
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 # Seconds from the first byte of a request to its last, and again for the response.
 _PATIENCE = 5.0
 _MOST_CONNECTIONS = 64
+# How a TLS handshake begins.
+_TLS_HANDSHAKE = b"\x16\x03"
+# What a pasted address may be wrapped in.
+_AROUND = " \t\r\n'\"`<>“”‘’"
+#: What the listener has seen and refused, and the user should know of: the right answer from another user's process (or an
+#: unknown one), the right answer at an address that is not this machine's, and a browser that speaks TLS.
+STRANGER, OTHER_HOST, TLS = "stranger", "other host", "TLS"
 
 
 class _Connection:
@@ -56,8 +63,8 @@ class Listener:
         self._clean = "/" + os.urandom(20).hex()
         self._detour = "/" + os.urandom(20).hex()
         self._answered = False
-        # How often another user's process, or an unknown one, sent the right answer and was refused.
-        self.strangers = 0
+        #: STRANGER, OTHER_HOST and TLS, as far as they have been seen.
+        self.seen: set[str] = set()
         self._redirected = False
         self._delivered = False
         self._followed = 0.0
@@ -68,8 +75,7 @@ class Listener:
         self._taken = False
         self._succeeded = False
         self._sockets, self.port = self._take_back(port) or loopback.bind(port)
-        # Browsers leave out the default port.
-        self._host = "localhost" if self.port == 80 else f"localhost:{self.port}"
+        verbosity.log(f"Listening on port {self.port} of this machine.")
         self._selector = selectors.DefaultSelector()
         for server in self._sockets:
             server.setblocking(False)
@@ -84,7 +90,8 @@ class Listener:
     def callback_url(self) -> str:
         """The address to which the deployment's page sends the browser. The secret (160 random bits) is in the path, because
         a query breaks the page's answer."""
-        return f"http://{self._host}{self._secret}"
+        host = "localhost" if self.port == 80 else f"localhost:{self.port}"
+        return f"http://{host}{self._secret}"
 
     def __enter__(self) -> Listener:
         return self
@@ -169,11 +176,18 @@ class Listener:
             self._selector.unregister(descriptor)
 
     def pasted(self, address: str) -> Credentials:
-        """Return the credentials in an address that the user copied from the browser's address bar, which may leave out the
-        `http://`. Raises Refused."""
-        address = address.strip().removeprefix("http://")
-        start, mark, query = address.partition("?")
-        if self._answered or not mark or not address.isascii() or not same(start, self._host + self._secret):
+        """Return the credentials in an address that the user copied from the browser's address bar: with `http://`, `https://`
+        or neither, perhaps in quotes. Raises Refused."""
+        scheme, mark, rest = address.strip(_AROUND).partition("://")
+        if not mark:
+            rest = scheme
+        elif scheme.lower() not in ("http", "https"):
+            raise Refused
+        start, mark, query = rest.partition("?")
+        host, slash, path = start.partition("/")
+        if self._answered or not mark or not rest.isascii() or not is_own_host(host, self.port):
+            raise Refused
+        if not is_same(slash + path, self._secret):
             raise Refused
         return Credentials(*parse_query(query.partition("#")[0].encode("ascii")))
 
@@ -267,6 +281,8 @@ class Listener:
         if not connection.received:
             connection.since = time.monotonic()
         connection.received += data
+        if connection.received.startswith(_TLS_HANDSHAKE) and peer.is_own(connection.socket):
+            self.seen.add(TLS)
         try:
             return self._answer(connection) if is_complete(connection.received) else None
         except Refused as refused:
@@ -282,24 +298,29 @@ class Listener:
         return True
 
     def _answer(self, connection: _Connection) -> Credentials | None:
-        path, query, keeps_history = parse_request(bytes(connection.received), self._host)
-        if self._outcome is not None and not query and same(path, self._clean):
+        request = Navigation(bytes(connection.received))
+        path = request.path
+        if not is_own_host(request.host, self.port):
+            if is_same(path, self._secret) and peer.is_own(connection.socket):
+                self.seen.add(OTHER_HOST)
+            raise Refused(421)
+        if self._outcome is not None and not request.query and is_same(path, self._clean):
             self._send(connection, self._outcome, last_word=True)
             return None
-        if self._redirected and not query and same(path, self._detour):
+        if self._redirected and not request.query and is_same(path, self._detour):
             self._followed = time.monotonic()
             self._send(connection, pages.respond_with_detour(self._clean))
             return None
-        if self._answered or not same(path, self._secret):
+        if self._answered or not is_same(path, self._secret):
             raise Refused(404)
         # Every user of the machine can read the path in the browser's arguments, so the kernel is asked who answers.
         if not peer.is_own(connection.socket):
-            self.strangers += 1
+            self.seen.add(STRANGER)
             raise Refused(403)
-        credentials = Credentials(*parse_query(query.encode("ascii")))
+        credentials = Credentials(*parse_query(request.query.encode("ascii")))
         self._answered = self._redirected = True
         # The kernel's empty buffer holds the whole response, so it is on its way when this returns.
-        location = self._detour if keeps_history else self._clean
+        location = self._detour if request.keeps_history else self._clean
         try:
             self._send(connection, pages.respond(303, b"", ("Location", location)))
         except Exception:

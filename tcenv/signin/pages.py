@@ -66,14 +66,16 @@ def describe_success(session: Session) -> Outcome:
     )
 
 
-def describe_failure(profile: Profile, error: Exception) -> Outcome:
-    """Describe a sign-in that `error` has ended."""
+def describe_failure(profile: Profile, error: Exception, *, goes_on: bool = False) -> Outcome:
+    """Describe a sign-in that `error` has ended, or an answer that was invalid while the wait `goes_on`."""
     again = f"Go back to the terminal and run {Hint(login_command(profile.argument))} again."
     if isinstance(error, CredentialsRejected) and error.reason == "clock":
         line = "The clocks of this machine and of the deployment do not agree, so it refuses the new credentials."
         again = f"Set the clock, then g{again[1:]}"
     elif isinstance(error, CredentialsRejected):
         line = "The deployment refused these credentials."
+        if goes_on:
+            again = "The terminal still waits for an answer. Go back to the sign-in page and approve again."
     elif isinstance(error, TcenvError):
         line = error.message
     else:

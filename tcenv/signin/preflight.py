@@ -7,45 +7,63 @@ import threading
 import time
 
 from tcenv.config.profile import Profile
-from tcenv.errors import DeploymentError
+from tcenv.errors import DeploymentError, UnknownAuthority
 from tcenv.text import duration
 
 # With a larger difference (seconds) the deployment refuses signatures, and its page does not know the user.
 _SKEW = 15 * 60
+#: What may keep the page from working: the deployment does not answer, the clock is wrong, tcenv does not know the authority of
+#: the certificate, and not everybody may see their own scopes.
+OUTAGE, CLOCK, AUTHORITY, PRIVATE = "outage", "clock", "authority", "private"
+ADD_AUTHORITY = (
+    "To have tcenv trust the authority of your network, set REQUESTS_CA_BUNDLE=FILE, with its certificate in FILE."
+)
 
 
 class Preflight:
-    """Asks in the background. `taken` are the names that the deployment turned out to have."""
+    """Asks in the background. `taken` are the names that the deployment turned out to have, `seen` what may keep its page from
+    working (OUTAGE and its like), `outage` the sentence about the last outage."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._news: list[str] = []
         self.taken: set[str] = set()
+        self.seen: set[str] = set()
+        self.outage = ""
 
     def start(self, name: str, client_id: str | None) -> None:
         """Start asking for the time, and for the client `client_id` called `name` where the user's prefix is known."""
-        threading.Thread(target=self._ask, args=(name, client_id), daemon=True).start()
+        threading.Thread(target=self.ask, args=(name, client_id), daemon=True).start()
 
     def news(self) -> list[str]:
         """Return the sentences for the person that are new since the last call."""
         news, self._news = self._news, []
         return news
 
-    def _ask(self, name: str, client_id: str | None) -> None:
+    def ask(self, name: str, client_id: str | None) -> None:
+        """Ask, and return when the deployment has answered (see `start`)."""
         from tcenv.deployment.auth import Deployment
 
         deployment = Deployment(self._profile.root_url, library=True)
         try:
-            skew = time.time() - deployment.server_time()
+            skew = time.time() - deployment.ping()
             if abs(skew) > _SKEW:
+                self.seen.add(CLOCK)
                 self._news.append(
                     f"This machine's clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the deployment's: its "
-                    "page will have no Client ID and answer “Not Found”, and signatures are refused. Set the clock "
+                    "page shows no Client ID and answers “Not Found”, and the deployment refuses signatures. Set the clock "
                     "(timedatectl set-ntp true), and reload that page."
                 )
+            if not deployment.shows_scopes():
+                self.seen.add(PRIVATE)
             if client_id is not None and deployment.look(client_id) is not None:
                 self.taken.add(name)
         except PermissionError:
             return  # a private deployment tells only its page
+        except UnknownAuthority as error:
+            self.seen.add(AUTHORITY)
+            self._news.append(f"{error.message} Your browser may know the authority. {ADD_AUTHORITY}")
         except DeploymentError as error:
-            self._news.append(f"{error.message} The page in the browser cannot work either as long as that lasts.")
+            self.outage = error.message
+            self.seen.add(OUTAGE)
+            self._news.append(f"{error.message} Until it works, the page in the browser does not work either.")

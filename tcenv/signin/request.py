@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -11,6 +12,8 @@ from tcenv.errors import UsageError
 
 # The web server in front of the page takes 8,177 bytes of request target (docs/taskcluster.md), encoded, and answers 414 to more.
 _LONGEST_URL = 8000
+# Seconds to wait for a sandbox.
+_PATIENCE = 3.0
 # Deployments with the older sign-in page.
 _NEW_PAGE = ("https://taskcluster.net",)
 
@@ -20,6 +23,24 @@ def resolve_flow(flow: str, root_url: str) -> str:
     if flow == "auto":
         return "new" if root_url.rstrip("/") in _NEW_PAGE else "create"
     return flow
+
+
+def has_new_page(root_url: str) -> bool:
+    """Return whether the deployment is known to have the page `new`. A sandbox says so itself."""
+    if root_url.rstrip("/") in _NEW_PAGE:
+        return True
+    if not root_url.startswith("http://"):  # on loopback alone
+        return False
+    from tcenv.deployment.http import Client, Unreachable, Unusable
+
+    client = Client()
+    client.until = time.monotonic() + _PATIENCE
+    try:
+        answer = client.send("GET", f"{root_url.rstrip('/')}/sandbox/pages").json()
+    except (Unreachable, Unusable):
+        return False
+    pages = answer.get("pages") if isinstance(answer, dict) else None
+    return isinstance(pages, list) and "new" in pages
 
 
 @dataclass(frozen=True)

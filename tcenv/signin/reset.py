@@ -14,7 +14,7 @@ from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers, intersection
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, StoreError, login_command
-from tcenv.sessions import known_clients
+from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
 from tcenv.signals import HeldSignals
@@ -35,7 +35,8 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
     """Return a session of the same client with a new token, stored, and with the scopes and the end that `profile` asks for
     where the session may change them; None where only a browser can give what is asked for.
 
-    Raises StoreError before the reset where the store cannot be written, so nothing has changed then."""
+    Raises StoreError before the reset where the store cannot be written, so nothing has changed then; DeploymentError where the
+    deployment is out, because its page does not work either."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
     deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
@@ -45,10 +46,10 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
             return None
         new = _reset_token(session, store, deployment, display)
     except CredentialsRejected as rejection:
-        display.note(f"{rejection.message} The browser is asked instead.")
+        display.note(f"{rejection.message} Using the browser instead.")
         return None
-    except DeploymentError as error:
-        display.note(f"The token could not be reset by API: {error.message} The browser is asked instead.")
+    except Refused as error:
+        display.note(f"The token could not be reset by API: {error.message} Using the browser instead.")
         return None
     try:
         if plan.scopes is not None:
@@ -91,7 +92,7 @@ def _reset_token(session: Session, store: Store, deployment: Deployment, display
         store.save(replace(session, state=RESETTING))
     except StoreError as error:
         raise StoreError(
-            f"{error.message} Nothing was changed, since a new token could not be kept.", error.hint
+            f"{error.message} Nothing was changed, because a new token could not be stored.", error.hint
         ) from None
     client_id = session.credentials.client_id
     unsaved: StoreError | None = None
@@ -113,7 +114,7 @@ def _reset_token(session: Session, store: Store, deployment: Deployment, display
             _add_note(end, session.argument)
         raise
     if unsaved is not None:
-        known_clients.let_go(session.root_url, client_id)
+        known_clients.note_without_session(session.root_url, client_id)
         display.note(
             f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
         )
@@ -128,9 +129,13 @@ def _add_note(end: BaseException, argument: str) -> None:
 def _call_reset(session: Session, store: Store, deployment: Deployment) -> str:
     try:
         return deployment.reset_token(session.credentials, session.credentials.client_id)
-    except Refused:
-        # The token is as before. (If nobody knows, the mark stays, and the next command asks the deployment.)
-        with suppress(StoreError):
+    except CredentialsRejected:
+        raise
+    except DeploymentError as error:
+        # Where nobody knows whether the token is as before, the mark stays, and the next command asks the deployment.
+        with suppress(DeploymentError, StoreError):
+            if not isinstance(error, Refused):
+                deployment.vouch(session.credentials)
             store.save(session)
         raise
 
@@ -149,7 +154,9 @@ def _update_client(
         display.note(f"The token is new, but the client's scopes and end could not be changed: {error.message}")
         return session
     asked = (*profile.scopes, *_deletion_scopes(session))
-    updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded)
+    chosen = "scopes" in profile.insisted
+    updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded, chosen=chosen)
+    updated = replace(updated, expansions=expansions.ask(updated))
     try:
         store.save(updated)
     except StoreError as error:

@@ -7,7 +7,7 @@ import time
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import CredentialsRejected, DeploymentError, Refused
+from tcenv.errors import CredentialsRejected, DeploymentError, Refused, UnknownAuthority
 from tcenv.sessions.session import Session
 from tcenv.signin.progress import Display
 
@@ -32,25 +32,25 @@ def verify(
                 credentials
             )
             break
-        except (CredentialsRejected, Refused):
+        except (CredentialsRejected, Refused, UnknownAuthority):
             raise
         except DeploymentError as error:
             if time.monotonic() + pause >= until:
                 raise
             if pause == _FIRST_PAUSE:
-                display.warn(f"{error.message} It is asked again until it answers.")
+                display.warn(f"{error.message} tcenv asks again until it answers.")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
     client = vouched.client
     if client is not None and client.disabled:
         raise DeploymentError(
-            "The deployment made the client, and disabled it at once.", "Ask for fewer scopes: --scope."
+            "The deployment created the client and disabled it immediately.", "Ask for fewer scopes: --scope."
         )
     now = int(time.time())
     expires = client.expires if client is not None else asked_at + profile.lifetime
     if expires <= now:
         raise DeploymentError(
-            "The client that the browser made has expired already.", "Ask for more time: --expires 1d."
+            "The client that the browser created has already expired.", "Ask for more time: --expires 1d."
         )
     return Session(
         profile=profile.name,
@@ -61,4 +61,5 @@ def verify(
         name=profile.client_name,
         scopes=vouched.scopes,
         asked=asked,
+        chosen="scopes" in profile.insisted,
     )

@@ -1,10 +1,12 @@
-"""`tcenv doctor` finds what is wrong, and says how to mend it."""
+"""`tcenv doctor` finds faults, and says how to fix them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.world import BIN, TCENV, environ, signed_in, tcenv
@@ -34,27 +36,45 @@ def test_a_sound_machine(home: Path) -> None:
             assert words in done.stdout
 
 
-def test_what_is_wrong_is_named_with_its_mend(home: Path) -> None:
+def test_what_is_wrong_is_named_with_its_fix(home: Path) -> None:
     with Sandbox() as sandbox:
         sandbox.clock_offset = 2 * 3600
         env = environ(sandbox, TASKCLUSTER_CERTIFICATE="left over", BROWSER="no-such-browser %s")
         found = findings(env)
         assert found["clock"]["state"] == "bad"
         assert "2 h" in found["clock"]["text"] or "1 h" in found["clock"]["text"]
-        assert "timedatectl" in found["clock"]["mend"]
+        assert "timedatectl" in found["clock"]["fix"]
         assert found["variables"]["state"] == "bad"
         assert found["browser"]["state"] == "note"
-        assert found["start-up file"]["mend"]
+        assert found["start-up file"]["fix"]
     gone = findings(environ(sandbox))
     assert gone["deployment"]["state"] == "bad"
     (home / "run").chmod(0o700)
     store = home / "run" / "tcenv"
     store.mkdir(mode=0o755, exist_ok=True)
     store.chmod(0o755)
-    assert "chmod 700" in findings(environ(sandbox))["store"]["mend"]
+    assert "chmod 700" in findings(environ(sandbox))["store"]["fix"]
     (home / ".config/tcenv").mkdir(parents=True)
     (home / ".config/tcenv/config.toml").write_text("nonsense = 1\n")
     assert "line 1" in findings(environ(sandbox))["configuration"]["text"]
+
+
+def test_the_browser_that_a_sign_in_would_open_is_named(home: Path) -> None:
+    browser = home / "Program Files/browser.exe"
+    browser.parent.mkdir()
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    assert findings(environ(BROWSER=f" :not-there %s:{browser}"))["browser"]["text"] == f"BROWSER: {browser}"
+
+
+@pytest.mark.parametrize("fault", ["bad-gateway", "broken", "html", "text", "empty-object", "redirect", "forbidden"])
+def test_only_an_answer_to_ping_makes_a_deployment_good(fault: str) -> None:
+    """A gateway, a network's sign-in page, any other web server: all of them answer."""
+    with Sandbox() as sandbox:
+        sandbox.fail(fault, path="/api/auth/v1/ping")
+        found = findings(environ(sandbox))["deployment"]
+        assert (found["state"], "answer" in found["text"]) == ("bad", True)
+        assert any(call.path == "/api/auth/v1/ping" for call in sandbox.requests)
 
 
 def test_the_exit_status_tells() -> None:

@@ -83,7 +83,7 @@ def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
 
 @pytest.mark.signals
 def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
-    """Whoever hangs up on the listener would send this signal."""
+    """A browser that hangs up on the listener would send this signal."""
     process = waiting(environ(deployment))
     process.send_signal(signal.SIGPIPE)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -191,7 +191,7 @@ REPORTS = (
 
 
 def test_a_report_that_cannot_be_written_is_no_success(deployment: Sandbox) -> None:
-    """A full disk is an error that is said; whoever hangs up wants no more, and is told nothing more."""
+    """A full disk is an error with a message; a reader that hangs up gets no message."""
     env = signed_in(deployment)
     assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", env=env).returncode == 0
     assert tcenv("purpose", "set", "p", "--scope", "a", env=env).returncode == 0

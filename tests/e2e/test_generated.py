@@ -1,4 +1,4 @@
-"""What is made from the one declaration of the command line is current, and stands in the forms that its readers expect."""
+"""The files that are made from the declaration of the command line are current, and their readers accept them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli.parsing import declaration, help, options, plain_reader
+from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_options
 from tcenv.cli.parsing.generate import FOLDERS, files
 from tcenv.cli.parsing.tables import COMMANDS
 from tests.need import need
@@ -34,7 +34,7 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
 @pytest.mark.parametrize("words", [command.words for command in declaration.commands() if not command.members])
 def test_every_command_has_its_function(words: str) -> None:
     if words != "help":
-        assert callable(plain_reader.action(words))
+        assert callable(plain_reader.load_action(words))
 
 
 @pytest.mark.parametrize("words", [command.words for command in declaration.commands()])
@@ -105,8 +105,9 @@ def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> No
 
 
 def test_options_are_declared_once() -> None:
-    """The same option is the same object of `options`, but for those that one command alone has."""
-    shared = {entry.default for value in vars(options).values() for entry in getattr(value, "__metadata__", ())
+    """The same option is the same object of its module, but for those that one command alone has."""
+    declared = {**vars(options), **vars(proxy_options)}
+    shared = {entry.default for value in declared.values() for entry in getattr(value, "__metadata__", ())
               if hasattr(entry, "param_decls")}  # fmt: skip
     seen: dict[str, set[str]] = {}
     for command in declaration.commands():

@@ -34,7 +34,7 @@ def test_scopes_that_are_not_held_name_the_profile() -> None:
             done = tcenv(*words, "--scope", "auth:x", *(("--", "true") if words[0] == "exec" else ()), env=env)
             assert done.returncode == 2
             assert "tcenv scopes play." in done.stderr
-            assert 'eval "$(tcenv login play --reset --scope auth:x)"' in done.stderr
+            assert 'eval "$(tcenv login play --reset --scope queue:scheduler-id:a --scope auth:x)"' in done.stderr
 
 
 def test_a_profile_with_another_root_url_can_be_named_where_none_is_taken() -> None:

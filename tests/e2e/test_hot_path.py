@@ -150,7 +150,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
         )
         return [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines()]
 
-    # What was edited a moment ago is compiled first.
+    # Python compiles a file that was edited a moment ago.
     tcenv("env", "--shell", "bash", env=env)
     bare = calls(sys.executable, "-c", "pass")
     hot = calls(TCENV, "env", "--shell", "bash")

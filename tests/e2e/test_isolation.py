@@ -1,4 +1,4 @@
-"""The tests find the same surroundings whoever starts them: run those whose question is how a process ends as `nohup` would."""
+"""The tests find the same surroundings on every start: run those about the end of a process as `nohup` does."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_killed_at_every_step_of_a_save(before: Session | None, keyring: Filed, 
         was_killed = killed_at(steps, keyring, lambda store: store.save(NEW))
         found = KeyringStore(keyring).load("work")
         assert found in ((before, NEW) if was_killed else (NEW,)), steps
-        # The next writer clears what was left; so does a logout, of this profile or of all.
+        # The next write clears what an interruption left; so do `logout` and `logout --all`.
         store.save(OLD)
         assert (len(keyring.items()), store.load("work")) == (1, OLD)
         killed_at(steps, keyring, lambda store: store.save(NEW))

@@ -66,7 +66,7 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
     line = shell.evaluate(command(shell, "tcenv login --expires banana"))
     shell.run(shell.chain.format(line, f"touch {deployed}"), env)
     assert not deployed.exists()
-    # The next statement of a script that goes on all the same sees what was set before.
+    # If the script goes on, its next statement sees the former variables.
     attempt = {
         "elvish": "try {{ {} }} catch e {{ nop }}",
         "nu": "try {{ {} }}",

@@ -15,7 +15,7 @@ from tests.need import need
 from tests.terminal import Terminal
 from tests.world import APPROVE, NAME, environ, session_fields, signed_in, tcenv
 
-DELETED = "its token is no longer good"
+DELETED = "its token no longer works"
 
 
 def logout(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ def test_a_narrow_session_ends_itself_once_the_prefix_is_known(deployment: Sandb
     assert first.returncode == 0
     page = f"{deployment.root_url}/auth/clients/mozilla-auth0%2Fad%7CMozilla-LDAP%7Csandbox%2F{NAME}"
     assert page in first.stderr
-    assert "stays good until" in first.stderr
+    assert "works until" in first.stderr
     assert len(deployment.clients) == 1
     second = tcenv("login", "--shell", "sh", env=env)
     assert f"auth:delete-client:{deployment.user}/{NAME}" in second.stderr
@@ -101,7 +101,7 @@ def test_a_client_id_that_was_edited_is_said_to_stay(deployment: Sandbox) -> Non
     assert "was changed on the page" in done.stderr
     out = logout(env)
     assert f"{deployment.user}/laptop" in deployment.clients
-    assert "stays good until" in out.stderr
+    assert "works until" in out.stderr
     # By name, on request, it is anybody's.
     assert tcenv("login", "--shell", "sh", env={**env, "TCENV_SCOPE": "auth:delete-client:*"}).returncode == 0
     assert logout(env, "--delete-client").returncode == 0
@@ -148,7 +148,7 @@ def test_without_a_network_it_is_forgotten_at_once(network: str) -> None:
     took = time.monotonic() - waiting
     listener.close()
     assert done.stdout == "0 none\n"
-    assert "stays good until" in done.stderr
+    assert "works until" in done.stderr
     assert sessions(env) == []
     # Counted by what it waits for at most, with much to spare for a busy machine.
     assert took < 20
@@ -243,7 +243,7 @@ def test_profile_remove_says_what_becomes_of_its_session(deployment: Sandbox) ->
     assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
     done = tcenv("profile", "remove", "work", env=env)
     assert done.returncode == 0
-    assert "stays good until" in done.stderr
+    assert "works until" in done.stderr
     assert sessions(env) == []
 
 
@@ -268,7 +268,7 @@ def test_profile_remove_offers_to_end_a_live_session(
     # Who interrupts it has changed nothing.
     assert (sessions(env) == []) == (status == 0)
     assert ("work" in (home / ".config/tcenv/config.toml").read_text()) == (status != 0)
-    assert ("stays good until" in screen) == (status == 0 and not is_dead)
+    assert ("works until" in screen) == (status == 0 and not is_dead)
 
 
 def test_profile_remove_does_not_ask_about_a_session_that_is_over(deployment: Sandbox, tmp_path: Path) -> None:

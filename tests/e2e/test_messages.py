@@ -22,7 +22,7 @@ def settled(text: str, env: Mapping[str, str]) -> str:
     text = text.replace(env["HOME"], "/home/ada").replace(sys.executable, "/usr/bin/python3")
     text = text.replace(socket.gethostname().partition(".")[0], "laptop")
     text = re.sub(r"localhost(:|%3A)\d+", r"localhost\g<1>PORT", text)
-    text = text.replace("127.0.0.1 alone: this machine has no IPv6 on loopback", "127.0.0.1 and ::1")
+    text = text.replace("127.0.0.1 only: this machine has no IPv6 on loopback", "127.0.0.1 and ::1")
     text = re.sub(r"/[0-9a-f]{40}|%2F[0-9a-f]{40}", "/SECRET", text)
     text = re.sub(r"localhost_\d+", "localhost_PORT", text)
     text = re.sub(r"\b\d+ (min|h|d|s)\b( \d+ (min|h|s)\b)?( (left|ago))?", r"TIME", text)
@@ -94,7 +94,7 @@ def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: Snapsho
         assert "\x1b[" not in text
     if face == "narrow":
         plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
-        # What is wider is whole because it is to be copied: an address, a command.
+        # Only addresses and commands may be wider, because people copy them.
         long = [line for line in plain.splitlines() if len(line) > 40 and " " in line.strip(" ·✓✗→!")]
         assert all("tcenv " in line for line in long)
     assert settled(text, env) == shown

@@ -144,7 +144,7 @@ def test_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
         for _ in range(3):
             status, out, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
             assert status == 0, said
-            assert f"The former client {client_id} is deleted" in said
+            assert f"Deleted the former client {client_id}" in said
             fields = session_fields(env)
             assert fields["TASKCLUSTER_CLIENT_ID"] == client_id
             assert fields["TASKCLUSTER_ACCESS_TOKEN"] in out
@@ -164,7 +164,7 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
         TCENV, "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "true"}
     )
     assert (status, out) == (124, "\\false;\n")
-    assert f"{client_id} is deleted, and its session has ended" in said
+    assert f"Deleted the former client {client_id}" in said
     assert client_id not in deployment.clients
     later = tcenv("env", "--shell", "sh", env=env)
     assert later.returncode == 3
@@ -188,7 +188,7 @@ def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deploy
     assert f"No browser could be started, so {client_id} stays" in said
     assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
     assert session_fields(env) == former
-    # The page that is to be opened by hand asks for the name that is free.
+    # The address to open by hand asks for the free name.
     assert f"name={NAME}&" in said
 
 
@@ -205,8 +205,9 @@ def test_a_reset_that_cannot_reach_the_deployment_leaves_the_old_client_alone(tr
         else:
             deployment.__exit__(None, None, None)
         status, _, said = in_a_terminal(TCENV, "login", "--reset", "--timeout", "5s", "--shell", "sh", env=env)
-        assert status == 124, said
-        assert f"So {client_id} is left as it is" in said
+        assert (status, f"So {client_id} is unchanged" in said) == (
+            (124, True) if trouble == "clock" else (1, False)
+        ), said
         assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
         assert session_fields(env) == former
 
@@ -222,7 +223,7 @@ def test_without_a_terminal_the_old_client_is_ended_after_the_new_session_is_sto
     assert deployment.clients[former].access_token == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     done = login(env, "--reset", "--retry")
     assert done.returncode == 0
-    assert f"The former client {former} is deleted" in done.stderr
+    assert f"Deleted the former client {former}" in done.stderr
     assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
     assert set(deployment.clients) == {f"{deployment.user}/{NAME}"}
 
@@ -282,7 +283,7 @@ def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deploymen
         assert len(deployment.clients) == 1
         session_file(env).unlink()
     assert seen == [NAME, f"{NAME}@2", NAME]
-    assert "whose session was lost, is deleted" in done.stderr
+    assert "whose session was lost" in done.stderr
 
 
 def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(home: Path, deployment: Sandbox) -> None:
@@ -304,7 +305,7 @@ def test_a_client_that_a_logout_could_not_reach_is_ended_by_the_next_session(dep
     deployment.fail("hang-up")
     done = tcenv("logout", "--shell", "sh", env=env)
     assert done.returncode == 0
-    assert "The next sign-in here deletes it, if it may." in done.stderr
+    assert "The next sign-in deletes it if it has the scope for that." in done.stderr
     deployment.heal()
     assert former in deployment.clients
     assert login(env).returncode == 0

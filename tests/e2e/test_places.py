@@ -1,4 +1,4 @@
-"""Where sessions are kept where there is no login manager, and what is possible where nothing can be kept."""
+"""Find a store without a login manager, and work without any store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARED = Path(f"/dev/shm/tcenv-{os.geteuid()}")
 
 @pytest.fixture
 def no_manager(deployment: Sandbox) -> Iterator[dict[str, str]]:
-    """The environment of `su -`: nothing is said of a runtime directory, and this machine has none for the user."""
+    """In the environment of `su -` no variable names a runtime directory, and this machine has none for the user."""
     env = environ(deployment)
     del env["XDG_RUNTIME_DIR"]
     assert not Path(f"/run/user/{os.geteuid()}").is_dir(), "this test is for a machine without a login manager"
@@ -99,7 +99,7 @@ def elsewhere(shared: Path, *words: str, env: dict[str, str]) -> subprocess.Comp
 
 
 def test_a_place_that_somebody_has_taken_is_left_and_said(no_manager: dict[str, str], tmp_path: Path) -> None:
-    """Anybody may make a directory there; what is made for a user by another one holds no session."""
+    """Anybody may make a directory there; one that another user made holds no session."""
     for attack in ("link", "open", "file", *(["owner"] if os.geteuid() == 0 else [])):
         taken = tmp_path / attack
         taken.mkdir()
@@ -134,7 +134,7 @@ def test_what_is_not_in_memory_is_no_runtime_store(no_manager: dict[str, str], t
 
 
 def test_where_nothing_is_kept_what_is_loaded_serves(deployment: Sandbox) -> None:
-    """No new client at every exec; each command says what is not possible."""
+    """`exec` makes no new client each time, and each command says what it cannot do."""
     env = environ(deployment, TCENV_STORE="none")
     script = (
         'eval "$(tcenv login)"\nfor n in 1 2 3; do tcenv exec -- printenv TASKCLUSTER_CLIENT_ID; done\n'
@@ -148,7 +148,7 @@ def test_where_nothing_is_kept_what_is_loaded_serves(deployment: Sandbox) -> Non
     assert lines == [*[client_id] * 3, '"signed_in": true,', "env 3", f"none {deployment.root_url}"], done.stderr
     assert deployment.approvals == 1
     assert not deployment.clients
-    assert "is not kept, and serves this shell alone" in done.stderr
+    assert "is not stored, so only this shell has it" in done.stderr
     assert done.stderr.count("TCENV_STORE=file") == 2
 
 
@@ -304,7 +304,7 @@ def test_what_cannot_be_read_is_said(deployment: Sandbox, home: Path) -> None:
 
 @pytest.mark.parametrize("place", ["config.toml", "index", "clients"])
 def test_a_pipe_in_a_files_place_holds_nobody_up(place: str, home: Path) -> None:
-    """Whoever can put one there is the user; but it may be an accident, and a prompt must not hang for it."""
+    """Only the user can put one there, perhaps by accident, and a prompt must not hang on it."""
     with Sandbox() as tc:
         env = signed_in(tc)
         state = Path(env["HOME"]) / ".local/state/tcenv"

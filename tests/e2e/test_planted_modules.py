@@ -158,3 +158,36 @@ def test_signals_are_as_they_were_for_a_run_that_has_started_anew(env: dict[str,
         for path in (":", "/abs")
     ]
     assert shown[0].stdout == shown[1].stdout == "set()\n"
+
+
+# Values with which the interpreter starts; with the last, it does not find what tcenv is installed in.
+ELSEWHERE = {"PYTHONHOME": sys.base_prefix, "PYTHONPLATLIBDIR": "lib", "PYTHONEXECUTABLE": "/nonexistent/python"}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_variable_that_names_another_library_changes_nothing(name: str, env: dict[str, str], tmp_path: Path) -> None:
+    env = {**env, name: ELSEWHERE[name]}
+    line = "import os, signal, sys; sys.stdout.write(f'{os.environ[sys.argv[1]]} {signal.pthread_sigmask(0, [])}')"
+    done = tcenv("exec", "--", sys.executable, "-E", "-c", line, name, env=env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{ELSEWHERE[name]} set()"), done.stderr
+    assert "__TCENV" not in tcenv("exec", "--", "env", env=env, cwd=tmp_path).stdout
+
+
+def test_an_interpreter_that_does_not_start_fails_the_function_of_the_startup_text(env: dict[str, str]) -> None:
+    """No code of tcenv runs then. The bare `eval "$(tcenv env)"` evaluates nothing, which is a success."""
+    start = 'eval "$(tcenv init bash)"; export PYTHONHOME=/nonexistent'
+    line = f"{start}; tcenv env && echo deployed; true; __tcenv_hook && echo hooked"
+    done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "hooked\n"
+    assert done.stderr.count("Fatal Python error") == 1
+
+
+def test_the_option_that_would_help_works_where_somebody_adds_it(env: dict[str, str], tmp_path: Path) -> None:
+    """Installers leave it out of the first line (docs/security.md)."""
+    script = tmp_path / "tcenv"
+    first, _, rest = Path(TCENV).read_text().partition("\n")
+    script.write_text(f"{first} -E\n{rest}")
+    script.chmod(0o755)
+    for name in ("PYTHONHOME", "PYTHONPLATLIBDIR"):
+        done = subprocess.run([script, "version"], env={**env, name: "/nonexistent"}, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), name

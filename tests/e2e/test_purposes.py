@@ -77,6 +77,31 @@ def test_without_a_session_just_those_are_signed_in_with(config: Path, deploymen
     assert int(fields["TCENV_EXPIRES"]) - int(fields["CREATED"]) <= 3600
 
 
+def test_a_purpose_of_more_scopes_than_a_sign_in_takes(config: Path, deployment: Sandbox) -> None:
+    env = environ()
+    scopes = [f"queue:route:index.sandbox.{number}" for number in range(34)] + [
+        "queue:scheduler-id:a",
+        "secrets:get:project/sandbox/x",
+    ]
+    words = [word for scope in scopes for word in ("--scope", scope)]
+    assert tcenv("purpose", "set", "deploy", *words, env=env).returncode == 0
+    commands = (("exec", "--as", "deploy", "--", "true"), ("login", "--as", "deploy", "--shell", "sh"))
+    for command in (*commands, ("exec", *words, "--", "true")):
+        done = tcenv(*command, env=env)
+        assert done.returncode == 2
+        assert "36 scopes" in done.stderr and "20" in done.stderr and "cannot be asked for" not in done.stderr
+        assert ("The purpose deploy has" in done.stderr) is ("--as" in command)
+        assert 'eval "$(tcenv login work)"' in done.stderr and "queue:route:*" in done.stderr
+    assert deployment.approvals == 0
+    # The way on, and the other one.
+    assert tcenv("login", "work", "--shell", "sh", env=env).returncode == 0
+    for command in commands:
+        assert tcenv(*command, env=env).returncode == 0
+    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    assert tcenv("purpose", "set", "deploy", *words, "--scope", "queue:route:*", env=env).returncode == 0
+    assert tcenv(*commands[0], env=env).returncode == 0
+
+
 def test_purposes_are_kept_with_their_comments(config: Path) -> None:
     env = environ()
     config.write_text("# mine\n" + config.read_text())

@@ -122,7 +122,7 @@ def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment:
     # The prefix is known by now, so this session may end the former client, and has.
     assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}@2"]
     assert f"{NAME}@2" in done.stderr
-    assert "is deleted" in done.stderr
+    assert "Deleted the former client" in done.stderr
     assert login(env, "--reset").returncode == 0
     assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}"]
     assert session_fields(env)["NAME"] == NAME
@@ -154,7 +154,7 @@ def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> Non
 
 
 def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
-    """A writer is killed at any moment; whoever reads sees a whole session, the old or the new."""
+    """After a KILL of the writer at any moment, a reader sees a whole session, the old one or the new one."""
     from tcenv.sessions.directory_store import DirectoryStore
 
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))

@@ -95,7 +95,7 @@ def test_clients_are_remembered_and_forgotten_from_threads() -> None:
             *(lambda client=client: known_clients.remember(ROOT_URL, client) for client in clients[12:]),
         ]
     )
-    assert {client.client_id for client in known_clients.known(ROOT_URL)} == {f"u/n{n}" for n in range(12, 24)}
+    assert {client.client_id for client in known_clients.list_clients(ROOT_URL)} == {f"u/n{n}" for n in range(12, 24)}
 
 
 class Backend:
@@ -136,7 +136,7 @@ def test_the_note_of_what_the_keyring_holds_is_whole(home: Path) -> None:
 
 
 def test_threads_of_one_process_write_one_file(home: Path) -> None:
-    """Each has a temporary file of its own: what is there at the end is whole, and nothing else is left."""
+    """Each process has its own temporary file: the file at the end is whole, and no other file is left."""
     path = home / "private/file"
     contents = [bytes([65 + number]) * 100_000 for number in range(16)]
     at_once([lambda content=content: write_privately(str(path), content) for content in contents])  # type: ignore[misc]

@@ -50,6 +50,10 @@ def test_piped_it_is_plain_whole_and_can_be_searched(tc: Sandbox) -> None:
 
 def test_in_a_terminal_it_has_a_bar_and_folded_scopes(tc: Sandbox) -> None:
     env = signed_in(tc)
+    assert "█" not in shown("status", env=env)  # a full one says nothing
+    file = session_file(env)
+    text = file.read_text()
+    file.write_text(re.sub(r"(?<=CREATED=)\d+", lambda found: str(int(found[0]) - 40_000), text))
     normal = shown("status", env=env)
     assert "█" in normal and "queue:…" in normal and "--scopes" in normal
     assert "queue:scheduler-id:*" not in normal
@@ -71,7 +75,7 @@ def test_both_forms_agree_after_a_change_on_the_deployment(tc: Sandbox) -> None:
     facts = json.loads(tcenv("status", "--json", env=env).stdout)
     assert 3500 < facts["expires_in"] <= 3600
     told = rows(done.stdout)
-    assert re.search(r"59 min", told["good until"][0])
+    assert re.search(r"59 min", told["expires"][0])
     assert told["scope"] == facts["scopes"]
     assert "secrets:get:project/sandbox/*" not in facts["scopes"]
 
@@ -129,7 +133,7 @@ def test_a_reset_that_was_cut_short(tc: Sandbox) -> None:
     path = session_file(env)
     path.write_text(path.read_text().replace("\nEND=", "\nSTATE=resetting\nEND="))
     offline = tcenv("status", "--offline", env=env)
-    assert "cut short" in rows(offline.stdout)["problem"][0]
+    assert "interrupted" in rows(offline.stdout)["problem"][0]
     assert rows(tcenv("status", env=env).stdout)["state"] == ["verified with the deployment"]
 
 

@@ -96,7 +96,7 @@ def test_a_process_that_noted_a_client_is_remembered() -> None:
         "tcenv-x", "me/tcenv-x", int(time.time()) + 1000, "tcenv-x", confirmed=False, process=os.getpid()
     )
     known_clients.remember(ROOT, client)
-    assert known_clients.known(ROOT) == (client,)
+    assert known_clients.list_clients(ROOT) == (client,)
     assert not client.is_orphan
 
 
@@ -222,7 +222,7 @@ def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
     updated = reset._update_client(
         session(),
         ("a:b",),
-        SimpleNamespace(lifetime=60, description="", scopes=("a:b",)),  # type: ignore[arg-type]
+        SimpleNamespace(lifetime=60, description="", scopes=("a:b",), insisted=frozenset()),  # type: ignore[arg-type]
         SimpleNamespace(save=fail),
         SimpleNamespace(update_client=lambda *arguments: facts),  # type: ignore[arg-type]
         SimpleNamespace(note=said.append),
@@ -246,7 +246,8 @@ def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insiste
         else:
             assert done.returncode == 0, done.stderr
             assert (
-                f"The name {NAME} is still taken on this deployment, so {NAME}@2 is asked for this time." in done.stderr
+                f"The name {NAME} is still taken on this deployment, so tcenv asks for {NAME}@2 this time."
+                in done.stderr
             )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tcenv.sessions.profile_names import is_profile_name, profile_of
+from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 from tests.full import run_command, run_full
 from tests.need import need
 from tests.world import NAME, after_evaluating, environ, session_file, tcenv
@@ -53,7 +53,7 @@ def meant(env: dict[str, str], *words: str) -> str:
 
 
 def test_a_new_users_walk(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
-    """A default profile is configured, then somebody sets the variable of a sandbox: that is what is signed in to."""
+    """With a default profile configured, the variable of a sandbox wins: the sign-in goes there."""
     env = environ()
     assert tcenv("profile", "set", "work", "--root-url", production.root_url, "--default", env=env).returncode == 0
     said = after(
@@ -240,7 +240,7 @@ def test_no_two_root_urls_share_a_session(sandbox: Sandbox) -> None:
         *("https://[::1]", "https://[::1]:80", "https://[::1:80]", "https://http", "https://ip6", "https://ip6:1"),
         *(f"https://h/{'a' * 200}", f"https://h/{'a' * 201}"),
     ]
-    names = [profile_of(url) for url in urls]
+    names = [get_profile_name(url) for url in urls]
     assert len(set(names)) == len(urls)
     assert all(map(is_profile_name, names))
 
@@ -251,7 +251,7 @@ def test_a_session_of_a_path_is_not_anothers(home: Path, sandbox: Sandbox) -> No
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     mine = session_file(env)
     other = f"{sandbox.root_url}/team_a"
-    forged = mine.with_name(f"{profile_of(other)}.session")
+    forged = mine.with_name(f"{get_profile_name(other)}.session")
     text = mine.read_text().replace(f"TCENV_PROFILE={mine.stem}", f"TCENV_PROFILE={forged.stem}")
     forged.write_text(text)
     forged.chmod(0o600)

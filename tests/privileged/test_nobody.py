@@ -77,7 +77,7 @@ def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Pat
     subprocess.run([need("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
     subprocess.run([need("direnv"), "exec", str(folder), "true"], env=env, cwd=folder, capture_output=True, timeout=60)
     assert len(opened.read_text().splitlines()) == 1
-    # Whoever insists opens another; and an answer ends it.
+    # With --retry tcenv opens another; an answer ends it.
     assert run("login", "--retry", "--shell", "sh", env=env).returncode == 124
     assert len(opened.read_text().splitlines()) == 2
     assert run("login", "--retry", "--shell", "sh", env=environ(deployment)).returncode == 0

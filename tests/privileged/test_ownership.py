@@ -196,7 +196,7 @@ def test_an_index_of_another_user_widens_nothing(deployment: Sandbox, config: Pa
 
 
 def test_notes_of_another_user_are_not_read(deployment: Sandbox, home: Path) -> None:
-    """They would tell which clientId is to be expected, and which clients to delete."""
+    """These notes say which clientId to expect, and which clients to delete."""
     env = signed_in(deployment)
     give(home / ".local/state/tcenv/clients", OTHER)
     done = tcenv("status", env=env)

@@ -114,7 +114,7 @@ def test_a_reset_connection_in_the_wait_gives_nobody_the_port(
         status, out, err = waiting.end()
         assert (number, status) == (number, 0), err
         assert f"{deployment.user}/{NAME}" in out
-        # From here on nobody is to be given anything: the port is free.
+        # From here on the port is free, and nobody must get anything.
         assert thief.result().endswith("b''")
         assert tcenv("logout", "--shell", "sh", env=waiting.env).returncode == 0
     record("ports of sign-ins", TIMES)

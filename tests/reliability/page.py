@@ -274,7 +274,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for row in ROWS:
             lines.append(run(row, folder))
-            # As far as it has come: who interrupts it has what was run.
+            # Write after each set: after an interruption the page has the sets that ran.
             whole = Path(folder, "page.md")
             whole.write_text(page(lines), encoding="utf-8")
             shutil.copyfile(whole, part := PAGE.with_suffix(".part"))

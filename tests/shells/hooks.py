@@ -93,7 +93,8 @@ def start_up_text(shell: Prompted, env: Mapping[str, str], folder: Path, *option
         check=True,
     ).stdout
     if shell.name == "elvish":
-        # There is no line editor without a terminal.
+        # Without its guard the functions are the caller's; there is no line editor without a terminal.
+        text = text.partition("  eval '")[2].rpartition("'\n} else {")[0].replace("''", "'")
         text = "\n".join(line for line in text.splitlines() if "edit:" not in line).replace(
             "if (not (has-env __TCENV_ELVISH_HOOK)) {\n}", ""
         )

@@ -98,7 +98,7 @@ def test_at_a_prompt(name: str, flag: str, detector: str, tmp_path: Path) -> Non
         assert out.read_text() == f"{name}\n"
 
 
-# What the kernel does not tell about another user's process, here for all.
+# What the kernel does not say about another user's process, here for all.
 _UNREADABLE = """
 import os
 

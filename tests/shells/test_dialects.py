@@ -1,4 +1,4 @@
-"""Each shell evaluates its statements as meant: any text arrives, what is unset is gone, and a failure fails."""
+"""Each shell evaluates its statements: any text arrives, unset variables are gone, and a failure fails."""
 
 from __future__ import annotations
 

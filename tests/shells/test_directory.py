@@ -119,7 +119,7 @@ def test_a_walk(shell: str, project: Path, work: Sandbox, fx: Sandbox, tmp_path:
         now = int(time.time())
         store.save(replace(session, created=now - 3600, expires=now + 6))
         assert until(terminal, lambda found: found == selected)
-        # Outside there is what was there, renewed meanwhile.
+        # Outside, the shell has its former session, renewed meanwhile.
         assert tcenv("login", "work", "--reset", "--shell", "sh", env=env).returncode == 0
         terminal.type("cd /")
         after = until(terminal, has("work"))

@@ -76,7 +76,7 @@ def test_one_call_for_each_difference(shell: Prompted, tmp_path: Path, home: Pat
 @pytest.mark.parametrize("shell", HOOKED, ids=IDS)
 @pytest.mark.parametrize("program", ["gone", "broken"])
 def test_without_the_program(shell: Prompted, program: str, tmp_path: Path, home: Path) -> None:
-    """Uninstalled or moved: what has ended is taken away, which is said once, and all else is left alone."""
+    """Without the program, the hook unloads an expired session, says so once, and leaves all else alone."""
     runtime = home / "run/tcenv"
     place = tmp_path / "nowhere" if program == "gone" else Path(counting(tmp_path, home, "exit 70"))
     env = environ(**loaded(runtime, PROFILE, ROOT, OWN, "chosen=https://before.example.com"))

@@ -234,8 +234,8 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
     done = tcenv("init", "bash", "--install", "--yes", env=environ())
     assert "Shells that start from now on" not in done.stderr
     assert f"Login shells read {home}/.bash_profile" in done.stderr
-    mend = "[ ! -r ~/.bashrc ] || . ~/.bashrc"
-    assert mend in done.stderr
+    fix = "[ ! -r ~/.bashrc ] || . ~/.bashrc"
+    assert fix in done.stderr
 
     def login_shell(question: str) -> str:
         return subprocess.run(
@@ -245,9 +245,9 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
     assert "function" not in login_shell("type -t tcenv")
     said = login_shell(f"{TCENV} doctor; true")
     assert "but this shell has not read it. Login shells read" in said
-    assert mend in said
-    (home / ".bash_profile").write_text(f"export A=1\n{mend}\n")
+    assert fix in said
+    (home / ".bash_profile").write_text(f"export A=1\n{fix}\n")
     assert "function" in login_shell("type -t tcenv")
     assert "this shell has the function" in login_shell("tcenv doctor; true")
     again = tcenv("init", "bash", "--no-completion", "--install", "--yes", env=environ())
-    assert "Shells that start from now on have it." in again.stderr
+    assert "New shells have it." in again.stderr

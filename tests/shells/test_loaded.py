@@ -1,4 +1,4 @@
-"""What TCENV_LOADED is for: unloading puts the root URL back to what it was before tcenv loaded anything, whoever unloads, and
+"""What TCENV_LOADED is for: unloading puts the root URL back to what it was before tcenv loaded anything, for every unloader, and
 touches nothing that belongs to somebody else."""
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ LEFT = (*environment.VARIABLES,)
 
 
 def loading(environ: dict[str, str], root_url: str = ROOT, file: str = "/run/a b/p.session") -> dict[str, str]:
-    change = environment.loading({**VALUES, environment.ROOT_URL: root_url}, environ, file=file)
-    return environment.applied(change, environ)
+    change = environment.make_loading({**VALUES, environment.ROOT_URL: root_url}, environ, file=file)
+    return environment.apply(change, environ)
 
 
 def unloading(environ: dict[str, str]) -> dict[str, str]:
-    return environment.applied(environment.unloading(environ), environ)
+    return environment.apply(environment.make_unloading(environ), environ)
 
 
 @pytest.mark.parametrize("before", BEFORE)
@@ -45,7 +45,7 @@ def test_there_and_back(before: str | None, profile: str | None, file: str) -> N
     start = {} if before is None else {environment.ROOT_URL: before}
     start |= {} if profile is None else {environment.PROFILE: profile}
     once = loading(start, file=file)
-    found = environment.loaded(once)
+    found = environment.read_loaded(once)
     assert found is not None
     assert (found.profile, found.root_url, found.generation, found.file) == ("p", ROOT, "0123456789abcdef", file)
     # A load over a load keeps the first.
@@ -71,7 +71,7 @@ def test_another_choice_since_then_stays() -> None:
 
 
 def test_a_profile_is_loaded_only_where_that_is_noted() -> None:
-    """TCENV_PROFILE alone is a choice, whoever made it, and nothing is unloaded for it."""
+    """TCENV_PROFILE alone is a choice of the user's, and tcenv unloads nothing for it."""
     named = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
     assert (environment.loaded_profile(named), environment.selected_profile(named)) == (None, "p")
     assert unloading(named) == named
@@ -109,7 +109,7 @@ def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox
         done = shell.run("\n".join(steps), env)
         inside = environment_after(between)
         assert inside["TASKCLUSTER_ROOT_URL"] == deployment.root_url, done.stderr
-        found = environment.loaded(inside)
+        found = environment.read_loaded(inside)
         assert found is not None
         assert found.before == (before or "-")
         left = {key: value for key, value in environment_after(after).items() if key in LEFT}
@@ -145,7 +145,7 @@ def prompted(shell: Prompted, text: Path, folder: Path, env: dict[str, str]) -> 
 
 @pytest.mark.parametrize("shell", HOOKED, ids=[shell.name for shell in HOOKED])
 def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp_path: Path, home: Path) -> None:
-    """A nested shell, `exec zsh`, a load in the start-up file: what is loaded at the first prompt already has no session."""
+    """At its first prompt a shell may find variables whose session is gone: a nested shell, `exec zsh`."""
     runtime = home / "run/tcenv"
     text = start_up_text(shell, environ(), tmp_path)
     stored(runtime, "another", ROOT, "a" * 44)
@@ -203,7 +203,7 @@ def test_another_shell_in_the_place_of_this_one(
 @pytest.mark.parametrize("store", ["none", "file", "runtime"])
 def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: Sandbox) -> None:
     """Where nothing is kept there is no file to compare: a hook must not take the missing one for a logout."""
-    found = environment.loaded(after_evaluating("login", deployment.root_url, env=environ(TCENV_STORE=store)))
+    found = environment.read_loaded(after_evaluating("login", deployment.root_url, env=environ(TCENV_STORE=store)))
     assert found is not None
     assert bool(found.file) == Path(found.file or "/nowhere").exists() == (store != "none")
 
@@ -213,7 +213,7 @@ def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: S
 def test_hooks_look_where_the_stores_are(
     shell: Prompted, place: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
-    """`su -`, ssh, containers: what is loaded tells its place, and resets and logouts elsewhere are seen there too."""
+    """`su -`, ssh, containers: TCENV_LOADED names the file, so these shells see resets and logouts elsewhere too."""
     env = environ(deployment)
     if place == "files":
         env["TCENV_STORE"] = "file"

@@ -1,4 +1,4 @@
-"""`tcenv init --prompt`: the prompt shows which profile is loaded; and the mark of a subshell follows what is loaded there."""
+"""`tcenv init --prompt`: the prompt shows the loaded profile, and the mark of a subshell follows the session in it."""
 
 from __future__ import annotations
 

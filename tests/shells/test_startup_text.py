@@ -40,7 +40,7 @@ def test_each_part_can_be_left_out(shell: str) -> None:
 @pytest.mark.parametrize("shell", WITH_TEXT)
 def test_a_change_of_the_text_is_seen(shell: str, shown: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without completion, which is a generated file of its own."""
-    monkeypatch.setattr(startup_file, "program", lambda: "/opt/tcenv/bin/tcenv")
+    monkeypatch.setattr(startup_file, "find_own_program", lambda: "/opt/tcenv/bin/tcenv")
     text = startup_text(shell, completion=False, prompt=True)
     assert text.replace(str(Path(resources.folder("shell")).parent), "/opt/tcenv") == shown
 

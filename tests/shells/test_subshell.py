@@ -75,7 +75,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
         assert inner.get("ZDOTDIR") is None
         terminal.type("tcenv shell" if shell != "nu" else "^tcenv shell")
         terminal.wait_for("This is a subshell of tcenv")
-        # What is typed before the prompt is there, some shells lose.
+        # Some shells lose what you type before the prompt.
         terminal.wait(lambda: "own" in terminal.screen().rstrip().splitlines()[-1], "the prompt")
         if shell == "xonsh":
             terminal.type("import sys; sys.exit(5)")

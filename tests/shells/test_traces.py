@@ -231,7 +231,7 @@ def test_no_variable_of_ours_is_left_in_any_subshell(deployment: Sandbox) -> Non
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "ksh", "mksh", "fish"])
 def test_the_trace_comes_back_after_an_interruption(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
-    """Ctrl-C while the browser is awaited: what was switched off inside is on again, at the next prompt at the latest."""
+    """After Ctrl-C in the wait for the browser, the options that were off inside are on again by the next prompt."""
     from tests.shells.test_in_a_terminal import start
 
     env = environ(deployment, BROWSER="true %s", TCENV_TIMEOUT="60s")

@@ -13,6 +13,7 @@ LAYERS = (
     ("hotpath", "cli"),
     ("prompt_hook",),
     ("api",),
+    ("remote",),
     ("proxy",),
     ("signin",),
     ("config",),
@@ -20,7 +21,10 @@ LAYERS = (
     ("portholder",),
     ("deployment",),
     ("shells",),
-    ("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text", "signals"),
+    (
+        *("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text"),
+        *("signals", "verbosity"),
+    ),
     ("__init__",),
 )
 HEIGHT = {package: len(LAYERS) - number for number, packages in enumerate(LAYERS) for package in packages}
@@ -112,7 +116,8 @@ def test_no_module_is_too_long_to_be_read_in_one_sitting() -> None:
 LIGHT = {
     "tcenv", "tcenv.__main__", "tcenv.hotpath", "tcenv.prompt_hook", "tcenv.cli.parsing.plain_reader",
     "tcenv.cli.terminal.exit_status", "tcenv.config.completion_names", "tcenv.errors", "tcenv.files", "tcenv.output",
-    "tcenv.paths", "tcenv.peer", "tcenv.proxy.start", "tcenv.sessions.session_file", "tcenv.text",
+    "tcenv.paths", "tcenv.peer", "tcenv.proxy.start", "tcenv.sessions.expansions", "tcenv.sessions.session_file",
+    "tcenv.sessions.temporary", "tcenv.text",
 }  # fmt: skip
 LIGHT_PACKAGES = {"shells", "portholder"}
 # Libraries whose import a command can feel, and those that only some systems have.
@@ -170,7 +175,7 @@ def test_an_import_inside_a_function_saves_a_slow_one() -> None:
 WITHOUT_TYPING = {
     "tcenv.config.index", "tcenv.config.live_session", "tcenv.deployment.scopes", "tcenv.deployment.temporary",
     "tcenv.proxy.background", "tcenv.proxy.child_environment", "tcenv.proxy.held_port", "tcenv.proxy.sockets",
-    "tcenv.sessions.name_series", "tcenv.sessions.temporary", "tcenv.signals",
+    "tcenv.sessions.name_series", "tcenv.signals",
 }  # fmt: skip
 
 

@@ -136,8 +136,9 @@ def test_what_a_renewal_changes_is_printed(checkout: Path, capsys: pytest.Captur
 
 
 def test_npm_and_go_are_locked_too() -> None:
-    for name in locks.NPM_LOCKS, locks.GO_LOCK:
+    for name in locks.NPM_LOCKS, *locks.GO_LOCKS:
         found = list(CHECKOUT.glob(name))
         assert found
         assert all(locks.pinned(lock) for lock in found)
-    assert (CHECKOUT / locks.GO_LOCK).with_name("go.sum").is_file()
+    for name in locks.GO_LOCKS:
+        assert (CHECKOUT / name).with_name("go.sum").is_file()

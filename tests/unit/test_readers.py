@@ -64,7 +64,7 @@ def read_in_full(words: list[str]) -> tuple[str, Any] | None:
     """What the full command line reads; None for what it refuses."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
-        patch.setattr(plain_reader, "action", recorder.action)
+        patch.setattr(plain_reader, "load_action", recorder.action)
         try:
             app.build()(words, prog_name="tcenv", standalone_mode=False)
         except SystemExit:
@@ -112,7 +112,7 @@ def test_a_variable_that_the_hot_path_takes_is_right(variable: str, value: str) 
         with contextlib.suppress(UnicodeEncodeError):
             patch.setenv(variable, value)
         profile.resolve("https://tc.example.com")
-        profile.flag("TCENV_RETRY")
+        profile.read_flag("TCENV_RETRY")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def run(options: Options) -> int:
     """Print the library, or write it into (or remove it from) direnv's library folder."""
     install, uninstall = options.install, options.uninstall
     if install and uninstall:
-        raise UsageError("--install and --uninstall exclude each other.")
+        raise UsageError("Use either --install or --uninstall.")
     text = resources.read("shell", "direnv.sh")
     if text is None:
         raise TcenvError("The direnv library is missing from this installation.", "Install tcenv again.")
@@ -41,7 +41,7 @@ def run(options: Options) -> int:
         output.write(text)
         return 0
     try:
-        with open(path, encoding="utf-8", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", opener=paths.open_regular) as file:
             current = file.read()
     except (OSError, UnicodeDecodeError):
         current = None
@@ -53,7 +53,7 @@ def run(options: Options) -> int:
         except OSError as error:
             raise TcenvError(
                 f"{path} cannot be written: {error.strerror}.",
-                "Send the text where direnv finds it: tcenv direnv > FILE (see direnv's documentation of direnvrc and lib/).",
+                "Write the text where direnv finds it: tcenv direnv > FILE (see direnv's documentation of direnvrc and lib/).",
             ) from None
         messages.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
     messages.hint("In an .envrc: use taskcluster [PROFILE]")

@@ -21,7 +21,7 @@ from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
 from tcenv.shells.process import on_path
-from tcenv.signin.browser import named_program
+from tcenv.signin.browser import split_commands
 from tcenv.signin.listener import Listener
 from tcenv.text import counted, duration
 
@@ -46,16 +46,16 @@ _SETTING_THE_CLOCK = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: `state` is good, note or bad; `mend` says what to do."""
+    """One check: `state` is good, note or bad; `fix` says what to do."""
 
     check: str
     state: str
     text: str
-    mend: Hint | str | None = None
+    fix: Hint | str | None = None
 
 
 class Options(NamedTuple):
-    """Check what tcenv needs on this machine, and say how to mend what is wrong.
+    """Check what tcenv needs on this machine, and say how to fix each problem.
 
     Examples:
         tcenv doctor
@@ -72,12 +72,12 @@ def run(options: Options) -> int:
         print_json({"findings": [_as_json(finding) for finding in findings]})
     else:
         for finding in findings:
-            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.mend)
+            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.fix)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:
-    return {**asdict(finding), "mend": None if finding.mend is None else str(finding.mend)}
+    return {**asdict(finding), "fix": None if finding.fix is None else str(finding.fix)}
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
@@ -85,7 +85,7 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
     for finding in findings:
         kept.setdefault(
-            (finding.state, finding.text, finding.mend)
+            (finding.state, finding.text, finding.fix)
             if finding.state == "bad"
             else (finding.check, finding.text, None),
             finding,
@@ -112,27 +112,27 @@ def _shell(options: Options) -> Iterator[Finding]:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             text = file.read()
     except OSError:
         text = ""
     if cli.from_function:
         yield Finding("start-up file", "good", "this shell has the function of tcenv init")
         if shell.line_comes_last and startup_file.is_followed(text, shell):
-            why = f"lines follow that of tcenv init in {path}: a prompt that they set takes the hook away"
+            why = f"lines follow that of tcenv init in {path}: a prompt that they set removes the hook"
             yield Finding("start-up file", "note", why, "Move the line of tcenv init to the end.")
     elif startup_file.evaluates(text, shell):
         why, remedy = shell.unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
         what = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
         yield Finding("start-up file", "note", what, remedy)
     else:
-        mend = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
-        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", mend)
+        fix = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
+        yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", fix)
 
 
 def _path(options: Options) -> Iterator[Finding]:
     if not on_path("tcenv"):
-        folder = os.path.dirname(startup_file.program())
+        folder = os.path.dirname(startup_file.find_own_program())
         yield Finding(
             "PATH",
             "note",
@@ -144,16 +144,20 @@ def _path(options: Options) -> Iterator[Finding]:
 def _browser(options: Options) -> Iterator[Finding]:
     named = os.environ.get("BROWSER")
     if named:
-        program = named_program(named)
-        if on_path(program):
-            yield Finding("browser", "good", f"BROWSER: {program}")
+        programs = [words[0] for words in split_commands(named)]
+        found = next(filter(on_path, programs), None)
+        if found is not None:
+            yield Finding("browser", "good", f"BROWSER: {found}")
         else:
             yield Finding(
-                "browser", "note", f"BROWSER names {program}, which is not on the PATH", "Mend it or unset it."
+                "browser",
+                "note",
+                f"BROWSER names no program that is on the PATH: {named}",
+                "Fix it or unset it.",
             )
     elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         yield Finding(
-            "browser", "note", "no display here", "tcenv prints the address; paste back where the browser ends."
+            "browser", "note", "no display", "tcenv prints the address. Paste the address that the browser ends on."
         )
     else:
         yield Finding("browser", "good", "the desktop's")
@@ -165,14 +169,14 @@ def _loopback(options: Options) -> Iterator[Finding]:
     if len(families) == 2:
         yield Finding("loopback", "good", "127.0.0.1 and ::1")
     else:
-        yield Finding("loopback", "note", f"{families[0]} alone: this machine has no IPv6 on loopback")
+        yield Finding("loopback", "note", f"{families[0]} only: this machine has no IPv6 on loopback")
 
 
 def _store(options: Options) -> Iterator[Finding]:
     said: list[str] = []
-    store = open_store(profiles.store_name(), said.append)
+    store = open_store(profiles.read_store_name(), said.append)
     for text in said:
-        yield Finding("session store", "bad", text, "Look at who made it, and have it removed.")
+        yield Finding("session store", "bad", text, "Ask an administrator to remove it.")
     store.profiles()
     if not store.keeps:
         yield Finding(
@@ -192,7 +196,7 @@ def _configuration(options: Options) -> Iterator[Finding]:
 
 def _deployment(options: Options) -> Iterator[Finding]:
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
-    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).server_time()
+    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:
@@ -211,12 +215,12 @@ def _variables(options: Options) -> Iterator[Finding]:
         yield Finding(
             "variables",
             "bad",
-            f"{environment.CERTIFICATE} is set by something else than tcenv; beside permanent credentials it breaks every call",
+            f"{environment.CERTIFICATE} is set, but not by tcenv; with permanent credentials it breaks every call",
             f"unset {environment.CERTIFICATE}",
         )
     elif environ.get(environment.ACCESS_TOKEN) and not environ.get(environment.PROFILE):
         yield Finding(
-            "variables", "note", "credentials are loaded that are not tcenv's", "Is it a start-up file that sets them?"
+            "variables", "note", "this shell has credentials that are not tcenv's", "Does a start-up file set them?"
         )
     else:
         yield Finding("variables", "good", "nothing conflicts")
@@ -224,11 +228,11 @@ def _variables(options: Options) -> Iterator[Finding]:
 
 def _others(options: Options) -> Iterator[Finding]:
     found = False
-    for what, mend in conflicts.credentials():
+    for what, fix in conflicts.find_credentials():
         found = True
-        yield Finding("other credentials", "note", what, mend)
+        yield Finding("other credentials", "note", what, fix)
     if not found:
-        yield Finding("other credentials", "good", "none that would mix with tcenv's")
+        yield Finding("other credentials", "good", "none that conflict with tcenv's")
 
 
 # A wrong configuration is told as such, before what cannot work without it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import Wanted, apply_purpose, live_session
+from tcenv.cli.acquire import Wanted, apply_purpose, find_live_session
+from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
-from tcenv.cli.terminal.shell_output import print_change, statements, stdout_is_terminal, warn_if_others_can_read
+from tcenv.cli.terminal.shell_output import print_change, render_statements, stdout_is_terminal, warn_if_others_can_read
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
 from tcenv.output import write_last
@@ -40,23 +41,23 @@ def run(options: Options) -> int:
     if form is not None and form not in formats.FORMATS:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:
-        raise UsageError("--format and --shell exclude each other.")
+        raise UsageError("Use either --format or --shell.")
     if stdout_is_terminal():
         raise UsageError(
-            "The output holds a token, and is not for a terminal.",
+            "The output contains a token, so tcenv does not print it to a terminal.",
             f"Evaluate it: {command_line(_as_typed(options), shell)}"
             if form is None
             else "Send it to a file or a program.",
         )
     if form is None:
-        statements({}, shell)
-    session = live_session(options.profile, stored=True)
+        render_statements({}, shell)
+    session = find_live_session(options.profile, stored=True)
     wanted = apply_purpose(Wanted.of(options))
     scopes, term = wanted.scopes, wanted.duration
     if scopes or term:
-        change = temporary.loading(session, scopes, term)
+        change = temporary.make_loading(session, scopes, term, messages.note)
     else:
-        change = session.variables(file=open_store(profiles.store_name()).file(session.profile))
+        change = session.variables(file=open_store(profiles.read_store_name()).file(session.profile))
     if form is None:
         print_change(change, shell)
     else:

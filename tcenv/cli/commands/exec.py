@@ -6,13 +6,14 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted, session_and_change
+from tcenv.cli.acquire import Wanted, load_session_and_change
 from tcenv.shells import environment
 from tcenv.shells.process import replace_process
 from tcenv.shells.secrets_in_environment import without_whole
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 
 class Options(NamedTuple):
@@ -21,7 +22,8 @@ class Options(NamedTuple):
     Examples:
         tcenv exec -- ./deploy.py
         tcenv exec community --for 15m -- taskcluster task status fN1SbArXTPSVFNUvaOlinQ
-        tcenv exec --proxy --read-only --log calls.log -- ./agent.py
+        tcenv exec --agent -- ./agent.py
+        tcenv exec --proxy --read-only --log calls.log -- ./deploy.py
         tcenv exec --learn -- ./deploy.py
     """
 
@@ -43,14 +45,15 @@ class Options(NamedTuple):
     no_self_delete: o.NoSelfDelete = False
     duration: o.For = None
     no_login: o.NoLogin = False
-    proxy: o.Proxy = False
-    listen: o.Listen = None
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    unsigned: o.Unsigned = False
-    allow_credentials: o.AllowCredentials = False
-    learn: o.Learn = False
-    save: o.Save = None
+    proxy: p.Proxy = False
+    listen: p.Listen = None
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    unsigned: p.Unsigned = False
+    allow_credentials: p.AllowCredentials = False
+    agent: p.Agent = False
+    learn: p.Learn = False
+    save: p.Save = None
 
 
 def run(options: Options) -> int:
@@ -58,7 +61,7 @@ def run(options: Options) -> int:
     command = list(options.command)
     wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
     if not any(proxy):
-        session, change = session_and_change(wanted)
+        session, change = load_session_and_change(wanted)
         environ = without_whole(change, os.environ, session.credentials.access_token)
-        replace_process(command, environment.applied(change, environ))
+        replace_process(command, environment.apply(change, environ))
     return proxied_run.execute(wanted, proxy, command)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths, prompt_hook
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.shell_output import print_change, statements
+from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
 from tcenv.errors import Hint, NotSignedIn, StoreError, TcenvError, UsageError, login_command
 from tcenv.sessions import session_file, temporary
-from tcenv.sessions.profile_names import called
-from tcenv.sessions.recovery import settled
+from tcenv.sessions.profile_names import get_display_name
+from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.shells import environment
@@ -46,8 +46,8 @@ def run(options: Options) -> int:
     statement, where that cannot be done."""
     shell, *named = options.words
     if len(named) > 1 or ((named or options.purpose) and not options.for_directory):
-        raise UsageError("tcenv hook takes a shell, and a profile behind --for-directory.")
-    statements({}, shell)
+        raise UsageError("tcenv hook takes a shell, and a profile with --for-directory.")
+    render_statements({}, shell)
     try:
         with _in_time():
             if options.for_directory:
@@ -94,22 +94,22 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
     except profiles.UnknownProfile as unknown:
         name = argument or os.environ.get(environment.PROFILE, "")
         messages.error(TcenvError(f"{unknown.message} {unknown.hint}"))
-        print_change(environment.selecting(name, None), shell)
+        print_change(environment.make_selecting(name, None), shell)
         return unknown.exit_code
     except profiles.NoDeployment as missing:
         messages.note(missing.message)
         print_change({}, shell)
         return 0
-    store = open_store(profiles.store_name(), messages.warn, unlock=False)
+    store = open_store(profiles.read_store_name(), messages.warn, unlock=False)
     file = store.file(profile.name)
-    change = environment.selecting(profile.name, profile.root_url)
+    change = environment.make_selecting(profile.name, profile.root_url)
     try:
         session = _live(profile, store)
         if purpose:
-            found = profiles.purpose(purpose, profile)
-            change = temporary.loading(session, found.scopes, found.term)
+            found = profiles.find_purpose(purpose, profile)
+            change = temporary.make_loading(session, found.scopes, found.term, messages.note)
         else:
-            change = prompt_hook.selected(session.fields(), file, os.environ)
+            change = prompt_hook.select(session.fields(), file, os.environ)
     except NotSignedIn as none:
         messages.note(none.message, *(none.hint.parts if none.hint else ()))
     if not purpose and store.is_file_based and change[environment.ACCESS_TOKEN]:
@@ -122,10 +122,10 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
 def _live(profile: profiles.Profile, store: Store) -> Session:
     """Return the live session of a profile. Raises NotSignedIn, StoreError, DeploymentError."""
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = settled(session, store, messages.warn, until=time.monotonic() + _PATIENCE)
+    session = recover(session, store, messages.warn, until=time.monotonic() + _PATIENCE)
     if session is None or session.state == ENDED or not session.is_live():
         raise NotSignedIn(
-            f"Not signed in to {called(profile.name, profile.root_url)}.",
+            f"Not signed in to {get_display_name(profile.name, profile.root_url)}.",
             Hint("Sign in:", login_command(profile.argument)),
         )
     return session

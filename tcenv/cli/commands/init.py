@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import output, paths
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.command_line import READ
 from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.files import rewrite
-from tcenv.shells import SHELLS, load_shell, startup_file
+from tcenv.shells import SHELLS, Shell, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
 from tcenv.shells.init_text import startup_text
 from tcenv.shells.process import on_path
@@ -46,7 +47,7 @@ def run(options: Options) -> int:
     if options.everything:
         if not options.uninstall or options.install or options.shell:
             raise UsageError(
-                "--all goes with --uninstall, and with no shell.", Hint(("tcenv", "init", "--uninstall", "--all"))
+                "--all needs --uninstall, and takes no shell.", Hint(("tcenv", "init", "--uninstall", "--all"))
             )
         return _uninstall_everywhere(options)
     if options.install or options.uninstall:
@@ -56,7 +57,7 @@ def run(options: Options) -> int:
             "Which shell is it for?",
             Hint(
                 *(("tcenv", "init", "bash"), "prints it,"),
-                *(("tcenv", "init", "--install"), "has it done:"),
+                *(("tcenv", "init", "--install"), "adds it for you:"),
                 ("tcenv", "init", "--help"),
             ),
         )
@@ -72,17 +73,17 @@ def _text(shell: str, options: Options) -> str:
 def _edit(options: Options) -> int:
     """Show what changes in the start-up file, ask, and change it."""
     if options.install and options.uninstall:
-        raise UsageError("--install and --uninstall exclude each other.")
+        raise UsageError("Use either --install or --uninstall.")
     shell = load_shell(options.shell or choose_shell(None))
     home = paths.home()
-    program = startup_file.program()
+    program = startup_file.find_own_program()
     path = shell.startup_file(os.environ, home)
     beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
     given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if getattr(options, name)]
-    line = startup_file.line(shell, beside or program, given, home)
+    line = startup_file.make_line(shell, beside or program, given, home)
     while True:
         before = _read(path)
-        after = startup_file.with_line(before, line) if options.install else startup_file.without_line(before)
+        after = startup_file.add_line(before, line) if options.install else startup_file.remove_line(before)
         if after == before and not (beside and options.install):
             messages.done(
                 f"{path} {'has the line already' if options.install else 'has no line of tcenv init --install'}."
@@ -91,20 +92,21 @@ def _edit(options: Options) -> int:
         _show(path, before, after, options)
         if _write(path, after, line if options.install else None, before=before):
             break
-        messages.note(f"{path} has changed meanwhile, and is read again.")
+        messages.note(f"{path} has changed in the meantime: reading it again.")
     if beside:
         _write_beside(beside, _text(shell.name, options) if options.install else None)
     if options.install:
         unread = shell.unread(path, home)
         if unread is None:
-            messages.done(f"Wrote {path}. Shells that start from now on have it.")
+            messages.done(f"Wrote {path}. New shells have it.")
         else:
-            messages.done(f"Wrote {path}. Shells that read it have it from now on.")
+            messages.done(f"Wrote {path}. Shells that read it have it.")
             for text in unread:
                 messages.note(text)
+        _say_how_to_load(shell, program, given, beside)
         _say_where_tcenv_is(program)
     else:
-        messages.done(f"Took the line out of {path}.")
+        messages.done(f"Removed the line from {path}.")
     return 0
 
 
@@ -118,7 +120,7 @@ def _uninstall_everywhere(options: Options) -> int:
             try:
                 if _uninstall(path, beside, options):
                     found = True
-                    messages.done(f"Took the line out of {path}.")
+                    messages.done(f"Removed the line from {path}.")
             except UsageError:
                 raise
             except TcenvError as error:
@@ -133,7 +135,7 @@ def _uninstall(path: str, beside: str | None, options: Options) -> bool:
     """Take the line out of one start-up file, and remove the text `beside` it; False where neither was there."""
     while True:
         before = _read(path)
-        after = startup_file.without_line(before)
+        after = startup_file.remove_line(before)
         if after == before:
             break
         _show(path, before, after, options)
@@ -147,7 +149,7 @@ def _uninstall(path: str, beside: str | None, options: Options) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.regular) as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=paths.open_regular) as file:
             return file.read()
     except FileNotFoundError:
         return ""
@@ -166,7 +168,9 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
     if options.yes:
         return
     if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError("Nothing was written: nobody is there to agree.", "To write it without being asked: --yes")
+        raise UsageError(
+            "Nothing was written: there is no terminal to ask on.", "To write it without a question: --yes"
+        )
     sys.stderr.write("Write that? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -182,12 +186,12 @@ def _write(path: str, text: str, line: str | None, *, before: str | None = None)
     """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is. False where
     it does not hold `before` any more."""
     real = os.path.realpath(path)
-    hint = f"Add this line where you want it: {line}" if line else "Take the line out yourself."
+    hint = f"Add this line where you want it: {line}" if line else "Remove the line yourself."
     try:
         if os.path.exists(real) and not os.stat(real).st_mode & 0o222:
             raise PermissionError(13, "it is read-only")
         if os.path.exists(real) and not os.access(real, os.W_OK):
-            raise PermissionError(13, "it may not be written")
+            raise PermissionError(13, "you cannot write it")
         expected = None if before is None else _encoded(before)
         return rewrite(real, _encoded(text), before=expected, mode=0o666)
     except OSError as error:
@@ -208,6 +212,23 @@ def _write_beside(path: str, text: str | None) -> None:
         return
     except OSError as error:
         raise TcenvError(f"{path} cannot be removed: {error.strerror}.") from None
+
+
+def _say_how_to_load(shell: Shell, program: str, given: list[str], beside: str | None) -> None:
+    """Say which line makes this shell evaluate the text too, if it is the shell that the line is for."""
+    try:
+        if choose_shell(None) != shell.name:
+            return
+    except UsageError:
+        return
+    if beside:
+        messages.hint("To load it in this shell:", (READ, beside))
+        return
+    import shutil
+
+    line = shell.evaluation.format(" ".join(["init", shell.name, *given]))
+    name = "tcenv" if shutil.which("tcenv") else shell.quote_word(program)
+    messages.hint(f"To load it in this shell: {line.replace('tcenv', name, 1)}")
 
 
 def _say_where_tcenv_is(program: str) -> None:

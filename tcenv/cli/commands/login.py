@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
-from tcenv.cli.acquire import Wanted, resolve_to_open, session_and_change
+from tcenv.cli.acquire import Wanted, load_session_and_change, resolve_to_open
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
 from tcenv.cli.terminal.progress import Waiting
-from tcenv.cli.terminal.shell_output import print_change, statements, stdout_is_terminal
+from tcenv.cli.terminal.shell_output import print_change, render_statements, stdout_is_terminal
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.errors import login_command
@@ -54,16 +54,16 @@ def run(options: Options) -> int:
     profile = resolve_to_open(options.profile, overrides)
     if options.purpose:
         return _load_purpose(Wanted.of(options), options.shell, profile.argument)
-    reset = options.reset or bool(profiles.flag("TCENV_RESET"))
-    retry = options.retry or bool(profiles.flag("TCENV_RETRY"))
+    reset = options.reset or bool(profiles.read_flag("TCENV_RESET"))
+    retry = options.retry or bool(profiles.read_flag("TCENV_RETRY"))
     return load(profile, overrides, options.shell, reset=reset, retry=retry)
 
 
 def _load_purpose(wanted: Wanted, shell: str | None, named: str) -> int:
     """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
     if not stdout_is_terminal():
-        statements({}, shell)
-    session, change = session_and_change(wanted)
+        render_statements({}, shell)
+    session, change = load_session_and_change(wanted)
     if stdout_is_terminal():
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
         messages.hint("To load it in this shell:", login_command(named, "--as", wanted.purpose or ""))
@@ -79,9 +79,9 @@ def load(
     were given."""
     if not stdout_is_terminal():
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
-        statements({}, shell)
+        render_statements({}, shell)
     display = Waiting(profile)
-    store = open_store(profiles.store_name(), messages.warn)
+    store = open_store(profiles.read_store_name(), messages.warn)
     session = ensure_session(profile, store, display, reset=reset, retry=retry)
     if not display.is_new:
         _say_without_effect(overrides, profile)
@@ -93,8 +93,8 @@ def load(
     if not display.is_new and os.isatty(2):
         messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
     if not store.keeps and display.is_new:
-        messages.note(f"The session is not kept, and serves this shell alone: {store.reason}.")
-        messages.hint(f'To keep it in a file: TCENV_STORE=file, or store = "file" in {paths.config_file()}')
+        messages.note(f"The session is not stored, so only this shell has it: {store.reason}.")
+        messages.hint(f'To store it in a file, set TCENV_STORE=file, or store = "file" in {paths.config_file()}')
     return 0
 
 
@@ -108,7 +108,7 @@ def _say_without_effect(overrides: Overrides, profile: profiles.Profile) -> None
     names = [f"--{key.replace('_', '-')}" for key in given]
     if names:
         verb = "has" if len(names) == 1 else "have"
-        messages.note(f"{', '.join(names)} {verb} no effect on a session that is reused.")
+        messages.note(f"{', '.join(names)} {verb} no effect on a reused session.")
         words: list[str] = []
         for name, key in zip(names, given, strict=True):
             words += [name] if options[key] is True else [name, str(options[key])]

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.shell_output import print_change, statements
+from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
 from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, StoreError, TcenvError, UsageError
-from tcenv.sessions import known_clients
-from tcenv.sessions.profile_names import called, is_profile_name
+from tcenv.sessions import known_clients, name_series
+from tcenv.sessions.profile_names import get_display_name, is_profile_name
 from tcenv.sessions.session import ENDED, RESETTING, Session
-from tcenv.sessions.stores import Store, everywhere, open_store
+from tcenv.sessions.stores import Store, list_stores, open_store
 from tcenv.sessions.traces import remove
 from tcenv.shells import environment
 from tcenv.signin import client_names
@@ -68,14 +68,14 @@ def run(options: Options) -> int:
     `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
     insisted, kept = options.delete_client, options.keep_client
     if insisted and kept:
-        raise UsageError("--delete-client and --keep-client exclude each other.")
+        raise UsageError("Use either --delete-client or --keep-client.")
     if options.forget and not options.everything:
-        raise UsageError("--forget goes with --all.", Hint(("tcenv", "logout", "--all", "--forget")))
+        raise UsageError("--forget needs --all.", Hint(("tcenv", "logout", "--all", "--forget")))
     shell = options.shell
-    statements({}, shell)
+    render_statements({}, shell)
     # Not longer than the options or the profile say.
-    patience = min(_PATIENCE, profiles.timeout(options.profile, options.timeout))
-    places = everywhere(open_store(profiles.store_name(), messages.warn))
+    patience = min(_PATIENCE, profiles.resolve_timeout(options.profile, options.timeout))
+    places = list_stores(open_store(profiles.read_store_name(), messages.warn))
     if options.everything:
         for store in places:
             store.clear()
@@ -85,16 +85,16 @@ def run(options: Options) -> int:
     else:
         name, root_url = _meant(options.profile, places)
         names = [name]
-    loaded = environment.loaded(os.environ)
+    loaded = environment.read_loaded(os.environ)
     ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
     if len(ended) < len(names):
         return 1
     if options.forget:
         _forget_this_machine()
     if not options.everything and not ended[names[0]]:
-        messages.note(f"There was no session of {called(names[0], root_url) if root_url else names[0]}.")
+        messages.note(f"There was no session of {get_display_name(names[0], root_url) if root_url else names[0]}.")
     unloads = loaded and (loaded.profile in names or options.everything)
-    print_change(environment.unloading(os.environ) if unloads else {}, shell)
+    print_change(environment.make_unloading(os.environ) if unloads else {}, shell)
     return 0
 
 
@@ -137,7 +137,7 @@ def sign_out(
             continue
         result[name] = there[name] if name in there else _forget(places, name)
         if result[name]:
-            messages.done(f"Signed out of {called(name, own[0].session.root_url) if own else name}.")
+            messages.done(f"Signed out of {get_display_name(name, own[0].session.root_url) if own else name}.")
         for ending in own:
             _tell(ending)
     return result
@@ -178,7 +178,7 @@ def _copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store
 def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     """Return the profile to sign out of, and its root URL where that is known. A profile that is loaded here or has a session
     need not be configured. Raises UsageError for any other that is not configured."""
-    found = environment.loaded(os.environ)
+    found = environment.read_loaded(os.environ)
     loaded = found and found.profile
     try:
         chosen = profiles.resolve(argument)
@@ -192,7 +192,7 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     known = chosen.is_configured or chosen.name == loaded
     if argument and not known and not any(chosen.name in store.profiles() for store in places):
         raise profiles.UnknownProfile(
-            f"{argument} is no profile, and has no session.",
+            f"{argument} is not a profile and has no session.",
             Hint(("tcenv", "profile", "list"), "shows who is signed in where."),
         )
     return chosen.name, chosen.root_url
@@ -205,7 +205,7 @@ def sessions(places: list[Store], name: str) -> list[Session]:
         try:
             session = store.load(name)
         except DamagedSession as damaged:
-            messages.warn(f"{damaged.message} Its client is left to expire.")
+            messages.warn(f"{damaged.message} Its client stays until it expires.")
             continue
         if session is not None and session.credentials.certificate is None:
             found.setdefault(session.credentials.access_token, session)
@@ -215,11 +215,13 @@ def sessions(places: list[Store], name: str) -> list[Session]:
 def _is_own(session: Session) -> bool:
     """Whether tcenv made the session's client, under its own name, and the session may delete it."""
     client_id = session.credentials.client_id
-    known = next((known for known in known_clients.known(session.root_url) if known.client_id == client_id), None)
-    name = known_clients.name_of(client_id, session.name)
+    known = next(
+        (known for known in known_clients.list_clients(session.root_url) if known.client_id == client_id), None
+    )
+    name = name_series.get_name(client_id, session.name)
     made = known.made if known is not None else True
     may = client_names.may_delete(session) or (session.scopes is None and not session.asked)
-    return made and name in known_clients.series(session.name) and may
+    return made and name in name_series.list_names(session.name) and may
 
 
 def _delete(endings: list[_Ending], patience: float) -> None:
@@ -243,7 +245,7 @@ def _refuse(endings: list[_Ending]) -> None:
             messages.error(ending.failure)
             client_id = ending.session.credentials.client_id
             messages.hint(
-                f"{client_id} ends by itself. To sign out without deleting it:",
+                f"{client_id} expires by itself. To sign out without deleting it:",
                 ("tcenv", "logout", ending.session.stored_argument, "--keep-client"),
             )
 
@@ -252,15 +254,13 @@ def _tell(ending: _Ending) -> None:
     session = ending.session
     if ending.dead:
         if session.is_live():
-            messages.done(
-                f"Deleted {session.credentials.client_id} on {session.root_url}: its token is no longer good."
-            )
+            messages.done(f"Deleted {session.credentials.client_id} on {session.root_url}: its token no longer works.")
     elif session.is_live() and session.state != ENDED:
         client_id = session.credentials.client_id
         if ending.failure is None:
-            known_clients.let_go(session.root_url, client_id)
+            known_clients.note_without_session(session.root_url, client_id)
         else:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
         messages.note(client_names.describe_live_token(session))
-        if any(known.place and known.client_id == client_id for known in known_clients.known(session.root_url)):
-            messages.note("The next sign-in here deletes it, if it may.")
+        if any(known.place and known.client_id == client_id for known in known_clients.list_clients(session.root_url)):
+            messages.note("The next sign-in deletes it if it has the scope for that.")

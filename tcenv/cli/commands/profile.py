@@ -14,10 +14,12 @@ from tcenv.config import index
 from tcenv.deployment.rooturl import is_loopback
 from tcenv.errors import DamagedSession, Hint, StoreError, UsageError
 from tcenv.sessions import session_file
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.text import duration, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tcenv.cli.parsing import options as o
 
 
@@ -25,7 +27,7 @@ _DAY = 86400
 
 
 class ListOptions(NamedTuple):
-    """List the profiles, one a line, with their root URLs; the default is marked.
+    """List the profiles, and where you are signed in. `*` marks the default.
 
     Examples:
         tcenv profile list
@@ -55,13 +57,17 @@ def run_list(options: ListOptions) -> int:
         _row(name, root_url, None) for name, root_url in _used_before({str(row["root_url"]) for row in rows}).items()
     ]
     if options.as_json:
-        from tcenv.cli.terminal.json_output import end, print_json
+        from tcenv.cli.terminal.json_output import describe_end, print_json
 
-        print_json({"profiles": [{**row, **end(row["expires"])} if row["signed_in"] else row for row in rows]})
+        print_json({"profiles": [{**row, **describe_end(row["expires"])} if row["signed_in"] else row for row in rows]})
         return 0
     face = messages.report()
-    for row in rows:
-        face.write(face.line(_line(row, max(len(str(other["profile"])) for other in rows)), "", "  "))
+    lines = list(_table(rows, padded=face.terminal))
+    if face.terminal and max(map(len, lines), default=0) > face.width:
+        # No room for columns: each profile is a paragraph.
+        lines = [face.line("  ".join(line.split("\t")).strip(), "", "  ") for line in _table(rows, padded=False)]
+    for number, line in enumerate(lines):
+        face.write(line if number else face.styled(line, "bold"))
     if not rows:
         messages.hint("There is no profile yet:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"))
     return 0
@@ -127,7 +133,7 @@ def _sessions_of_the_store() -> dict[str, _Found]:
 
     found = {}
     try:
-        store = open_store(profiles.store_name())
+        store = open_store(profiles.read_store_name())
         for name in store.profiles():
             with suppress(DamagedSession):
                 session = store.load(name)
@@ -141,15 +147,15 @@ def _sessions_of_the_store() -> dict[str, _Found]:
 def _used_before(shown: set[str]) -> dict[str, str]:
     """Return the root URLs of other deployments that were used before, by name. Leaves out a sandbox on loopback a day after its
     last use."""
-    names = {profile_of(root_url) for root_url in shown}
+    names = {get_profile_name(root_url) for root_url in shown}
     found = {}
     with suppress(OSError):
         for entry in sorted(os.scandir(f"{paths.state_directory()}/clients"), key=lambda entry: entry.name):
             if entry.name in names or entry.name[0] == ".":
                 continue
-            from tcenv.sessions.known_clients import remembered_root_url
+            from tcenv.sessions.known_clients import find_root_url
 
-            root_url = remembered_root_url(entry.name)
+            root_url = find_root_url(entry.name)
             if root_url and not (is_loopback(root_url) and entry.stat().st_mtime < time.time() - _DAY):
                 found[entry.name] = root_url
     return found
@@ -162,18 +168,25 @@ def _row(name: str, root_url: str, found: _Found | None, *, is_default: bool = F
     return row
 
 
-def _line(row: dict[str, Any], width: int) -> str:
-    state = (
-        f"signed in as {row['client_id']}, {duration(row['expires'] - time.time())} left"
-        if row["signed_in"]
-        else "not signed in"
-    )
-    default = "  default" if row["default"] else ""
-    return printable(f"{row['profile']:{width}}  {row['root_url']}{default}  {state}")
+def _table(rows: list[dict[str, Any]], *, padded: bool) -> Iterator[str]:
+    """Yield the lines of a table of profiles, the first with its heads. `*` marks the default. Columns are `padded` for a
+    terminal; elsewhere a tab separates them."""
+    cells = [("", "PROFILE", "ROOT URL", "LEFT", "CLIENT")] if rows else []
+    for row in rows:
+        live = row["signed_in"]
+        left = duration(row["expires"] - time.time()) if live else "not signed in"
+        mark = "*" if row["default"] else ""
+        cells.append((mark, row["profile"], row["root_url"], left, row["client_id"] if live else ""))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        if padded:
+            yield printable("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))).rstrip()
+        else:
+            yield "\t".join(printable(cell) for cell in line).rstrip("\t")
 
 
 class ShowOptions(NamedTuple):
-    """Show what a profile comes to, with the file's defaults and tcenv's own filled in.
+    """Show the values of a profile, defaults included.
 
     Examples:
         tcenv profile show community
@@ -201,7 +214,7 @@ def run_show(options: ShowOptions) -> int:
         "browser": profile.browser,
         "no_browser": profile.no_browser,
         "no_self_delete": profile.no_self_delete,
-        "store": profiles.store_name(),
+        "store": profiles.read_store_name(),
     }
     if options.as_json:
         from tcenv.cli.terminal.json_output import print_json
@@ -261,7 +274,9 @@ def run_set(options: SetOptions) -> int:
     given = Overrides.of(options).given()
     for key in unset:
         if key not in config_file.REMOVABLE:
-            raise UsageError(f"{key!r} is no key that could be removed.", f"Known: {', '.join(config_file.REMOVABLE)}.")
+            raise UsageError(
+                f"{key!r} is not a key that you can remove.", f"Known: {', '.join(config_file.REMOVABLE)}."
+            )
     config = config_file.load()
     if name not in config.profiles and "root_url" not in given:
         raise UsageError(
@@ -291,15 +306,13 @@ def run_remove(options: RemoveOptions) -> int:
     """Remove a profile and its session."""
     from tcenv.config import config_file
     from tcenv.config import profile as profiles
-    from tcenv.sessions.stores import everywhere, open_store
+    from tcenv.sessions.stores import list_stores, open_store
 
     name = options.profile
     config = config_file.load()
     if name not in config.profiles:
-        raise UsageError(
-            f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
-        )
-    places = everywhere(open_store(profiles.store_name(), messages.warn))
+        raise UsageError(f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
+    places = list_stores(open_store(profiles.read_store_name(), messages.warn))
     if any(name in store.profiles() for store in places):
         from tcenv.cli.commands.logout import sessions, sign_out
 

@@ -12,17 +12,18 @@ from tcenv.cli import proxied_run
 from tcenv.cli.acquire import Wanted
 from tcenv.cli.terminal import job_control, messages
 from tcenv.cli.terminal.command_line import READ
-from tcenv.cli.terminal.shell_output import statements, stdout_is_terminal, warn_if_others_can_read
+from tcenv.cli.terminal.shell_output import render_statements, stdout_is_terminal, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
 from tcenv.proxy.held_port import HeldUntil
-from tcenv.sessions.profile_names import called
+from tcenv.sessions.profile_names import get_display_name
 from tcenv.signals import handle_ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 # Seconds between two looks at the end of the session that the proxy signs with.
 _SESSION_CHECK = 15.0
@@ -44,13 +45,13 @@ class Options(NamedTuple):
     purpose: o.As = None
     duration: o.For = None
     no_login: o.NoLogin = False
-    port: o.ProxyPort = None
-    output: o.ProxyOutput = None
-    listen: o.Listen = None
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    unsigned: o.Unsigned = False
-    allow_credentials: o.AllowCredentials = False
+    port: p.ProxyPort = None
+    output: p.ProxyOutput = None
+    listen: p.Listen = None
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    unsigned: p.Unsigned = False
+    allow_credentials: p.AllowCredentials = False
     shell: o.Shell = None
 
 
@@ -59,10 +60,12 @@ def run(options: Options) -> int:
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
     if options.output is None and stdout_is_terminal():
-        raise UsageError("The output holds the run's token, and is not for a terminal.", _hint(options))
+        raise UsageError(
+            "The output contains the run's token, so tcenv does not print it to a terminal.", _hint(options)
+        )
     if options.output is not None and os.path.lexists(options.output):
-        raise UsageError(f"{options.output} exists already.", "Name a new file: it is removed at the end.")
-    statements({}, shell)
+        raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
+    render_statements({}, shell)
     started = proxied_run.prepare(
         Wanted.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
     )
@@ -70,7 +73,7 @@ def run(options: Options) -> int:
     # Before anybody learns of the port.
     held = HeldUntil(started.prepared.sockets, started.opened.session.expires)
     handle_ending(lambda *_: ended.set())
-    text = statements(started.prepared.change, shell)
+    text = render_statements(started.prepared.change, shell)
     with contextlib.ExitStack() as stack:
         if options.output is None:
             warn_if_others_can_read(started.prepared.change)
@@ -81,9 +84,11 @@ def run(options: Options) -> int:
             stack.enter_context(_new_file(options.output, text))
         started.background.start()
         session, root_url = started.opened.session, started.prepared.sockets.root_url
-        messages.note(f"A signing proxy for {called(session.profile, session.root_url)} at {root_url}, until Ctrl-C.")
+        messages.note(
+            f"A signing proxy for {get_display_name(session.profile, session.root_url)} at {root_url}, until Ctrl-C."
+        )
         if options.output is not None:
-            messages.hint("In each shell that is to use it:", (READ, os.path.abspath(options.output)))
+            messages.hint("To use it in a shell:", (READ, os.path.abspath(options.output)))
         while not ended.wait(_SESSION_CHECK):
             held.note(started.background.session_ends)
     held.note(started.background.session_ends)

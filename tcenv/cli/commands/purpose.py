@@ -94,14 +94,14 @@ def run_set(options: SetOptions) -> int:
     """Make a purpose, or change it: its scopes are those that are given now."""
     name, profile = options.purpose, options.profile
     if not is_configurable_name(name):
-        raise UsageError(f"{name!r} cannot name a purpose.", "Letters, digits, '.', '_' and '-' can.")
+        raise UsageError(f"{name!r} is not a valid purpose name.", "Accepted: letters, digits, '.', '_' and '-'.")
     config = config_file.load()
     _check_profile(config, profile)
     change: dict[str, Any] = {}
     if options.scopes:
-        change["scopes"] = _option("--scope", purposes.checked_scopes, list(options.scopes))
+        change["scopes"] = _option("--scope", purposes.check_scopes, list(options.scopes))
     if options.duration:
-        change["for"] = _option("--for", purposes.checked_term, options.duration)
+        change["for"] = _option("--for", purposes.check_term, options.duration)
     if (profile or "", name) not in config.purposes and "scopes" not in change:
         raise UsageError(
             f"The purpose {name} is new and needs scopes.",
@@ -135,7 +135,7 @@ def run_remove(options: RemoveOptions) -> int:
     config = config_file.load()
     if (profile or "", name) not in config.purposes:
         of = sorted(of for of, own in config.purposes if own == name and of)
-        there = Hint(("tcenv", "purpose", "list"), "shows those that there are.")
+        there = Hint(("tcenv", "purpose", "list"), "lists them.")
         hint = Hint(("tcenv", "purpose", "remove", name, "--profile", of[0])) if of else there
         raise UsageError(f"There is no purpose {name!r}{f' of {profile}' if profile else ''}.", hint)
     config_file.edit_purpose(None, name, profile)
@@ -155,9 +155,7 @@ def _facts(purpose: Purpose) -> dict[str, Any]:
 
 def _check_profile(config: config_file.Configuration, profile: str | None) -> None:
     if profile is not None and profile not in config.profiles:
-        raise UsageError(
-            f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "shows those that there are.")
-        )
+        raise UsageError(f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
 
 
 def _option(name: str, check: Any, value: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import rejected, session_to_ask_with
+from tcenv.cli.acquire import choose_session_to_ask_with, explain_rejection
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.deployment import references
@@ -42,11 +42,11 @@ def run(options: Options) -> int:
     method, wanted = options.method, options.satisfies
     if method is not None:
         if wanted:
-            raise UsageError("--method and --satisfies exclude each other.")
+            raise UsageError("Use either --method or --satisfies.")
         return _method(method, options)
     held = _held(options)
     if held is None:
-        messages.warn("The deployment does not tell what this session may do.")
+        messages.warn("The deployment does not say which scopes this session has.")
         return UNKNOWN
     if wanted:
         return 0 if all(covers(held, scope) for scope in wanted) else 1
@@ -58,11 +58,11 @@ def run(options: Options) -> int:
 
 def _held(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
-    session, until = session_to_ask_with(options.profile, options.timeout)
+    session, until = choose_session_to_ask_with(options.profile, options.timeout)
     try:
         vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
     except CredentialsRejected as rejection:
-        raise rejected(session, rejection) from None
+        raise explain_rejection(session, rejection) from None
     except DeploymentError as error:
         messages.warn(f"Not verified: {error.message}")
         return session.scopes
@@ -72,7 +72,7 @@ def _held(options: Options) -> tuple[str, ...] | None:
 def _method(name: str, options: Options) -> int:
     service, dot, method = name.partition(".")
     if not dot or not method:
-        raise UsageError(f"{name!r} is no method.", "A service and a method, like queue.createTask")
+        raise UsageError(f"{name!r} is not a method.", "Name a service and a method, such as queue.createTask")
     try:
         profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     except profiles.NoDeployment as missing:
@@ -81,7 +81,7 @@ def _method(name: str, options: Options) -> int:
     service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
     entries = references.fetch(profile.root_url, service, until=time.monotonic() + profile.timeout)
     if entries is None:
-        messages.warn(f"{profile.root_url} has no reference of a service called {service}.")
+        messages.warn(f"{profile.root_url} has no service called {service}.")
         return UNKNOWN
     needed = {entry.name: entry.scopes for entry in entries}
     if method not in needed:

@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted, session_and_change
+from tcenv.cli.acquire import Wanted, load_session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
-from tcenv.config.inside_proxy import behind
+from tcenv.config.inside_proxy import find_surrounding_run
 from tcenv.config.profile import Overrides
 from tcenv.errors import Hint, TcenvError, UsageError, login_command
 from tcenv.sessions.session import Session
@@ -20,6 +20,7 @@ from tcenv.shells.secrets_in_environment import without_whole
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
 
 
 class Options(NamedTuple):
@@ -47,12 +48,12 @@ class Options(NamedTuple):
     no_self_delete: o.NoSelfDelete = False
     duration: o.For = None
     no_login: o.NoLogin = False
-    proxy: o.Proxy = False
-    listen: o.Listen = None
-    log: o.Log = None
-    read_only: o.ReadOnly = False
-    unsigned: o.Unsigned = False
-    allow_credentials: o.AllowCredentials = False
+    proxy: p.Proxy = False
+    listen: p.Listen = None
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    unsigned: p.Unsigned = False
+    allow_credentials: p.AllowCredentials = False
     shell: o.Shell = None
 
 
@@ -64,7 +65,7 @@ def run(options: Options) -> int:
     wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
     if any(proxy):
         return proxied_run.subshell(wanted, proxy, shell)
-    session, change = session_and_change(wanted)
+    session, change = load_session_and_change(wanted)
     environ = without_whole(change, os.environ, session.credentials.access_token)
     status = subshell.run_subshell(shell, change, session.profile, environ=environ)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
@@ -73,14 +74,14 @@ def run(options: Options) -> int:
 
 def _refuse_nesting(options: Options) -> None:
     here = os.environ.get(subshell.MARK)
-    around = behind()
+    around = find_surrounding_run()
     loaded = around.profile if around is not None else os.environ.get(environment.PROFILE)
     if not here or options.scopes or here != loaded:
         return
     wanted = profiles.resolve(options.profile, Overrides(root_url=options.root_url))
     if wanted.name == here:
         raise UsageError(
-            f"This is a subshell of tcenv with the session of {here} already.",
+            f"This is already a tcenv subshell with the session of {here}.",
             Hint("Leave it: exit. To renew its token:", login_command(wanted.argument, "--reset")),
         )
 
@@ -88,13 +89,15 @@ def _refuse_nesting(options: Options) -> None:
 def _note_on_leaving(session: Session, *, cut: bool) -> None:
     """Say what happened to the session while the subshell ran."""
     if not session.is_live():
-        messages.note(f"The session of {session.profile} has expired meanwhile.")
+        messages.note(f"The session of {session.profile} has expired in the meantime.")
         return
     if cut:
         return
     try:
-        now = open_store(profiles.store_name()).load(session.profile)
+        now = open_store(profiles.read_store_name()).load(session.profile)
     except TcenvError:
         return
     if now is not None and now.credentials.access_token != session.credentials.access_token:
-        messages.note(f"The token of {session.profile} was reset meanwhile: what the subshell had is no longer good.")
+        messages.note(
+            f"The token of {session.profile} was reset in the meantime: the subshell's token no longer works."
+        )

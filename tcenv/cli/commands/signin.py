@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import rejected, resolve_to_open, session_to_ask_with
+from tcenv.cli.acquire import choose_session_to_ask_with, explain_rejection, resolve_to_open
 from tcenv.cli.commands import login
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change
@@ -57,7 +57,7 @@ def run(options: Options) -> int:
 
 def _check(options: Options, shell: str | None) -> int:
     try:
-        session, until = session_to_ask_with(options.profile, options.timeout)
+        session, until = choose_session_to_ask_with(options.profile, options.timeout)
         from tcenv.deployment.auth import Deployment
 
         Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
@@ -65,7 +65,7 @@ def _check(options: Options, shell: str | None) -> int:
         messages.error(failure)
         return 1
     except CredentialsRejected as rejection:
-        messages.error(rejected(session, rejection))
+        messages.error(explain_rejection(session, rejection))
         return 1
     except DeploymentError as failure:
         messages.warn(f"Not verified: {failure.message}")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
-from tcenv.cli.terminal.json_output import end, print_json
+from tcenv.cli.terminal.json_output import describe_end, print_json
 from tcenv.config import index
 from tcenv.config import profile as profiles
-from tcenv.config.inside_proxy import behind
-from tcenv.config.live_session import stored
+from tcenv.config.inside_proxy import find_surrounding_run
+from tcenv.config.live_session import find_stored
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, login_command
-from tcenv.sessions.profile_names import argument_of, called, stored_argument_of
+from tcenv.sessions.profile_names import get_argument, get_display_name, get_stored_argument
 from tcenv.sessions.stores import load_session, open_store
 from tcenv.shells import environment
 from tcenv.text import duration, moment, printable
@@ -72,13 +72,13 @@ def _one(options: Options) -> _Facts:
     offline = options.offline
     if options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
         # Most often there is a plain session in a file, and its parts are all that is needed.
-        found = stored(options.profile)
+        found = find_stored(options.profile)
         if found is not None:
             fields, scopes, store = found
             facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
             facts.fill(fields, scopes, offline=offline)
             return facts
-    kept = open_store(profiles.store_name(), messages.warn)
+    kept = open_store(profiles.read_store_name(), messages.warn)
     profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     session = load_session(kept, profile.name, profile.root_url, messages.warn)
     facts = _Facts(profile.name, profile.root_url, kept.name)
@@ -89,7 +89,7 @@ def _one(options: Options) -> _Facts:
 
 def _everywhere(options: Options) -> list[_Facts]:
     """Return the facts of every stored session. Asks all deployments at once."""
-    kept = open_store(profiles.store_name(), messages.warn)
+    kept = open_store(profiles.read_store_name(), messages.warn)
     asked = []
     for name in kept.profiles():
         try:
@@ -104,7 +104,7 @@ def _everywhere(options: Options) -> list[_Facts]:
                 "scopes": session.scopes,
                 "offline": options.offline,
             }
-            work["until"] = time.monotonic() + profiles.timeout(session.argument, options.timeout)
+            work["until"] = time.monotonic() + profiles.resolve_timeout(session.argument, options.timeout)
             asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
     for _, thread in asked:
         thread.start()
@@ -117,8 +117,6 @@ def _fields(session: Session) -> dict[str, str]:
     fields = session.fields()
     if session.credentials.certificate:
         fields[environment.CERTIFICATE] = session.credentials.certificate
-    if session.state:
-        fields["STATE"] = session.state
     return fields
 
 
@@ -128,8 +126,8 @@ class _Facts:
     def __init__(self, profile: str, root_url: str, store: str) -> None:
         self.profile = profile
         self.root_url = root_url
-        self.argument = argument_of(profile, root_url)
-        self.stored_argument = stored_argument_of(profile, root_url)
+        self.argument = get_argument(profile, root_url)
+        self.stored_argument = get_stored_argument(profile, root_url)
         self.store = store
         self.fields: dict[str, str] | None = None
         self.signed_in = self.verified = False
@@ -147,7 +145,7 @@ class _Facts:
         self.signed_in = time.time() < self.expires
         state = fields.get("STATE")
         if state == "ended":
-            self.problem = "ended: its client was deleted, to sign in anew under the same name"
+            self.problem = "ended: its client was deleted so that the name is free for a new sign-in"
         elif not self.signed_in:
             self.problem = "expired"
         else:
@@ -155,7 +153,7 @@ class _Facts:
             if not offline:
                 self._verify(fields, until)
             elif state:
-                self.problem = "not verified: a reset or a logout of it was cut short"
+                self.problem = "not verified: a reset or logout was interrupted"
 
     def _verify(self, fields: dict[str, str], until: float | None) -> None:
         """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
@@ -186,7 +184,7 @@ class _Facts:
     def _forget(self, credentials: Credentials) -> None:
         """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
         try:
-            store = open_store(profiles.store_name())
+            store = open_store(profiles.read_store_name())
             stored = store.load(self.profile)
             if stored is not None and stored.credentials == credentials:
                 store.forget(self.profile)
@@ -198,7 +196,7 @@ class _Facts:
         has none, and calls through one), or `other`."""
         variables = os.environ
         if "TCENV_PROXY" in variables:
-            around = behind()
+            around = find_surrounding_run()
             if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
                 return "proxy" if around.profile == self.profile else "other"
         token = variables.get(environment.ACCESS_TOKEN)
@@ -221,7 +219,7 @@ class _Facts:
         }
         if self.fields is not None:
             told["client_id"] = self.fields[environment.CLIENT_ID]
-            told.update(end(self.expires))
+            told.update(describe_end(self.expires))
             told["scopes"] = None if self.scopes is None else list(self.scopes)
             told["loaded"] = self.loaded() == "yes"
             told["shell"] = self.loaded()
@@ -231,11 +229,11 @@ class _Facts:
 
 
 _LOADED = {
-    "yes": "has it loaded",
+    "yes": "has loaded it",
     "no": "has not loaded it",
     "stale": "has an older token of it; for the new one: {}",
-    "temporary": "has temporary credentials cut from it",
-    "proxy": "has no token, and calls through a proxy",
+    "temporary": "has temporary credentials of it",
+    "proxy": "has no token and calls through a proxy",
     "other": "has other credentials",
 }
 
@@ -251,7 +249,7 @@ class _Report:
     def show(self) -> None:
         facts, fields = self._facts, self._facts.fields
         if fields is None:
-            where = called(facts.profile, facts.root_url)
+            where = get_display_name(facts.profile, facts.root_url)
             # A sentence in a terminal; elsewhere the form of all other facts.
             self._row("not signed in", f"to {where}" if self._out.terminal else where, "yellow")
         else:
@@ -278,7 +276,7 @@ class _Report:
             return
         lead = f"{label:{_LABEL}}"
         if len(lead) + max(map(len, value.split(" "))) > out.width:
-            # A word that has no room beside the label stands below it, whole: it is something to copy.
+            # A word that has no room beside the label goes below it, whole: the user may copy it.
             if label:
                 out.write(out.styled(label, "dim"))
             out.write(out.line(value, "  ", "  ") + more)
@@ -296,8 +294,10 @@ class _Report:
             share = min(1.0, left / max(1, expires - created))
             full = max(1, round(share * _BAR))
             colour = "green" if time.time() < renew else "yellow"
-            bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
-        self._row("good until", value, more=bar)
+            # A full bar says nothing that the time does not say.
+            if full < _BAR:
+                bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
+        self._row("expires", value, more=bar)
 
     def _loaded(self) -> str:
         text = _LOADED[self._facts.loaded()]
@@ -308,7 +308,7 @@ class _Report:
     def _scopes(self) -> None:
         scopes = self._facts.scopes
         if scopes is None:
-            self._row("scopes", "the deployment does not tell")
+            self._row("scopes", "the deployment does not say")
         elif not scopes:
             self._row("scopes", "none")
         elif not self._out.terminal:
@@ -316,11 +316,17 @@ class _Report:
                 self._row("scope", scope)
         else:
             lines = list(scopes) if self._all or len(scopes) <= _FEW else _folded(scopes)
-            for number, line in enumerate(lines):
-                self._row("" if number else "scopes", line)
             if len(lines) < len(scopes):
                 line = command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
-                self._row("", f"all {len(scopes)} of them: {line}")
+                lines.append(f"all {len(scopes)}: {line}")
+            # In one column: beside the label, or below it if one of them is too long for that.
+            if _LABEL + max(map(len, lines)) <= self._out.width:
+                for number, line in enumerate(lines):
+                    self._row("" if number else "scopes", line)
+            else:
+                self._out.write(self._out.styled("scopes", "dim"))
+                for line in lines:
+                    self._out.write(f"  {printable(line)}")
 
 
 def _folded(scopes: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _render_help(context: Any) -> str:
     words = " ".join(context.command_path.split()[1:])
-    return help.render(declaration.command(words), help.columns())
+    return help.render(declaration.command(words), help.measure_width())
 
 
 class _Command(TyperCommand):
@@ -45,7 +45,7 @@ class _Command(TyperCommand):
         ctx.allow_extra_args = True
         left: list[str] = super().parse_args(ctx, args)
         if left and not declaration.command(" ".join(ctx.command_path.split()[1:])).takes_command:
-            raise usage_errors.unexpected(left, ctx.command_path)
+            raise usage_errors.describe_unexpected_words(left, ctx.command_path)
         return left
 
 
@@ -57,12 +57,12 @@ class _Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise usage_errors.no_command(args[0], ctx.command_path, self.list_commands(ctx))
+            raise usage_errors.describe_unknown_command(args[0], ctx.command_path, self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         if not self.invoke_without_command and not getattr(ctx, "_protected_args", getattr(ctx, "protected_args", ())):
-            raise usage_errors.missing_command(ctx.command_path)
+            raise usage_errors.describe_missing_command(ctx.command_path)
         return super().invoke(ctx)
 
 
@@ -94,7 +94,7 @@ def _main(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        raise typer.Exit(plain_reader.action("version")(None))
+        raise typer.Exit(plain_reader.load_action("version")(None))
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
@@ -107,12 +107,11 @@ def _callback(words: str) -> Callable[..., None]:
     def callback(**values: Any) -> None:
         if command.takes_command:
             # The plain reader carries out each complete form: what comes here lacks `--`, or a value.
-            raise typer.BadParameter(
-                f"write the command behind `--`, and the options before it: tcenv {words} {_USAGE}"
-            )
+            usage = command.argument.metavar if command.argument is not None else ""
+            raise typer.BadParameter(f"put the command after `--`, and the options before it: tcenv {words} {usage}")
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         options = plain_reader.options_class(words)(**{key: value for key, value in given.items() if value is not None})
-        raise typer.Exit(plain_reader.action(words)(options))
+        raise typer.Exit(plain_reader.load_action(words)(options))
 
     parameters = []
     for key, hint in declaration.hints_of(words).items():
@@ -139,6 +138,3 @@ def _callback(words: str) -> Callable[..., None]:
     callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return callback
-
-
-_USAGE = "[PROFILE] -- CMD..."

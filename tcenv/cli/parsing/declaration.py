@@ -14,12 +14,12 @@ from typing import Any, get_type_hints
 
 from typer.models import ArgumentInfo, OptionInfo
 
-from tcenv.cli.parsing import options, plain_reader
-from tcenv.cli.parsing.options import Known
+from tcenv.cli.parsing import options, plain_reader, proxy_options
+from tcenv.cli.parsing.known import Known
 
 # The commands in the order in which help lists them; those of a group follow it.
 COMMANDS = (
-    *("login", "signin", "env", "logout", "shell", "exec", "proxy", "status", "whoami", "scopes"),
+    *("login", "signin", "env", "logout", "shell", "exec", "ssh", "proxy", "status", "whoami", "scopes"),
     *("init", "hook", "direnv", "doctor", "sandbox", "help", "version"),
     *("profile", "profile list", "profile show", "profile set", "profile remove"),
     *("purpose", "purpose list", "purpose show", "purpose set", "purpose remove"),
@@ -107,7 +107,9 @@ def members(group: Command) -> list[Command]:
 
 def hints_of(words: str) -> dict[str, Any]:
     """Return the type of each option of a command, with what `options` declares of it."""
-    return get_type_hints(plain_reader.options_class(words), localns={"o": options}, include_extras=True)
+    return get_type_hints(
+        plain_reader.options_class(words), localns={"o": options, "p": proxy_options}, include_extras=True
+    )
 
 
 def _describe() -> Iterator[Command]:

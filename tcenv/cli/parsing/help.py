@@ -14,7 +14,7 @@ _NARROWEST = 40
 _FIRST = 26
 
 
-def columns() -> int:
+def measure_width() -> int:
     """How wide help is written here: as the terminal, between 40 and 80."""
     return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 

@@ -6,28 +6,15 @@ is one."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from tcenv.cli.parsing.known import known
 from tcenv.config.config_file import REMOVABLE
 from tcenv.deployment.limits import FLOWS
 from tcenv.shells import ALIASES, SHELLS
 from tcenv.shells.formats import FORMATS
-
-
-@dataclass(frozen=True)
-class Known:
-    """The values that complete an option or argument: fixed ones, or the names of `of` (profiles) on this machine."""
-
-    values: tuple[str, ...] = ()
-    of: str = ""
-
-
-def known(*values: str, of: str = "") -> Known:
-    """Name the values that complete a parameter. Other values are allowed: the command judges what it gets."""
-    return Known(values, of)
 
 
 def _one_of(values: Iterable[str]) -> str:
@@ -38,7 +25,6 @@ _SIGNING_IN = "Signing in"
 _BROWSER = "The browser"
 _CUT = "Temporary credentials"
 _OUTPUT = "Output"
-_PROXY = "Without a token"
 
 ProfileArgument = Annotated[
     str | None,
@@ -51,6 +37,7 @@ ShellArgument = Annotated[
     typer.Argument(metavar="[SHELL]", help="The shell: bash, zsh, fish, ... (--install: the one that runs)."),
     known(*SHELLS, *ALIASES),
 ]
+
 
 RootUrl = Annotated[
     str | None,
@@ -215,7 +202,10 @@ KeepClient = Annotated[
     bool, typer.Option("--keep-client", help="Leave the client on the deployment until it ends by itself.")
 ]
 DeleteClient = Annotated[
-    bool, typer.Option("--delete-client", help="Delete the client, whoever made it; fail if that cannot be done.")
+    bool,
+    typer.Option(
+        "--delete-client", help="Delete the client, even if tcenv did not create it. Fail if that is impossible."
+    ),
 ]
 Satisfies = Annotated[
     tuple[str, ...],
@@ -269,76 +259,6 @@ Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the deploym
 EveryScope = Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")]
 Everywhere = Annotated[bool, typer.Option("--all", help="Every deployment that has a session.")]
 
-Proxy = Annotated[
-    bool,
-    typer.Option(
-        "--proxy",
-        help="Without a token: calls go through a signing proxy that ends with the command.",
-        rich_help_panel=_PROXY,
-    ),
-]
-Listen = Annotated[
-    str | None,
-    typer.Option(
-        "--listen",
-        metavar="ADDRESS",
-        help="Where the proxy answers signed calls besides loopback, for containers on a bridge.",
-        rich_help_panel=_PROXY,
-    ),
-]
-Log = Annotated[
-    str | None,
-    typer.Option(
-        "--log",
-        metavar="FILE",
-        help="Note each call through the proxy: time, method, path, status, scopes.",
-        rich_help_panel=_PROXY,
-    ),
-]
-ReadOnly = Annotated[
-    bool, typer.Option("--read-only", help="The proxy passes on GET and HEAD alone.", rich_help_panel=_PROXY)
-]
-Unsigned = Annotated[
-    bool,
-    typer.Option(
-        "--unsigned",
-        help="Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign.",
-        rich_help_panel=_PROXY,
-    ),
-]
-AllowCredentials = Annotated[
-    bool,
-    typer.Option(
-        "--allow-credentials",
-        help="The proxy passes on calls that hand out credentials.",
-        rich_help_panel=_PROXY,
-    ),
-]
-Learn = Annotated[
-    bool,
-    typer.Option(
-        "--learn",
-        help="Behind a proxy, with no scopes at first; ends with the least set that the command needed.",
-        rich_help_panel=_PROXY,
-    ),
-]
-Save = Annotated[
-    str | None,
-    typer.Option("--save", metavar="PURPOSE", help="Keep what was learned under this name.", rich_help_panel=_PROXY),
-]
-ProxyPort = Annotated[
-    int | None,
-    typer.Option("--port", metavar="N", help="The proxy's port (default: a free one).", rich_help_panel=_PROXY),
-]
-ProxyOutput = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        metavar="FILE",
-        help="Write the statements into this new file (0600), and remove it at the end.",
-        rich_help_panel=_PROXY,
-    ),
-]
 Install = Annotated[
     bool,
     typer.Option(

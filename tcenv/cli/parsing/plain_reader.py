@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
 def run(words: Sequence[str]) -> int | None:
     """Carry out a command line. Returns its exit status, or None where the full command line has to decide."""
-    if _asks_for_help(words):
-        return _print_help(words)
-    found = find(words)
-    if found is None:
-        return None
     from tcenv.cli.parsing.tables import COMMANDS
 
-    name, count = found
+    found = find(words)
+    name, count = found if found is not None else ("", 0)
+    values = None
+    if name in COMMANDS and COMMANDS[name][1] == "!--":
+        # What looks like the option for help may belong to the command that it takes.
+        values = read(words[count:], COMMANDS[name])
+    if values is None and _asks_for_help(words):
+        return _print_help(words)
     if name not in COMMANDS:
         return None
-    values = read(words[count:], COMMANDS[name])
+    values = values or read(words[count:], COMMANDS[name])
     if values is None:
         return None
     from tcenv.cli.terminal.exit_status import carry_out
 
-    return carry_out(words, lambda: action(name)(options_class(name)(**values)))
+    return carry_out(words, lambda: load_action(name)(options_class(name)(**values)))
 
 
 def find(words: Sequence[str]) -> tuple[str, int] | None:
@@ -47,7 +49,7 @@ def find(words: Sequence[str]) -> tuple[str, int] | None:
     return None
 
 
-def action(words: str) -> Callable[[Any], int]:
+def load_action(words: str) -> Callable[[Any], int]:
     """Return the function that carries out a command: `run` of the module of its first word, for a member of a group
     `run_SECOND`. It takes the command's options and returns the exit status."""
     found: Callable[[Any], int] = _member(words, "run_{}", "run")
@@ -68,14 +70,16 @@ def _member(words: str, of_group: str, alone: str) -> Any:
 def read(words: Sequence[str], table: Table) -> dict[str, Any] | None:
     """Read the words behind a command's name. Returns the values of its options by key; None for what is not plain.
 
-    The kind of the argument is empty (there is none), `?`, `!` (it is required), `+` (one or more) or `--` (a command is
-    required behind that)."""
+    The kind of the argument is empty (there is none), `?`, `!` (it is required), `+` (one or more), `--` (a command is
+    required behind that) or `!--` (it is required, and what follows it is a command, if anything does)."""
     key, kind, options = table
     values: dict[str, Any] = {}
     rest = iter(words)
     for word in rest:
-        if word == "--" and kind == "--":
+        if word == "--" and kind in ("--", "!--"):
             values["command"] = tuple(rest)
+        elif kind == "!--" and key in values and not word.startswith("-"):
+            values["command"] = (word, *rest)
         elif not word.startswith("-") and kind == "+":
             values[key] = (*values.get(key, ()), word)
         elif not word.startswith("-"):
@@ -84,7 +88,7 @@ def read(words: Sequence[str], table: Table) -> dict[str, Any] | None:
             values[key] = word
         elif not _read_option(word, rest, options, values):
             return None
-    if (kind in ("!", "+") and key not in values) or (kind == "--" and not values.get("command")):
+    if (kind in ("!", "+", "!--") and key not in values) or (kind == "--" and not values.get("command")):
         return None
     return values
 
@@ -92,6 +96,9 @@ def read(words: Sequence[str], table: Table) -> dict[str, Any] | None:
 def _read_option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], values: dict[str, Any]) -> bool:
     """Read an option, and its value if it takes one, into `values`. Returns whether it is declared and complete."""
     name, equals, value = word.partition("=")
+    if name not in options and word[:2] in options and not word.startswith("--"):
+        # The value of a short option may stand in the same word.
+        name, equals, value = word[:2], "=", word[2:]
     if name not in options:
         return False
     key, kind = options[name]

@@ -24,6 +24,10 @@ _MEANT = {
     "run": "exec",
     "exec-env": "exec",
 }
+# Options of similar commands that a command cannot have, with the reason.
+_IMPOSSIBLE = {
+    ("tcenv ssh", "--unsigned"): "--unsigned is for this machine alone: an ssh server hides who calls.",
+}
 
 
 def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
@@ -36,6 +40,8 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
     path = getattr(getattr(failure, "ctx", None), "command_path", f"tcenv {found[0]}" if found else "tcenv")
     name = str(getattr(failure, "option_name", "") or "")
     param: Any = getattr(failure, "param", None)
+    if (path, name) in _IMPOSSIBLE:
+        return _error(_IMPOSSIBLE[path, name], path)
     if name and hasattr(failure, "possibilities"):
         near = get_close_matches(name, failure.possibilities or (), 1)
         return _error(f"There is no option {name}.", path, near)
@@ -43,29 +49,29 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
         return _error(f"{name} takes no value." if _is_flag(name, path) else f"{name} needs a value.", path)
     if param is not None and hasattr(failure, "param_type"):
         argument = declaration.command(" ".join(path.split()[1:])).argument
-        if argument is not None and "--" in argument.metavar:
-            return _error("The command is missing: write it behind --.", path)
-        return _error(f"{argument.metavar if argument else param.name} is missing.", path)
+        if argument is not None and "--" in argument.metavar and not argument.required:
+            return _error("The command is missing: put it after --.", path)
+        return _error(f"{argument.metavar.partition(' ')[0] if argument else param.name} is missing.", path)
     if param is not None:
         return _error(f"{param.opts[0]} takes a number.", path)
     message = str(failure.format_message()).partition(": ")[2] or str(failure.format_message())
     return _error(message[:1].upper() + message[1:], path)
 
 
-def no_command(name: str, path: str, known: Iterable[str]) -> UsageError:
+def describe_unknown_command(name: str, path: str, known: Iterable[str]) -> UsageError:
     """Return the error for a command that does not exist."""
     meant = [_MEANT[name]] if path == "tcenv" and name in _MEANT else get_close_matches(name, list(known), 1)
     return _error(f"There is no command {name!r}.", path, meant)
 
 
-def missing_command(path: str) -> UsageError:
+def describe_missing_command(path: str) -> UsageError:
     """Return the error for a group without a command."""
     return _error("A command is missing.", path)
 
 
-def unexpected(words: Sequence[str], path: str) -> UsageError:
+def describe_unexpected_words(words: Sequence[str], path: str) -> UsageError:
     """Return the error for words that the command has no place for."""
-    return _error(f"There is no place for '{' '.join(words)}'.", path)
+    return _error(f"Unexpected argument: '{' '.join(words)}'.", path)
 
 
 def _error(text: str, path: str, meant: Sequence[str] = ()) -> UsageError:

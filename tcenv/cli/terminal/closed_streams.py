@@ -27,8 +27,7 @@ def replace_closed(arguments: Sequence[str]) -> None:
     what = {"stdout": "Standard output (1)", "stderr": "Standard error (2)"}
     raise TcenvError(
         f"{' and '.join(what[name] for name in missing)} {'is' if len(missing) == 1 else 'are'} closed.",
-        "If nothing is to be seen of it, send it to /dev/null: "
-        + (">/dev/null" if missing == ["stdout"] else "2>/dev/null"),
+        "To discard the output, send it to /dev/null: " + (">/dev/null" if missing == ["stdout"] else "2>/dev/null"),
     )
 
 

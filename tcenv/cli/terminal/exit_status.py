@@ -31,20 +31,22 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     finally:
         if paths.ignored:
-            messages.warn(f"Not read: {'; '.join(paths.ignored)}, not to you.")
+            messages.warn(f"Ignored: {'; '.join(paths.ignored)}, not to you.")
     if status:
         fail_evaluation(arguments)
     return status
 
 
-def failed(arguments: Sequence[str], failure: BaseException) -> int:
+def report_failure(arguments: Sequence[str], failure: BaseException) -> int:
     """Say why `failure` ended the run, and fail the evaluation. Returns the exit status."""
     status = _status_of(failure, arguments)
     fail_evaluation(arguments)
     return status
 
 
-def interrupted(arguments: Sequence[str], number: int, notes: Sequence[str] = (), hint: Hint | None = None) -> int:
+def report_interruption(
+    arguments: Sequence[str], number: int, notes: Sequence[str] = (), hint: Hint | None = None
+) -> int:
     """Say that a signal ended the run, and fail the evaluation. `notes` tell what had happened by then. Returns the
     exit status."""
     what = "Interrupted." if number == _SIGINT else f"Ended by {_name(number)}."

@@ -16,8 +16,8 @@ def refuse_where_the_shell_waits(command: str) -> None:
     if cli.from_function in ("", "1") or os.getpgrp() != os.getppid() or _in_a_pipeline():
         return
     raise UsageError(
-        f"{cli.from_function} cannot put its function `tcenv` into the background: it would wait here.",
-        f"The program itself can be: command tcenv {command} &",
+        f"{cli.from_function} cannot run its function `tcenv` in the background.",
+        f"Run the program itself: command tcenv {command} &",
     )
 
 

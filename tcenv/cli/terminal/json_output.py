@@ -21,7 +21,7 @@ def print_json(content: Mapping[str, Any]) -> None:
     output.write(json.dumps({"version": VERSION, **content}, indent=2) + "\n")
 
 
-def end(expires: int) -> dict[str, Any]:
+def describe_end(expires: int) -> dict[str, Any]:
     """Return the keys that tell when something ends: `expires` as ISO 8601 in UTC, `expires_in` in seconds."""
     return {
         "expires": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tcenv import verbosity
 from tcenv.cli.acquire import Opened
 from tcenv.cli.commands.purpose import SetOptions, run_set
 from tcenv.cli.terminal import messages
 from tcenv.config import config_file
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.errors import TcenvError
-from tcenv.proxy.narrowing import certificate_length
+from tcenv.proxy.narrowing import measure_certificate
 
 if TYPE_CHECKING:
     from tcenv.proxy.learn import Learned
@@ -18,22 +19,28 @@ if TYPE_CHECKING:
 
 def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
     """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
+    # The user asked for the report, so --quiet leaves it.
+    verbosity.set_level()
     if learned is None:
         messages.warn("Nothing was learned: the proxy never ran.")
         return save is None
     _tell_needed(learned, opened)
     for scope, calls in sorted(learned.refused.items()):
-        messages.warn(f"Not held by the session: {scope} ({_listed(calls)}).")
+        messages.warn(f"The session does not hold: {scope} ({_listed(calls)}).")
     for call, scopes in sorted(learned.too_many.items()):
-        messages.warn(f"Failed, since its {len(scopes)} scopes do not fit into a request's header: {call}.")
+        messages.warn(f"Failed because its {len(scopes)} scopes do not fit into a request header: {call}.")
     if learned.unrepeated:
-        messages.warn(f"Failed, and could not be sent again for the length of the body: {_listed(learned.unrepeated)}.")
+        messages.warn(f"Failed, and the body was too long to send again: {_listed(learned.unrepeated)}.")
     if learned.untold:
-        messages.warn(f"Refused without a reason to learn from: {_listed(learned.untold)}. With GET it is told.")
-    if learned.depending:
-        messages.note(
-            f"What these answer depends on the scopes, and they never fail for want of them: {_listed(learned.depending)}."
+        messages.warn(
+            f"Refused without saying which scopes are missing: {_listed(learned.untold)}. A GET request gets the reason."
         )
+    for call, statuses in sorted(learned.failed.items()):
+        messages.warn(f"Failed in the end: {call} ({', '.join(map(str, sorted(statuses)))}).")
+    for scope in learned.passing:
+        messages.warn(f"This scope names a random id, so the next run may need another one: {scope}.")
+    if learned.depending:
+        messages.note(f"The answer of {_listed(learned.depending)} depends on the scopes of the caller.")
     if save is not None:
         return _keep(save, learned, opened)
     if learned.scopes:
@@ -46,10 +53,10 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
 
 def _tell_needed(learned: Learned, opened: Opened) -> None:
     if not learned.scopes:
-        if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold):
+        if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold or learned.failed):
             messages.done("The command needed no scopes.")
         return
-    length = certificate_length(opened.session.credentials.client_id, learned.scopes)
+    length = measure_certificate(opened.session.credentials.client_id, learned.scopes)
     number = len(learned.scopes)
     messages.done(
         f"The command needed {number} scope{'s' if number > 1 else ''}; a request with a certificate for "
@@ -59,7 +66,7 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
         calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
         messages.plain(f"  {scope}  {_listed(calls) if calls else '(kept)'}")
     if length > LONGEST_HEADER:
-        messages.warn("A certificate with all of them does not fit: patterns that end in * take less room.")
+        messages.warn("A certificate with all of them does not fit. Use patterns that end in *.")
 
 
 def _listed(calls: set[str]) -> str:
@@ -74,7 +81,7 @@ def _is_the_profiles_own(name: str, opened: Opened) -> bool:
 def _keep(name: str, learned: Learned, opened: Opened) -> bool:
     """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
     if not learned.scopes:
-        messages.warn(f"Nothing was learned, and the purpose {name} is left as it is.")
+        messages.warn(f"Nothing was learned, so the purpose {name} is unchanged.")
         return True
     try:
         profile = opened.session.profile if _is_the_profiles_own(name, opened) else None

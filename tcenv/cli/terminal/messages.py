@@ -12,10 +12,10 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tcenv import output
+from tcenv import output, verbosity
 from tcenv.cli.terminal.command_line import command_line
 from tcenv.errors import Hint
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.text import duration, printable, wrapped
 
 if TYPE_CHECKING:
@@ -30,8 +30,14 @@ if TYPE_CHECKING:
 _STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
 
+# As TERM_PROGRAM and TERM name them.
+_WITH_LINKS = frozenset({"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio"})
+_TYPES_WITH_LINKS = frozenset({"xterm-kitty", "alacritty", "foot", "foot-extra", "xterm-ghostty", "wezterm"})
+_IN_ASCII = {"“": '"', "”": '"', "’": "'", "…": "...", "·": "-", "→": "->", "✓": "ok", "✗": "x"}
+
+
 class Face:
-    """What a stream can show: `terminal`, `colour`, `fancy` (marks beyond ASCII) and `width` (columns; 0: no limit)."""
+    """What a stream can show: `terminal`, `colour` and `fancy` (marks beyond ASCII)."""
 
     def __init__(self, stream: TextIO | None, *, asked_for: bool = False) -> None:
         self.stream = stream
@@ -42,8 +48,21 @@ class Face:
             self.terminal = False
         dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
         self.colour = self.terminal and not dumb and not os.environ.get("NO_COLOR")
-        self.fancy = self.terminal and not dumb and (getattr(stream, "encoding", "") or "").lower().startswith("utf")
-        self.width = _columns(stream) if self.terminal else 0
+        self.ascii = _locale() in ("C", "POSIX")
+        is_unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
+        self.fancy = self.terminal and not dumb and is_unicode and not self.ascii
+
+    @property
+    def width(self) -> int:
+        """The terminal's columns, which a resize changes; 0 where there is no terminal."""
+        return _columns(self.stream) if self.terminal else 0
+
+    def spelled(self, text: str) -> str:
+        """Return `text` with ASCII in place of our own typography, where the locale is C."""
+        if self.ascii:
+            for mark, plain in _IN_ASCII.items():
+                text = text.replace(mark, plain)
+        return text
 
     def styled(self, text: str, style: str) -> str:
         """`text` in a colour or weight, where the stream shows any."""
@@ -52,13 +71,30 @@ class Face:
     def line(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
         """`text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. What has no blank
         in it (an address, a scope) is never broken."""
-        whole = wrapped(text, self.width, first, rest) if self.width else first + text
+        width = self.width
+        whole = wrapped(text, width, first, rest) if width else first + text
         return (first if shown is None else shown) + whole[len(first) :]
+
+    @property
+    def links(self) -> bool:
+        """Whether the terminal is known to follow links (OSC 8). tmux and screen pass them on only if they are told to."""
+        environ = os.environ
+        if not self.colour or "TMUX" in environ or "STY" in environ:
+            return False
+        # VTE is the terminal of GNOME, Xfce and others. It has had links since 0.50.
+        vte = environ.get("VTE_VERSION", "")
+        return (
+            environ.get("TERM_PROGRAM") in _WITH_LINKS
+            or environ.get("TERM") in _TYPES_WITH_LINKS
+            or any(name in environ for name in ("KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION"))
+            or (vte.isdecimal() and int(vte) >= 5000)
+        )
 
     def write(self, text: str) -> None:
         """Write a line. One for people is lost where the stream is closed or full; what was asked for is not (see `output`)."""
         if self.stream is None:
             return
+        text = self.spelled(text)
         if self._asked_for:
             output.write(text + "\n")
             return
@@ -70,6 +106,12 @@ class Face:
         except OSError:
             # The text stays in the buffer: Python's own exit must not trip over it again, and fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+
+def _locale() -> str:
+    """Return the locale that decides on characters, "" where the user has set none."""
+    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, names), "")
 
 
 def _columns(stream: TextIO | None) -> int:
@@ -132,29 +174,42 @@ def _line(mark: str, word: str, style: str, text: str) -> None:
 
 def done(*parts: Part) -> None:
     """Say that something has been done. Each of `parts` is prose or a command, as in a Hint."""
+    if verbosity.is_quiet:
+        return
     _line("✓", "", "green", _render(*parts))
 
 
 def note(*parts: Part) -> None:
     """Say something worth knowing."""
+    if verbosity.is_quiet:
+        return
     _line("·", "", "dim", _render(*parts))
 
 
 def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
     """Say that a session is reused."""
     # A name that is made of the root URL is nobody's word.
-    where = root_url if profile == profile_of(root_url) else profile
+    where = root_url if profile == get_profile_name(root_url) else profile
     done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
 
 
 def warn(*parts: Part) -> None:
     """Say something that the user should look at."""
+    if verbosity.is_quiet:
+        return
     _line("!", "warning", "yellow", _render(*parts))
 
 
 def hint(*parts: Part) -> None:
     """Say what to do next."""
+    if verbosity.is_quiet:
+        return
     _line("→", "", "cyan", _render(*parts))
+
+
+def detail(text: str) -> None:
+    """Say what tcenv does, with `--verbose`."""
+    face().write(face().styled(f"tcenv: {text}", "dim"))
 
 
 def _render(*parts: Part) -> str:
@@ -174,23 +229,25 @@ _TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
 _FOUND = {"good": ("✓", "good", "green"), "note": ("·", "note", "dim"), "bad": ("✗", "bad", "bold red")}
 
 
-def finding(state: str, text: str, mend: Hint | str | None) -> None:
-    """Write a line of a report on stdout: `state` is good, note or bad; `mend` says what to do."""
+def finding(state: str, text: str, fix: Hint | str | None) -> None:
+    """Write a line of a report on stdout: `state` is good, note or bad; `fix` says what to do."""
     out = report()
     mark, word, style = _FOUND[state]
     lead = mark if out.fancy else f"{word}:"
     rest = "  " if out.terminal else ""
     out.write(out.line(printable(text), f"{lead} ", rest, shown=out.styled(lead, style) + " "))
-    if mend:
-        arrow = "→" if out.fancy else "mend:"
+    if fix:
+        arrow = "→" if out.fancy else "fix:"
         shown = f"  {out.styled(arrow, 'cyan')} "
-        text = printable(_render(*([mend] if isinstance(mend, str) else mend.parts)))
+        text = printable(_render(*([fix] if isinstance(fix, str) else fix.parts)))
         line = out.line(text, f"  {arrow} ", "    " if out.terminal else "", shown=shown)
         out.write(line.replace(_TOGETHER, " "))
 
 
 def plain(text: str) -> None:
     """Write a line that belongs to the one above."""
+    if verbosity.is_quiet:
+        return
     face().write(printable(text))
 
 
@@ -198,4 +255,5 @@ def error(failure: TcenvError) -> None:
     """Why the command fails, and what to do next."""
     _line("✗", "error", "bold red", failure.message)
     if failure.hint:
-        hint(*failure.hint.parts)
+        # Part of the error, so --quiet leaves it.
+        _line("→", "", "cyan", _render(*failure.hint.parts))

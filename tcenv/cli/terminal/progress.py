@@ -10,18 +10,16 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tcenv import paths
+from tcenv import paths, verbosity
 from tcenv.cli.terminal import messages
+from tcenv.cli.terminal.moving_lines import MovingLines
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import TcenvError
 from tcenv.files import write_privately
-from tcenv.text import duration, moment, wrapped
+from tcenv.text import duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
-
-    from rich.text import Text
 
     from tcenv.config.profile import Profile
     from tcenv.sessions.session import Session
@@ -36,7 +34,8 @@ class Waiting:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._live: Any = None
+        self._moving: MovingLines | None = None
+        self._enter = False
         self._notes: list[tuple[str | tuple[str, ...], ...]] = []
         #: Whether a new session has come meanwhile.
         self.is_new = False
@@ -45,44 +44,56 @@ class Waiting:
         # Until the browser is on its way, nothing is worth the time that importing rich takes.
         self._notes.append(parts)
 
+    def note_once(self, topic: str, *parts: str | tuple[str, ...]) -> None:
+        if self._is_first_time(topic):
+            self.note(*parts)
+
     def warn(self, *parts: str | tuple[str, ...]) -> None:
         self._said(lambda: messages.warn(*parts))
 
     def _said(self, say: Callable[[], None]) -> None:
         """Say something in mid-wait: above the line that moves."""
-        if self._live is None:
+        if self._moving is None:
             self._flush()
             say()
             return
-        self._live.stop()
+        self._moving.erase()
         say()
-        self._live.start()
+        self._moving.repeat()
 
     def queue(self) -> None:
         messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
 
-    def ask(self, url: str, opened: bool, pasting: bool, name: str) -> None:
+    def ask(self, url: str, opened: bool, pasting: bool, enter: bool, name: str) -> None:
+        notes, self._notes = self._notes, []
+        self.close()
+        self._enter = enter
+        is_here = opened and not any(os.environ.get(name) for name in _ELSEWHERE)
+        if opened:
+            messages.note(f"Approve “{name}” in the browser that has opened. If none has, open this address:")
+        else:
+            messages.note(f"To approve “{name}”, open this address in a browser:")
+        if not (opened and verbosity.is_quiet):
+            self._print_address(url, is_here)
+        if pasting and not is_here:
+            messages.note("If the browser is on another machine, paste the address of its last page here:")
+        self._notes = notes
+        self._flush()
+        console = messages.console()
+        if console.is_terminal and not console.is_dumb_terminal and not verbosity.is_quiet:
+            self._moving = MovingLines(messages.face())
+            verbosity.write = lambda text: self._said(lambda: messages.detail(text))
+        self._prepare()
+
+    def _print_address(self, url: str, is_here: bool) -> None:
+        """Print the address of the sign-in page. It is short where it is a link and the browser of this machine has it anyway;
+        elsewhere it is whole, to be copied."""
         from rich.text import Text
 
         console = messages.console()
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        self._flush()
-        link = Text(url, style=f"link {url}" if console.is_terminal else "")
-        if opened:
-            messages.note(f"Approve “{name}” in the browser that has opened. If none did, open:")
-        else:
-            messages.note(f"Open this in a browser, and approve “{name}” there:")
+        label = url.partition("?")[0] if is_here and messages.face().links else url
+        link = Text(label, style=f"link {url}" if console.is_terminal else "")
         console.print(Text("  ").append(link), soft_wrap=True)
-        if pasting and (not opened or any(os.environ.get(name) for name in _ELSEWHERE)):
-            messages.note("If that browser is on another machine, paste here the address of the page that it ends on:")
-        if console.is_terminal:
-            from rich.live import Live
-
-            self._live = Live("", console=console, auto_refresh=False, transient=True)
-            self._live.start()
-        self._prepare()
 
     def _prepare(self) -> None:
         """Import what verifying and the end need while the person is busy in the browser."""
@@ -94,34 +105,38 @@ class Waiting:
         threading.Thread(target=load, daemon=True).start()
 
     def tick(self, left: float, next_name: str | None = None) -> None:
-        if self._live is None:
+        if self._moving is None:
             return
-        lines = [f"waiting for the browser · {duration(left)} left · Ctrl-C to give up"]
+        lines = [f"Waiting for the browser · {duration(left)} left", "Ctrl-C to give up"]
         if self._profile.flow != "new":
-            way = (
-                f"Press Enter to ask for {next_name}" if next_name else "Change the Client ID on that page: any will do"
-            )
-            lines.append(f"“Client already exists”? {way}.")
-        self._live.update(self._lines(lines), refresh=True)
-
-    def _lines(self, lines: list[str]) -> Text:
-        from rich.text import Text
-
-        face = messages.face()
-        whole = "\n".join(wrapped(line, (face.width or 80) - 1, "  ", "  ") for line in lines)
-        return Text(whole, style="dim" if face.colour else "")
+            way = "Change the Client ID on that page to any other name"
+            if next_name and self._enter:
+                way = f"Press Enter to ask for {next_name}"
+            lines += ["“Client already exists”?", f"{way}."]
+        self._moving.show(lines)
 
     def wrong_paste(self) -> None:
-        self.warn("That is not the address; it begins with http://localhost: and has both clientId and accessToken.")
+        self.warn("That is not the address. It begins with http://localhost: and contains clientId and accessToken.")
+
+    def tell_unused(self, lines: list[str], hidden: int) -> None:
+        if lines:
+            self.note(f"You typed this while tcenv waited, and it was not run: {'; '.join(lines)}")
+        elif hidden:
+            self.note(
+                "You typed something while tcenv waited. It was not run, and it is not shown because it may contain a token."
+            )
 
     def verify(self) -> None:
-        if self._live is not None:
-            self._live.update(self._lines(["asking the deployment …"]), refresh=True)
+        if self._moving is not None:
+            self._moving.show(["Asking the deployment …"])
+
+    def pause(self) -> None:
+        if self._moving is not None:
+            self._moving.erase()
 
     def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self.pause()
+        self._moving = None
         self._flush()
 
     def _flush(self) -> None:
@@ -129,25 +144,27 @@ class Waiting:
         for parts in notes:
             messages.note(*parts)
 
-    def granted(self, session: Session) -> None:
-        """Show that there is a new session."""
+    def granted(self, session: Session, *, is_reset: bool = False) -> None:
+        """Show that there is a new session. `is_reset` says that its client has it from a reset."""
         self.close()
         self.is_new = True
         left = duration(session.expires - time.time())
-        messages.done(f"Signed in as {session.credentials.client_id} until {moment(session.expires)} ({left}).")
+        client_id, until = session.credentials.client_id, f"until {moment(session.expires)} ({left})"
+        messages.done(f"New token for {client_id}, {until}." if is_reset else f"Signed in as {client_id} {until}.")
         if session.scopes is not None:
             dropped, partly = find_missing(session.wanted, session.scopes)
             if dropped:
-                messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold them on {session.root_url}.")
+                it = "it" if len(dropped) == 1 else "them"
+                messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold {it} on {session.root_url}.")
             if partly:
                 told = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
                 messages.note(f"Granted in part: {told}.")
-        if session.wanted == ("*",) and self._first_time():
-            messages.hint("This session can do all that you can. To narrow it: --scope, or scopes in a profile.")
+        if session.wanted == ("*",) and self._is_first_time("wide"):
+            messages.hint("This session has all your scopes. To narrow it, use --scope or set scopes in a profile.")
 
-    def _first_time(self) -> bool:
-        """Whether this profile's user has not been told yet."""
-        place = os.path.join(paths.state_directory(), "told", f"wide-{self._profile.name}")
+    def _is_first_time(self, topic: str) -> bool:
+        """Whether the user of this profile has not read about `topic` yet."""
+        place = os.path.join(paths.state_directory(), "told", f"{topic}-{self._profile.name}")
         if os.path.exists(place):
             return False
         with suppress(OSError, TcenvError):

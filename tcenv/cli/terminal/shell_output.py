@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from tcenv import output
+from tcenv import output, verbosity
 from tcenv.cli.terminal import messages
 from tcenv.errors import UsageError
 from tcenv.shells import Unrepresentable, environment, load_shell
 from tcenv.shells.detect import choose_shell
 
 
-def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
+def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     """Return the statements that make `change` in `shell` (None: the shell that runs tcenv). Raises UsageError."""
     name = choose_shell(shell)
     try:
@@ -24,14 +24,20 @@ def statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
     """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
     warn_if_others_can_read(change)
-    output.write_last(statements(change, shell))
+    verbosity.log(f"Setting {_listed(name for name, value in change.items() if value is not None)}.")
+    verbosity.log(f"Unsetting {_listed(name for name, value in change.items() if value is None)}.")
+    output.write_last(render_statements(change, shell))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
 
 
 def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:
     """Warn where standard output is a file that other users may read, and `change` holds a token."""
     if change.get(environment.ACCESS_TOKEN) and output.is_readable_by_others():
         messages.warn(
-            "Other users may read the file that gets this token: set umask 077 first, and make the file anew."
+            "Other users can read the file that receives this token. Set umask 077 and create the file again."
         )
 
 

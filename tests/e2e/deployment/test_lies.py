@@ -20,7 +20,7 @@ from tests.need import need
 from tests.world import TCENV, environ, session_file, signed_in, tcenv
 
 ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
-# What is no lie by itself: the answer is whole and right, and says something unwelcome.
+# These are no lies: the answer is whole and right, and says something unwelcome.
 TRUE_BUT_UNWELCOME = {"clock", "disabled", "past"}
 REJECTED = {"unauthorized": "other", "stale": "clock"}
 _METHODS: dict[str, Callable[[Deployment, Credentials], object]] = {
@@ -136,7 +136,7 @@ def test_too_much_is_not_even_read() -> None:
 
 def test_its_clock() -> None:
     def told(root_url: str, until: float | None = None) -> float:
-        return Deployment(root_url, until=until).server_time()
+        return Deployment(root_url, until=until).ping()
 
     with Sandbox() as tc:
         assert abs(told(tc.root_url) - time.time()) < 5

@@ -24,7 +24,7 @@ from tests.world import environ, session_fields, session_file, signed_in, tcenv
 
 PRINTABLE = [chr(code) for code in range(32, 127)]
 TOKEN = "x" * 44
-# What whoever makes clients on the page holds.
+# The scopes of a user who makes clients on the page.
 CREATE = "auth:create-client:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
 
 

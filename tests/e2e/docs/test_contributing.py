@@ -29,7 +29,7 @@ def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
     for words in (["init", "-q"], ["add", "tcenv"], ["commit", "-q", "-m", "a"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     (clone / ".venv").symlink_to(PROJECT / ".venv")
-    # Its environment is that of this checkout: what is installed there is to be the clone.
+    # It uses this checkout's environment, in which the clone is installed.
     env = {**os.environ, "PYTHONPATH": str(clone)}
     said = []
     for line in lines[2:-2]:

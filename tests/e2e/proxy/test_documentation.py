@@ -15,9 +15,10 @@ from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.shells.test_subshell import outer
-from tests.world import session_fields, session_file, signed_in, tcenv
+from tests.world import session_fields, session_file, signed_in
 
-PAGE = (Path(__file__).parents[3] / "docs/proxy.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "proxy.md").read_text()
 # A program that needs nothing but Python, signs by itself, and looks around.
 AGENT = """#!/usr/bin/env -S python3 -I
 import json, os, sys, time, urllib.error, urllib.request
@@ -46,9 +47,9 @@ print(json.dumps({
 """
 
 
-def recipe(title: str) -> str:
+def recipe(page: str, title: str) -> str:
     """The shell code under a heading."""
-    match = re.search(rf"### {re.escape(title)}\n\n```sh[^\n]*\n(.*?)```", PAGE, re.DOTALL)
+    match = re.search(rf"### {re.escape(title)}\n\n[^#]*?```sh[^\n]*\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     assert match is not None
     return match[1]
 
@@ -71,8 +72,7 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     shutil.copy(patterns.__file__, package)
     (work / "your-agent").write_text(AGENT)
     (work / "your-agent").chmod(0o755)
-    assert tcenv("purpose", "set", "agent", "--scope", "secrets:get:project/sandbox/*", env=env).returncode == 0
-    text = recipe("An AI agent's sandbox")
+    text = recipe("agents.md", "In a sandbox")
     assert "your-agent" in text
     text = text.replace("    your-agent", "    ./your-agent")
     done = subprocess.run(["bash", "-c", text], env=env, cwd=work, capture_output=True, text=True, timeout=60)
@@ -83,7 +83,7 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     assert "your-agent" in told["here"]
     # All that is hidden was there to be found.
     assert session_file(env).exists()
-    lines = [json.loads(line) for line in (home / "agent-calls.log").read_text().splitlines()]
+    lines = [json.loads(line) for line in (home / ".local/state/tcenv/agent-calls.log").read_text().splitlines()]
     assert [(line["method"], line["status"]) for line in lines] == [("GET", 200), ("PUT", 403)]
     assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.sandbox import Sandbox
+from tcenv.sandbox import Sandbox, default_scopes
+from tcenv.sandbox.server import USER
 from tests.need import need
 from tests.shells.test_direnv import envrc, inside
 from tests.shells.test_subshell import outer, state_of
@@ -203,6 +204,39 @@ def test_a_purpose_is_kept_under_a_name_that_can_be_one(sandbox: Sandbox, tmp_pa
     nothing = tcenv("exec", "--learn", "--save", "none", "--", "true", env=env)
     assert (nothing.returncode, "left as it is" in nothing.stderr) == (0, True)
     assert tcenv("purpose", "show", "none", env=env).returncode == 2
+
+
+def test_a_hook_whose_role_lacks_scopes(sandbox: Sandbox) -> None:
+    """The caller's own scope was needed and is kept, although the call failed in the end."""
+    env = signed_in(sandbox)
+    program = "import taskcluster as t; t.Hooks(t.optionsFromEnvironment()).triggerHook('sandbox', 'denied', {})"
+    done = tcenv("exec", "--learn", "--save", "fire", "--", sys.executable, "-c", program, env=env)
+    assert done.returncode == 1
+    assert "The command needed 1 scope;" in done.stderr
+    assert "hooks:trigger-hook:sandbox/denied  hooks.triggerHook" in done.stderr
+    assert "hooks.triggerHook (403)" in done.stderr
+    shown = json.loads(tcenv("purpose", "show", "fire", "--json", env=env).stdout)
+    assert shown["scopes"] == ["hooks:trigger-hook:sandbox/denied"]
+
+
+@pytest.mark.deployment(user_scopes=[*default_scopes(USER), "queue:cancel-task:*", "queue:cancel-task-in-project:none"])
+def test_what_was_learned_serves_the_next_run_too(deployment: Sandbox) -> None:
+    """The program creates a task and cancels it. The next run's task has another id."""
+    env = signed_in(deployment)
+    program = (
+        "import taskcluster as t\n"
+        "q, task_id = t.Queue(t.optionsFromEnvironment()), t.slugId()\n"
+        "who = {'name': 'n', 'description': 'd', 'owner': 'o@x.org', 'source': 'https://x.org'}\n"
+        "task = {'provisionerId': 'proj-sandbox', 'workerType': 'x', 'schedulerId': 'ci', 'metadata': who, 'payload': {}}\n"
+        "q.createTask(task_id, {**task, 'created': t.fromNowJSON('0s'), 'deadline': t.fromNowJSON('1h')})\n"
+        "q.cancelTask(task_id)\n"
+    )
+    command = ("--", sys.executable, "-c", program)
+    learned = tcenv("exec", "--learn", "--save", "deploy", *command, env=env)
+    assert learned.returncode == 0, learned.stderr
+    for _ in range(2):
+        again = tcenv("exec", "--as", "deploy", *command, env=env)
+        assert again.returncode == 0, again.stderr
 
 
 def test_a_run_that_needs_nothing_says_so(sandbox: Sandbox) -> None:

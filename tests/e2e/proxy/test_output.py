@@ -34,7 +34,7 @@ def running(command: str, shell: str, env: dict[str, str]) -> Iterator[subproces
     words = [need(shell), "-c", f"umask 0; exec {command}"]
     with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        while "In each shell that is to use it:" not in (line := process.stderr.readline()):
+        while "To use it in a shell:" not in (line := process.stderr.readline()):
             assert process.poll() is None, line
         try:
             yield process

@@ -57,7 +57,7 @@ def test_it_is_held_as_long_as_a_process_is_left(
     env: dict[str, str], tmp_path: Path, left: str, status_of_run: int
 ) -> None:
     began = time.monotonic()
-    # What is left has no stream of ours: the run's own end is waited for, not that of its pipes.
+    # The program that is left has no stream of ours, so this waits for the end of the run and not of its pipes.
     out = tmp_path / "out"
     done = subprocess.run(
         [TCENV, "exec", "--proxy", "--", "bash", "-c", f"echo $TASKCLUSTER_ROOT_URL; {left}"],

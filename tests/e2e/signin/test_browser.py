@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.signin import browser
+from tcenv.signin import browser as browser_module
 from tcenv.signin.browser import PausedLaunch, open_browser
 from tests.need import need
 
@@ -149,8 +149,29 @@ def test_the_command_is_read_as_webbrowser_documents(
     assert arguments(seen) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["My Browser (x86)/it's a browser.exe", 'a "quoted" name', "back\\slash 1", "fake --new-window"]
+)
+def test_an_entry_that_is_an_executable_as_a_whole_is_one_program(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    seen = make("fake")
+    program = tmp_path / "Program Files" / name
+    program.parent.mkdir(parents=True)
+    (tmp_path / "bin/fake").rename(program)
+    # In the PATH's folders too, and with blanks around it.
+    monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], str(tmp_path / "Program Files")]))
+    for entry in (str(program), f" {program} ", *([] if "/" in name else [name])):
+        monkeypatch.setenv("BROWSER", os.pathsep.join(["not-there", entry]))
+        assert open_browser(URL)
+        assert arguments(seen) == [URL]
+        seen.unlink()
+    # With %s it is a line of words, as ever.
+    assert not open_browser(URL, f"{program} %s")
+
+
 def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser, "_LAUNCHER_SECONDS", 20)
+    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
     make("fails", "exit 3")
     seen, later = make("works"), make("later")
     monkeypatch.setenv(
@@ -161,8 +182,41 @@ def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch)
     assert not later.exists()
 
 
+@pytest.mark.parametrize(
+    ("browser", "failures"),
+    [
+        ("fails", ["fails: exit status 3"]),
+        ("not-there:fails %s", ["not-there: not found", "fails: exit status 3"]),
+        ("lynx", ["lynx: needs this terminal"]),
+        ("fails:works", ["fails: exit status 3"]),
+        ("works", []),
+    ],
+)
+def test_what_was_tried_in_vain_is_told(
+    browser: str, failures: list[str], make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
+    make("fails", "exit 3")
+    make("works")
+    monkeypatch.setenv("BROWSER", browser)
+    for opening in (open_browser(URL, browser), open_browser(URL)):
+        assert opening.failures == failures
+        assert bool(opening) == browser.endswith("works")
+
+
+def test_a_desktop_tells_only_of_programs_that_it_has(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert open_browser(URL).failures == ["the desktop's browser: not found"]
+    make("xdg-open", "exit 4")
+    assert open_browser(URL).failures == ["xdg-open: exit status 4"]
+    make("firefox")
+    opening = open_browser(URL)
+    assert opening and opening.failures == []
+
+
 def test_the_desktops_own_comes_after_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser, "_LAUNCHER_SECONDS", 20)
+    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
     seen = make("xdg-open")
     monkeypatch.setenv("BROWSER", "not-there")
     assert not open_browser(URL), "there is no display"

@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tcenv.deployment.credentials import Credentials
+from tcenv.portholder.callback_request import Navigation
 from tcenv.signin import listener as module
 from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
 from tests.listener import CLIENT_ID, QUERY, TOKEN, Waiting
@@ -33,7 +34,7 @@ GOOD = Outcome(
 BAD = Outcome(
     False,
     "That did not work",
-    ("The deployment made the client, and disabled it at once.", "Ask for fewer scopes: --scope."),
+    ("The deployment created the client and disabled it immediately.", "Ask for fewer scopes: --scope."),
     (("Deployment", "tc.example.com"),),
 )
 
@@ -91,13 +92,12 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     outcome: Outcome, context: BrowserContext, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests: list[bytes] = []
-    real = module.parse_request
 
-    def noted(request: bytes, host: str) -> tuple[str, str, bool]:
+    def noted(request: bytes) -> Navigation:
         requests.append(request)
-        return real(request, host)
+        return Navigation(request)
 
-    monkeypatch.setattr(module, "parse_request", noted)
+    monkeypatch.setattr(module, "Navigation", noted)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))

@@ -17,6 +17,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import record
+from tests.terminal import in_a_terminal
 from tests.world import TCENV, environ, session_fields, session_file, tcenv
 
 OWN = "auth:{verb}:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
@@ -137,6 +138,46 @@ def test_more_than_was_asked_for_is_the_browsers(tc: Sandbox) -> None:
     assert not [call for call in calls(tc) if call.startswith("POST reset")]
 
 
+@pytest.mark.parametrize(
+    ("granted", "path"),
+    [
+        (("*",), "/api/"),
+        (("*",), "/api/auth/v1/clients"),
+        (("queue:route:index.sandbox.*",), "/api/"),
+    ],
+)
+def test_a_deployment_that_is_out_ends_a_reset_and_changes_nothing(
+    path: str, granted: tuple[str, ...], tc: Sandbox, tmp_path: Path
+) -> None:
+    """Whether it would be done by API or in the browser, in a terminal or elsewhere."""
+    env = {**signed_in(tc, *granted), "BROWSER": f"touch {tmp_path}/opened"}
+    before = session_file(env).read_text()
+    tc.fail("bad-gateway", path=path)
+    status, _, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+    assert status == 1, said
+    assert "502" in said
+    assert session_file(env).read_text() == before
+    assert not (tmp_path / "opened").exists()
+    assert "@2" not in said
+    # Three times, as the library would.
+    last = tc.requests[-1]
+    assert [call.path for call in tc.requests].count(last.path) == 3
+    if path == "/api/":
+        assert reset(env).returncode == 1
+        assert not (tmp_path / "opened").exists()
+
+
+def test_a_reset_that_nobody_confirms_leaves_a_good_session(tc: Sandbox) -> None:
+    """The reset itself is answered with 502, and did not happen."""
+    env = signed_in(tc, RESET, UPDATE)
+    before = session_file(env).read_text()
+    tc.fail("bad-gateway", path="/api/auth/v1/clients", method="POST")
+    done = reset(env)
+    assert done.returncode == 1
+    assert "502" in done.stderr
+    assert session_file(env).read_text() == before
+
+
 def test_a_refused_reset_changes_nothing(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, UPDATE)
     before = session_file(env).read_bytes()
@@ -232,12 +273,12 @@ def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Momen
     assert client.access_token in out
     assert "could not be stored" in told
     assert client.access_token not in told
-    # The token that is stored is dead, and marked: whoever meets it asks, and says so.
+    # The stored token is dead, and marked: the next command asks the deployment, and says so.
     store.chmod(0o700)
     moment.act = lambda: None
     done = tcenv("env", "--shell", "sh", env=env)
     assert (done.returncode, done.stdout) == (3, "\\false;\n")
-    assert "cut short" in done.stderr
+    assert "interrupted" in done.stderr
     healed = tcenv("login", "--shell", "sh", env={**env, "BROWSER": environ()["BROWSER"]})
     assert healed.returncode == 0, healed.stderr
     assert stored_token_is_good(tc, env)
@@ -298,7 +339,7 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
                 "login", "--shell", "sh", *[f"--scope={scope}" for scope in (*scopes, RESET) if scopes], env=browser
             )
             assert done.returncode == 0, (number, done.stderr)
-            assert f"{client.client_id}, whose session was lost, is deleted" in done.stderr
+            assert f"{client.client_id}, whose session was lost" in done.stderr
             assert stored_token_is_good(tc, env)
             assert len(tc.clients) == 1
         assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == first
@@ -314,7 +355,7 @@ def test_a_session_of_another_deployment_keeps_no_client(moment: Moment) -> None
         assert set(other.clients) == {client.client_id}
         session_file(env).unlink()
         done = tcenv("login", "--shell", "sh", env=env)
-        assert f"{client.client_id}, whose session was lost, is deleted" in done.stderr
+        assert f"{client.client_id}, whose session was lost" in done.stderr
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -1,16 +1,18 @@
-"""What may come while the browser is waited for, and what is not lost by it."""
+"""Events during the wait for the browser, none of which loses the sign-in."""
 
 from __future__ import annotations
 
 import base64
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pexpect
 import pytest
@@ -18,7 +20,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.waiting import Waiting
-from tests.world import TCENV, environ, session_file, tcenv
+from tests.world import NAME, TCENV, environ, session_file, tcenv
 
 
 def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
@@ -38,14 +40,39 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
     assert "was refused" in err
 
 
-def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_browser_that_insists_on_https_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = Waiting(deployment, tmp_path)
-    assert waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}").split()[1] == "303"
-    waiting.wait_for("The wait goes on")
+    context = ssl.create_default_context()
+    port = urlsplit(waiting.callback).port
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=60) as connection, pytest.raises(ssl.SSLError):
+        context.wrap_socket(connection, server_hostname="localhost")
+    waiting.wait_for("insists on https")
+    waiting.approve()
+    status, _, err = waiting.end()
+    assert status == 0, err
+    assert err.count("insists on https") == 1
+
+
+def test_an_answer_at_another_host_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
+    query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
+    assert waiting.answer(query, host="rebound.example").split()[1] == "421"
+    waiting.wait_for("another host than localhost")
     waiting.approve()
     status, out, err = waiting.end()
     assert status == 0, err
-    assert "The wait goes on" in err
+    assert "mallory" not in out
+
+
+def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    assert waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}").split()[1] == "303"
+    waiting.wait_for("Still waiting")
+    waiting.approve()
+    status, out, err = waiting.end()
+    assert status == 0, err
+    assert "Still waiting" in err
     assert "somebody/else" not in out
     # Nothing of it is remembered: no prefix is taken from what nobody has vouched for.
     remembered = [path.read_text() for path in Path(waiting.env["XDG_STATE_HOME"]).rglob("*.json")]
@@ -58,12 +85,12 @@ def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox
     deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
     with ThreadPoolExecutor() as pool:
         approved = pool.submit(waiting.approve)
-        waiting.wait_for("asked again")
+        waiting.wait_for("asks again")
         deployment.heal()
         approved.result()
     status, out, err = waiting.end()
     assert status == 0, err
-    assert "asked again" in err
+    assert "asks again" in err
     assert "TASKCLUSTER_ACCESS_TOKEN" in out
 
 
@@ -96,7 +123,7 @@ def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployme
         deployment.heal()
         done = tcenv("login", "--shell", "sh", "--retry", env=env)
         assert done.returncode == 0, (number, done.stderr)
-        assert "whose session was lost, is deleted" in done.stderr
+        assert "whose session was lost" in done.stderr
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     assert len(deployment.clients) <= 1
 
@@ -110,7 +137,7 @@ def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tm
     waiting.answer(f"clientId={other.client_id}&accessToken={other.access_token}")
     status, _, err = waiting.end()
     assert status == 0
-    assert "which is not who signed in here before" in err
+    assert "but the last sign-in here was" in err
 
 
 @pytest.mark.parametrize("fault", ["full", "closed"])
@@ -168,6 +195,97 @@ def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Pat
         assert "cannot be reached" in waiting.end()[2]
 
 
+def test_the_page_and_the_terminal_say_that_the_wait_goes_on(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path)
+    page = waiting.answer_and_follow(f"clientId=somebody/else&accessToken={'A' * 44}")
+    waiting.wait_for("Still waiting")
+    assert "still waits" in page
+    assert "run tcenv login" not in page
+    waiting.approve()
+    assert waiting.end()[0] == 0
+
+
+def test_the_page_and_the_terminal_say_that_a_wrong_clock_ends_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
+    deployment.clock_offset = 2 * 3600
+    waiting = Waiting(deployment, tmp_path)
+    client = deployment.create_client("somebody/else")
+    page = waiting.answer_and_follow(f"clientId={client.client_id}&accessToken={client.access_token}")
+    status, _, err = waiting.end()
+    assert (status, "still waits" in page, "Still waiting" in err) == (1, False, False)
+    assert re.search("clock.*tcenv login", re.sub("<[^>]*>", "", page))
+
+
+def test_a_refused_answer_and_no_other_is_the_cause_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path, "--timeout", "4s")
+    waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}")
+    status, _, err = waiting.end()
+    assert status == 1
+    assert "no longer exists" in err.splitlines()[-2]
+    assert "already exists" not in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("hang-up", "cannot be reached"), ("bad-gateway", "502"), ("clock", "Set the clock"), ("", "already exists")],
+)
+def test_the_hint_after_a_timeout_speaks_of_what_was_seen(
+    fault: str, said: str, deployment: Sandbox, tmp_path: Path
+) -> None:
+    if fault:
+        deployment.fail(fault, path="/api/")
+    status, _, err = Waiting(deployment, tmp_path, "--timeout", "3s").end()
+    hint = err.splitlines()[-1]
+    assert (status, said in hint, "already exists" in hint) == (124, True, not fault), err
+
+
+@pytest.mark.deployment(public=False)
+def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = Waiting(deployment, tmp_path, "--timeout", "3s")
+    hint = waiting.end()[2].splitlines()[-1]
+    assert "Not Found" in hint and f"/{NAME}" in hint
+    # Once the user's own clientId is known, the hint names the whole one.
+    assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
+    session_file(waiting.env).unlink()
+    (tmp_path / "url").unlink()
+    hint = Waiting(deployment, tmp_path, "--timeout", "3s", "--retry").end()[2].splitlines()[-1]
+    assert f"{deployment.user}/{NAME}" in hint
+
+
+@pytest.mark.parametrize(("variant", "warned"), [("create", True), ("both", False), ("new", False)])
+def test_the_older_page_is_warned_of_before_it_opens(variant: str, warned: bool, tmp_path: Path) -> None:
+    with Sandbox(variant=variant) as sandbox:
+        waiting = Waiting(sandbox, tmp_path, "--flow", "new", "--timeout", "3s")
+        # Said when the browser starts, and the page is opened all the same.
+        assert ("has no such page" in waiting.said.read_text()) == warned
+        assert "/auth/clients/new?" in waiting.url
+        if variant == "new":
+            waiting.approve()
+            assert waiting.end()[0] == 0
+        else:
+            assert "has no such page" in waiting.end()[2] or not warned
+
+
+@pytest.mark.parametrize("by", ["--browser", "BROWSER"])
+def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) -> None:
+    browser = "nosuchbrowser:lynx"
+    env = environ(deployment, BROWSER=browser if by == "BROWSER" else "")
+    options = ["--browser", browser] if by == "--browser" else []
+    done = tcenv("login", "--shell", "sh", "--timeout", "1s", *options, env=env)
+    assert done.returncode == 124
+    assert "nosuchbrowser: not found; lynx: needs this terminal" in done.stderr
+    assert "Open this in a browser" in done.stderr
+
+
+def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waiting = Waiting(deployment, tmp_path, work=f"until [ -e {go} ]; do :; done; exit 3")
+    waiting.wait_for("has opened")
+    go.touch()
+    waiting.wait_for("exit status 3")
+    waiting.approve()
+    assert waiting.end()[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -217,16 +335,24 @@ def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> No
     assert "TASKCLUSTER_ACCESS_TOKEN" in (tmp_path / "out").read_text()
 
 
+def _shows_cursor(written: str) -> bool:
+    """Whether the terminal shows the cursor after what was written to it."""
+    return written.rfind("\x1b[?25l") <= written.rfind("\x1b[?25h")
+
+
 @pytest.mark.signals
 def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
     env = {**environ(deployment), "TERM": "xterm"}
     child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=30)
     child.expect(r"\$ ")
     child.sendline(f"{TCENV} login --no-browser --shell sh >{tmp_path}/out; echo ended $?")
-    child.expect("paste here")
+    child.expect("paste the address")
     assert not child.getecho()
+    child.expect("Ctrl-C to give up")
+    written = child.before
     child.sendcontrol("z")
     child.expect("Stopped")
+    assert _shows_cursor(written + child.before)
     child.sendline("stty -a")
     child.expect(r" echo ")
     child.sendline("fg")

@@ -19,11 +19,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tcenv.config.profile import Overrides, resolve
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.network import find_proxy, make_ssl_context
 from tcenv.errors import DeploymentError
 from tcenv.sandbox import Sandbox
+from tcenv.signin.preflight import Preflight
 from tests.need import need
 
 HOST = "tc.example.com"
@@ -63,7 +65,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         def do_GET(self) -> None:
             world.seen.append(dict(self.headers))
             world.connections.add(self.client_address)
-            body = json.dumps(CLIENT).encode()
+            body = json.dumps({"alive": True} if self.path.endswith("/ping") else CLIENT).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Set-Cookie", "who=me; Path=/")
@@ -146,7 +148,15 @@ def test_certificates_are_verified(served: Served) -> None:
 def test_a_certificate_that_the_user_trusts(served: Served, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, str(served.certificate))
     assert look(served.root_url)
-    assert abs(Deployment(served.root_url).server_time() - time.time()) < 5
+    assert abs(Deployment(served.root_url).ping() - time.time()) < 5
+
+
+def test_an_authority_that_only_python_does_not_know_is_no_fault_of_the_page(served: Served) -> None:
+    preflight = Preflight(resolve(None, Overrides(root_url=served.root_url)))
+    preflight.ask("tcenv", None)
+    (said,) = preflight.news()
+    assert "REQUESTS_CA_BUNDLE" in said
+    assert "does not work" not in said
 
 
 def test_a_certificate_of_another_host(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +238,7 @@ def test_one_connection_for_all_calls_and_no_cookies(served: Served, monkeypatch
     there = Deployment(served.root_url)
     for _ in range(3):
         assert there.look("somebody/x")
-    there.server_time()
+    there.ping()
     assert len(served.seen) == 4
     assert len(served.connections) == 1
     assert not any("Cookie" in headers for headers in served.seen)

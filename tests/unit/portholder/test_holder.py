@@ -43,6 +43,9 @@ def test_a_port_is_held_on_both_families_from_the_end_of_its_owner_on() -> None:
     made.leave()
     for address in ("127.0.0.1", "::1"):
         assert status(talk(port, get(port, "/"), address)) == 404
+        for host in ("127.0.0.1", "[::1]", "LocalHost"):
+            assert status(talk(port, get(port, "/").replace("localhost", host), address)) == 404
+        assert status(talk(port, get(port, "/").replace("localhost", "evil.example"), address)) == 421
         assert status(talk(port, "POST / HTTP/1.1\r\n\r\n", address)) == 405
     assert not is_free(port)
 
@@ -238,7 +241,7 @@ def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
             accepted = eventually(lambda sockets=sockets: _accepted(sockets))  # type: ignore[misc]
             connection.sendall(get(port, "/earlier").encode())
             received = accepted.recv(1000)  # type: ignore[union-attr]
-            # What is not for this one is the holder's to answer.
+            # The holder answers what this process does not take.
             assert client.hand_over(port, accepted, received)  # type: ignore[arg-type]
             accepted.close()  # type: ignore[union-attr]
             connection.settimeout(60)

@@ -31,7 +31,7 @@ def enter(
     now: float = NOW,
     port: int = 80,
 ) -> Pass | None:
-    return callers.let_in(run, method, "127.0.0.1", port, resource, authorization, now=now)
+    return callers.authenticate(run, method, "127.0.0.1", port, resource, authorization, now=now)
 
 
 def sign(resource: str = PATH, method: str = "GET", *, run: Run = RUN, token: str = "", **ext: Any) -> str:
@@ -235,4 +235,4 @@ def test_what_is_said_of_a_run_holds_nothing_of_it() -> None:
 def test_narrowing_never_widens(
     outer: tuple[str, ...] | None, inner: tuple[str, ...] | None, left: tuple[str, ...] | None
 ) -> None:
-    assert callers.narrowed(outer, inner) == left
+    assert callers.narrow(outer, inner) == left

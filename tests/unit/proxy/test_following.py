@@ -286,7 +286,7 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
         ("Unauthorized: Bad mac", "The token is not (or no longer) the client's: it was reset elsewhere. ({})"),
         (
             "Unauthorized: Stale timestamp",
-            "This machine's clock is off, so the deployment refuses its signatures. ({}) Set",
+            "This machine's clock is wrong, so the deployment refuses its signatures. ({}) Set",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Signatures, held against mohawk, the Taskcluster client's own signed URLs, and whoever alters them."""
+"""Compare signatures with mohawk's and the Taskcluster client's, and refuse altered ones."""
 
 from __future__ import annotations
 

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import taskcluster
 from aiohttp import web
 
-from tcenv.proxy.learn import Learned
+from tcenv.proxy.learn import Learned, find_least, holds_random_id, list_scopes
 from tests.calls import plain, signed
 from tests.proxied import CLIENT, Deployment, Proxied, Seen, deployment, proxied, session
 
@@ -190,7 +191,7 @@ def test_another_refusal_is_handed_on_untouched(what: str, more: dict[str, Any],
         got = signed(proxy, "PUT", TASK)
         assert got.status_code == 403
     assert calls(behind) == [[]], what
-    assert learned(proxy) == Learned()
+    assert learned(proxy) == Learned(failed={"queue.createTask": {403}})
 
 
 def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind: Deployment) -> None:
@@ -224,7 +225,7 @@ def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: Deploy
             behind.handlers[TASK] = handler
             assert signed(proxy, "PUT", TASK).status_code == 403
             assert len(calls(behind)) <= most
-    assert learned(proxy).scopes == ()
+    assert learned(proxy).failed == {"queue.createTask": {403}}
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -273,20 +274,83 @@ def test_what_is_refused_without_a_body_is_pointed_out(behind: Deployment) -> No
     assert learned(proxy).scopes == ("queue:x",)
 
 
-def test_calls_that_never_fail_for_want_of_scopes_are_pointed_out(behind: Deployment) -> None:
-    with learning(behind) as proxy:
+def test_only_the_answer_of_current_scopes_depends_on_the_scopes(behind: Deployment) -> None:
+    """Lists need scopes of their own, and are listed once: as needing them."""
+    needing(behind, "/api/secrets/v1/secrets", "secrets:list", method="list")
+    referring(behind, "secrets", ("get", "/secrets", "list"))
+    first = session(behind.root_url, scopes=(*HELD, "secrets:list"))
+    with proxied(behind.root_url, learn=(), scopes=(), first=first) as proxy:
         for target in (
             "/api/queue/v1/task-group/x/list",
             TASK,
             "/api/auth/v1/scopes/current",
             "/api/secrets/v1/secrets",
+            "/api/auth/v1/test-authenticate-get/",
         ):
             assert signed(proxy, "GET", target).status_code == 200
-    assert learned(proxy).depending == {
-        "queue.listTaskGroup",
-        "GET /api/auth/v1/scopes/current",
-        "GET /api/secrets/v1/secrets",
-    }
+    assert learned(proxy).depending == {"GET /api/auth/v1/scopes/current"}
+    assert learned(proxy).needed == {"secrets:list": {"secrets.list"}}
+
+
+TRIGGER = "hooks:trigger-hook:sandbox/one"
+TRIGGER_PATH = "/api/hooks/v1/hooks/sandbox/one/trigger"
+
+
+def of_a_hooks_role(behind: Deployment, *, then: int = 403, also: str = "") -> None:
+    """Triggering the hook needs the caller's own scope (and `also`); then the deployment answers with an error of its own."""
+    referring(behind, "hooks", ("post", "/hooks/<hookGroupId>/<hookId>/trigger", "triggerHook"))
+
+    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        for scope in (TRIGGER, also):
+            if scope and scope not in (seen.scopes or ()):
+                return refusal(scope, "triggerHook")
+        if then == 401:
+            return web.json_response({"code": "AuthenticationFailed", "message": "Bad mac"}, status=401)
+        if then == 403:
+            return refusal("queue:create-task:x", "triggerHook", client="hook-id/sandbox/one")
+        if request.transport is not None and not then:
+            request.transport.abort()
+        return web.json_response({"code": "InternalServerError", "message": "…"}, status=then or 500)
+
+    behind.handlers[TRIGGER_PATH] = answer
+
+
+@pytest.mark.parametrize("then", [403, 404, 500, 0])
+def test_a_scope_that_was_added_counts_whatever_comes_after(then: int, behind: Deployment) -> None:
+    of_a_hooks_role(behind, then=then)
+    first = session(behind.root_url, scopes=(*HELD, "hooks:trigger-hook:*"))
+    with proxied(behind.root_url, learn=(), scopes=(), first=first) as proxy:
+        assert signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == (then or 502)
+    assert learned(proxy).needed == {TRIGGER: {"hooks.triggerHook"}}
+    assert learned(proxy).refused == {}
+    assert learned(proxy).failed == {"hooks.triggerHook": {then or 502}}
+
+
+def test_of_what_was_added_in_turn_only_what_is_not_held_is_taken_back(behind: Deployment) -> None:
+    """Where nobody knows what the session holds, the deployment refuses the second scope with a 401."""
+    of_a_hooks_role(behind, also="auth:not-held")
+    answer = behind.handlers[TRIGGER_PATH]
+
+    async def strict(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        if "auth:not-held" in (seen.scopes or ()):
+            return web.json_response({"code": "AuthenticationFailed", "message": "all that is held: …"}, status=401)
+        return await answer(request, seen)
+
+    behind.handlers[TRIGGER_PATH] = strict
+    with proxied(behind.root_url, learn=(), scopes=(), first=session(behind.root_url, scopes=None)) as proxy:
+        assert signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
+    assert learned(proxy).needed == {TRIGGER: {"hooks.triggerHook"}}
+    assert learned(proxy).refused == {"auth:not-held": {"hooks.triggerHook"}}
+
+
+def test_a_call_that_fails_without_a_missing_scope_is_named(behind: Deployment) -> None:
+    of_a_hooks_role(behind)
+    first = session(behind.root_url, scopes=(*HELD, TRIGGER))
+    with proxied(behind.root_url, learn=(TRIGGER,), scopes=(TRIGGER,), first=first) as proxy:
+        assert signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
+        # A program may well ask for what is not there.
+        assert signed(proxy, "GET", "/api/queue/v1/nothing").status_code == 200
+    assert (learned(proxy).needed, learned(proxy).failed) == ({}, {"hooks.triggerHook": {403}})
 
 
 def test_a_program_that_narrows_itself_is_not_widened(behind: Deployment) -> None:
@@ -312,3 +376,40 @@ def test_refusals_in_an_encoding_are_read(behind: Deployment) -> None:
         got = plain(proxy, "PUT", f"/{proxy.run.secret}{TASK}", Accept_Encoding="gzip, br")
         assert got.status == 200
     assert learned(proxy).scopes == ("queue:x",)
+
+
+SLUG = "fN1SbArXTPSVFNUvaOlinQ"
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "known", "best"),
+    [
+        ([f"queue:cancel-task:ci/{SLUG}/{SLUG}", "queue:cancel-task-in-project:none"], (), 1),
+        ([f"queue:cancel-task:ci/{SLUG}/{SLUG}", {"AllOf": ["queue:cancel-task", "queue:a", "queue:b"]}], (), 1),
+        ([{"AllOf": [f"assume:scheduler-id:ci/{SLUG}", "queue:a"]}, "queue:create-task:highest:x"], (), 1),
+        # Needed for another call already: even so.
+        ([f"queue:x:{SLUG}", "queue:y:long-name"], (f"queue:x:{SLUG}",), 1),
+        # A pattern that is needed anyway covers it: it costs nothing.
+        ([f"queue:x:{SLUG}", "queue:y:long-name"], ("queue:x:*",), 0),
+        # No other way.
+        ([f"queue:x:{SLUG}"], (), 0),
+        # Not an id, but 22 characters.
+        (["queue:x:abcdefghijklmnopqrstuv", "queue:y"], (), 0),
+    ],
+)
+def test_an_id_is_not_the_least_where_there_is_another_way(
+    alternatives: list[Any], known: tuple[str, ...], best: int
+) -> None:
+    found = find_least({"AnyOf": alternatives}, ("*",), set(known))
+    assert found == set(list_scopes(alternatives[best]))
+
+
+def test_new_ids_are_known() -> None:
+    for _ in range(1000):
+        assert holds_random_id(f"queue:cancel-task:a/{taskcluster.slugId()}/{taskcluster.slugId()}")
+    for scope in (
+        "queue:*",
+        "assume:login-identity:mozilla-auth0/ad|Mozilla-LDAP|sandbox",
+        "secrets:get:project/releng/gecko/build/level-3",
+    ):
+        assert not holds_random_id(scope)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcenv.proxy import learn
-from tcenv.proxy.learn import Learned, least, leaves, parse_refusal
+from tcenv.proxy.learn import Learned, find_least, list_scopes, parse_refusal
 from tests.proxied import CLIENT
 from tests.unit.proxy.test_learn import HELD, text
 
@@ -72,7 +72,7 @@ def test_noise_is_no_refusal(content: bytes) -> None:
             (),
             {"queue:cancel:s/g/the-one-task"},
         ),
-        # What is needed anyway is the best alternative, wherever it stands.
+        # A scope that is needed anyway is the best alternative, in any place.
         ({"AllOf": [{"AnyOf": ["queue:b", "queue:c"]}, "queue:c"]}, (), {"queue:c"}),
         (
             {"AllOf": [{"AnyOf": ["queue:a", "queue:b"]}, {"AnyOf": ["queue:b", "queue:c"]}]},
@@ -94,9 +94,9 @@ def test_of_alternatives_the_one_that_needs_least(
 ) -> None:
     if chosen is ...:  # type: ignore[comparison-overlap]
         chosen = {f"queue:{n}:0" for n in range(30)}
-    assert least(expression, HELD, set(known)) == chosen
+    assert find_least(expression, HELD, set(known)) == chosen
     if chosen is not None:
-        assert chosen <= set(leaves(expression))
+        assert chosen <= set(list_scopes(expression))
 
 
 def test_the_set_holds_nothing_that_another_of_its_scopes_covers() -> None:

@@ -1,4 +1,4 @@
-"""Mutations of what is genuine: nothing that is not of the exact form gets through, and no error is one that nobody has named."""
+"""Mutate genuine requests: only the exact form gets through, and every error is one of tcenv's own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tcenv.config import config_file, index, live_session
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 from tcenv.errors import ConfigError, DamagedSession, StoreError
-from tcenv.portholder.callback_request import Refused, parse_query, parse_request
+from tcenv.portholder.callback_request import Navigation, Refused, is_own_host, parse_query
 from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
-from tcenv.sessions.profile_names import profile_of
+from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
 from tests import listener
 from tests.listener import QUERY, Waiting, everything
@@ -127,7 +127,7 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         nonlocal count, accepted
         count += 1
         try:
-            path, query, _keeps = parse_request(data, HOST)
+            read = Navigation(data)
         except Refused as refused:
             assert 400 <= refused.status < 500
             return
@@ -137,12 +137,12 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         names = [field.partition(b":")[0].lower() for field in fields]
         assert names.count(b"host") == 1 and not {b"origin", b"content-length", b"transfer-encoding"} & set(names), data
         try:
-            client_id, token = parse_query(query.encode())
+            client_id, token = parse_query(read.query.encode())
         except Refused:
             return
-        assert PAIRS.fullmatch(query), data
+        assert PAIRS.fullmatch(read.query), data
         assert CLIENT_ID.fullmatch(client_id) and ACCESS_TOKEN.fullmatch(token), data
-        accepted += path == "/secret"
+        accepted += read.path == "/secret" and is_own_host(read.host, 4321)
 
     is_exact_or_refused()
     assert accepted, "some of the changes are of what does not count"
@@ -151,7 +151,19 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
 
 def session() -> Session:
     credentials = Credentials("someone/tcenv", TOKEN)
-    return Session("p", "https://tc.example.com", credentials, 1, 2**33, "tcenv", ("a:b", "c:*"), ("a:b",))
+    return Session(
+        "p",
+        "https://tc.example.com",
+        credentials,
+        1,
+        2**33,
+        "tcenv",
+        ("a:b", "c:*"),
+        ("a:b",),
+        "",
+        True,
+        ("0-1 assume:a b",),
+    )
 
 
 @pytest.mark.timeout(1200)
@@ -302,6 +314,8 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
 def test_a_session_that_is_over_is_not_for_the_hot_path(over: bool, home: Path) -> None:
     root_url, now = "https://tc.example.com", int(time.time())
     expires = now - 10 if over else now + 40_000
-    made = Session(profile_of(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ())
+    made = Session(
+        get_profile_name(root_url), root_url, Credentials("c/tcenv", TOKEN), now - 9000, expires, "tcenv", ()
+    )
     DirectoryStore("runtime", paths.runtime_directory() or "").save(made)
-    assert (live_session.stored(root_url) is None) is over
+    assert (live_session.find_stored(root_url) is None) is over

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from tcenv import loopback
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import TcenvError
-from tcenv.portholder.callback_request import Refused, parse_query, parse_request
+from tcenv.portholder.callback_request import Navigation, Refused, is_own_host, parse_query
 from tcenv.signin import listener as module
+from tcenv.signin.approval_request import advise_after_timeout, describe_seen
 from tcenv.signin.listener import Listener
 from tests.listener import (
     CLIENT_ID,
@@ -72,6 +73,26 @@ def test_the_answer_is_taken(address: str, query: str, more: tuple[str, ...]) ->
         assert (taken.client_id.lower(), taken.access_token) == (CLIENT_ID.lower(), TOKEN)
         if query == QUERY:
             assert taken == CREDENTIALS
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"]
+)
+def test_the_answer_is_taken_at_every_name_of_this_machine(host: str, address: str) -> None:
+    with Waiting(outcome=SIGNED_IN) as waiting:
+        host = f"{host}:{waiting.port}"
+        redirect = waiting.talk(waiting.request(None, *NAVIGATION, host=host), address)
+        assert status(redirect) == 303, redirect
+        page = waiting.talk(waiting.request(header(redirect, "location"), *NAVIGATION, host=host), address)
+        assert b"You are signed in" in page
+        assert waiting.result() == CREDENTIALS
+
+
+def test_browsers_leave_out_the_default_port() -> None:
+    for name in ("localhost", "127.0.0.1", "[::1]"):
+        assert is_own_host(name, 80) and is_own_host(f"{name}:80", 80)
+        assert not is_own_host(name, 443)
 
 
 def test_a_browser_is_led_away_from_the_address_with_the_token() -> None:
@@ -146,6 +167,20 @@ def test_every_response_says_what_a_browser_may_not_do() -> None:
         assert TOKEN.encode() not in response
     assert header(page, "cross-origin-opener-policy") == "same-origin"
     assert refusal.endswith(b"\r\n\r\n")
+
+
+# What the user has to know
+
+
+def test_the_hint_after_a_timeout_speaks_of_what_was_seen() -> None:
+    assert "insists on https" in str(advise_after_timeout({module.TLS}, "community", "tcenv"))
+    assert "already exists" in str(advise_after_timeout(set(), "community", "tcenv"))
+
+
+def test_nothing_asks_for_a_paste_where_none_is_read() -> None:
+    for seen in (module.STRANGER, module.TLS):
+        assert "aste" in describe_seen(seen, can_paste=True)
+        assert "aste" not in describe_seen(seen, can_paste=False)
 
 
 # What is not the answer
@@ -229,8 +264,14 @@ HOSTILE: dict[str, Hostile] = {
     "high bytes": lambda waiting: waiting.request(f"{waiting.secret}\xff?{QUERY}"),
     # hosts
     "rebinding": lambda waiting: waiting.request(host=f"evil.example:{waiting.port}"),
-    "by address": lambda waiting: waiting.request(host=f"127.0.0.1:{waiting.port}"),
-    "by IPv6 address": lambda waiting: waiting.request(host=f"[::1]:{waiting.port}"),
+    "another address": lambda waiting: waiting.request(host=f"128.0.0.1:{waiting.port}"),
+    "another IPv6 address": lambda waiting: waiting.request(host=f"[::2]:{waiting.port}"),
+    "any address": lambda waiting: waiting.request(host=f"0.0.0.0:{waiting.port}"),
+    "address without brackets": lambda waiting: waiting.request(host=f"::1:{waiting.port}"),
+    "address and words": lambda waiting: waiting.request(host=f"127.0.0.1 x:{waiting.port}"),
+    "address without port": lambda waiting: waiting.request(host="127.0.0.1"),
+    "address with another port": lambda waiting: waiting.request(host="127.0.0.1:1"),
+    "port with a zero": lambda waiting: waiting.request(host=f"localhost:0{waiting.port}"),
     "without port": lambda waiting: waiting.request(host="localhost"),
     "other port": lambda waiting: waiting.request(host="localhost:1"),
     "subdomain": lambda waiting: waiting.request(host=f"x.localhost:{waiting.port}"),
@@ -349,13 +390,13 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
 
     monkeypatch.setattr(socket.socket, "accept", accept)
     with Waiting() as waiting:
-        # What is refused meets every call but those that tell the ends; the answer itself meets these.
+        # A refused connection meets every call but those that tell its ends; the answer meets these.
         query = "no=answer" if call in ("send", "shutdown", "close", "recv") else QUERY
         response = waiting.talk(waiting.request(query=query))
         assert not faults
         if call in ("getsockname", "getpeername"):
             assert status(response) == 403
-            assert waiting.listener.strangers == 1
+            assert waiting.listener.seen == {module.STRANGER}
         assert waiting.waits
         assert status(waiting.talk(waiting.request())) == 303
         assert waiting.result() == CREDENTIALS
@@ -623,6 +664,13 @@ def test_the_address_that_the_browser_ended_on_can_be_pasted() -> None:
             f"{url}?clientId={quote(CLIENT_ID)}&accessToken={TOKEN}",
             f"{url}?{QUERY}#",
             f"{url.removeprefix('http://')}?{QUERY}",
+            f"https{url.removeprefix('http')}?{QUERY}",
+            f"HTTP{url.removeprefix('http')}?{QUERY}",
+            f"{url.replace('localhost', 'LocalHost')}?{QUERY}",
+            f"{url.replace('localhost', '127.0.0.1')}?{QUERY}",
+            f"{url.replace('localhost', '[::1]')}?{QUERY}",
+            f"https{url.replace('localhost', '127.0.0.1')[4:]}?{QUERY} \t",
+            *(f" {quotes[0]}{url}?{QUERY}{quotes[-1]} " for quotes in ("'", '"', "`", "<>", "“”", "‘’")),
         ):
             assert listener.pasted(text) == CREDENTIALS
 
@@ -637,9 +685,11 @@ def test_another_address_cannot_be_pasted() -> None:
             f"{url}x?{QUERY}",
             f"{url[:-1]}?{QUERY}",
             f"{url}#{QUERY}",
-            f"https{url[4:]}?{QUERY}",
-            f"{url.replace('localhost', '127.0.0.1')}?{QUERY}",
-            f"{url.replace('localhost', 'LOCALHOST')}?{QUERY}",
+            f"ftp{url[4:]}?{QUERY}",
+            f"http:{url}?{QUERY}",
+            f"{url.replace('localhost', 'evil.example')}?{QUERY}",
+            f"{url.replace('localhost', 'me@localhost')}?{QUERY}",
+            f"{url.replace(f':{listener.port}', ':1')}?{QUERY}",
             f"{url}?{QUERY}é",
             *(f"{url}?{query}" for query in BAD_QUERIES if "#" not in query),
         ):
@@ -696,9 +746,9 @@ def test_any_bytes_are_refused_or_make_sense(noise: bytes) -> None:
     good = f"GET /s?{QUERY} HTTP/1.1\r\nHost: localhost:1\r\n\r\n".encode()
     for request in (noise, noise + good, good + noise, good.replace(b"Host", noise + b"\r\nHost")):
         try:
-            path, query, _ = parse_request(request, "localhost:1")
-            credentials = Credentials(*parse_query(query.encode()))
+            read = Navigation(request)
+            credentials = Credentials(*parse_query(read.query.encode()))
         except Refused as refused:
             assert 400 <= refused.status < 500
             continue
-        assert (path, credentials) == ("/s", CREDENTIALS)
+        assert (read.path, credentials) == ("/s", CREDENTIALS)

@@ -1,4 +1,4 @@
-"""What is asked for: refused here if the deployment's page would crash on it or never answer."""
+"""The request for a client: tcenv refuses one on which the deployment's page would crash or never answer."""
 
 from __future__ import annotations
 

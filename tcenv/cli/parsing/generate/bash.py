@@ -15,13 +15,13 @@ _tcenv() {
     if [[ ${COMP_WORDS[i]} == -- && $command == exec ]]; then
       if declare -F _command_offset >/dev/null; then
         _command_offset $((i + 1))
-      elif ((COMP_CWORD == i + 1)); then
-        mapfile -t COMPREPLY < <(compgen -c -- "$word")
-      else
-        # Whoever made a file may have called it $(…): readline quotes what is a file's name.
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
       fi
+      # A file may be called $(…), so let readline quote it.
+      ((COMP_CWORD == i + 1)) || compopt -o filenames 2>/dev/null
+      while IFS='' read -r choice; do
+        COMPREPLY+=("$choice")
+      done < <(if ((COMP_CWORD == i + 1)); then compgen -c -- "$word"; else compgen -f -- "$word"; fi)
       return
     fi
     case ${command}:${COMP_WORDS[i]} in

@@ -10,7 +10,7 @@ _DATE = "2026-11-24"
 _STATUSES = (
     ("0", "Done."),
     ("1", "Failed."),
-    ("2", "What was typed, set or configured cannot be meant."),
+    ("2", "The command line, a variable or the configuration is wrong."),
     ("3", "Not signed in, or the session has expired."),
     ("124", "Nobody approved in the browser in time."),
     ("130", "Interrupted."),

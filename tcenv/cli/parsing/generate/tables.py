@@ -40,7 +40,7 @@ def _argument(command: declaration.Command) -> tuple[str, str]:
     if argument is None:
         return "", ""
     if command.takes_command:
-        return "profile", "--"
+        return (argument.key, "!--") if argument.required else ("profile", "--")
     if argument.is_repeatable:
         return argument.key, "+"
     return argument.key, "!" if argument.required else "?"

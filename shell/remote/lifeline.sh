@@ -1,0 +1,156 @@
+#!/bin/sh
+# The far side of a `tcenv ssh` run: hands the run's token to the user's session through a FIFO, and ends what the run
+# made when the connection is lost. It reads one word a line from standard input, and answers with lines that begin
+# with $mark. tcenv sets `mark` (random), `quiet` and `step` (seconds) before.
+# The token goes through `read` and `echo`, which are builtins everywhere: another program would show it in its arguments.
+set +x
+: "${mark:?}" "${quiet:?}" "${step:?}"
+LC_ALL=C
+unset IFS
+umask 077
+unset dir watcher
+trap '' PIPE
+
+say() {
+  echo "$mark $*"
+}
+
+# Prints the processes of the session $pid, by Linux's /proc.
+members() {
+  for stat in /proc/[0-9]*/stat; do
+    { IFS= read -r line <"$stat"; } 2>/dev/null || continue
+    # The name stands in parentheses and may hold any character: state, parent, group, session.
+    # shellcheck disable=SC2086  # four words
+    set -- ${line##*) }
+    if [ "$4" = "$pid" ] && [ "$1" != Z ] && [ "$1" != X ]; then
+      stat=${stat%/stat}
+      echo "${stat#/proc/}"
+    fi
+  done
+}
+
+signal() {
+  for process in "-$pid" $(members); do
+    kill -s "$1" -- "$process" || kill -s "$1" "$process"
+  done 2>/dev/null
+}
+
+is_alive() {
+  [ -n "$(members)" ] || { [ ! -r /proc/self/stat ] && kill -s 0 "-$pid" 2>/dev/null; }
+}
+
+# Removes what the run made, and ends the user's session if that is still there. A session whose first process has
+# ended by itself may have left programs running: they stay after "end", as with ssh, and not after "lost".
+finish() {
+  trap '' HUP INT TERM
+  pid=
+  { read -r pid <"$dir/pid"; } 2>/dev/null
+  rm -rf "$dir"
+  [ -n "$pid" ] || return 0
+  [ "$1" = lost ] || kill -s 0 "$pid" 2>/dev/null || return 0
+  for next in HUP TERM KILL; do
+    signal "$next"
+    signal CONT
+    [ "$next" != KILL ] || return 0
+    tries=3
+    while is_alive; do
+      [ "$tries" -gt 0 ] || continue 2
+      tries=$((tries - 1))
+      sleep 1
+    done
+    return 0
+  done
+}
+
+# Ends the run, and its connection, when tcenv has been silent for too long: sshd does not notice a network that is gone.
+watch() {
+  trap 'kill "$sleep" 2>/dev/null; exit 0' TERM
+  missed=0
+  while :; do
+    sleep "$step" &
+    sleep=$!
+    wait "$sleep"
+    if [ -e "$dir/beat" ]; then
+      rm -f "$dir/beat"
+      missed=0
+    else
+      missed=$((missed + step))
+    fi
+    if [ "$missed" -ge "$quiet" ] || ! kill -s 0 "$$" 2>/dev/null; then
+      finish lost
+      kill -s KILL "$$" 2>/dev/null
+      [ "$missed" -lt "$quiet" ] || kill "$PPID" 2>/dev/null
+      exit 0
+    fi
+  done
+}
+
+leave() {
+  [ -z "${watcher-}" ] || kill "$watcher" 2>/dev/null
+  finish "$1"
+  exit 0
+}
+
+for place in "${TMPDIR-}" /tmp /var/tmp "${HOME-}"; do
+  # The path becomes a word of a command line, in a shell that is not known.
+  case $place in
+    '' | [!/]* | *[!A-Za-z0-9/._-]*) continue ;;
+  esac
+  if mkdir -m 700 "$place/tcenv-$mark" 2>/dev/null; then
+    dir=$place/tcenv-$mark
+    break
+  fi
+done
+if [ -z "${dir-}" ]; then
+  say failed "no directory for temporary files can be written"
+  exit 1
+fi
+trap 'leave lost' HUP INT TERM
+if ! mkfifo -m 600 "$dir/p"; then
+  say failed "mkfifo failed"
+  leave end
+fi
+# For reading too: that never waits for the other end.
+exec 4<>"$dir/p"
+watch </dev/null >/dev/null 2>&1 4<&- &
+watcher=$!
+# A start-up file may have left a line without its end.
+echo
+say ready "$dir" "$(id -u)"
+
+while IFS= read -r word; do
+  case $word in
+    beat) : >"$dir/beat" ;;
+    port)
+      # Who listens on this port, in hexadecimal.
+      IFS= read -r port
+      found=
+      for table in /proc/net/tcp /proc/net/tcp6; do
+        [ -r "$table" ] || continue
+        found="$found known"
+        # shellcheck disable=SC2034  # columns
+        while read -r slot address other state queues timer retries uid rest; do
+          case $state$address in
+            0A*:"$port") found="$found ${address%:*}/$uid" ;;
+          esac
+        done <"$table"
+      done
+      say "port$found"
+      ;;
+    script)
+      while IFS= read -r line && [ "$line" != "$mark" ]; do
+        printf '%s\n' "$line"
+      done >"$dir/run"
+      say script
+      ;;
+    token)
+      IFS= read -r line
+      echo "$line" >&4
+      line=
+      say token
+      ;;
+    state) if [ -e "$dir/pid" ]; then say state begun; else say state waiting; fi ;;
+    end) leave end ;;
+  esac
+done
+leave lost

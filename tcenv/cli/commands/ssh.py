@@ -1,0 +1,57 @@
+"""`tcenv ssh`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tcenv.cli import proxied_run
+from tcenv.cli.acquire import Wanted
+
+if TYPE_CHECKING:
+    from tcenv.cli.parsing import options as o
+    from tcenv.cli.parsing import proxy_options as p
+
+
+class Options(NamedTuple):
+    """Open a shell or run a command on another machine that uses this machine's session, with no token of it there.
+
+    Your own ssh connects, with its configuration. Calls from over there go through a signing proxy on this machine, which
+    ends with the command.
+
+    Examples:
+        tcenv ssh dev.example.com
+        tcenv ssh dev.example.com -- ./deploy.py --all
+        tcenv ssh --as relduty -o ProxyJump=bastion.example.com jo@build7
+    """
+
+    host: p.Host
+    command: tuple[str, ...] = ()
+    ssh_options: p.SshOptions = ()
+    profile: p.ForProfile = None
+    root_url: o.RootUrl = None
+    name: o.Name = None
+    scopes: o.CutScopes = ()
+    purpose: o.As = None
+    expires: o.Expires = None
+    description: o.Description = None
+    reset: o.Reset = False
+    flow: o.Flow = None
+    port: o.Port = None
+    timeout: o.Timeout = None
+    browser: o.Browser = None
+    no_browser: o.NoBrowser = False
+    retry: o.Retry = False
+    no_self_delete: o.NoSelfDelete = False
+    duration: o.For = None
+    no_login: o.NoLogin = False
+    log: p.Log = None
+    read_only: p.ReadOnly = False
+    allow_credentials: p.AllowCredentials = False
+
+
+def run(options: Options) -> int:
+    """Run the login shell of `host`, or the `command`, with a proxy on this machine; its status."""
+    from tcenv.cli import remote_run
+
+    proxy = proxied_run.ProxyOptions.of(options)
+    return remote_run.execute(Wanted.of(options), proxy, options.host, options.ssh_options, options.command)

@@ -1,0 +1,33 @@
+"""Tell from the message of an AuthenticationFailed why a deployment rejects credentials."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rejection(NamedTuple):
+    """Why a deployment rejects credentials: the reason's name (see CredentialsRejected), a sentence without its full stop, and a
+    hint where signing in again does not help."""
+
+    reason: str
+    sentence: str
+    hint: str | None = None
+
+
+# The phrases of an AuthenticationFailed.
+_REJECTIONS = {
+    "has expired": Rejection("expired", "The client has expired"),
+    "is disabled": Rejection("disabled", "The client is disabled: its owner may have lost scopes"),
+    "not found": Rejection("deleted", "The client no longer exists"),
+    "Bad mac": Rejection("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere"),
+    "Stale timestamp": Rejection(
+        "clock",
+        "This machine's clock is wrong, so the deployment refuses its signatures",
+        "Set the clock (timedatectl set-ntp true), and try again.",
+    ),
+}
+
+
+def find_rejection(message: str) -> Rejection | None:
+    """Return what the message of an AuthenticationFailed means, None where it is not known."""
+    return next((rejection for phrase, rejection in _REJECTIONS.items() if phrase in message), None)

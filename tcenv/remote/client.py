@@ -1,0 +1,98 @@
+"""Build the command lines of the user's ssh, and read its configuration for a host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from tcenv import core_dumps
+from tcenv.errors import TcenvError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# ssh's own status for its errors (ssh(1)).
+SSH_FAILED = 255
+# The user's configuration may set these for plain logins. They would break the run's own connection. Those that only
+# newer versions know are left out where this ssh does not have them.
+_OVERRIDES = {
+    "sessiontype": "default",
+    "stdinnull": "no",
+    "forkafterauthentication": "no",
+    "remotecommand": "none",
+    "controlpersist": "no",
+}
+_ALWAYS = ("remotecommand", "controlpersist")
+# Seconds between two questions to the server whether it still answers, and how many it may leave open.
+_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+
+
+class SshFailed(TcenvError):
+    """ssh has failed, and said why by itself: the exit status is its own."""
+
+    exit_code = SSH_FAILED
+
+
+class SshMissing(TcenvError):
+    """There is no ssh that can be used."""
+
+    exit_code = 127
+
+
+class Client:
+    """The user's ssh for one host. `config` is its configuration for that host, as `ssh -G` tells it. `socket` is the path of
+    the control socket of the run's own connection."""
+
+    def __init__(self, host: str, options: Sequence[str], environ: Mapping[str, str], socket: str) -> None:
+        """Find ssh, and have it judge the host, the options and its configuration. Raises UsageError, SshMissing,
+        SshFailed."""
+        if not host or host.startswith("-"):
+            raise UsageError(f"{host!r} cannot be a host.", "Name the host as for ssh: tcenv ssh user@host.example.com")
+        program = shutil.which("ssh", path=environ.get("PATH"))
+        if program is None:
+            raise SshMissing("ssh is not on the PATH.", "Install OpenSSH's client.")
+        self.host = host
+        self.environ = environ
+        self._program = program
+        self.socket = socket
+        self._socket = ("-S", socket.replace("%", "%%"))
+        self._options = [word for option in options for word in ("-o", option)]
+        self.config = self._ask()
+        overrides = {key: value for key, value in _OVERRIDES.items() if key in _ALWAYS or key in self.config}
+        self._overrides = [word for key, value in overrides.items() for word in ("-o", f"{key}={value}")]
+
+    def _ask(self) -> dict[str, str]:
+        if os.name == "nt":
+            raise SshMissing("ssh for Windows cannot share a connection.", "Run tcenv in WSL, or on another machine.")
+        with core_dumps.Allowed():
+            done = subprocess.run(
+                # With a command, whose absence some settings do not allow.
+                [self._program, "-G", "-o", "RemoteCommand=none", *self._options, "--", self.host, "true"],
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+        if done.returncode:
+            reason = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].rstrip(".")
+            raise SshFailed(f"ssh cannot be used for {self.host}: {reason or 'it says nothing'}.")
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        return {key: value for key, _, value in (line.partition(" ") for line in reversed(lines))}
+
+    def connection(self, command: str) -> list[str]:
+        """Return the command line of the run's own connection, whose main session runs `command` without a terminal."""
+        words = [self._program, "-M", *self._socket, "-T", *self._overrides, *_ALIVE, *self._options]
+        return [*words, "--", self.host, command]
+
+    def session(self, command: str, *, terminal: bool) -> list[str]:
+        """Return the command line of the user's session over that connection, with a pty if `terminal`."""
+        # The false proxy keeps ssh from connecting anew when the connection is gone.
+        own = ("-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes")
+        words = [self._program, *self._socket, *own, *self._overrides, *self._options]
+        return [*words, *(["-t"] if terminal else []), "--", self.host, command]
+
+    def control(self, *words: str) -> list[str]:
+        """Return the command line of a question to that connection. The user's configuration has no part in it."""
+        return [self._program, "-F", "none", *self._socket, *words, "--", "tcenv"]

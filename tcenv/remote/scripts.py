@@ -1,0 +1,61 @@
+"""Write what the far side reads: the commands for its login shell, and the texts of `shell/remote` with their values.
+
+No text of this module holds the run's token: that goes into the lifeline alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from tcenv import resources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Seconds of silence after which the far side ends the run: less than a laptop's short sleep must not cost it.
+QUIET = 120
+# Seconds between two looks over there.
+STEP = 10
+# These two are read by a login shell that is not known: no quotes but these, no backslash, no `!`, no newline.
+LIFELINE = """exec sh -c 'IFS= read -r s && eval "$s"' tcenv"""
+_RUN = "exec sh {}/run"
+# A line that reads the following ones until the mark, and runs them. `printf` gives the newline.
+_BOOTSTRAP = (
+    'n=$(printf "\\nx"); n=${{n%x}}; s=; '
+    'while IFS= read -r l && [ "$l" != {mark} ]; do s=$s$n$l; done; mark={mark} quiet={quiet} step={step}; eval "$s"'
+)
+_SAFE = re.compile(rb"[A-Za-z0-9 /._@:=,+|!~#%^*(){}<>\[\];?$&\"`-]")
+
+
+def lifeline(mark: str) -> bytes:
+    """Return what the lifeline's shell reads first. `mark` begins its answers."""
+    lines = [_BOOTSTRAP.format(mark=mark, quiet=QUIET, step=STEP), _read("lifeline.sh").rstrip("\n"), mark, ""]
+    return "\n".join(lines).encode("ascii")
+
+
+def run_script(mark: str, values: Mapping[str, str], command: str) -> bytes:
+    """Return the script of the user's session, up to the mark that ends it. `values` are its variables, `command` is what the
+    login shell runs (empty: it reads from its input)."""
+    lines = [f"{name}={_quoted(value)}" for name, value in {**values, "command": command}.items()]
+    return "\n".join([*lines, _read("run.sh").rstrip("\n"), mark, ""]).encode("ascii")
+
+
+def run_command(directory: str) -> str:
+    """Return the command that runs this script from the far side's `directory`."""
+    return _RUN.format(directory)
+
+
+def is_directory(text: str, mark: str) -> bool:
+    """Return whether `text` is a path that the lifeline may have made, and is a plain word in every shell."""
+    return re.fullmatch(rf"/[A-Za-z0-9/._-]*/?tcenv-{mark}", text) is not None
+
+
+def _quoted(text: str) -> str:
+    """Write any text as a word of a POSIX shell, on one line of ASCII. The shell drops newlines at the end."""
+    octal = "".join(chr(byte) if _SAFE.match(bytes([byte])) else f"\\0{byte:03o}" for byte in os.fsencode(text))
+    return f"$(printf %b '{octal}')"
+
+
+def _read(name: str) -> str:
+    return resources.read("shell", f"remote/{name}") or ""

@@ -1,0 +1,54 @@
+"""How much tcenv says. `--quiet` leaves out what is neither an error nor asked for; `--verbose` says what tcenv does and asks.
+
+Never log a secret: no token, no query of a URL, no body."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tcenv.errors import UsageError
+from tcenv.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LEVELS = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
+
+is_quiet = False
+is_verbose = False
+
+
+def take(arguments: Sequence[str]) -> list[str]:
+    """Set the level from a command's options, and return `arguments` without these. Reads nothing after `--`. Raises
+    UsageError."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    own = arguments[:cut]
+    given = {LEVELS[word] for word in own if word in LEVELS}
+    if len(given) > 1:
+        raise UsageError("Use either --quiet or --verbose.")
+    set_level(quiet="quiet" in given, verbose="verbose" in given)
+    return [*(word for word in own if word not in LEVELS), *arguments[cut:]]
+
+
+def set_level(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Set how much tcenv says from now on."""
+    global is_quiet, is_verbose
+    is_quiet, is_verbose = quiet, verbose
+
+
+def log(text: str) -> None:
+    """Say on stderr what tcenv does, with `--verbose`."""
+    if is_verbose:
+        write(printable(text))
+
+
+def _write(text: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"tcenv: {text}\n")
+        sys.stderr.flush()
+
+
+# A sign-in replaces this while it shows a line that moves.
+write: Callable[[str], None] = _write

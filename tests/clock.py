@@ -1,0 +1,36 @@
+"""A clock that the test moves: libfaketime gives a program and its children another time than the system's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from tests.need import need
+
+
+class Clock:
+    """The time of the programs that are started with `variables`, and of `file`: the system's until `advance` moves it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "clock"
+        show = [need("faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
+        self.variables = {
+            "LD_PRELOAD": subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip(),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DISABLE_SHM": "1",
+            # Timeouts run as ever, and files keep their times.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+        self.advance(0)
+
+    def advance(self, seconds: int) -> None:
+        """Set the time to `seconds` after the system's."""
+        part = self.file.with_suffix(".part")
+        part.write_text(f"+{seconds}\n")
+        now = time.time() + seconds
+        os.utime(part, (now, now))
+        os.replace(part, self.file)

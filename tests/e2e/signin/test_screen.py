@@ -1,0 +1,197 @@
+"""A sign-in on a real terminal: what is said stays on the screen, and what is typed meanwhile goes where it belongs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import TCENV, environ
+
+TOKEN = "sEcReT-" + "x" * 37
+
+
+class SignIn:
+    """A sign-in in a terminal whose browser the test is."""
+
+    def __init__(self, terminal: Terminal, folder: Path) -> None:
+        self.terminal = terminal
+        self.seen = folder / "url"
+
+    def start(self, *arguments: str, env: str = "") -> None:
+        words = " ".join(arguments)
+        self.terminal.type(f"{env} {TCENV} login --shell sh {words} >/dev/null; echo status $?".strip())
+
+    def wait(self) -> str:
+        """Wait until it waits for the browser; the callback's address."""
+        self.terminal.wait(lambda: self.seen.exists() and self.seen.read_text().endswith("\n"), "the browser")
+        self.terminal.wait_for("Waiting for the browser")
+        return parse_qs(urlsplit(self.url).query)["callback_url"][0]
+
+    @property
+    def url(self) -> str:
+        return self.seen.read_text().splitlines()[-1]
+
+    def wait_for_ticks(self, count: int = 2) -> None:
+        """Wait until the seconds on the screen have changed so often."""
+        for _ in range(count):
+            before = self.countdown()
+            self.terminal.wait(lambda before=before: self.countdown() not in ("", before), "another second")  # type: ignore[misc]
+
+    def countdown(self) -> str:
+        found = re.findall(r"· ([^·]*) left", self.terminal.screen())
+        return found[-1] if found else ""
+
+    def approve(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "tcenv.sandbox.approve", self.url], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+    def end(self, status: int = 0) -> str:
+        """Wait for the end; the screen then."""
+        self.terminal.wait_for(f"status {status}\n")
+        self.terminal.wait(lambda: self.terminal.screen().rstrip("\n").splitlines()[-1].startswith("$"), "the prompt")
+        return self.terminal.screen()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Path:
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{tmp_path}/url\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def sign_in(deployment: Sandbox, browser: Path, tmp_path: Path) -> Iterator[SignIn]:
+    env = environ(deployment, BROWSER=f"{browser} %s", PS1="$ ", TCENV_TIMEOUT="5m")
+    with Terminal([need("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
+        terminal.wait_for("$ ")
+        yield SignIn(terminal, tmp_path)
+
+
+def test_a_warning_during_the_wait_stays_on_the_screen(sign_in: SignIn) -> None:
+    sign_in.start()
+    sign_in.wait()
+    sign_in.terminal.type("http://localhost:1/typed?clientId=a&accessToken=nothing")
+    sign_in.terminal.wait_for("not the address")
+    sign_in.wait_for_ticks()
+    assert sign_in.terminal.screen().count("not the address") == 1
+    sign_in.approve()
+    screen = sign_in.end()
+    assert screen.count("not the address") == 1
+    assert "Waiting for the browser" not in screen
+
+
+def test_an_outage_that_is_said_during_the_wait_stays_on_the_screen(sign_in: SignIn, deployment: Sandbox) -> None:
+    deployment.fail("hang-up", path="/api/")
+    sign_in.start()
+    sign_in.wait()
+    sign_in.terminal.wait_for("cannot be reached")
+    sign_in.wait_for_ticks()
+    assert sign_in.terminal.screen().count("cannot be reached") == 1
+    sign_in.terminal.keys("C-c")
+    assert sign_in.end(130).count("cannot be reached") == 1
+
+
+@pytest.mark.parametrize(("before", "widths"), [(0, (60, 45, 120, 46, 90)), (30, (60, 31, 120, 24, 90))])
+def test_a_resized_terminal_keeps_nothing_of_what_moves(before: int, widths: tuple[int, ...], sign_in: SignIn) -> None:
+    """Also at the top of the screen, where there is no room above."""
+    if before:
+        sign_in.terminal.type(f"seq {before}")
+        sign_in.terminal.wait_for(f"\n{before}\n")
+    sign_in.start()
+    sign_in.wait()
+    for columns in widths:
+        sign_in.terminal.resize(columns, 40)
+        sign_in.wait_for_ticks(1)
+        assert sign_in.terminal.screen().count(" left") == 1, columns
+    sign_in.terminal.resize(180, 40)
+    sign_in.approve()
+    screen = sign_in.end()
+    for remains in ("waiting", " left", "already exists", "give up"):
+        assert remains not in screen, screen
+
+
+def test_a_stopped_sign_in_leaves_the_screen_to_the_shell(sign_in: SignIn) -> None:
+    sign_in.start()
+    sign_in.wait()
+    sign_in.terminal.keys("C-z")
+    sign_in.terminal.wait_for("Stopped")
+    assert "waiting" not in sign_in.terminal.screen()
+    sign_in.terminal.type("fg")
+    sign_in.terminal.wait_for("Waiting for the browser")
+    sign_in.approve()
+    sign_in.terminal.wait_for("Signed in as")
+    assert "waiting" not in sign_in.terminal.screen()
+
+
+def test_what_is_typed_ahead_is_the_shells(sign_in: SignIn) -> None:
+    sign_in.start()
+    sign_in.wait()
+    sign_in.terminal.keys("e", "c", "h", "o", " ", "a$((40+2))")
+    sign_in.approve()
+    sign_in.end()
+    sign_in.terminal.wait_for("$ echo a$((40+2))")
+    sign_in.terminal.keys("Enter")
+    sign_in.terminal.wait_for("a42\n")
+
+
+def test_what_is_typed_before_the_wait_is_the_shells(sign_in: SignIn, browser: Path) -> None:
+    """The browser types: it starts before the terminal stops echoing."""
+    socket = sign_in.terminal.socket
+    browser.write_text(f'{browser.read_text()}env -u TMUX tmux -L {socket} send-keys -t t -l "echo b$((40+2))"\n')
+    sign_in.start()
+    sign_in.wait()
+    sign_in.approve()
+    sign_in.end()
+    sign_in.terminal.wait_for("$ echo b42")
+
+
+def test_an_address_that_nobody_ended_with_enter_is_discarded(sign_in: SignIn) -> None:
+    sign_in.start()
+    callback = sign_in.wait()
+    sign_in.terminal.keys("-l", f"{callback}?clientId=mozilla&accessToken={TOKEN}")
+    sign_in.approve()
+    sign_in.end()
+    sign_in.terminal.type("echo c$((40+2))")
+    sign_in.terminal.wait_for("c42\n")
+    assert "accessToken" not in sign_in.terminal.screen()
+
+
+def test_lines_that_are_no_address_are_named_as_not_run(sign_in: SignIn) -> None:
+    sign_in.start()
+    callback = sign_in.wait()
+    sign_in.terminal.type("make deploy")
+    sign_in.terminal.type(callback.replace("localhost:", "localhost:1") + f"?clientId=a&accessToken={TOKEN}")
+    sign_in.terminal.type(TOKEN)
+    sign_in.terminal.wait_for("not the address")
+    assert "make deploy" not in sign_in.terminal.screen()
+    # Ends as the others do: what is left of a line that was begun goes too.
+    sign_in.terminal.keys("-l", "rm -rf rest")
+    sign_in.approve()
+    screen = sign_in.end()
+    assert re.search(r"ot run.*make deploy", screen), screen
+    assert "sEcReT" not in screen and "accessToken=" not in screen
+    sign_in.terminal.type("echo d$((40+2))")
+    sign_in.terminal.wait_for("d42\n")
+    assert "rm -rf" not in sign_in.terminal.screen()
+
+
+def test_enter_is_spoken_of_only_where_it_can_be_pressed(sign_in: SignIn) -> None:
+    sign_in.start("</dev/null")
+    sign_in.wait()
+    sign_in.wait_for_ticks(1)
+    assert "Press Enter" not in sign_in.terminal.screen()
+    assert "Client already exists" in sign_in.terminal.screen()
+    sign_in.approve()
+    sign_in.end()

@@ -1,0 +1,90 @@
+"""`tcenv env --format`: each program reads the values that it was given."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcenv.errors import UsageError
+from tcenv.sandbox import Sandbox
+from tcenv.shells import formats
+from tests.env_files import PAGE, PROMISED, READERS, is_read, read, with_table
+from tests.world import TCENV, session_fields, signed_in, tcenv
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("reader", READERS)
+def test_a_program_reads_what_the_format_is_made_for(reader: str) -> None:
+    for form, readers in PROMISED.items():
+        if reader in readers:
+            assert is_read(reader, form), (form, read(reader, form))
+
+
+@pytest.mark.linux
+def test_the_page_has_the_table_of_what_was_run() -> None:
+    page = PAGE.read_text()
+    assert page == with_table(page), "run: python -m tests.env_files"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20)))
+def test_a_certificate_has_no_special_character_and_the_same_meaning(scopes: list[str]) -> None:
+    certificate = json.dumps({"scopes": scopes}, ensure_ascii=False)
+    text = formats.render({"TASKCLUSTER_CERTIFICATE": certificate}, "docker")
+    value = text.removeprefix("TASKCLUSTER_CERTIFICATE=").removesuffix("\n")
+    assert json.loads(value) == {"scopes": scopes}
+    assert not set(value) & set("$`'#!&;|\n") and value.count("\\") == value.count("\\u")
+
+
+def test_a_value_that_a_format_cannot_carry_is_an_error() -> None:
+    for form, value in (("dotenv", "it's"), ("dotenv", "a\nb"), ("docker", "a\rb"), ("github", "a\nb")):
+        with pytest.raises(UsageError, match="TCENV_PROFILE"):
+            formats.render({"TCENV_PROFILE": value}, form)
+
+
+def test_dotenv_is_read_by_a_shell_and_holds_temporary_credentials(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    text = tcenv("env", "--format", "dotenv", "--scope", "queue:scheduler-id:it's $HOME", env=env).stdout
+    done = subprocess.run(
+        ["sh", "-c", f'{text}printf "%s\\n" "$TASKCLUSTER_CERTIFICATE"'], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["scopes"] == ["queue:scheduler-id:it's $HOME"]
+    assert all(shlex.split(line) for line in text.splitlines())
+
+
+def test_the_forms_of_a_session(deployment: Sandbox) -> None:
+    env = signed_in(deployment)
+    fields = session_fields(env)
+    token = fields["TASKCLUSTER_ACCESS_TOKEN"]
+    names = ("TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN")
+    expected = {name: fields[name] for name in (*names, "TCENV_PROFILE", "TCENV_EXPIRES")}
+    plain = "".join(f"{name}={value}\n" for name, value in expected.items())
+    assert json.loads(tcenv("env", "--format", "json", env=env).stdout) == expected
+    assert tcenv("env", "--format", "docker", env=env).stdout == plain
+    dotenv = "".join(f"{name}='{value}'\n" for name, value in expected.items())
+    assert tcenv("env", "--format", "dotenv", env=env).stdout == dotenv
+    systemd = "".join(f'{name}="{value}"\n' for name, value in expected.items())
+    assert tcenv("env", "--format", "systemd", env=env).stdout == systemd
+    assert tcenv("env", "--format", "github", env=env).stdout == f"::add-mask::{token}\n{plain}"
+    wrong = tcenv("env", "--format", "yaml", env=env)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_in_a_workflow_the_mask_comes_before_the_token(
+    deployment: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    env = signed_in(deployment)
+    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    github = tmp_path_factory.mktemp("workflow") / "env"
+    env["GITHUB_ENV"] = str(github)
+    assert tcenv("env", "--format", "github", env=env).stdout == f"::add-mask::{token}\n"
+    assert f"TASKCLUSTER_ACCESS_TOKEN={token}\n" in github.read_text()
+    github.unlink()
+    with open("/dev/full", "wb") as full:
+        unmasked = subprocess.run([TCENV, "env", "--format", "github"], env=env, stdout=full, timeout=60)
+    assert unmasked.returncode == 1
+    assert not github.exists(), "no token without its mask"

@@ -1,0 +1,170 @@
+"""The real programs that read environment files, and what each makes of a file. `python -m tests.env_files` writes the table of
+docs/formats.md, and a test keeps it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import dotenv
+from playwright._impl._driver import compute_driver_executable
+
+from tcenv.deployment.temporary import mint
+from tcenv.shells import formats
+from tests.need import need
+
+PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
+MARKS = ("<!-- table, made by python -m tests.env_files -->", "<!-- end of the table -->")
+FORMATS = ("dotenv", "docker", "systemd")
+SHELLS = ("dash", "busybox", "bash", "zsh", "ksh93", "mksh", "yash")
+
+# Each character that a scope may have, and what readers take for more than characters.
+_SCOPES = (
+    "".join(map(chr, range(0x20, 0x7F))),
+    "secrets:get:$HOME/${HOME}/$(id)/`id`",
+    'hooks:trigger-hook:it\'s "quoted" # no comment',
+    "queue:route:back\\slash\\n\\t\\u0041\\$x %h%% !! ~ *",
+    "assume: export A=b; echo '",
+)
+_CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv-host:profile"
+_TOKEN, CERTIFICATE = mint(_CLIENT_ID, "-_" + "x" * 42, _SCOPES, 1_700_000_000, 1_700_003_600)
+VALUES = {
+    "TASKCLUSTER_ROOT_URL": "https://tc.example.com:8443/a~b_c",
+    "TASKCLUSTER_CLIENT_ID": _CLIENT_ID,
+    "TASKCLUSTER_ACCESS_TOKEN": _TOKEN,
+    "TASKCLUSTER_CERTIFICATE": CERTIFICATE,
+    "TCENV_PROFILE": "community@tc.example.com_8443",
+    "TCENV_EXPIRES": "1700003600",
+}
+
+_DUMP = "import json, os; print(json.dumps(dict(os.environ)))"
+_NODE_DUMP = "console.log(JSON.stringify(process.env))"
+_NPM_DOTENV = "console.log(JSON.stringify(require('dotenv').parse(require('fs').readFileSync(process.argv[1]))))"
+_SYSTEMD = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
+
+# What a reader makes of the file at a path. Raises CalledProcessError if it rejects the file.
+Reader = Callable[[Path], dict[str, str]]
+
+
+def _run(*command: str, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **(env or {})},
+        cwd=PAGE.parent.parent / ".tools",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout
+
+
+def _shell(name: str) -> Reader:
+    words = [need(name), *(["sh"] if name == "busybox" else [])]
+    line = 'set -a; . "$1" || exit; exec "$2" -c "$3"'
+    return lambda file: json.loads(_run(*words, "-c", line, "sh", str(file), sys.executable, _DUMP))
+
+
+def _python_dotenv(file: Path) -> dict[str, str]:
+    return {name: value or "" for name, value in dotenv.dotenv_values(file).items()}
+
+
+def _npm_dotenv(file: Path) -> dict[str, str]:
+    return dict(json.loads(_run(_node(), "-e", _NPM_DOTENV, "--", str(file))))
+
+
+def _node() -> str:
+    """Return the node of Playwright, which is new enough for `--env-file` where the system's is not."""
+    return str(compute_driver_executable()[0])
+
+
+def _node_env_file(file: Path) -> dict[str, str]:
+    return dict(json.loads(_run(_node(), f"--env-file={file}", "-e", _NODE_DUMP)))
+
+
+def _just(file: Path) -> dict[str, str]:
+    recipe = file.with_name("justfile")
+    recipe.write_text(f"dump:\n  @{sys.executable} -c '{_DUMP}'\n")
+    return dict(json.loads(_run(need("just"), "--justfile", str(recipe), "--dotenv-path", str(file), "dump")))
+
+
+def _of_docker(reader: str) -> Reader:
+    return lambda file: json.loads(_run(need("docker-readers"), reader, str(file)))
+
+
+def _systemd(file: Path) -> dict[str, str]:
+    """Return what the manager's reader of EnvironmentFile= makes of the file. A generator of environment.d runs the same code
+    and prints for `.` what it read; beyond that, it replaces `$NAME`."""
+    folder = file.with_name("environment.d")
+    folder.mkdir(exist_ok=True)
+    (folder / "file.conf").write_text(file.read_text())
+    printed = file.with_name("printed")
+    printed.write_text(_run(need(_SYSTEMD), env={"XDG_CONFIG_HOME": str(file.parent)}))
+    return _shell("dash")(printed)
+
+
+READERS: dict[str, Callable[[], Reader]] = {
+    **{f"`.` in {name}": (lambda name=name: _shell(name)) for name in SHELLS},  # type: ignore[misc]
+    "python-dotenv": lambda: _python_dotenv,
+    "npm's dotenv": lambda: _npm_dotenv,
+    "`node --env-file`": lambda: _node_env_file,
+    "just (`set dotenv-load`)": lambda: _just,
+    "docker compose (`env_file`, `.env`)": lambda: _of_docker("compose"),
+    "`docker run --env-file`": lambda: _of_docker("docker"),
+    "systemd (`EnvironmentFile=`)": lambda: _systemd,
+}
+# What each format is for; for all other readers it may or may not do.
+PROMISED = {
+    "dotenv": [reader for reader in READERS if reader != "`docker run --env-file`"],
+    "docker": ["`docker run --env-file`"],
+    "systemd": ["systemd (`EnvironmentFile=`)"],
+}
+
+
+def read(reader: str, form: str) -> dict[str, str]:
+    """Return what the reader makes of the `VALUES` in a format; empty if it rejects the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "env")
+        file.write_text(formats.render(VALUES, form))
+        try:
+            found = READERS[reader]()(file)
+        except subprocess.CalledProcessError:
+            return {}
+    return {name: found[name] for name in VALUES if name in found}
+
+
+def is_read(reader: str, form: str) -> bool:
+    """Return whether the reader finds exactly the values: a certificate in any spelling of its JSON."""
+    found = read(reader, form)
+    try:
+        certificate = json.loads(found.pop("TASKCLUSTER_CERTIFICATE", ""))
+    except ValueError:
+        return False
+    rest = {name: value for name, value in VALUES.items() if name != "TASKCLUSTER_CERTIFICATE"}
+    return found == rest and bool(certificate == json.loads(CERTIFICATE))
+
+
+def table() -> str:
+    """Run every reader on every format, and return the table."""
+    lines = ["| reader | " + " | ".join(f"`{form}`" for form in FORMATS) + " |", "|" + " --- |" * (len(FORMATS) + 1)]
+    for reader in READERS:
+        cells = ["yes" if is_read(reader, form) else "no" for form in FORMATS]
+        lines.append(f"| {reader} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def with_table(page: str) -> str:
+    """Return `page` with the table as it is now."""
+    pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
+    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{table()}\n{MARKS[1]}", page, flags=re.S)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))

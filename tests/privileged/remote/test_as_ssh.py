@@ -1,0 +1,208 @@
+"""`tcenv ssh` is as ssh itself: in each login shell, with a terminal and without, for any bytes and any ending."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.far_machine import FarMachine
+from tests.holder import eventually
+from tests.need import need
+from tests.terminal import Terminal
+from tests.world import TCENV, session_fields, tcenv
+
+SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
+NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
+# What no shell may change: quotes, blanks, a backslash, a newline, all that is not ASCII.
+ODD = """a  'b' "c" \\ $d `e` !f %s {g,h} *\nsecond ümläut 日本 ~ # ; & | < >"""
+SHOW = "sh -c 'for n in ROOT_URL CLIENT_ID ACCESS_TOKEN CERTIFICATE PROXY_URL; do eval echo $n=\\$TASKCLUSTER_$n; done'"
+CALL = 'curl -sS -o /dev/null -w "%{http_code}" "$TASKCLUSTER_ROOT_URL/api/queue/v1/ping"'
+
+
+def variables(text: str) -> dict[str, str]:
+    return dict(line.partition("=")[::2] for line in text.splitlines())
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_in_each_login_shell(shell: str, far: FarMachine, env: dict[str, str], deployment: Sandbox) -> None:
+    far.use_shell(shell)
+    env = {**env, "TASKCLUSTER_CERTIFICATE": "stale"}
+    shown = tcenv("ssh", "far", "--", "env;", "exit", "7", env=env)
+    assert shown.returncode == 7, shown.stderr
+    found = variables(shown.stdout)
+    assert found["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
+    assert found["TASKCLUSTER_CLIENT_ID"].startswith("mozilla-auth0/")
+    session = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    assert found["TASKCLUSTER_ACCESS_TOKEN"] not in (session, "")
+    assert not {"TASKCLUSTER_CERTIFICATE", "TASKCLUSTER_PROXY_URL", "TCENV_LOADED"} & set(found)
+    assert session not in shown.stdout
+    text = tcenv("ssh", "far", "--", "printf %s", quoted(ODD, shell), env=env)
+    assert text.stdout == (ODD if shell != "tcsh" else ODD.replace("\n", " ")), text.stderr
+    eventually(lambda: far.left() == NOTHING)
+
+
+@pytest.mark.parametrize(
+    "words", [["sh", "-c", "'exit 255'"], ["no-such-command"], ["echo", "-n", "--help"], ["kill -9 $$"]]
+)
+def test_a_command_ends_as_with_ssh(words: list[str], far: FarMachine, env: dict[str, str]) -> None:
+    far.use_shell("bash")
+    plain = subprocess.run(["ssh", "far", *words], env=env, capture_output=True, text=True, timeout=60)
+    ours = tcenv("ssh", "far", *words, env=env)
+    assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
+    # sshd gives a shell its bare name.
+    assert ours.stderr.removeprefix("/usr/bin/") == plain.stderr
+
+
+def quoted(text: str, shell: str) -> str:
+    if shell == "tcsh":
+        # A newline in quotes is an error there, with ssh too.
+        return "'" + text.replace("\n", " ").replace("'", "'\\''").replace("!", "'\\!'") + "'"
+    if shell == "fish":
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_terminal_in_each_login_shell(shell: str, far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+    far.use_shell(shell)
+    for name in (".zshrc", ".bashrc", ".profile"):
+        far.write(name, "")
+    with Terminal(["sh"], env, tmp_path) as terminal:
+        terminal.type(f"{TCENV} ssh far; echo ended=$?.")
+        terminal.wait(lambda: shell in far.processes().get(leader(far), ""), shell)
+        terminal.type("tty; stty size; echo $TASKCLUSTER_ROOT_URL | cut -c 1-16; echo x | tr x Y | cat")
+        terminal.wait_for("Y\n")
+        assert "/dev/pts/" in terminal.screen()
+        assert "50 180" in terminal.screen()
+        assert "http://127.0.0.1" in terminal.screen()
+        terminal.resize(120, 40)
+        terminal.type("stty size; echo z | tr z Z | cat")
+        terminal.wait_for("Z\n")
+        terminal.wait_for("40 120")
+        # Ctrl-C reaches the program over there, and nothing else.
+        terminal.type("sleep 1000")
+        terminal.wait(lambda: "sleep 1000" in far.processes().values(), "sleep")
+        terminal.keys("C-c")
+        terminal.wait(lambda: "sleep 1000" not in far.processes().values(), "its end")
+        terminal.type("exit 5")
+        terminal.wait_for("ended=5.")
+        terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
+        terminal.wait_for("W\n")
+        assert "\n0\n" in terminal.screen()
+    eventually(lambda: far.left() == NOTHING)
+
+
+def leader(far: FarMachine) -> int:
+    """The process of the user's session; 0 where there is none yet."""
+    for folder in far.files():
+        path = Path(folder) / "pid"
+        if path.exists():
+            return int(path.read_text() or 0)
+    return 0
+
+
+def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+    far.use_shell("bash")
+    data = random.Random(27).randbytes(5_000_000)
+    done = subprocess.run([TCENV, "ssh", "far", "--", "cat"], env=env, input=data, capture_output=True, timeout=120)
+    assert (done.returncode, hashlib.sha256(done.stdout).digest()) == (0, hashlib.sha256(data).digest()), done.stderr
+    (tmp_path / "x").write_bytes(data)
+    for source, target in ((str(tmp_path / "x"), "far:y"), ("far:y", str(tmp_path / "back"))):
+        copied = subprocess.run(
+            [need("rsync"), "-e", f"{TCENV} ssh -o Compression=yes", source, target],
+            env=env,
+            capture_output=True,
+            timeout=120,
+        )
+        assert copied.returncode == 0, copied.stderr
+    assert (tmp_path / "back").read_bytes() == data
+    # No input at all, and a login shell that reads its commands.
+    closed = subprocess.run(["sh", "-c", f"{TCENV} ssh far echo there <&-"], env=env, capture_output=True, timeout=60)
+    assert (closed.returncode, closed.stdout) == (0, b"there\n"), closed.stderr
+    typed = subprocess.run([TCENV, "ssh", "far"], env=env, input=b"echo $-; exit 3\n", capture_output=True, timeout=60)
+    assert typed.returncode == 3
+    assert b"i" not in typed.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_both_sides(number: int, far: FarMachine, env: dict[str, str]) -> None:
+    far.use_shell("bash")
+    statuses = []
+    for command in (["ssh"], [TCENV, "ssh"]):
+        run = subprocess.Popen(
+            [*command, "far", "--", "trap '' HUP; sleep 1000 & echo begun; wait"],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert run.stdout
+        assert run.stdout.readline() == b"begun\n"
+        # As Ctrl-C does, and `kill`.
+        os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
+        statuses.append(run.wait(60))
+        if command == ["ssh"]:
+            for process in far.processes():
+                os.kill(process, signal.SIGKILL)
+    assert statuses[1] == (128 - statuses[0] if statuses[0] < 0 else statuses[0])
+    eventually(lambda: far.left() == NOTHING)
+
+
+def test_a_background_program_outlives_its_command_as_with_ssh(far: FarMachine, env: dict[str, str]) -> None:
+    far.use_shell("bash")
+    done = tcenv("ssh", "far", "--", "sleep 333 </dev/null >/dev/null 2>&1 &", env=env)
+    assert done.returncode == 0, done.stderr
+    assert list(far.processes().values()) == ["sleep 333"]
+    assert far.left()[1:] == ([], [])
+    os.kill(next(iter(far.processes())), signal.SIGKILL)
+
+
+def test_a_reset_at_home_reaches_a_loop_over_there(far: FarMachine, env: dict[str, str], deployment: Sandbox) -> None:
+    far.use_shell("dash")
+    program = SIGNED_LOOP
+    far.write("loop.py", program)
+    run = subprocess.Popen(
+        [TCENV, "ssh", "far", "--", "python3 loop.py"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdin and run.stdout
+    assert run.stdout.readline() == "200\n"
+    before = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    for _ in range(2):
+        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        after = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert after != before
+        before = after
+        assert [run.stdout.readline() for _ in range(5)] == ["200\n"] * 5
+    run.stdin.close()
+    said = run.stdout.read()
+    assert run.wait(60) == 0
+    assert set(said.split()) <= {"200"}
+
+
+# It signs by itself (Hawk), and calls until its input ends.
+SIGNED_LOOP = """
+import base64, hashlib, hmac, http.client, os, secrets, select, sys, time
+host, _, port = os.environ["TASKCLUSTER_ROOT_URL"].removeprefix("http://").partition(":")
+def call(resource):
+    now, nonce = int(time.time()), secrets.token_urlsafe(6)
+    text = f"hawk.1.header\\n{now}\\n{nonce}\\nGET\\n{resource}\\n{host}\\n{port}\\n\\n\\n"
+    mac = hmac.digest(os.environ["TASKCLUSTER_ACCESS_TOKEN"].encode(), text.encode(), "sha256")
+    header = 'Hawk id="%s", ts="%d", nonce="%s", mac="%s"' % (
+        os.environ["TASKCLUSTER_CLIENT_ID"], now, nonce, base64.b64encode(mac).decode())
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    connection.request("GET", resource, headers={"Authorization": header})
+    return connection.getresponse().status
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    print(call("/api/auth/v1/scopes/current"), flush=True)
+"""

@@ -1,0 +1,149 @@
+"""Whatever ends a run, nothing of it stays on either side: no process, no port, no file."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tcenv.sandbox import Sandbox
+from tests.far_machine import FarMachine
+from tests.holder import eventually
+from tests.privileged.remote.test_refusals import RELAY
+from tests.reliability.record import record, times
+from tests.world import TCENV
+
+NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
+# Deaf to the hangup, with a child of its own.
+STUBBORN = "trap '' HUP TERM; sleep 1000 & echo begun; cat; wait"
+# A run takes about this long to begin (seconds).
+BEGINNING = 1.5
+# The run with other figures: silence is noticed sooner, so that no test waits for minutes.
+SHORT = (
+    "from tcenv.remote import client, connection, scripts\n"
+    "scripts.QUIET, scripts.STEP, connection._BEAT = 4, 1, 1\n"
+    "client._ALIVE = ('-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=3')\n"
+    "import sys; from tcenv.__main__ import main; sys.exit(main())"
+)
+
+
+@pytest.fixture(autouse=True)
+def relay(far: FarMachine) -> Path:
+    """The program through which ssh connects; its process is the network."""
+    far.use_shell("bash")
+    program = far.folder / "near/relay.py"
+    program.write_text(RELAY)
+    text = far.config.read_text()
+    if "ProxyCommand" not in text:
+        far.config.write_text(f"{text}  ProxyCommand {sys.executable} {program} %p\n")
+    return program
+
+
+def near(run: subprocess.Popen[bytes]) -> dict[int, str]:
+    """The processes of a run on this side: those of its session."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session = (folder / "stat").read_text().rpartition(") ")[2].split()[:4]
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (OSError, ValueError):
+            continue
+        # The process that holds ports for a sign-in leaves this session.
+        if int(session) == run.pid and state not in "ZX":
+            found[int(folder.name)] = words
+    return found
+
+
+def sockets(env: dict[str, str]) -> list[str]:
+    return [path.name for path in (Path(env["XDG_RUNTIME_DIR"]) / "tcenv").iterdir() if path.name.startswith("_ssh-")]
+
+
+def begin(env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*words, "ssh", "far", "--", STUBBORN],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def assert_nothing_is_left(run: subprocess.Popen[bytes], far: FarMachine, env: dict[str, str]) -> None:
+    eventually(lambda: not near(run))
+    eventually(lambda: far.left() == NOTHING)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("ending", ["the connection is cut", "tcenv is killed", "all of ours is killed"])
+def test_nothing_stays_after_an_end_at_any_moment(ending: str, far: FarMachine, env: dict[str, str]) -> None:
+    count = max(5, times(100)) if ending == "the connection is cut" else max(2, times(30))
+    for number in range(count):
+        run = begin(env, TCENV)
+        assert run.stdin and run.stdout
+        # One of them after all has begun.
+        if number == 0:
+            assert run.stdout.readline() == b"begun\n"
+        else:
+            time.sleep(random.uniform(0, 2 * BEGINNING))
+        found = near(run)
+        if ending == "the connection is cut":
+            victims = [process for process, words in found.items() if "relay.py" in words]
+        else:
+            victims = list(found) if ending == "all of ours is killed" else [run.pid]
+        for process in victims:
+            os.kill(process, signal.SIGKILL)
+        if not victims:
+            # It had not connected yet.
+            os.killpg(run.pid, signal.SIGINT)
+        run.stdin.close()
+        run.wait(60)
+        assert_nothing_is_left(run, far, env)
+        if ending != "all of ours is killed":
+            assert sockets(env) == []
+    # What the sudden end of ssh itself leaves goes with the next run.
+    done = subprocess.run([TCENV, "ssh", "far", "--", "true"], env=env, capture_output=True, timeout=120)
+    assert (done.returncode, sockets(env)) == (0, []), done.stderr
+    record("connections of tcenv ssh", count)
+
+
+@pytest.mark.timeout(900)
+def test_a_silent_network_ends_both_sides(far: FarMachine, env: dict[str, str]) -> None:
+    real = times(100) >= 100
+    run = begin(env, TCENV) if real else begin(env, sys.executable, "-c", SHORT)
+    assert run.stdin and run.stdout
+    assert run.stdout.readline() == b"begun\n"
+    relay = next(process for process, words in near(run).items() if "relay.py" in words)
+    os.kill(relay, signal.SIGSTOP)
+    assert run.wait(180) == 255
+    eventually(lambda: far.left() == NOTHING, 240)
+    if relay in near(run):
+        os.kill(relay, signal.SIGKILL)
+    assert_nothing_is_left(run, far, env)
+    record("silent connections of tcenv ssh", 1)
+
+
+def test_a_program_that_outlives_the_run_has_a_token_that_nothing_accepts(
+    far: FarMachine, env: dict[str, str], deployment: Sandbox
+) -> None:
+    """It may still hold the address and the token; the port is closed, on both sides."""
+    script = "setsid sh -c 'env >kept; sleep 1000' </dev/null >/dev/null 2>&1 & sleep 1; cat kept"
+    done = subprocess.run([TCENV, "ssh", "far", "--", script], env=env, capture_output=True, text=True, timeout=120)
+    kept = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert "sleep 1000" in far.processes().values()
+    address = kept["TASKCLUSTER_ROOT_URL"]
+    called = subprocess.run(
+        ["curl", "-sS", "-o", "/dev/null", f"{address}/api/queue/v1/ping"], capture_output=True, text=True, timeout=60
+    )
+    assert called.returncode == 7, called.stderr
+    assert re.fullmatch(r"[\w-]{44}", kept["TASKCLUSTER_ACCESS_TOKEN"])
+    assert all(kept["TASKCLUSTER_ACCESS_TOKEN"] != client.access_token for client in deployment.clients.values())
+    for process in far.processes():
+        os.kill(process, signal.SIGKILL)

@@ -1,0 +1,140 @@
+"""The run's token, and the session's, are in no argument list, no file, no log and no terminal of either side."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.far_machine import FarMachine
+from tests.reliability.record import record, times
+from tests.terminal import in_a_terminal
+from tests.world import TCENV, session_fields
+
+# What another user of the machine can read of each process, again and again until its input ends.
+_LOOK = """
+import os, select, sys
+seen, sweeps = set(), 0
+print("looking", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    sweeps += 1
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        for what in ("cmdline", "environ"):
+            try:
+                seen.add(open(f"/proc/{name}/{what}", "rb").read())
+            except OSError:
+                pass
+    for folder, _, files in os.walk("/tmp", onerror=None):
+        for file in files:
+            if "tcenv-" in folder:
+                try:
+                    seen.add(open(os.path.join(folder, file), "rb").read(65536))
+                except OSError:
+                    pass
+sys.stdout.buffer.write(b"\\0".join(seen) + b"\\0")
+print(sweeps)
+"""
+# It leaves the token where the test finds it, and nobody else.
+_KEEP = "sh -c 'umask 077; echo \"$TASKCLUSTER_ACCESS_TOKEN\" >kept; ls -a /tmp/tcenv-*; cat /tmp/tcenv-*/run'"
+
+
+@pytest.fixture(scope="module")
+def far(far: FarMachine) -> FarMachine:
+    """The far machine, which logs as much as it can. Its file is searched too."""
+    far.start("LogLevel DEBUG3")
+    return far
+
+
+@pytest.mark.timeout(1800)
+def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+    command = [
+        "setpriv",
+        "--reuid=4242",
+        "--regid=4242",
+        "--clear-groups",
+        "/usr/bin/env",
+        "python3",
+        "-I",
+        "-c",
+        _LOOK,
+    ]
+    stranger = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
+    assert stranger.stdin and stranger.stdout
+    assert stranger.stdout.readline() == b"looking\n"
+    arguments: set[bytes] = set()
+    ended = threading.Event()
+    watching = threading.Thread(target=watch, args=(arguments, ended))
+    watching.start()
+    session = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    tokens, shown = {session}, []
+    count = max(3, times(100))
+    for number in range(count):
+        far.use_shell(("bash", "zsh", "dash", "fish", "tcsh")[number % 5])
+        options = ["-o", "RequestTTY=force", "-o", "LogLevel=DEBUG3"]
+        status, _, screen = in_a_terminal(TCENV, "ssh", *options, "far", "--", _KEEP, env=env, output=True)
+        assert status == 0, screen
+        shown.append(screen)
+        tokens.add((far.home / "kept").read_text().strip())
+        (far.home / "kept").unlink()
+    ended.set()
+    watching.join()
+    out, _ = stranger.communicate(b"x", timeout=60)
+    assert len(tokens) == count + 1
+    assert all(re.fullmatch(r"[\w-]{44}", token) for token in tokens)
+    texts = {
+        "the argument lists": b"\0".join(arguments),
+        "what another user sees": out,
+        "the server's log": far.log.read_bytes(),
+        "the terminals": "".join(shown).encode(),
+    }
+    for place, text in texts.items():
+        assert text, place
+        for token in tokens:
+            assert token.encode() not in text, place
+    # What was looked for is there to be found.
+    assert b"TASKCLUSTER_ACCESS_TOKEN" in texts["the terminals"]
+    assert b"tcenv" in texts["the argument lists"]
+    # Files: on this side all of the user's, on the other all of the account's.
+    store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
+    for folder in (Path(env["HOME"]), far.home, *map(Path, far.files())):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.parent != store:
+                content = path.read_bytes()
+                assert not any(token.encode() in content for token in tokens), path
+    record("recorded terminals of tcenv ssh", count)
+
+
+def watch(seen: set[bytes], ended: threading.Event) -> None:
+    """Collect the argument lists of all processes of the machine."""
+    while not ended.is_set():
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/cmdline", "rb") as file:
+                    seen.add(file.read())
+            except OSError:
+                continue
+
+
+def test_no_token_in_the_environment_of_our_own_ssh(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+    """ssh may be told to send variables: it has none to send."""
+    real = (far.bin / "ssh").read_text()
+    seen = tmp_path / "environments"
+    try:
+        (far.bin / "ssh").write_text(real.replace("#!/bin/sh\n", f"#!/bin/sh\nenv >>{seen}\n"))
+        loaded = subprocess.run(
+            ["sh", "-c", f'eval "$({TCENV} login --shell sh)"; export COPY="x$TASKCLUSTER_ACCESS_TOKEN"; '
+             f"{TCENV} ssh far -- 'echo $TASKCLUSTER_ACCESS_TOKEN'"],
+            env=env, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    finally:
+        (far.bin / "ssh").write_text(real)
+    text = seen.read_text()
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.strip() not in text
+    assert "TASKCLUSTER_ACCESS_TOKEN=" not in text
+    # Only `ssh -G`, which connects nowhere, comes before the session is known.
+    assert text.count("COPY=x") == 1
