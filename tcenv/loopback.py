@@ -5,28 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Collection
 
 from tcenv.errors import TcenvError
 
 _BACKLOG = 64
 # How many ports that are free on IPv4 may turn out to be taken on IPv6.
 _TRIES = 50
-_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+# What the system says where it has no address of that family on loopback.
+_MISSING = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+FAMILIES = ((socket.AF_INET, "IPv4", "127.0.0.1"), (socket.AF_INET6, "IPv6", "::1"))
 
 
 def bind(port: int) -> tuple[list[socket.socket], int]:
-    """Sockets on the same port of both loopback families: whoever else held the port on ::1 would get the token, since
-    browsers try that first. IPv4 alone where the machine has no IPv6. Raises TcenvError."""
+    """Sockets on the same port of both loopback families: whoever else held the port on the other one would get the token, since
+    browsers try both. One alone where the machine does not have the other. Raises TcenvError."""
     for _ in range(1 if port else _TRIES):
         bound: list[socket.socket] = []
         number = port
         try:
-            for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            for family, _name, address in FAMILIES:
                 try:
                     server = _listening(family, address, number)
                 except OSError as error:
-                    if family == socket.AF_INET6 and error.errno in _NO_IPV6:
-                        break
+                    if error.errno in _MISSING:
+                        continue
                     raise
                 bound.append(server)
                 number = server.getsockname()[1]
@@ -40,8 +43,19 @@ def bind(port: int) -> tuple[list[socket.socket], int]:
                     "Leave out --port, or choose another." if port else None,
                 ) from None
             continue
+        if not bound:
+            raise TcenvError(
+                f"tcenv cannot listen on this machine's loopback: {describe_missing(())}.",
+                "Bring the loopback interface up: ip link set lo up",
+            )
         return bound, number
     raise TcenvError("No port is free on both 127.0.0.1 and ::1.")
+
+
+def describe_missing(there: Collection[str]) -> str:
+    """Say which families loopback lacks, where it has the addresses in `there` alone."""
+    missing = [f"{name} ({address})" for _, name, address in FAMILIES if address not in there]
+    return f"it has neither {' nor '.join(missing)}" if len(missing) > 1 else f"it has no {missing[0]}"
 
 
 def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:

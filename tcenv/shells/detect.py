@@ -18,16 +18,22 @@ _INTERPRETERS = ("python", "pypy", "dotnet")
 _DEEPEST = 64
 
 
+class UndetectedShell(UsageError):
+    """No shell is among the ancestors, and `SHELL` names none."""
+
+
 def detect_shell(pid: int | None = None) -> str:
     """Return the registered name of the nearest shell among the ancestors of this process, or among `pid` and its
-    ancestors. Raises UsageError."""
+    ancestors. Raises UndetectedShell."""
     if pid is None:
         pid = os.getppid()
     found = _by_proc(pid) if sys.platform.startswith("linux") else _by_shellingham(pid)
     if found is None:
         found = _login_shell()
     if found is None:
-        raise UsageError("tcenv cannot detect the shell that runs it.", "Name it: --shell bash, or set TCENV_SHELL.")
+        raise UndetectedShell(
+            "tcenv cannot detect the shell that runs it.", "Name it: --shell bash, or set TCENV_SHELL."
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.need import need
 from tests.world import BIN, TCENV, environ, signed_in, tcenv
 
 
@@ -57,6 +58,25 @@ def test_what_is_wrong_is_named_with_its_fix(home: Path) -> None:
     (home / ".config/tcenv").mkdir(parents=True)
     (home / ".config/tcenv/config.toml").write_text("nonsense = 1\n")
     assert "line 1" in findings(environ(sandbox))["configuration"]["text"]
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize(
+    ("interface", "said"),
+    [
+        ("ip link set lo up", "127.0.0.1 and ::1"),
+        ("ip link set lo up; ip -6 addr flush dev lo", "127.0.0.1 only: it has no IPv6 (::1)"),
+        ("ip link set lo up; ip -4 addr flush dev lo", "::1 only: it has no IPv4 (127.0.0.1)"),
+        ("true", "it has neither IPv4 (127.0.0.1) nor IPv6 (::1)"),
+    ],
+    ids=["both", "no IPv6", "no IPv4", "down"],
+)
+def test_what_is_missing_on_loopback_is_named(interface: str, said: str, home: Path) -> None:
+    need("ip")
+    command = [need("unshare"), "-Urn", "sh", "-c", f"{interface}; exec {TCENV} doctor --json"]
+    done = subprocess.run(command, env=environ(), capture_output=True, text=True, timeout=60)
+    (found,) = [finding for finding in json.loads(done.stdout)["findings"] if finding["check"] == "loopback"]
+    assert found["text"] == said, done.stderr
 
 
 def test_the_browser_that_a_sign_in_would_open_is_named(home: Path) -> None:

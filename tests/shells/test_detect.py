@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tcenv.sandbox import Sandbox
 from tcenv.shells import canonical_name
 from tests.need import need
 from tests.shells.real import SHELLS, RealShell
 from tests.terminal import Terminal
-from tests.world import BIN, environ
+from tests.world import BIN, TCENV, environ
 
 _DETECT = "from tcenv.shells.detect import detect_shell; print(detect_shell())"
 
@@ -201,5 +202,26 @@ def test_without_any_shell_SHELL_has_the_last_word(detector: str, monkeypatch: p
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert detect.detect_shell() == "fish"
     monkeypatch.setenv("SHELL", "/bin/false")
-    with pytest.raises(UsageError, match="cannot be told"):
+    with pytest.raises(UsageError, match="cannot detect the shell"):
         detect.detect_shell()
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("login_shell", ["", "/usr/sbin/nologin"])
+def test_without_any_shell_the_statements_are_for_sh_and_one_line_says_so(
+    login_shell: str, deployment: Sandbox
+) -> None:
+    """As systemd, cron and editors start programs: the first process of a namespace has no ancestors."""
+    env = environ(deployment)
+    env.pop("SHELL", None)
+    if login_shell:
+        env["SHELL"] = login_shell
+    alone = [need("unshare"), "-Urpf", "--mount-proc", TCENV]
+    for command in ("login", "env", "logout"):
+        done = subprocess.run([*alone, command], env=env, capture_output=True, text=True, timeout=60)
+        named = subprocess.run([*alone, command, "--shell", "sh"], env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("statements are for sh") == 1, done.stderr
+        assert "statements are for sh" not in named.stderr
+        if command != "logout":
+            assert done.stdout == named.stdout

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tcenv import cli, paths
+from tcenv import cli, loopback, paths
 from tcenv.cli import conflicts
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.json_output import print_json
@@ -165,11 +166,22 @@ def _browser(options: Options) -> Iterator[Finding]:
 
 def _loopback(options: Options) -> Iterator[Finding]:
     with Listener() as listener:
-        families = listener.families
-    if len(families) == 2:
-        yield Finding("loopback", "good", "127.0.0.1 and ::1")
+        # An address can be bound while its interface is down.
+        reached = [address for address in listener.families if _can_connect(address, listener.port)]
+    if len(reached) == len(loopback.FAMILIES):
+        yield Finding("loopback", "good", " and ".join(reached))
+    elif reached:
+        yield Finding("loopback", "note", f"{reached[0]} only: {loopback.describe_missing(reached)}")
     else:
-        yield Finding("loopback", "note", f"{families[0]} only: this machine has no IPv6 on loopback")
+        yield Finding("loopback", "bad", loopback.describe_missing(reached), "ip link set lo up")
+
+
+def _can_connect(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _store(options: Options) -> Iterator[Finding]:

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from tcenv import output, verbosity
 from tcenv.cli.terminal import messages
 from tcenv.errors import UsageError
 from tcenv.shells import Unrepresentable, environment, load_shell
-from tcenv.shells.detect import choose_shell
+from tcenv.shells.detect import UndetectedShell, choose_shell
 
 
 def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
-    """Return the statements that make `change` in `shell` (None: the shell that runs tcenv). Raises UsageError."""
-    name = choose_shell(shell)
+    """Return the statements that make `change` in `shell` (None: the shell that runs tcenv, or sh where none does). Raises
+    UsageError."""
+    try:
+        name = choose_shell(shell)
+    except UndetectedShell:
+        if os.name != "posix":
+            raise
+        name = "sh"
+        _say_sh()
     try:
         return load_shell(name).export(change).encode()
     except Unrepresentable as error:
         raise UsageError(f"{name} cannot carry a value: {error}") from None
+
+
+@cache
+def _say_sh() -> None:
+    messages.note("No shell started tcenv, so the statements are for sh. For another shell, use --shell.")
 
 
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:

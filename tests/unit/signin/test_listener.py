@@ -629,19 +629,34 @@ def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatc
         assert listener.port == tries[3][1]
 
 
-@pytest.mark.parametrize("error", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
-def test_a_machine_without_ipv6(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def without(monkeypatch: pytest.MonkeyPatch, error: int, *families: socket.AddressFamily) -> None:
+    """Have no address of these families on loopback."""
     real = loopback._listening
 
-    def without_ipv6(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-        if family == socket.AF_INET6:
+    def listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+        if family in families:
             raise OSError(error, os.strerror(error))
         return real(family, address, port)
 
-    monkeypatch.setattr(loopback, "_listening", without_ipv6)
+    monkeypatch.setattr(loopback, "_listening", listening)
+
+
+@pytest.mark.parametrize("error", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+@pytest.mark.parametrize(("missing", "left"), [(socket.AF_INET6, "127.0.0.1"), (socket.AF_INET, "::1")])
+def test_a_machine_with_one_family_alone(
+    missing: socket.AddressFamily, left: str, error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, error, missing)
     with Waiting() as waiting:
-        assert len(waiting.listener._sockets) == 1
-        assert status(waiting.talk(waiting.request())) == 303
+        assert waiting.listener.families == (left,)
+        assert status(waiting.talk(waiting.request(), left)) == 303
+
+
+@pytest.mark.parametrize("port", [0, 50_123])
+def test_a_machine_without_loopback_says_what_is_missing(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, errno.EADDRNOTAVAIL, socket.AF_INET, socket.AF_INET6)
+    with pytest.raises(TcenvError, match=r"neither IPv4 \(127\.0\.0\.1\) nor IPv6 \(::1\)"):
+        Listener(port)
 
 
 def test_a_chosen_port_can_be_used_again_at_once() -> None:
