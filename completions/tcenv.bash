@@ -20,8 +20,8 @@ _tcenv() {
     case ${command}:${COMP_WORDS[i]} in
       *:-*) ;;
       :*) command=${COMP_WORDS[i]} ;;
-      profile:*) command="profile ${COMP_WORDS[i]}" ;;
       purpose:*) command="purpose ${COMP_WORDS[i]}" ;;
+      profile:*) command="profile ${COMP_WORDS[i]}" ;;
     esac
   done
   case "$command:$before" in
@@ -30,39 +30,39 @@ _tcenv() {
     login:--flow) choices='auto create new' ;;
     login:--timeout) choices='1m 5m 15m' ;;
     login:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    status:--timeout) choices='5s 10s 30s' ;;
+    logout:--timeout) choices='5s 10s 30s' ;;
+    logout:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    whoami:--timeout) choices='5s 10s 30s' ;;
     signin:--expires) choices='1h 8h 1d 1w' ;;
     signin:--timeout) choices='1m 5m 15m' ;;
     signin:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    env:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    env:--format) choices='json dotenv docker github systemd taskcluster' ;;
-    env:--as) names=--purposes ;;
-    env:--for) choices='15m 1h 8h' ;;
-    logout:--timeout) choices='5s 10s 30s' ;;
-    logout:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    exec:--as) names=--purposes ;;
+    exec:--expires) choices='1h 8h 1d 1w' ;;
+    exec:--flow) choices='auto create new' ;;
+    exec:--timeout) choices='1m 5m 15m' ;;
+    exec:--for) choices='15m 1h 8h' ;;
     shell:--as) names=--purposes ;;
     shell:--expires) choices='1h 8h 1d 1w' ;;
     shell:--flow) choices='auto create new' ;;
     shell:--timeout) choices='1m 5m 15m' ;;
     shell:--for) choices='15m 1h 8h' ;;
     shell:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    exec:--as) names=--purposes ;;
-    exec:--expires) choices='1h 8h 1d 1w' ;;
-    exec:--flow) choices='auto create new' ;;
-    exec:--timeout) choices='1m 5m 15m' ;;
-    exec:--for) choices='15m 1h 8h' ;;
+    env:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
+    env:--format) choices='json dotenv docker github systemd taskcluster' ;;
+    env:--as) names=--purposes ;;
+    env:--for) choices='15m 1h 8h' ;;
     ssh:--profile) names=--profiles ;;
     ssh:--as) names=--purposes ;;
     ssh:--expires) choices='1h 8h 1d 1w' ;;
     ssh:--flow) choices='auto create new' ;;
     ssh:--timeout) choices='1m 5m 15m' ;;
     ssh:--for) choices='15m 1h 8h' ;;
+    hook:--as) names=--purposes ;;
+    scopes:--timeout) choices='5s 10s 30s' ;;
     proxy:--as) names=--purposes ;;
     proxy:--for) choices='15m 1h 8h' ;;
     proxy:--shell) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' ;;
-    status:--timeout) choices='5s 10s 30s' ;;
-    whoami:--timeout) choices='5s 10s 30s' ;;
-    scopes:--timeout) choices='5s 10s 30s' ;;
-    hook:--as) names=--purposes ;;
     doctor:--timeout) choices='5s 10s 30s' ;;
     'profile set:--expires') choices='1h 8h 1d 1w' ;;
     'profile set:--flow') choices='auto create new' ;;
@@ -75,35 +75,35 @@ _tcenv() {
   esac
   if [[ -z $choices$names ]]; then
     case $command in
-      '') choices='login signin env logout shell exec ssh proxy status whoami scopes init hook direnv doctor sandbox help version profile purpose --version --help' ;;
-      login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --help' names=--profiles ;;
-      signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --help' names=--profiles ;;
-      env) choices='--shell --format --scope --as --for --help' names=--profiles ;;
-      logout) choices='--keep-client --delete-client --all --forget --timeout --shell --help' names=--profiles ;;
-      shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --agent --learn --save --help' names=--profiles ;;
-      ssh) choices='--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --help' ;;
-      proxy) choices='--root-url --scope --as --for --no-login --port --output --listen --log --read-only --unsigned --allow-credentials --shell --help' names=--profiles ;;
-      status) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
-      whoami) choices='--offline --scopes --all --timeout --json --help' names=--profiles ;;
-      scopes) choices='--satisfies --method --timeout --help' names=--profiles ;;
-      init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --all --yes --help' ;;
-      hook) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --for-directory --as --help' ;;
-      direnv) choices='--install --uninstall --help' ;;
-      doctor) choices='--timeout --json --help' ;;
-      sandbox) choices='--port --private --help' ;;
-      help) choices='--help' ;;
-      version) choices='--help' ;;
-      profile) choices='list show set remove --help' ;;
-      'profile list') choices='--json --help' ;;
-      'profile show') choices='--json --help' names=--profiles ;;
-      'profile set') choices='--root-url --name --scope --expires --description --flow --port --timeout --browser --no-browser --no-self-delete --default --unset --help' names=--profiles ;;
-      'profile remove') choices='--help' names=--profiles ;;
+      '') choices='login status logout whoami signin exec shell env ssh direnv hook scopes purpose proxy init profile doctor sandbox help version --version --help' ;;
+      login) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --quiet --verbose --help' names=--profiles ;;
+      status) choices='--offline --scopes --all --timeout --json --quiet --verbose --help' names=--profiles ;;
+      logout) choices='--keep-client --delete-client --all --forget --timeout --shell --quiet --verbose --help' names=--profiles ;;
+      whoami) choices='--offline --scopes --all --timeout --json --quiet --verbose --help' names=--profiles ;;
+      signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --quiet --verbose --help' names=--profiles ;;
+      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --agent --learn --save --quiet --verbose --help' names=--profiles ;;
+      shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --quiet --verbose --help' names=--profiles ;;
+      env) choices='--shell --format --scope --as --for --quiet --verbose --help' names=--profiles ;;
+      ssh) choices='--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --quiet --verbose --help' ;;
+      direnv) choices='--install --uninstall --quiet --verbose --help' ;;
+      hook) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --for-directory --as --quiet --verbose --help' ;;
+      scopes) choices='--satisfies --method --timeout --quiet --verbose --help' names=--profiles ;;
       purpose) choices='list show set remove --help' ;;
-      'purpose list') choices='--json --help' names=--profiles ;;
-      'purpose show') choices='--profile --json --help' names=--purposes ;;
-      'purpose set') choices='--scope --for --profile --help' names=--purposes ;;
-      'purpose remove') choices='--profile --help' names=--purposes ;;
+      proxy) choices='--root-url --scope --as --for --no-login --port --output --listen --log --read-only --unsigned --allow-credentials --shell --quiet --verbose --help' names=--profiles ;;
+      init) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh --no-hook --no-completion --prompt --install --uninstall --all --yes --quiet --verbose --help' ;;
+      profile) choices='list show set remove --help' ;;
+      doctor) choices='--timeout --json --quiet --verbose --help' ;;
+      sandbox) choices='--port --private --quiet --verbose --help' ;;
+      help) choices='--quiet --verbose --help' ;;
+      version) choices='--quiet --verbose --help' ;;
+      'profile list') choices='--json --quiet --verbose --help' ;;
+      'profile show') choices='--json --quiet --verbose --help' names=--profiles ;;
+      'profile set') choices='--root-url --name --scope --expires --description --flow --port --timeout --browser --no-browser --no-self-delete --default --unset --quiet --verbose --help' names=--profiles ;;
+      'profile remove') choices='--quiet --verbose --help' names=--profiles ;;
+      'purpose list') choices='--json --quiet --verbose --help' names=--profiles ;;
+      'purpose show') choices='--profile --json --quiet --verbose --help' names=--purposes ;;
+      'purpose set') choices='--scope --for --profile --quiet --verbose --help' names=--purposes ;;
+      'purpose remove') choices='--profile --quiet --verbose --help' names=--purposes ;;
     esac
   fi
   [[ -z $names ]] || choices+=" $(tcenv "$names" 2>/dev/null)"

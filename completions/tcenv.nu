@@ -5,251 +5,299 @@ def __tcenv_expires [] { [1h 8h 1d 1w] }
 def __tcenv_flow [] { [auto create new] }
 def __tcenv_timeout [] { [1m 5m 15m] }
 def __tcenv_shell [] { [bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh] }
-def __tcenv_format [] { [json dotenv docker github systemd taskcluster] }
 def __tcenv_for [] { [15m 1h 8h] }
+def __tcenv_format [] { [json dotenv docker github systemd taskcluster] }
 def __tcenv_unset [] { [name scopes expires description flow port timeout browser no_browser no_self_delete] }
-# A subshell of your own shell with the session loaded; `exit` leaves it
-export extern "tcenv shell" [
-  profile?: string@__tcenv_profiles
-  --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})
-  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
-  --as: string@__tcenv_purposes # Temporary credentials with the scopes and the time of a purpose
-  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
-  --description: string # The client's description on the deployment
-  --reset # A new token for the same client, even if the session is good
-  --flow: string@__tcenv_flow # Which sign-in page to open (default: auto)
-  --port: string # The loopback port for the answer (default: a free one)
-  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
-  --browser: string # The browser to open, as BROWSER would name it
-  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --retry # Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)
-  --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
-  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
-  --no-login # Exit with 3 instead of signing in
-  --proxy # Without a token: calls go through a signing proxy that ends with the command
-  --listen: string # An address beside loopback where the proxy answers signed calls, for containers on a bridge
-  --log: string # Note each call through the proxy: time, method, path, status, scopes
-  --read-only # The proxy passes on GET and HEAD alone
-  --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
-  --allow-credentials # The proxy passes on calls that hand out credentials
-  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
-  --help(-h) # Show help
-]
-# A signing proxy in the foreground: programs that use it need no token
-export extern "tcenv proxy" [
-  profile?: string@__tcenv_profiles
-  --root-url: string # The deployment
-  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
-  --as: string@__tcenv_purposes # Temporary credentials with the scopes and the time of a purpose
-  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
-  --no-login # Exit with 3 instead of signing in
-  --port: string # The proxy's port (default: a free one)
-  --output: string # Write the statements into this new file (0600), and remove it at the end
-  --listen: string # An address beside loopback where the proxy answers signed calls, for containers on a bridge
-  --log: string # Note each call through the proxy: time, method, path, status, scopes
-  --read-only # The proxy passes on GET and HEAD alone
-  --unsigned # Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
-  --allow-credentials # The proxy passes on calls that hand out credentials
-  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
-  --help(-h) # Show help
-]
-# Who am I, where, until when, with which scopes: verified with the deployment
+# Show who you are, where, until when and with which scopes
 export extern "tcenv status" [
   profile?: string@__tcenv_profiles
   --offline # Do not ask the deployment
-  --scopes # Every scope, not a line a service
-  --all # Every deployment that has a session
-  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
+  --scopes # List every scope instead of one line for each service
+  --all # Show every deployment that has a session
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, such as 10s
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# Who am I, where, until when, with which scopes: verified with the deployment
+# Alias of status
 export extern "tcenv whoami" [
   profile?: string@__tcenv_profiles
   --offline # Do not ask the deployment
-  --scopes # Every scope, not a line a service
-  --all # Every deployment that has a session
-  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
+  --scopes # List every scope instead of one line for each service
+  --all # Show every deployment that has a session
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, such as 10s
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# What the session may do, one scope a line
+# Open a subshell with the session loaded
+export extern "tcenv shell" [
+  profile?: string@__tcenv_profiles
+  --root-url: string # Use the deployment with this root URL
+  --name: string # Name the client
+  --scope: string # Restrict the session to this scope, with temporary credentials
+  --as: string@__tcenv_purposes # Restrict the session to the scopes and the time of a purpose
+  --expires: string@__tcenv_expires # How long the session lasts, such as 8h or 2 days
+  --description: string # Describe the client on the deployment
+  --reset # Get a new token for the same client, even if the session is active
+  --flow: string@__tcenv_flow # Open this sign-in page
+  --port: string # Listen on this loopback port for the answer
+  --timeout: string@__tcenv_timeout # How long to wait for the browser
+  --browser: string # Open this browser
+  --no-browser # Open no browser
+  --retry # Open a browser even if nobody answered the last sign-in
+  --no-self-delete # Do not ask for the scope to delete this client early (auth:delete-client for its own names)
+  --for: string@__tcenv_for # How long temporary credentials last, such as 15m
+  --no-login # Never sign in
+  --proxy # Give the command no token
+  --listen: string # Also answer signed calls on this address, for containers on a bridge
+  --log: string # Log each call through the proxy: time, method, path, status, scopes
+  --read-only # Pass only GET and HEAD through the proxy
+  --unsigned # Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
+  --allow-credentials # Also pass calls that return credentials through the proxy
+  --shell: string@__tcenv_shell # Print statements for this shell
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
+  --help(-h) # Show help
+]
+# Print the direnv library, which adds `use taskcluster [PROFILE]` to an .envrc
+export extern "tcenv direnv" [
+  --install # Add the line to the shell's start-up file, or write direnv's library
+  --uninstall # Remove that line, or direnv's library
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
+  --help(-h) # Show help
+]
+# Print the statements that reload or unload this shell's session, for prompt hooks and direnv
+export extern "tcenv hook" [
+  shell: string@__tcenv_shell
+  --for-directory # Select a profile for a directory, signed in or not
+  --as: string@__tcenv_purposes # Restrict the session to the scopes and the time of a purpose
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
+  --help(-h) # Show help
+]
+# List the scopes of the session, one on each line
 export extern "tcenv scopes" [
   profile?: string@__tcenv_profiles
-  --satisfies: string # Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the deployment does not tell; repeatable
-  --method: string # Show what a method of the deployment's API needs
-  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
+  --satisfies: string # Print nothing
+  --method: string # Show the scopes that a method of the deployment's API needs
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, such as 10s
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion
+# Manage named sets of scopes, for --as
+export extern "tcenv purpose" [
+  --help(-h) # Show help
+]
+# Run a signing proxy in the foreground, for programs that need no token
+export extern "tcenv proxy" [
+  profile?: string@__tcenv_profiles
+  --root-url: string # Use the deployment with this root URL
+  --scope: string # Restrict the session to this scope, with temporary credentials
+  --as: string@__tcenv_purposes # Restrict the session to the scopes and the time of a purpose
+  --for: string@__tcenv_for # How long temporary credentials last, such as 15m
+  --no-login # Never sign in
+  --port: string # Listen on this port
+  --output: string # Write the statements into this new file (mode 0600), and remove it at the end
+  --listen: string # Also answer signed calls on this address, for containers on a bridge
+  --log: string # Log each call through the proxy: time, method, path, status, scopes
+  --read-only # Pass only GET and HEAD through the proxy
+  --unsigned # Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign
+  --allow-credentials # Also pass calls that return credentials through the proxy
+  --shell: string@__tcenv_shell # Print statements for this shell
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
+  --help(-h) # Show help
+]
+# Print the text for a shell's start-up file: the `tcenv` function, the prompt hook and completion
 export extern "tcenv init" [
   shell?: string@__tcenv_shell
   --no-hook # Leave out the prompt hook
   --no-completion # Leave out completion
-  --prompt # Have the prompt show which profile is loaded
-  --install # Write it where it is found: a line in the shell's start-up file, direnv's library
-  --uninstall # Remove it from there
-  --all # With --uninstall: out of the files of all shells
-  --yes # Write without asking
+  --prompt # Show the loaded profile in the prompt
+  --install # Add the line to the shell's start-up file, or write direnv's library
+  --uninstall # Remove that line, or direnv's library
+  --all # With --uninstall: change the files of all shells
+  --yes # Write without a question
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# For prompt hooks and direnv: print what reloads or unloads what this shell has loaded
-export extern "tcenv hook" [
-  shell: string@__tcenv_shell
-  --for-directory # Select the profile for a directory, signed in or not
-  --as: string@__tcenv_purposes # Temporary credentials with the scopes and the time of a purpose
+# Manage named deployments in the configuration file
+export extern "tcenv profile" [
   --help(-h) # Show help
 ]
-# Print the direnv library (`use taskcluster [PROFILE]`)
-export extern "tcenv direnv" [
-  --install # Write it where it is found: a line in the shell's start-up file, direnv's library
-  --uninstall # Remove it from there
-  --help(-h) # Show help
-]
-# Check what tcenv needs on this machine, and say how to fix each problem
+# Check this machine, and say how to fix each problem
 export extern "tcenv doctor" [
-  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, such as 10s
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials
+# Run a Taskcluster look-alike on loopback, to try tcenv and to test tools that use Taskcluster credentials
 export extern "tcenv sandbox" [
-  --port: string # The port (default: a free one)
-  --private # A deployment where nobody may look without scopes
+  --port: string # Listen on this port
+  --private # Look like a private deployment, which answers nobody without scopes
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Show the help of a command
 export extern "tcenv help" [
   command?
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Print the version
 export extern "tcenv version" [
-  --help(-h) # Show help
-]
-# Named deployments in the configuration file
-export extern "tcenv profile" [
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # List the profiles, and where you are signed in
 export extern "tcenv profile list" [
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Show the values of a profile, defaults included
 export extern "tcenv profile show" [
   profile?: string@__tcenv_profiles
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# Make a profile, or change the keys of one
+# Create a profile, or change its keys
 export extern "tcenv profile set" [
   profile: string@__tcenv_profiles
-  --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})
-  --scope: string # A scope to ask for; repeatable, 20 at most (default: *)
-  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
-  --description: string # The client's description on the deployment
-  --flow: string@__tcenv_flow # Which sign-in page to open (default: auto)
-  --port: string # The loopback port for the answer (default: a free one)
-  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
-  --browser: string # The browser to open, as BROWSER would name it
-  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
+  --root-url: string # Use the deployment with this root URL
+  --name: string # Name the client
+  --scope: string # Ask for this scope
+  --expires: string@__tcenv_expires # How long the session lasts, such as 8h or 2 days
+  --description: string # Describe the client on the deployment
+  --flow: string@__tcenv_flow # Open this sign-in page
+  --port: string # Listen on this loopback port for the answer
+  --timeout: string@__tcenv_timeout # How long to wait for the browser
+  --browser: string # Open this browser
+  --no-browser # Open no browser
+  --no-self-delete # Do not ask for the scope to delete this client early (auth:delete-client for its own names)
   --default # Make it the default profile
   --unset: string@__tcenv_unset # Remove a key: name, scopes, expires, description, flow, port, timeout, browser, no_browser, no_self_delete
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Remove a profile from the configuration file, and forget its session
 export extern "tcenv profile remove" [
   profile: string@__tcenv_profiles
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# Named sets of scopes, for --as
-export extern "tcenv purpose" [
-  --help(-h) # Show help
-]
-# List the purposes, one a line: everybody's and the profiles' own
+# List the purposes, and the profile that each belongs to
 export extern "tcenv purpose list" [
   profile?: string@__tcenv_profiles
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Show the scopes and the time of a purpose
 export extern "tcenv purpose show" [
   name: string@__tcenv_purposes
-  --profile: string@__tcenv_profiles # The purpose of this profile alone
+  --profile: string@__tcenv_profiles # Use the purpose of this profile only
   --json # Print JSON on stdout
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# Make a purpose, or change it: the scopes that are given take the place of those that it had
+# Create a purpose, or replace its scopes
 export extern "tcenv purpose set" [
   name: string@__tcenv_purposes
-  --scope: string # A scope of the purpose; repeatable
-  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
-  --profile: string@__tcenv_profiles # The purpose of this profile alone
+  --scope: string # Add this scope to the purpose
+  --for: string@__tcenv_for # How long temporary credentials last, such as 15m
+  --profile: string@__tcenv_profiles # Use the purpose of this profile only
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Remove a purpose from the configuration file
 export extern "tcenv purpose remove" [
   name: string@__tcenv_purposes
-  --profile: string@__tcenv_profiles # The purpose of this profile alone
+  --profile: string@__tcenv_profiles # Use the purpose of this profile only
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # --- without the start-up text
-# Make sure that there is a working session, and print the statements that load it
+# Sign in, and load the session into this shell
 export extern "tcenv login" [
   profile?: string@__tcenv_profiles
-  --root-url: string # The deployment
-  --name: string # The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})
-  --scope: string # A scope to ask for; repeatable, 20 at most (default: *)
-  --as: string@__tcenv_purposes # Temporary credentials with the scopes and the time of a purpose
-  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
-  --description: string # The client's description on the deployment
-  --reset # A new token for the same client, even if the session is good
-  --flow: string@__tcenv_flow # Which sign-in page to open (default: auto)
-  --port: string # The loopback port for the answer (default: a free one)
-  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
-  --browser: string # The browser to open, as BROWSER would name it
-  --no-browser # Open none: print the URL, and take the answer or the pasted address of it
-  --retry # Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)
-  --no-self-delete # Do not ask for the right to end this client early (auth:delete-client for its own names)
-  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
+  --root-url: string # Use the deployment with this root URL
+  --name: string # Name the client
+  --scope: string # Ask for this scope
+  --as: string@__tcenv_purposes # Restrict the session to the scopes and the time of a purpose
+  --expires: string@__tcenv_expires # How long the session lasts, such as 8h or 2 days
+  --description: string # Describe the client on the deployment
+  --reset # Get a new token for the same client, even if the session is active
+  --flow: string@__tcenv_flow # Open this sign-in page
+  --port: string # Listen on this loopback port for the answer
+  --timeout: string@__tcenv_timeout # How long to wait for the browser
+  --browser: string # Open this browser
+  --no-browser # Open no browser
+  --retry # Open a browser even if nobody answered the last sign-in
+  --no-self-delete # Do not ask for the scope to delete this client early (auth:delete-client for its own names)
+  --shell: string@__tcenv_shell # Print statements for this shell
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
-# Sign in with the options of `taskcluster signin`, and print the statements that load the session: `tcenv login` for start-up files that were written for the Go tool
+# Forget the session, delete its client, and unload it from this shell
+export extern "tcenv logout" [
+  profile?: string@__tcenv_profiles
+  --keep-client # Keep the client on the deployment until it expires
+  --delete-client # Delete the client, even if tcenv did not create it
+  --all # Show every deployment that has a session
+  --forget # With --all: also remove notes, locks and caches from this machine
+  --timeout: string@__tcenv_timeout # How long to wait for the deployment, such as 10s
+  --shell: string@__tcenv_shell # Print statements for this shell
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
+  --help(-h) # Show help
+]
+# Sign in with the options of the `taskcluster signin` command, for start-up files that use them
 export extern "tcenv signin" [
   profile?: string@__tcenv_profiles
-  --root-url: string # The deployment
-  --name: string # The client's name (also -n; default: cli)
-  --scope: string # A scope to ask for (also -s); repeatable, 20 at most (default: *)
-  --expires: string@__tcenv_expires # How long the session lasts, like 8h or 1d (default: 1d)
-  --port: string # The loopback port for the answer (also -p; default: a free one)
-  --timeout: string@__tcenv_timeout # How long to wait for the browser (default: 5m)
-  --check # Only tell, by the exit status (0 or 1), whether you are signed in
-  --csh # Print what csh and tcsh evaluate
-  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
+  --root-url: string # Use the deployment with this root URL
+  --name: string # Name the client
+  --scope: string # Ask for this scope
+  --expires: string@__tcenv_expires # How long the session lasts, such as 8h or 2 days
+  --port: string # Listen on this loopback port for the answer
+  --timeout: string@__tcenv_timeout # How long to wait for the browser
+  --check # Print nothing
+  --csh # Print statements for csh and tcsh
+  --shell: string@__tcenv_shell # Print statements for this shell
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]
 # Print the statements that load the stored session
 export extern "tcenv env" [
   profile?: string@__tcenv_profiles
-  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
-  --format: string@__tcenv_format # A form for what is not a shell
-  --scope: string # Temporary credentials with this scope alone, cut from the session; repeatable
-  --as: string@__tcenv_purposes # Temporary credentials with the scopes and the time of a purpose
-  --for: string@__tcenv_for # How long temporary credentials last, like 15m (31 days at most)
-  --help(-h) # Show help
-]
-# Forget the session, end its client where that is tcenv's own, and print the statements that unset it
-export extern "tcenv logout" [
-  profile?: string@__tcenv_profiles
-  --keep-client # Leave the client on the deployment until it ends by itself
-  --delete-client # Delete the client, even if tcenv did not create it
-  --all # Every deployment that has a session
-  --forget # With --all: also remove what tcenv remembers on this machine
-  --timeout: string@__tcenv_timeout # How long to wait for the deployment, like 10s (30s a call at most)
-  --shell: string@__tcenv_shell # The shell that evaluates the output (default: detected)
+  --shell: string@__tcenv_shell # Print statements for this shell
+  --format: string@__tcenv_format # Print the session in a format for other programs
+  --scope: string # Restrict the session to this scope, with temporary credentials
+  --as: string@__tcenv_purposes # Restrict the session to the scopes and the time of a purpose
+  --for: string@__tcenv_for # How long temporary credentials last, such as 15m
+  --quiet # Print only errors, and the output that you asked for
+  --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
 ]

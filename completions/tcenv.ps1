@@ -5,327 +5,379 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
     # Command, then what can follow it: word, what it takes (-: nothing, @NAMES: one of these names, else the values), summary.
     $table = @{
         '' = @(
-            'login|-|Make sure that there is a working session, and print the statements that load it',
-            'signin|-|Sign in with the options of `taskcluster signin`, and print the statements that load the session: `tcenv login` for start-up files that were written for the Go tool',
+            'login|-|Sign in, and load the session into this shell',
+            'status|-|Show who you are, where, until when and with which scopes',
+            'logout|-|Forget the session, delete its client, and unload it from this shell',
+            'whoami|-|Alias of status',
+            'signin|-|Sign in with the options of the `taskcluster signin` command, for start-up files that use them',
+            'exec|-|Run a command with the session loaded',
+            'shell|-|Open a subshell with the session loaded',
             'env|-|Print the statements that load the stored session',
-            'logout|-|Forget the session, end its client where that is tcenv''s own, and print the statements that unset it',
-            'shell|-|A subshell of your own shell with the session loaded; `exit` leaves it',
-            'exec|-|Run one command with the session loaded, signing in first if need be',
-            'ssh|-|Open a shell or run a command on another machine that uses this machine''s session, with no token of it there',
-            'proxy|-|A signing proxy in the foreground: programs that use it need no token',
-            'status|-|Who am I, where, until when, with which scopes: verified with the deployment',
-            'whoami|-|Who am I, where, until when, with which scopes: verified with the deployment',
-            'scopes|-|What the session may do, one scope a line',
-            'init|-|Print the text for the shell''s start-up file: the `tcenv` function, the prompt hook, completion',
-            'hook|-|For prompt hooks and direnv: print what reloads or unloads what this shell has loaded',
-            'direnv|-|Print the direnv library (`use taskcluster [PROFILE]`)',
-            'doctor|-|Check what tcenv needs on this machine, and say how to fix each problem',
-            'sandbox|-|A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials',
+            'ssh|-|Open a shell or run a command on another machine that uses the session of this machine',
+            'direnv|-|Print the direnv library, which adds `use taskcluster [PROFILE]` to an .envrc',
+            'hook|-|Print the statements that reload or unload this shell''s session, for prompt hooks and direnv',
+            'scopes|-|List the scopes of the session, one on each line',
+            'purpose|-|Manage named sets of scopes, for --as',
+            'proxy|-|Run a signing proxy in the foreground, for programs that need no token',
+            'init|-|Print the text for a shell''s start-up file: the `tcenv` function, the prompt hook and completion',
+            'profile|-|Manage named deployments in the configuration file',
+            'doctor|-|Check this machine, and say how to fix each problem',
+            'sandbox|-|Run a Taskcluster look-alike on loopback, to try tcenv and to test tools that use Taskcluster credentials',
             'help|-|Show the help of a command',
             'version|-|Print the version',
-            'profile|-|Named deployments in the configuration file',
-            'purpose|-|Named sets of scopes, for --as',
             '--version|-|Print the version and exit',
             '--help|-|Show help'
         )
         'login' = @(
             '|@profiles|',
-            '--root-url||The deployment',
-            '--name||The client''s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})',
-            '--scope||A scope to ask for; repeatable, 20 at most (default: *)',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
-            '--description||The client''s description on the deployment',
-            '--reset|-|A new token for the same client, even if the session is good',
-            '--flow|auto create new|Which sign-in page to open (default: auto)',
-            '--port||The loopback port for the answer (default: a free one)',
-            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
-            '--browser||The browser to open, as BROWSER would name it',
-            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
-            '--retry|-|Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)',
-            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
-            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
-            '--help|-|Show help'
-        )
-        'signin' = @(
-            '|@profiles|',
-            '--root-url||The deployment',
-            '--name||The client''s name (also -n; default: cli)',
-            '--scope||A scope to ask for (also -s); repeatable, 20 at most (default: *)',
-            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
-            '--port||The loopback port for the answer (also -p; default: a free one)',
-            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
-            '--check|-|Only tell, by the exit status (0 or 1), whether you are signed in',
-            '--csh|-|Print what csh and tcsh evaluate',
-            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
-            '--help|-|Show help'
-        )
-        'env' = @(
-            '|@profiles|',
-            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
-            '--format|json dotenv docker github systemd taskcluster|A form for what is not a shell',
-            '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
-            '--help|-|Show help'
-        )
-        'logout' = @(
-            '|@profiles|',
-            '--keep-client|-|Leave the client on the deployment until it ends by itself',
-            '--delete-client|-|Delete the client, even if tcenv did not create it',
-            '--all|-|Every deployment that has a session',
-            '--forget|-|With --all: also remove what tcenv remembers on this machine',
-            '--timeout|5s 10s 30s|How long to wait for the deployment, like 10s (30s a call at most)',
-            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
-            '--help|-|Show help'
-        )
-        'shell' = @(
-            '|@profiles|',
-            '--root-url||The deployment',
-            '--name||The client''s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})',
-            '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
-            '--description||The client''s description on the deployment',
-            '--reset|-|A new token for the same client, even if the session is good',
-            '--flow|auto create new|Which sign-in page to open (default: auto)',
-            '--port||The loopback port for the answer (default: a free one)',
-            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
-            '--browser||The browser to open, as BROWSER would name it',
-            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
-            '--retry|-|Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)',
-            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
-            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
-            '--no-login|-|Exit with 3 instead of signing in',
-            '--proxy|-|Without a token: calls go through a signing proxy that ends with the command',
-            '--listen||An address beside loopback where the proxy answers signed calls, for containers on a bridge',
-            '--log||Note each call through the proxy: time, method, path, status, scopes',
-            '--read-only|-|The proxy passes on GET and HEAD alone',
-            '--unsigned|-|Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
-            '--allow-credentials|-|The proxy passes on calls that hand out credentials',
-            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
-            '--help|-|Show help'
-        )
-        'exec' = @(
-            '|@profiles|',
-            '--root-url||The deployment',
-            '--name||The client''s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})',
-            '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
-            '--description||The client''s description on the deployment',
-            '--reset|-|A new token for the same client, even if the session is good',
-            '--flow|auto create new|Which sign-in page to open (default: auto)',
-            '--port||The loopback port for the answer (default: a free one)',
-            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
-            '--browser||The browser to open, as BROWSER would name it',
-            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
-            '--retry|-|Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)',
-            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
-            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
-            '--no-login|-|Exit with 3 instead of signing in',
-            '--proxy|-|Without a token: calls go through a signing proxy that ends with the command',
-            '--listen||An address beside loopback where the proxy answers signed calls, for containers on a bridge',
-            '--log||Note each call through the proxy: time, method, path, status, scopes',
-            '--read-only|-|The proxy passes on GET and HEAD alone',
-            '--unsigned|-|Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
-            '--allow-credentials|-|The proxy passes on calls that hand out credentials',
-            '--agent|-|For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question',
-            '--learn|-|Behind a proxy, with no scopes at first; ends with the least set that the command needed',
-            '--save||Keep what was learned under this name',
-            '--help|-|Show help'
-        )
-        'ssh' = @(
-            '||',
-            '--ssh-option||An option for ssh, like ProxyJump=HOST (also -o); repeatable',
-            '--profile|@profiles|The profile whose session to use',
-            '--root-url||The deployment',
-            '--name||The client''s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})',
-            '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
-            '--description||The client''s description on the deployment',
-            '--reset|-|A new token for the same client, even if the session is good',
-            '--flow|auto create new|Which sign-in page to open (default: auto)',
-            '--port||The loopback port for the answer (default: a free one)',
-            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
-            '--browser||The browser to open, as BROWSER would name it',
-            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
-            '--retry|-|Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes)',
-            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
-            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
-            '--no-login|-|Exit with 3 instead of signing in',
-            '--log||Note each call through the proxy: time, method, path, status, scopes',
-            '--read-only|-|The proxy passes on GET and HEAD alone',
-            '--allow-credentials|-|The proxy passes on calls that hand out credentials',
-            '--help|-|Show help'
-        )
-        'proxy' = @(
-            '|@profiles|',
-            '--root-url||The deployment',
-            '--scope||Temporary credentials with this scope alone, cut from the session; repeatable',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
-            '--no-login|-|Exit with 3 instead of signing in',
-            '--port||The proxy''s port (default: a free one)',
-            '--output||Write the statements into this new file (0600), and remove it at the end',
-            '--listen||An address beside loopback where the proxy answers signed calls, for containers on a bridge',
-            '--log||Note each call through the proxy: time, method, path, status, scopes',
-            '--read-only|-|The proxy passes on GET and HEAD alone',
-            '--unsigned|-|Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
-            '--allow-credentials|-|The proxy passes on calls that hand out credentials',
-            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|The shell that evaluates the output (default: detected)',
+            '--root-url||Use the deployment with this root URL',
+            '--name||Name the client',
+            '--scope||Ask for this scope',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--expires|1h 8h 1d 1w|How long the session lasts, such as 8h or 2 days',
+            '--description||Describe the client on the deployment',
+            '--reset|-|Get a new token for the same client, even if the session is active',
+            '--flow|auto create new|Open this sign-in page',
+            '--port||Listen on this loopback port for the answer',
+            '--timeout|1m 5m 15m|How long to wait for the browser',
+            '--browser||Open this browser',
+            '--no-browser|-|Open no browser',
+            '--retry|-|Open a browser even if nobody answered the last sign-in',
+            '--no-self-delete|-|Do not ask for the scope to delete this client early (auth:delete-client for its own names)',
+            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|Print statements for this shell',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'status' = @(
             '|@profiles|',
             '--offline|-|Do not ask the deployment',
-            '--scopes|-|Every scope, not a line a service',
-            '--all|-|Every deployment that has a session',
-            '--timeout|5s 10s 30s|How long to wait for the deployment, like 10s (30s a call at most)',
+            '--scopes|-|List every scope instead of one line for each service',
+            '--all|-|Show every deployment that has a session',
+            '--timeout|5s 10s 30s|How long to wait for the deployment, such as 10s',
             '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'logout' = @(
+            '|@profiles|',
+            '--keep-client|-|Keep the client on the deployment until it expires',
+            '--delete-client|-|Delete the client, even if tcenv did not create it',
+            '--all|-|Show every deployment that has a session',
+            '--forget|-|With --all: also remove notes, locks and caches from this machine',
+            '--timeout|5s 10s 30s|How long to wait for the deployment, such as 10s',
+            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|Print statements for this shell',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'whoami' = @(
             '|@profiles|',
             '--offline|-|Do not ask the deployment',
-            '--scopes|-|Every scope, not a line a service',
-            '--all|-|Every deployment that has a session',
-            '--timeout|5s 10s 30s|How long to wait for the deployment, like 10s (30s a call at most)',
+            '--scopes|-|List every scope instead of one line for each service',
+            '--all|-|Show every deployment that has a session',
+            '--timeout|5s 10s 30s|How long to wait for the deployment, such as 10s',
             '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'signin' = @(
+            '|@profiles|',
+            '--root-url||Use the deployment with this root URL',
+            '--name||Name the client',
+            '--scope||Ask for this scope',
+            '--expires|1h 8h 1d 1w|How long the session lasts, such as 8h or 2 days',
+            '--port||Listen on this loopback port for the answer',
+            '--timeout|1m 5m 15m|How long to wait for the browser',
+            '--check|-|Print nothing',
+            '--csh|-|Print statements for csh and tcsh',
+            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|Print statements for this shell',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'exec' = @(
+            '|@profiles|',
+            '--root-url||Use the deployment with this root URL',
+            '--name||Name the client',
+            '--scope||Restrict the session to this scope, with temporary credentials',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--expires|1h 8h 1d 1w|How long the session lasts, such as 8h or 2 days',
+            '--description||Describe the client on the deployment',
+            '--reset|-|Get a new token for the same client, even if the session is active',
+            '--flow|auto create new|Open this sign-in page',
+            '--port||Listen on this loopback port for the answer',
+            '--timeout|1m 5m 15m|How long to wait for the browser',
+            '--browser||Open this browser',
+            '--no-browser|-|Open no browser',
+            '--retry|-|Open a browser even if nobody answered the last sign-in',
+            '--no-self-delete|-|Do not ask for the scope to delete this client early (auth:delete-client for its own names)',
+            '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
+            '--no-login|-|Never sign in',
+            '--proxy|-|Give the command no token',
+            '--listen||Also answer signed calls on this address, for containers on a bridge',
+            '--log||Log each call through the proxy: time, method, path, status, scopes',
+            '--read-only|-|Pass only GET and HEAD through the proxy',
+            '--unsigned|-|Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
+            '--allow-credentials|-|Also pass calls that return credentials through the proxy',
+            '--agent|-|For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question',
+            '--learn|-|Start with no scopes, through the proxy',
+            '--save||With --learn: save the scopes as this purpose',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'shell' = @(
+            '|@profiles|',
+            '--root-url||Use the deployment with this root URL',
+            '--name||Name the client',
+            '--scope||Restrict the session to this scope, with temporary credentials',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--expires|1h 8h 1d 1w|How long the session lasts, such as 8h or 2 days',
+            '--description||Describe the client on the deployment',
+            '--reset|-|Get a new token for the same client, even if the session is active',
+            '--flow|auto create new|Open this sign-in page',
+            '--port||Listen on this loopback port for the answer',
+            '--timeout|1m 5m 15m|How long to wait for the browser',
+            '--browser||Open this browser',
+            '--no-browser|-|Open no browser',
+            '--retry|-|Open a browser even if nobody answered the last sign-in',
+            '--no-self-delete|-|Do not ask for the scope to delete this client early (auth:delete-client for its own names)',
+            '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
+            '--no-login|-|Never sign in',
+            '--proxy|-|Give the command no token',
+            '--listen||Also answer signed calls on this address, for containers on a bridge',
+            '--log||Log each call through the proxy: time, method, path, status, scopes',
+            '--read-only|-|Pass only GET and HEAD through the proxy',
+            '--unsigned|-|Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
+            '--allow-credentials|-|Also pass calls that return credentials through the proxy',
+            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|Print statements for this shell',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'env' = @(
+            '|@profiles|',
+            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|Print statements for this shell',
+            '--format|json dotenv docker github systemd taskcluster|Print the session in a format for other programs',
+            '--scope||Restrict the session to this scope, with temporary credentials',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'ssh' = @(
+            '||',
+            '--ssh-option||Pass this option to ssh, such as ProxyJump=HOST',
+            '--profile|@profiles|Use the session of this profile',
+            '--root-url||Use the deployment with this root URL',
+            '--name||Name the client',
+            '--scope||Restrict the session to this scope, with temporary credentials',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--expires|1h 8h 1d 1w|How long the session lasts, such as 8h or 2 days',
+            '--description||Describe the client on the deployment',
+            '--reset|-|Get a new token for the same client, even if the session is active',
+            '--flow|auto create new|Open this sign-in page',
+            '--port||Listen on this loopback port for the answer',
+            '--timeout|1m 5m 15m|How long to wait for the browser',
+            '--browser||Open this browser',
+            '--no-browser|-|Open no browser',
+            '--retry|-|Open a browser even if nobody answered the last sign-in',
+            '--no-self-delete|-|Do not ask for the scope to delete this client early (auth:delete-client for its own names)',
+            '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
+            '--no-login|-|Never sign in',
+            '--log||Log each call through the proxy: time, method, path, status, scopes',
+            '--read-only|-|Pass only GET and HEAD through the proxy',
+            '--allow-credentials|-|Also pass calls that return credentials through the proxy',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'direnv' = @(
+            '--install|-|Add the line to the shell''s start-up file, or write direnv''s library',
+            '--uninstall|-|Remove that line, or direnv''s library',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'hook' = @(
+            '|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|',
+            '--for-directory|-|Select a profile for a directory, signed in or not',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'scopes' = @(
             '|@profiles|',
-            '--satisfies||Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the deployment does not tell; repeatable',
-            '--method||Show what a method of the deployment''s API needs',
-            '--timeout|5s 10s 30s|How long to wait for the deployment, like 10s (30s a call at most)',
+            '--satisfies||Print nothing',
+            '--method||Show the scopes that a method of the deployment''s API needs',
+            '--timeout|5s 10s 30s|How long to wait for the deployment, such as 10s',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'purpose' = @(
+            'list|-|List the purposes, and the profile that each belongs to',
+            'show|-|Show the scopes and the time of a purpose',
+            'set|-|Create a purpose, or replace its scopes',
+            'remove|-|Remove a purpose from the configuration file',
+            '--help|-|Show help'
+        )
+        'proxy' = @(
+            '|@profiles|',
+            '--root-url||Use the deployment with this root URL',
+            '--scope||Restrict the session to this scope, with temporary credentials',
+            '--as|@purposes|Restrict the session to the scopes and the time of a purpose',
+            '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
+            '--no-login|-|Never sign in',
+            '--port||Listen on this port',
+            '--output||Write the statements into this new file (mode 0600), and remove it at the end',
+            '--listen||Also answer signed calls on this address, for containers on a bridge',
+            '--log||Log each call through the proxy: time, method, path, status, scopes',
+            '--read-only|-|Pass only GET and HEAD through the proxy',
+            '--unsigned|-|Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
+            '--allow-credentials|-|Also pass calls that return credentials through the proxy',
+            '--shell|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|Print statements for this shell',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'init' = @(
             '|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|',
             '--no-hook|-|Leave out the prompt hook',
             '--no-completion|-|Leave out completion',
-            '--prompt|-|Have the prompt show which profile is loaded',
-            '--install|-|Write it where it is found: a line in the shell''s start-up file, direnv''s library',
-            '--uninstall|-|Remove it from there',
-            '--all|-|With --uninstall: out of the files of all shells',
-            '--yes|-|Write without asking',
-            '--help|-|Show help'
-        )
-        'hook' = @(
-            '|bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh|',
-            '--for-directory|-|Select the profile for a directory, signed in or not',
-            '--as|@purposes|Temporary credentials with the scopes and the time of a purpose',
-            '--help|-|Show help'
-        )
-        'direnv' = @(
-            '--install|-|Write it where it is found: a line in the shell''s start-up file, direnv''s library',
-            '--uninstall|-|Remove it from there',
-            '--help|-|Show help'
-        )
-        'doctor' = @(
-            '--timeout|5s 10s 30s|How long to wait for the deployment, like 10s (30s a call at most)',
-            '--json|-|Print JSON on stdout',
-            '--help|-|Show help'
-        )
-        'sandbox' = @(
-            '--port||The port (default: a free one)',
-            '--private|-|A deployment where nobody may look without scopes',
-            '--help|-|Show help'
-        )
-        'help' = @(
-            '||',
-            'login|-|Make sure that there is a working session, and print the statements that load it',
-            'signin|-|Sign in with the options of `taskcluster signin`, and print the statements that load the session: `tcenv login` for start-up files that were written for the Go tool',
-            'env|-|Print the statements that load the stored session',
-            'logout|-|Forget the session, end its client where that is tcenv''s own, and print the statements that unset it',
-            'shell|-|A subshell of your own shell with the session loaded; `exit` leaves it',
-            'exec|-|Run one command with the session loaded, signing in first if need be',
-            'ssh|-|Open a shell or run a command on another machine that uses this machine''s session, with no token of it there',
-            'proxy|-|A signing proxy in the foreground: programs that use it need no token',
-            'status|-|Who am I, where, until when, with which scopes: verified with the deployment',
-            'whoami|-|Who am I, where, until when, with which scopes: verified with the deployment',
-            'scopes|-|What the session may do, one scope a line',
-            'init|-|Print the text for the shell''s start-up file: the `tcenv` function, the prompt hook, completion',
-            'hook|-|For prompt hooks and direnv: print what reloads or unloads what this shell has loaded',
-            'direnv|-|Print the direnv library (`use taskcluster [PROFILE]`)',
-            'doctor|-|Check what tcenv needs on this machine, and say how to fix each problem',
-            'sandbox|-|A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials',
-            'help|-|Show the help of a command',
-            'version|-|Print the version',
-            'profile|-|Named deployments in the configuration file',
-            'purpose|-|Named sets of scopes, for --as',
-            '--help|-|Show help'
-        )
-        'version' = @(
+            '--prompt|-|Show the loaded profile in the prompt',
+            '--install|-|Add the line to the shell''s start-up file, or write direnv''s library',
+            '--uninstall|-|Remove that line, or direnv''s library',
+            '--all|-|With --uninstall: change the files of all shells',
+            '--yes|-|Write without a question',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'profile' = @(
             'list|-|List the profiles, and where you are signed in',
             'show|-|Show the values of a profile, defaults included',
-            'set|-|Make a profile, or change the keys of one',
+            'set|-|Create a profile, or change its keys',
             'remove|-|Remove a profile from the configuration file, and forget its session',
+            '--help|-|Show help'
+        )
+        'doctor' = @(
+            '--timeout|5s 10s 30s|How long to wait for the deployment, such as 10s',
+            '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'sandbox' = @(
+            '--port||Listen on this port',
+            '--private|-|Look like a private deployment, which answers nobody without scopes',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            '--help|-|Show help'
+        )
+        'help' = @(
+            '||',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
+            'login|-|Sign in, and load the session into this shell',
+            'status|-|Show who you are, where, until when and with which scopes',
+            'logout|-|Forget the session, delete its client, and unload it from this shell',
+            'whoami|-|Alias of status',
+            'signin|-|Sign in with the options of the `taskcluster signin` command, for start-up files that use them',
+            'exec|-|Run a command with the session loaded',
+            'shell|-|Open a subshell with the session loaded',
+            'env|-|Print the statements that load the stored session',
+            'ssh|-|Open a shell or run a command on another machine that uses the session of this machine',
+            'direnv|-|Print the direnv library, which adds `use taskcluster [PROFILE]` to an .envrc',
+            'hook|-|Print the statements that reload or unload this shell''s session, for prompt hooks and direnv',
+            'scopes|-|List the scopes of the session, one on each line',
+            'purpose|-|Manage named sets of scopes, for --as',
+            'proxy|-|Run a signing proxy in the foreground, for programs that need no token',
+            'init|-|Print the text for a shell''s start-up file: the `tcenv` function, the prompt hook and completion',
+            'profile|-|Manage named deployments in the configuration file',
+            'doctor|-|Check this machine, and say how to fix each problem',
+            'sandbox|-|Run a Taskcluster look-alike on loopback, to try tcenv and to test tools that use Taskcluster credentials',
+            'help|-|Show the help of a command',
+            'version|-|Print the version',
+            '--help|-|Show help'
+        )
+        'version' = @(
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'profile list' = @(
             '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'profile show' = @(
             '|@profiles|',
             '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'profile set' = @(
             '|@profiles|',
-            '--root-url||The deployment',
-            '--name||The client''s name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile})',
-            '--scope||A scope to ask for; repeatable, 20 at most (default: *)',
-            '--expires|1h 8h 1d 1w|How long the session lasts, like 8h or 1d (default: 1d)',
-            '--description||The client''s description on the deployment',
-            '--flow|auto create new|Which sign-in page to open (default: auto)',
-            '--port||The loopback port for the answer (default: a free one)',
-            '--timeout|1m 5m 15m|How long to wait for the browser (default: 5m)',
-            '--browser||The browser to open, as BROWSER would name it',
-            '--no-browser|-|Open none: print the URL, and take the answer or the pasted address of it',
-            '--no-self-delete|-|Do not ask for the right to end this client early (auth:delete-client for its own names)',
+            '--root-url||Use the deployment with this root URL',
+            '--name||Name the client',
+            '--scope||Ask for this scope',
+            '--expires|1h 8h 1d 1w|How long the session lasts, such as 8h or 2 days',
+            '--description||Describe the client on the deployment',
+            '--flow|auto create new|Open this sign-in page',
+            '--port||Listen on this loopback port for the answer',
+            '--timeout|1m 5m 15m|How long to wait for the browser',
+            '--browser||Open this browser',
+            '--no-browser|-|Open no browser',
+            '--no-self-delete|-|Do not ask for the scope to delete this client early (auth:delete-client for its own names)',
             '--default|-|Make it the default profile',
             '--unset|name scopes expires description flow port timeout browser no_browser no_self_delete|Remove a key: name, scopes, expires, description, flow, port, timeout, browser, no_browser, no_self_delete',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'profile remove' = @(
             '|@profiles|',
-            '--help|-|Show help'
-        )
-        'purpose' = @(
-            'list|-|List the purposes, one a line: everybody''s and the profiles'' own',
-            'show|-|Show the scopes and the time of a purpose',
-            'set|-|Make a purpose, or change it: the scopes that are given take the place of those that it had',
-            'remove|-|Remove a purpose from the configuration file',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'purpose list' = @(
             '|@profiles|',
             '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'purpose show' = @(
             '|@purposes|',
-            '--profile|@profiles|The purpose of this profile alone',
+            '--profile|@profiles|Use the purpose of this profile only',
             '--json|-|Print JSON on stdout',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'purpose set' = @(
             '|@purposes|',
-            '--scope||A scope of the purpose; repeatable',
-            '--for|15m 1h 8h|How long temporary credentials last, like 15m (31 days at most)',
-            '--profile|@profiles|The purpose of this profile alone',
+            '--scope||Add this scope to the purpose',
+            '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
+            '--profile|@profiles|Use the purpose of this profile only',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
         'purpose remove' = @(
             '|@purposes|',
-            '--profile|@profiles|The purpose of this profile alone',
+            '--profile|@profiles|Use the purpose of this profile only',
+            '--quiet|-|Print only errors, and the output that you asked for',
+            '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
         )
     }

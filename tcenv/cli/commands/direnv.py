@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Print the direnv library (`use taskcluster [PROFILE]`).
+    """Print the direnv library, which adds `use taskcluster [PROFILE]` to an .envrc.
 
     Examples:
         tcenv direnv --install
-        echo 'use taskcluster community' >> .envrc
+        echo 'use taskcluster' >> .envrc
     """
 
     install: o.Install = False

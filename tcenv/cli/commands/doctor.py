@@ -56,10 +56,11 @@ class Finding:
 
 
 class Options(NamedTuple):
-    """Check what tcenv needs on this machine, and say how to fix each problem.
+    """Check this machine, and say how to fix each problem.
 
     Examples:
         tcenv doctor
+        tcenv doctor --json
     """
 
     timeout: o.Patience = None

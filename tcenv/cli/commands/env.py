@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Print the statements that load the stored session. Never opens a browser; exit status 3 when there is none.
+    """Print the statements that load the stored session. Never opens a browser; exits with 3 if there is no session.
 
     Examples:
         eval "$(tcenv env)"

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Run one command with the session loaded, signing in first if need be.
+    """Run a command with the session loaded. Signs in first if there is no session.
 
     Examples:
         tcenv exec -- ./deploy.py
-        tcenv exec community --for 15m -- taskcluster task status fN1SbArXTPSVFNUvaOlinQ
-        tcenv exec --agent -- ./agent.py
-        tcenv exec --proxy --read-only --log calls.log -- ./deploy.py
+        tcenv exec --for 15m --scope 'queue:get-artifact:*' -- ./deploy.py
+        tcenv exec --proxy --read-only --log calls.log -- ./agent.py
         tcenv exec --learn -- ./deploy.py
     """
 

@@ -14,6 +14,7 @@ class Options(NamedTuple):
     """Show the help of a command.
 
     Examples:
+        tcenv help login
         tcenv help profile set
     """
 

@@ -29,7 +29,7 @@ _PATIENCE = 2.0
 
 
 class Options(NamedTuple):
-    """For prompt hooks and direnv: print what reloads or unloads what this shell has loaded. Never opens a browser.
+    """Print the statements that reload or unload this shell's session, for prompt hooks and direnv. Never opens a browser.
 
     Examples:
         tcenv hook bash

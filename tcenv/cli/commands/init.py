@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Print the text for the shell's start-up file: the `tcenv` function, the prompt hook, completion.
+    """Print the text for a shell's start-up file: the `tcenv` function, the prompt hook and completion.
 
     Examples:
-        eval "$(tcenv init bash)"         # in ~/.bashrc
-        tcenv init fish | source           # in config.fish
         tcenv init --install
+        tcenv init --install --prompt --yes
+        tcenv init --uninstall --all
     """
 
     shell: o.ShellArgument = None

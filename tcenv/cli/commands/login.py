@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Make sure that there is a working session, and print the statements that load it.
+    """Sign in, and load the session into this shell.
+
+    Reuses an active session without a browser. Else it opens the sign-in page, and stores the new session. Prints the
+    statements that load it; the function of `tcenv init` evaluates them for you.
 
     Examples:
         eval "$(tcenv login)"
-        tcenv login | source       # fish
-        eval `tcenv login`          # tcsh
+        eval "$(tcenv login --scope 'queue:*' --expires 8h)"
+        eval "$(tcenv login --reset)"
+        eval "$(tcenv login --no-browser)"
     """
 
     profile: o.ProfileArgument = None

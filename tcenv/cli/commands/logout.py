@@ -46,10 +46,13 @@ class _Ending:
 
 
 class Options(NamedTuple):
-    """Forget the session, end its client where that is tcenv's own, and print the statements that unset it.
+    """Forget the session, delete its client, and unload it from this shell.
+
+    Deletes the client if tcenv created it and the session has the scope for that. Works without a network too.
 
     Examples:
         eval "$(tcenv logout)"
+        eval "$(tcenv logout --keep-client)"
         tcenv logout --all
     """
 

@@ -243,10 +243,11 @@ def _shown(key: str, value: Any) -> str:
 
 
 class SetOptions(NamedTuple):
-    """Make a profile, or change the keys of one.
+    """Create a profile, or change its keys.
 
     Examples:
         tcenv profile set community --root-url https://community-tc.services.mozilla.com --default
+        tcenv profile set community --scope 'queue:*' --expires 8h
     """
 
     profile: o.ProfileName = ""

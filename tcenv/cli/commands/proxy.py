@@ -32,11 +32,11 @@ _NAMES = {"purpose": "--as", "duration": "--for"}
 
 
 class Options(NamedTuple):
-    """A signing proxy in the foreground: programs that use it need no token. Prints the statements that make a shell use it.
+    """Run a signing proxy in the foreground, for programs that need no token. Prints the statements that make a shell use it.
 
     Examples:
         tcenv proxy --output ~/proxy.env
-        tcenv proxy community --read-only --log calls.log
+        tcenv proxy --read-only --log calls.log --output ~/proxy.env
     """
 
     profile: o.ProfileArgument = None

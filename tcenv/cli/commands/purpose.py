@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ListOptions(NamedTuple):
-    """List the purposes, one a line: everybody's and the profiles' own.
+    """List the purposes, and the profile that each belongs to.
 
     Examples:
         tcenv purpose list
@@ -78,10 +78,10 @@ def run_show(options: ShowOptions) -> int:
 
 
 class SetOptions(NamedTuple):
-    """Make a purpose, or change it: the scopes that are given take the place of those that it had.
+    """Create a purpose, or replace its scopes.
 
     Examples:
-        tcenv purpose set relduty --scope queue:rerun-task:* --scope queue:cancel-task:* --for 1h
+        tcenv purpose set relduty --scope 'queue:rerun-task:*' --scope 'queue:cancel-task:*' --for 1h
     """
 
     purpose: o.PurposeName = ""

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """A Taskcluster look-alike on loopback, for trying tcenv and for testing tools that use its credentials.
+    """Run a Taskcluster look-alike on loopback, to try tcenv and to test tools that use Taskcluster credentials.
 
     Examples:
+        tcenv sandbox
         tcenv sandbox --port 8080
     """
 

@@ -22,11 +22,11 @@ UNKNOWN = 4
 
 
 class Options(NamedTuple):
-    """What the session may do, one scope a line.
+    """List the scopes of the session, one on each line.
 
     Examples:
         tcenv scopes
-        tcenv scopes --satisfies queue:create-task:highest:*
+        tcenv scopes --satisfies 'queue:create-task:highest:*'
         tcenv scopes --method queue.createTask
     """
 

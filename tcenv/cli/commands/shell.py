@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """A subshell of your own shell with the session loaded; `exit` leaves it.
+    """Open a subshell with the session loaded. `exit` leaves it.
 
     Examples:
         tcenv shell
-        tcenv shell community --scope queue:get-artifact:*
+        tcenv shell --scope 'queue:get-artifact:*'
     """
 
     profile: o.ProfileArgument = None

@@ -20,12 +20,11 @@ _NAME = "cli"
 
 
 class Options(NamedTuple):
-    """Sign in with the options of `taskcluster signin`, and print the statements that load the session: `tcenv login` for
-    start-up files that were written for the Go tool.
+    """Sign in with the options of the `taskcluster signin` command, for start-up files that use them.
 
     Examples:
         eval "$(tcenv signin)"
-        eval "$(tcenv signin -n laptop -s queue:* --expires 8h)"
+        eval "$(tcenv signin -n laptop -s 'queue:*' --expires 8h)"
     """
 
     profile: o.ProfileArgument = None

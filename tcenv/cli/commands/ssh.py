@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Open a shell or run a command on another machine that uses this machine's session, with no token of it there.
+    """Open a shell or run a command on another machine that uses the session of this machine.
 
-    Your own ssh connects, with its configuration. Calls from over there go through a signing proxy on this machine, which
-    ends with the command.
+    No token goes there: calls come back to a signing proxy on this machine, which ends with the command. Your own ssh
+    connects, with its configuration.
 
     Examples:
         tcenv ssh dev.example.com

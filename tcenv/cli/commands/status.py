@@ -37,7 +37,7 @@ _LABEL = 14
 
 
 class Options(NamedTuple):
-    """Who am I, where, until when, with which scopes: verified with the deployment. `status` and `whoami` are the same.
+    """Show who you are, where, until when and with which scopes. Verifies that with the deployment.
 
     Examples:
         tcenv status

@@ -32,7 +32,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _render_help(context: Any) -> str:
     words = " ".join(context.command_path.split()[1:])
-    return help.render(declaration.command(words), help.measure_width())
+    text = help.render(declaration.command(words), help.measure_width())
+    return plain_reader.with_bold_heads(text.encode()).decode()
 
 
 class _Command(TyperCommand):

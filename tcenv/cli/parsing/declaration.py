@@ -17,20 +17,34 @@ from typer.models import ArgumentInfo, OptionInfo
 from tcenv.cli.parsing import options, plain_reader, proxy_options
 from tcenv.cli.parsing.known import Known
 
-# The commands in the order in which help lists them; those of a group follow it.
-COMMANDS = (
-    *("login", "signin", "env", "logout", "shell", "exec", "ssh", "proxy", "status", "whoami", "scopes"),
-    *("init", "hook", "direnv", "doctor", "sandbox", "help", "version"),
-    *("profile", "profile list", "profile show", "profile set", "profile remove"),
-    *("purpose", "purpose list", "purpose show", "purpose set", "purpose remove"),
-)
-GROUPS = {
-    "profile": "Named deployments in the configuration file.",
-    "purpose": "Named sets of scopes, for --as.",
+# The commands by the sections of help, in their order.
+SECTIONS = {
+    "Sign in": ("login", "status", "logout", "whoami", "signin"),
+    "Use": ("exec", "shell", "env", "ssh", "direnv", "hook"),
+    "Less than everything": ("scopes", "purpose", "proxy"),
+    "Set up": ("init", "profile", "doctor", "sandbox", "help", "version"),
 }
-_HELP = """Taskcluster credentials for your shell: sign in once in the browser, and every terminal, direnv directory and
-command has them."""
-_EXAMPLES = ('eval "$(tcenv login)"', "tcenv status", "tcenv exec -- taskcluster group list")
+# All commands; those of a group come last.
+COMMANDS = (
+    *(words for section in SECTIONS.values() for words in section),
+    *("profile list", "profile show", "profile set", "profile remove"),
+    *("purpose list", "purpose show", "purpose set", "purpose remove"),
+)
+# Another name of a command, and that command.
+ALIASES = {"whoami": "status"}
+GROUPS = {
+    "profile": "Manage named deployments in the configuration file.",
+    "purpose": "Manage named sets of scopes, for --as.",
+}
+_HELP = """Taskcluster credentials for your shell. Sign in once in the browser, and every terminal, direnv directory and
+command can use them."""
+_EXAMPLES = ('eval "$(tcenv login)"', "tcenv status", "tcenv exec -- ./deploy.py")
+
+# Each command takes these, and `verbosity` reads them before the command does.
+LEVELS = (
+    ("--quiet", "-q", "quiet", "Print only errors, and the output that you asked for."),
+    ("--verbose", "-v", "verbose", "Also print what tcenv does and asks. Never prints a secret."),
+)
 
 _KINDS = {bool: "flag", int: "number", tuple: "list", str: "text"}
 
@@ -81,7 +95,24 @@ class Command:
 
     @property
     def summary(self) -> str:
+        if self.words in ALIASES:
+            return f"Alias of {ALIASES[self.words]}"
         return self.help.split("\n\n")[0].split(". ")[0].rstrip(".").replace("\n", " ")
+
+    @property
+    def arguments(self) -> list[tuple[str, str]]:
+        """The rows of help for the argument: how a command line shows it, and what it is."""
+        if self.argument is None or not self.argument.help:
+            return []
+        profile, dashes, command = self.argument.metavar.partition(" -- ")
+        if not dashes:
+            return [(profile, self.argument.help)]
+        return [(profile, options.PROFILE_HELP), (f"-- {command}", self.argument.help)]
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The other names of this command."""
+        return tuple(alias for alias, words in ALIASES.items() if words == self.words)
 
     @property
     def takes_command(self) -> bool:
@@ -125,7 +156,9 @@ def _describe() -> Iterator[Command]:
             "\n\nExamples:\n"
         )
         lines = tuple(line.strip() for line in examples.splitlines())
-        yield Command(words, _flow(text), lines, *_parameters(words), ())
+        found, argument = _parameters(words)
+        levels = tuple(Option(*level[:3], "flag", "", level[3], "", (), "") for level in LEVELS)
+        yield Command(words, _flow(text), lines, (*found, *levels), argument, ())
 
 
 def _flow(text: str) -> str:

@@ -22,25 +22,32 @@ def measure_width() -> int:
 def render(command: Command, width: int = WIDTH) -> str:
     """Render the help of `command` for `width` columns, without a newline at its end."""
     argument = command.argument
-    usage = ["tcenv", *command.words.split(), "[OPTIONS]"]
+    usage = ["tcenv", *command.words.split(), *([] if command.members else ["[OPTIONS]"])]
     if command.members:
-        usage.append("COMMAND ...")
+        usage.append("COMMAND [OPTIONS]")
     elif argument is not None:
         usage.append(argument.metavar)
     parts = [" ".join(["Usage:", *usage]), _paragraphs(command.help, width)]
+    if command.words in declaration.ALIASES:
+        parts.append(f"Alias of tcenv {declaration.ALIASES[command.words]}.")
+    if command.aliases:
+        parts.append(f"Aliases:\n  tcenv {', tcenv '.join(command.aliases)}")
     if command.examples:
         parts.append("Examples:\n" + "\n".join(f"  {line}" for line in command.examples))
-    if argument is not None and argument.help:
-        parts.append(_section("Arguments", [(argument.metavar.strip("[]"), argument.help)], width))
-    if command.members:
-        parts.append(
-            _section(
-                "Commands", [(c.words.rpartition(" ")[2], c.summary + ".") for c in declaration.members(command)], width
-            )
-        )
+    if command.arguments:
+        parts.append(_section("Arguments", command.arguments, width))
+    members = {member.words: member for member in declaration.members(command)}
+    sections = {"Commands": tuple(members)} if command.words else declaration.SECTIONS
+    for title, names in sections.items() if members else ():
+        rows = [(name.rpartition(" ")[2], members[name].summary + ".") for name in names]
+        parts.append(_section(title, rows, width))
+    if command.members and not command.words:
+        parts.append(_paragraphs("tcenv COMMAND --help shows the options and examples of a command.", width))
     panels: dict[str, list[tuple[str, str]]] = {"": []}
     for option in command.options:
-        label = f"{option.name} {option.metavar}" if option.kind != "flag" else option.name
+        label = f"{option.short}, {option.name}" if option.short else option.name
+        if option.kind != "flag":
+            label += f" {option.metavar}"
         panels.setdefault(option.panel, []).append((label, option.help))
     own = panels.pop("")
     own.append(("-h, --help", "Show this help and exit."))

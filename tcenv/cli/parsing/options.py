@@ -26,30 +26,38 @@ _BROWSER = "The browser"
 _CUT = "Temporary credentials"
 _OUTPUT = "Output"
 
+PROFILE_HELP = (
+    "A profile, a root URL, or the host of a deployment. Default: what the shell has loaded, then TASKCLUSTER_ROOT_URL, then the "
+    "configuration's default."
+)
 ProfileArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[PROFILE]", help="A configured profile, a root URL, or the host of one used before."),
+    typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP),
     known(of="profiles"),
 ]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), known(of="profiles")]
 ShellArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[SHELL]", help="The shell: bash, zsh, fish, ... (--install: the one that runs)."),
+    typer.Argument(
+        metavar="[SHELL]", help="The shell, such as bash, zsh or fish. With --install: the default is this shell."
+    ),
     known(*SHELLS, *ALIASES),
 ]
 
 
 RootUrl = Annotated[
     str | None,
-    typer.Option("--root-url", metavar="URL", help="The deployment.", rich_help_panel=_SIGNING_IN),
+    typer.Option(
+        "--root-url", metavar="URL", help="Use the deployment with this root URL.", rich_help_panel=_SIGNING_IN
+    ),
 ]
 Name = Annotated[
     str | None,
     typer.Option(
         "--name",
         metavar="NAME",
-        help="The client's name (default: tcenv-{hostname}, for a profile tcenv-{hostname}:{profile}). {hostname}, {user}, "
-        "{profile} and {machine} are replaced.",
+        help="Name the client. tcenv replaces {hostname}, {user}, {profile} and {machine}. Default: tcenv-{hostname}, in a "
+        "profile tcenv-{hostname}:{profile}.",
         rich_help_panel=_SIGNING_IN,
     ),
 ]
@@ -58,7 +66,7 @@ Scopes = Annotated[
     typer.Option(
         "--scope",
         metavar="S",
-        help="A scope to ask for; repeatable, 20 at most (default: *).",
+        help="Ask for this scope. Repeatable, up to 20. Default: *.",
         rich_help_panel=_SIGNING_IN,
     ),
 ]
@@ -67,8 +75,8 @@ CutScopes = Annotated[
     typer.Option(
         "--scope",
         metavar="S",
-        help="Temporary credentials with this scope alone, cut from the session; repeatable. Without a session: the scope "
-        "to sign in with.",
+        help="Restrict the session to this scope, with temporary credentials. Repeatable. Without a session: sign in with "
+        "this scope.",
         rich_help_panel=_CUT,
     ),
 ]
@@ -77,7 +85,7 @@ Expires = Annotated[
     typer.Option(
         "--expires",
         metavar="TIME",
-        help="How long the session lasts, like 8h or 1d (default: 1d).",
+        help="How long the session lasts, such as 8h or 2 days. Default: 1d.",
         rich_help_panel=_SIGNING_IN,
     ),
     known("1h", "8h", "1d", "1w"),
@@ -87,14 +95,16 @@ Description = Annotated[
     typer.Option(
         "--description",
         metavar="TEXT",
-        help="The client's description on the deployment.",
+        help="Describe the client on the deployment.",
         rich_help_panel=_SIGNING_IN,
     ),
 ]
 Reset = Annotated[
     bool,
     typer.Option(
-        "--reset", help="A new token for the same client, even if the session is good.", rich_help_panel=_SIGNING_IN
+        "--reset",
+        help="Get a new token for the same client, even if the session is active.",
+        rich_help_panel=_SIGNING_IN,
     ),
 ]
 Flow = Annotated[
@@ -102,7 +112,7 @@ Flow = Annotated[
     typer.Option(
         "--flow",
         metavar=_one_of(FLOWS),
-        help="Which sign-in page to open (default: auto).",
+        help="Open this sign-in page. Default: auto.",
         rich_help_panel=_BROWSER,
     ),
     known(*FLOWS),
@@ -112,7 +122,7 @@ Port = Annotated[
     typer.Option(
         "--port",
         metavar="N",
-        help="The loopback port for the answer (default: a free one).",
+        help="Listen on this loopback port for the answer. Default: a free port.",
         rich_help_panel=_BROWSER,
     ),
 ]
@@ -121,7 +131,7 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="TIME",
-        help="How long to wait for the browser (default: 5m).",
+        help="How long to wait for the browser. Default: 5m.",
         rich_help_panel=_BROWSER,
     ),
     known("1m", "5m", "15m"),
@@ -129,21 +139,24 @@ Timeout = Annotated[
 Patience = Annotated[
     str | None,
     typer.Option(
-        "--timeout", metavar="TIME", help="How long to wait for the deployment, like 10s (30s a call at most)."
+        "--timeout", metavar="TIME", help="How long to wait for the deployment, such as 10s. At most 30s for each call."
     ),
     known("5s", "10s", "30s"),
 ]
 Browser = Annotated[
     str | None,
     typer.Option(
-        "--browser", metavar="CMD", help="The browser to open, as BROWSER would name it.", rich_help_panel=_BROWSER
+        "--browser",
+        metavar="CMD",
+        help="Open this browser. Takes what the variable BROWSER takes.",
+        rich_help_panel=_BROWSER,
     ),
 ]
 NoBrowser = Annotated[
     bool,
     typer.Option(
         "--no-browser",
-        help="Open none: print the URL, and take the answer or the pasted address of it.",
+        help="Open no browser. Print the URL, and accept the pasted address of the last page.",
         rich_help_panel=_BROWSER,
     ),
 ]
@@ -151,7 +164,7 @@ NoSelfDelete = Annotated[
     bool,
     typer.Option(
         "--no-self-delete",
-        help="Do not ask for the right to end this client early (auth:delete-client for its own names).",
+        help="Do not ask for the scope to delete this client early (auth:delete-client for its own names).",
         rich_help_panel=_SIGNING_IN,
     ),
 ]
@@ -159,7 +172,7 @@ Retry = Annotated[
     bool,
     typer.Option(
         "--retry",
-        help="Open a browser though nobody has answered the last one (without a terminal, that waits for 15 minutes).",
+        help="Open a browser even if nobody answered the last sign-in. Without a terminal, tcenv otherwise waits 15 minutes.",
         rich_help_panel=_BROWSER,
     ),
 ]
@@ -168,14 +181,19 @@ Shell = Annotated[
     typer.Option(
         "--shell",
         metavar="NAME",
-        help="The shell that evaluates the output (default: detected).",
+        help="Print statements for this shell. Default: the shell that runs tcenv.",
         rich_help_panel=_OUTPUT,
     ),
     known(*SHELLS, *ALIASES),
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", metavar=_one_of(FORMATS), help="A form for what is not a shell.", rich_help_panel=_OUTPUT),
+    typer.Option(
+        "--format",
+        metavar=_one_of(FORMATS),
+        help="Print the session in a format for other programs.",
+        rich_help_panel=_OUTPUT,
+    ),
     known(*FORMATS),
 ]
 For = Annotated[
@@ -183,7 +201,7 @@ For = Annotated[
     typer.Option(
         "--for",
         metavar="TIME",
-        help="How long temporary credentials last, like 15m (31 days at most).",
+        help="How long temporary credentials last, such as 15m. At most 31 days.",
         rich_help_panel=_CUT,
     ),
     known("15m", "1h", "8h"),
@@ -193,14 +211,12 @@ As = Annotated[
     typer.Option(
         "--as",
         metavar="PURPOSE",
-        help="Temporary credentials with the scopes and the time of a purpose. Without a session: what to sign in with.",
+        help="Restrict the session to the scopes and the time of a purpose. Without a session: sign in with these.",
         rich_help_panel=_CUT,
     ),
     known(of="purposes"),
 ]
-KeepClient = Annotated[
-    bool, typer.Option("--keep-client", help="Leave the client on the deployment until it ends by itself.")
-]
+KeepClient = Annotated[bool, typer.Option("--keep-client", help="Keep the client on the deployment until it expires.")]
 DeleteClient = Annotated[
     bool,
     typer.Option(
@@ -212,19 +228,19 @@ Satisfies = Annotated[
     typer.Option(
         "--satisfies",
         metavar="S",
-        help="Only tell, by the exit status, whether the session may do that: 0 yes, 1 no, 3 not signed in, 4 the "
-        "deployment does not tell; repeatable.",
+        help="Print nothing. Exit with 0 if the session satisfies S, 1 if not, 3 if not signed in, 4 if the deployment does "
+        "not say. Repeatable.",
     ),
 ]
 Method = Annotated[
     str | None,
-    typer.Option("--method", metavar="SERVICE.METHOD", help="Show what a method of the deployment's API needs."),
+    typer.Option(
+        "--method", metavar="SERVICE.METHOD", help="Show the scopes that a method of the deployment's API needs."
+    ),
 ]
 SigninName = Annotated[
     str | None,
-    typer.Option(
-        "--name", "-n", metavar="NAME", help="The client's name (also -n; default: cli).", rich_help_panel=_SIGNING_IN
-    ),
+    typer.Option("--name", "-n", metavar="NAME", help="Name the client. Default: cli.", rich_help_panel=_SIGNING_IN),
 ]
 SigninScopes = Annotated[
     tuple[str, ...],
@@ -232,7 +248,7 @@ SigninScopes = Annotated[
         "--scope",
         "-s",
         metavar="S",
-        help="A scope to ask for (also -s); repeatable, 20 at most (default: *).",
+        help="Ask for this scope. Repeatable, up to 20. Default: *.",
         rich_help_panel=_SIGNING_IN,
     ),
 ]
@@ -242,57 +258,59 @@ SigninPort = Annotated[
         "--port",
         "-p",
         metavar="N",
-        help="The loopback port for the answer (also -p; default: a free one).",
+        help="Listen on this loopback port for the answer. Default: a free port.",
         rich_help_panel=_BROWSER,
     ),
 ]
 PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), known(of="purposes")]
 OfProfile = Annotated[
     str | None,
-    typer.Option("--profile", metavar="PROFILE", help="The purpose of this profile alone."),
+    typer.Option("--profile", metavar="PROFILE", help="Use the purpose of this profile only."),
     known(of="profiles"),
 ]
-NoLogin = Annotated[bool, typer.Option("--no-login", help="Exit with 3 instead of signing in.")]
+NoLogin = Annotated[bool, typer.Option("--no-login", help="Never sign in. Exit with 3 if there is no session.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
 
 Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")]
-EveryScope = Annotated[bool, typer.Option("--scopes", help="Every scope, not a line a service.")]
-Everywhere = Annotated[bool, typer.Option("--all", help="Every deployment that has a session.")]
+EveryScope = Annotated[bool, typer.Option("--scopes", help="List every scope instead of one line for each service.")]
+Everywhere = Annotated[bool, typer.Option("--all", help="Show every deployment that has a session.")]
 
 Install = Annotated[
     bool,
-    typer.Option(
-        "--install", help="Write it where it is found: a line in the shell's start-up file, direnv's library."
-    ),
+    typer.Option("--install", help="Add the line to the shell's start-up file, or write direnv's library."),
 ]
-Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove it from there.")]
+Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove that line, or direnv's library.")]
 
 CommandLine = Annotated[
     tuple[str, ...],
-    typer.Argument(metavar="[PROFILE] -- CMD...", help="The command, behind `--`."),
+    typer.Argument(metavar="[PROFILE] -- CMD...", help="The command and its arguments."),
     known(of="profiles"),
 ]
 HookWords = Annotated[
     tuple[str, ...],
-    typer.Argument(metavar="SHELL", help="The shell, and for a directory its profile."),
+    typer.Argument(metavar="SHELL", help="The shell. With --for-directory: also the profile."),
     known(*SHELLS, *ALIASES),
 ]
 ForDirectory = Annotated[
-    bool, typer.Option("--for-directory", help="Select the profile for a directory, signed in or not.")
+    bool, typer.Option("--for-directory", help="Select a profile for a directory, signed in or not.")
 ]
-HelpWords = Annotated[tuple[str, ...], typer.Argument(metavar="[COMMAND]", help="The command.")]
-Check = Annotated[
-    bool, typer.Option("--check", help="Only tell, by the exit status (0 or 1), whether you are signed in.")
-]
-Csh = Annotated[bool, typer.Option("--csh", help="Print what csh and tcsh evaluate.")]
+HelpWords = Annotated[tuple[str, ...], typer.Argument(metavar="[COMMAND]", help="The command to explain.")]
+Check = Annotated[bool, typer.Option("--check", help="Print nothing. Exit with 0 if you are signed in, else with 1.")]
+Csh = Annotated[bool, typer.Option("--csh", help="Print statements for csh and tcsh.")]
 NoHook = Annotated[bool, typer.Option("--no-hook", help="Leave out the prompt hook.")]
 NoCompletion = Annotated[bool, typer.Option("--no-completion", help="Leave out completion.")]
-Prompt = Annotated[bool, typer.Option("--prompt", help="Have the prompt show which profile is loaded.")]
-EveryShell = Annotated[bool, typer.Option("--all", help="With --uninstall: out of the files of all shells.")]
-Forget = Annotated[bool, typer.Option("--forget", help="With --all: also remove what tcenv remembers on this machine.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
-SandboxPort = Annotated[int | None, typer.Option("--port", metavar="N", help="The port (default: a free one).")]
-Private = Annotated[bool, typer.Option("--private", help="A deployment where nobody may look without scopes.")]
+Prompt = Annotated[bool, typer.Option("--prompt", help="Show the loaded profile in the prompt.")]
+EveryShell = Annotated[bool, typer.Option("--all", help="With --uninstall: change the files of all shells.")]
+Forget = Annotated[
+    bool, typer.Option("--forget", help="With --all: also remove notes, locks and caches from this machine.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Write without a question.")]
+SandboxPort = Annotated[
+    int | None, typer.Option("--port", metavar="N", help="Listen on this port. Default: a free port.")
+]
+Private = Annotated[
+    bool, typer.Option("--private", help="Look like a private deployment, which answers nobody without scopes.")
+]
 Default = Annotated[bool, typer.Option("--default", help="Make it the default profile.")]
 Unset = Annotated[
     tuple[str, ...],
@@ -300,5 +318,5 @@ Unset = Annotated[
     known(*REMOVABLE),
 ]
 PurposeScopes = Annotated[
-    tuple[str, ...], typer.Option("--scope", metavar="S", help="A scope of the purpose; repeatable.")
+    tuple[str, ...], typer.Option("--scope", metavar="S", help="Add this scope to the purpose. Repeatable.")
 ]

@@ -142,9 +142,21 @@ def _print_help(words: Sequence[str]) -> int | None:
             text = file.read()
         from tcenv.output import write_last
 
-        write_last(text)
+        write_last(with_bold_heads(text))
         return 0
     return None
+
+
+def with_bold_heads(text: bytes) -> bytes:
+    """Return a help text with bold heads, where standard output is a terminal that shows them."""
+    if not os.isatty(1) or os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        return text
+    lines = text.split(b"\n")
+    for number, line in enumerate(lines):
+        head, colon, rest = line.partition(b":")
+        if colon and line[:1] != b" " and (not rest or head == b"Usage"):
+            lines[number] = b"\x1b[1m" + head + colon + b"\x1b[0m" + rest
+    return b"\n".join(lines)
 
 
 def _columns() -> int:

@@ -14,7 +14,7 @@ Proxy = Annotated[
     bool,
     typer.Option(
         "--proxy",
-        help="Without a token: calls go through a signing proxy that ends with the command.",
+        help="Give the command no token. Its calls go through a signing proxy, which ends with it.",
         rich_help_panel=_PROXY,
     ),
 ]
@@ -23,7 +23,7 @@ Listen = Annotated[
     typer.Option(
         "--listen",
         metavar="ADDRESS",
-        help="An address beside loopback where the proxy answers signed calls, for containers on a bridge.",
+        help="Also answer signed calls on this address, for containers on a bridge.",
         rich_help_panel=_PROXY,
     ),
 ]
@@ -32,18 +32,18 @@ Log = Annotated[
     typer.Option(
         "--log",
         metavar="FILE",
-        help="Note each call through the proxy: time, method, path, status, scopes.",
+        help="Log each call through the proxy: time, method, path, status, scopes.",
         rich_help_panel=_PROXY,
     ),
 ]
 ReadOnly = Annotated[
-    bool, typer.Option("--read-only", help="The proxy passes on GET and HEAD alone.", rich_help_panel=_PROXY)
+    bool, typer.Option("--read-only", help="Pass only GET and HEAD through the proxy.", rich_help_panel=_PROXY)
 ]
 Unsigned = Annotated[
     bool,
     typer.Option(
         "--unsigned",
-        help="Also TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign.",
+        help="Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign.",
         rich_help_panel=_PROXY,
     ),
 ]
@@ -51,7 +51,7 @@ AllowCredentials = Annotated[
     bool,
     typer.Option(
         "--allow-credentials",
-        help="The proxy passes on calls that hand out credentials.",
+        help="Also pass calls that return credentials through the proxy.",
         rich_help_panel=_PROXY,
     ),
 ]
@@ -68,41 +68,43 @@ Learn = Annotated[
     bool,
     typer.Option(
         "--learn",
-        help="Behind a proxy, with no scopes at first; ends with the least set that the command needed.",
+        help="Start with no scopes, through the proxy. At the end, print the smallest set that the command needed.",
         rich_help_panel=_PROXY,
     ),
 ]
 Save = Annotated[
     str | None,
-    typer.Option("--save", metavar="PURPOSE", help="Keep what was learned under this name.", rich_help_panel=_PROXY),
+    typer.Option(
+        "--save", metavar="PURPOSE", help="With --learn: save the scopes as this purpose.", rich_help_panel=_PROXY
+    ),
 ]
 ProxyPort = Annotated[
     int | None,
-    typer.Option("--port", metavar="N", help="The proxy's port (default: a free one).", rich_help_panel=_PROXY),
+    typer.Option("--port", metavar="N", help="Listen on this port. Default: a free port.", rich_help_panel=_PROXY),
 ]
 ProxyOutput = Annotated[
     str | None,
     typer.Option(
         "--output",
         metavar="FILE",
-        help="Write the statements into this new file (0600), and remove it at the end.",
+        help="Write the statements into this new file (mode 0600), and remove it at the end.",
         rich_help_panel=_PROXY,
     ),
 ]
 Host = Annotated[
     str,
     typer.Argument(
-        metavar="HOST [-- CMD...]", help="The host, as for ssh, and the command (default: the login shell there)."
+        metavar="HOST [-- CMD...]", help="The host, as for ssh, and the command. Default: the login shell there."
     ),
 ]
 SshOptions = Annotated[
     tuple[str, ...],
     typer.Option(
-        "--ssh-option", "-o", metavar="OPTION", help="An option for ssh, like ProxyJump=HOST (also -o); repeatable."
+        "--ssh-option", "-o", metavar="OPTION", help="Pass this option to ssh, such as ProxyJump=HOST. Repeatable."
     ),
 ]
 ForProfile = Annotated[
     str | None,
-    typer.Option("--profile", metavar="PROFILE", help="The profile whose session to use."),
+    typer.Option("--profile", metavar="PROFILE", help="Use the session of this profile."),
     known(of="profiles"),
 ]

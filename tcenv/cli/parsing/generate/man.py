@@ -28,22 +28,27 @@ def page(command: declaration.Command) -> str:
     lines = [
         f'.TH "{title.upper()}" "1" "{_DATE}" "tcenv {__version__}" "tcenv"',
         ".SH NAME",
-        f"{_text(title)} \\- {_text(command.summary[:1].lower() + command.summary[1:])}",
+        f"{_text(title)} \\- {_text(_name_line(command))}",
         ".SH SYNOPSIS",
         f".B {_text(' '.join(['tcenv', *command.words.split()]))}",
         "[OPTIONS]" + _synopsis(command),
         ".SH DESCRIPTION",
         *_paragraphs(command.help),
     ]
-    if command.argument is not None and command.argument.help:
-        lines += [".SH ARGUMENTS", *_item(command.argument.metavar.strip("[]"), "", command.argument.help)]
-    if command.members:
-        lines.append(".SH COMMANDS")
-        for member in declaration.members(command):
-            lines += [".TP", f".B {_text(member.words)}", _text(member.summary) + "."]
+    if command.arguments:
+        lines.append(".SH ARGUMENTS")
+        for label, text in command.arguments:
+            lines += _item(label, "", text)
+    members = {member.words: member for member in declaration.members(command)}
+    sections = {"COMMANDS": tuple(members)} if command.words else declaration.SECTIONS
+    for name, words in sections.items() if members else ():
+        lines.append(f".SH {name.upper()}")
+        for member in words:
+            lines += [".TP", f".B {_text(member)}", _text(members[member].summary) + "."]
     lines.append(".SH OPTIONS")
     for option in command.options:
-        lines += _item(option.name, "" if option.kind == "flag" else option.metavar, option.help)
+        label = f"{option.short}, {option.name}" if option.short else option.name
+        lines += _item(label, "" if option.kind == "flag" else option.metavar, option.help)
     lines += _item("-h, --help", "", "Show help and exit.")
     if command.examples:
         lines += [".SH EXAMPLES", ".nf", *(_text(line) for line in command.examples), ".fi"]
@@ -63,7 +68,20 @@ def _synopsis(command: declaration.Command) -> str:
 def _related(command: declaration.Command) -> list[str]:
     if not command.words:
         return [name_of(member).removesuffix(".1") for member in declaration.commands() if member.words]
-    return ["tcenv", *(name_of(member).removesuffix(".1") for member in declaration.members(command))]
+    group, _, member = command.words.rpartition(" ")
+    if member and group:
+        beside = [group, *declaration.command(group).members]
+    else:
+        section = next(words for words in declaration.SECTIONS.values() if command.words in words)
+        beside = [*command.members, *section]
+    pages = [name_of(declaration.command(words)).removesuffix(".1") for words in beside if words != command.words]
+    return ["tcenv", *dict.fromkeys(pages)]
+
+
+def _name_line(command: declaration.Command) -> str:
+    """Return the summary in the form of a man page's NAME: it begins in lower case, but for Taskcluster's name."""
+    summary = command.summary
+    return summary if summary.startswith("Taskcluster") else summary[:1].lower() + summary[1:]
 
 
 def _item(name: str, metavar: str, text: str) -> list[str]:

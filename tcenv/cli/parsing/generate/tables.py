@@ -19,7 +19,9 @@ def tables() -> str:
             continue
         key, kind = _argument(command)
         lines += [f'    "{command.words}": (', f'        "{key}",', f'        "{kind}",']
-        names = [(name, option) for option in command.options for name in (option.name, option.short) if name]
+        levels = {level[0] for level in declaration.LEVELS}
+        own = [option for option in command.options if option.name not in levels]
+        names = [(name, option) for option in own for name in (option.name, option.short) if name]
         if names:
             lines.append("        {")
             lines += [f'            "{name}": ("{option.key}", "{option.kind}"),' for name, option in names]
