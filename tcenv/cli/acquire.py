@@ -14,7 +14,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import remove_covered
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
-from tcenv.sessions import temporary
+from tcenv.sessions import known_clients, temporary
 from tcenv.sessions.missing_scopes import fit_for_the_page
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.sessions.recovery import recover
@@ -182,7 +182,8 @@ def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
 
 
 def explain_rejection(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
-    """Return the rejection with a hint that names the session's profile."""
+    """Note what the deployment said, and return the rejection with a hint that names the session's profile."""
+    known_clients.note_rejection(session.root_url, session.credentials.client_id, rejection.reason)
     if rejection.reason == "clock":
         return rejection
     return CredentialsRejected(

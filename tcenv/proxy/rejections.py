@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tcenv.deployment.rejections import find_rejection
 from tcenv.errors import Hint, login_command
 from tcenv.proxy.learn import decode
+from tcenv.sessions import known_clients
 
 if TYPE_CHECKING:
     from tcenv.deployment.credentials import Credentials
@@ -37,6 +38,7 @@ class Rejections:
         if (found.reason, credentials) in self._told:
             return True
         self._told.add((found.reason, credentials))
+        known_clients.note_rejection(self._root_url, credentials.client_id, found.reason)
         hint = Hint("Sign in again:", login_command(self._argument, "--reset"))
         self._announce(f"{found.sentence}. ({self._root_url})", Hint(found.hint) if found.hint else hint)
         return True

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
@@ -129,12 +129,20 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
 
 def find_prefix(root_url: str, asked: str) -> str | None:
     """Return what the deployment puts before the names of this user's clients, if possible from a client of the series
-    of `asked`. Returns None before a sign-in has told it."""
-    clients = list_clients(root_url)
-    own = [client for client in clients if client.asked == asked]
-    return next(
-        (client.prefix for client in (*reversed(own), *reversed(clients)) if client.confirmed and client.prefix), None
-    )
+    of `asked`. Returns None before a sign-in has told it. The prefix outlives its clients."""
+    paths = [_path(root_url, asked), *reversed(_paths(root_url))]
+    return next((found for path in paths if (found := _prefix(path, root_url)) is not None), None)
+
+
+def _prefix(path: str, root_url: str) -> str | None:
+    """Return the prefix of the newest client that the deployment has confirmed, else the one in the file."""
+    newest = (client.prefix for client in reversed(_clients(path, root_url)) if client.confirmed)
+    found = next((prefix for prefix in newest if prefix), None)
+    if found is None:
+        content = _read(path)
+        stored = content.get("prefix") if content.get("root_url") == root_url else None
+        found = stored if isinstance(stored, str) and stored else None
+    return found
 
 
 def remember(root_url: str, client: KnownClient) -> None:
@@ -170,6 +178,13 @@ def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
             _write(root_url, clients[0].asked, kept)
 
 
+def note_rejection(root_url: str, client_id: str, reason: str) -> None:
+    """Note why the deployment rejects the credentials of a client (see CredentialsRejected). One that does not exist any more is
+    forgotten."""
+    if reason == "deleted":
+        forget(root_url, client_id)
+
+
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Remove the note of a client that only a browser reported. Keeps a client that the deployment has confirmed."""
     with suppress(OSError, StoreError), locked(_folder(root_url)):
@@ -195,10 +210,17 @@ def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
         _remember(root_url, KnownClient(get_name(client_id, asked), client_id, expires, asked, made=False))
 
 
-def _write(root_url: str, asked: str, clients: Iterable[KnownClient]) -> None:
+def _write(root_url: str, asked: str, clients: Sequence[KnownClient]) -> None:
     records = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
-    content = {"root_url": root_url, "asked": asked, "clients": records}
-    write_privately(_path(root_url, asked), (json.dumps(content, indent=1) + "\n").encode())
+    prefix = next((client.prefix for client in reversed(clients) if client.confirmed and client.prefix), None)
+    path = _path(root_url, asked)
+    content = {
+        "root_url": root_url,
+        "asked": asked,
+        "prefix": prefix or _prefix(path, root_url) or "",
+        "clients": records,
+    }
+    write_privately(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def find_root_url(profile: str) -> str | None:

@@ -49,8 +49,7 @@ def recover(
         except CredentialsRejected as rejection:
             if rejection.reason not in ("bad-token", "deleted", "expired", "disabled"):
                 raise
-            if rejection.reason == "deleted":
-                known_clients.forget(session.root_url, session.credentials.client_id)
+            known_clients.note_rejection(session.root_url, session.credentials.client_id, rejection.reason)
             say(f"A reset or a logout of {session.profile} was interrupted, and the stored token no longer works.")
             return None
         session = replace(session, state="")

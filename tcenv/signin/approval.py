@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, TcenvError, TimedOut, login_command
-from tcenv.sessions import expansions
+from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, describe_place
@@ -57,6 +57,9 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
                 f"{names.prefix.rstrip('/')}. If that is not you:",
                 ("tcenv", "logout", get_stored_argument(profile.name, profile.root_url)),
             )
+            # These are about the other user's clients.
+            asked = tuple(scope for scope in session.asked if scope not in request.deletion_scopes)
+            session = replace(session, asked=asked)
         kept_in = describe_place(store) if _store(session, store, display) else ""
         # Before the page says so.
         _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
@@ -85,7 +88,7 @@ def _request_approval(
         return request
     first = _find_client_to_delete(profile, replacing, display)
     if first is not None:
-        names = client_names.choose_names(profile, first)
+        names = client_names.choose_names(profile, first, replacing)
         request = ApprovalRequest(profile, flow, names, listener, display)
         with PausedLaunch() as paused:
             if request.open(paused.launch):
@@ -97,7 +100,7 @@ def _request_approval(
         )
     # A reset that nobody approved has freed a name: ask for that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
-    names = client_names.choose_names(profile, freed)
+    names = client_names.choose_names(profile, freed, replacing)
     request = ApprovalRequest(profile, flow, names, listener, display)
     _describe_name(names, request.name, profile, display, freed=False)
     if first is None:
@@ -162,14 +165,17 @@ def _describe_name(names: client_names.Names, name: str, profile: Profile, displ
     said = client_names.describe_deletion_scopes(names, name, profile.scopes, wanted=not profile.no_self_delete)
     if said:
         display.note_once("self-delete", said)
-    if name != profile.client_name:
+    if names.unsure:
         display.note(
-            f"The name {profile.client_name} is still taken on this deployment, so tcenv asks for {name} this time."
+            "Each name that tcenv uses here was taken, and this deployment does not say which ones are free now. If the page "
+            "says “Client already exists”, ask for the next name."
         )
+    elif name != profile.client_name:
+        display.note(f"The name {profile.client_name} was taken when tcenv last heard of it, so it asks for {name}.")
     elif names.insisted and names.taken and not freed:
         display.note(
-            f"The name {name} is taken on this deployment: the page will say so. "
-            "Change the Client ID there, or leave out --name."
+            f"The name {name} was taken when tcenv last heard of it. If the page says “Client already exists”, change the "
+            "Client ID there, or leave out --name."
         )
 
 
@@ -240,6 +246,8 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
         deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
         deployment.vouch(replacing.credentials)
     except (CredentialsRejected, Refused) as error:
+        if isinstance(error, CredentialsRejected):
+            known_clients.note_rejection(replacing.root_url, replacing.credentials.client_id, error.reason)
         display.note(f"{error.message} So {replacing.credentials.client_id} is unchanged.")
         return None
     return replacing
@@ -249,11 +257,12 @@ def _delete_former(old: Session, store: Store, display: Display) -> None:
     """Delete the client of the session that is replaced."""
     client_id = old.credentials.client_id
     try:
-        client_names.delete(old, old)
+        deleted = client_names.delete(old, old)
     except DeploymentError as error:
         display.note(
             f"The former client {client_id} could not be deleted, so the page may say that it exists: {error.message}"
         )
         return
     store.save(old.ended())
-    display.note(f"Deleted the former client {client_id}, so that the new one can have its name.")
+    if deleted:
+        display.note(f"Deleted the former client {client_id}, so that the new one can have its name.")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tcenv.config.profile import Profile
+from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, login_command
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from tcenv.deployment.auth import Deployment
 
 DELETE = "auth:delete-client:"
+# The reasons of a CredentialsRejected that say that a token is dead, although the client exists.
+DEAD = ("expired", "disabled", "bad-token")
 # Seconds for deleting what is no longer needed.
 _PATIENCE = 30.0
 
@@ -36,13 +39,15 @@ class Names:
     """The `free` names in the order in which to ask for them, and the `taken` clients of the series.
 
     `prefix` is what the deployment puts before this user's names (their own clientId and a slash), None until a sign-in has shown
-    it. `insisted` says that the user wants this one name."""
+    it. `insisted` says that the user wants this one name. `unsure` says that each name may be taken, and that the deployment does
+    not say."""
 
     asked: str
     prefix: str | None
     free: tuple[str, ...]
     taken: tuple[KnownClient, ...]
     insisted: bool = False
+    unsure: bool = False
 
     def client_id(self, name: str) -> str | None:
         """Return the clientId of a client called `name`, None until the prefix is known."""
@@ -68,11 +73,12 @@ class Names:
         return [scope for scope in needed if not covers(scopes, scope)]
 
 
-def choose_names(profile: Profile, replacing: Session | None = None) -> Names:
+def choose_names(profile: Profile, replacing: Session | None = None, by: Session | None = None) -> Names:
     """Return the names to ask today's page for. `replacing` is a session whose client will be deleted before the answer comes,
     so its name is free and comes first.
 
-    Leaves a name alone that the user insists on. Raises TcenvError where all names are taken."""
+    Leaves a name alone that the user insists on. Where all names seem to be taken, asks the deployment, with the credentials
+    of `by` if that is live. Raises TcenvError where they are taken."""
     known = known_clients.list_clients(profile.root_url)
     own = [client for client in known if client.asked == profile.client_name]
     prefix = known_clients.find_prefix(profile.root_url, profile.client_name)
@@ -96,9 +102,46 @@ def choose_names(profile: Profile, replacing: Session | None = None) -> Names:
     }
     free = tuple(name for name in candidates if name not in in_the_way)
     found = Names(profile.client_name, prefix, free, tuple(in_the_way.values()))
-    if not free:
-        raise _all_taken(profile, found)
-    return found
+    return found if free else _ask_again(profile, found, tuple(candidates), by)
+
+
+def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], by: Session | None) -> Names:
+    """Ask the deployment which of the clients that take all names still exist. Raises TcenvError where all of them do."""
+    from tcenv.deployment.auth import Deployment
+
+    deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
+    credentials = by.credentials if by is not None and by.is_live() and by.root_url == profile.root_url else None
+    gone, unsure = set(), False
+    for client in found.taken:
+        try:
+            if _exists(deployment, client.client_id, credentials):
+                continue
+        except PermissionError:
+            unsure = True
+        except DeploymentError as error:
+            raise _all_taken(profile, found, error.message) from None
+        else:
+            gone.add(client.name)
+    if gone:
+        taken = tuple(client for client in found.taken if client.name not in gone)
+        return replace(found, free=tuple(name for name in candidates if name in gone), taken=taken)
+    if unsure:
+        return replace(found, free=candidates, unsure=True)
+    raise _all_taken(profile, found)
+
+
+def _exists(deployment: Deployment, client_id: str, credentials: Credentials | None) -> bool:
+    """Return whether the deployment has this client, and forget one that it does not have. Raises DeploymentError, and
+    PermissionError where it does not say."""
+    try:
+        facts = deployment.look(client_id, credentials)
+    except CredentialsRejected:
+        if credentials is None:
+            raise
+        facts = deployment.look(client_id)
+    if facts is None:
+        known_clients.forget(deployment.root_url, client_id)
+    return facts is not None
 
 
 def _is_ours(client: KnownClient, prefix: str | None) -> bool:
@@ -111,11 +154,11 @@ def _is_taken(client: KnownClient) -> bool:
     return time.time() < client.purged_by()
 
 
-def _all_taken(profile: Profile, found: Names) -> TcenvError:
-    """Return the error for when no name is left. It names the clients and their ends."""
+def _all_taken(profile: Profile, found: Names, problem: str = "") -> TcenvError:
+    """Return the error for when no name is left. It names the clients and their ends, and the `problem` of asking again."""
     listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
     return TcenvError(
-        f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.",
+        f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.{problem and f' {problem}'}",
         Hint(
             "Ask for another one:",
             login_command(profile.argument, "--name", f"{profile.client_name}-new"),
@@ -169,33 +212,49 @@ def may_delete(session: Session, client_id: str | None = None) -> bool:
 
 
 def delete(session: Session, by: Session) -> bool:
-    """Delete the client of `session` with the credentials of the session `by`. Return True: its token is dead now. Raises
-    DeploymentError."""
-    client_id = session.credentials.client_id
-    try:
-        from tcenv.deployment.auth import Deployment
+    """Delete the client of `session` with the credentials of the session `by`. Return False if there was no such client any more.
+    Raises DeploymentError."""
+    from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url, argument=session.argument).delete_client(by.credentials, client_id)
+    client_id = session.credentials.client_id
+    deployment = Deployment(session.root_url, argument=session.argument)
+    try:
+        if by is not session:
+            # The deployment deletes what does not exist without a complaint.
+            with suppress(PermissionError):
+                if not _exists(deployment, client_id, by.credentials):
+                    return False
+        deployment.delete_client(by.credentials, client_id)
     except CredentialsRejected as rejection:
-        # The client is gone already. For any other reason (a wrong clock) it may live.
-        if by is not session or rejection.reason not in ("expired", "disabled", "deleted", "bad-token"):
+        known_clients.note_rejection(session.root_url, by.credentials.client_id, rejection.reason)
+        if by is not session or rejection.reason != "deleted":
             raise
+        return False
     known_clients.forget(session.root_url, client_id)
     return True
 
 
 def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> None:
-    """Delete the client of a session that another one has replaced, with either of the two. If neither may, say until when its
-    token is good and where to delete it."""
+    """Delete the client of a session that another one of the same name has replaced, with either of the two. If neither may, or
+    the names differ, say until when its token works and where to delete it."""
     client_id = old.credentials.client_id
     if not old.is_live() or client_id == new.credentials.client_id or old.root_url != new.root_url:
         return
+    if old.name != new.name:
+        known_clients.note_without_session(old.root_url, client_id)
+        say(describe_live_token(old))
+        return
     for by in (new, old):
         if may_delete(by, client_id):
-            with suppress(DeploymentError):
+            try:
                 if delete(old, by):
                     say(f"Deleted the former client {client_id}: its token no longer works.")
+                return
+            except CredentialsRejected as rejection:
+                if by is old and rejection.reason in DEAD:
                     return
+            except DeploymentError:
+                continue
     say(describe_live_token(old))
 
 
@@ -222,17 +281,20 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
         is_lost = (bool(here) and known.place == here and known.confirmed) or (
             known.is_orphan and _is_ours(known, prefix)
         )
+        if known.asked != session.name or client_id == own:
+            continue
+        if not (known.expires <= time.time() or is_lost):
+            with suppress(DeploymentError, PermissionError):
+                _exists(deployment, client_id, session.credentials)
         if (
-            known.asked != session.name
-            or not known.made
-            or client_id == own
+            not known.made
             or not (known.expires <= time.time() or is_lost)
             or not may_delete(session, client_id)
             or (is_lost and client_id in list_kept_clients(store, session.root_url))
         ):
             continue
         with suppress(DeploymentError):
-            if known.expires <= time.time() and _is_prolonged(deployment, client_id, session):
+            if not _may_go(deployment, known, session):
                 continue
             deployment.delete_client(session.credentials, client_id)
             known_clients.forget(session.root_url, client_id)
@@ -240,13 +302,15 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
                 say(f"Deleted the former client {client_id}, whose session was lost.")
 
 
-def _is_prolonged(deployment: Deployment, client_id: str, session: Session) -> bool:
-    """Return whether the deployment has a later end for a client than the one that has passed."""
+def _may_go(deployment: Deployment, known: KnownClient, session: Session) -> bool:
+    """Return whether to delete a client: the deployment has it, and has no later end for it than the one that has passed."""
     try:
-        facts = deployment.look(client_id, session.credentials)
+        facts = deployment.look(known.client_id, session.credentials)
     except PermissionError:
-        return False  # it does not tell; nobody else uses a client that tcenv made
-    return facts is not None and facts.expires > time.time()
+        return True  # the deployment does not say, and nobody else uses a client that tcenv made
+    if facts is None:
+        known_clients.forget(session.root_url, known.client_id)
+    return facts is not None and (known.expires > time.time() or facts.expires <= time.time())
 
 
 def list_kept_clients(store: Store, root_url: str) -> set[str]:

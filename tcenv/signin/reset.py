@@ -46,6 +46,7 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
             return None
         new = _reset_token(session, store, deployment, display)
     except CredentialsRejected as rejection:
+        known_clients.note_rejection(profile.root_url, session.credentials.client_id, rejection.reason)
         display.note(f"{rejection.message} Using the browser instead.")
         return None
     except Refused as error:

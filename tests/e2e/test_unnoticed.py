@@ -198,7 +198,8 @@ def test_where_the_deployment_tells_nothing_an_end_is_an_end(public: bool) -> No
         another = deployment.create_client(f"{deployment.user}/another", ["a:b"])
         mine = Credentials(client.client_id, client.access_token)
         stored = Session("p", deployment.root_url, mine, 1, 2**33, "tcenv", ("a:b",), ("a:b",))
-        assert client_names._is_prolonged(Deployment(deployment.root_url), another.client_id, stored) is public
+        known = KnownClient("another", another.client_id, 1, "tcenv")
+        assert client_names._may_go(Deployment(deployment.root_url), known, stored) is not public
 
 
 def test_a_store_that_is_open_to_others_is_not_opened(home: Path) -> None:
@@ -242,13 +243,10 @@ def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insiste
         done = tcenv(*words, env=env)
         if insisted:
             assert done.returncode != 0
-            assert "The name x is taken on this deployment: the page will say so." in done.stderr
+            assert "The name x was taken when tcenv last heard of it." in done.stderr
         else:
             assert done.returncode == 0, done.stderr
-            assert (
-                f"The name {NAME} is still taken on this deployment, so tcenv asks for {NAME}@2 this time."
-                in done.stderr
-            )
+            assert f"The name {NAME} was taken when tcenv last heard of it, so it asks for {NAME}@2." in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
-from tcenv.errors import DamagedSession, DeploymentError, Hint, NotSignedIn, StoreError, TcenvError, UsageError
+from tcenv.errors import (
+    CredentialsRejected,
+    DamagedSession,
+    DeploymentError,
+    Hint,
+    NotSignedIn,
+    StoreError,
+    TcenvError,
+    UsageError,
+)
 from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.profile_names import get_display_name, is_profile_name
 from tcenv.sessions.session import ENDED, RESETTING, Session
@@ -30,17 +39,29 @@ _PATIENCE = 4.0
 
 
 class _Ending:
-    """A session that is signed out of, and what came of its client: `dead`, or a failure."""
+    """A session that is signed out of, and the end of its client: `dead` says that the token no longer works, and `said` is the
+    sentence about it. Else there is a `failure`."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.dead = False
+        self.said = ""
         self.failure: TcenvError | None = None
 
     def delete(self) -> None:
+        client_id, root_url = self.session.credentials.client_id, self.session.root_url
         try:
-            self.dead = client_names.delete(self.session, self.session)
-            self.failure = None
+            deleted = client_names.delete(self.session, self.session)
+            self.said = (
+                f"Deleted {client_id} on {root_url}: its token no longer works."
+                if deleted
+                else f"{client_id} was deleted before on {root_url}."
+            )
+            self.dead, self.failure = True, None
+        except CredentialsRejected as rejection:
+            dead = rejection.reason in client_names.DEAD
+            self.dead, self.failure = dead, None if dead else rejection
+            self.said = f"The token of {client_id} no longer works. {rejection.message}"
         except TcenvError as error:
             self.failure = error
 
@@ -130,7 +151,12 @@ def sign_out(
             messages.error(error)
             messages.hint(f"{name} is still signed in, and its client was not deleted.")
             del endings[name]
-    wanted = [ending for own in endings.values() for ending in own if insisted or _is_own(ending.session)]
+    wanted = [
+        ending
+        for own in endings.values()
+        for ending in own
+        if insisted or (_is_own(ending.session) and _may_delete(ending.session))
+    ]
     _delete(wanted if not kept else [], patience)
     result = {}
     for name, own in endings.items():
@@ -142,7 +168,7 @@ def sign_out(
         if result[name]:
             messages.done(f"Signed out of {get_display_name(name, own[0].session.root_url) if own else name}.")
         for ending in own:
-            _tell(ending)
+            _tell(ending, kept=kept)
     return result
 
 
@@ -216,15 +242,17 @@ def sessions(places: list[Store], name: str) -> list[Session]:
 
 
 def _is_own(session: Session) -> bool:
-    """Whether tcenv made the session's client, under its own name, and the session may delete it."""
+    """Whether tcenv made the session's client, under its own name."""
     client_id = session.credentials.client_id
     known = next(
         (known for known in known_clients.list_clients(session.root_url) if known.client_id == client_id), None
     )
     name = name_series.get_name(client_id, session.name)
-    made = known.made if known is not None else True
-    may = client_names.may_delete(session) or (session.scopes is None and not session.asked)
-    return made and name in name_series.list_names(session.name) and may
+    return (known is None or known.made) and name in name_series.list_names(session.name)
+
+
+def _may_delete(session: Session) -> bool:
+    return client_names.may_delete(session) or (session.scopes is None and not session.asked)
 
 
 def _delete(endings: list[_Ending], patience: float) -> None:
@@ -253,16 +281,16 @@ def _refuse(endings: list[_Ending]) -> None:
             )
 
 
-def _tell(ending: _Ending) -> None:
+def _tell(ending: _Ending, *, kept: bool) -> None:
     session = ending.session
     if ending.dead:
-        if session.is_live():
-            messages.done(f"Deleted {session.credentials.client_id} on {session.root_url}: its token no longer works.")
+        if ending.said:
+            messages.done(ending.said)
     elif session.is_live() and session.state != ENDED:
         client_id = session.credentials.client_id
-        if ending.failure is None:
+        if ending.failure is None and (kept or not _is_own(session)):
             known_clients.note_without_session(session.root_url, client_id)
-        else:
+        elif ending.failure is not None:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
         messages.note(client_names.describe_live_token(session))
         if any(known.place and known.client_id == client_id for known in known_clients.list_clients(session.root_url)):

@@ -17,6 +17,7 @@ from tcenv.config.inside_proxy import find_surrounding_run
 from tcenv.config.live_session import find_stored
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, login_command
+from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import get_argument, get_display_name, get_stored_argument
 from tcenv.sessions.stores import load_session, open_store
 from tcenv.shells import environment
@@ -170,7 +171,7 @@ class _Facts:
             if rejection.reason != "clock":
                 self.hint = Hint("Sign in again:", login_command(self.argument))
             if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
-                self._forget(credentials)
+                self._forget(credentials, rejection.reason)
             return
         except DeploymentError as error:
             self.problem, self.hint = f"not verified: {error.message}", error.hint
@@ -181,9 +182,10 @@ class _Facts:
         if vouched.client is not None:
             self.expires = vouched.client.expires
 
-    def _forget(self, credentials: Credentials) -> None:
+    def _forget(self, credentials: Credentials, reason: str) -> None:
         """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
         try:
+            known_clients.note_rejection(self.root_url, credentials.client_id, reason)
             store = open_store(profiles.read_store_name())
             stored = store.load(self.profile)
             if stored is not None and stored.credentials == credentials:
