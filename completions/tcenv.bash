@@ -81,7 +81,7 @@ _tcenv() {
       logout) choices='--keep-client --delete-client --all --forget --timeout --shell --quiet --verbose --help' names=--profiles ;;
       whoami) choices='--offline --scopes --all --timeout --json --quiet --verbose --help' names=--profiles ;;
       signin) choices='--root-url --name --scope --expires --port --timeout --check --csh --shell --quiet --verbose --help' names=--profiles ;;
-      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --agent --learn --save --quiet --verbose --help' names=--profiles ;;
+      exec) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --container --agent --learn --save --quiet --verbose --help' names=--profiles ;;
       shell) choices='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --quiet --verbose --help' names=--profiles ;;
       env) choices='--shell --format --scope --as --for --quiet --verbose --help' names=--profiles ;;
       ssh) choices='--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --quiet --verbose --help' ;;

@@ -122,6 +122,7 @@ complete -c tcenv -n '__tcenv_at exec' -l log -x -d 'Log each call through the p
 complete -c tcenv -n '__tcenv_at exec' -l read-only -d 'Pass only GET and HEAD through the proxy'
 complete -c tcenv -n '__tcenv_at exec' -l unsigned -d 'Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign'
 complete -c tcenv -n '__tcenv_at exec' -l allow-credentials -d 'Also pass calls that return credentials through the proxy'
+complete -c tcenv -n '__tcenv_at exec' -l container -d 'Behind a proxy that the container reaches which CMD starts: docker, podman, devcontainer or bwrap'
 complete -c tcenv -n '__tcenv_at exec' -l agent -d 'For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question'
 complete -c tcenv -n '__tcenv_at exec' -l learn -d 'Start with no scopes, through the proxy'
 complete -c tcenv -n '__tcenv_at exec' -l save -x -d 'With --learn: save the scopes as this purpose'

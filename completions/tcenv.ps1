@@ -122,6 +122,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--read-only|-|Pass only GET and HEAD through the proxy',
             '--unsigned|-|Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
             '--allow-credentials|-|Also pass calls that return credentials through the proxy',
+            '--container|-|Behind a proxy that the container reaches which CMD starts: docker, podman, devcontainer or bwrap',
             '--agent|-|For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question',
             '--learn|-|Start with no scopes, through the proxy',
             '--save||With --learn: save the scopes as this purpose',

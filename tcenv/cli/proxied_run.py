@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tcenv import core_dumps, paths
 from tcenv.cli.acquire import Opened, Wanted, apply_purpose, open_session
 from tcenv.cli.terminal import learn_report, messages
+from tcenv.containers import plan as containers
+from tcenv.containers.own_network import Gate
+from tcenv.containers.plan import Plan
 from tcenv.errors import Hint, UsageError
 from tcenv.files import make_private_directory
 from tcenv.proxy import sockets
@@ -50,6 +53,7 @@ class ProxyOptions(NamedTuple):
     unsigned: bool = False
     allow_credentials: bool = False
     agent: bool = False
+    container: bool = False
 
     @classmethod
     def of(cls, options: object) -> ProxyOptions:
@@ -63,7 +67,7 @@ class ProxyOptions(NamedTuple):
             raise UsageError("--save needs --learn.")
         if self.agent and self.learn:
             raise UsageError("--agent and --learn exclude each other.")
-        if not (self.proxy or self.learn or self.agent):
+        if not (self.proxy or self.learn or self.agent or self.container):
             named = next(key for key, value in self._asdict().items() if value)
             raise UsageError(f"--{named.replace('_', '-')} needs --proxy.")
 
@@ -88,9 +92,22 @@ def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
         raise UsageError(
             f"{save!r} is not a valid purpose name.", "Letters, digits, and ._- between them: --save relduty"
         )
-    started = prepare(wanted, options)
+    plan = containers.make(command, os.environ, containers.Finder(), is_root=_is_root()) if options.container else None
+    started = prepare(wanted, options, plan=plan)
+    bound, environ = started.prepared.sockets, started.prepared.environ
+    if plan is not None:
+        command = plan.complete(command, bound.port, environ)
+    gate = Gate() if plan is not None and plan.own_network else None
+    if gate is not None:
+        command = [command[0], *gate.options, *command[1:]]
+
+    def begin() -> None:
+        if gate is not None:
+            bound.inside = tuple(gate.open(bound.port))
+        started.background.start()
+
     started.held.adopt_orphans()
-    status = run_child(command, started.prepared.environ, started.background.start)
+    status = run_child(command, environ, begin)
     started.background.stop(exiting=not learn)
     started.held.end()
     if learn:
@@ -117,14 +134,15 @@ def prepare(
     *,
     port: int = 0,
     run_only: bool = True,
+    plan: Plan | None = None,
     forward: Forward | None = None,
     probe: Probe | None = None,
 ) -> Started:
     """Do everything that can fail before a program is started: the session, the scopes, the log, the sockets. `run_only` says
-    that only the programs of one run on this machine use the proxy. `forward` opens the port on another machine by which
-    programs there call, and `probe` shows that it leads to this proxy."""
+    that only the programs of one run on this machine use the proxy. `plan` tells how a container reaches it. `forward` opens
+    the port on another machine by which programs there call, and `probe` shows that it leads to this proxy."""
     core_dumps.hide_memory()
-    if options.listen and options.unsigned:
+    if options.unsigned and (options.listen or (plan is not None and plan.listen)):
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
     session = _learning(wanted) if options.learn else open_session(wanted)
     if options.agent and session.term is None:
@@ -132,13 +150,14 @@ def prepare(
     scopes = _checked(session)
     learn = (scopes or ()) if options.learn else None
     until = session.until
-    bound = sockets.bind(port, options.listen)
+    bound = sockets.bind(port, options.listen or (plan.listen if plan is not None else None))
+    bound.name = plan.name if plan is not None and options.listen is None else None
     told = _told(session.session)
     if forward is not None:
         bound.far_port = forward(bound.port, told)
     prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
     log = _log(options.log, prepared.run.without_secrets)
-    if options.listen:
+    if bound.outside is not None:
         announce(f"Anybody who can reach {bound.root_url} can connect. The proxy answers only signed calls there.")
 
     def make_service() -> Service:
@@ -175,6 +194,10 @@ def _for_agent(wanted: Wanted, options: ProxyOptions) -> tuple[Wanted, ProxyOpti
     what = "read-only, without secrets and private artifacts" if not narrowed else "with the scopes that you named"
     messages.note(f"An agent's run, {what}. Its calls are logged in {log}.")
     return wanted._replace(no_login=True), options
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _told(session: Session) -> dict[str, str]:

@@ -234,6 +234,9 @@ class Listener:
                 sock.listen(_BACKLOG)
                 sock.setblocking(False)
                 self._run(self._accept(sock, outside=sock is self._sockets.outside))
+        for sock in self._sockets.inside:
+            sock.setblocking(False)
+            self._run(self._accept(sock, outside=False, is_private=True))
 
     async def stop(self, timeout: float) -> None:
         """Stop accepting connections, and give running calls `timeout` seconds to end."""
@@ -246,7 +249,9 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self, listening: socket.socket, *, outside: bool) -> None:
+    async def _accept(self, listening: socket.socket, *, outside: bool, is_private: bool = False) -> None:
+        """Accept connections for good. With `is_private`, only processes of one sandbox can connect, whose network the kernel
+        does not show us."""
         loop = asyncio.get_running_loop()
         while True:
             # New connections wait in the socket's queue.
@@ -259,7 +264,7 @@ class Listener:
                 continue
             sock.setblocking(False)
             address = str(name[0]) if outside else None
-            if not await self._server.ask_kernel(functools.partial(_is_welcome, sock, address)):
+            if not is_private and not await self._server.ask_kernel(functools.partial(_is_welcome, sock, address)):
                 self._refuse(sock)
             elif address is not None and not self._server.has_room(address):
                 sock.close()

@@ -26,9 +26,10 @@ _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 class Sockets:
     """Listening sockets of one port. `outside` is the one that is not on loopback, or None. `held` is the hold on the
     port if it was taken back from an earlier proxy. `far_port` is the port on another machine's loopback that leads to
-    these sockets, or None: where there is one, all programs are over there."""
+    these sockets, or None: where there is one, all programs are over there. `name` is the host by which programs call
+    (None: the address). `inside` listen in the network of a sandbox, which only its own processes reach."""
 
-    __slots__ = ("far_port", "held", "loopback", "outside", "port")
+    __slots__ = ("far_port", "held", "inside", "loopback", "name", "outside", "port")
 
     def __init__(
         self,
@@ -42,6 +43,8 @@ class Sockets:
         self.port = port
         self.held = held
         self.far_port: int | None = None
+        self.name: str | None = None
+        self.inside: tuple[socket.socket, ...] = ()
 
     @property
     def port_of_programs(self) -> int:
@@ -56,18 +59,20 @@ class Sockets:
     @property
     def root_url(self) -> str:
         """Return the root URL for programs."""
-        return f"http://{_name(self.outside or self.loopback[0])}:{self.port_of_programs}"
+        return f"http://{self.name or _name(self.outside or self.loopback[0])}:{self.port_of_programs}"
 
     @property
     def hosts(self) -> frozenset[str]:
         """Return the hosts that a Host header may name for this proxy."""
         names = {"localhost", *map(_name, self.loopback)}
+        if self.name is not None:
+            names.add(self.name)
         if self.outside is not None:
             names |= {_name(self.outside), *_FROM_CONTAINERS}
         return frozenset(names)
 
     def close(self) -> None:
-        for each in self.all:
+        for each in (*self.all, *self.inside):
             each.close()
 
 

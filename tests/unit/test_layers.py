@@ -13,7 +13,7 @@ LAYERS = (
     ("hotpath", "cli"),
     ("prompt_hook",),
     ("api",),
-    ("remote",),
+    ("remote", "containers"),
     ("proxy",),
     ("signin",),
     ("config",),

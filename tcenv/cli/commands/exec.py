@@ -22,7 +22,9 @@ class Options(NamedTuple):
     Examples:
         tcenv exec -- ./deploy.py
         tcenv exec --for 15m --scope 'queue:get-artifact:*' -- ./deploy.py
-        tcenv exec --proxy --read-only --log calls.log -- ./agent.py
+        tcenv exec --agent -- ./agent.py
+        tcenv exec --container -- docker run --rm image ./job
+        tcenv exec --proxy --read-only --log calls.log -- ./deploy.py
         tcenv exec --learn -- ./deploy.py
     """
 
@@ -50,6 +52,7 @@ class Options(NamedTuple):
     read_only: p.ReadOnly = False
     unsigned: p.Unsigned = False
     allow_credentials: p.AllowCredentials = False
+    container: p.Container = False
     agent: p.Agent = False
     learn: p.Learn = False
     save: p.Save = None

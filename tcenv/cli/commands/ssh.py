@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli import proxied_run
+from tcenv.cli import proxied_run, remote_run
 from tcenv.cli.acquire import Wanted
 
 if TYPE_CHECKING:
@@ -51,7 +51,5 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Run the login shell of `host`, or the `command`, with a proxy on this machine; its status."""
-    from tcenv.cli import remote_run
-
     proxy = proxied_run.ProxyOptions.of(options)
     return remote_run.execute(Wanted.of(options), proxy, options.host, options.ssh_options, options.command)

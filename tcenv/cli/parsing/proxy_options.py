@@ -55,6 +55,14 @@ AllowCredentials = Annotated[
         rich_help_panel=_PROXY,
     ),
 ]
+Container = Annotated[
+    bool,
+    typer.Option(
+        "--container",
+        help="Behind a proxy that the container reaches which CMD starts: docker, podman, devcontainer or bwrap.",
+        rich_help_panel=_PROXY,
+    ),
+]
 Agent = Annotated[
     bool,
     typer.Option(

@@ -102,6 +102,7 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
             "--read-only": ("read_only", "flag"),
             "--unsigned": ("unsigned", "flag"),
             "--allow-credentials": ("allow_credentials", "flag"),
+            "--container": ("container", "flag"),
             "--agent": ("agent", "flag"),
             "--learn": ("learn", "flag"),
             "--save": ("save", "text"),

@@ -37,7 +37,7 @@ NOT_RUN = {
     "docs/elsewhere.md": 3,
     "docs/install.md": 1,
     "docs/prompt.md": 1,
-    "docs/proxy.md": 4,
+    "docs/proxy.md": 5,
     "docs/remote.md": 2,
 }
 

@@ -1,0 +1,74 @@
+"""Listen inside of the network that bubblewrap makes for a command: a socket belongs to the network in which it was made, and any
+process can answer on it. So the command reaches the proxy on its own loopback, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+from tcenv.errors import TcenvError
+
+_SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "listen_inside.py")
+_MOST = 4096
+
+
+class Gate:
+    """Bubblewrap waits with its command until `open`. Make it before bubblewrap starts, with `options` as its first options."""
+
+    def __init__(self) -> None:
+        self._information, information = os.pipe()
+        waiting, self._go = os.pipe()
+        self._given = (information, waiting)
+        for descriptor in self._given:
+            os.set_inheritable(descriptor, True)
+        self.options = ["--info-fd", str(information), "--block-fd", str(waiting)]
+
+    def open(self, port: int) -> list[socket.socket]:
+        """Return sockets that listen at `port` on the loopback of bubblewrap's network, and let the command start. Returns none
+        if bubblewrap has ended. Raises TcenvError."""
+        for descriptor in self._given:
+            os.close(descriptor)
+        told = b""
+        with os.fdopen(self._information, "rb") as file:
+            # It stays open in bubblewrap.
+            while b"}" not in told and (line := file.readline()):
+                told += line
+        if b"}" not in told:
+            os.close(self._go)
+            return []
+        process = int(json.loads(told)["child-pid"])
+        try:
+            found = _listen(process, port)
+        except TcenvError:
+            # At the end of this pipe, bubblewrap would start the command.
+            os.kill(process, signal.SIGKILL)
+            raise
+        with suppress(OSError):
+            os.write(self._go, b"1")
+        os.close(self._go)
+        return found
+
+
+def _listen(process: int, port: int) -> list[socket.socket]:
+    """Return sockets that listen in the network of `process`. A process of its own makes them, since entering a user namespace is
+    for processes with one thread."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        done = subprocess.run(
+            [sys.executable, "-I", _SCRIPT, str(process), str(port)],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            reason = done.stderr.strip().rpartition("\n")[2] or "it says nothing"
+            raise TcenvError(f"The network of the sandbox cannot be entered: {reason}.")
+        _, descriptors, _, _ = socket.recv_fds(ours, _MOST, 2)
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]

@@ -1,0 +1,155 @@
+"""Decide how a container reaches the proxy, and add what its tool needs to the command line. No value of a variable goes there:
+the tools take those from their own environment."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tcenv.containers import command_lines
+from tcenv.errors import Hint, UsageError
+from tcenv.shells.environment import ACCESS_TOKEN, CLIENT_ID, PROXY_URL, ROOT_URL
+
+# The variables that go into the container.
+_VARIABLES = (ROOT_URL, CLIENT_ID, ACCESS_TOKEN, PROXY_URL, "TCENV_PROXY")
+_DOCKERS_NAME = "host.docker.internal"
+_PODMANS_NAME = "host.containers.internal"
+_BRIDGES = {"docker": ("docker0",), "podman": ("podman0", "cni-podman0")}
+# Where the daemon is: the tool's option, and the variable that stands for it.
+_REMOTE = {
+    "docker": (("-H", "--host"), ("DOCKER_HOST",)),
+    "podman": (("--url", "-c", "--connection"), ("CONTAINER_HOST", "CONTAINER_CONNECTION")),
+}
+_LOCAL = ("unix://", "fd://", "npipe://")
+_KNOWN = "docker, podman, devcontainer and bwrap"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a container reaches the proxy. `listen` is the address to listen on besides loopback (None: none), `name` is the host
+    in the container's root URL (None: the address), `own_network` tells that bubblewrap makes a network of its own, and
+    `port_option` is an option of podman that takes the proxy's port."""
+
+    at: int = 0
+    listen: str | None = None
+    name: str | None = None
+    own_network: bool = False
+    port_option: tuple[str, ...] = ()
+    names_variables: bool = False
+
+    def complete(self, command: Sequence[str], port: int, environ: Mapping[str, str]) -> list[str]:
+        """Return the command line for a proxy at `port`. `environ` is the tool's environment."""
+        added = [word.format(port=port) for word in self.port_option]
+        if self.names_variables:
+            for variable in _VARIABLES:
+                added += ["--env", variable] if variable in environ else []
+        return [*command[: self.at], *added, *command[self.at :]]
+
+
+def make(command: Sequence[str], environ: Mapping[str, str], find_address: Finder, *, is_root: bool) -> Plan:
+    """Make the plan for `command`. `find_address` returns the IPv4 address of an interface of this machine, or None. Raises
+    UsageError for a command that is not known, or whose container cannot reach this machine."""
+    tool = os.path.basename(command[0])
+    if tool == "bwrap":
+        return _for_bubblewrap(command)
+    if tool == "devcontainer":
+        address = _bridge("docker", find_address)
+        return Plan(listen=address, name=None if address else _DOCKERS_NAME)
+    if tool not in command_lines.TOOLS:
+        raise UsageError(
+            f"--container does not know {tool!r}. It knows {_KNOWN}.",
+            "For another tool, name the address that its containers reach: --proxy --listen ADDRESS",
+        )
+    read = command_lines.read(command, tool)
+    if read.subcommand.rpartition(" ")[2] not in command_lines.STARTING:
+        raise UsageError(
+            f"--container does not know '{tool} {read.subcommand}'.",
+            Hint("It takes run, create and exec:", ("tcenv", "exec", "--container", "--", tool, "run", "IMAGE")),
+        )
+    _refuse_remote(tool, read, environ)
+    network = read.value("--network", "--net") or ""
+    if network == "none":
+        raise UsageError("A container without a network cannot reach the proxy.", "Leave out --network none.")
+    if network == "host":
+        return Plan(read.at, names_variables=True)
+    if tool == "podman":
+        return _for_podman(read, network, find_address, is_root=is_root)
+    address = _bridge(tool, find_address)
+    return Plan(read.at, address, None if address else _DOCKERS_NAME, names_variables=True)
+
+
+def _for_podman(read: command_lines.Read, network: str, find_address: Finder, *, is_root: bool) -> Plan:
+    if sys.platform != "linux":
+        # Containers run in a virtual machine, which maps this name to the loopback here.
+        return Plan(read.at, name=_PODMANS_NAME, names_variables=True)
+    if is_root:
+        address = _bridge("podman", find_address)
+        if address is None:
+            raise UsageError(
+                "podman has no bridge on this machine yet: it makes one for the first container.",
+                "Share the network with the container: podman run --network host",
+            )
+        return Plan(read.at, address, names_variables=True)
+    if network or read.subcommand.endswith("exec"):
+        raise UsageError(
+            "The network of this container does not lead to the proxy.",
+            "For podman without root, use podman run with --network host, or without --network.",
+        )
+    # The loopback of the container leads to the loopback here, for this port alone.
+    return Plan(read.at, port_option=("--network", "pasta:-T,{port}"), names_variables=True)
+
+
+def _for_bubblewrap(command: Sequence[str]) -> Plan:
+    options = command_lines.bubblewrap_options(command)
+    if "--clearenv" in options:
+        raise UsageError(
+            "bwrap --clearenv takes the variables away that lead to the proxy.",
+            "Leave it out, and use --unsetenv for the variables that the program must not have.",
+        )
+    own = "--unshare-net" in options or ("--unshare-all" in options and "--share-net" not in options)
+    if own and {"--info-fd", "--block-fd"} & {*options}:
+        raise UsageError("tcenv needs --info-fd and --block-fd of bwrap for itself.")
+    return Plan(1, own_network=own)
+
+
+def _refuse_remote(tool: str, read: command_lines.Read, environ: Mapping[str, str]) -> None:
+    options, variables = _REMOTE[tool]
+    named = [value for name, value in read.before if name in options]
+    named += [environ[variable] for variable in variables if environ.get(variable)] if not named else []
+    is_remote = any(not value.startswith(_LOCAL) for value in named)
+    if is_remote or (tool == "podman" and {"-r", "--remote"} & {name for name, _ in read.before}):
+        raise UsageError(
+            f"This {tool} starts containers on another machine, and they cannot reach this one.",
+            Hint("Run it over there:", ("tcenv", "ssh", "HOST", "--", tool, "run", "IMAGE")),
+        )
+
+
+def _bridge(tool: str, find_address: Finder) -> str | None:
+    return next(filter(None, map(find_address, _BRIDGES[tool])), None)
+
+
+class Finder:
+    """Find the IPv4 address of an interface of this machine."""
+
+    def __call__(self, interface: str) -> str | None:
+        """Return the address of `interface`, or None if it has none, or on a system that does not tell."""
+        try:
+            from fcntl import ioctl
+        except ImportError:
+            return None
+        if sys.platform != "linux":
+            return None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            try:
+                found = ioctl(asking, _SIOCGIFADDR, struct.pack("256s", interface.encode()[:15]))
+            except OSError:
+                return None
+        return socket.inet_ntoa(found[20:24])
+
+
+# linux/sockios.h
+_SIOCGIFADDR = 0x8915
