@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
+from tcenv.cli import first_run
 from tcenv.cli.acquire import Wanted, load_session_and_change, resolve_to_open
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
@@ -55,12 +56,21 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Sign in if there is no session, and print the statements that load it."""
     overrides = Overrides.of(options)
-    profile = resolve_to_open(options.profile, overrides)
+    profile = _resolve(options.profile, overrides)
     if options.purpose:
         return _load_purpose(Wanted.of(options), options.shell, profile.argument)
     reset = options.reset or bool(profiles.read_flag("TCENV_RESET"))
     retry = options.retry or bool(profiles.read_flag("TCENV_RETRY"))
     return load(profile, overrides, options.shell, reset=reset, retry=retry)
+
+
+def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
+    """Resolve the profile to sign in to. Asks for a deployment where nothing names one and a person can answer."""
+    try:
+        return profiles.resolve(argument, overrides)
+    except profiles.NoDeployment:
+        answer = first_run.ask_for_deployment() if first_run.can_ask() else None
+        return resolve_to_open(answer, overrides)
 
 
 def _load_purpose(wanted: Wanted, shell: str | None, named: str) -> int:

@@ -207,6 +207,11 @@ def hint(*parts: Part) -> None:
     _line("→", "", "cyan", _render(*parts))
 
 
+def say(text: str) -> None:
+    """Write a line of a question. It has no mark, and `--quiet` leaves it."""
+    face().write(printable(text))
+
+
 def detail(text: str) -> None:
     """Say what tcenv does, with `--verbose`."""
     face().write(face().styled(f"tcenv: {text}", "dim"))
