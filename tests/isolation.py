@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
-import resource
 import signal
 import sys
-import termios
+
+if sys.platform != "win32":
+    import fcntl
+    import resource
+    import termios
 
 # What the tests may know of the starter's environment; a name that ends in an underscore stands for all that begin so.
 _KEPT = ("PATH", "TMPDIR", "USER", "LOGNAME", "TCENV_TEST_", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
+# Without these, no program starts on Windows, and none finds its files.
+_KEPT_ON_WINDOWS = (
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERPROFILE"),
+    *("APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "NUMBER_OF_PROCESSORS"),
+)
 _SET = {"LANG": "C.UTF-8", "TZ": "UTC", "SHELL": "/bin/bash", "HOME": "/nonexistent"}
 # Signals that the starter ignores, for the workers: they find the default, and must survive a closed terminal as well.
 _IGNORED = "TCENV_TEST_IGNORED_SIGNALS"
 _PRIVATE = "TCENV_TEST_SHARED_MEMORY_PROBLEM"
-_SOFT_LIMITS = {resource.RLIMIT_NOFILE: 4096, resource.RLIMIT_CORE: 0, resource.RLIMIT_STACK: 8 << 20}
+_SOFT_LIMITS = {"RLIMIT_NOFILE": 4096, "RLIMIT_CORE": 0, "RLIMIT_STACK": 8 << 20}
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _RECURSIVE, _MOUNTS_OF_OUR_OWN = 0x4000, 0x40000
 
@@ -25,21 +32,26 @@ shared_memory_problem = ""
 
 
 def prepare() -> None:
-    """Give up everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory."""
+    """Give up everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory. On
+    Windows, that is variables alone."""
+    global shared_memory_problem
     _clear_environment()
+    if sys.platform == "win32":
+        shared_memory_problem = "only Linux has it"
+        return
     _restore_signals()
     _leave_terminal()
     _raise_limits()
     os.umask(0o022)
-    global shared_memory_problem
     if _PRIVATE not in os.environ:
         os.environ[_PRIVATE] = (_make_shared_memory_private() or "") if sys.platform == "linux" else "only Linux has it"
     shared_memory_problem = os.environ[_PRIVATE]
 
 
 def _clear_environment() -> None:
+    all_kept = (*_KEPT, *(_KEPT_ON_WINDOWS if sys.platform == "win32" else ()))
     for name in list(os.environ):
-        if not any(name == kept or (kept.endswith("_") and name.startswith(kept)) for kept in _KEPT):
+        if not any(name == kept or (kept.endswith("_") and name.startswith(kept)) for kept in all_kept):
             del os.environ[name]
     os.environ.setdefault("PATH", os.defpath)
     os.environ.update(_SET)
@@ -76,10 +88,11 @@ def _leave_terminal() -> None:
 
 
 def _raise_limits() -> None:
+    soft_limits = {getattr(resource, name): limit for name, limit in _SOFT_LIMITS.items()}
     for number in {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}:
         _, hard = resource.getrlimit(number)
         for highest in (resource.RLIM_INFINITY, hard):
-            wanted = _SOFT_LIMITS.get(number, highest)
+            wanted = soft_limits.get(number, highest)
             try:
                 resource.setrlimit(number, (min(wanted, highest) if highest >= 0 else wanted, highest))
             except (OSError, ValueError):

@@ -5,6 +5,7 @@ to sit at, else the sandbox's own approver."""
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,10 @@ _FOREIGN = ("TASKCLUSTER_", "TCENV_", "XDG_")
 
 def main() -> int:
     """Run the demo; the exit status of its script, or 1 when the browser was not used exactly once."""
+    shell = shutil.which("sh")
+    if shell is None:
+        print("The demo is a script for sh: on Windows, run it in the terminal of Git for Windows.", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="tcenv-demo-") as folder, Sandbox() as sandbox:
         home = Path(folder)
         (home / "run").mkdir(mode=0o700)
@@ -51,7 +56,7 @@ def main() -> int:
         if not (display and sys.stdin.isatty()):
             environ["BROWSER"] = approver()
         print(f"This demo runs against a sandbox: {sandbox.root_url}", flush=True)
-        status = subprocess.call(["/bin/sh", "-c", _SCRIPT], env=environ)
+        status = subprocess.call([shell, "-c", _SCRIPT], env=environ)
         if status == 0 and sandbox.approvals != 1:
             print(f"expected one approval in the browser, saw {sandbox.approvals}", file=sys.stderr)
             status = 1

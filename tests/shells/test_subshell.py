@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,10 +105,9 @@ def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -
         terminal.type("echo still''-here")
         terminal.wait_for("still-here")
         terminal.resize(101, 33)
-        time.sleep(0.3)
-        terminal.type("stty size")
-        terminal.wait_for("33 101")
-        terminal.keys("C-c")
+        # The new size is on its way.
+        terminal.type('sh -c \'until test "$(stty size)" = "33 101"; do sleep 0.05; done; echo resi""zed\'')
+        terminal.wait_for("resized")
         assert terminal.environment()["TCENV_SUBSHELL"]
         terminal.type("exit")
         terminal.wait_for("outer>")

@@ -134,9 +134,14 @@ def test_what_a_long_run_leaves_behind_is_reaped(env: dict[str, str], tmp_path: 
         "import os, subprocess, time\n"
         "for _ in range(20):\n"
         "    subprocess.run(['sh', '-c', '(sleep 0.05 &)'])\n"
-        "time.sleep(1)\n"
-        "children = subprocess.run(['ps', '-o', 'stat=', '--ppid', str(os.getppid())], capture_output=True, text=True)\n"
-        "print(sum(line.startswith('Z') for line in children.stdout.split()))\n"
+        "ps = ['ps', '-o', 'stat=,comm=', '--ppid', str(os.getppid())]\n"
+        "def orphans():\n"
+        "    children = subprocess.run(ps, capture_output=True, text=True).stdout.splitlines()\n"
+        "    return [line for line in children if line.startswith('Z') or 'sleep' in line]\n"
+        "end = time.monotonic() + 60\n"
+        "while (left := orphans()) and time.monotonic() < end:\n"
+        "    time.sleep(0.05)\n"
+        "print(len(left))\n"
     )
     done = tcenv("exec", "--proxy", "--", sys.executable, "-c", program, env=env, timeout=110)
     assert done.stdout == "0\n", done.stderr

@@ -8,7 +8,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -35,12 +35,19 @@ def behind() -> Iterator[Deployment]:
         yield made
 
 
-def reset(behind: Deployment, proxy: Proxied, token: str = NEWER, pause: float = 0.0) -> None:
-    """What `login --reset` does, with a pause between the two moments that matter."""
+def reset(behind: Deployment, proxy: Proxied, token: str = NEWER, goes_on: Callable[[], bool] = lambda: True) -> None:
+    """Do what `login --reset` does, and wait for `goes_on` between the two moments that matter."""
     with sign_in_lock(PROFILE, 10, lambda: None):
         behind.tokens[CLIENT] = token
-        time.sleep(pause)
+        wait_until(goes_on)
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(CLIENT, token)))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
@@ -57,9 +64,9 @@ def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
 def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chunked: bool, behind: Deployment) -> None:
     sent: dict[str, Any] = {"chunks": [b"x" * size]} if chunked else {"body": b"x" * size}
     with proxied(behind.root_url) as proxy, ThreadPoolExecutor() as pool:
-        resetting = pool.submit(reset, behind, proxy, NEWER, 0.7)
-        while behind.tokens[CLIENT] == TOKEN:
-            time.sleep(0.005)
+        # The deployment refuses the call while the new token is on its way.
+        resetting = pool.submit(reset, behind, proxy, NEWER, lambda: bool(behind.seen))
+        wait_until(lambda: behind.tokens[CLIENT] != TOKEN)
         answer = signed(proxy, "PUT", PING, **sent)
         resetting.result()
     assert (answer.status_code, answer.json()["length"]) == (200, size)
@@ -68,12 +75,16 @@ def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chu
 
 def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None:
     count = max(300, times(1000))
+
+    def count_refused() -> int:
+        return len([seen for seen in behind.seen if not seen.client_id])
+
     with proxied(behind.root_url) as proxy, ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(count)]
         for number in range(3):
-            while sum(call.done() for call in calls) < count // 5 * (number + 1):
-                time.sleep(0.005)
-            reset(behind, proxy, f"{NEWER[:-1]}{number}", 0.2)
+            wait_until(lambda: sum(call.done() for call in calls) >= count // 5 * (number + 1))  # noqa: B023
+            refused = count_refused()
+            reset(behind, proxy, f"{NEWER[:-1]}{number}", lambda: count_refused() > refused)  # noqa: B023
         assert {call.result().status_code for call in calls} == {200}
     assert len([seen for seen in behind.seen if seen.client_id]) == count
 
@@ -155,8 +166,7 @@ def test_the_end_is_announced_and_said(behind: Deployment) -> None:
     ending = session(behind.root_url, created=now - 3600, expires=now + 2)
     with proxied(behind.root_url, first=ending) as proxy:
         assert signed(proxy, "GET", PING).status_code == 200
-        while len(proxy.said) < 2:
-            time.sleep(0.05)
+        wait_until(lambda: len(proxy.said) == 2)
         answer = signed(proxy, "GET", PING)
         assert answer.status_code == 401
         assert "has expired" in answer.json()["message"]
@@ -169,8 +179,7 @@ def test_the_end_is_announced_and_said(behind: Deployment) -> None:
 def test_the_end_of_the_runs_own_time_is_announced_too(behind: Deployment) -> None:
     with proxied(behind.root_url, until=time.time() + 1.5) as proxy:
         assert signed(proxy, "GET", PING).status_code == 200
-        while len(proxy.said) < 2:
-            time.sleep(0.05)
+        wait_until(lambda: len(proxy.said) == 2)
         assert signed(proxy, "GET", PING).status_code == 401
     assert [text.partition("given ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
 
