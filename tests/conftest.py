@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser
 from syrupy.assertion import SnapshotAssertion
@@ -29,6 +30,9 @@ _OF_THE_RUN = ("COLUMNS", "LINES", "TCENV_TEST_")
 
 def pytest_configure(config: pytest.Config) -> None:
     isolation.prepare()
+    # A busy machine is no failure.
+    hypothesis.settings.register_profile("tests", deadline=None)
+    hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -132,7 +132,7 @@ UNQUOTED = [(shell, line) for shell in POSIX for line in ("eval $({})", "eval `{
 
 @pytest.mark.parametrize(("shell", "line"), UNQUOTED, ids=[f"{shell.name} {line}" for shell, line in UNQUOTED])
 def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path: Path) -> None:
-    @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3, suppress_health_check=list(HealthCheck))
     @given(st.lists(sessions, min_size=10, max_size=20))
     def run(many: list[tuple[str, str, str]]) -> None:
         change = {f"TCENV_T{n}_{m}": value for n, values in enumerate(many) for m, value in enumerate(values)}
@@ -341,7 +341,7 @@ def read_as_cmd(output: str) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text([chr(code) for code in range(32, 127)], min_size=1), min_size=1))
 @example(["x" * 8000])
 def test_cmd_reads_any_printable_ascii_back(values: list[str]) -> None:
@@ -372,7 +372,7 @@ class TestEveryShell:
     """What every shell promises, run in the shell itself."""
 
     def test_any_text_arrives_as_it_is(self, shell: RealShell) -> None:
-        @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=8, suppress_health_check=list(HealthCheck))
         @given(st.lists(texts, min_size=20, max_size=60))
         @example(NASTY)
         def run(values: list[str]) -> None:

@@ -76,7 +76,7 @@ def read_in_full(words: list[str]) -> tuple[str, Any] | None:
     return recorder.calls[0] if recorder.calls else None
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(command_lines())
 def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None:
     found = plain_reader.find(words)
@@ -88,7 +88,7 @@ def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None
         assert read_in_full(words) == (name, plain_reader.options_class(name)(**plain))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(command_lines())
 def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> None:
     takes = {"login": hotpath._LOGIN, "env": hotpath._ENV}.get(words[0])
@@ -103,7 +103,7 @@ def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> N
     assert read_in_full(words) == (words[0], plain_reader.options_class(words[0])(profile=profile, **values))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(live_session._CHECKED), st.one_of(_TEXTS, _NUMBERS, st.text(min_size=1, max_size=8), _VALUES))
 def test_a_variable_that_the_hot_path_takes_is_right(variable: str, value: str) -> None:
     if "\0" in value or not value or not live_session._is_plain(variable, value):

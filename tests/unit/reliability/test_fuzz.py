@@ -58,7 +58,6 @@ def long(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
         max_examples=times(count),
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
