@@ -261,3 +261,17 @@ def test_a_place_that_is_gone_with_its_session(deployment: Sandbox, home: Path) 
     assert "signed out elsewhere" in done.stderr
     shutil.rmtree(home / "run")
     assert tcenv("hook", "bash", env=now).stdout == ""
+
+
+@pytest.mark.parametrize("shell", HOOKED, ids=IDS)
+def test_at_a_prompt_whose_sessions_directory_is_gone_one_line_says_so(
+    shell: Prompted, tmp_path: Path, home: Path
+) -> None:
+    folder = home / "run/tcenv"
+    env = environ(**loaded(folder, PROFILE, ROOT, OWN))
+    text = start_up_text(shell, env, tmp_path)
+    lines = [shell.script(text), prompt(shell), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]
+    done = shell.run("\n".join(lines), env)
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())
+    assert done.stderr.count("signed out elsewhere") == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
