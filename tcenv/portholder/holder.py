@@ -234,7 +234,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _detach(count: int, *, fork: bool) -> None:
-    """Detach from the process that started this one. Keep only the pipe and the sockets."""
+    """Detach from the process that started this one. Keep only the pipe and the sockets.
+
+    A fork is safe here, because this process has one thread. `posix_spawn` would start a second interpreter (more than 10 ms)
+    while the sign-in waits for the holder."""
     os.closerange(_FIRST_DESCRIPTOR + count, 1 << 16)
     if fork and os.fork():
         # The starting process may exec another program, which must not get a child that it does not know.

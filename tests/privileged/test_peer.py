@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from tcenv import peer
+from tests.need import need
 
+PROJECT = Path(__file__).parents[2]
 Address = tuple[bytes, int]
 HOSTS = ("127.0.0.1", "::1")
 # The account that every system has, and that owns nothing.
@@ -184,3 +186,27 @@ def test_it_is_importable_for_next_to_nothing() -> None:
     program = "import sys; before = set(sys.modules); import tcenv.peer; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parent)
     assert done.stdout.split() == ["__future__", "tcenv", "tcenv.peer"]
+
+
+_UNMAPPED = """
+import os, socket, sys
+sys.path.insert(0, sys.argv[1])
+from tcenv import peer
+from tcenv.portholder import messages
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+connection, _ = server.accept()
+ends = connection.getsockname(), connection.getpeername()
+pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+print(os.geteuid(), peer.owner_of_peer(*ends), peer.is_own(connection), messages.is_own(pair[0]))
+"""
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "unmapped"])
+def test_in_a_namespace_that_maps_no_user_nobody_is_the_same_user(mapped: bool, tmp_path: Path) -> None:
+    """There every user of the machine has the number 65534, and so does the process itself."""
+    command = [need("unshare"), "--user", *(["--map-root-user"] if mapped else [])]
+    done = subprocess.run(
+        [*command, sys.executable, "-I", "-c", _UNMAPPED, str(PROJECT)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == ("0 0 True True\n" if mapped else "65534 65534 False False\n"), done.stderr

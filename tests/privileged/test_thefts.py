@@ -17,13 +17,14 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.holder import eventually, holder, is_free, status, talk
 from tests.need import need
-from tests.reliability.record import record
+from tests.reliability.record import record, times
 from tests.waiting import Waiting
 from tests.world import NAME, TCENV, signed_in, tcenv
 
 # An account that owns nothing.
 SOMEBODY = 4242
-TIMES = 20
+# In `make fuzz`; `make test` goes through a few of each.
+TIMES = max(4, times(20))
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
 # For each line with a port and the path of a callback: reset some connections that bring a well-formed answer, then try to
 # bind the port on both families until the next line, and tell what was bound and what came.
@@ -125,8 +126,7 @@ def test_a_reset_connection_in_the_wait_gives_nobody_the_port(
 def test_after_the_wait_nobody_gets_the_port_while_the_page_is_open(
     ending: str, deployment: Sandbox, tmp_path: Path, thief: Thief
 ) -> None:
-    times = TIMES if ending == "SIGKILL" else TIMES // len(ENDINGS)
-    for number in range(times):
+    for number in range(TIMES):
         (tmp_path / str(number)).mkdir()
         limit = ("--timeout", "1s") if ending == "timeout" else ()
         waiting = Waiting(deployment, tmp_path / str(number), "--retry", *limit)
@@ -138,7 +138,7 @@ def test_after_the_wait_nobody_gets_the_port_while_the_page_is_open(
         waiting.approve()
         assert thief.result() == NOTHING
         assert not deployment.clients
-    record("ports of sign-ins", times)
+    record("ports of sign-ins", TIMES)
 
 
 # It calls with a secret every now and then, until it is told that the run has ended.
@@ -187,8 +187,7 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
     ending: str, deployment: Sandbox, tmp_path: Path, thief: Thief
 ) -> None:
     env = signed_in(deployment)
-    times = TIMES if ending == "end" else TIMES // 2
-    for _ in range(times):
+    for _ in range(TIMES):
         with proxied(env, tmp_path) as (run, port):
             thief.begin(port)
             assert run.stdin and run.stdout
@@ -205,7 +204,7 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
             run.stdin.close()
         # The last process of the run has ended.
         eventually(lambda port=port: is_free(port))  # type: ignore[misc]
-    record("ports of proxies", times)
+    record("ports of proxies", TIMES)
 
 
 @pytest.mark.timeout(900)
@@ -214,7 +213,7 @@ def test_a_shell_that_has_sourced_the_statements_tells_nobody_else(
     ending: str, deployment: Sandbox, thief: Thief
 ) -> None:
     env = signed_in(deployment)
-    for _ in range(TIMES // 2):
+    for _ in range(TIMES):
         proxy = subprocess.Popen([TCENV, "proxy", "--shell", "sh"], env=env, stdout=subprocess.PIPE, text=True)
         assert proxy.stdout
         found = re.search(r"http://127\.0\.0\.1:(\d+)", proxy.stdout.read())
@@ -225,7 +224,7 @@ def test_a_shell_that_has_sourced_the_statements_tells_nobody_else(
         proxy.wait(60)
         assert status(talk(port, "PUT /api HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret")) == 410
         assert thief.result() == NOTHING
-    record("ports of proxies", TIMES // 2)
+    record("ports of proxies", TIMES)
 
 
 def test_another_users_answer_after_the_wait_is_refused_and_starts_nothing(deployment: Sandbox, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 from aiohttp import web
 
-from tcenv.proxy import connections
+from tcenv.proxy import connections, sockets
 from tests.calls import PING, plain, signed
 from tests.proxied import Deployment, Proxied, Seen, deployment, proxied
 
@@ -22,11 +23,30 @@ def behind() -> Iterator[Deployment]:
         yield made
 
 
-def connect(stack: ExitStack, proxy: Proxied, first: bytes = b"") -> socket.socket:
+# On this machine, and another address than the proxy listens on anyway: what connects to it counts as from outside.
+OUTSIDE = "127.0.0.9"
+
+
+@pytest.fixture
+def outside(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxied]:
+    """A proxy with `--listen`."""
+    monkeypatch.setattr(sockets, "_family", lambda address: socket.AF_INET)
+    with proxied(behind.root_url, address=OUTSIDE) as proxy:
+        yield proxy
+
+
+def connect(
+    stack: ExitStack, proxy: Proxied, first: bytes = b"", to: str = "127.0.0.1", source: str = "127.0.0.1"
+) -> socket.socket:
     """An open connection, on which `first` has been sent."""
-    sock = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=30))
+    sock = stack.enter_context(socket.create_connection((to, proxy.port), timeout=60, source_address=(source, 0)))
     sock.sendall(first)
     return sock
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether the other end has not closed a connection yet."""
+    return not select.select([sock], [], [], 0)[0]
 
 
 def is_closed(sock: socket.socket) -> bool:
@@ -67,6 +87,52 @@ def test_idle_connections_make_room_for_calls(behind: Deployment, monkeypatch: p
         assert signed(proxy, "GET", PING).status_code == 200
         # The oldest are the first that are closed.
         assert all(is_closed(sock) for sock in idle[:20])
+
+
+@pytest.mark.linux
+def test_an_address_from_outside_has_64_connections(outside: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing counts as idle, so that none makes room for another.
+    monkeypatch.setattr(connections, "_IDLE", 3600)
+    with ExitStack() as stack:
+        first = [connect(stack, outside, b"GET /", OUTSIDE) for _ in range(64)]
+        more = [connect(stack, outside, b"GET /", OUTSIDE) for _ in range(6)]
+        assert all(is_closed(sock) for sock in more)
+        assert all(is_open(sock) for sock in first)
+        # Another address has its own 64, and the run's calls have no such bound.
+        assert is_open(connect(stack, outside, b"GET /", OUTSIDE, source="127.0.0.8"))
+        assert signed(outside, "GET", PING, host="127.0.0.1").status_code == 200
+        # Where they are idle, the oldest makes room.
+        monkeypatch.setattr(connections, "_IDLE", 0)
+        connect(stack, outside, b"GET /", OUTSIDE)
+        assert is_closed(first[0])
+        assert all(is_open(sock) for sock in first[2:])
+
+
+@pytest.mark.linux
+def test_all_addresses_together_leave_room_for_the_runs_calls(
+    behind: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "_family", lambda address: socket.AF_INET)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 16)
+    with proxied(behind.root_url, address=OUTSIDE) as proxy, ExitStack() as stack:
+        others = [
+            connect(stack, proxy, b"GET /", OUTSIDE, source=f"127.0.1.{number}")
+            for number in range(1, 11)
+            for _ in range(4)
+        ]
+        assert signed(proxy, "GET", PING, host="127.0.0.1").status_code == 200
+        assert all(is_closed(sock) for sock in others[:20])
+
+
+@pytest.mark.linux
+def test_a_head_from_outside_has_ten_seconds(outside: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connections._FIRST_HEAD_FROM_OUTSIDE == 10
+    monkeypatch.setattr(connections, "_FIRST_HEAD_FROM_OUTSIDE", 0.2)
+    with ExitStack() as stack:
+        own = connect(stack, outside, b"GET / HTTP/1.1\r\nHost: ")
+        for first in (b"", b"GET / HTTP/1.1\r\nHost: "):
+            assert is_closed(connect(stack, outside, first, OUTSIDE))
+        assert is_open(own)
 
 
 def test_where_all_are_busy_a_call_waits_for_its_turn(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
