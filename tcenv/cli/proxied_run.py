@@ -225,7 +225,7 @@ def _checked(session: Opened) -> tuple[str, ...] | None:
     if fitting < len(held):
         raise UsageError(
             f"{len(held)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
-            "Use fewer scopes, or patterns that end in *.",
+            "Name the scopes that the program needs: --scope S, once for each.",
         )
     return session.scopes
 

@@ -47,7 +47,7 @@ def mint_from_parts(
     say: Callable[[str], None],
 ) -> dict[str, str]:
     """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by
-    variable. For `scopes`, `term` and `say` see `loading`."""
+    variable. For `scopes`, `term` and `say` see `make_loading`."""
     now, end = int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
         raise NotSignedIn(

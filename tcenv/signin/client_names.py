@@ -1,4 +1,4 @@
-"""Choose the name of a new client from what is remembered, without a network; and delete clients that are no longer needed.
+"""Choose the name of a new client from what is remembered, and delete clients that are no longer needed.
 
 Today's page refuses a name that is taken, and an expired client keeps its name until the deployment's nightly purge. So names
 come from a bounded series, and the first one is asked for again as soon as it is free."""
