@@ -40,32 +40,42 @@ var tcenv-values = [
   &--unset=['name' 'scopes' 'expires' 'description' 'flow' 'port' 'timeout' 'browser' 'no_browser' 'no_self_delete']
 ]
 var tcenv-named = [&'--as'=purposes &'--profile'=profiles]
+var tcenv-free = [--root-url --name --scope --description --port --browser --listen --log --save --ssh-option --satisfies --method --output]
 var tcenv-names-of = [&'login'=profiles &'status'=profiles &'logout'=profiles &'whoami'=profiles &'signin'=profiles &'exec'=profiles &'shell'=profiles &'env'=profiles &'scopes'=profiles &'proxy'=profiles &'profile show'=profiles &'profile set'=profiles &'profile remove'=profiles &'purpose list'=profiles &'purpose show'=purposes &'purpose set'=purposes &'purpose remove'=purposes]
 fn tcenv-names {|of|
   try { e:tcenv --$of } catch e { nop }
 }
 fn tcenv-complete {|@words|
-  var before = $words[-2]
+  var before word prefix = $words[-2] $words[-1] ''
+  if (re:match '^--[a-z-]+=' $word) {
+    set before = (str:split = $word | take 1)
+    set prefix = $before=
+  }
   if (has-key $tcenv-values $before) {
-    all $tcenv-values[$before]
+    all $tcenv-values[$before] | each {|value| put $prefix$value }
     return
   }
   if (has-key $tcenv-named $before) {
-    tcenv-names $tcenv-named[$before]
+    tcenv-names $tcenv-named[$before] | each {|name| put $prefix$name }
+    return
+  }
+  # A value that nobody can know is left to the user.
+  if (or (not-eq $prefix '') (has-value $tcenv-free $before)) {
     return
   }
   var key = ''
-  for word $words[1..-1] {
-    if (eq $word --) {
+  for each-word $words[1..-1] {
+    if (eq $each-word --) {
       edit:complete-filename $words[-1]
       return
     }
-    if (has-key $tcenv-table (str:trim-space $key' '$word)) {
-      set key = (str:trim-space $key' '$word)
+    if (has-key $tcenv-table (str:trim-space $key' '$each-word)) {
+      set key = (str:trim-space $key' '$each-word)
     }
   }
-  all $tcenv-table[$key]
-  if (has-key $tcenv-names-of $key) {
+  var is-option = (str:has-prefix $word -)
+  all $tcenv-table[$key] | each {|known| if (eq $is-option (str:has-prefix $known -)) { put $known } }
+  if (and (not $is-option) (has-key $tcenv-names-of $key)) {
     tcenv-names $tcenv-names-of[$key]
   }
 }

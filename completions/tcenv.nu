@@ -8,6 +8,45 @@ def __tcenv_shell [] { [bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powe
 def __tcenv_for [] { [15m 1h 8h] }
 def __tcenv_format [] { [json dotenv docker github systemd taskcluster] }
 def __tcenv_unset [] { [name scopes expires description flow port timeout browser no_browser no_self_delete] }
+def __tcenv_complete [line: string, position: int] {
+    let words = ($line | str substring 0..<$position | split row " ")
+    let command = ($words | get 1? | default '')
+    if ($words | length) < 3 { return [login status logout whoami signin exec shell env ssh direnv hook scopes purpose proxy init profile doctor sandbox help version] }
+    # Behind it comes another command line.
+    if '--' in ($words | drop 1) { return null }
+    match ($words | drop 1 | last) {
+        --expires => (__tcenv_expires)
+        --flow => (__tcenv_flow)
+        --timeout => (__tcenv_timeout)
+        --shell => (__tcenv_shell)
+        --for => (__tcenv_for)
+        --format => (__tcenv_format)
+        --unset => (__tcenv_unset)
+        --as => (__tcenv_purposes)
+        --profile => (__tcenv_profiles)
+        --root-url | --name | --scope | --description | --port | --browser | --listen | --log | --save | --ssh-option | --satisfies | --method | --output => []
+        _ => (if ($words | last | str starts-with '-') {
+            match $command {
+            login => [--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --shell --quiet --verbose --help]
+            logout => [--keep-client --delete-client --all --forget --timeout --shell --quiet --verbose --help]
+            signin => [--root-url --name --scope --expires --port --timeout --check --csh --shell --quiet --verbose --help]
+            exec => [--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --container --agent --learn --save --quiet --verbose --help]
+            env => [--shell --format --scope --as --for --quiet --verbose --help]
+            ssh => [--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --quiet --verbose --help]
+            _ => []
+            }
+        } else {
+            match $command {
+            login => (__tcenv_profiles)
+            logout => (__tcenv_profiles)
+            signin => (__tcenv_profiles)
+            exec => (__tcenv_profiles)
+            env => (__tcenv_profiles)
+            _ => []
+            }
+        })
+    }
+}
 # Show who you are, where, until when and with which scopes
 export extern "tcenv status" [
   profile?: string@__tcenv_profiles

@@ -14,7 +14,7 @@ def --wrapped __tcenv_run [...words: string] {
     with-env {__TCENV_FUNCTION: "1"} { ^tcenv ...$words }
 }
 
-def --env --wrapped tcenv [...words: string] {
+def --env --wrapped tcenv [...words: string@COMPLETER@] {
     let applies = ($words | first 1 | any {|word| $word in [@EVALUATED@] }) and not ($words | any {|word|
         $word in [-h --help --csh --check] or ($word | str starts-with "--shell") or ($word | str starts-with "--format")
     })

@@ -60,6 +60,8 @@ class Shell:
     template: str | None = None
     # The completion in `completions/`. `tcenv.cli.parsing.generate` writes it with the module of the shell's name.
     completion: str | None = None
+    # What the template says of its function's completer, if the completion has one.
+    completer = ""
     # The text that `tcenv init` prints instead of the template, if the shell can only evaluate a line that sources it.
     sourcing_line: str | None = None
     # Whether lines after the one of `tcenv init` in a start-up file can remove the prompt hook.

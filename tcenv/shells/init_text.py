@@ -35,7 +35,7 @@ def startup_text(name: str, *, hook: bool = True, completion: bool = True, promp
         text = text.partition(_HOOK)[0]
     if prompt:
         text += mark + rest
-    text = _fill_in(text, shell)
+    text = _fill_in(text, shell).replace("@COMPLETER@", shell.completer if completion else "")
     more = resources.read("completions", shell.completion) if completion and shell.completion else None
     if more:
         text += f"\n# --- completion\n{more.partition(_STANDALONE)[0]}"

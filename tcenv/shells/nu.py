@@ -20,6 +20,7 @@ class Nu(Shell):
     lowest = "0.98"
     template = "init.nu"
     completion = "tcenv.nu"
+    completer = "@__tcenv_complete"
     saved_text = "tcenv.nu"
 
     def quote(self, text: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.need import need
+from tests.shells.test_in_a_terminal import start
 from tests.terminal import Terminal
 from tests.world import environ, tcenv
 
@@ -36,21 +39,69 @@ CASES = [
     ("tcenv shell --proxy --as rel", {"relduty"}),
     ("tcenv purpose show rel", {"relduty"}),
 ]
+# The value in the option's own word, where the shell replaces that whole.
+JOINED = [
+    ("tcenv login --flow=cr", {"create"}),
+    ("tcenv env --format=", {"json", "dotenv"}),
+    ("tcenv exec --as=rel", {"relduty"}),
+    ("tcenv init --", {"--install"}),
+]
+# What offers no option, since nobody has typed a dash.
+BARE = ("tcenv ", "tcenv login ", "tcenv init ", "tcenv profile ", "tcenv purpose show ", "tcenv status ")
 
 
 @pytest.mark.parametrize(("line", "expected"), [*CASES, ("tcenv exec -- mkdi", {"mkdir"})])
 def test_bash(line: str, expected: set[str]) -> None:
+    found = in_bash(line.split())
+    assert found >= expected
+    assert all(word.startswith(line.split()[-1]) for word in found)
+
+
+def in_bash(words: list[str]) -> set[str]:
+    """What bash offers for the last of the words, which readline has split."""
     script = f"""
     . {FOLDER}/tcenv.bash
-    COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}
+    COMP_WORDS=({" ".join(map(shlex.quote, words))}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    COMP_LINE="${{COMP_WORDS[*]}}"; COMP_POINT=${{#COMP_LINE}}
     _tcenv; printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     done = subprocess.run(
         [need("bash"), "--norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
     )
     assert done.stderr == ""
-    assert set(done.stdout.split()) >= expected
-    assert all(word.startswith(line.split()[-1]) for word in done.stdout.split())
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(("line", "expected"), JOINED)
+def test_bash_behind_an_equals_sign(line: str, expected: set[str]) -> None:
+    """readline takes `=` for a word of its own, unless somebody has taken it out of COMP_WORDBREAKS."""
+    option, sign, value = line.partition("=")
+    if not sign:
+        assert in_bash(line.split()) >= expected
+        return
+    assert in_bash([*option.split(), "=", *([value] if value else [])]) >= expected
+    prefix = option.split()[-1] + "="
+    assert in_bash(line.split()) >= {prefix + value for value in expected}
+
+
+@pytest.mark.parametrize("breaks", ["", "COMP_WORDBREAKS=${COMP_WORDBREAKS//=}"], ids=["word", "no-word"])
+def test_bash_in_a_terminal_behind_an_equals_sign(breaks: str, tmp_path: Path) -> None:
+    rc = tmp_path / "rc"
+    rc.write_text(f". {FOLDER}/tcenv.bash\nPS1='> '\n{breaks}\n")
+    with Terminal([need("bash"), "--noprofile", "--rcfile", str(rc)], environ(), tmp_path) as terminal:
+        terminal.environment()
+        terminal.keys("tcenv login --flow=cr", "Tab")
+        terminal.wait_for("> tcenv login --flow=create")
+
+
+@pytest.mark.parametrize("line", BARE)
+def test_bash_offers_options_behind_a_dash_alone(line: str) -> None:
+    assert not [word for word in in_bash([*line.split(), ""]) if word.startswith("-")]
+
+
+def test_bash_offers_nothing_for_a_value_that_it_does_not_know() -> None:
+    assert in_bash(["tcenv", "login", "--name", ""]) == set()
+    assert in_bash(["tcenv", "login", "--name", "=", "c"]) == set()
 
 
 def test_a_files_name_is_no_command_to_bash(tmp_path: Path, home: Path) -> None:
@@ -79,10 +130,34 @@ def test_fish(line: str, expected: set[str]) -> None:
     assert {row.split("\t")[0] for row in done.stdout.splitlines()} >= expected
 
 
+@pytest.mark.parametrize(("line", "expected"), JOINED)
+def test_fish_behind_an_equals_sign(line: str, expected: set[str]) -> None:
+    prefix = "".join(line.split()[-1].rpartition("=")[:2])
+    assert in_fish(line) >= {prefix + value for value in expected}
+
+
+def test_fish_offers_options_behind_a_dash_alone() -> None:
+    for line in BARE:
+        assert not [word for word in in_fish(line) if word.startswith("-")], line
+
+
+def in_fish(line: str) -> set[str]:
+    script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
+    done = subprocess.run(
+        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
+    )
+    assert done.stderr == ""
+    return {row.split("\t")[0] for row in done.stdout.splitlines()}
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("tcenv logi", "tcenv login "),
+        ("tcenv login --flow=cr", "tcenv login --flow=create "),
+        ("tcenv env --format=dot", "tcenv env --format=dotenv "),
+        ("tcenv exec --as=rel", "tcenv exec --as=relduty "),
+        ("tcenv login --flow cr", "tcenv login --flow create "),
         ("tcenv login comm", "tcenv login community "),
         ("tcenv profile rem", "tcenv profile remove "),
         ("tcenv env --format dot", "tcenv env --format dotenv "),
@@ -102,6 +177,39 @@ def test_zsh(line: str, expected: str, tmp_path: Path, home: Path) -> None:
         terminal.wait(lambda: f"> {expected.rstrip()}" in terminal.screen(), expected, 15)
 
 
+def test_zsh_keeps_colons_and_offers_options_behind_a_dash_alone(tmp_path: Path, home: Path) -> None:
+    (home / ".zshrc").write_text(f"PS1='> '; LISTMAX=999; autoload -Uz compinit; compinit -u; source {FOLDER}/_tcenv\n")
+    with Terminal([need("zsh"), "-d"], environ(), tmp_path) as terminal:
+        terminal.environment()
+        terminal.type("clear")
+        terminal.keys("tcenv ", "Tab")
+        terminal.wait_for("start-up file: the `tcenv` function")
+        assert "--version" not in terminal.screen()
+        terminal.keys("C-c")
+        terminal.type("clear")
+        terminal.keys("tcenv login --", "Tab")
+        terminal.wait_for("--flow")
+        assert "(default: auto)" in terminal.screen()
+        assert "\\:" not in terminal.screen()
+
+
+@pytest.mark.parametrize("compinit", ["autoload -Uz compinit; compinit -u", ""], ids=["later", "never"])
+def test_zsh_where_compinit_has_not_run(compinit: str, tmp_path: Path, home: Path) -> None:
+    """It completes as soon as compinit has run; where that never runs, a comment in the text says why nothing is completed."""
+    (home / ".zshrc").write_text(f"PS1='> '; eval \"$(tcenv init zsh)\"; {compinit}\n")
+    with Terminal([need("zsh"), "-d"], environ(), tmp_path) as terminal:
+        terminal.environment()
+        assert "compdef" not in terminal.screen()
+        if compinit:
+            terminal.keys("C-l")
+            terminal.keys("tcenv env --format dot", "Tab")
+            terminal.wait_for("> tcenv env --format dotenv")
+        else:
+            assert "Without it zsh completes no command's words" in tcenv("init", "zsh", env=environ()).stdout.replace(
+                "\\", ""
+            )
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -110,20 +218,34 @@ def test_zsh(line: str, expected: str, tmp_path: Path, home: Path) -> None:
         ("tcenv profile rem", "remove"),
         ("tcenv login --as rel", "relduty"),
         ("tcenv purpose show rel", "relduty"),
+        ("tcenv login --flow=cr", "--flow=create"),
+        ("tcenv env --format=", "--format=dotenv"),
+        ("tcenv exec --as=rel", "--as=relduty"),
+        ("tcenv init --", "--install"),
     ],
 )
 def test_elvish(line: str, expected: str) -> None:
-    words = " ".join(f"'{word}'" for word in line.split())
+    assert expected in in_elvish(line.split())
+
+
+def test_elvish_offers_options_behind_a_dash_alone() -> None:
+    for line in BARE:
+        assert not [word for word in in_elvish([*line.split(), ""]) if word.startswith("-")], line
+    assert in_elvish(["tcenv", "login", "--name", ""]) == []
+
+
+def in_elvish(line: list[str]) -> list[str]:
+    words = " ".join(f"'{word}'" for word in line)
     # What only an interactive elvish has is left out: the function itself is called.
     text = (FOLDER / "tcenv.elv").read_text()
     text = text.replace("set edit:completion:arg-completer[tcenv] = $tcenv-complete~", "")
-    script = f"use str; {text}\ntcenv-complete {words}"
+    script = f"use re; use str; {text}\ntcenv-complete {words}"
     script = script.replace("edit:complete-filename", "nop")
     done = subprocess.run(
         [need("elvish"), "-norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 0, done.stderr
-    assert expected in done.stdout.replace("▶", " ").split()
+    return [word.strip("'") for word in done.stdout.replace("▶", " ").split()]
 
 
 def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
@@ -137,3 +259,43 @@ def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
     assert "community" in done.stdout
     assert "relduty" in done.stdout
     assert "tcenv profile set" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("tcenv log", {"login", "logout"}),
+        ("tcenv login comm", {"community"}),
+        ("tcenv env --format d", {"dotenv"}),
+        ("tcenv exec --as rel", {"relduty"}),
+        ("tcenv login --name c", set()),
+    ],
+)
+def test_nushell_completes_what_its_own_function_runs(line: str, expected: set[str]) -> None:
+    script = f"source {FOLDER}/tcenv.nu; print (__tcenv_complete '{line}' {len(line)} | to json -r)"
+    done = subprocess.run(
+        [need("nu"), "--no-config-file", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) >= expected
+    assert expected or not found
+    assert not [word for word in found if word.startswith("-")]
+
+
+def test_nushell_in_a_terminal(tmp_path: Path) -> None:
+    """Behind an equals sign, behind a dash, and the names of profiles."""
+    with start(
+        "nu", tmp_path, environ(), "$env.PROMPT_COMMAND = {|| 'me' }; $env.PROMPT_COMMAND_RIGHT = ''"
+    ) as terminal:
+        for line, expected in (
+            ("tcenv shell --as=rel", "tcenv shell --as=relduty"),
+            ("tcenv shell --rea", "tcenv shell --read-only"),
+            ("tcenv shell comm", "tcenv shell community"),
+            ("tcenv login comm", "tcenv login community"),
+        ):
+            terminal.environment("^")
+            terminal._run("send-keys", "-t", "t", "-l", line)
+            terminal.keys("Tab")
+            terminal.wait_for(f"me> {expected}")
+            terminal.keys("C-c")

@@ -286,6 +286,7 @@ def test_completion(words: dict[str, str]) -> None:
         "tcenv login --flow n": ["new"],
         "tcenv env --format=j": ["--format=json"],
         "tcenv profile s": ["show", "set"],
+        "tcenv profile ": ["list", "show", "set", "remove"],
         "tcenv help logi": ["login"],
         "tcenv init fi": ["fish"],
         "tcenv exec -- Get-ChildIte": ["Get-ChildItem"],

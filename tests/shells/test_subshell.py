@@ -73,7 +73,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
         assert "__TCENV_LOAD" not in inner
         assert inner.get("ZDOTDIR") is None
         terminal.type("tcenv shell" if shell != "nu" else "^tcenv shell")
-        terminal.wait_for("This is a subshell of tcenv")
+        terminal.wait_for("This is already a tcenv subshell")
         # Some shells lose what you type before the prompt.
         terminal.wait(lambda: "own" in terminal.screen().rstrip().splitlines()[-1], "the prompt")
         if shell == "xonsh":
@@ -120,7 +120,7 @@ def test_a_note_on_leaving_when_the_token_was_reset(deployment: Sandbox, tmp_pat
         terminal.wait_for("(tcenv:")
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         terminal.type("exit")
-        terminal.wait_for("was reset meanwhile")
+        terminal.wait_for("was reset in the meantime")
 
 
 def test_a_subshell_can_hold_less(deployment: Sandbox, tmp_path: Path) -> None:

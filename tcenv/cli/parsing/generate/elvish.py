@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from tcenv.cli.parsing.generate.rows import by_option, rows
+from tcenv.cli.parsing.generate.rows import by_option, free_options, rows
 
 _TAIL = """\
 fn tcenv-names {|of|
   try { e:tcenv --$of } catch e { nop }
 }
 fn tcenv-complete {|@words|
-  var before = $words[-2]
+  var before word prefix = $words[-2] $words[-1] ''
+  if (re:match '^--[a-z-]+=' $word) {
+    set before = (str:split = $word | take 1)
+    set prefix = $before=
+  }
   if (has-key $tcenv-values $before) {
-    all $tcenv-values[$before]
+    all $tcenv-values[$before] | each {|value| put $prefix$value }
     return
   }
   if (has-key $tcenv-named $before) {
-    tcenv-names $tcenv-named[$before]
+    tcenv-names $tcenv-named[$before] | each {|name| put $prefix$name }
+    return
+  }
+  # A value that nobody can know is left to the user.
+  if (or (not-eq $prefix '') (has-value $tcenv-free $before)) {
     return
   }
   var key = ''
-  for word $words[1..-1] {
-    if (eq $word --) {
+  for each-word $words[1..-1] {
+    if (eq $each-word --) {
       edit:complete-filename $words[-1]
       return
     }
-    if (has-key $tcenv-table (str:trim-space $key' '$word)) {
-      set key = (str:trim-space $key' '$word)
+    if (has-key $tcenv-table (str:trim-space $key' '$each-word)) {
+      set key = (str:trim-space $key' '$each-word)
     }
   }
-  all $tcenv-table[$key]
-  if (has-key $tcenv-names-of $key) {
+  var is-option = (str:has-prefix $word -)
+  all $tcenv-table[$key] | each {|known| if (eq $is-option (str:has-prefix $known -)) { put $known } }
+  if (and (not $is-option) (has-key $tcenv-names-of $key)) {
     tcenv-names $tcenv-names-of[$key]
   }
 }
@@ -47,6 +56,7 @@ def script() -> str:
     lines += [
         "]",
         _map("tcenv-named", dynamic),
+        f"var tcenv-free = [{' '.join(free_options())}]",
         _map("tcenv-names-of", {row.words: row.of for row in rows() if row.of}),
     ]
     return "\n".join(lines) + "\n" + _TAIL

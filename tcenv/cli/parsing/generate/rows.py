@@ -47,3 +47,9 @@ def by_option() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
         values.update(row.values)
         dynamic.update(row.dynamic)
     return values, dynamic
+
+
+def free_options() -> list[str]:
+    """Return the options that take a value which nobody can complete."""
+    found = (option for command in declaration.commands() for option in command.options)
+    return list(dict.fromkeys(one.name for one in found if one.kind != "flag" and not (one.values or one.of)))

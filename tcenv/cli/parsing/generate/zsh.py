@@ -19,6 +19,14 @@ if [[ ${funcstack[1]-} == _tcenv ]]; then
   _tcenv "$@"
 elif (( ${+functions[compdef]} )); then
   compdef _tcenv tcenv
+else
+  # compinit may come later. Without it zsh completes no command's words: autoload -Uz compinit && compinit
+  __tcenv_complete() {
+    precmd_functions=(${precmd_functions:#__tcenv_complete})
+    (( ! ${+functions[compdef]} )) || compdef _tcenv tcenv
+  }
+  typeset -ga precmd_functions
+  precmd_functions+=(__tcenv_complete)
 fi
 """
 # Behind `exec --` stands another command line.
@@ -47,8 +55,7 @@ def _function(command: declaration.Command) -> list[str]:
         lines += _BEHIND_DASHES
     if command.members:
         described = " ".join(
-            _single(f"{member.words.rpartition(' ')[2]}:{member.summary.replace(':', ' ')}")
-            for member in declaration.members(command)
+            _single(f"{member.words.rpartition(' ')[2]}:{member.summary}") for member in declaration.members(command)
         )
         return [
             *lines,
@@ -72,8 +79,10 @@ def _function(command: declaration.Command) -> list[str]:
 
 def _option(option: declaration.Option) -> str:
     text = option.summary.replace("[", "(").replace("]", ")").replace(":", "\\:")
+    # `=` takes the value in the same word and in the next.
     action = "" if option.kind == "flag" else ":value:" + _action(option.values, option.of)
-    return _single(f"{'*' if option.kind == 'list' else ''}{option.name}[{text}]{action}")
+    sign = "=" if action else ""
+    return _single(f"{'*' if option.kind == 'list' else ''}{option.name}{sign}[{text}]{action}")
 
 
 def _action(values: tuple[str, ...], of: str) -> str:
