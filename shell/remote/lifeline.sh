@@ -3,10 +3,11 @@
 # made when the connection is lost. It reads one word a line from standard input, and answers with lines that begin
 # with $mark. tcenv sets `mark` (random), `quiet` and `step` (seconds) before.
 # The token goes through `read` and `echo`, which are builtins everywhere: another program would show it in its arguments.
-set +x
+# What a far environment may have switched on.
+set +e +u +x +f +C
 : "${mark:?}" "${quiet:?}" "${step:?}"
 LC_ALL=C
-unset IFS
+unset IFS TMOUT
 umask 077
 unset dir watcher
 trap '' PIPE
@@ -15,13 +16,15 @@ say() {
   echo "$mark $*"
 }
 
+end_of_name=') '
+
 # Prints the processes of the session $pid, by Linux's /proc.
 members() {
   for stat in /proc/[0-9]*/stat; do
     { IFS= read -r line <"$stat"; } 2>/dev/null || continue
     # The name stands in parentheses and may hold any character: state, parent, group, session.
     # shellcheck disable=SC2086  # four words
-    set -- ${line##*) }
+    set -- ${line##*"$end_of_name"}
     if [ "$4" = "$pid" ] && [ "$1" != Z ] && [ "$1" != X ]; then
       stat=${stat%/stat}
       echo "${stat#/proc/}"

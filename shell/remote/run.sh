@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts the user's shell or command on the far side of a `tcenv ssh` run, with the run's token from the FIFO beside this
 # file. tcenv sets `root_url`, `client_id`, `behind` and `command` (empty: the login shell) before.
-set +x
+set +e +u +x +f +C
 : "${root_url:?}" "${client_id:?}" "${behind:?}"
 dir=${0%/*}
 # Opened for writing first: opening it for reading alone would wait for a writer that may be gone.

@@ -13,7 +13,7 @@ from tcenv.config.inside_proxy import BEHIND
 from tcenv.errors import TcenvError
 from tcenv.proxy.child_environment import apply_change
 from tcenv.proxy.probe import Probe
-from tcenv.remote import control_path, far_port
+from tcenv.remote import far_port
 from tcenv.remote.client import SSH_FAILED, Client
 from tcenv.remote.connection import Connection
 from tcenv.shells import environment
@@ -26,7 +26,7 @@ def execute(
 ) -> int:
     """Run `command` on `host`, or the login shell there where it is empty. Returns its status, or that of ssh. Raises
     UsageError, TcenvError."""
-    client = Client(host, ssh_options, _without_session({}), control_path.choose())
+    client = Client(host, ssh_options, _without_session({}))
     connection = Connection(client, messages.note)
     probe = Probe()
 
@@ -62,9 +62,10 @@ def execute(
             )
         return status
     finally:
-        connection.close()
         if background is not None:
-            background.stop(exiting=True)
+            # First: ssh waits for connections that programs over there hold open.
+            background.stop()
+        connection.close()
 
 
 def _without_session(session: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.errors import TcenvError, UsageError
+from tcenv.remote import control_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,29 +44,29 @@ class SshMissing(TcenvError):
 
 class Client:
     """The user's ssh for one host. `config` is its configuration for that host, as `ssh -G` tells it. `socket` is the path of
-    the control socket of the run's own connection."""
+    the control socket of the run's own connection. `environ` is the environment of ssh."""
 
-    def __init__(self, host: str, options: Sequence[str], environ: Mapping[str, str], socket: str) -> None:
+    def __init__(self, host: str, options: Sequence[str], environ: Mapping[str, str]) -> None:
         """Find ssh, and have it judge the host, the options and its configuration. Raises UsageError, SshMissing,
         SshFailed."""
         if not host or host.startswith("-"):
             raise UsageError(f"{host!r} cannot be a host.", "Name the host as for ssh: tcenv ssh user@host.example.com")
+        if os.name == "nt":
+            raise SshMissing("ssh for Windows cannot share a connection.", "Run tcenv in WSL, or on another machine.")
         program = shutil.which("ssh", path=environ.get("PATH"))
         if program is None:
             raise SshMissing("ssh is not on the PATH.", "Install OpenSSH's client.")
         self.host = host
         self.environ = environ
         self._program = program
-        self.socket = socket
-        self._socket = ("-S", socket.replace("%", "%%"))
         self._options = [word for option in options for word in ("-o", option)]
         self.config = self._ask()
         overrides = {key: value for key, value in _OVERRIDES.items() if key in _ALWAYS or key in self.config}
+        self.socket = control_path.choose()
+        self._socket = ("-S", self.socket.replace("%", "%%"))
         self._overrides = [word for key, value in overrides.items() for word in ("-o", f"{key}={value}")]
 
     def _ask(self) -> dict[str, str]:
-        if os.name == "nt":
-            raise SshMissing("ssh for Windows cannot share a connection.", "Run tcenv in WSL, or on another machine.")
         with core_dumps.Allowed():
             done = subprocess.run(
                 # With a command, whose absence some settings do not allow.

@@ -1,0 +1,208 @@
+"""The far side of `tcenv ssh` in each shell that may be `sh` there, and what this side judges without it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tcenv.errors import TcenvError, UsageError
+from tcenv.proxy.probe import Probe
+from tcenv.remote import control_path, far_port, scripts
+from tcenv.remote.client import Client
+from tests.holder import eventually
+from tests.need import need
+
+SHELLS = (["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"], ["ksh93"], ["yash"], ["zsh", "--emulate", "sh"])
+TOKEN = "-n" + "R" * 42
+# What a shell, `printf` or `echo` could change.
+ODD = "a  'b' \"c\" \\ \\n \\0101 %s $d `e` !f {g,h} * ~\n\tümläut 日本 -n"
+
+
+class Lifeline:
+    """The lifeline, run by a shell of this machine."""
+
+    def __init__(self, shell: list[str], folder: Path) -> None:
+        self.mark = secrets.token_hex(8)
+        self.env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+        self.shell = [need(shell[0]), *shell[1:]]
+        inner = scripts.LIFELINE.removeprefix("exec sh -c '").partition("'")[0]
+        self.process = subprocess.Popen(
+            # A parent of its own stands for sshd, which silence ends too.
+            [need("sh"), "-c", '"$@"; exit', "sshd", *self.shell, "-c", inner, "tcenv"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.env,
+        )
+        self.write(scripts.lifeline(self.mark))
+        words = self.answer()
+        assert words[0] == "ready", words
+        self.directory, self.uid = words[1:]
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def answer(self) -> list[str]:
+        assert self.process.stdout
+        while line := self.process.stdout.readline().decode():
+            if line.startswith(self.mark):
+                return line.split()[1:]
+        raise AssertionError("the lifeline has ended")
+
+    def begin(self, command: str, **more: str) -> subprocess.Popen[bytes]:
+        """Start the user's session with `command`."""
+        values = {"root_url": "http://127.0.0.1:1", "client_id": ODD, "behind": "x y z"}
+        self.write(b"script\n" + scripts.run_script(self.mark, values, command))
+        assert self.answer() == ["script"]
+        self.write(f"token\nt{TOKEN}\n".encode())
+        assert self.answer() == ["token"]
+        env = {**self.env, "SHELL": need("bash"), "TASKCLUSTER_CERTIFICATE": "stale", **more}
+        return subprocess.Popen(
+            [*self.shell, f"{self.directory}/run"],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+
+@contextmanager
+def lifeline(shell: list[str], folder: Path) -> Iterator[Lifeline]:
+    made = Lifeline(shell, folder)
+    try:
+        yield made
+    finally:
+        made.process.kill()
+        made.process.wait()
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_the_far_side_in_each_shell(shell: list[str], tmp_path: Path) -> None:
+    with lifeline(shell, tmp_path) as far, socket.socket() as listening:
+        assert (far.directory, far.uid) == (f"{tmp_path}/tcenv-{far.mark}", str(os.getuid()))
+        assert scripts.is_directory(far.directory, far.mark)
+        assert Path(far.directory).stat().st_mode & 0o777 == 0o700
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        far.write(f"port\n{listening.getsockname()[1]:04X}\n".encode())
+        words = far.answer()
+        assert f"0100007F/{os.getuid()}" in words
+        assert far_port.check_listeners(words[1:], far.uid, "far")
+        far.write(b"beat\nstate\n")
+        assert far.answer() == ["state", "waiting"]
+        names = ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_CERTIFICATE", "no_proxy")
+        show = "printf '%s|%s|%s|%s' " + " ".join(f'"${name}"' for name in names) + "; cat"
+        session = far.begin(show, http_proxy="http://proxy:1", no_proxy="intern")
+        out, _ = session.communicate(b"\0\xff\n-- \\n", timeout=60)
+        assert out == f"{TOKEN}|{ODD}||intern,localhost,127.0.0.1".encode() + b"\0\xff\n-- \\n"
+        far.write(b"state\n")
+        assert far.answer() == ["state", "begun"]
+        far.write(b"end\n")
+        assert far.process.wait(60) == 0
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+@pytest.mark.parametrize("how", ["the input ends", "silence"])
+def test_the_far_side_ends_what_is_left(
+    how: str, shell: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "silence":
+        monkeypatch.setattr(scripts, "QUIET", 1)
+        monkeypatch.setattr(scripts, "STEP", 1)
+    with lifeline(shell, tmp_path) as far:
+        # One that obeys the hangup: those that do not are the end-to-end tests' matter.
+        session = far.begin("echo begun; sleep 1000 & wait")
+        assert session.stdout
+        assert session.stdout.readline() == b"begun\n"
+        assert far.process.stdin
+        if how == "the input ends":
+            far.process.stdin.close()
+        assert session.wait(60) != 0
+        assert session.stdout.read() == b""
+        far.process.wait(60)
+        eventually(lambda: list(tmp_path.iterdir()) == [])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["known", "0100007F/1000"], ""),
+        (["known", "0100007F/0"], ""),
+        (["known", "7F000001/1000"], ""),
+        (["known", "0100007F/1000", "00000000000000000000000001000000/1000", "00000000/33"], ""),
+        ([], "unknown"),
+        (["0100007F/1000"], "unknown"),
+        (["known"], "another program has taken it"),
+        (["known", "0100007F/33"], "another program has taken it"),
+        (["known", "0100007F/33", "00000000000000000000000001000000/1000"], "another program has taken it"),
+        (["known", "00000000/1000"], "GatewayPorts"),
+        (["known", "0100007F/1000", "00000000000000000000000000000000/0"], "GatewayPorts"),
+        (["known", "0A00020F/1000"], "GatewayPorts"),
+    ],
+)
+def test_whose_a_port_is(words: list[str], sentence: str) -> None:
+    if sentence in ("", "unknown"):
+        assert far_port.check_listeners(words, "1000", "far") is (sentence == "")
+        return
+    with pytest.raises(TcenvError, match=sentence):
+        far_port.check_listeners(words, "1000", "far")
+
+
+def test_a_port_that_neither_side_vouches_for_is_refused() -> None:
+    with pytest.raises(TcenvError, match="Neither"):
+        far_port.check_path(Probe(), lambda data: False, 1, is_known=False, host="far")
+    far_port.check_path(Probe(), lambda data: False, 1, is_known=True, host="far")
+    probe = Probe()
+
+    def deliver(data: bytes) -> bool:
+        assert probe.path.encode() in data
+        probe.seen.set()
+        return True
+
+    far_port.check_path(probe, deliver, 1, is_known=False, host="far")
+
+
+@pytest.mark.parametrize("path", ["/tmp/x;id", "/tmp/a b/tcenv-ab", "tcenv-ab", "/tmp/tcenv-abc", "/tmp/$x/tcenv-ab"])
+def test_a_directory_that_is_no_plain_word_is_not_believed(path: str) -> None:
+    assert not scripts.is_directory(path, "ab")
+    assert scripts.is_directory("/tmp/tcenv-ab", "ab")
+
+
+@pytest.mark.parametrize("host", ["", "-oProxyCommand=id", "-"])
+def test_what_is_no_host(host: str) -> None:
+    with pytest.raises(UsageError):
+        Client(host, (), os.environ)
+
+
+@pytest.mark.linux
+def test_sockets_of_killed_runs_go_with_the_next(tmp_path: Path) -> None:
+    stale = Path(control_path.choose())
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(stale))
+    with socket.socket(socket.AF_UNIX) as alive:
+        path = control_path.choose()
+        assert not stale.exists()
+        alive.bind(path)
+        alive.listen()
+        assert path not in (control_path.choose(), control_path.choose())
+        assert Path(path).exists()
+    control_path.remove(path)
+    assert not Path(path).exists()
+
+
+def test_a_long_runtime_directory_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    assert len(control_path.choose()) <= 86
