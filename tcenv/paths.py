@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
+# `_CS_DARWIN_USER_TEMP_DIR` of macOS' unistd.h. Python has no name for it.
+_DARWIN_USER_TEMP_DIR = 65537
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is checked
 
 
@@ -42,9 +45,10 @@ def home(variables: str = "HOME") -> str:
 
 
 def runtime_directory() -> str | None:
-    """Return the memory-backed directory of the `runtime` store, which need not exist yet; None where the system offers none.
+    """Return the directory of the `runtime` store, which need not exist yet; None where the system offers none.
 
-    It is below `$XDG_RUNTIME_DIR` (one of another user counts as unset), below `/run/user/UID`, or `/dev/shm/tcenv-UID`.
+    It is below `$XDG_RUNTIME_DIR` (one of another user counts as unset), below `/run/user/UID`, or `/dev/shm/tcenv-UID`: in
+    memory. On macOS it is below `$XDG_RUNTIME_DIR` or the user's own temporary directory, on the disk.
 
     Raises Unsafe for an `XDG_RUNTIME_DIR` of the user's own that is open to others."""
     value = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -56,10 +60,22 @@ def runtime_directory() -> str | None:
             raise Unsafe(f"XDG_RUNTIME_DIR, {value}, is open to other users (mode {stat.S_IMODE(status.st_mode):04o})")
         if os.access(value, os.W_OK | os.X_OK):
             return os.path.join(value, "tcenv")
-    value = f"/run/user/{os.geteuid()}"
+    value = _user_directory()
     if _is_own(value) and not os.stat(value).st_mode & 0o077 and os.access(value, os.W_OK | os.X_OK):
         return os.path.join(value, "tcenv")
+    if sys.platform == "darwin":
+        return None
     return shared_memory_directory() if describe_squatter() is None and _is_memory(_SHARED_MEMORY) else None
+
+
+def _user_directory() -> str:
+    """Return the directory that the system makes for this user alone, "" where it tells none."""
+    if sys.platform != "darwin":
+        return f"/run/user/{os.geteuid()}"
+    try:
+        return os.path.realpath(os.confstr(_DARWIN_USER_TEMP_DIR) or "/nonexistent")
+    except (OSError, ValueError):
+        return ""
 
 
 def shared_memory_directory() -> str:
@@ -83,7 +99,7 @@ def runtime_directories() -> list[str]:
     value = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [os.path.join(value, "tcenv")] if os.path.isabs(value) else []
     if hasattr(os, "geteuid"):
-        places += [f"/run/user/{os.geteuid()}/tcenv", shared_memory_directory()]
+        places += [os.path.join(_user_directory(), "tcenv"), shared_memory_directory()]
     return [place for place in dict.fromkeys(places) if os.path.isdir(place)]
 
 

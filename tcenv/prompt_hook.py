@@ -97,8 +97,8 @@ def _seconds(text: str) -> int:
 
 def _stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
     """Return the fields of the loaded session's file, None where it is gone; none at all where there is no file to compare."""
-    directory, _, name = loaded.file.rpartition("/")
-    if not loaded.file or name != f"{loaded.profile}{session_file.SUFFIX}" or not os.path.isabs(directory):
+    directory = loaded.file.rpartition("/")[0]
+    if loaded.file != session_file.path_of(directory, loaded.profile) or not os.path.isabs(directory):
         return {}
     parts = session_file.read(directory, loaded.profile)
     if parts is not None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from tcenv import paths
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.progress import Waiting
 from tcenv.config import profile as profiles
@@ -14,7 +15,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import remove_covered
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
-from tcenv.sessions import known_clients, temporary
+from tcenv.sessions import disk_encryption, known_clients, temporary
 from tcenv.sessions.missing_scopes import fit_for_the_page
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.sessions.recovery import recover
@@ -94,6 +95,8 @@ def open_session(wanted: Wanted) -> Opened:
         profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
     display = Waiting(profile)
     session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
+    if display.is_new:
+        warn_of_plain_disk(store)
     if not store.keeps and display.is_new:
         messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
         messages.hint("To load it in this shell:", login_command(profile.argument))
@@ -111,6 +114,15 @@ def _check_number(wanted: Wanted, argument: str) -> tuple[str, ...]:
     patterns = [scope for scope in fit_for_the_page(scopes) or () if scope not in scopes]
     more = f". Or use patterns that cover them: {', '.join(patterns)}" if patterns else ""
     raise UsageError(message, Hint("To sign in with the profile's scopes first:", login_command(argument), more))
+
+
+def warn_of_plain_disk(store: Store) -> None:
+    """Say once that the new session is on a disk which is not encrypted, and how to keep its token in the keychain instead."""
+    if disk_encryption.must_be_said(store):
+        messages.warn("This session is on the Mac's disk, which FileVault does not encrypt.")
+        messages.hint(
+            f'To keep tokens in the keychain: TCENV_STORE=keyring, or store = "keyring" in {paths.config_file()}'
+        )
 
 
 def apply_purpose(wanted: Wanted) -> Wanted:

@@ -61,11 +61,10 @@ def _signed_in() -> list[str]:
     found = []
     for directory in (*paths.runtime_directories(), paths.file_store_directory(), paths.keyring_directory()):
         try:
-            names = [name for name in os.listdir(directory) if name.endswith(session_file.SUFFIX) and name[0] != "."]
+            profiles = session_file.find_profiles(os.listdir(directory))
         except OSError:
             continue
-        for name in names:
-            profile = name.removesuffix(session_file.SUFFIX)
+        for profile in profiles:
             with suppress(session_file.Damaged, paths.Unsafe, OSError):
                 parts = session_file.read(directory, profile)
                 if parts is not None and int(parts[0]["TCENV_EXPIRES"]) > time.time():

@@ -7,6 +7,7 @@ import os
 from tcenv import paths
 from tcenv.errors import StoreError, UsageError
 from tcenv.files import write_privately
+from tcenv.sessions.machine_name import get_machine_name
 
 DEFAULT = "tcenv-{hostname}"
 DEFAULT_OF_A_PROFILE = "tcenv-{hostname}:{profile}"
@@ -33,13 +34,7 @@ def fit(text: str) -> str:
 
 def hostname() -> str:
     """Return this machine's name up to its first dot."""
-    if hasattr(os, "uname"):
-        name = os.uname().nodename
-    else:
-        import socket
-
-        name = socket.gethostname()
-    return name.partition(".")[0]
+    return get_machine_name().partition(".")[0]
 
 
 def _part(part: str, profile: str) -> str:

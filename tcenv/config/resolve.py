@@ -17,7 +17,6 @@ from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import Hint, NotSignedIn, UsageError
 from tcenv.sessions import known_clients, session_file
 from tcenv.sessions.profile_names import get_argument, get_profile_name, is_profile_name
-from tcenv.sessions.session_file import SUFFIX
 from tcenv.shells import environment
 
 if TYPE_CHECKING:
@@ -203,8 +202,7 @@ def _known(config: config_file.Configuration) -> Hint:
     names = dict.fromkeys(config.profiles)
     for directory in _session_directories():
         with suppress(OSError):
-            found = sorted(os.listdir(directory))
-            names |= dict.fromkeys(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+            names |= dict.fromkeys(session_file.find_profiles(os.listdir(directory)))
     loaded = environment.read_loaded(os.environ)
     if loaded is not None:
         names[loaded.profile] = None

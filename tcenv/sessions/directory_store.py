@@ -80,7 +80,7 @@ class DirectoryStore:
             names = os.listdir(self.directory)
         except (paths.Unsafe, OSError) as error:
             raise self._refusal(error) from None
-        return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix) and name[0] != ".")
+        return session_file.find_profiles(names, suffix)
 
     def _parts(self, profile: str) -> Parts | None:
         try:

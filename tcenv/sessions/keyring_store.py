@@ -12,6 +12,7 @@ from tcenv.errors import DamagedSession, Hint, StoreError
 from tcenv.files import locked, write_privately
 from tcenv.sessions import session_file
 from tcenv.sessions.directory_store import DirectoryStore
+from tcenv.sessions.profile_names import get_file_name
 from tcenv.sessions.session import Session
 from tcenv.shells.environment import ACCESS_TOKEN, GENERATION
 
@@ -159,7 +160,7 @@ class KeyringStore(DirectoryStore):
                     self._keyring.delete_password(_SERVICE, _name(profile, item))
 
     def _mark_of(self, profile: str) -> str:
-        return f"{self.directory}/{profile}{_MARK}"
+        return f"{self.directory}/{get_file_name(profile)}{_MARK}"
 
     @contextmanager
     def _locked(self, profile: str) -> Iterator[None]:
@@ -183,4 +184,5 @@ class KeyringStore(DirectoryStore):
 
 
 def _name(profile: str, item: str) -> str:
-    return f"{profile}#{item}"
+    # Credential Manager ignores case too.
+    return f"{get_file_name(profile)}#{item}"

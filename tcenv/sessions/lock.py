@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tcenv import locks, paths
 from tcenv.errors import StoreError, TimedOut
 from tcenv.files import make_private_directory
+from tcenv.sessions.profile_names import get_file_name
 
 
 def lock_directory() -> str:
@@ -32,7 +33,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
     The lock ends with its process, however that ends, so that the next process can take it. Calls `on_wait` once if
     another process holds the lock. Raises TimedOut after `timeout` seconds."""
     directory = lock_directory()
-    path = os.path.join(directory, f"{profile}.lock")
+    path = os.path.join(directory, f"{get_file_name(profile)}.lock")
     try:
         make_private_directory(directory)
         descriptor = locks.open_lock(path)
@@ -58,7 +59,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
 
 def is_held(profile: str) -> bool:
     """Return whether a process is signing in to `profile` now, or resetting its token."""
-    path = os.path.join(lock_directory(), f"{profile}.lock")
+    path = os.path.join(lock_directory(), f"{get_file_name(profile)}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _LONGEST = 128
+# Leaves room for an ending, and for the name of a temporary file beside it, in the 255 bytes that file systems take.
+_LONGEST_FILE_NAME = 192
+_RESERVED = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)))
+)
 # Characters of a root URL's path that a profile's name cannot hold. Each escape begins with `_`, so no two paths get
 # one name.
 _ESCAPES = {"/": "__", "_": "_u", "~": "_t"}
 
 
 def is_profile_name(text: str) -> bool:
-    """Return whether `text` can name a stored session: it must be a valid file name on every system and one word in
-    every shell."""
-    return 0 < len(text) <= _LONGEST and text[0] in _ALPHANUMERIC and not set(text) - _ALPHANUMERIC - set("._-@")
+    """Return whether `text` can name a stored session: a word in every shell, whose `get_file_name` is not too long."""
+    is_word = 0 < len(text) <= _LONGEST and text[0] in _ALPHANUMERIC and not set(text) - _ALPHANUMERIC - set("._-@")
+    return is_word and len(get_file_name(text)) <= _LONGEST_FILE_NAME
+
+
+def get_file_name(profile: str) -> str:
+    """Return the part of a file's name that stands for a profile. macOS and Windows ignore case there, so `+` marks each
+    capital letter; and Windows reserves some names, with any ending."""
+    if profile.islower() and profile.partition(".")[0] not in _RESERVED:
+        return profile
+    name = "".join(f"+{letter.lower()}" if letter.isupper() else letter for letter in profile)
+    return f"++{name}" if name.partition(".")[0] in _RESERVED else name
+
+
+def get_profile_of_file(name: str) -> str:
+    """Return the profile that `get_file_name` gives this name."""
+    first, *others = name.removeprefix("++").split("+")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
 
 
 def is_configurable_name(text: str) -> bool:
@@ -56,7 +76,7 @@ def get_profile_name(root_url: str) -> str:
         name = f"{scheme}_{name}"
     if path:
         name += "__" + "".join(_ESCAPES.get(character, character) for character in path)
-    if len(name) > _LONGEST:
+    if len(name) > _LONGEST or len(get_file_name(name)) > _LONGEST_FILE_NAME:
         import hashlib
 
         name = f"{name[:80]}_.{hashlib.sha256(root_url.encode()).hexdigest()[:40]}"

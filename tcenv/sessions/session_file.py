@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from tcenv.paths import Unsafe, check_directory, check_private
+from tcenv.sessions.profile_names import get_file_name, get_profile_of_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     # The fields of a session, the scopes that it holds (None: unknown), the requested scopes, and what its roles cover (see
     # `expansions`).
@@ -42,6 +44,8 @@ _OPTIONAL = (STATE, ITEM, CHOSEN)
 # The generation of a session whose client is deleted. No shell can have loaded it.
 ENDED = "ended"
 _LONGEST = 64 << 20
+_UNUSED_DAYS = 3
+_HOUR = 3600
 
 
 def generation_of(token: str) -> str:
@@ -56,7 +60,15 @@ def generation_of(token: str) -> str:
 
 def path_of(directory: str, profile: str) -> str:
     """Return the path of a profile's session file in a store's directory."""
-    return f"{directory}/{profile}{SUFFIX}"
+    return f"{directory}/{get_file_name(profile)}{SUFFIX}"
+
+
+def find_profiles(names: Iterable[str], suffix: str = SUFFIX) -> list[str]:
+    """Return the profiles of the session files, or of those with another `suffix`, among the `names` of a directory's
+    files, sorted."""
+    return sorted(
+        get_profile_of_file(name.removesuffix(suffix)) for name in names if name.endswith(suffix) and name[0] != "."
+    )
 
 
 class Damaged(Exception):
@@ -113,6 +125,18 @@ def decode(data: bytes) -> Parts:
     return fields, held, asked, expansions
 
 
+def _keep_from_cleaner(descriptor: int, touched: float, fields: Mapping[str, str]) -> None:
+    """Touch the file of a session that lasts longer than the three days after which macOS removes a temporary file that
+    nobody has used. Once an hour is enough, and direnv, which watches the file's time, reloads less."""
+    import time
+
+    if int(fields["TCENV_EXPIRES"]) - int(fields["CREATED"]) > _UNUSED_DAYS * 86400 and time.time() - touched > _HOUR:
+        try:
+            os.utime(descriptor)
+        except OSError:
+            return  # a read-only disk has no cleaner
+
+
 def read(directory: str, profile: str) -> Parts | None:
     """Read the session of `profile` in `directory` and return its parts (see `decode`), or None if there is no session.
 
@@ -134,9 +158,11 @@ def read(directory: str, profile: str) -> Parts | None:
         if status.st_size > _LONGEST:
             raise Damaged("it is too long")
         data = os.read(descriptor, status.st_size)
+        parts = decode(data)
+        if sys.platform == "darwin":
+            _keep_from_cleaner(descriptor, status.st_mtime, parts[0])
     finally:
         os.close(descriptor)
-    parts = decode(data)
     if parts[0]["TCENV_PROFILE"] != profile:
         raise Damaged("it belongs to another profile")
     return parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import make_private_directory
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.keyring_store import KeyringStore
+from tcenv.sessions.machine_name import get_machine_name
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
 
@@ -62,6 +64,14 @@ class Store(Protocol):
         """Remove what interrupted writers have left behind. Raises StoreError."""
 
 
+# Why there is none, by the system.
+_NO_RUNTIME = {
+    "linux": "XDG_RUNTIME_DIR, /run/user and /dev/shm have no directory for it",
+    "darwin": "XDG_RUNTIME_DIR and your own temporary directory cannot be used for it",
+    "win32": "XDG_RUNTIME_DIR has no directory for it",
+}
+
+
 def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
     """Open the store with the name `wanted`. `auto` opens the first of runtime, keyring and none that works here.
     Passes a sentence to `say` if another user has taken a directory. Does not ask the user to unlock a keyring unless
@@ -81,7 +91,7 @@ def _open_store(wanted: str, say: Callable[[str], None], *, unlock: bool) -> Sto
             return runtime
         if wanted == "runtime":
             raise StoreError(
-                "There is no runtime store: XDG_RUNTIME_DIR, /run/user and /dev/shm have no directory for it.",
+                f"There is no runtime store: {_NO_RUNTIME.get(sys.platform, _NO_RUNTIME['linux'])}.",
                 "Choose another one: TCENV_STORE=keyring, file or none.",
             )
     if wanted == "file":
@@ -138,10 +148,8 @@ def describe_place(store: Store) -> str:
     directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:
         return ""
-    import socket
-
     user = os.geteuid() if hasattr(os, "geteuid") else ""
-    return hashlib.sha256(f"{socket.gethostname()}\0{user}\0{store.where}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{get_machine_name()}\0{user}\0{store.where}".encode()).hexdigest()[:16]
 
 
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:

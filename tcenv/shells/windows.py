@@ -45,7 +45,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def arguments_for(program: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str | list[str]:
+def build_arguments(program: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str | list[str]:
     """Return what `subprocess` starts `program` (an absolute path) with. Raises NotQuotable for a batch file that would not get
     `arguments` as they are."""
     # Windows drops dots and blanks at the end of a file's name.
@@ -79,7 +79,7 @@ def run_command(command: Sequence[str], environ: Mapping[str, str], started: Cal
         return _refuse(command[0], "command not found", _NOT_FOUND)
     former = {number: signal.signal(number, _nothing) for number in _console_signals()}
     try:
-        child = subprocess.Popen(arguments_for(program, command[1:], environ), env=dict(environ))
+        child = subprocess.Popen(build_arguments(program, command[1:], environ), env=dict(environ))
         started()
         status = child.wait()
     except NotQuotable as reason:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tcenv import verbosity
 from tcenv.shells.process import on_path
 from tcenv.shells.secrets_in_environment import without_secrets
-from tcenv.shells.windows import NotQuotable, arguments_for, find_program
+from tcenv.shells.windows import NotQuotable, build_arguments, find_program
 from tcenv.signin.launch import Program
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _run_elsewhere(arguments: list[str]) -> str | None:
         return _NOT_FOUND
     try:
         process = subprocess.Popen(
-            arguments_for(program, arguments[1:], os.environ),
+            build_arguments(program, arguments[1:], os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from tcenv.config.profile import Profile
 from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, login_command
 from tcenv.files import write_privately
 from tcenv.sessions.lock import lock_directory
-from tcenv.sessions.profile_names import get_display_name
+from tcenv.sessions.profile_names import get_display_name, get_file_name
 from tcenv.text import duration
 
 # Seconds for which an unanswered sign-in is not repeated unless a person asks for it.
@@ -112,7 +112,7 @@ def _is_piped_in() -> bool:
 
 
 def _path(profile: Profile) -> str:
-    return os.path.join(lock_directory(), f"{profile.name}.asked")
+    return os.path.join(lock_directory(), f"{get_file_name(profile.name)}.asked")
 
 
 def _write(profile: Profile, word: str) -> None:

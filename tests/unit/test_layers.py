@@ -23,7 +23,7 @@ LAYERS = (
     ("shells",),
     (
         *("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text"),
-        *("signals", "verbosity"),
+        *("signals", "verbosity", "macos"),
     ),
     ("__init__",),
 )

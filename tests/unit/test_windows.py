@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tcenv.shells.windows import NotQuotable, arguments_for
+from tcenv.shells.windows import NotQuotable, build_arguments
 
 SYSTEM = {"SystemRoot": r"C:\Windows"}
 START = r'"C:\Windows\System32\cmd.exe" /d /e:on /v:off /s /c '
 
 
 def test_a_program_gets_its_arguments_as_a_list() -> None:
-    assert arguments_for(r"C:\bin\x.exe", ["%PATH%", '"'], SYSTEM) == [r"C:\bin\x.exe", "%PATH%", '"']
+    assert build_arguments(r"C:\bin\x.exe", ["%PATH%", '"'], SYSTEM) == [r"C:\bin\x.exe", "%PATH%", '"']
 
 
 @pytest.mark.parametrize("program", [r"C:\bin\x.bat", r"C:\bin\x.CMD", r"C:\bin\x.bat. ", r"C:\bin\x.cmd."])
 def test_a_batch_file_gets_them_in_quotes(program: str) -> None:
     words = ["plain", "a b", "&calc", "^", "|", "<>", "(", "", "a;b,c=d", "dir\\ \\"]
-    started = arguments_for(program, words, SYSTEM)
+    started = build_arguments(program, words, SYSTEM)
     shown = f'"{program}"' if " " in program else program
     assert started == f'{START}"{shown} plain "a b" "&calc" "^" "|" "<>" "(" "" "a;b,c=d" "dir\\ \\\\""'
 
@@ -25,6 +25,6 @@ def test_a_batch_file_gets_them_in_quotes(program: str) -> None:
 @pytest.mark.parametrize("word", ["%PATH%", "100%", "!x!", 'a"b', "a\nb", "a\rb", "a\0b"])
 def test_a_batch_file_is_refused_what_cmd_would_change(word: str) -> None:
     with pytest.raises(NotQuotable):
-        arguments_for(r"C:\bin\x.bat", [word], SYSTEM)
+        build_arguments(r"C:\bin\x.bat", [word], SYSTEM)
     with pytest.raises(NotQuotable):
-        arguments_for(rf"C:\{word}\x.bat", [], SYSTEM)
+        build_arguments(rf"C:\{word}\x.bat", [], SYSTEM)

@@ -18,6 +18,7 @@ from tcenv.config import config_file
 from tcenv.config import profile as profiles
 from tcenv.deployment.auth import Deployment
 from tcenv.errors import Hint, TcenvError, UsageError
+from tcenv.sessions import disk_encryption
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
@@ -198,8 +199,22 @@ def _store(options: Options) -> Iterator[Finding]:
             "none: sessions are not kept",
             _KEEPING.get(sys.platform, _KEEPING["linux"]),
         )
-    else:
-        yield Finding("session store", "good", f"{store.name}, {counted(len(store.profiles()), 'session')}")
+        return
+    kept = f"{store.name}, {counted(len(store.profiles()), 'session')}"
+    if sys.platform == "darwin" and store.name == "runtime":
+        encrypted = disk_encryption.is_encrypted(store)
+        if encrypted is False:
+            yield Finding(
+                "session store",
+                "note",
+                f"{kept}: files on the disk, which FileVault does not encrypt",
+                "Turn FileVault on, or set TCENV_STORE=keyring.",
+            )
+            return
+        kept += ": files on the disk, which FileVault encrypts" if encrypted else ": files on the disk"
+    elif sys.platform == "darwin" and store.name == "keyring":
+        kept += "; macOS asks for permission again after each renewal"
+    yield Finding("session store", "good", kept)
 
 
 def _configuration(options: Options) -> Iterator[Finding]:

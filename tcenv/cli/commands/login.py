@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli import first_run
-from tcenv.cli.acquire import Wanted, load_session_and_change, resolve_to_open
+from tcenv.cli.acquire import Wanted, load_session_and_change, resolve_to_open, warn_of_plain_disk
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import command_line
 from tcenv.cli.terminal.progress import Waiting
@@ -99,6 +99,8 @@ def load(
     session = ensure_session(profile, store, display, reset=reset, retry=retry)
     if not display.is_new:
         _say_without_effect(overrides, profile)
+    else:
+        warn_of_plain_disk(store)
     if stdout_is_terminal():
         line = command_line(login_command(profile.argument), shell)
         display.explain(session, f"To load it in this shell: {line}")
