@@ -21,6 +21,7 @@ NOTHING = "nothing"
 FUZZ = "tests/unit/reliability/test_fuzz.py::"
 WAIT = "tests/e2e/signin/test_wait.py::"
 THEFTS = "tests/privileged/test_thefts.py::"
+REMOTE = "tests/privileged/remote/"
 RESET = "tests/e2e/signin/test_reset.py::"
 
 
@@ -116,6 +117,20 @@ ROWS = (
         ),
         "ports of proxies",
         "thefts",
+    ),
+    Row(
+        "The connection of `tcenv ssh` cut, tcenv killed, or tcenv and ssh killed at once, at random moments",
+        "the end of the run; no process, port or file of it stays on either side (a socket here, until the next run)",
+        (REMOTE + "test_end.py::test_nothing_stays_after_an_end_at_any_moment",),
+        "connections of tcenv ssh",
+        "runs",
+    ),
+    Row(
+        "A search for the run's token on both sides of `tcenv ssh`: arguments, environments, files, logs, terminals",
+        "nothing",
+        (REMOTE + "test_secrets.py::test_no_token_where_anybody_can_look",),
+        "recorded terminals of tcenv ssh",
+        "terminals",
     ),
     Row(
         "During the wait: what the deployment rejects, a deployment that is out, somebody else's client, a clock that is off",
