@@ -3,6 +3,7 @@ function do what they do otherwise, say nothing of their own, and leave the opti
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ import pytest
 
 from tcenv.shells import load_shell
 from tests.need import need
+from tests.reliability.record import times
 from tests.shells.hooks import PROMPTED
 from tests.world import TCENV, environ, tcenv
 
@@ -154,9 +156,9 @@ def complaints(shell: str, cases: Iterable[tuple[str, str, str]], folder: Path) 
     saying = f'{quiet}; \\test "$STATE" = "$LATER" || \\echo changed; \\echo "done ${{HEALED-}} ${{APPLIED-}}"'
     env = environment(folder, TEXT=text, SAYING=saying)
     scripts = [case(shell, *each) for each in cases]
-    output = (
-        run(shell, "".join(scripts), env) if shell in FORKING else "".join(run(shell, each, env) for each in scripts)
-    )
+    # Linux takes 128 KiB in one word.
+    size = 200 if shell in FORKING else 1
+    output = "".join(run(shell, "".join(scripts[at : at + size]), env) for at in range(0, len(scripts), size))
     found = {}
     for part in output.split("@@@ ")[1:]:
         name, _, said = part.partition("\n")
@@ -191,7 +193,32 @@ def test_every_option(shell: str, tmp_path: Path) -> None:
     assert len(known) > 5
     before = [(f"before {name}", turned, "") for name, turned, _ in known]
     after = [(f"after {name}", "", turned) for name, turned, _ in known]
-    assert complaints(shell, [("nothing", "", ""), *before, *after], tmp_path) == {}
+    assert complaints(shell, [("nothing", "", ""), *before, *after, *EMULATIONS.get(shell, ())], tmp_path) == {}
+
+
+EMULATIONS = {
+    "zsh": [
+        case
+        for name in ("sh", "ksh", "csh")
+        for case in (
+            (f"before emulate {name}", f"emulate {name}", ""),
+            (f"after emulate {name}", "", f"emulate {name}"),
+        )
+    ]
+}
+
+
+@pytest.mark.parametrize("shell", FORKING)
+def test_options_together(shell: str, tmp_path: Path) -> None:
+    """Any five, two of them behind the text; `make fuzz` goes through more."""
+    known = [each for each in options(shell) if each[0] not in SHOWN]
+    chance = random.Random(24)
+    cases = []
+    for _ in range(times(2000)):
+        some = chance.sample(known, 5)
+        turned = [turn for _, turn, _ in some]
+        cases.append((" ".join(name for name, _, _ in some), "\n".join(turned[:3]), "\n".join(turned[3:])))
+    assert complaints(shell, cases, tmp_path) == {}
 
 
 # What people call their aliases, and every word that our texts may begin a command with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -125,3 +126,54 @@ def test_a_shell_that_inherits_the_variable_and_not_the_functions(text: str, tmp
     for every in ("", "set -a;"):
         done = bash(f"{every} export PROMPT_COMMAND='LAST=$?'\neval \"$TEXT\"\n__tcenv_hook\nbash --norc {inner}", text)
         assert (done.stdout, done.stderr) == ("last=1\n", "")
+
+
+# How other tools come into PROMPT_COMMAND, before our line or after it; each counts its calls.
+TOOLS = {
+    "starship and liquidprompt": 'PROMPT_COMMAND="tool;${PROMPT_COMMAND-}"',
+    "zoxide": 'PROMPT_COMMAND="${PROMPT_COMMAND:+${PROMPT_COMMAND%;};}tool"',
+    "autojump": 'PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND ;} tool"',
+    "an own line": 'PROMPT_COMMAND="history -a; ${PROMPT_COMMAND:-}"; PROMPT_COMMAND="${PROMPT_COMMAND%; }"$\'\\n\'tool',
+    "powerline": "PROMPT_COMMAND=\"$PROMPT_COMMAND\"$'\\n'tool$'\\n'",
+    "systemd's array": 'PROMPT_COMMAND=("${PROMPT_COMMAND[@]}" tool)',
+    "direnv": 'eval "$(direnv hook bash)"; tool() { :; }; PROMPT_COMMAND="tool;${PROMPT_COMMAND-}"',
+    "bash-preexec": "OWN=${PROMPT_COMMAND-}; PROMPT_COMMAND=$'both\\n'; both() { local s=$?; tool; (exit $s); eval \"$OWN\"; }",
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_other_tools_before_and_after(tool: str, text: str) -> None:
+    need("direnv")
+    for before, after in ((TOOLS[tool], ""), ("", TOOLS[tool])):
+        script = f"""
+            {before}
+            eval "$TEXT"
+            {after}
+            tools=0; tool() {{ ((++tools)); }}
+            hooks=0; __tcenv_hook() {{ local s=$?; ((++hooks)); return $s; }}
+            marks=0; __tcenv_prompt() {{ ((++marks)); }}
+            for each in "${{PROMPT_COMMAND[@]}}"; do eval "$each"; done
+            echo "$hooks $marks $tools"
+        """
+        done = bash(script, text)
+        assert (done.stdout, done.stderr) == ("1 1 1\n", ""), (before, after)
+
+
+def test_thirty_heads_in_a_subshell_of_tcenv() -> None:
+    """Its start-up file puts a mark behind what the user has there."""
+    rc = Path(__file__).parents[2] / "shell/subshell/rc.bash"
+    script = "".join(
+        f"""(
+            own() {{ :; }}; _powerline_update_prompt() {{ :; }}
+            PROMPT_COMMAND={shlex.quote(part)}
+            . {rc}
+            marks=0; __tcenv_mark_subshell() {{ ((++marks)); }}
+            eval "$PROMPT_COMMAND"
+            wait
+            echo $marks
+        )
+        """
+        for part in PARTS
+    )
+    done = bash(script, "")
+    assert (done.stdout.split(), done.stderr) == (["1"] * len(PARTS), "")
