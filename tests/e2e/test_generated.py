@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,9 @@ import pytest
 from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_options
 from tcenv.cli.parsing.generate import FOLDERS, files
 from tcenv.cli.parsing.tables import COMMANDS
+from tests.forked import run_command, run_many
 from tests.need import need
-from tests.world import TCENV, environ, tcenv
+from tests.world import environ, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = files()
@@ -31,36 +31,31 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
     assert {f"{folder}/{path.name}" for path in (CHECKOUT / folder).iterdir()} <= set(FILES), "run: make generated"
 
 
-@pytest.mark.parametrize("words", [command.words for command in declaration.commands() if not command.members])
-def test_every_command_has_its_function(words: str) -> None:
-    if words != "help":
-        assert callable(plain_reader.load_action(words))
-
-
-@pytest.mark.parametrize("words", [command.words for command in declaration.commands()])
-def test_help_is_the_same_however_it_is_asked_for(words: str) -> None:
+@pytest.mark.linux
+def test_help_is_the_same_however_it_is_asked_for() -> None:
     """By the ready-made text, by `help`, and by the full command line, which alone knows narrow terminals."""
     env = environ()
-    ready = tcenv(*words.split(), "--help", env=env)
-    assert (ready.returncode, ready.stderr) == (0, "")
-    assert ready.stdout == FILES[f"tcenv/cli/parsing/help_texts/{words.replace(' ', '-') or 'tcenv'}.txt"]
-    assert tcenv("help", *words.split(), env=env).stdout == ready.stdout
-    slow = "import sys; from tcenv.cli.parsing.app import run; sys.exit(run(sys.argv[1:]))"
+    asked = [command.words for command in declaration.commands()]
 
-    def full(columns: int) -> str:
+    def answers(*how: str, columns: int = 80, before: str = "", after: str = "") -> list[str]:
         case = {**env, "COLUMNS": str(columns)}
-        return subprocess.run(
-            [sys.executable, "-c", slow, *words.split(), "--help"], env=case, capture_output=True, text=True
-        ).stdout
+        lines = [[*before.split(), *words.split(), *after.split()] for words in asked]
+        return [answer.output for answer in run_many([(line, case) for line in lines], env, *how)]
 
-    assert full(120) == full(80) == ready.stdout
-    narrow = subprocess.run(
-        [TCENV, *words.split(), "-h"], env={**env, "COLUMNS": "40"}, capture_output=True, text=True
-    ).stdout
-    assert narrow == full(40) != ready.stdout
-    # Nothing but what cannot be broken (a long option, a line to copy) is wider than the terminal.
-    prose = [line for line in narrow.split("\n\n", 2)[1].splitlines() if " " in line.strip()]
-    assert all(len(line) <= 40 for line in prose)
+    ready = [run_command([*words.split(), "--help"], env) for words in asked]
+    for words, answer in zip(asked, ready, strict=True):
+        text = FILES[f"tcenv/cli/parsing/help_texts/{words.replace(' ', '-') or 'tcenv'}.txt"]
+        assert answer == (0, text, ""), words
+    wide = [answer.output for answer in ready]
+    assert answers("main", before="help") == wide
+    assert answers("full", after="--help") == answers("full", columns=120, after="--help") == wide
+    narrow = answers("main", columns=40, after="-h")
+    assert narrow == answers("full", columns=40, after="--help")
+    for text, other in zip(narrow, wide, strict=True):
+        assert text != other
+        # Nothing but what cannot be broken (a long option, a line to copy) is wider than the terminal.
+        prose = [line for line in text.split("\n\n", 2)[1].splitlines() if " " in line.strip()]
+        assert all(len(line) <= 40 for line in prose)
 
 
 def test_the_plain_reader_reads_what_the_full_command_line_reads() -> None:

@@ -1,4 +1,4 @@
-"""The full command line, without the hot path: what the hot path's answers are compared with."""
+"""Many command lines in one process, each in a fork of it: the full command line takes an interpreter a fifth of a second."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from typing import NamedTuple
 from tests.world import TCENV
 
 # Imports once, and forks for each command line of its input.
-_FULL = """
-import importlib, json, os, pkgutil, sys
+_FORKING = """
+import contextlib, gc, importlib, io, json, os, pkgutil, sys
 import tcenv.__main__, tcenv.cli.commands, tcenv.cli.parsing.app, tcenv.hotpath
+# What is imported when it is needed.
+for line in (["--help"], ["login", "--help"]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        tcenv.cli.parsing.app.run(line)
+main, full = tcenv.__main__.main, lambda: tcenv.cli.parsing.app.run(sys.argv[1:])
 for module in pkgutil.iter_modules(tcenv.cli.commands.__path__, "tcenv.cli.commands."):
     importlib.import_module(module.name)
-tcenv.hotpath.run = lambda *_: None
+if sys.argv[2:]:
+    tcenv.hotpath.run = lambda *_: None
 answers = []
+entry = sys.argv[1]
+gc.freeze()
 for words, variables in json.load(sys.stdin):
     files = [os.memfd_create("answer") for _ in range(2)]
     process = os.fork()
@@ -27,7 +35,16 @@ for words, variables in json.load(sys.stdin):
         os.environ.clear()
         os.environ.update(variables)
         sys.argv = ["tcenv", *words]
-        sys.exit(tcenv.__main__.main())
+        status = 1
+        try:
+            status = globals()[entry]()
+        except SystemExit as ended:
+            status = ended.code
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(ValueError):
+                    stream.flush()
+            os._exit(status or 0)
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     answers.append([status, *(os.pread(file, 1 << 20, 0).decode() for file in files)])
 json.dump(answers, sys.stdout)
@@ -48,11 +65,14 @@ def run_command(words: Sequence[str], env: Mapping[str, str]) -> Answer:
     return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def run_full(cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], env: Mapping[str, str]) -> list[Answer]:
-    """Run command lines, each with its environment, one after the other; `env` is for the interpreter."""
+def run_many(
+    cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], env: Mapping[str, str], *how: str
+) -> list[Answer]:
+    """Run command lines, each with its environment, one after the other; `env` is for the interpreter. `how` is `main`, or
+    `full` for the full command line alone; behind `main`, any word switches the hot path off."""
     told = [(list(words), dict(variables)) for words, variables in cases]
     done = subprocess.run(
-        [sys.executable, "-c", _FULL],
+        [sys.executable, "-c", _FORKING, *how],
         input=json.dumps(told),
         env=dict(env),
         capture_output=True,
