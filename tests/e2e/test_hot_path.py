@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
-from tests.forked import run_command, run_many
+from tests.forked import run_command, run_full
 from tests.need import need
 from tests.world import TCENV, environ, session_file, signed_in, tcenv
 
@@ -132,7 +132,7 @@ def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
             (["env"], none),
         )
     ]
-    for (words, case), full in zip(cases, run_many(cases, env, "main", "no hot path"), strict=True):
+    for (words, case), full in zip(cases, run_full(cases, env), strict=True):
         assert run_command(words, case) == full, words
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.full import run_full
+from tests.forked import run_full
 from tests.world import TCENV, environ, signed_in, tcenv
 
 HELD = {"queue:get-task:*", "queue:route:index.sandbox.*", "queue:scheduler-id:*"}

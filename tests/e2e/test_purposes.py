@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.full import run_full
+from tests.forked import run_full
 from tests.world import NAME, environ, session_fields, tcenv
 
 CONFIG = """default = "work"

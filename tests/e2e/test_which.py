@@ -11,7 +11,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
-from tests.forked import run_command, run_many
+from tests.forked import run_command, run_full
 from tests.need import need
 from tests.world import NAME, after_evaluating, environ, session_file, tcenv
 
@@ -164,9 +164,7 @@ def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: S
     ]
     lines = [(("env", *words, "--shell", "sh"), env) for _, words, env in asked]
     meaning = {}
-    for (name, words, env), (line, _), full in zip(
-        asked, lines, run_many(lines, bare, "main", "no hot path"), strict=True
-    ):
+    for (name, words, env), (line, _), full in zip(asked, lines, run_full(lines, bare), strict=True):
         hot = run_command(line, env)
         assert hot == full, name
         found = [text for text in hot.output.splitlines() if "TCENV_PROFILE=" in text]
