@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
+from contextlib import suppress
+
+from tcenv import paths
+from tcenv.errors import StoreError
+from tcenv.files import write_privately
 
 # By absolute paths: another program of that name must not answer.
 FDESETUP = "/usr/bin/fdesetup"
@@ -19,9 +25,43 @@ def is_disk_encrypted() -> bool | None:
     return False if "FileVault is Off" in said else None
 
 
+def must_say_that_disk_is_plain() -> bool:
+    """Return whether to tell the user that FileVault does not encrypt the disk. True once in a home."""
+    note = os.path.join(paths.state_directory(), "filevault-said")
+    if os.path.lexists(note) or is_disk_encrypted() is not False:
+        return False
+    with suppress(OSError, StoreError):
+        write_privately(note, b"")
+    return True
+
+
 def get_local_host_name() -> str:
     """Return the name under which the user knows this Mac, without `.local`, or "". The host's name comes from the network."""
     return _said(SCUTIL, "--get", "LocalHostName").strip()
+
+
+def get_host_name() -> str:
+    """Return the name that this Mac had when it was asked first. The network may give it another name, with `.local` or a
+    domain, at any time."""
+    # A home that was copied to another Mac has that one's note.
+    machine = get_machine_id() or "-"
+    note = os.path.join(paths.state_directory(), "host-name")
+    known = _read(note)
+    if known and known[0] == machine:
+        return known[1]
+    name = get_local_host_name() or os.uname().nodename.partition(".")[0]
+    with suppress(OSError, StoreError):
+        write_privately(note, f"{machine} {name}\n".encode())
+    return name
+
+
+def _read(note: str) -> tuple[str, str] | None:
+    try:
+        with open(note, encoding="utf-8", opener=paths.open_trusted_or_ignore) as file:
+            machine, _, name = file.read(1024).strip().partition(" ")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return (machine, name) if name and name.isprintable() else None
 
 
 def get_machine_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import remove_covered
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
-from tcenv.sessions import disk_encryption, known_clients, temporary
+from tcenv.sessions import known_clients, temporary
 from tcenv.sessions.missing_scopes import fit_for_the_page
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.sessions.recovery import recover
@@ -118,7 +119,11 @@ def _check_number(wanted: Wanted, argument: str) -> tuple[str, ...]:
 
 def warn_of_plain_disk(store: Store) -> None:
     """Say once that the new session is on a disk which is not encrypted, and how to keep its token in the keychain instead."""
-    if disk_encryption.must_be_said(store):
+    if sys.platform != "darwin" or store.name != "runtime":
+        return
+    from tcenv import macos
+
+    if macos.must_say_that_disk_is_plain():
         messages.warn("This session is on the Mac's disk, which FileVault does not encrypt.")
         messages.hint(
             f'To keep tokens in the keychain: TCENV_STORE=keyring, or store = "keyring" in {paths.config_file()}'

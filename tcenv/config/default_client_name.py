@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from tcenv import paths
 from tcenv.errors import StoreError, UsageError
 from tcenv.files import write_privately
-from tcenv.sessions.machine_name import get_machine_name
 
 DEFAULT = "tcenv-{hostname}"
 DEFAULT_OF_A_PROFILE = "tcenv-{hostname}:{profile}"
@@ -34,7 +34,17 @@ def fit(text: str) -> str:
 
 def hostname() -> str:
     """Return this machine's name up to its first dot."""
-    return get_machine_name().partition(".")[0]
+    if sys.platform == "darwin":
+        from tcenv import macos
+
+        return macos.get_host_name()
+    if hasattr(os, "uname"):
+        name = os.uname().nodename
+    else:
+        import socket
+
+        name = socket.gethostname()
+    return name.partition(".")[0]
 
 
 def _part(part: str, profile: str) -> str:

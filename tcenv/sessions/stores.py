@@ -15,7 +15,6 @@ from tcenv.errors import DamagedSession, StoreError
 from tcenv.files import make_private_directory
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.keyring_store import KeyringStore
-from tcenv.sessions.machine_name import get_machine_name
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
 
@@ -148,8 +147,16 @@ def describe_place(store: Store) -> str:
     directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:
         return ""
+    if sys.platform == "darwin":
+        from tcenv import macos
+
+        host = macos.get_host_name()
+    else:
+        import socket
+
+        host = socket.gethostname()
     user = os.geteuid() if hasattr(os, "geteuid") else ""
-    return hashlib.sha256(f"{get_machine_name()}\0{user}\0{store.where}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{host}\0{user}\0{store.where}".encode()).hexdigest()[:16]
 
 
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:

@@ -54,17 +54,6 @@ def list_candidates(name: str, environ: Mapping[str, str]) -> list[str]:
     return [os.path.join(folder or os.curdir, name) for folder in folders]
 
 
-def on_path(program: str) -> bool:
-    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for them.)"""
-    if os.name == "nt":
-        from tcenv.shells.windows import find_program
-
-        return find_program(program, os.environ) is not None
-    folders = [""] if os.path.dirname(program) else os.environ.get("PATH", os.defpath).split(os.pathsep)
-    places = (os.path.join(folder, program) for folder in folders)
-    return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
-
-
 def is_script(path: str, error: OSError) -> bool:
     """Return whether the kernel refused a script without `#!`. Every shell and `execvp` run such a script with sh."""
     if error.errno != errno.ENOEXEC:

@@ -4,6 +4,8 @@ that cmd leaves alone."""
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 
 TYPE_CHECKING = False
@@ -71,9 +73,6 @@ def _quoted(word: str) -> str:
 def run_command(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None] = lambda: None) -> int:
     """Run `command` as a child, call `started` once it runs, wait for its end and return its status. Prints a message and
     returns 127 or 126 if it cannot be started. Ctrl-C and Ctrl-Break go to the command, which the console tells itself."""
-    import signal
-    import subprocess
-
     program = find_program(command[0], environ)
     if program is None:
         return _refuse(command[0], "command not found", _NOT_FOUND)
@@ -96,8 +95,6 @@ def run_command(command: Sequence[str], environ: Mapping[str, str], started: Cal
 
 
 def _console_signals() -> list[int]:
-    import signal
-
     return [getattr(signal, name) for name in ("SIGINT", "SIGBREAK") if hasattr(signal, name)]
 
 

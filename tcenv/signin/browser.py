@@ -13,9 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tcenv import verbosity
-from tcenv.shells.process import on_path
 from tcenv.shells.secrets_in_environment import without_secrets
-from tcenv.shells.windows import NotQuotable, build_arguments, find_program
 from tcenv.signin.launch import Program
 
 if TYPE_CHECKING:
@@ -124,6 +122,17 @@ def _words_on_windows(entry: str) -> list[str]:
     words = shlex.shlex(entry, posix=True)
     words.whitespace_split, words.escape, words.commenters, words.quotes = True, "", "", '"'
     return list(words)
+
+
+def on_path(program: str) -> bool:
+    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for them.)"""
+    if os.name == "nt":
+        from tcenv.shells.windows import find_program
+
+        return find_program(program, os.environ) is not None
+    folders = [""] if os.path.dirname(program) else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    places = (os.path.join(folder, program) for folder in folders)
+    return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
 
 
 def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> bool:
@@ -250,6 +259,8 @@ def _launch(arguments: list[str]) -> Program | None:
 def _run_elsewhere(arguments: list[str]) -> str | None:
     """Start a program on Windows, in a process group that the console's Ctrl-C does not reach."""
     import subprocess
+
+    from tcenv.shells.windows import NotQuotable, build_arguments, find_program
 
     program = find_program(arguments[0], os.environ) if arguments else None
     if program is None:

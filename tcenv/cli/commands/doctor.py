@@ -18,12 +18,10 @@ from tcenv.config import config_file
 from tcenv.config import profile as profiles
 from tcenv.deployment.auth import Deployment
 from tcenv.errors import Hint, TcenvError, UsageError
-from tcenv.sessions import disk_encryption
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
-from tcenv.shells.process import on_path
-from tcenv.signin.browser import split_commands
+from tcenv.signin.browser import on_path, split_commands
 from tcenv.signin.listener import Listener
 from tcenv.text import counted, duration
 
@@ -202,7 +200,9 @@ def _store(options: Options) -> Iterator[Finding]:
         return
     kept = f"{store.name}, {counted(len(store.profiles()), 'session')}"
     if sys.platform == "darwin" and store.name == "runtime":
-        encrypted = disk_encryption.is_encrypted(store)
+        from tcenv import macos
+
+        encrypted = macos.is_disk_encrypted()
         if encrypted is False:
             yield Finding(
                 "session store",

@@ -15,7 +15,6 @@ from tcenv.files import rewrite
 from tcenv.shells import SHELLS, Shell, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
 from tcenv.shells.init_text import startup_text
-from tcenv.shells.process import on_path
 from tcenv.text import printable
 
 if TYPE_CHECKING:
@@ -233,6 +232,8 @@ def _say_how_to_load(shell: Shell, program: str, given: list[str], beside: str |
 
 def _say_where_tcenv_is(program: str) -> None:
     """Say how to put tcenv on the PATH: the start-up line finds it by its path, but commands need the PATH."""
-    if not on_path("tcenv"):
+    import shutil
+
+    if not shutil.which("tcenv"):
         folder = os.path.dirname(program)
         messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")
