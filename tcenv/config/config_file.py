@@ -346,6 +346,7 @@ def _document() -> Iterator[Any]:
             f"{path} cannot be written: {foreign.strerror}.",
             "Run tcenv as that user, or use your own file: TCENV_CONFIG=FILE",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: {reason}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise TcenvError(f"{path} cannot be written: {error.strerror}.") from None

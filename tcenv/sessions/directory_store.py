@@ -97,8 +97,11 @@ class DirectoryStore:
             raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> StoreError:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and not isinstance(error, PermissionError):
+            reason, fix = error.strerror, f"Free or replace the disk of {self.directory}"
+        else:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            fix = f"Make {self.directory} private (chmod 700, its files chmod 600)"
         return StoreError(
-            f"The {self.name} store cannot be used: {reason}.",
-            f"Make {self.directory} private (chmod 700, its files chmod 600), or choose another store: TCENV_STORE.",
+            f"The {self.name} store cannot be used: {reason}.", f"{fix}, or choose another store: TCENV_STORE."
         )

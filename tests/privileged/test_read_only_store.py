@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import TCENV, session_file, signed_in, tcenv
+from tests.world import TCENV, environ, session_file, signed_in, tcenv
 
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
@@ -32,6 +32,7 @@ def test_logout_deletes_no_client_whose_session_stays(store: str, option: str, d
     done = on_a_read_only_disk(folder, *words, env=env)
     assert (done.returncode, done.stdout) == (1, "\\false;\n"), done.stderr
     assert f"The {store} store cannot be used: Read-only file system." in done.stderr
+    assert "chmod" not in done.stderr
     assert "is still signed in, and its client was not deleted" in done.stderr
     assert "Deleted" not in done.stderr and "Signed out" not in done.stderr
     assert file.read_text() == before
@@ -64,3 +65,11 @@ def test_a_client_that_was_to_be_deleted_and_could_not_be_leaves_the_session_as_
     assert session_file(env).read_text() == before
     deployment.heal()
     assert tcenv("status", env=env).returncode == 0
+
+
+@pytest.mark.parametrize("words", ["profile set a --root-url https://a.example.com", "purpose set p --scope queue:*"])
+def test_a_configuration_that_cannot_be_written_is_no_mistake_of_the_users(words: str, home: Path) -> None:
+    (home / ".config").mkdir(exist_ok=True)
+    done = on_a_read_only_disk(home / ".config", *words.split(), env=environ())
+    assert done.returncode == 1
+    assert f"{home}/.config/tcenv/config.toml cannot be written: Read-only file system." in done.stderr
