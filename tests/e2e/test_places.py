@@ -118,7 +118,7 @@ def test_a_place_that_somebody_has_taken_is_left_and_said(no_manager: dict[str, 
         )
         assert done.returncode == 0, done.stderr
         assert str(place) in done.stderr
-        assert "not kept" in done.stderr
+        assert "is not stored" in done.stderr
         assert not list(taken.rglob("*.session"))
         name = [line.split("'")[1] for line in done.stdout.splitlines() if "CLIENT_ID=" in line]
         assert name
