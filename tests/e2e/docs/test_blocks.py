@@ -56,16 +56,13 @@ def _series() -> list[tuple[str, str, list[Block]]]:
 
 @contextmanager
 def _world(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
-    """Somebody who is signed in to a deployment, `community` in the configuration; README starts from nothing."""
+    """Somebody who is signed in to a deployment, `community` in the configuration."""
     furnish(folder)
     with Sandbox() as sandbox:
         (folder / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
-        known = {} if page == "README.md" else {"TCENV_CONFIG": str(folder / "config.toml")}
+        known = {"TCENV_CONFIG": str(folder / "config.toml")}
         env = environ(sandbox, **known)
-        if page == "README.md":
-            del env["TASKCLUSTER_ROOT_URL"], env["BROWSER"]
-        else:
-            signed_in(sandbox, **known)
+        signed_in(sandbox, **known)
         if page == "docs/elsewhere.md":
             del env["BROWSER"]
         env["PATH"] = f"{folder / 'bin'}{os.pathsep}{env['PATH']}"
@@ -133,10 +130,3 @@ def test_each_block_is_of_a_kind_that_is_run_or_read() -> None:
 
 def test_what_is_not_run_does_not_grow_silently() -> None:
     assert Counter(block.page for block in BLOCKS if block.reason) == NOT_RUN
-
-
-def test_the_tour_starts_its_own_deployment_in_its_first_line() -> None:
-    readme = [block for block in BLOCKS if block.page == "README.md"]
-    tour = next(number for number, block in enumerate(readme) if "tcenv sandbox" in block.text)
-    assert readme[tour].text.startswith("command tcenv sandbox ")
-    assert not any("tcenv login" in block.text for block in readme[:tour])

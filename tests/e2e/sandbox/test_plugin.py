@@ -18,7 +18,7 @@ from tests.world import BIN
 PAGE = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
 PYTHON = [block for kind, block in BLOCKS if kind == "python"]
-SH = [block for kind, block in BLOCKS if kind == "sh"]
+SH = [block for kind, block in BLOCKS if kind == "bash"]
 
 
 def pytest_in(folder: Path, content: str, *arguments: str) -> subprocess.CompletedProcess[str]:

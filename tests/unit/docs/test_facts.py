@@ -28,7 +28,7 @@ def _rows(page: str, head: str) -> list[list[str]]:
 
 
 def test_every_key_with_its_option_variable_and_default() -> None:
-    rows = {row[0].strip("` |"): row for row in _rows(CONFIGURATION, "| key | option | variable")}
+    rows = {row[0].strip("` |"): row for row in _rows(CONFIGURATION, "| Key | Option | Variable")}
     assert rows.keys() == config_file.KEYS.keys()
     for key, (_, option, variable, default, _) in rows.items():
         assert variable.split("`")[1] == profile.VARIABLES[key]
@@ -37,9 +37,9 @@ def test_every_key_with_its_option_variable_and_default() -> None:
             built_in = profile.BUILT_IN[key]
             written = '["*"]' if built_in == ("*",) else str(built_in).replace("False", "false")
             assert default.split("`")[1] == written
-    at_the_top = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| key | variable | what")}
+    at_the_top = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| Key | Variable | Meaning")}
     assert at_the_top == {"default", "store"}
-    of_a_purpose = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| key | option of `tcenv purpose set`")}
+    of_a_purpose = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| Key | Option of `tcenv purpose set`")}
     assert of_a_purpose == set(purposes.KEYS)
     for store in config_file.STORES:
         assert f"`{store}`" in CONFIGURATION
@@ -56,7 +56,7 @@ def test_every_variable_that_the_code_names() -> None:
 
 
 def test_every_exit_status() -> None:
-    told = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| status | meaning")}
+    told = {row[0].strip("` |") for row in _rows(CONFIGURATION, "| Status | Meaning")}
     kinds = [getattr(tcenv.errors, name) for name in dir(tcenv.errors)]
     coded = {str(kind.exit_code) for kind in kinds if isinstance(kind, type) and hasattr(kind, "exit_code")}
     assert coded <= told
