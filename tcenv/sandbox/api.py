@@ -12,11 +12,10 @@ from urllib.parse import unquote
 from tcenv.sandbox.callers import Caller, authenticate
 from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import Signed
-from tcenv.sandbox.records import CLIENT_ID, ApiError, wrong
+from tcenv.sandbox.records import ApiError
+from tcenv.sandbox.schema import Schema, find_errors
 from tcenv.sandbox.scopes import Expression, as_text, missing, parameters, render
 
-_SLUG = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
-_PATTERNS = {"clientId": CLIENT_ID, "taskId": _SLUG, "runId": re.compile(r"[0-9]{1,4}")}
 # Parameters that may hold slashes as they are.
 _GREEDY = ("name",)
 
@@ -24,7 +23,8 @@ _GREEDY = ("name",)
 @dataclass(frozen=True, slots=True)
 class Method:
     """An API method: `route` has its parameters as `<name>`, `scopes` is the template of what a caller must hold (None:
-    nothing), `needs_body` whether it wants one, `act` carries it out and returns what is to be sent as JSON (None: 204)."""
+    nothing), `body` is the schema of the body that it wants (None: it wants none) and `body_name` that schema's name, `act`
+    carries it out and returns what is to be sent as JSON (None: 204)."""
 
     service: str
     name: str
@@ -32,7 +32,8 @@ class Method:
     route: str
     act: Callable[[Call], Any]
     scopes: Expression | None
-    needs_body: bool
+    body: Schema | None
+    body_name: str
     query: tuple[str, ...]
     title: str
     pattern: re.Pattern[str]
@@ -56,10 +57,11 @@ class Service:
         route: str,
         scopes: Expression | None = None,
         *,
-        body: bool = False,
+        body: Schema | None = None,
+        body_name: str = "",
         query: Iterable[str] = (),
     ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
-        """Make a decorated function this service's method `name`."""
+        """Make a decorated function this service's method `name`. See Method."""
         arguments = re.findall(r"<(\w+)>", route)
         pattern = re.sub(r"<(\w+)>", lambda m: f"(?P<{m[1]}>{'.+' if m[1] in _GREEDY else '[^/]+'})", route)
 
@@ -73,7 +75,8 @@ class Service:
                     route=route,
                     act=act,
                     scopes=scopes,
-                    needs_body=body,
+                    body=body,
+                    body_name=body_name,
                     query=tuple(query),
                     title=title,
                     pattern=re.compile(pattern),
@@ -139,20 +142,41 @@ def call(the_call: Call) -> Any:
     with the_call.deployment.lock:
         if method.scopes is not None and method.by_route:
             the_call.authorize()
-        if method.needs_body and the_call.content_type != "application/json":
-            raise wrong(
-                "Payload must be JSON with content-type: application/json got content-type: "
-                f"{the_call.content_type or 'null'}"
-            )
+        if method.body is not None:
+            _check_body(the_call, method.body)
         return method.act(the_call)
+
+
+def _check_body(the_call: Call, schema: Schema) -> None:
+    if the_call.content_type != "application/json":
+        raise ApiError(
+            400,
+            "MalformedPayload",
+            "Payload must be JSON with content-type: application/json got content-type: "
+            f"{the_call.content_type or 'null'}",
+        )
+    errors = list(find_errors(the_call.body, schema))
+    if errors:
+        address = the_call.deployment.root_url + get_schema_path(the_call.method)
+        told = "".join(f"\n  * {error}" for error in errors)
+        raise ApiError(
+            400,
+            "InputValidationError",
+            f"\nSchema Validation Failed!\nRejecting Schema: {address}#\nErrors:{told}",
+        )
+
+
+def get_schema_path(method: Method) -> str:
+    """Return the path of the schema of a method's body."""
+    return f"/schemas/{method.service}/v1/{method.body_name}.json"
 
 
 def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
     """Find the method for `verb` and `path` (`<service>/v1/…`, as it was sent), and the parameters in the path; None if there
-    is none. Raises ApiError 400 for parameters that cannot be such."""
+    is none."""
     for method, match in _matching(services, path):
         if method.verb == verb:
-            return method, _checked(match)
+            return method, {name: unquote(value) for name, value in match.groupdict().items()}
     return None
 
 
@@ -163,21 +187,10 @@ def verbs(services: Mapping[str, Service], path: str) -> list[str]:
 
 def _matching(services: Mapping[str, Service], path: str) -> Iterable[tuple[Method, re.Match[str]]]:
     name, _, rest = path.partition("/")
-    service = services.get(name) or services[""]
+    service = services.get(name)
     version, _, route = rest.rstrip("/").partition("/")
-    if version == service.version:
+    if service is not None and version == service.version:
         for method in service.methods:
             match = method.pattern.fullmatch(f"/{route}")
             if match is not None:
                 yield method, match
-
-
-def _checked(match: re.Match[str]) -> dict[str, str]:
-    params = {name: unquote(value) for name, value in match.groupdict().items()}
-    for name, value in params.items():
-        pattern = _PATTERNS.get(name)
-        if pattern is not None and not pattern.fullmatch(value):
-            raise ApiError(
-                400, "InvalidRequestArguments", f"Invalid URL patterns: {name} must match ^{pattern.pattern}$"
-            )
-    return params

@@ -6,12 +6,20 @@ from __future__ import annotations
 from typing import Any
 
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.deployment import checked_scopes, wishes
-from tcenv.sandbox.records import ApiError, Client, fields_of, timestamp, wrong
+from tcenv.sandbox.deployment import sorted_scopes, wishes
+from tcenv.sandbox.records import LONGEST_DESCRIPTION, ApiError, Client, timestamp, wrong
+from tcenv.sandbox.schema import SCOPES, TIME, record, text
 from tcenv.sandbox.scopes import normal
 
 AUTH = Service("auth", "Auth Service")
 _MOST_LISTED = 1000
+_CLIENT = record(
+    "expires description",
+    expires=TIME,
+    description=text(LONGEST_DESCRIPTION),
+    scopes=SCOPES,
+    deleteOnExpiration={"type": "boolean"},
+)
 
 
 def _public(call: Call, client: Client) -> dict[str, Any]:
@@ -86,7 +94,8 @@ def _client(call: Call) -> Any:
     "createClient",
     "/clients/<clientId>",
     {"AllOf": ["auth:create-client:<clientId>", {"for": "scope", "in": "scopes", "each": "<scope>"}]},
-    body=True,
+    body=_CLIENT,
+    body_name="create-client-request",
 )
 def _create_client(call: Call) -> Any:
     """Create a client, or get the one that an equal call has just created"""
@@ -100,7 +109,8 @@ def _create_client(call: Call) -> Any:
     "updateClient",
     "/clients/<clientId>",
     {"AllOf": ["auth:update-client:<clientId>", {"for": "scope", "in": "scopesAdded", "each": "<scope>"}]},
-    body=True,
+    body=_CLIENT,
+    body_name="create-client-request",
 )
 def _update_client(call: Call) -> Any:
     """Update a client; scopes that it has already need not be held"""
@@ -144,11 +154,11 @@ def _current_scopes(call: Call) -> Any:
     return {"scopes": call.deployment.current_scopes(call.caller)}
 
 
-@AUTH.declare("POST", "expandScopes", "/scopes/expand", "auth:expand-scopes", body=True)
+@AUTH.declare("POST", "expandScopes", "/scopes/expand", "auth:expand-scopes",
+              body=record("scopes", scopes=SCOPES), body_name="scopeset")  # fmt: skip
 def _expand_scopes(call: Call) -> Any:
     """Expand scopes by the roles in them"""
-    fields = fields_of(call.body, scopes=list)
-    return {"scopes": list(normal(call.deployment.expanded(checked_scopes(fields.get("scopes", [])))))}
+    return {"scopes": list(normal(call.deployment.expanded(sorted_scopes(call.body["scopes"]))))}
 
 
 @AUTH.declare("GET", "listRoles", "/roles", "auth:list-roles")

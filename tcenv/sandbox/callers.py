@@ -14,7 +14,7 @@ from typing import Any
 
 from tcenv.sandbox import hawk
 from tcenv.sandbox.hawk import Rejected, Signed
-from tcenv.sandbox.records import SCOPE, ApiError, Client
+from tcenv.sandbox.records import SCOPE, ApiError, Client, new_token
 from tcenv.sandbox.scopes import Held, normal
 
 # Of a certificate's start and end (seconds).
@@ -144,6 +144,23 @@ def _temporary(client_id: str, certificate: dict[str, Any], registry: Registry) 
         raise Rejected("ext.certificate.signature is not valid")
     token = base64.urlsafe_b64encode(_hmac(key, certificate["seed"])).decode().rstrip("=")
     return _Credentials(token, tuple(scopes))
+
+
+def mint(issuer: Client, client_id: str, scopes: list[str], start: float, end: float) -> dict[str, str]:
+    """Return temporary credentials of the name `client_id`, as the services hand them out. Times are seconds since the epoch."""
+    seed = new_token()
+    certificate: dict[str, Any] = {
+        "version": 1,
+        "scopes": scopes,
+        "start": int(start * 1000),
+        "expiry": int(end * 1000),
+        "seed": seed,
+        "issuer": issuer.client_id,
+    }
+    key = issuer.access_token.encode()
+    certificate["signature"] = base64.b64encode(_hmac(key, _signed_text(client_id, certificate))).decode()
+    token = base64.urlsafe_b64encode(_hmac(key, seed)).decode().rstrip("=")
+    return {"clientId": client_id, "accessToken": token, "certificate": json.dumps(certificate)}
 
 
 def _check_form(certificate: dict[str, Any]) -> None:

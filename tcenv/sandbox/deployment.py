@@ -8,19 +8,16 @@ from typing import Any
 
 from tcenv.sandbox.callers import EVERYBODY, Caller, Registry
 from tcenv.sandbox.records import (
-    CLIENT_ID,
-    LONGEST_DESCRIPTION,
-    SCOPE,
     ApiError,
     Client,
-    fields_of,
-    invalid,
+    check_parameters,
     parse_timestamp,
-    wrong,
 )
 from tcenv.sandbox.scopes import Held, expand, normal
 
 _PUBLIC = ("auth:current-scopes", "auth:get-client:*", "auth:list-clients")
+# What everybody may do on a public deployment besides what its role of everybody says.
+_OPEN = ("queue:get-artifact:public/*", "queue:list-artifacts:*", "queue:status:*")
 _DAY = 86400
 # How long createClient takes the same wishes for a repeated call (seconds).
 _IDEMPOTENT = 15 * 60
@@ -47,12 +44,16 @@ class Deployment:
         self.roles: dict[str, list[str]] = {_ANONYMOUS_ROLE: list(_PUBLIC) if public else []}
         self.roles.update({role_id: list(scopes) for role_id, scopes in roles.items()})
         self.any_time = any_time
+        self._open = _OPEN if public else ()
         self.clock_offset = 0.0
         self.token_factory = token_factory
         self.root_url = ""
         self.clients: dict[str, Client] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, Any]] = {}
+        #: The hooks by "hookGroupId/hookId", as they were defined, and what came of firing them, the latest first.
+        self.hooks: dict[str, dict[str, Any]] = {}
+        self.fires: dict[str, list[dict[str, Any]]] = {}
         #: Of artifacts: by (taskId, name) what was said of them; and by (taskId, name) their bytes.
         self.artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self.contents: dict[tuple[str, str], bytes] = {}
@@ -77,7 +78,7 @@ class Deployment:
         if found is None:
             if len(self._held) >= _MOST_KEPT:
                 self._held.clear()
-            found = self._held[key] = Held(self.expanded(scopes))
+            found = self._held[key] = Held(self.expanded(scopes), self._open if EVERYBODY in scopes else ())
         return found
 
     def purge(self, moment: float | None = None) -> None:
@@ -161,42 +162,25 @@ class Deployment:
 
 def check_client_id(client_id: str) -> str:
     """`client_id`. Raises ApiError 400."""
-    if not CLIENT_ID.fullmatch(client_id):
-        raise ApiError(
-            400, "InvalidRequestArguments", f"Invalid URL patterns: clientId must match ^{CLIENT_ID.pattern}$"
-        )
+    check_parameters({"clientId": client_id})
     return client_id
 
 
-def wishes(body: Any) -> dict[str, Any]:
+def wishes(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a client that a request's body sets. Scopes are sorted, and deleteOnExpiration is false where the
-    body lacks it. Raises ApiError 400."""
-    fields = fields_of(body, description=str, expires=str, scopes=list, deleteOnExpiration=bool)
-    if not {"description", "expires"} <= fields.keys():
-        raise invalid("the body must have description and expires")
-    unknown = fields.keys() - {"description", "expires", "scopes", "deleteOnExpiration"}
-    if unknown:
-        raise invalid(f"the body must not have {', '.join(sorted(unknown))}")
-    if len(fields["description"]) > LONGEST_DESCRIPTION:
-        raise invalid(f"description must be text of at most {LONGEST_DESCRIPTION} characters")
-    wanted: dict[str, Any] = {
-        "description": fields["description"],
-        "expires": parse_timestamp(fields["expires"]),
-        "delete_on_expiration": fields.get("deleteOnExpiration", False),
+    body does not say otherwise. Raises ApiError 400."""
+    wanted = {
+        "description": body["description"],
+        "expires": parse_timestamp(body["expires"]),
+        "delete_on_expiration": body.get("deleteOnExpiration", False),
     }
-    if "scopes" in fields:
-        wanted["scopes"] = checked_scopes(fields["scopes"])
+    if "scopes" in body:
+        wanted["scopes"] = sorted_scopes(body["scopes"])
     return wanted
 
 
-def checked_scopes(scopes: list[Any]) -> list[str]:
-    """`scopes` in order. Raises ApiError 400 for what cannot be a scope, is there twice, or ends in `**`."""
-    if not all(isinstance(scope, str) for scope in scopes):
-        raise wrong("scopes must be an array of strings")
-    if not all(SCOPE.fullmatch(scope) for scope in scopes):
-        raise invalid("scopes must be an array of scopes")
-    if len(set(scopes)) < len(scopes):
-        raise wrong("scopes must not have duplicate items")
+def sorted_scopes(scopes: list[str]) -> list[str]:
+    """`scopes` in order. Raises ApiError 400 for one that ends in `**`."""
     if any(scope.endswith("**") for scope in scopes):
-        raise wrong("scopes must not end with `**`")
+        raise ApiError(400, "InputError", "scopes must not end with `**`")
     return sorted(scopes)

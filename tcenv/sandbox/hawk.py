@@ -103,7 +103,7 @@ def _read_header(signed: Signed) -> Claim:
         raise Rejected("Bad Request: Header length too long")
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "hawk":
-        raise Rejected("Bad Request: Invalid header syntax" if not rest else "Unauthorized: Hawk")
+        raise Rejected("Unauthorized: Unauthorized")
     pairs = _ATTRIBUTE.findall(rest) if _ATTRIBUTES.fullmatch(rest) else []
     said = dict(pairs)
     if not pairs or len(said) < len(pairs) or not said.keys() <= _KNOWN:

@@ -1,23 +1,46 @@
-"""A slice of the Queue service: tasks that are created and looked at, and artifacts that are got by redirect. Nothing runs."""
+"""The Queue service's tasks and task groups. Nothing runs by itself; workers.py has what a worker calls."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from tcenv.sandbox.answers import redirect
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.deployment import Deployment, checked_scopes
-from tcenv.sandbox.records import ApiError, fields_of, invalid, parse_timestamp, timestamp, wrong
+from tcenv.sandbox.deployment import Deployment, sorted_scopes
+from tcenv.sandbox.records import SLUG, ApiError, parse_timestamp, timestamp, wrong
+from tcenv.sandbox.schema import SCOPES, TIME, Schema, fill, record, text
+from tcenv.sandbox.scopes import Expression
 
 QUEUE = Service("queue", "Queue Service")
-STORAGE = "/sandbox/storage/"
-_PRIORITIES = ("highest", "very-high", "high", "medium", "low", "very-low", "lowest")
-_TYPES: dict[str, type] = {
-    "taskQueueId": str, "provisionerId": str, "workerType": str, "schedulerId": str, "projectId": str, "taskGroupId": str,
-    "created": str, "deadline": str, "expires": str, "priority": str, "scopes": list, "routes": list, "dependencies": list,
-    "payload": dict, "metadata": dict, "tags": dict, "extra": dict, "retries": int, "requires": str,
-}  # fmt: skip
+PRIORITIES = ("highest", "very-high", "high", "medium", "low", "very-low", "lowest")
+_WEEK = 7 * 86400
+_IDENTIFIER = text(38, "^[a-zA-Z0-9-_]{1,38}$")
+_TASK_ID = {"type": "string", "pattern": f"^{SLUG.pattern}$"}
+TASK = record(
+    "created deadline payload metadata",
+    taskQueueId=text(77, "^[a-zA-Z0-9-_]{1,38}/[a-z]([-a-z0-9]{0,36}[a-z0-9])?$"),
+    provisionerId=_IDENTIFIER,
+    workerType=text(38, "^[a-z]([-a-z0-9]{0,36}[a-z0-9])?$"),
+    schedulerId={**_IDENTIFIER, "default": "-"},
+    projectId={**text(500, "^([a-zA-Z0-9._/-]*)$"), "default": "none"},
+    taskGroupId=_TASK_ID,
+    dependencies={"type": "array", "items": _TASK_ID, "maxItems": 10_000, "uniqueItems": True, "default": []},
+    requires={"type": "string", "enum": ["all-completed", "all-resolved"], "default": "all-completed"},
+    routes={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 249}, "maxItems": 64,
+            "uniqueItems": True, "default": []},
+    priority={"type": "string", "enum": [*PRIORITIES, "normal"], "default": "lowest"},
+    retries={"type": "integer", "minimum": 0, "maximum": 49, "default": 5},
+    created=TIME,
+    deadline=TIME,
+    expires=TIME,
+    scopes={**SCOPES, "default": []},
+    payload={"type": "object"},
+    metadata=record("name description owner source", name=text(255), description=text(32_768), owner=text(255),
+                    source=text(4096, "^https?://|^ssh://")),
+    tags={"type": "object", "additionalProperties": text(4096), "default": {}},
+    extra={"type": "object", "default": {}},
+)  # fmt: skip
 _CREATE_TASK = {
     "AllOf": [
         {"for": "scope", "in": "scopes", "each": "<scope>"},
@@ -27,8 +50,18 @@ _CREATE_TASK = {
         {"AnyOf": [{"for": "priority", "in": "priorities", "each": "queue:create-task:<priority>:<taskQueueId>"}]},
     ]
 }
-_SCHEDULE = {"AllOf": ["queue:schedule-task:<schedulerId>/<taskGroupId>/<taskId>"]}
-_GET_ARTIFACT = {"if": "private", "then": "queue:get-artifact:<name>"}
+_RESOLVED = ("completed", "failed", "exception")
+
+
+def _over_task(verb: str) -> Expression:
+    """Return what a caller must hold to do something with a task that is there."""
+    return {
+        "AnyOf": [
+            f"queue:{verb}-task:<schedulerId>/<taskGroupId>/<taskId>",
+            f"queue:{verb}-task-in-project:<projectId>",
+            {"AllOf": [f"queue:{verb}-task", "assume:scheduler-id:<schedulerId>/<taskGroupId>"]},
+        ]
+    }
 
 
 @QUEUE.declare("GET", "ping", "/ping")
@@ -40,139 +73,162 @@ def _ping(call: Call) -> Any:
 @QUEUE.declare("GET", "task", "/task/<taskId>", "queue:get-task:<taskId>")
 def _task(call: Call) -> Any:
     """Get a task's definition"""
-    return _definition(_existing(call))
+    return get_definition(find_task(call, "Are you sure this task has already been submitted?"))
 
 
-@QUEUE.declare("GET", "status", "/task/<taskId>/status")
+@QUEUE.declare("GET", "status", "/task/<taskId>/status", "queue:status:<taskId>")
 def _status(call: Call) -> Any:
     """Get a task's status"""
-    return {"status": _existing(call)["status"]}
+    return {"status": find_task(call, "Are you sure this task exists?")["status"]}
 
 
-@QUEUE.declare("PUT", "createTask", "/task/<taskId>", _CREATE_TASK, body=True)
+@QUEUE.declare("PUT", "createTask", "/task/<taskId>", _CREATE_TASK, body=TASK, body_name="create-task-request")
 def _create_task(call: Call) -> Any:
     """Create a task"""
-    task = whole_task(call.params["taskId"], call.body, call.deployment)
+    task = whole_task(call.params["taskId"], call.body)
     call.authorize(**scope_values(task))
+    check_times(task, call.deployment)
+    sorted_scopes(task["scopes"])
     return {"status": keep_task(call.deployment, call.params["taskId"], task)}
 
 
-@QUEUE.declare("POST", "cancelTask", "/task/<taskId>/cancel", {
-    "AnyOf": ["queue:cancel-task:<schedulerId>/<taskGroupId>/<taskId>", "queue:cancel-task-in-project:<projectId>"]
-})  # fmt: skip
+@QUEUE.declare("POST", "cancelTask", "/task/<taskId>/cancel", _over_task("cancel"))
 def _cancel_task(call: Call) -> Any:
     """Cancel a task"""
-    task = _existing(call)
-    call.authorize(**{name: task[name] for name in ("schedulerId", "taskGroupId", "projectId")})
-    task["status"]["state"] = "exception"
-    task["status"]["runs"][-1].update(state="exception", reasonResolved="canceled")
+    task = _task_to_change(call)
+    if task["status"]["state"] not in _RESOLVED:
+        resolve(task, call.deployment, "exception", "canceled")
     return {"status": task["status"]}
 
 
-@QUEUE.declare("POST", "scheduleTask", "/task/<taskId>/schedule", _SCHEDULE)
+@QUEUE.declare("POST", "scheduleTask", "/task/<taskId>/schedule", _over_task("schedule"))
 def _schedule_task(call: Call) -> Any:
     """Schedule a task whatever it waits for"""
-    task = _existing(call)
-    call.authorize(**{name: task[name] for name in ("schedulerId", "taskGroupId")})
-    return {"status": task["status"]}
+    return {"status": _task_to_change(call)["status"]}
 
 
-@QUEUE.declare("POST", "createArtifact", "/task/<taskId>/runs/<runId>/artifacts/<name>",
-               "queue:create-artifact:<taskId>/<runId>", body=True)  # fmt: skip
-def _create_artifact(call: Call) -> Any:
-    """Create an artifact"""
-    task_id, name = call.params["taskId"], call.params["name"]
-    _existing(call)
-    fields = fields_of(call.body, storageType=str, expires=str, contentType=str, url=str)
-    kind = fields.get("storageType")
-    if kind not in ("s3", "redirect"):
-        raise wrong("the sandbox keeps artifacts of the storageType s3 or redirect")
-    call.deployment.artifacts[task_id, name] = fields
-    if kind == "redirect":
-        return {"storageType": kind}
-    put_url = f"{call.deployment.root_url}{STORAGE}{task_id}/{quote(name)}"
-    return {
-        "storageType": kind,
-        "putUrl": put_url,
-        "contentType": fields.get("contentType", "application/binary"),
-        "expires": fields.get("expires", timestamp(call.deployment.now() + 86400)),
+@QUEUE.declare("POST", "rerunTask", "/task/<taskId>/rerun", _over_task("rerun"))
+def _rerun_task(call: Call) -> Any:
+    """Run a resolved task once more"""
+    task = _task_to_change(call)
+    status = task["status"]
+    if status["state"] in _RESOLVED:
+        status["runs"].append(_new_run(call.deployment, len(status["runs"]), "rerun"))
+        status.update(state="pending", retriesLeft=task["retries"])
+    return {"status": status}
+
+
+_GROUP = "queue:list-task-group:<taskGroupId>"
+
+
+@QUEUE.declare("GET", "getTaskGroup", "/task-group/<taskGroupId>", _GROUP)
+def _get_task_group(call: Call) -> Any:
+    """Get what there is to say of a task group"""
+    return _describe_group(call, _find_group(call))
+
+
+@QUEUE.declare("GET", "listTaskGroup", "/task-group/<taskGroupId>/list", _GROUP, query=("continuationToken", "limit"))
+def _list_task_group(call: Call) -> Any:
+    """List the tasks of a task group"""
+    tasks = _find_group(call)
+    begin = int(call.query.get("continuationToken", "0"))
+    end = begin + int(call.query.get("limit", "1000"))
+    listed = [{"status": task["status"], "task": get_definition(task)} for task in tasks[begin:end]]
+    more = {"continuationToken": str(end)} if end < len(tasks) else {}
+    return {**_describe_group(call, tasks), "tasks": listed, **more}
+
+
+@QUEUE.declare(
+    "GET", "listProvisioners", "/provisioners", "queue:list-provisioners", query=("continuationToken", "limit")
+)
+def _list_provisioners(call: Call) -> Any:
+    """List the provisioners of all tasks"""
+    names = {task["provisionerId"] for task in call.deployment.tasks.values()}
+    told = {
+        "stability": "experimental",
+        "description": "",
+        "actions": [],
+        "expires": timestamp(call.deployment.now() + _WEEK),
     }
+    return {"provisioners": [{"provisionerId": name, "lastDateActive": timestamp(0), **told} for name in sorted(names)]}
 
 
-@QUEUE.declare("GET", "listLatestArtifacts", "/task/<taskId>/artifacts")
-def _list_latest_artifacts(call: Call) -> Any:
-    """List a task's artifacts"""
-    _existing(call)
-    names = [name for task_id, name in call.deployment.artifacts if task_id == call.params["taskId"]]
-    return {"artifacts": [_told(call, name) for name in names]}
-
-
-@QUEUE.declare("GET", "getArtifact", "/task/<taskId>/runs/<runId>/artifacts/<name>", _GET_ARTIFACT)
-def _get_artifact(call: Call) -> Any:
-    """Get an artifact, by a redirect to where it is stored"""
-    return _redirected(call)
-
-
-@QUEUE.declare("GET", "getLatestArtifact", "/task/<taskId>/artifacts/<name>", _GET_ARTIFACT)
-def _get_latest_artifact(call: Call) -> Any:
-    """Get an artifact of the latest run, by a redirect to where it is stored"""
-    return _redirected(call)
-
-
-@QUEUE.declare("GET", "latestArtifact", "/task/<taskId>/artifact-content/<name>", _GET_ARTIFACT)
-def _latest_artifact(call: Call) -> Any:
-    """Get where an artifact's content is stored"""
-    url = _located(call)
-    kind = "s3" if url.startswith(call.deployment.root_url) else "reference"
-    return {"storageType": kind, "url": url}
-
-
-def _existing(call: Call) -> dict[str, Any]:
-    task = call.deployment.tasks.get(call.params["taskId"])
+def find_task(call: Call, question: str) -> dict[str, Any]:
+    """Return the task that the route names. Raises ApiError 404, with the question that the service asks then."""
+    task_id = call.params["taskId"]
+    task = call.deployment.tasks.get(task_id)
     if task is None:
-        raise ApiError(404, "ResourceNotFound", f"`{call.params['taskId']}` does not correspond to a task that exists.")
+        raise ApiError(404, "ResourceNotFound", f"`{task_id}` does not correspond to a task that exists.\n{question}")
     return task
 
 
-def _definition(task: dict[str, Any]) -> dict[str, Any]:
+def _task_to_change(call: Call) -> dict[str, Any]:
+    """Return the task that the route names, if the caller may change it. Raises ApiError."""
+    task = call.deployment.tasks.get(call.params["taskId"])
+    if task is None:
+        raise ApiError(
+            404, "ResourceNotFound", f"Task `{call.params['taskId']}` not found. Are you sure it was created?"
+        )
+    call.authorize(**{name: task[name] for name in ("schedulerId", "taskGroupId", "projectId")})
+    return task
+
+
+def _find_group(call: Call) -> list[dict[str, Any]]:
+    group_id = call.params["taskGroupId"]
+    tasks = [task for task in call.deployment.tasks.values() if task["taskGroupId"] == group_id]
+    if not tasks:
+        raise ApiError(404, "ResourceNotFound", f"No task-group with taskGroupId: `{group_id}`")
+    return tasks
+
+
+def _describe_group(call: Call, tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    expires = max(task["expires"] for task in tasks)
+    return {"taskGroupId": call.params["taskGroupId"], "schedulerId": tasks[0]["schedulerId"], "expires": expires}
+
+
+def get_definition(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task as it was defined."""
     return {name: value for name, value in task.items() if name != "status"}
 
 
-def whole_task(task_id: str, body: Any, deployment: Deployment) -> dict[str, Any]:
-    """Return the task that a body defines, with its default values. Raises ApiError 400."""
-    fields = dict(fields_of(body, **_TYPES))
-    queue_id = fields.get("taskQueueId") or "/".join(fields.get(key, "") for key in ("provisionerId", "workerType"))
-    if queue_id.count("/") != 1 or queue_id.startswith("/") or queue_id.endswith("/"):
-        raise invalid("the body must have taskQueueId, or provisionerId and workerType")
-    needed = {"created", "deadline", "payload", "metadata"} - fields.keys()
-    if needed:
-        raise invalid(f"the body must have {', '.join(sorted(needed))}")
-    unknown = fields.keys() - _TYPES.keys()
-    if unknown:
-        raise invalid(f"the body must not have {', '.join(sorted(unknown))}")
-    for name in ("created", "deadline", "expires"):
-        if name in fields:
-            parse_timestamp(fields[name])
-    if fields.get("priority", "lowest") not in ("normal", *_PRIORITIES):
-        raise invalid(f"priority must be one of {', '.join(_PRIORITIES)}")
-    checked_scopes(fields.get("scopes", []))
+def whole_task(task_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the task that a valid body defines, with its default values. Raises ApiError 400."""
+    schema: Schema = TASK
+    task = copy.deepcopy(fill({**body}, schema))
+    queue_id = task.get("taskQueueId") or "/".join(task.get(key, "") for key in ("provisionerId", "workerType"))
     provisioner, _, worker_type = queue_id.partition("/")
-    return {
-        "schedulerId": "-", "projectId": "none", "taskGroupId": task_id, "priority": "lowest", "scopes": [], "routes": [],
-        "dependencies": [], "requires": "all-completed", "retries": 5, "tags": {}, "extra": {},
-        "expires": timestamp(deployment.now() + 365 * 86400),
-        **fields,
-        "taskQueueId": queue_id, "provisionerId": provisioner, "workerType": worker_type,
-    }  # fmt: skip
+    if not provisioner or not worker_type:
+        raise wrong("at least a provisionerId and a workerType or a taskQueueId must be provided")
+    task.setdefault("expires", timestamp(parse_timestamp(task["deadline"]) + 365 * 86400))
+    times = {name: timestamp(parse_timestamp(task[name])) for name in ("created", "deadline", "expires")}
+    if task["priority"] == "normal":
+        task["priority"] = "lowest"
+    task.setdefault("taskGroupId", task_id)
+    return {**task, **times, "taskQueueId": queue_id, "provisionerId": provisioner, "workerType": worker_type}
 
 
-def scope_values(task: dict[str, Any]) -> dict[str, Any]:
+def check_times(task: Mapping[str, Any], deployment: Deployment) -> None:
+    """Raise ApiError 400 for a task whose times do not fit each other, or whose deadline has passed.
+
+    A deployment also wants `created` to be about now and the deadline within five days. The sandbox takes any, because tests use
+    fixed times."""
+    created, deadline, expires = (parse_timestamp(task[name]) for name in ("created", "deadline", "expires"))
+    problems = {
+        "`deadline` cannot be later than `created`": created > deadline,
+        "`deadline` cannot be in the past": deadline < deployment.now(),
+        "`expires` cannot be before `deadline`": deadline > expires,
+    }
+    for problem, there in problems.items():
+        if there:
+            raise wrong(problem)
+
+
+def scope_values(task: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a task that createTask's scope expression needs."""
-    priority = "lowest" if task["priority"] == "normal" else task["priority"]
     names = ("scopes", "routes", "projectId", "schedulerId", "taskQueueId")
     return {
         **{name: task[name] for name in names},
-        "priorities": list(_PRIORITIES[: _PRIORITIES.index(priority) + 1]),
+        "priorities": list(PRIORITIES[: PRIORITIES.index(task["priority"]) + 1]),
     }
 
 
@@ -180,17 +236,20 @@ def keep_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dic
     """Keep a task, with two artifacts to try; its status. Raises ApiError 409 for another task of that ID."""
     there = deployment.tasks.get(task_id)
     if there is not None:
-        if {**_definition(there), "expires": ""} != {**task, "expires": ""}:
-            raise ApiError(409, "RequestConflict", f"taskId {task_id} already used by another task.")
+        if get_definition(there) != task:
+            raise ApiError(
+                409,
+                "RequestConflict",
+                f"taskId `{task_id}` already used by another task.\nThis could be the result of faulty idempotency!",
+            )
         return dict(there["status"])
     names = ("provisionerId", "workerType", "taskQueueId", "schedulerId", "projectId", "taskGroupId", "deadline")
-    run = {"runId": 0, "state": "pending", "reasonCreated": "scheduled", "scheduled": timestamp(deployment.now())}
     status = {
         "taskId": task_id,
         **{name: task[name] for name in (*names, "expires", "priority")},
         "retriesLeft": task["retries"],
         "state": "pending",
-        "runs": [run],
+        "runs": [_new_run(deployment, 0, "scheduled")],
     }
     deployment.tasks[task_id] = {**task, "status": status}
     for name in ("public/sandbox.txt", "private/sandbox/sandbox.txt"):
@@ -199,27 +258,11 @@ def keep_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dic
     return status
 
 
-def _told(call: Call, name: str) -> dict[str, Any]:
-    said = call.deployment.artifacts[call.params["taskId"], name]
-    return {
-        "name": name,
-        "storageType": said["storageType"],
-        "contentType": said.get("contentType", "application/binary"),
-        "expires": said.get("expires", timestamp(call.deployment.now() + 86400)),
-    }
+def _new_run(deployment: Deployment, run_id: int, reason: str) -> dict[str, Any]:
+    return {"runId": run_id, "state": "pending", "reasonCreated": reason, "scheduled": timestamp(deployment.now())}
 
 
-def _located(call: Call) -> str:
-    task_id, name = call.params["taskId"], call.params["name"]
-    call.authorize(private=not name.startswith("public/"))
-    said = call.deployment.artifacts.get((task_id, name))
-    if said is None:
-        raise ApiError(404, "ResourceNotFound", "Artifact not found")
-    if said["storageType"] == "redirect":
-        return str(said.get("url", ""))
-    return f"{call.deployment.root_url}{STORAGE}{task_id}/{quote(name)}"
-
-
-def _redirected(call: Call) -> Any:
-    url = _located(call)
-    return redirect(url, b"{}", "Content-Type: application/json; charset=utf-8\r\n")
+def resolve(task: dict[str, Any], deployment: Deployment, state: str, reason: str) -> None:
+    """End the latest run of a task."""
+    task["status"]["state"] = state
+    task["status"]["runs"][-1].update(state=state, reasonResolved=reason, resolved=timestamp(deployment.now()))

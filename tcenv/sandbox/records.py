@@ -5,15 +5,24 @@ from __future__ import annotations
 import re
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]+")
+SLUG = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
+_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+#: What the parameters of routes may be.
+_PARAMETERS = {
+    "clientId": CLIENT_ID,
+    "taskId": SLUG,
+    "taskGroupId": SLUG,
+    "runId": re.compile(r"[0-9]+"),
+    "hookGroupId": _NAME,
+    "hookId": re.compile(r"[a-zA-Z0-9-_/]{1,64}"),
+}
 SCOPE = re.compile(r"[ -~]*")
 LONGEST_DESCRIPTION = 10_240
-# A date with its time and its zone (RFC 3339), as the schemas of the API want it.
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)")
 
 
 class ApiError(Exception):
@@ -61,14 +70,10 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_timestamp(text: object) -> float:
-    """Seconds since the epoch. Raises ApiError 400 for anything but a date with its time and zone."""
-    try:
-        if isinstance(text, str) and _DATE_TIME.fullmatch(text):
-            return datetime.fromisoformat(text.upper()).timestamp()
-    except (ValueError, OverflowError):
-        pass
-    raise wrong("expires must match format date-time")
+def parse_timestamp(text: str) -> float:
+    """Return the seconds since the epoch of a time that a schema has let through. One without a zone is UTC."""
+    moment = datetime.fromisoformat(text.upper())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def new_token() -> str:
@@ -76,26 +81,17 @@ def new_token() -> str:
     return "".join(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in range(2))
 
 
-def invalid(what: str) -> ApiError:
-    """Return the error for a body that does not match the schema."""
-    return ApiError(400, "InputValidationError", f"Schema validation error: {what}")
-
-
 def wrong(what: str) -> ApiError:
     """Return the error for a body that matches the schema and that the service does not accept."""
     return ApiError(400, "InputError", what)
 
 
-def fields_of(body: Any, **types: type) -> dict[str, Any]:
-    """`body`, if it is an object and each field of `types` that it has is of that type. Raises ApiError 400."""
-    if not isinstance(body, dict):
-        raise wrong("the body must be a JSON object")
-    for name, kind in types.items():
-        if name in body and (not isinstance(body[name], kind) or (kind is not bool and isinstance(body[name], bool))):
-            raise wrong(f"{name} must be {_NAMES[kind]}")
-    return body
-
-
-_NAMES: dict[type, str] = {
-    str: "a string", bool: "a boolean", list: "an array", dict: "an object", int: "an integer"
-}  # fmt: skip
+def check_parameters(params: Mapping[str, str]) -> None:
+    """Raise ApiError 400 for parameters of a route that cannot be such."""
+    errors = [
+        f"URL parameter '{name}' given as '{value}' must match regular expression: '/^{_PARAMETERS[name].pattern}$/'"
+        for name, value in params.items()
+        if name in _PARAMETERS and not _PARAMETERS[name].fullmatch(value)
+    ]
+    if errors:
+        raise ApiError(400, "InvalidRequestArguments", "\n".join(["Invalid URL patterns:", *errors]))

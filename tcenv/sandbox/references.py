@@ -8,19 +8,26 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from tcenv.sandbox.api import Method, Service
+from tcenv.sandbox.api import Method, Service, get_schema_path
 from tcenv.sandbox.auth import AUTH
-from tcenv.sandbox.others import ANYTHING, HOOKS, SECRETS, TRAFFIC
+from tcenv.sandbox.hooks import HOOKS
+from tcenv.sandbox.others import BARE, TRAFFIC
 from tcenv.sandbox.queue import QUEUE
+from tcenv.sandbox.secrets import SECRETS
 
-SERVICES: Mapping[str, Service] = {one.name: one for one in (AUTH, QUEUE, SECRETS, HOOKS, TRAFFIC, ANYTHING)}
+# These declare methods of QUEUE.
+from tcenv.sandbox import artifacts, workers  # noqa: F401 # isort: skip
+
+SERVICES: Mapping[str, Service] = {one.name: one for one in (AUTH, QUEUE, SECRETS, HOOKS, TRAFFIC, *BARE)}
 _PATH = re.compile(r"/references/([a-z-]+)/(v\d+)/api\.json")
 
 
 def reference(path: str) -> bytes | None:
-    """Return the reference at the address `path`, or the list of all references; None if there is none."""
+    """Return the reference at the address `path`, the schema of a body, or the list of all references; None if there is none."""
     if path == "/references/manifest.json":
         return _manifest()
+    if path.startswith("/schemas/"):
+        return _schema(path)
     match = _PATH.fullmatch(path)
     service = SERVICES.get(match[1]) if match else None
     return _reference(service.name) if service and match and match[2] == service.version else None
@@ -28,8 +35,18 @@ def reference(path: str) -> bytes | None:
 
 @cache
 def _manifest() -> bytes:
-    paths = [f"/references/{one.name}/{one.version}/api.json" for one in SERVICES.values() if one.name]
+    paths = [f"/references/{one.name}/{one.version}/api.json" for one in SERVICES.values()]
     return json.dumps({"$schema": "/schemas/common/manifest-v3.json#", "references": paths}, indent=2).encode()
+
+
+@cache
+def _schema(path: str) -> bytes | None:
+    for service in SERVICES.values():
+        for method in service.methods:
+            if method.body is not None and get_schema_path(method) == path:
+                head = {"$schema": "/schemas/common/metaschema.json#", "$id": f"{path}#", "title": method.title}
+                return json.dumps({**head, **method.body}, indent=2).encode()
+    return None
 
 
 @cache
@@ -58,6 +75,6 @@ def _entry(method: Method) -> dict[str, object]:
         "query": list(method.query),
         "stability": "stable",
         "category": method.service,
-        **({"input": f"v1/{method.name}-request.json#"} if method.needs_body else {}),
+        **({"input": f"v1/{method.body_name}.json#"} if method.body is not None else {}),
         **({} if method.scopes is None else {"scopes": method.scopes}),
     }

@@ -19,10 +19,11 @@ class Held:
 
     __slots__ = ("_exact", "_patterns", "scopes")
 
-    def __init__(self, scopes: Iterable[str]) -> None:
+    def __init__(self, scopes: Iterable[str], unsaid: Iterable[str] = ()) -> None:
+        """`unsaid` is held too, and not listed among the scopes."""
         self.scopes = tuple(dict.fromkeys(scopes))
-        self._exact = frozenset(self.scopes)
-        self._patterns = tuple(scope[:-1] for scope in self.scopes if scope.endswith("*"))
+        self._exact = frozenset((*self.scopes, *unsaid))
+        self._patterns = tuple(scope[:-1] for scope in self._exact if scope.endswith("*"))
 
     def __contains__(self, scope: str) -> bool:
         return scope in self._exact or scope.startswith(self._patterns)

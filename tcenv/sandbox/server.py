@@ -31,7 +31,11 @@ def default_scopes(user: str, *, public: bool = True) -> list[str]:
     own = [f"auth:{verb}-client:{user}/*" for verb in ("create", "delete", "disable", "enable", "update")]
     return [
         *own,
-        *([] if public else ["auth:current-scopes"]),
+        *(
+            []
+            if public
+            else ["auth:current-scopes", "queue:get-artifact:public/*", "queue:list-artifacts:*", "queue:status:*"]
+        ),
         f"auth:reset-access-token:{user}/*",
         "hooks:trigger-hook:sandbox/*",
         "index:insert-task:sandbox.*",

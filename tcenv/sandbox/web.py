@@ -4,6 +4,7 @@ pages ask for under `/sandbox`. Goes by no other name than localhost's."""
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import time
@@ -18,18 +19,19 @@ from urllib.parse import parse_qsl, unquote
 from tcenv.sandbox import hawk, pages
 from tcenv.sandbox.answers import Answer
 from tcenv.sandbox.api import Call, Method, call, find, verbs
+from tcenv.sandbox.artifacts import STORAGE
 from tcenv.sandbox.callers import Caller, authenticate
 from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import Signed
-from tcenv.sandbox.queue import STORAGE
-from tcenv.sandbox.records import ApiError, Request, timestamp
+from tcenv.sandbox.records import ApiError, Request, check_parameters, timestamp
 from tcenv.sandbox.references import SERVICES, reference
-from tcenv.sandbox.wire import LARGEST_BODY, Incoming
+from tcenv.sandbox.wire import LARGEST_BODY, Incoming, page_of_the_web_server
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _UPLOAD = "/api/sandbox/v1/upload"
 _JSON = "application/json"
 _API_HEAD = (
+    "Content-Security-Policy: report-uri /__cspreport__;default-src 'none';frame-ancestors 'none';\r\n"
     "X-Content-Type-Options: nosniff\r\nCache-Control: no-store no-cache must-revalidate\r\n"
     "Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 900\r\n"
     "Access-Control-Allow-Methods: OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,CONNECT\r\nAccess-Control-Request-Method: *\r\n"
@@ -75,8 +77,8 @@ class Site:
         if self.intercept is not None:
             other = self.intercept(request, lambda: self.truth(request))
             if other is not None:
-                return other
-        return self.truth(request)
+                return _packed(request, other)
+        return _packed(request, self.truth(request))
 
     def truth(self, request: Incoming) -> Answer | Awaitable[Answer]:
         """Answer a request as a deployment does."""
@@ -125,16 +127,26 @@ class Site:
         below = path.removeprefix("/api/")
         if verb == "OPTIONS":
             return self._logged(request, path, _options(verbs(SERVICES, below)))
-        name, body, the_call = "unknown", None, None
+        name, the_call = "unknown", None
+        body: Any = None
         params: Mapping[str, str] = {}
         try:
             found = _found(verb, below)
             if found is None:
-                return self._logged(request, path, Answer(404, b'{"error":"Not found"}', _JSON_HEAD))
+                known = below.partition("/")[0] in SERVICES
+                nothing = (
+                    Answer(404, b'{"error":"Not found"}', _JSON_HEAD) if known else page_of_the_web_server(404, "")
+                )
+                return self._logged(request, path, nothing)
             method, params = found
             name = method.name
+            check_parameters(params)
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            body = _parsed(request.body) if kind == _JSON and request.body else {}
+            if kind == _JSON and request.body:
+                body = request.body.decode("utf-8", "replace")
+                body = _parsed(request.body)
+            else:
+                body = {}
             the_call = Call(self.deployment, method, params, dict(parse_qsl(query)), body, kind, signed)
             told = call(the_call)
             answer = self._told(request, told)
@@ -305,11 +317,30 @@ def _signed(request: Incoming) -> Signed:
 def _parsed(body: bytes) -> Any:
     try:
         content = json.loads(body)
+    except json.JSONDecodeError as error:
+        # In the words of the services' own parser, where a client may have got a bracket wrong.
+        what = "Expected property name or '}'" if error.msg.startswith("Expecting property name") else error.msg
+        place = f"in JSON at position {error.pos} (line {error.lineno} column {error.colno})"
+        raise ApiError(400, "MalformedPayload", f"Failed to parse JSON: {what} {place}") from None
     except (ValueError, RecursionError) as error:
         raise ApiError(400, "MalformedPayload", f"Failed to parse JSON: {error}") from None
     if not isinstance(content, dict | list):
         raise ApiError(400, "MalformedPayload", "Failed to parse JSON: Must be an object or array")
     return content
+
+
+def _packed(request: Incoming, answer: Answer | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
+    """Pack an answer of the API that is whole, if the caller takes gzip."""
+    if not isinstance(answer, Answer) or answer.raw or answer.stream is not None or not answer.body:
+        return answer
+    accepted = (one.strip().lower() for one in request.headers.get("accept-encoding", "").split(","))
+    if _JSON not in answer.head or "Content-Encoding" in answer.head:
+        return answer
+    answer.head += "Vary: Accept-Encoding\r\n"
+    if any(one in ("gzip", "*") or (one.startswith("gzip;") and not one.endswith("q=0")) for one in accepted):
+        answer.body = gzip.compress(answer.body, compresslevel=1, mtime=0)
+        answer.head += "Content-Encoding: gzip\r\n"
+    return answer
 
 
 def _tagged(request: Incoming, content: bytes, head: str) -> Answer:
@@ -325,7 +356,7 @@ def _tagged(request: Incoming, content: bytes, head: str) -> Answer:
 def _options(allowed: list[str]) -> Answer:
     if not allowed:
         return Answer(404, b'{"error":"Not found"}', _JSON_HEAD)
-    listed = ",".join(sorted({*allowed, *(["HEAD"] if "GET" in allowed else [])}))
+    listed = ", ".join(sorted({*allowed, *(["HEAD"] if "GET" in allowed else [])}))
     return Answer(200, listed.encode(), f"Allow: {listed}\r\nContent-Type: text/html; charset=utf-8\r\n{_API_HEAD}")
 
 

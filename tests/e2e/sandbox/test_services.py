@@ -120,7 +120,15 @@ class TestTasksAndSecrets:
             assert (found.content, found.headers["Content-Type"]) == (b"\0content", "x/y")
             assert requests.get(queue(tc).buildUrl("getArtifact", TASK_ID, "0", "mine/a b")).status_code == 403
             maker.createArtifact(
-                TASK_ID, "0", "public/there", {"storageType": "redirect", "url": "http://localhost:1/x"}
+                TASK_ID,
+                "0",
+                "public/there",
+                {
+                    "storageType": "redirect",
+                    "url": "http://localhost:1/x",
+                    "contentType": "x/y",
+                    "expires": taskcluster.fromNowJSON("1h"),
+                },
             )
             there = requests.get(
                 queue(tc).buildUrl("getLatestArtifact", TASK_ID, "public/there"), allow_redirects=False
@@ -411,7 +419,9 @@ class TestReferences:
             assert entries["createTask"]["route"] == "/task/<taskId>"
             assert entries["createTask"]["args"] == ["taskId"]
             assert {"for": "scope", "in": "scopes", "each": "<scope>"} in entries["createTask"]["scopes"]["AllOf"]
-            assert entries["getArtifact"]["scopes"] == {"if": "private", "then": "queue:get-artifact:<name>"}
+            assert entries["getArtifact"]["scopes"] == {
+                "AllOf": [{"for": "name", "in": "names", "each": "queue:get-artifact:<name>"}]
+            }
             assert "scopes" not in entries["ping"]
             again = requests.get(url, headers={"If-None-Match": answer.headers["ETag"]})
             assert (again.status_code, again.content) == (304, b"")

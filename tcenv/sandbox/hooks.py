@@ -1,0 +1,226 @@
+"""The Hooks service. Hooks fire when they are triggered, and by no schedule and no binding; their task is taken as it stands,
+without JSON-e. The group `sandbox` has a hook of every name."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from typing import Any
+from uuid import uuid4
+
+from tcenv.sandbox.api import Call, Service, insufficient
+from tcenv.sandbox.queue import QUEUE, TASK, keep_task, scope_values, whole_task
+from tcenv.sandbox.records import ApiError, new_token, timestamp, wrong
+from tcenv.sandbox.schema import fill, find_errors, record, text
+from tcenv.sandbox.scopes import Held, missing, render
+
+HOOKS = Service("hooks", "Hooks Service")
+_GROUP = "sandbox"
+_ANYTHING = {"type": "object", "additionalProperties": True}
+_METADATA = record("name description owner", name=text(255), description=text(32_768), owner=text(255),
+                   emailOnError={"type": "boolean", "default": True})  # fmt: skip
+_HOOK = record(
+    "metadata task",
+    hookGroupId=text(1000),
+    hookId=text(1000),
+    metadata=_METADATA,
+    task=_ANYTHING,
+    bindings={"type": "array", "uniqueItems": True, "items": record(
+        "exchange routingKeyPattern", exchange={"type": "string"}, routingKeyPattern={"type": "string"})},
+    schedule={"type": "array", "uniqueItems": True, "items": {"type": "string"}, "default": []},
+    triggerSchema={**_ANYTHING, "default": {"type": "object", "additionalProperties": False}},
+)  # fmt: skip
+_MODIFY = {"AllOf": ["hooks:modify-hook:<hookGroupId>/<hookId>", "assume:hook-id:<hookGroupId>/<hookId>"]}
+
+
+@HOOKS.declare("GET", "ping", "/ping")
+def _ping(call: Call) -> Any:
+    """Ping the server"""
+    return {"alive": True, "uptime": 1}
+
+
+@HOOKS.declare("GET", "listHookGroups", "/hooks", "hooks:list-hooks:")
+def _list_hook_groups(call: Call) -> Any:
+    """List the groups that have a hook"""
+    return {"groups": sorted({hook["hookGroupId"] for hook in call.deployment.hooks.values()})}
+
+
+@HOOKS.declare("GET", "listHooks", "/hooks/<hookGroupId>", "hooks:list-hooks:<hookGroupId>")
+def _list_hooks(call: Call) -> Any:
+    """List the hooks of a group"""
+    group = call.params["hookGroupId"]
+    found = [_definition(hook) for hook in call.deployment.hooks.values() if hook["hookGroupId"] == group]
+    if not found and group != _GROUP:
+        raise ApiError(404, "ResourceNotFound", "No such group")
+    return {"hooks": found}
+
+
+@HOOKS.declare("GET", "hook", "/hooks/<hookGroupId>/<hookId>", "hooks:get:<hookGroupId>:<hookId>")
+def _hook(call: Call) -> Any:
+    """Get a hook"""
+    return _definition(_find(call))
+
+
+@HOOKS.declare(
+    "PUT", "createHook", "/hooks/<hookGroupId>/<hookId>", _MODIFY, body=_HOOK, body_name="create-hook-request"
+)
+def _create_hook(call: Call) -> Any:
+    """Create a hook"""
+    wanted, name = _wanted(call), _name(call)
+    there = call.deployment.hooks.get(name)
+    if there is not None and _definition(there) != _definition(wanted):
+        raise ApiError(409, "RequestConflict", f"hook `{name}` already exists.")
+    call.deployment.hooks[name] = {"triggerToken": new_token(), **wanted}
+    return wanted
+
+
+@HOOKS.declare(
+    "POST", "updateHook", "/hooks/<hookGroupId>/<hookId>", _MODIFY, body=_HOOK, body_name="create-hook-request"
+)
+def _update_hook(call: Call) -> Any:
+    """Update a hook"""
+    there = _find(call)
+    call.deployment.hooks[_name(call)] = {**there, **_wanted(call)}
+    return _definition(call.deployment.hooks[_name(call)])
+
+
+@HOOKS.declare("DELETE", "removeHook", "/hooks/<hookGroupId>/<hookId>", "hooks:modify-hook:<hookGroupId>/<hookId>")
+def _remove_hook(call: Call) -> Any:
+    """Delete a hook, if there is one"""
+    call.deployment.hooks.pop(_name(call), None)
+    call.deployment.fires.pop(_name(call), None)
+    return {}
+
+
+@HOOKS.declare("GET", "getHookStatus", "/hooks/<hookGroupId>/<hookId>/status", "hooks:status:<hookGroupId>/<hookId>")
+def _get_hook_status(call: Call) -> Any:
+    """Get what came of the last time that a hook fired"""
+    _find(call)
+    fires = call.deployment.fires.get(_name(call))
+    if not fires:
+        return {"lastFire": {"result": "no-fire"}}
+    latest = fires[0]
+    return {"lastFire": {"result": latest["result"], "taskId": latest["taskId"], "time": latest["taskCreateTime"]}}
+
+
+@HOOKS.declare("GET", "listLastFires", "/hooks/<hookGroupId>/<hookId>/last-fires",
+               "hooks:list-last-fires:<hookGroupId>/<hookId>", query=("continuationToken", "limit"))  # fmt: skip
+def _list_last_fires(call: Call) -> Any:
+    """List what came of each time that a hook fired"""
+    _find(call)
+    return {"lastFires": call.deployment.fires.get(_name(call), [])}
+
+
+@HOOKS.declare("POST", "triggerHook", "/hooks/<hookGroupId>/<hookId>/trigger",
+               "hooks:trigger-hook:<hookGroupId>/<hookId>", body=_ANYTHING, body_name="trigger-hook")  # fmt: skip
+def _trigger_hook(call: Call) -> Any:
+    """Trigger a hook: it creates its task, if its role may"""
+    return _fire(call, "triggerHook")
+
+
+@HOOKS.declare("POST", "triggerHookWithToken", "/hooks/<hookGroupId>/<hookId>/trigger/<token>",
+               body=_ANYTHING, body_name="trigger-hook")  # fmt: skip
+def _trigger_hook_with_token(call: Call) -> Any:
+    """Trigger a hook with its token"""
+    if call.params["token"] != _find(call).get("triggerToken"):
+        raise ApiError(401, "AuthenticationFailed", "invalid hook token")
+    return _fire(call, "triggerHookWithToken")
+
+
+@HOOKS.declare("GET", "getTriggerToken", "/hooks/<hookGroupId>/<hookId>/token",
+               "hooks:get-trigger-token:<hookGroupId>/<hookId>")  # fmt: skip
+def _get_trigger_token(call: Call) -> Any:
+    """Get the token with which a hook can be triggered"""
+    return {"token": _find(call)["triggerToken"]}
+
+
+@HOOKS.declare("POST", "resetTriggerToken", "/hooks/<hookGroupId>/<hookId>/token",
+               "hooks:reset-trigger-token:<hookGroupId>/<hookId>")  # fmt: skip
+def _reset_trigger_token(call: Call) -> Any:
+    """Reset that token"""
+    hook = _find(call)
+    hook["triggerToken"] = new_token()
+    call.deployment.hooks[_name(call)] = hook
+    return {"token": hook["triggerToken"]}
+
+
+def _name(call: Call) -> str:
+    return f"{call.params['hookGroupId']}/{call.params['hookId']}"
+
+
+def _wanted(call: Call) -> dict[str, Any]:
+    """Return the hook that a body defines. Raises ApiError 400."""
+    group, name = call.params["hookGroupId"], call.params["hookId"]
+    for key, value, what in (("hookGroupId", group, "Hook Group Ids"), ("hookId", name, "Hook Ids")):
+        if call.body.get(key, value) != value:
+            raise wrong(f"{what} do not match")
+    wanted = fill(call.body, _HOOK)
+    return {**wanted, "hookGroupId": group, "hookId": name, "metadata": fill(wanted["metadata"], _METADATA)}
+
+
+def _definition(hook: dict[str, Any]) -> dict[str, Any]:
+    return {"bindings": [], **{key: value for key, value in hook.items() if key != "triggerToken"}}
+
+
+def _find(call: Call) -> dict[str, Any]:
+    """Return the hook that the route names. Raises ApiError 404."""
+    hook = call.deployment.hooks.get(_name(call))
+    if hook is None and call.params["hookGroupId"] == _GROUP:
+        hook = _make_example(call)
+    if hook is None:
+        raise ApiError(404, "ResourceNotFound", "No such hook")
+    return hook
+
+
+def _make_example(call: Call) -> dict[str, Any]:
+    about = {"name": _name(call), "description": "", "owner": "sandbox@localhost"}
+    task = {
+        "taskQueueId": "proj-sandbox/hooks",
+        "priority": "highest",
+        "payload": {},
+        "metadata": {**about, "source": call.deployment.root_url},
+    }
+    return {
+        "hookGroupId": call.params["hookGroupId"],
+        "hookId": call.params["hookId"],
+        "metadata": fill(about, _METADATA),
+        "task": task,
+        "schedule": [],
+        "triggerSchema": _ANYTHING,
+        "triggerToken": "nothing-real",
+    }
+
+
+def _fire(call: Call, fired_by: str) -> Any:
+    hook, deployment = _find(call), call.deployment
+    errors = list(find_errors(call.body, hook["triggerSchema"]))
+    if errors:
+        raise wrong("; ".join(errors))
+    task_id, now = make_task_id(), deployment.now()
+    body = {"created": timestamp(now), "deadline": timestamp(now + 86400), **hook["task"]}
+    if hook["hookGroupId"] == _GROUP:
+        body["payload"] = call.body
+    errors = list(find_errors(body, TASK))
+    if errors:
+        raise wrong("The hook's task is not valid:\n" + "\n".join(f" * {error}" for error in errors))
+    task = whole_task(task_id, body)
+    role = f"hook-id:{_name(call)}"
+    create = next(method for method in QUEUE.methods if method.name == "createTask")
+    required = render(create.scopes, scope_values(task))
+    lacking = missing(required, Held(deployment.expanded((f"assume:{role}",))))
+    if lacking is not None:
+        raise ApiError(
+            403,
+            "InsufficientScopes",
+            f"The role `{role}` does not have sufficient scopes to create the task:\n\n"
+            + insufficient("static/taskcluster/hooks", lacking, required),
+        )
+    status = keep_task(deployment, task_id, task)
+    fire = {"hookGroupId": hook["hookGroupId"], "hookId": hook["hookId"], "taskId": task_id, "firedBy": fired_by,
+            "taskCreateTime": timestamp(now), "result": "success", "error": ""}  # fmt: skip
+    deployment.fires.setdefault(_name(call), []).insert(0, fire)
+    return {"status": status}
+
+
+def make_task_id() -> str:
+    """Make a task ID, a slug."""
+    return urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
