@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -123,6 +124,16 @@ def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Pat
         )
         assert copied.returncode == 0, copied.stderr
     assert (tmp_path / "back").read_bytes() == data
+    for words in (["init", "-q", "--bare", "r.git"], ["-C", "r.git", "symbolic-ref", "HEAD", "refs/heads/main"]):
+        subprocess.run(["ssh", "far", "git", *words], env=env, check=True, timeout=60)
+    cloned = subprocess.run(
+        [need("git"), "clone", "-q", "far:r.git", str(tmp_path / "clone")],
+        env={**env, "GIT_SSH_COMMAND": f"{TCENV} ssh"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert cloned.returncode == 0, cloned.stderr
     # No input at all, and a login shell that reads its commands.
     closed = subprocess.run(["sh", "-c", f"{TCENV} ssh far echo there <&-"], env=env, capture_output=True, timeout=60)
     assert (closed.returncode, closed.stdout) == (0, b"there\n"), closed.stderr
@@ -153,6 +164,53 @@ def test_a_signal_ends_both_sides(number: int, far: FarMachine, env: dict[str, s
                 os.kill(process, signal.SIGKILL)
     assert statuses[1] == (128 - statuses[0] if statuses[0] < 0 else statuses[0])
     eventually(lambda: far.left() == NOTHING)
+
+
+def test_what_the_run_may_do_is_the_users_choice(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+    far.use_shell("bash")
+    far.write("calls.py", CALLS)
+    log = tmp_path / "log"
+    words = ["--scope", "secrets:get:project/sandbox/*", "--for", "20m", "--read-only", "--log", str(log)]
+    done = tcenv("ssh", *words, "far", "python3 calls.py", env=env)
+    assert (done.returncode, done.stdout.split()) == (0, ["200", "403"]), done.stderr
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["method"], line["status"]) for line in lines] == [("GET", 200), ("PUT", 403)]
+    assert lines[0]["scopes"] == ["secrets:get:project/sandbox/*"]
+
+
+def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
+    far: FarMachine, env: dict[str, str], tmp_path: Path
+) -> None:
+    far.use_shell("bash")
+    with Terminal(["bash", "--norc"], env, tmp_path) as terminal:
+        terminal.type(f"{TCENV} ssh far -- 'echo be''gun; sleep 2; echo do''ne'")
+        terminal.wait_for("begun")
+        terminal.keys("C-z")
+        terminal.wait_for("Stopped")
+        terminal.type("fg")
+        terminal.wait_for("done")
+        terminal.type(f"{TCENV} ssh far; echo ended=$?.")
+        terminal.wait(lambda: "bash" in far.processes().get(leader(far), ""), "the shell over there")
+        victims = [
+            int(folder.name)
+            for folder in Path("/proc").glob("[0-9]*")
+            if b"ProxyCommand=false\0" in read(folder / "cmdline")
+            and str(far.config).encode() in read(folder / "cmdline")
+        ]
+        assert len(victims) == 1
+        os.kill(victims[0], signal.SIGKILL)
+        terminal.wait_for("ended=137.")
+        terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
+        terminal.wait_for("W\n")
+        assert "\n0\n" in terminal.screen()
+    eventually(lambda: far.left() == NOTHING)
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_background_program_outlives_its_command_as_with_ssh(far: FarMachine, env: dict[str, str]) -> None:
@@ -206,3 +264,10 @@ def call(resource):
 while not select.select([sys.stdin], [], [], 0.05)[0]:
     print(call("/api/auth/v1/scopes/current"), flush=True)
 """
+CALLS = (
+    SIGNED_LOOP.partition("while not")[0]
+    .replace("def call(resource):", "def call(resource, method='GET'):")
+    .replace("GET\\n", "{method}\\n")
+    .replace('"GET"', "method")
+    + 'print(call("/api/auth/v1/scopes/current"), call("/api/secrets/v1/secret/project%2Fsandbox%2Fx", "PUT"))\n'
+)
