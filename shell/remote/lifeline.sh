@@ -18,28 +18,81 @@ say() {
 
 end_of_name=') '
 
-# Prints the processes of the session $pid, by Linux's /proc.
+# Reads what Linux says of the process $1: its state, parent, session, and when it started.
+read_process() {
+  { IFS= read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  # The name stands in parentheses and may hold any character.
+  # shellcheck disable=SC2086  # words
+  set -- ${line##*"$end_of_name"}
+  [ "$#" -gt 19 ] || return 1
+  state=$1 parent=$2 session=$4
+  shift 19
+  started=$1
+}
+
+# Prints the live processes of the user's session: those of the session that $pid leads, and all that descend from $pid.
 members() {
-  for stat in /proc/[0-9]*/stat; do
-    { IFS= read -r line <"$stat"; } 2>/dev/null || continue
-    # The name stands in parentheses and may hold any character: state, parent, group, session.
-    # shellcheck disable=SC2086  # four words
-    set -- ${line##*"$end_of_name"}
-    if [ "$4" = "$pid" ] && [ "$1" != Z ] && [ "$1" != X ]; then
-      stat=${stat%/stat}
-      echo "${stat#/proc/}"
+  # The number may belong to another process by now.
+  if read_process "$pid" && [ "$started" != "$began" ]; then
+    return 0
+  fi
+  table=
+  for process in /proc/[0-9]*; do
+    process=${process#/proc/}
+    if read_process "$process" && [ "$state" != Z ] && [ "$state" != X ]; then
+      table="$table $process:$parent:$session"
     fi
   done
+  found=" "
+  grown=yes
+  while [ -n "$grown" ]; do
+    grown=
+    for entry in $table; do
+      process=${entry%%:*}
+      entry=${entry#*:}
+      case $found in
+        *" $process "*) continue ;;
+        *" ${entry%:*} "*) ;;
+        *) [ "$process" = "$pid" ] || [ "${entry#*:}" = "$pid" ] || continue ;;
+      esac
+      found="$found$process "
+      grown=yes
+    done
+  done
+  echo "$found"
 }
 
 signal() {
-  for process in "-$pid" $(members); do
-    kill -s "$1" -- "$process" || kill -s "$1" "$process"
+  if [ -n "$began" ]; then
+    # shellcheck disable=SC2046  # numbers
+    set -- "$1" $(members)
+  else
+    set -- "$1" "-$pid"
+  fi
+  signal=$1
+  shift
+  for process; do
+    kill -s "$signal" -- "$process" || kill -s "$signal" "$process"
   done 2>/dev/null
 }
 
 is_alive() {
-  [ -n "$(members)" ] || { [ ! -r /proc/self/stat ] && kill -s 0 "-$pid" 2>/dev/null; }
+  if [ -n "$began" ]; then
+    # shellcheck disable=SC2046  # numbers
+    set -- $(members)
+    [ "$#" -gt 0 ]
+  else
+    kill -s 0 "-$pid" 2>/dev/null
+  fi
+}
+
+# Whether the first process of the user's session is there.
+leads() {
+  if [ -n "$began" ]; then
+    read_process "$pid" && [ "$started" = "$began" ]
+  else
+    kill -s 0 "$pid" 2>/dev/null
+  fi
 }
 
 # Removes what the run made, and ends the user's session if that is still there. A session whose first process has
@@ -47,10 +100,11 @@ is_alive() {
 finish() {
   trap '' HUP INT TERM
   pid=
-  { read -r pid <"$dir/pid"; } 2>/dev/null
+  began=
+  { read -r pid began <"$dir/pid"; } 2>/dev/null
   rm -rf "$dir"
   [ -n "$pid" ] || return 0
-  [ "$1" = lost ] || kill -s 0 "$pid" 2>/dev/null || return 0
+  [ "$1" = lost ] || leads || return 0
   for next in HUP TERM KILL; do
     signal "$next"
     signal CONT

@@ -9,14 +9,27 @@ dir=${0%/*}
 exec 3<>"$dir/p" 4<"$dir/p" 3<&-
 IFS= read -r token <&4 || exit 255
 exec 4<&-
-echo "$$" >"$dir/pid"
+# Linux says when this process started, which tells it from a later one with its number.
+began=
+{ IFS= read -r began <"/proc/$$/stat"; } 2>/dev/null && {
+  end_of_name=') '
+  # shellcheck disable=SC2086  # words
+  set -- ${began##*"$end_of_name"}
+  if [ "$#" -gt 19 ]; then
+    shift 19
+    began=$1
+  else
+    began=
+  fi
+}
+echo "$$ $began" >"$dir/pid"
 TASKCLUSTER_ROOT_URL=$root_url
 TASKCLUSTER_CLIENT_ID=$client_id
 TASKCLUSTER_ACCESS_TOKEN=${token#t}
 TCENV_PROXY=$behind
 export TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TCENV_PROXY
 unset TASKCLUSTER_CERTIFICATE TASKCLUSTER_PROXY_URL TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
-unset token root_url client_id behind dir
+unset token root_url client_id behind dir began end_of_name
 if [ -n "${http_proxy-}${HTTP_PROXY-}${all_proxy-}${ALL_PROXY-}" ]; then
   # Calls to loopback must not go to the network's proxy.
   no_proxy=${no_proxy:+$no_proxy,}localhost,127.0.0.1

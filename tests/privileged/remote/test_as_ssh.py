@@ -105,7 +105,7 @@ def leader(far: FarMachine) -> int:
     for folder in far.files():
         path = Path(folder) / "pid"
         if path.exists():
-            return int(path.read_text() or 0)
+            return int((path.read_text().split() or ["0"])[0])
     return 0
 
 
