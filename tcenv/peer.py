@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _socket import socket as Socket
     from collections.abc import Collection, Iterator
 
-# Elsewhere nobody tells whose a connection is; docs/security.md says what that means.
+# Elsewhere nobody tells whose a connection is; docs/threats.md says what that means.
 KERNEL_TELLS = sys.platform == "linux"
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.

@@ -13,7 +13,7 @@ from tcenv.sandbox import Sandbox
 from tests.world import TCENV, environ, signed_in, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
-# What the interpreter itself imports by the search path before the first line of any program (docs/security.md).
+# What the interpreter itself imports by the search path before the first line of any program (docs/threats.md).
 BEFORE_US = {"encodings", "sitecustomize", "usercustomize"}
 MODULE = 'import os\nwith open(os.environ["PLANTED"], "a") as file:\n    file.write(__name__ + "\\n")\n'
 COMMANDS = [
@@ -183,7 +183,7 @@ def test_an_interpreter_that_does_not_start_fails_the_function_of_the_startup_te
 
 
 def test_the_option_that_would_help_works_where_somebody_adds_it(env: dict[str, str], tmp_path: Path) -> None:
-    """Installers leave it out of the first line (docs/security.md)."""
+    """Installers leave it out of the first line (docs/threats.md)."""
     script = tmp_path / "tcenv"
     first, _, rest = Path(TCENV).read_text().partition("\n")
     script.write_text(f"{first} -E\n{rest}")

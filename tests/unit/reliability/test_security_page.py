@@ -1,4 +1,4 @@
-"""docs/security.md and docs/reliability.md name tests: each of them is there."""
+"""docs/threats.md and docs/reliability.md name tests: each of them is there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
-@pytest.mark.parametrize("page", ["security.md", "reliability.md"])
+@pytest.mark.parametrize("page", ["threats.md", "reliability.md"])
 def test_every_test_that_is_named_exists(page: str) -> None:
     named = NAMED.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert named
@@ -22,9 +22,9 @@ def test_every_test_that_is_named_exists(page: str) -> None:
 
 
 def test_each_one_who_may_attack_has_a_row_with_a_test() -> None:
-    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
-    behind = ("A program behind the proxy", "Whoever reaches the proxy")
+    behind = ("A program behind the proxy", "Anybody who reaches the proxy")
     for who in (
         "A late approval",
         "The port after the run",
