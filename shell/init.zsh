@@ -4,7 +4,6 @@
 [[ $ZSH_VERSION == (<6->.*|5.<8->*) ]] || \builtin print -ru2 -- "@TOO_OLD@; this is $ZSH_VERSION."
 \builtin unset __tcenv_level __tcenv_program
 typeset -g __tcenv_level=$ZSH_SUBSHELL __tcenv_program=@PROGRAM@
-\builtin typeset -g +x __tcenv_level __tcenv_program
 
 # Run the program that PATH finds, else the one that printed this text. __TCENV_FUNCTION tells it about this function.
 __tcenv_run() {
@@ -16,9 +15,6 @@ __tcenv_run() {
 }
 
 tcenv() {
-  # Do not trace or export while handling a token. zsh restores the options when the function ends, even after Ctrl-C.
-  \builtin emulate -L zsh
-  \builtin setopt noxtrace noverbose noallexport
   \builtin local __tcenv_arg __tcenv_text
   case ${1-} in
     (@EVALUATED@) ;;
@@ -46,12 +42,10 @@ tcenv() {
 \builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
 typeset -g __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried='' __tcenv_later=''
 typeset -gi __tcenv_moment=0 __tcenv_end=0
-\builtin typeset -g +x __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
 # An inherited variable of this name would replace the clock.
 \builtin zmodload -e zsh/datetime || \builtin unset EPOCHSECONDS EPOCHREALTIME epochtime
 \builtin zmodload zsh/datetime
 
-# At every prompt, use only syntax that no option of the user changes.
 __tcenv_hook() {
   \builtin local __tcenv_line=''
   [[ -z $__tcenv_later ]] || __tcenv_say
@@ -70,8 +64,6 @@ __tcenv_hook() {
 
 # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 __tcenv_adopt() {
-  \builtin emulate -L zsh
-  \builtin setopt noxtrace noverbose noallexport
   __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_moment=999999999999999 __tcenv_end=999999999999999
   __tcenv_file=${${TCENV_LOADED#* * * }% *}
   [[ $__tcenv_file == /* ]] && __tcenv_first=GENERATION=${${TCENV_LOADED#* * }%% *}
@@ -82,8 +74,6 @@ __tcenv_adopt() {
 }
 
 __tcenv_reload() {
-  \builtin emulate -L zsh
-  \builtin setopt noxtrace noverbose noallexport
   \builtin local __tcenv_text __tcenv_loaded="$TCENV_LOADED"
   __tcenv_tried="$TCENV_LOADED $__tcenv_line"
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__tcenv_ask); then
@@ -133,7 +123,6 @@ fi
 # Show the loaded profile in front of the user's own prompt. The prompt shows an element of psvar, so that other
 # programs that move the prompt do not duplicate the mark. A subshell of tcenv has its own mark.
 __tcenv_prompt() {
-  \builtin emulate -L zsh
   psvar[99]=''
   [[ -z ${TCENV_SUBSHELL-} && -n ${TCENV_LOADED-} && -n ${TCENV_PROFILE-} && ${TCENV_PROFILE-} != *[^A-Za-z0-9._@-]* ]] &&
     psvar[99]=$TCENV_PROFILE

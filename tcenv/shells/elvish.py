@@ -38,7 +38,7 @@ class Elvish(Shell):
 
     def startup_line(self, path: str, words: str, home: str) -> str:
         run = f"(external {self.quote(path)}) {words}"
-        return f"use path; if (path:is-regular &follow-symlink=$true {self.quote(path)}) {{ eval ({run} | slurp) }}"
+        return f"if (has-external {self.quote(path)}) {{ eval ({run} | slurp) }}"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         return os.path.join(config_directory(environ, home), "elvish", "rc.elv")

@@ -11,6 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The functions of the text have these options too, and end with the user's, even after Ctrl-C. None of them is traced, exports
+# what it sets, or runs a DEBUG trap of the user's after it has put that away.
+_OPTIONS = ("no_aliases", "no_xtrace", "no_verbose", "no_allexport", "local_options", "local_traps")
+
 
 class Zsh(PosixShell):
     lowest = "5.8"
@@ -18,11 +22,11 @@ class Zsh(PosixShell):
     completion = "_tcenv"
 
     def guard(self, text: str, environ: Mapping[str, str]) -> str:
-        """Evaluate `text` with zsh's own options and without aliases, whatever the user has set. Its functions keep these
-        options. zsh parses a whole text before it runs the first line, so `text` is a string; a backslash at each end of a
-        line is for csh_junkie_quotes."""
+        """Evaluate `text` with zsh's own options and without aliases, whatever the user has set. zsh parses a whole text
+        before it runs the first line, so `text` is a string. The backslash at each line's end is for csh_junkie_quotes."""
         quoted = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\\n")
-        return f"\\builtin emulate -R zsh -o no_aliases -c $'{quoted}'\n\\builtin unalias tcenv 2>/dev/null || \\builtin :\n"
+        options = "".join(f" -o {option}" for option in _OPTIONS)
+        return f"\\builtin emulate -R zsh{options} -c $'{quoted}'\n\\builtin unalias tcenv 2>/dev/null || \\builtin :\n"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Ask zsh for ZDOTDIR, which users set in `.zshenv` without exporting it."""

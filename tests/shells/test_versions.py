@@ -15,7 +15,7 @@ from tests.shells.hooks import PROMPTED, loaded, start_up_text, stored
 from tests.shells.test_in_a_terminal import start
 from tests.shells.versions import EVERY_VERSION, SUPPORTED, VERSIONS, Version, span
 from tests.terminal import Terminal
-from tests.world import VARIABLES, environ, tcenv
+from tests.world import TCENV, VARIABLES, environ, tcenv
 
 ROOT, PROFILE = "https://tc.example.com", "tc.example.com"
 OWN, NEW = "o" * 44, "n" * 44
@@ -110,14 +110,19 @@ def test_an_older_shell_says_so_in_one_line_and_reads_on(name: str, version: Ver
     shell = next(shell for shell in PROMPTED if shell.name == name)
     path = tmp_path / "text"
     path.write_text(tcenv("init", shell.init, "--no-completion", env=environ()).stdout)
-    script = "\n".join([PRETENDING[name] if version is None else "", shell.script(path), "echo behind"])
+    if version is None:
+        lines = [PRETENDING[name], shell.script(path)]
+    else:
+        # As --install writes it.
+        lines = [load_shell(name).startup_line(TCENV, f"init {name} --no-completion", "/home/user")]
+    script = "\n".join([*lines, "echo behind"])
     # The old ones know fewer flags.
     command = [need(shell.program[0]), *shell.program[1:]] if version is None else [str(version.path), "-c"]
     done = subprocess.run([*command, script], env=environ(), capture_output=True, text=True, timeout=60)
     assert "behind\n" in done.stdout, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, lines
-    assert lines[0].startswith(f"tcenv: {name} older than {load_shell(name).lowest} is not supported")
+    said = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(said) == 1, said
+    assert said[0].startswith(f"tcenv: {name} older than {load_shell(name).lowest} is not supported")
 
 
 @pytest.mark.parametrize("told", [{"NU_VERSION": "0.90.1"}, {"NU_VERSION": ""}], ids=["by-itself", "on-the-path"])
