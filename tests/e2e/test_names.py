@@ -16,7 +16,7 @@ from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import record, times
 from tests.terminal import in_a_terminal
-from tests.world import NAME, TCENV, environ, session_fields, session_file, tcenv
+from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, start_browser, tcenv
 
 DAY = 86400
 _ON = (
@@ -37,9 +37,11 @@ def on_machine(
     runtime = Path(env["HOME"]) / f"run-{host}"
     runtime.mkdir(mode=0o700, exist_ok=True)
     clock = [need("faketime"), f"@{int(at)}"] if at is not None else []
+    # The user lives in the same time.
+    browser = {"BROWSER": APPROVE} if at is not None and env["BROWSER"] == start_browser() else {}
     return subprocess.run(
         [*clock, sys.executable, "-c", _ON, host, *words],
-        env={**env, "XDG_RUNTIME_DIR": str(runtime), "TZ": "UTC"},
+        env={**env, **browser, "XDG_RUNTIME_DIR": str(runtime), "TZ": "UTC"},
         capture_output=True,
         text=True,
         timeout=120,
