@@ -51,20 +51,17 @@ __tcenv_apply() {
 # and a DEBUG trap that functions inherit.
 __tcenv_untraced() {
   \builtin local __tcenv_flags
-  __tcenv_flags=$-
-  if [[ $- == *[avxT]* ]]; then
-    # From bash 4.4 on, bash restores the options itself, even after Ctrl-C.
+  __tcenv_flags=${-//[^avxT]/}
+  if [[ -n $__tcenv_flags ]]; then
+    # From bash 4.4 on, `local -` restores them after Ctrl-C too.
     {
-      ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && \builtin local - && __tcenv_flags=''
+      \builtin local - || \builtin :
       \builtin set +avxT
     } 2>/dev/null
   fi
   "$@"
   \builtin set -- "$?"
-  case $__tcenv_flags in *a*) \builtin set -a ;; esac
-  case $__tcenv_flags in *T*) \builtin set -T ;; esac
-  case $__tcenv_flags in *v*) \builtin set -v ;; esac
-  case $__tcenv_flags in *x*) \builtin set -x ;; esac
+  [[ -z $__tcenv_flags ]] || \builtin set "-$__tcenv_flags"
   \builtin return "$1"
 }
 

@@ -39,7 +39,7 @@ LATER = {
 }
 # Each stands where an older bash goes another way, or says nothing and goes on.
 GUARDED = (
-    "((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) && \\builtin local -",
+    "\\builtin local - || \\builtin :",
     "local - || :",
     "__tcenv_now=${EPOCHSECONDS-}",
     "\\builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0",
