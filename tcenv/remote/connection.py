@@ -30,9 +30,13 @@ _SLOW = 20.0
 # How long the far side may take to end the run, and ssh to end after that.
 _ENDING = 15.0
 _KILLING = 3.0
-_ANSWER = 10.0
+_ANSWER = 30.0
 # How much of the connection's messages to keep.
 _MOST_SAID = 20
+
+
+class _NoAnswer(TcenvError):
+    """The other side has been silent for too long."""
 
 
 class Connection:
@@ -95,15 +99,27 @@ class Connection:
         return self._answer("port")[1:]
 
     def send(self, port: int, data: bytes) -> bool:
-        """Connect to the far side's `port` from over there, and send `data`. Returns whether ssh could connect."""
-        with core_dumps.Allowed():
-            done = self._ask_ssh("-W", f"127.0.0.1:{port}", data=data)
+        """Connect to the far side's `port` from over there, and send `data`. Returns whether ssh could connect, also to a
+        program that does not answer."""
+        try:
+            with core_dumps.Allowed():
+                done = self._ask_ssh("-W", f"127.0.0.1:{port}", data=data)
+        except _NoAnswer:
+            return True
         return done.returncode == 0 and b"HTTP/1." in done.stdout
 
     def _ask_ssh(self, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            self._client.control(*words), env=dict(self._client.environ), input=data, capture_output=True, check=False
-        )
+        try:
+            return subprocess.run(
+                self._client.control(*words),
+                env=dict(self._client.environ),
+                input=data,
+                capture_output=True,
+                check=False,
+                timeout=_ANSWER,
+            )
+        except subprocess.TimeoutExpired:
+            raise _NoAnswer(f"{self.host} does not answer any more.") from None
 
     def prepare(self, values: Mapping[str, str], token: str, command: str) -> str:
         """Hand the far side the script of the user's session and the run's token. Returns the command that starts it."""
@@ -132,7 +148,9 @@ class Connection:
         with self._lock, suppress(OSError):
             if self._ssh.stdin is not None:
                 self._ssh.stdin.close()
-        for end, seconds in ((None, _ENDING), (self._ssh.terminate, _KILLING), (self._ssh.kill, _KILLING)):
+        # One that still connects, or asks for a password, does not see that its input has ended.
+        patience = _ENDING if self._is_ready else 0
+        for end, seconds in ((None, patience), (self._ssh.terminate, _KILLING), (self._ssh.kill, _KILLING)):
             if end is not None:
                 end()
             with suppress(subprocess.TimeoutExpired):
@@ -187,7 +205,7 @@ class Connection:
         while b"\n" not in self._received:
             if not poll.poll((_SLOW if slow else _ANSWER) * 1000):
                 if not slow:
-                    raise TcenvError(f"{self.host} does not answer any more.")
+                    raise _NoAnswer(f"{self.host} does not answer any more.")
                 # Until the socket is there, ssh waits for the network or for a password.
                 if os.path.exists(self._socket) and not self._is_slow:
                     self._is_slow = True

@@ -80,6 +80,16 @@ def test_start_up_files_that_talk_and_are_slow(own: FarMachine, env: dict[str, s
     assert token is None, token
 
 
+def test_a_wait_for_a_slow_server_can_be_ended(own: FarMachine, env: dict[str, str]) -> None:
+    own.start("ForceCommand echo waiting >&2; exec cat >/dev/null")
+    run = subprocess.Popen([TCENV, "ssh", "far"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr
+    assert run.stderr.readline() == "waiting\n"
+    run.terminate()
+    assert run.wait(60) == 143
+    eventually(lambda: own.left() == NOTHING)
+
+
 @pytest.mark.parametrize(
     "lines",
     [
