@@ -288,12 +288,17 @@ def test_no_token_on_any_argument_list_or_in_any_other_file(deployment: Sandbox,
     assert session_file(env).parent.stat().st_mode & 0o777 == 0o700
 
 
+# Runs the full command line in place of the hot path.
+_FULL = (
+    "import sys\nfrom tcenv import hotpath\nhotpath.run = lambda words, *_: None\n"
+    "from tcenv.__main__ import main\nsys.exit(main())\n"
+)
+
+
 def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sandbox) -> None:
     """On stderr, where that is a terminal; the hot path and the full command line say the same."""
     import os
     import pty
-
-    from tests.e2e.test_which import _FULL
 
     env = signed_in(deployment)
 

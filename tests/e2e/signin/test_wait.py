@@ -273,7 +273,7 @@ def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) ->
     done = tcenv("login", "--shell", "sh", "--timeout", "1s", *options, env=env)
     assert done.returncode == 124
     assert "nosuchbrowser: not found; lynx: needs this terminal" in done.stderr
-    assert "Open this in a browser" in done.stderr
+    assert "open this address in a browser" in done.stderr
 
 
 def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path) -> None:
