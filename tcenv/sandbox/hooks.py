@@ -69,7 +69,8 @@ def _create_hook(call: Call) -> Any:
     there = call.deployment.hooks.get(name)
     if there is not None and _definition(there) != _definition(wanted):
         raise ApiError(409, "RequestConflict", f"hook `{name}` already exists.")
-    call.deployment.hooks[name] = {"triggerToken": new_token(), **wanted}
+    if there is None:
+        call.deployment.hooks[name] = {"triggerToken": new_token(), **wanted}
     return wanted
 
 
@@ -138,9 +139,10 @@ def _get_trigger_token(call: Call) -> Any:
 def _reset_trigger_token(call: Call) -> Any:
     """Reset that token"""
     hook = _find(call)
-    hook["triggerToken"] = new_token()
-    call.deployment.hooks[_name(call)] = hook
-    return {"token": hook["triggerToken"]}
+    token = new_token()
+    if _name(call) in call.deployment.hooks:
+        hook["triggerToken"] = token
+    return {"token": token}
 
 
 def _name(call: Call) -> str:
@@ -197,7 +199,7 @@ def _fire(call: Call, fired_by: str) -> Any:
         raise wrong("; ".join(errors))
     task_id, now = make_task_id(), deployment.now()
     body = {"created": timestamp(now), "deadline": timestamp(now + 86400), **hook["task"]}
-    if hook["hookGroupId"] == _GROUP:
+    if _name(call) not in deployment.hooks:
         body["payload"] = call.body
     errors = list(find_errors(body, TASK))
     if errors:

@@ -71,9 +71,13 @@ def timestamp(seconds: float) -> str:
 
 
 def parse_timestamp(text: str) -> float:
-    """Return the seconds since the epoch of a time that a schema has let through. One without a zone is UTC."""
+    """Return the seconds since the epoch of a time that a schema has let through. One without a zone is UTC. Raises ApiError 400
+    for one that has no year in UTC."""
     moment = datetime.fromisoformat(text.upper())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    except OverflowError:
+        raise wrong(f"{text} is not a time of this calendar") from None
 
 
 def new_token() -> str:

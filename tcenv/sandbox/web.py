@@ -125,6 +125,8 @@ class Site:
         if isinstance(request.sink, Upload):
             return self._uploaded(request, path, request.sink, signed)
         below = path.removeprefix("/api/")
+        if below.partition("/")[0] not in SERVICES:
+            return self._logged(request, path, page_of_the_web_server(404, ""))
         if verb == "OPTIONS":
             return self._logged(request, path, _options(verbs(SERVICES, below)))
         name, the_call = "unknown", None
@@ -133,11 +135,7 @@ class Site:
         try:
             found = _found(verb, below)
             if found is None:
-                known = below.partition("/")[0] in SERVICES
-                nothing = (
-                    Answer(404, b'{"error":"Not found"}', _JSON_HEAD) if known else page_of_the_web_server(404, "")
-                )
-                return self._logged(request, path, nothing)
+                return self._logged(request, path, Answer(404, b'{"error":"Not found"}', _JSON_HEAD))
             method, params = found
             name = method.name
             check_parameters(params)

@@ -409,6 +409,81 @@ class TestWhatIsMissing:
             assert found and sorted(json.loads(found[1])["AllOf"]) == sorted(odd)
 
 
+class TestWorkers:
+    def test_a_worker_claims_a_task_and_resolves_it(self) -> None:
+        with Sandbox() as tc:
+            maker = queue(tc, tc.create_client("me", [*MAY_CREATE, "queue:rerun-task:*"]))
+            worker = queue(tc, tc.create_client("worker", ["queue:claim-work:proj-sandbox/ci", "queue:worker-id:a/b"]))
+            asked = {"workerGroup": "a", "workerId": "b", "tasks": 2}
+            assert worker.claimWork("proj-sandbox/ci", asked) == {"tasks": []}
+            maker.createTask(TASK_ID, task())
+            (claim,) = worker.claimWork("proj-sandbox/ci", asked)["tasks"]
+            assert (claim["status"]["state"], claim["runId"], claim["workerId"]) == ("running", 0, "b")
+            assert claim["task"]["payload"] == {"command": ["true"]}
+            assert worker.claimWork("proj-sandbox/ci", asked) == {"tasks": []}
+            # The credentials are for this run alone.
+            assert failure(worker.reportCompleted, TASK_ID, "0") == (403, "InsufficientScopes")
+            own = taskcluster.Queue({"rootUrl": tc.root_url, "credentials": claim["credentials"]})
+            assert own.reclaimTask(TASK_ID, "0")["status"]["state"] == "running"
+            assert own.reportFailed(TASK_ID, "0")["status"]["state"] == "failed"
+            assert failure(own.reportCompleted, TASK_ID, "0") == (409, "RequestConflict")
+            assert maker.rerunTask(TASK_ID)["status"]["state"] == "pending"
+            (again,) = worker.claimWork("proj-sandbox/ci", asked)["tasks"]
+            assert again["runId"] == 1
+            newer = taskcluster.Queue({"rootUrl": tc.root_url, "credentials": again["credentials"]})
+            assert newer.reportCompleted(TASK_ID, "1")["status"]["state"] == "completed"
+            assert [run["state"] for run in queue(tc).status(TASK_ID)["status"]["runs"]] == ["failed", "completed"]
+
+    def test_the_tasks_of_a_group_are_listed(self) -> None:
+        with Sandbox() as tc:
+            mine = queue(tc, tc.create_client("me", [*MAY_CREATE, "queue:list-task-group:*"]))
+            assert failure(mine.getTaskGroup, TASK_ID) == (404, "ResourceNotFound")
+            ids = [TASK_ID, "VX_Wud_JT42WmSGR7EsRAA", "NH8VPCuxRnix-aiFEoD-gg"]
+            for task_id in ids:
+                mine.createTask(task_id, task(taskGroupId=TASK_ID))
+            assert mine.getTaskGroup(TASK_ID)["schedulerId"] == "-"
+            first = mine.listTaskGroup(TASK_ID, query={"limit": 2})
+            rest = mine.listTaskGroup(TASK_ID, query={"continuationToken": first["continuationToken"]})
+            assert [one["status"]["taskId"] for one in (*first["tasks"], *rest["tasks"])] == ids
+            assert "continuationToken" not in rest
+
+
+class TestHooks:
+    def test_a_hook_is_made_fired_and_removed(self) -> None:
+        with Sandbox(roles={"hook-id:mine/h": MAY_CREATE}) as tc:
+            me = tc.create_client("me", ["hooks:*", "assume:hook-id:mine/*"])
+            hooks = taskcluster.Hooks({"rootUrl": tc.root_url, "credentials": tc.credentials(me.client_id)})
+            whole = task()
+            definition = {
+                "metadata": {"name": "n", "description": "d", "owner": "o@example.com"},
+                "task": {name: whole[name] for name in ("taskQueueId", "priority", "payload", "metadata")},
+                "triggerSchema": {
+                    "type": "object",
+                    "properties": {"a": {"type": "integer"}},
+                    "additionalProperties": False,
+                },
+            }
+            made = hooks.createHook("mine", "h", definition)
+            token = hooks.getTriggerToken("mine", "h")["token"]
+            assert hooks.createHook("mine", "h", definition) == made
+            assert hooks.updateHook("mine", "h", {**definition, "schedule": ["@daily"]})["schedule"] == ["@daily"]
+            assert hooks.getTriggerToken("mine", "h")["token"] == token
+            assert hooks.getHookStatus("mine", "h")["lastFire"] == {"result": "no-fire"}
+            assert failure(hooks.triggerHook, "mine", "h", {"b": 1}) == (400, "InputError")
+            status = hooks.triggerHook("mine", "h", {"a": 1})["status"]
+            assert hooks.getHookStatus("mine", "h")["lastFire"]["taskId"] == status["taskId"]
+            nobody = taskcluster.Hooks({"rootUrl": tc.root_url})
+            nobody.triggerHookWithToken("mine", "h", token, {})
+            fired = [fire["firedBy"] for fire in hooks.listLastFires("mine", "h")["lastFires"]]
+            assert fired == ["triggerHookWithToken", "triggerHook"]
+            hooks.resetTriggerToken("mine", "h")
+            with pytest.raises(taskcluster.exceptions.TaskclusterAuthFailure):
+                nobody.triggerHookWithToken("mine", "h", token, {})
+            assert (hooks.listHookGroups(), len(hooks.listHooks("mine")["hooks"])) == ({"groups": ["mine"]}, 1)
+            hooks.removeHook("mine", "h")
+            assert failure(hooks.hook, "mine", "h") == (404, "ResourceNotFound")
+
+
 class TestReferences:
     def test_they_say_what_each_method_needs(self) -> None:
         with Sandbox() as tc:

@@ -95,6 +95,16 @@ class TestCreatingAClient:
             mine = auth(tc, tc.create_client("me", ["*"]))
             assert failure(mine.createClient, "x", wanted(scopes=["a**"])) == (400, "InputError")
 
+    @pytest.mark.parametrize(
+        "end",
+        ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z", "2100-13-01T00:00:00Z"],
+    )
+    def test_a_time_that_no_calendar_has_is_refused(self, end: str) -> None:
+        with Sandbox() as tc:
+            mine = auth(tc, tc.create_client("me", ["*"]))
+            assert failure(mine.createClient, "x", wanted(expires=end))[0] == 400
+            assert list(tc.clients) == ["me"]
+
     def test_a_time_without_a_zone_is_in_utc(self) -> None:
         with Sandbox() as tc:
             mine = auth(tc, tc.create_client("me", ["*"]))
@@ -181,8 +191,9 @@ class TestAnswers:
 
     def test_an_unknown_service_is_the_web_servers(self) -> None:
         with Sandbox() as tc:
-            answer = requests.get(f"{tc.root_url}/api/nowhere/v1/ping")
-            assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html")
+            for method in ("GET", "POST", "OPTIONS"):
+                answer = requests.request(method, f"{tc.root_url}/api/nowhere/v1/ping")
+                assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html")
 
     def test_answers_are_packed_for_those_who_ask(self) -> None:
         with Sandbox() as tc:
