@@ -170,7 +170,7 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
     assert client_id not in deployment.clients
     later = tcenv("env", "--shell", "sh", env=env)
     assert later.returncode == 3
-    assert "ended by a reset that nobody approved" in later.stderr
+    assert "A reset that nobody approved ended" in later.stderr
     # The name is free, and asked for again.
     assert login(env, "--retry").returncode == 0
     assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == client_id

@@ -161,7 +161,7 @@ def test_what_is_appended_to_a_start_up_file_while_the_question_stands_is_kept(h
     child.expect_exact("Write that?")
     file.write_text("# mine\nexport OTHER=1\n")
     child.sendline("y")
-    child.expect_exact("has changed meanwhile")
+    child.expect_exact("has changed in the meantime")
     child.expect_exact("Write that?")
     child.sendline("y")
     child.expect(pexpect.EOF)

@@ -241,7 +241,7 @@ def test_the_sandbox_in_the_background(shell: str, tmp_path: Path) -> None:
             # In a pipeline it is at home there.
             terminal.type(f"tcenv sandbox --port {port} | cat; echo that is $pipestatus")
             terminal.wait_for("that is 1 0")
-            assert terminal.screen().count("would wait here") == 1
+            assert terminal.screen().count("in the background") == 1
         server.close()
         command = "command tcenv sandbox" if shell == "fish" else "tcenv sandbox"
         terminal.type(f"{command} --port {port} > {kept} &")

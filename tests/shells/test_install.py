@@ -232,7 +232,7 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
     (home / ".bash_profile").write_text("# not .bashrc\nexport A=1\n")
     (home / ".bashrc").touch()
     done = tcenv("init", "bash", "--install", "--yes", env=environ())
-    assert "Shells that start from now on" not in done.stderr
+    assert "New shells have it" not in done.stderr
     assert f"Login shells read {home}/.bash_profile" in done.stderr
     fix = "[ ! -r ~/.bashrc ] || . ~/.bashrc"
     assert fix in done.stderr

@@ -301,7 +301,7 @@ def test_completion(words: dict[str, str]) -> None:
     printed = pwsh(f"{TCENV} init powershell | Out-String | Invoke-Expression\n{script}", words, load=False)
     found = [line[2:].split() for line in printed.splitlines() if line.startswith("=")]
     assert dict(zip(lines, found, strict=True)) == lines
-    assert "Which sign-in page to open" in printed
+    assert "Open this sign-in page" in printed
 
 
 def test_installed_in_the_profile_that_every_host_reads(home: Path) -> None:

@@ -15,7 +15,7 @@ from tests.need import need
 from tests.world import environ, signed_in, tcenv
 
 PAGE = (Path(__file__).parents[2] / "docs/install.md").read_text()
-STEPS = re.findall(r"## Uninstalling\n\n```sh\n(.*?)```", PAGE, re.S)[0]
+STEPS = re.findall(r"## Uninstall\n.*?```sh\n(.*?)```", PAGE, re.S)[0]
 # They have no start-up file of their own.
 WITHOUT = {"cmd", "sh"}
 
@@ -82,4 +82,4 @@ def test_one_file_that_cannot_be_written_keeps_no_other_line(home: Path) -> None
 @pytest.mark.parametrize("words", [["--all"], ["--all", "--install"], ["bash", "--all", "--uninstall"]])
 def test_all_goes_with_uninstall_alone(words: list[str]) -> None:
     done = tcenv("init", *words, env=environ())
-    assert (done.returncode, "--all goes with --uninstall" in done.stderr) == (2, True)
+    assert (done.returncode, "--all needs --uninstall" in done.stderr) == (2, True)

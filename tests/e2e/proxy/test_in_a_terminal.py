@@ -58,7 +58,7 @@ def test_a_subshell_has_the_proxy_and_its_hook_does_not_bring_the_token(
         terminal.type(f'{sys.executable} -c "{_CALL}"')
         terminal.wait_for("works True")
         terminal.type("tcenv shell --proxy")
-        terminal.wait_for("This is a subshell of tcenv")
+        terminal.wait_for("This is already a tcenv subshell")
         terminal.type("tcenv status | cat")
         terminal.wait_for("calls through a proxy")
         terminal.type("exit")

@@ -81,7 +81,7 @@ def test_the_file_is_this_users_alone_and_is_removed_at_the_end(env: dict[str, s
         assert calls("sh", f". {path}", env) == "True\n"
         again = subprocess.run([TCENV, "proxy", "--output", path], env=env, capture_output=True, text=True)
         assert (again.returncode, again.stdout) == (2, "")
-        assert "exists already" in again.stderr
+        assert "already exists" in again.stderr
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     assert os.listdir(tmp_path) == []
@@ -116,5 +116,5 @@ def test_a_file_that_others_may_read_is_warned_of(words: list[str], env: dict[st
             done = subprocess.run([TCENV, *words], env=env, stdout=file, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 0
         assert len(done.stderr.splitlines()) == warned, done.stderr
-        assert ("Other users may read" in done.stderr) == bool(warned)
+        assert ("Other users can read" in done.stderr) == bool(warned)
         assert "CLIENT_ID" in path.read_text()

@@ -356,7 +356,7 @@ def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: San
     with output.open("wb") as file:
         process = subprocess.Popen([TCENV, "proxy", "--shell", "sh"], env=env, stdout=file, stderr=subprocess.PIPE)
     assert process.stderr
-    assert b"Other users may read" in process.stderr.readline()
+    assert b"Other users can read" in process.stderr.readline()
     assert b"until Ctrl-C" in process.stderr.readline()
     assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in output.read_text()
     program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"

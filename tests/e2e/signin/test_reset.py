@@ -109,7 +109,7 @@ def test_without_scope_options_it_keeps_what_was_asked_for(tc: Sandbox) -> None:
     for _ in range(2):
         done = reset(env)
         assert done.returncode == 0
-        assert "all that you can" not in done.stderr
+        assert "all your scopes" not in done.stderr
     assert (scopes(tc), tc.approvals) == (before, 1)
     lines = session_file(env).read_text().splitlines()
     assert sorted(line for line in lines if line.startswith("ASKED=") and ":delete-client:" not in line) == sorted(
