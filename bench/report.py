@@ -28,7 +28,7 @@ def markdown(groups: list[tuple[str, list[Row]]]) -> str:
         "",
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.",
         "",
-        "Not measured: other systems than this one, PowerShell and cmd, the store in the keyring, and what a row says so of.",
+        "Not measured: other systems than this one, PowerShell and cmd, and what a row says so of.",
         "A cold start after a boot, with nothing of it in the disk cache, is not measured either.",
         "",
         "The last column says what a row cannot go below, in the row's own unit, and what stands between that and the figure.",

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.commands import asking, commands
 from bench.common import fresh, sign_in
 from bench.floors import floors
+from bench.keyring import keyring
 from bench.measure import Row, ratio, seconds
 from bench.peers import gh_with_a_token, obtain
 from bench.proxy import proxy
@@ -207,6 +208,7 @@ def peers(world: World) -> Iterator[Row]:
 
 GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (
     ("Commands", commands),
+    ("Keyring", keyring),
     ("Asking", asking),
     ("Signing in", signing_in),
     ("Prompts", hooks),

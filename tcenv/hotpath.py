@@ -10,6 +10,7 @@ import os
 from tcenv import output
 from tcenv.config import index, live_session
 from tcenv.config.index import HandOver
+from tcenv.sessions import session_file
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
@@ -125,6 +126,8 @@ def _exec(arguments: list[str], announce: Announce) -> int | None:
         return None
     profile, options = _parse([word for word in before if word not in _BEHIND_A_PROXY], {} if flags else _EXEC)
     found, file = live_session.find(profile, for_signing_in=True)
+    if flags and session_file.ITEM in found[0]:
+        raise HandOver
     if flags:
         from tcenv.proxy.start import run_command
 

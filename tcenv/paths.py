@@ -145,6 +145,15 @@ def config_file() -> str:
     return os.path.join(_home("XDG_CONFIG_HOME", ".config"), "tcenv", "config.toml")
 
 
+def has_keyring_configuration() -> bool:
+    """Return whether the user has told Python's `keyring` library which backend to use, or how."""
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home(), ".config")
+    variables = ("PYTHON_KEYRING_BACKEND", "KEYRING_PROPERTY_")
+    return any(name.startswith(variables) for name in os.environ) or os.path.exists(
+        os.path.join(config, "python_keyring", "keyringrc.cfg")
+    )
+
+
 def index_file() -> str:
     """Return the path of the configuration's index, for readers that cannot afford a TOML parser."""
     return os.path.join(_home("XDG_CACHE_HOME", ".cache"), "tcenv", "profiles.index")

@@ -8,7 +8,6 @@ import time
 
 from tcenv import output
 from tcenv.config import live_session
-from tcenv.config.index import HandOver
 from tcenv.errors import login_command
 from tcenv.sessions import session_file
 from tcenv.sessions.profile_names import get_argument, is_profile_name
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Change = dict[str, str | None]
+    FromKeyring = Callable[[Mapping[str, str]], Mapping[str, str] | None]
     # What the user is told: prose, and commands as tuples of words.
     Said = tuple[str | tuple[str, ...], ...]
 
@@ -35,7 +35,7 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
     user something, with commands as tuples of words."""
     try:
         if len(words) == 1:
-            change, said = reload(os.environ, _no_keyring)
+            change, said = reload(os.environ, _read_from_keyring)
         elif words[1] == "--for-directory" and len(words) <= 3 and not words[-1].startswith("--as"):
             change, said = _directory(words[2] if len(words) == 3 else None), ()
         else:
@@ -51,13 +51,15 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
     return 0
 
 
-def _no_keyring(profile: str) -> Mapping[str, str] | None:
-    raise HandOver
+def _read_from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
+    whole = dict(fields)
+    live_session.add_token_from_keyring(whole)
+    return whole
 
 
-def reload(environ: Mapping[str, str], from_keyring: Callable[[str], Mapping[str, str] | None]) -> tuple[Change, Said]:
+def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Change, Said]:
     """Return the change that brings `environ` up to date with the file of the session that it has loaded, and what to say
-    about it. `from_keyring` returns the fields of a profile's session whose token is not in the file.
+    about it. `from_keyring` returns the fields of a session whose token is not in its file, and the token.
 
     Raises Damaged, Unsafe, OSError."""
     loaded, token = environment.read_loaded(environ), environ.get(environment.ACCESS_TOKEN)
@@ -81,7 +83,7 @@ def reload(environ: Mapping[str, str], from_keyring: Callable[[str], Mapping[str
         if fields[environment.GENERATION] == session_file.ENDED:
             return unload("its client was deleted")
         if "STATE" not in fields and now < int(fields[environment.EXPIRES]):
-            whole = fields if fields[environment.ACCESS_TOKEN] else from_keyring(loaded.profile)
+            whole = fields if fields[environment.ACCESS_TOKEN] else from_keyring(fields)
             if whole is not None:
                 return environment.make_loading(whole, environ, file=loaded.file, before=loaded.before), ()
     if over:
@@ -113,7 +115,8 @@ def _directory(argument: str | None) -> Change:
         return {}
     found, file = live_session.find(argument, for_signing_in=False)
     change = select(found[0], file, os.environ)
-    remember(change, found[0], file)
+    if session_file.ITEM not in found[0]:
+        remember(change, found[0], file)
     return change
 
 

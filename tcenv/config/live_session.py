@@ -33,9 +33,9 @@ _CHECKED = (
 )
 
 
-def find(argument: str | None, *, for_signing_in: bool) -> tuple[Parts, str]:
+def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True) -> tuple[Parts, str]:
     """Find the live session that the command line means. `argument` is its profile or root URL, None if it names none;
-    `for_signing_in` asks for a session that needs no renewal yet.
+    `for_signing_in` asks for a session that needs no renewal yet; `with_token` for the token also where the keyring has it.
 
     Returns the parts of its file (see `session_file.decode`) and its path. Raises HandOver where the full command line has to
     decide, and what reading the file raises."""
@@ -77,7 +77,27 @@ def find(argument: str | None, *, for_signing_in: bool) -> tuple[Parts, str]:
         raise HandOver
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
         raise HandOver
+    if with_token and session_file.ITEM in fields:
+        add_token_from_keyring(fields)
     return found, session_file.path_of(directory, profile)
+
+
+def add_token_from_keyring(fields: dict[str, str]) -> None:
+    """Add the token to the fields of a session whose file names an item of the keyring. Raises HandOver where the Secret Service
+    does not tell it at once."""
+    from tcenv.sessions import secret_service
+
+    if not secret_service.is_known():
+        raise HandOver
+    name = session_file.name_item(fields[environment.PROFILE], fields[session_file.ITEM])
+    try:
+        text = secret_service.read_item(name) or ""
+    except secret_service.Unavailable:
+        raise HandOver from None
+    generation, _, token = text.partition(" ")
+    if not token or generation != fields[environment.GENERATION]:
+        raise HandOver  # a writer is replacing both
+    fields[environment.ACCESS_TOKEN] = token
 
 
 def _is_plain(variable: str, value: str) -> bool:
@@ -104,16 +124,26 @@ def _is_plain(variable: str, value: str) -> bool:
 def _directory(store: str) -> str | None:
     if store == "file":
         return paths.file_store_directory()
-    return paths.runtime_directory() if store in ("auto", "runtime") else None
+    directory = paths.runtime_directory() if store in ("auto", "runtime") else None
+    if directory is None and store in ("auto", "keyring") and not _is_squatted():
+        return paths.keyring_directory()
+    return directory
 
 
-def find_stored(argument: str | None) -> tuple[dict[str, str], list[str] | None, str] | None:
+def _is_squatted() -> bool:
+    """Return whether the full command line has to say that another user holds the directory in shared memory."""
+    return hasattr(os, "geteuid") and paths.describe_squatter() is not None
+
+
+def find_stored(argument: str | None, *, with_token: bool) -> tuple[dict[str, str], list[str] | None, str] | None:
     """Return the fields and scopes (see `session_file.decode`) of the live session that is meant, and the name of its store;
-    None where the full command line has to find out."""
+    without its token if the keyring has it, unless `with_token`. None where the full command line has to find out."""
     try:
-        (fields, scopes, *_), _ = find(argument, for_signing_in=False)
+        (fields, scopes, *_), _ = find(argument, for_signing_in=False, with_token=with_token)
         known = index.read()
     except Exception:
         return None
+    if session_file.ITEM in fields:
+        return fields, scopes, "keyring"
     named = os.environ.get("TCENV_STORE") or (known and known.store)
     return fields, scopes, "file" if named == "file" else "runtime"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -36,6 +37,52 @@ def _is_the_systems(backend: Any) -> bool:
     return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEMS
 
 
+def _find_known_backend() -> Any:
+    """Return the backend of this system's keyring without a search. Returns None where the system may have several and none
+    is known to work, or where the user has configured the library."""
+    if paths.has_keyring_configuration():
+        return None
+    with suppress(Exception):
+        if sys.platform == "darwin":
+            from keyring.backends import macOS
+
+            return _make(macOS.Keyring)
+        if sys.platform == "win32":
+            from keyring.backends import Windows
+
+            return _make(Windows.WinVaultKeyring)
+        from tcenv.sessions import secret_service
+
+        if secret_service.is_known():
+            from keyring.backends import SecretService
+
+            backend = _make(SecretService.Keyring)
+            # This asks whether the service is still there.
+            return backend if backend.priority else None
+    return None
+
+
+def _make(kind: Any) -> Any:
+    return kind()
+
+
+def _search_backend() -> Any:
+    """Search for a backend that works, as the library does. Returns None if there is none."""
+    import keyring
+    from keyring.backends import chainer, fail, null
+
+    backend: Any = keyring.get_keyring()
+    if isinstance(backend, chainer.ChainerBackend):
+        backend = next((each for each in backend.backends if _is_the_systems(each)), None)
+    if isinstance(backend, (fail.Keyring, null.Keyring)):
+        return None
+    if backend is not None and type(backend).__module__ == "keyring.backends.SecretService":
+        from tcenv.sessions import secret_service
+
+        secret_service.remember()
+    return backend
+
+
 class KeyringStore(DirectoryStore):
     """A store that keeps the access token in the keyring, through the `keyring` library, and all the rest in files.
 
@@ -60,13 +107,8 @@ class KeyringStore(DirectoryStore):
         backend, such as one that writes a plain file, only if the user chose both the keyring as the store and that
         backend. A locked keyring may ask the user to unlock it, unless `unlock` is False."""
         try:
-            import keyring
-            from keyring.backends import chainer, fail, null
-
-            backend: Any = keyring.get_keyring()
-            if isinstance(backend, chainer.ChainerBackend):
-                backend = next((each for each in backend.backends if _is_the_systems(each)), None)
-            if backend is None or isinstance(backend, (fail.Keyring, null.Keyring)):
+            backend = _find_known_backend() or _search_backend()
+            if backend is None:
                 return None
             if not chosen:
                 if not _is_the_systems(backend):
@@ -124,7 +166,7 @@ class KeyringStore(DirectoryStore):
             write_privately(self._mark_of(profile), b"")
             with self._failing():
                 self._keyring.set_password(
-                    _SERVICE, _name(profile, item), f"{fields[GENERATION]} {fields[ACCESS_TOKEN]}"
+                    _SERVICE, session_file.name_item(profile, item), f"{fields[GENERATION]} {fields[ACCESS_TOKEN]}"
                 )
             fields |= {ACCESS_TOKEN: "", session_file.ITEM: item}
             self._write(session, session_file.encode(fields, session.scopes, session.asked, session.expansions))
@@ -148,16 +190,16 @@ class KeyringStore(DirectoryStore):
 
     def _item(self, profile: str, item: str) -> str | None:
         with self._failing():
-            text: str | None = self._keyring.get_password(_SERVICE, _name(profile, item))
+            text: str | None = self._keyring.get_password(_SERVICE, session_file.name_item(profile, item))
         return text
 
     def _delete(self, profile: str, item: str) -> None:
         from keyring.errors import PasswordDeleteError
 
         with self._failing():
-            if self._keyring.get_password(_SERVICE, _name(profile, item)) is not None:
+            if self._keyring.get_password(_SERVICE, session_file.name_item(profile, item)) is not None:
                 with suppress(PasswordDeleteError):
-                    self._keyring.delete_password(_SERVICE, _name(profile, item))
+                    self._keyring.delete_password(_SERVICE, session_file.name_item(profile, item))
 
     def _mark_of(self, profile: str) -> str:
         return f"{self.directory}/{get_file_name(profile)}{_MARK}"
@@ -181,8 +223,3 @@ class KeyringStore(DirectoryStore):
                 f"The keyring cannot be used ({type(error).__name__}).",
                 "Unlock it, or choose another store: TCENV_STORE=runtime, file or none.",
             ) from None
-
-
-def _name(profile: str, item: str) -> str:
-    # Credential Manager ignores case too.
-    return f"{get_file_name(profile)}#{item}"

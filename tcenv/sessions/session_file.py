@@ -63,6 +63,11 @@ def path_of(directory: str, profile: str) -> str:
     return f"{directory}/{get_file_name(profile)}{SUFFIX}"
 
 
+def name_item(profile: str, item: str) -> str:
+    """Return the name of a profile's item in the keyring. Credential Manager ignores case too."""
+    return f"{get_file_name(profile)}#{item}"
+
+
 def find_profiles(names: Iterable[str], suffix: str = SUFFIX) -> list[str]:
     """Return the profiles of the session files, or of those with another `suffix`, among the `names` of a directory's
     files, sorted."""

@@ -21,6 +21,7 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions import directory_store, keyring_store
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.session import Session
+from tests.e2e.test_hot_path import modules
 from tests.e2e.test_store_contract import SESSION, secret_service
 from tests.shells.hooks import HOOKED, start_up_text
 from tests.world import after_evaluating, environ, tcenv
@@ -215,3 +216,52 @@ def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
             done = tcenv(*words, env=now, timeout=10)
             assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
             assert "locked" in done.stderr
+
+
+# What `env` may load beside the few modules of the hot path: the library's part that speaks D-Bus, and what that imports.
+_BY_DBUS = 80
+
+
+def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path) -> None:
+    """`keyring` and `importlib.metadata`, by which it searches, take ten times as long as the interpreter."""
+    with secret_service(), Sandbox() as deployment:
+        env = environ(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        shown = tcenv("env", env=env).stdout
+        for words in (["env"], ["login"], ["exec", "--", "true"], ["env", "--scope", "queue:get-task:x"]):
+            loaded = modules(*words, env=env)
+            found = {name.partition(".")[0] for name in loaded}
+            assert "jeepney" in found, words
+            assert not found & {"keyring", "secretstorage", "cryptography", "importlib", "asyncio", "typer"}, words
+            assert len(loaded) <= _BY_DBUS, (words, sorted(loaded))
+        # The full command line prints the same.
+        assert tcenv("env", "--shell", "bash", env=env | {"TCENV_TIMEOUT": "00020s"}).stdout == shown
+        # A prompt of a shell that has loaded the session needs no more than with another store.
+        loaded = modules("hook", "bash", env=after_evaluating("env", env=env))
+        assert "jeepney" not in {name.partition(".")[0] for name in loaded}
+
+
+def test_the_library_is_asked_where_the_user_has_configured_it(home: Path) -> None:
+    with secret_service(), Sandbox() as deployment:
+        env = environ(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        shown = tcenv("env", env=env).stdout
+        ours = env | {"PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring"}
+        assert tcenv("env", env=ours).stdout == shown
+        assert "keyring" in modules("env", env=ours)
+        # What was remembered is not true any more: the search runs again, and says that there is none.
+        nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}
+        done = tcenv("env", env=nobody)
+        assert (done.returncode, done.stdout) == (1, "\\false;\n"), done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_what_is_in_the_file_needs_no_keyring(home: Path) -> None:
+    with secret_service(), Sandbox() as deployment:
+        env = environ(deployment, TCENV_STORE="keyring")
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}
+    for words in (["status", "--offline"], ["profile", "list"], ["--profiles"]):
+        done = tcenv(*words, env=nobody)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        assert done.stdout

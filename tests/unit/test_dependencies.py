@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 # Imported module -> the direct dependency that brings it.
-BROUGHT_BY = {"multidict": "aiohttp", "secretstorage": "keyring", "yarl": "aiohttp"}
+BROUGHT_BY = {"jeepney": "keyring", "multidict": "aiohttp", "secretstorage": "keyring", "yarl": "aiohttp"}
 # The fixture for other tools' tests runs where pytest is.
 ELSEWHERE = {"sandbox/pytest_plugin.py": {"pytest"}}
 

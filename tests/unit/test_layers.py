@@ -122,7 +122,7 @@ LIGHT = {
 LIGHT_PACKAGES = {"shells", "portholder"}
 # Libraries whose import a command can feel, and those that only some systems have.
 SLOW = {
-    "asyncio", "certifi", "ctypes", "getpass", "hashlib", "hmac", "http", "json", "keyring", "rich", "secrets",
+    "asyncio", "certifi", "ctypes", "getpass", "hashlib", "hmac", "http", "jeepney", "json", "keyring", "rich", "secrets",
     "secretstorage", "shutil", "socket", "ssl", "subprocess", "taskcluster", "threading", "tomlkit", "tomllib",
     "traceback", "typer", "urllib.request", "webbrowser",
 }  # fmt: skip

@@ -80,10 +80,10 @@ def _in_time() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _from_keyring(profile: str) -> Mapping[str, str] | None:
-    """Return the fields of the session of `profile` in the keyring, None where there is none. Raises StoreError."""
+def _from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
+    """Return the fields of the profile's session in the keyring, None where there is none. Raises StoreError."""
     store = open_store("keyring", unlock=False)
-    session = store.load(profile)
+    session = store.load(fields[environment.PROFILE])
     return None if session is None else session.fields()
 
 

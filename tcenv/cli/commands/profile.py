@@ -123,7 +123,8 @@ def _directory(store: str) -> str | None:
     if store in ("file", "keyring"):
         return paths.file_store_directory() if store == "file" else paths.keyring_directory()
     with suppress(paths.Unsafe):
-        return paths.runtime_directory() if store in ("auto", "runtime") else None
+        if store in ("auto", "runtime"):
+            return paths.runtime_directory() or (paths.keyring_directory() if store == "auto" else None)
     return None
 
 

@@ -71,9 +71,9 @@ def run(options: Options) -> int:
 
 def _one(options: Options) -> _Facts:
     offline = options.offline
-    if options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout"):
+    if offline or (options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout")):
         # Most often there is a plain session in a file, and its parts are all that is needed.
-        found = find_stored(options.profile)
+        found = find_stored(options.profile, with_token=not offline)
         if found is not None:
             fields, scopes, store = found
             facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
