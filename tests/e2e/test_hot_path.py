@@ -192,7 +192,7 @@ BUDGETS = {
     "status --offline": (105, 0),
     "status": (190, 0),
     "logout": (180, 0),
-    "login --reset": (200, 0),
+    "login --reset": (205, 0),
     "profile list": (60, 0),
     "profile show": (95, 0),
     "purpose list": (90, 0),
