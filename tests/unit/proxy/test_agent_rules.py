@@ -1,0 +1,45 @@
+"""What a proxy for an agent refuses, by whichever way it is asked: a call, a signed address, a look at the head alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.calls import signed
+from tests.proxied import Deployment, Proxied, deployment, proxied
+
+SECRET = "/api/secrets/v1/secret/project%2Fx"
+PRIVATE = "/api/queue/v1/task/T/runs/0/artifacts/private/key"
+PUBLIC = "/api/queue/v1/task/T/runs/0/artifacts/public/log"
+
+
+@pytest.fixture
+def behind() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+@pytest.fixture
+def proxy(behind: Deployment) -> Iterator[Proxied]:
+    with proxied(behind.root_url, read_only=True, no_secrets=True) as made:
+        yield made
+
+
+@pytest.mark.parametrize("target", [SECRET, PRIVATE, SECRET.removeprefix("/api"), PRIVATE + "?x=/public/"])
+def test_no_way_leads_to_what_is_not_public(target: str, proxy: Proxied, behind: Deployment) -> None:
+    for method in ("GET", "HEAD"):
+        assert signed(proxy, method, target).status_code == 403
+    asked = signed(proxy, "POST", "/bewit", body=(behind.root_url + target).encode())
+    assert (asked.status_code, asked.json()["code"]) == (403, "RefusedByProxy")
+    for name in ("X-HTTP-Method-Override", "X-Method-Override"):
+        assert signed(proxy, "GET", target, headers={name: "GET"}).status_code == 403
+    assert behind.seen == []
+
+
+def test_the_rest_is_read_and_nothing_is_written(proxy: Proxied, behind: Deployment) -> None:
+    assert signed(proxy, "GET", PUBLIC).status_code == 200
+    assert signed(proxy, "POST", "/bewit", body=(behind.root_url + PUBLIC).encode()).status_code == 303
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert signed(proxy, method, "/api/queue/v1/task/T/cancel").status_code == 403
+    assert len(behind.seen) == 1
