@@ -106,7 +106,7 @@ def sign_in_page(
         client_id=values.get("client_id", ""),
         given=scopes,
         refusal=f"Callback URL {callback} is not allowed." if refused else None,
-        warning=None if allowed or refused else f"{callback} is not on localhost, and would be given the credentials.",
+        warning=None if allowed or refused else f"{callback} is not on localhost, and would get the credentials.",
         known=known,
         loaded=loaded,
         now=_clock_for_browsers(deployment),
@@ -192,7 +192,7 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
     if not signed_in:
         dialog = (
             '<div role="dialog" aria-labelledby="who"><h1 id="who">Sign in</h1>'
-            "<p>You are not signed in to this deployment. The form comes afterwards.</p>"
+            "<p>You are not signed in to this deployment. Sign in to see the form.</p>"
             f'<p class="buttons"><button id="sign-in" type="button">Sign in</button></p></div>{_data(page)}'
         )
         return _document("Sign in", dialog)
@@ -205,9 +205,9 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
         else '<button id="save" type="button">Save Client</button>'
     )
     lead = (
-        "A program on this computer asks for credentials that may do the following in your name."
+        "A program on this computer asks for credentials with these scopes, in your name."
         if page.callback is not None
-        else "A client is a name and a token with which programs may do the following."
+        else "A client is a name and a token for programs. It can do what its scopes allow."
     )
     return _document(
         "Create Client",
@@ -253,7 +253,7 @@ def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
     )
     return _document(
         "Sandbox",
-        f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(deployment.user)}</b>, as far as this sandbox goes. "
+        f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(deployment.user)}</b>. "
         f"Programs sign in at {' and '.join(f'<code>/auth/clients/{variant}</code>' for variant in variants)}.</p>{table}",
     )
 
@@ -289,9 +289,9 @@ def _form(page: Page, *, fixed: bool) -> str:
         f'<textarea id="client-id" rows="1" autocomplete="off" spellcheck="false"{readonly}>\n'
         f"{escape(page.client_id)}</textarea>"
         '<label for="description">Description</label>'
-        f'<textarea id="description" rows="2">\n{escape(page.description)}</textarea>'
+        f'<textarea id="description" rows="1">\n{escape(page.description)}</textarea>'
         '<label for="scopes">Scopes, one on each line</label>'
-        f'<textarea id="scopes" rows="{min(max(len(page.given), 2), 12)}" wrap="off" spellcheck="false">\n{scopes}</textarea>'
+        f'<textarea id="scopes" rows="{min(max(len(page.given), 2), 6)}" wrap="off" spellcheck="false">\n{scopes}</textarea>'
         '<label for="expires">Expires (UTC)</label>'
         f'<input id="expires" type="datetime-local" value="{timestamp(page.expires)[:16]}">'
         '<p class="check"><label for="delete-on-expiration">'

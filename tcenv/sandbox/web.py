@@ -248,7 +248,7 @@ class Site:
             return 405, pages.draw_not_found()
         parts = path.strip("/").split("/")
         with self.deployment.lock:
-            if parts == [""]:
+            if parts in ([""], ["auth", "clients"]):
                 return 200, pages.draw_front(self.deployment, self.variants)
             if parts[0] in ("references", "schemas"):
                 return 200, pages.draw_not_found()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import CredentialsRejected, Hint, TcenvError, login_command
 from tcenv.signin.client_names import client_page
-from tcenv.text import duration
+from tcenv.text import counted, duration
 
 if TYPE_CHECKING:
     from tcenv.config.profile import Profile
@@ -36,14 +36,15 @@ _REASONS = {
 @dataclass(frozen=True)
 class Outcome:
     """How signing in went. `lines` are sentences, the most important one first; `facts` are pairs of label and value; `missing` are
-    the scopes that were asked for and not granted; `link` is the address that the last line speaks of; `in_terminal` says whether
-    the terminal tells more."""
+    the scopes that were asked for and not granted, and `partial` says of patterns how much was granted; `link` is the address for
+    the last line; `in_terminal` says whether the terminal has more. In a line, backquotes mark a command."""
 
     good: bool
     title: str
     lines: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
     link: str = ""
     in_terminal: bool = True
 
@@ -54,21 +55,22 @@ def describe_success(session: Session) -> Outcome:
     facts = [
         ("Client", session.credentials.client_id),
         ("Deployment", _show_deployment(session.root_url)),
-        ("Good until", f"{until} ({duration(session.expires - time.time())})"),
+        ("Expires", f"{until} ({duration(session.expires - time.time())})"),
     ]
-    missing: list[str] = []
+    missing: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
     if session.scopes is not None:
-        facts.append(("Scopes", f"{len(session.scopes)} held"))
+        facts.append(("Scopes", f"{counted(len(session.scopes), 'scope')} granted"))
         dropped, partly = find_missing(session.wanted, session.scopes)
-        missing = [*dropped, *(describe_narrowing(scope, session.scopes) for scope in partly)]
-    return Outcome(
-        True, "You are signed in", ("The deployment has confirmed it.",), tuple(facts), missing=tuple(missing)
-    )
+        missing = tuple(dropped)
+        partial = tuple(describe_narrowing(scope, session.scopes) for scope in partly)
+    lines = ("The deployment has confirmed it.",)
+    return Outcome(True, "You are signed in", lines, tuple(facts), missing, partial)
 
 
 def describe_failure(profile: Profile, error: Exception, *, goes_on: bool = False) -> Outcome:
     """Describe a sign-in that `error` has ended, or an answer that was invalid while the wait `goes_on`."""
-    again = f"Go back to the terminal and run {Hint(login_command(profile.argument))} again."
+    again = f"Go back to the terminal and run `{Hint(login_command(profile.argument))}` again."
     if isinstance(error, CredentialsRejected) and error.reason == "clock":
         line = "The clocks of this machine and of the deployment do not agree, so it refuses the new credentials."
         again = f"Set the clock, then g{again[1:]}"
@@ -89,7 +91,7 @@ def describe_late_approval(root_url: str, argument: str, client_id: str, what: s
     lines = [
         "The command that asked for it has ended, so nothing has the token of this client.",
         what,
-        f"To sign in, run {Hint(login_command(argument))}.",
+        f"To sign in, run `{Hint(login_command(argument))}`.",
     ]
     if not deleted:
         lines.append("To delete the client yourself, go to its page:")
@@ -164,12 +166,13 @@ section{margin-top:1rem;padding:.9rem 1.1rem 1rem;border-radius:.75rem;backgroun
 h2{margin:0 0 .4rem;font-size:.875rem;font-weight:600;color:var(--note)}
 ul{margin:0;padding:0;list-style:none}
 li{margin-top:.2rem;font:.84rem/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
+code{padding:.1em .35em;border-radius:.35rem;background:var(--tint);color:var(--ink);font:.875em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--rule);font-size:.8125rem;color:var(--soft)}
 @media(min-width:34rem){dl div{display:grid;grid-template-columns:8.5rem 1fr;gap:1rem;align-items:baseline}dt{line-height:inherit}}
 """
 
 # A test compares it with STYLE. Computing it here would take time in every sign-in.
-STYLE_HASH = "sha256-D12bhq8R1JZsbUlB8YWFTxYPY+s8SStY2ybnZufOoyY="
+STYLE_HASH = "sha256-56lO7XpPvR4IvUPms+72gcfnH805gAtyNPfs5gaCIvY="
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -180,14 +183,14 @@ _CROSS = "M18.5 18.5l15 15M33.5 18.5l-15 15"
 
 def render(outcome: Outcome) -> bytes:
     """Render the final page (UTF-8)."""
-    lines = [_breakable(line) for line in outcome.lines]
+    lines = [_prose(line) for line in outcome.lines]
     if outcome.good:
         lines.insert(0, "You can close this tab and go back to the <b>terminal</b>.")
     if outcome.link:
         lines.append(f'<a href="{escape(outcome.link)}">{_breakable(outcome.link)}</a>')
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
     facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{_breakable(value)}</dd></div>" for key, value in outcome.facts)
-    scopes = "".join(f"<li>{_breakable(scope)}</li>" for scope in outcome.missing)
+    boxes = _box("Asked for, but not granted", outcome.missing) + _box("Granted in part", outcome.partial)
     end = "Signed in by <b>tcenv</b>" if outcome.good else "Nothing was stored or set."
     if not outcome.good and outcome.in_terminal:
         end += " The <b>terminal</b> says more."
@@ -196,9 +199,22 @@ def render(outcome: Outcome) -> bytes:
         f'<svg viewBox="0 0 52 52" aria-hidden="true"><circle cx="26" cy="26" r="26"/><path d="{_TICK if outcome.good else _CROSS}"/></svg>'
         f"<h1>{escape(outcome.title)}</h1>{paragraphs}"
         f"{f'<dl>{facts}</dl>' if facts else ''}"
-        f"{f'<section><h2>Asked for, but not granted</h2><ul>{scopes}</ul></section>' if scopes else ''}"
+        f"{boxes}"
         f"<footer>{end}</footer>",
         "good" if outcome.good else "bad",
+    )
+
+
+def _box(title: str, scopes: tuple[str, ...]) -> str:
+    items = "".join(f"<li>{_breakable(scope)}</li>" for scope in scopes)
+    return f"<section><h2>{title}</h2><ul>{items}</ul></section>" if items else ""
+
+
+def _prose(line: str) -> str:
+    """Write a line as HTML, with its commands in code style."""
+    parts = line.split("`")
+    return "".join(
+        f"<code>{_breakable(part)}</code>" if number % 2 else _breakable(part) for number, part in enumerate(parts)
     )
 
 

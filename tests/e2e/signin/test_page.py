@@ -28,7 +28,7 @@ GOOD = Outcome(
     True,
     "You are signed in",
     ("The deployment has confirmed it.",),
-    (("Client", CLIENT_ID), ("Deployment", "tc.example.com"), ("Good until", "Tue 24 Nov, 22:40 (1 day)"), ("Scopes", "12 held")),
+    (("Client", CLIENT_ID), ("Deployment", "tc.example.com"), ("Expires", "Tue 24 Nov, 22:40 (1 day)"), ("Scopes", "12 scopes granted")),
     ("queue:create-task:highest:proj-tcenv/*", "secrets:get:" + "long/" * 40),
 )  # fmt: skip
 BAD = Outcome(
@@ -218,7 +218,7 @@ def test_no_name_is_broken_inside(context: BrowserContext) -> None:
     names = ["tcenv-my-laptop", "firefox-ci-tc.services.mozilla.com", "a-user-with-a-long-name", "12:22", "2026-11-25"]
     client = f"github/1234567|{names[2]}/{names[0]}:firefox-ci-staging"
     error = f"https://{names[1]}/ gave no answer to {client} in time."
-    facts = (("Client", client), ("Good until", "2026-11-25 12:22 UTC (23 h 59 min)"))
+    facts = (("Client", client), ("Expires", "2026-11-25 12:22 UTC (23 h 59 min)"))
     page = context.new_page()
     page.set_content(
         render(Outcome(True, "You are signed in", (error,), facts, (f"auth:delete-client:{client}",))).decode()
