@@ -28,7 +28,7 @@ GOOD = Outcome(
     True,
     "You are signed in",
     ("The deployment has confirmed it.",),
-    (("Client", CLIENT_ID), ("Deployment", "tc.example.com"), ("Expires", "Tue 24 Nov, 22:40 (1 day)"), ("Scopes", "12 scopes granted")),
+    (("Client", CLIENT_ID), ("Deployment", "tc.example.com"), ("Expires", "24 Nov, 22:40 (1 day)"), ("Scopes", "12 granted")),
     ("queue:create-task:highest:proj-tcenv/*", "secrets:get:" + "long/" * 40),
 )  # fmt: skip
 BAD = Outcome(
