@@ -58,7 +58,7 @@ FLOORS = {
     "--help, the slowest command's": _START + "a ready-made text",
     "status, less the deployment's answers": _CALL + "and the lines",
     "login --reset, by API, less the deployment's answers": _CALL + "the lock, and a session written whole",
-    "logout, less the deployment's answers": _CALL + "and the stores that are looked through",
+    "logout, less the deployment's answers": _CALL + "and the stores that it searches",
     "doctor, less the deployment's answers": _CALL
     + "a listener on loopback, the start-up file, the other tools' files",
     "login to the browser's start, the first time": _BROWSER,
@@ -73,7 +73,7 @@ FLOORS = {
     "direnv export, use taskcluster": "direnv itself, with the one `watch_file` that it takes to see a change",
     "env with 1,000 sessions and 1,000 profiles": "1: the index is read by seeking. Between: a larger directory",
     "200 logins at once, CPU per login": "1: they share nothing but the lock",
-    "the waiting login": "the interpreter (9 MB) and what the deployment is asked with afterwards",
+    "the waiting login": "the interpreter (9 MB) and the code that asks the deployment afterwards",
     "exec, Python left behind": "0: the command takes the process over",
     "a call over one connection, added": "a second HTTP exchange. Between: aiohttp's server and client, two signatures",
     "16 connections, time a call": "aiohttp's own two exchanges: one core does all of them",
