@@ -51,6 +51,7 @@ shells: .venv/developing tools .tools/shells/xonsh-0.13.4 .tools/shells/bullseye
 	TCENV_TEST_SHELLS=all $(PYTEST) tests/shells/test_versions.py
 
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
+	$(PYTEST) -n 4 --dist worksteal -m fuzz
 	$(BIN)/python -m tests.reliability.page
 	$(MAKE) --no-print-directory windows
 

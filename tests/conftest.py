@@ -19,6 +19,7 @@ from tcenv.sandbox import Sandbox
 from tests import isolation
 from tests.chromium import chromium
 from tests.need import asked_for, versions
+from tests.reliability.record import times
 from tests.world import holder_process
 
 # `make windows` runs these by Windows' Python.
@@ -35,7 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.option.markexpr and times(2) == 1:
+        long = [item for item in items if item.get_closest_marker("fuzz")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     if sys.platform != "linux":
         for item in items:
             if item.get_closest_marker("linux"):
