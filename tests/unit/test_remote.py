@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ class Lifeline:
 
     def __init__(self, shell: list[str], folder: Path) -> None:
         self.mark = secrets.token_hex(8)
+        self._lock = threading.Lock()
         self.env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
         self.shell = [need(shell[0]), *shell[1:]]
         inner = scripts.LIFELINE.removeprefix("exec sh -c '").partition("'")[0]
@@ -47,8 +49,24 @@ class Lifeline:
 
     def write(self, data: bytes) -> None:
         assert self.process.stdin
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
+        with self._lock:
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Show the far side that this side lives, however slow the machine is."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(0.1):
+                self.write(b"beat\n")
+
+        thread = threading.Thread(target=beat)
+        thread.start()
+        yield
+        ended.set()
+        thread.join()
 
     def answer(self) -> list[str]:
         assert self.process.stdout
@@ -118,13 +136,14 @@ def test_the_far_side_ends_what_is_left(
     how: str, shell: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "silence":
-        monkeypatch.setattr(scripts, "QUIET", 1)
+        monkeypatch.setattr(scripts, "QUIET", 3)
         monkeypatch.setattr(scripts, "STEP", 1)
     with lifeline(shell, tmp_path) as far:
         # One that obeys the hangup: those that do not are the end-to-end tests' matter.
-        session = far.begin("echo begun; sleep 1000 & wait")
-        assert session.stdout
-        assert session.stdout.readline() == b"begun\n"
+        with far.beating():
+            session = far.begin("echo begun; sleep 1000 & wait")
+            assert session.stdout
+            assert session.stdout.readline() == b"begun\n"
         assert far.process.stdin
         if how == "the input ends":
             far.process.stdin.close()

@@ -183,6 +183,12 @@ def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
 ) -> None:
     far.use_shell("bash")
     with Terminal(["bash", "--norc"], env, tmp_path) as terminal:
+        # ssh asks what it has to ask.
+        asking = f"-o StrictHostKeyChecking=ask -o UserKnownHostsFile={tmp_path}/known"
+        terminal.type(f"{TCENV} ssh {asking} far -- 'echo asked | tr a A'")
+        terminal.wait_for("continue connecting")
+        terminal.type("yes")
+        terminal.wait_for("Asked")
         terminal.type(f"{TCENV} ssh far -- 'echo be''gun; sleep 2; echo do''ne'")
         terminal.wait_for("begun")
         terminal.keys("C-z")
@@ -242,6 +248,13 @@ def test_a_reset_at_home_reaches_a_loop_over_there(far: FarMachine, env: dict[st
         assert after != before
         before = after
         assert [run.stdout.readline() for _ in range(5)] == ["200\n"] * 5
+    # A session that ends, and a new sign-in, which may have another client.
+    assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+    while run.stdout.readline() != "401\n":
+        pass
+    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    while run.stdout.readline() != "200\n":
+        pass
     run.stdin.close()
     said = run.stdout.read()
     assert run.wait(60) == 0

@@ -28,8 +28,8 @@ BEGINNING = 1.5
 # The run with other figures: silence is noticed sooner, so that no test waits for minutes.
 SHORT = (
     "from tcenv.remote import client, connection, scripts\n"
-    "scripts.QUIET, scripts.STEP, connection._BEAT = 4, 1, 1\n"
-    "client._ALIVE = ('-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=3')\n"
+    "scripts.QUIET, scripts.STEP, connection._BEAT = 10, 1, 1\n"
+    "client._ALIVE = ('-o', 'ServerAliveInterval=2', '-o', 'ServerAliveCountMax=3')\n"
     "import sys; from tcenv.__main__ import main; sys.exit(main())"
 )
 
@@ -134,7 +134,8 @@ def test_a_program_that_outlives_the_run_has_a_token_that_nothing_accepts(
     far: FarMachine, env: dict[str, str], deployment: Sandbox
 ) -> None:
     """It may still hold the address and the token; the port is closed, on both sides."""
-    script = "setsid sh -c 'env >kept; sleep 1000' </dev/null >/dev/null 2>&1 & sleep 1; cat kept"
+    script = "setsid sh -c 'env >kept; sleep 1000' </dev/null >/dev/null 2>&1 & "
+    script += "until grep -q ROOT_URL kept; do sleep 0.1; done 2>/dev/null; cat kept"
     done = subprocess.run([TCENV, "ssh", "far", "--", script], env=env, capture_output=True, text=True, timeout=120)
     kept = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
     assert "sleep 1000" in far.processes().values()
