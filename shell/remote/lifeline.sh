@@ -30,11 +30,14 @@ read_process() {
   started=$1
 }
 
-# Prints the live processes of the user's session: those of the session that $pid leads, and all that descend from $pid.
+# Prints the live processes of the user's session: those of the session that $pid leads. Where the server gave it none of its own,
+# those of its session that descend from it. What has made a session for itself, as tmux does, is none of them.
 members() {
   # The number may belong to another process by now.
-  if read_process "$pid" && [ "$started" != "$began" ]; then
-    return 0
+  own=
+  if read_process "$pid"; then
+    [ "$started" = "$began" ] || return 0
+    own=$session
   fi
   table=
   for process in /proc/[0-9]*; do
@@ -52,7 +55,7 @@ members() {
       entry=${entry#*:}
       case $found in
         *" $process "*) continue ;;
-        *" ${entry%:*} "*) ;;
+        *" ${entry%:*} "*) [ "${entry#*:}" = "$own" ] || continue ;;
         *) [ "$process" = "$pid" ] || [ "${entry#*:}" = "$pid" ] || continue ;;
       esac
       found="$found$process "

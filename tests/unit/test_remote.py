@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import threading
@@ -141,9 +142,9 @@ def test_the_far_side_ends_what_is_left(
     with lifeline(shell, tmp_path) as far:
         # One that obeys the hangup: those that do not are the end-to-end tests' matter.
         with far.beating():
-            session = far.begin("echo begun; sleep 1000 & wait")
+            session = far.begin("setsid sleep 1000 </dev/null >/dev/null & echo $!; sleep 1000 & wait")
             assert session.stdout
-            assert session.stdout.readline() == b"begun\n"
+            kept = int(session.stdout.readline())
         assert far.process.stdin
         if how == "the input ends":
             far.process.stdin.close()
@@ -151,6 +152,8 @@ def test_the_far_side_ends_what_is_left(
         assert session.stdout.read() == b""
         far.process.wait(60)
         eventually(lambda: list(tmp_path.iterdir()) == [])
+        # What has a session of its own was meant to stay.
+        os.kill(kept, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
