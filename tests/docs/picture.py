@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parent.parent.parent
 PICTURE = PROJECT / "docs" / "terminal.svg"
 _COLUMNS, _ROWS = 92, 29
 # Seconds: between two keys, and before somebody types on.
-_KEY, _THOUGHT = 0.04, 1.6
+_KEY, _THOUGHT = 0.03, 1.6
 #: What could be an accessToken.
 TOKEN_LIKE = re.compile(r"(?<![\w-])[\w-]{22,66}(?![\w-])")
 # Words of the picture's own that are as long.
@@ -70,6 +70,15 @@ class Recording:
         self.key("\r")
         self.watch(seconds)
 
+    def at(self, text: str) -> float:
+        """Return when the terminal first showed `text`, in seconds from the start."""
+        seen = ""
+        for at, shown in self.events:
+            seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+            if text in seen:
+                return at
+        raise ValueError(f"the picture does not show {text!r}")
+
     def close(self) -> None:
         # Else the last thing to be seen would be seen for no time.
         self.events.append((time.monotonic() - self._start, "\x1b[0m"))
@@ -101,7 +110,7 @@ def record(folder: Path) -> str:
             "SHELL": need("bash"),
             "TASKCLUSTER_ROOT_URL": sandbox.root_url,
             "TCENV_DESCRIPTION": "tcenv",
-            "BROWSER": f"{sys.executable} -m tcenv.sandbox.approve --wait 2 %s",
+            "BROWSER": f"{sys.executable} -m tcenv.sandbox.approve --wait 0.3 %s",
         }
         tmux = [need("tmux"), "-L", f"tcenv-{os.getpid()}", "-f", str(folder / "tmux.conf")]
         terminal = Recording(
@@ -112,24 +121,28 @@ def record(folder: Path) -> str:
             # What the shells' start has put there is not part of it.
             terminal.events = [(0.0, "".join(text for _, text in terminal.events))]
             terminal._start = time.monotonic() - 0.3
-            terminal.type("# sign in: the browser opens", 0.6)
-            terminal.type("tcenv login", 5)
+            terminal.type("tcenv login", 0)
+            terminal.watch_for("Signed in", 20)
+            terminal.watch(0.4)
             terminal.key(_OTHER_PANE)
-            terminal.watch(0.6)
-            terminal.type("# another terminal: the same session, no browser", 0.6)
-            terminal.type("tcenv login", 2)
+            terminal.watch(0.2)
+            terminal.type("tcenv login    # another terminal: the same session, no browser", 2)
             terminal.key(_OTHER_PANE)
             terminal.watch(0.4)
-            terminal.type("tcenv login --reset   # a new token for the same client", 3)
+            terminal.type("tcenv login --reset    # a new token for the same client", 3)
             terminal.key(_OTHER_PANE)
             terminal.watch(0.6)
-            terminal.type("# this one has the new token already", 1.2)
-            terminal.type("tcenv status", 0)
-            terminal.watch_for("until", 20)
+            terminal.type("tcenv status    # this one has the new token already", 0)
+            terminal.watch_for("expires", 20)
             terminal.watch(4)
         finally:
             terminal.close()
             subprocess.run([*tmux, "kill-server"], capture_output=True, env=env)
+    first, second = terminal.at("tcenv"), terminal.at("#")
+    if first > 1 or second > 5:
+        raise ValueError(
+            f"the picture begins too late: the first command after {first:.1f} s, the second terminal {second:.1f} s"
+        )
     return "\n".join(terminal.cast()) + "\n"
 
 
