@@ -23,8 +23,8 @@ from tests.world import NAME, TCENV, signed_in, tcenv
 
 # An account that owns nothing.
 SOMEBODY = 4242
-# In `make fuzz`; `make test` goes through a few of each.
-TIMES = max(4, times(20))
+# In `make fuzz`; `make test` goes through two of each.
+TIMES = max(2, times(20))
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
 # For each line with a port and the path of a callback: reset some connections that bring a well-formed answer, then try to
 # bind the port on both families until the next line, and tell what was bound and what came.
