@@ -92,7 +92,9 @@ def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
         raise UsageError(
             f"{save!r} is not a valid purpose name.", "Letters, digits, and ._- between them: --save relduty"
         )
-    plan = containers.make(command, os.environ, containers.Finder(), is_root=_is_root()) if options.container else None
+    plan = None
+    if options.container:
+        plan = containers.make(command, os.environ, containers.Finder(), is_root=_is_root(), listen=options.listen)
     started = prepare(wanted, options, plan=plan)
     bound, environ = started.prepared.sockets, started.prepared.environ
     if plan is not None:

@@ -50,14 +50,22 @@ class Plan:
         return [*command[: self.at], *added, *command[self.at :]]
 
 
-def make(command: Sequence[str], environ: Mapping[str, str], find_address: Finder, *, is_root: bool) -> Plan:
-    """Make the plan for `command`. `find_address` returns the IPv4 address of an interface of this machine, or None. Raises
-    UsageError for a command that is not known, or whose container cannot reach this machine."""
+def make(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    find_address: Finder,
+    *,
+    is_root: bool,
+    listen: str | None = None,
+) -> Plan:
+    """Make the plan for `command`. `find_address` returns the IPv4 address of an interface of this machine, or None. `listen` is
+    the address that the user names for the container. Raises UsageError for a command that is not known, or whose container
+    cannot reach this machine."""
     tool = os.path.basename(command[0])
     if tool == "bwrap":
         return _for_bubblewrap(command)
     if tool == "devcontainer":
-        address = _bridge("docker", find_address)
+        address = listen or _bridge("docker", find_address)
         return Plan(listen=address, name=None if address else _DOCKERS_NAME)
     if tool not in command_lines.TOOLS:
         raise UsageError(
@@ -71,6 +79,8 @@ def make(command: Sequence[str], environ: Mapping[str, str], find_address: Finde
             Hint("It takes run, create and exec:", ("tcenv", "exec", "--container", "--", tool, "run", "IMAGE")),
         )
     _refuse_remote(tool, read, environ)
+    if listen is not None:
+        return Plan(read.at, listen, names_variables=True)
     network = read.value("--network", "--net") or ""
     if network == "none":
         raise UsageError("A container without a network cannot reach the proxy.", "Leave out --network none.")

@@ -123,6 +123,12 @@ def test_what_cannot_reach_this_machine(text: str, environ: dict[str, str], sent
     assert raised.value.hint or "itself" in sentence
 
 
+@pytest.mark.parametrize("text", ["docker run image", "podman run --network mine image", "podman exec box sh"])
+def test_an_address_that_the_user_names_is_taken(text: str) -> None:
+    made = plan.make(text.split(), {}, Interfaces({}), is_root=False, listen="10.0.0.1")
+    assert (made.listen, made.name, made.names_variables) == ("10.0.0.1", None, True)
+
+
 def test_podman_with_root_and_without_a_bridge() -> None:
     with pytest.raises(UsageError, match="no bridge"):
         make("podman run image", bridges=False, is_root=True)
