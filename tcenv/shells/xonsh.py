@@ -34,7 +34,10 @@ class Xonsh(Shell):
         return ", ".join(ascii(word) for word in words)
 
     def startup_line(self, path: str, words: str, home: str) -> str:
-        return f"__import__('os').access({self.quote(path)}, 1) and execx($(@({self.quote(path)}) {words}))"
+        """Return a line without `$(…)`: before 0.23, an interactive xonsh at times loses what that captures."""
+        command = ", ".join(map(self.quote, (path, *words.split())))
+        run = f"__import__('subprocess').run([{command}], stdout=-1, text=True)"
+        return f"__import__('os').access({self.quote(path)}, 1) and execx({run}.stdout)"
 
     def startup_file(self, environ: Mapping[str, str], home: str) -> str:
         own, other = self.startup_files(environ, home)[:2]

@@ -89,6 +89,17 @@ def without_a_hook(version: Version, env: dict[str, str], folder: Path) -> dict[
     return dict(json.loads((folder / "out").read_text()))
 
 
+@pytest.mark.parametrize("version", [each for each in here(VERSIONS) if each.shell == "xonsh"], ids=ids)
+def test_xonshs_line_loses_nothing(version: Version, tmp_path: Path) -> None:
+    """Before 0.23, `$(…)` in a start-up file of an interactive xonsh gives nothing, or the half, once in five times."""
+    line = load_shell("xonsh").startup_line(TCENV, "init xonsh", "/home/user")
+    rc = tmp_path / "rc.xsh"
+    rc.write_text(f"{line}\nprint('there', aliases.pop('tcenv', None) is not None)\n" * 10)
+    command = [str(version.path), "--rc", str(rc), "-i", "-c", "echo end"]
+    done = subprocess.run(command, env=environ(), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.stdout.count("there True") == 10, done.stderr
+
+
 # What makes each shell take itself for an older one.
 PRETENDING = {
     "zsh": "ZSH_VERSION=5.7.1",
