@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:xonsh
 SHELL_CODE := .ci/run .ci/install .ci/powershell .ci/windows .ci/debian-shells shell/init.bash shell/init.sh shell/init.ksh shell/direnv.sh shell/subshell/rc.bash shell/subshell/rc.sh shell/remote/lifeline.sh shell/remote/run.sh
 PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 # What people read, beside help and messages.
-UNREAD = docs/commands.md docs/performance.md docs/python.md docs/reliability.md docs/remote.md docs/sandbox.md docs/threats.md docs/shells.md docs/taskcluster.md
+UNREAD = docs/commands.md docs/reliability.md
 PROSE = README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) \
 	$(filter-out $(UNREAD),$(wildcard docs/*.md))
 # What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.

@@ -45,7 +45,7 @@ FLOORS = {
     "exec -- true": "1 and the start of `true`. Between: the same as for env",
     "env --scope, temporary credentials": _STORED + "; hmac, base64 and JSON by hand",
     "exec --scope, temporary credentials": "1 and the start of `true`. Between: the same as for env --scope",
-    "exec --as, a purpose's": "1 and the start of `true`. Between: the same; the purpose stands in the index",
+    "exec --as, a purpose's": "1 and the start of `true`. Between: the same; the purpose is in the index",
     "env, the token in the keyring": "the row below. Between: the same as for env, and two more calls",
     "one call to the keyring, by the library's own parts": _START + "sockets, selectors, and the library's D-Bus",
     "status --offline": _START + "the light reader of the command line, the session, its lines",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Hint:
     """What to do next: prose, and commands as tuples of words, in the order in which they are shown.
 
-    The words are not quoted. Whoever shows the hint quotes them: the terminal for the user's shell, `str` for POSIX shells."""
+    The words are not quoted. The terminal quotes them for the user's shell, and `str` for POSIX shells."""
 
     __slots__ = ("parts",)
 
@@ -63,7 +63,7 @@ class TcenvError(Exception):
 
 
 class UsageError(TcenvError):
-    """What the user typed, set or configured cannot be meant."""
+    """The command line, a variable or the configuration is wrong."""
 
     exit_code = 2
 

@@ -18,7 +18,7 @@ FAMILIES = ((socket.AF_INET, "IPv4", "127.0.0.1"), (socket.AF_INET6, "IPv6", "::
 
 
 def bind(port: int) -> tuple[list[socket.socket], int]:
-    """Sockets on the same port of both loopback families: whoever else held the port on the other one would get the token, since
+    """Return sockets on the same port of both loopback families. Another program on the other family would get the token, since
     browsers try both. One alone where the machine does not have the other. Raises TcenvError."""
     for _ in range(1 if port else _TRIES):
         bound: list[socket.socket] = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write(text: str) -> None:
-    """Write `text` at once. Raises BrokenPipeError where whoever read it has gone, TcenvError where it cannot be written."""
+    """Write `text` at once. Raises BrokenPipeError if its reader has gone, TcenvError if it cannot be written."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

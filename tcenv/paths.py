@@ -13,7 +13,7 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is checked
 
 
 def _home(variable: str, *default: str) -> str:
-    # The specification says that a relative path there is to be ignored.
+    # The specification says to ignore a relative path.
     value = os.environ.get(variable, "")
     if os.path.isabs(value):
         return value

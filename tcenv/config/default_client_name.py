@@ -87,7 +87,7 @@ def machine() -> str:
             f"{{machine}} needs a stored id, and {path} cannot be written: {reason}",
             "Use {hostname} in the name, or set XDG_STATE_HOME to a directory that stays.",
         ) from None
-    # Whoever was first has named the machine.
+    # Another process was first, and has named the machine.
     return _read(path) or new
 
 

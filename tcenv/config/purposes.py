@@ -53,7 +53,7 @@ def find(purposes: Mapping[tuple[str, str], Purpose], profile: str | None, name:
     if found is not None:
         return found
     known = sorted({own for of, own in purposes if of in ("", profile)})
-    listed = f"There is: {', '.join(known)}. " if known else ""
+    listed = f"Known: {', '.join(known)}. " if known else ""
     raise UsageError(
         f"There is no purpose {name!r}.",
         Hint(f"{listed}To add one:", ("tcenv", "purpose", "set", name, "--scope", "S")),

@@ -207,5 +207,5 @@ def _known(config: config_file.Configuration) -> Hint:
     if loaded is not None:
         names[loaded.profile] = None
     known = ", ".join(name for name in names if is_profile_name(name))
-    listed = f"There is: {known}. " if known else ""
+    listed = f"Known: {known}. " if known else ""
     return Hint(f"{listed}To add one:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL"))

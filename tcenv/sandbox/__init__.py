@@ -17,7 +17,7 @@ a real deployment (version 106) where it matters to tools that use Taskcluster c
 
 With pytest, the fixture `tcenv_sandbox` is a running one. docs/sandbox.md shows it all in use.
 
-It hands out credentials to whoever asks, and must never listen beyond loopback."""
+It gives credentials to everybody who asks, and must never listen beyond loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes back to whoever asked: an answer is either whole or a stream, and knows no connection."""
+"""The answers to requests. An answer is whole or a stream, and knows no connection."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _GREEDY = ("name",)
 class Method:
     """An API method: `route` has its parameters as `<name>`, `scopes` is the template of what a caller must hold (None:
     nothing), `body` is the schema of the body that it wants (None: it wants none) and `body_name` that schema's name, `act`
-    carries it out and returns what is to be sent as JSON (None: 204)."""
+    carries it out and returns the value to send as JSON (None: 204)."""
 
     service: str
     name: str
@@ -137,7 +137,7 @@ def insufficient(client_id: str, lacking: Expression, required: Expression) -> s
 
 
 def call(the_call: Call) -> Any:
-    """Carry out a call. Returns what is to be sent as JSON, None for nothing. Raises ApiError."""
+    """Carry out a call. Returns the value to send as JSON, None for nothing. Raises ApiError."""
     method = the_call.method
     with the_call.deployment.lock:
         if method.scopes is not None and method.by_route:

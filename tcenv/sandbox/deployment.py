@@ -113,7 +113,7 @@ class Deployment:
         return client
 
     def create(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
-        """Make a client that is to be as `wanted` (see wishes), or give back the one that an equal call has just made.
+        """Create a client as `wanted` (see wishes), or return the one that an equal call has just made.
         Raises ApiError: 400 for the name, 409 where it is taken."""
         with self.lock:
             now = self.now()

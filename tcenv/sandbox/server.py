@@ -53,7 +53,7 @@ def default_scopes(user: str, *, public: bool = True) -> list[str]:
 class Sandbox:
     """A running look-alike, as a context manager; `root_url` is `http://localhost:PORT`.
 
-    `public`: whether everybody may look at clients, as on public deployments. `user` is the clientId of whoever is signed
+    `public`: whether everybody may look at clients, as on public deployments. `user` is the clientId of the person who is signed
     in on the pages, `user_scopes` what they hold; a page knows them `signed_in_after` seconds after it was loaded, and shows
     a sign-in dialog first where `signed_in` is false. `roles` are scopes by roleId (they add to those of a hook and of
     everybody, `anonymous`). `clock` tells the deployment's time (seconds since the epoch), to which `clock_offset` is added.
@@ -122,7 +122,7 @@ class Sandbox:
 
     @property
     def user(self) -> str:
-        """The clientId of whoever is signed in on the pages."""
+        """The clientId of the person who is signed in on the pages."""
         return self._deployment.user
 
     @property

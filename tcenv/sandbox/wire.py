@@ -83,7 +83,7 @@ class Server:
         self._serving.wait()
 
     def stop(self) -> None:
-        """Stop listening, and hang up on whoever is still connected."""
+        """Stop listening, and close all open connections."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

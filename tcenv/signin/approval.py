@@ -232,7 +232,7 @@ def _clean_up(
 
 
 def _find_client_to_delete(profile: Profile, replacing: Session | None, display: Display) -> Session | None:
-    """Return the session whose client is to be deleted before the approval, None if there is none.
+    """Return the session whose client must go before the approval, None if there is none.
 
     Only in a terminal, where a person can approve, and only if the session is good, may delete its client, and has the name
     that is asked for. Raises DeploymentError where the deployment is out: its page does not work then."""

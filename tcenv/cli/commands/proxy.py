@@ -78,7 +78,7 @@ def run(options: Options) -> int:
         if options.output is None:
             warn_if_others_can_read(started.prepared.change)
             write_unbuffered(text)
-            # Whoever reads the statements has them all; `source <(tcenv proxy)` waits for nothing else.
+            # The reader of the statements has them all; `source <(tcenv proxy)` waits for nothing else.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         else:
             stack.enter_context(_new_file(options.output, text))

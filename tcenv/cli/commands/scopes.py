@@ -86,7 +86,7 @@ def _method(name: str, options: Options) -> int:
     needed = {entry.name: entry.scopes for entry in entries}
     if method not in needed:
         near = sorted(known for known in needed if method.lower() in known.lower())
-        hint = f"There is: {', '.join(near or sorted(needed))}."
+        hint = f"Known: {', '.join(near or sorted(needed))}."
         raise UsageError(f"The service {service} has no method {method!r}.", hint)
     out = messages.report()
     for line in references.describe(needed[method]):

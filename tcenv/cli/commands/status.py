@@ -140,8 +140,8 @@ class _Facts:
     def fill(
         self, fields: dict[str, str], scopes: Sequence[str] | None, *, offline: bool, until: float | None = None
     ) -> None:
-        """Find it out of the parts of a session's file (see `session_file.decode`); the deployment is asked unless it is to be
-        `offline`, and until then (time.monotonic)."""
+        """Read the parts of a session's file (see `session_file.decode`), and ask the deployment unless `offline`, until
+        `until` (time.monotonic)."""
         self.fields, self.scopes, self.expires = fields, scopes, int(fields[environment.EXPIRES])
         self.signed_in = time.time() < self.expires
         state = fields.get("STATE")
