@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ from tests.world import TCENV
 NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
 # Deaf to the hangup, with a child of its own.
 STUBBORN = "trap '' HUP TERM; sleep 1000 & echo begun; cat; wait"
-# A run takes about this long to begin (seconds).
-BEGINNING = 1.5
+# After ssh has started, a run takes about this long to begin (seconds).
+BEGINNING = 0.5
 # The run with other figures: silence is noticed sooner, so that no test waits for minutes.
 SHORT = (
     "from tcenv.remote import client, connection, scripts\n"
@@ -61,6 +62,11 @@ def near(run: subprocess.Popen[bytes]) -> dict[int, str]:
     return found
 
 
+def relays(run: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that are the network of the run."""
+    return [process for process, words in near(run).items() if "relay.py" in words and "/bin/sh" not in words]
+
+
 def sockets(env: dict[str, str]) -> list[str]:
     return [path.name for path in (Path(env["XDG_RUNTIME_DIR"]) / "tcenv").iterdir() if path.name.startswith("_ssh-")]
 
@@ -92,17 +98,17 @@ def test_nothing_stays_after_an_end_at_any_moment(ending: str, far: FarMachine, 
         if number == 0:
             assert run.stdout.readline() == b"begun\n"
         else:
+            # The network is there once ssh connects.
+            eventually(lambda run=run: relays(run))  # type: ignore[misc]
             time.sleep(random.uniform(0, 2 * BEGINNING))
-        found = near(run)
         if ending == "the connection is cut":
-            victims = [process for process, words in found.items() if "relay.py" in words]
+            victims = relays(run)
+            assert victims
         else:
-            victims = list(found) if ending == "all of ours is killed" else [run.pid]
+            victims = list(near(run)) if ending == "all of ours is killed" else [run.pid]
         for process in victims:
-            os.kill(process, signal.SIGKILL)
-        if not victims:
-            # It had not connected yet.
-            os.killpg(run.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         run.stdin.close()
         run.wait(60)
         assert_nothing_is_left(run, far, env)
