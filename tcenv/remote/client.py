@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
-from tcenv.errors import TcenvError, UsageError
+from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.remote import control_path
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ class Client:
         """Find ssh, and have it judge the host, the options and its configuration. Raises UsageError, SshMissing,
         SshFailed."""
         if not host or host.startswith("-"):
-            raise UsageError(f"{host!r} cannot be a host.", "Name the host as for ssh: tcenv ssh user@host.example.com")
+            raise UsageError(
+                f"{host!r} cannot be a host.",
+                Hint("Name the host as for ssh:", ("tcenv", "ssh", "user@host.example.com")),
+            )
         if os.name == "nt":
             raise SshMissing("ssh for Windows cannot share a connection.", "Run tcenv in WSL, or on another machine.")
         program = shutil.which("ssh", path=environ.get("PATH"))
