@@ -132,7 +132,7 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
 
 def _carry_out(arguments: list[str]) -> int:
     is_verbose = False
-    if _says_how_much(arguments):
+    if arguments and _says_how_much(arguments):
         from tcenv import verbosity
 
         arguments = [arguments[0], *verbosity.take(arguments[1:])]
@@ -177,7 +177,12 @@ def _carry_out(arguments: list[str]) -> int:
 
 
 def _says_how_much(arguments: list[str]) -> bool:
-    return any(word in ("-q", "--quiet", "-v", "--verbose") for word in arguments[1:])
+    environ = os.environ
+    return (
+        "TCENV_QUIET" in environ
+        or "TCENV_VERBOSE" in environ
+        or any(word in ("-q", "--quiet", "-v", "--verbose") for word in arguments[1:])
+    )
 
 
 def _announce(text: str, hint: Hint | None) -> None:

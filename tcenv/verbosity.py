@@ -4,6 +4,7 @@ Never log a secret: no token, no query of a URL, no body."""
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -16,16 +17,21 @@ if TYPE_CHECKING:
 
 LEVELS = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 
+# They count where the command line says nothing.
+VARIABLES = {"quiet": "TCENV_QUIET", "verbose": "TCENV_VERBOSE"}
+
 is_quiet = False
 is_verbose = False
 
 
 def take(arguments: Sequence[str]) -> list[str]:
-    """Set the level from a command's options, and return `arguments` without these. Reads nothing after `--`. Raises
-    UsageError."""
+    """Set the level from a command's options, else from a variable. Returns `arguments` without these options. Reads nothing
+    after `--`. Raises UsageError."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     own = arguments[:cut]
     given = {LEVELS[word] for word in own if word in LEVELS}
+    if not given:
+        given = {level for level, name in VARIABLES.items() if os.environ.get(name) == "1"}
     if len(given) > 1:
         raise UsageError("Use either --quiet or --verbose.")
     set_level(quiet="quiet" in given, verbose="verbose" in given)

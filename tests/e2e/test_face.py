@@ -27,7 +27,8 @@ def plain(text: str) -> str:
 
 
 def test_a_sign_in_asks_first_and_tells_the_rest_after(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TERM="xterm-256color")
+    # A program of its own, which a reset can pause until the former client is deleted.
+    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TERM="xterm-256color", BROWSER=APPROVE)
     # The first sign-in tells the user's prefix, and from then on tcenv can ask for the scope to delete.
     sign_in(env)
     second = plain(sign_in(env, "--reset"))
@@ -86,6 +87,7 @@ def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> 
     reused = in_a_terminal(TCENV, "login", "--quiet", "--shell", "bash", env=env)
     assert (reused[0], reused[2]) == (0, "")
     assert "client: " in tcenv("status", "-q", env=env).stdout
+    assert tcenv("doctor", env={**env, "TCENV_QUIET": "1"}).stderr == ""
     assert tcenv("logout", "--shell", "bash", "--quiet", env=env).stderr == ""
     refused = tcenv("env", "--shell", "bash", "-q", env=env)
     assert refused.returncode == 3
@@ -118,7 +120,7 @@ def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox
     # The path of the callback is a secret while the sign-in waits, and stands in the address for the browser alone.
     logged = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
     assert not re.search(r"[0-9a-f]{40}", "\n".join(logged))
-    again = tcenv("env", "--shell", "bash", "--verbose", env=env)
+    again = tcenv("env", "--shell", "bash", env={**env, "TCENV_VERBOSE": "1"})
     assert again.returncode == 0
     assert "Store runtime in " in again.stderr
     assert token not in again.stderr
