@@ -10,6 +10,7 @@ import os
 import re
 import select
 import signal
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -73,9 +74,11 @@ class StandardInput:
         browser and none was `opened`. `on_enter` is called for an empty line from a terminal."""
         self._is_opened = opened
         self._on_enter = on_enter
-        if self._descriptor is not None and (
-            self._is_terminal or (insisted and not opened and not os.isatty(self._descriptor))
-        ):
+        if self._descriptor is None:
+            return
+        # A device brings no address: /dev/null, or a terminal of which this process is not in the foreground.
+        brings_any = not stat.S_ISCHR(os.fstat(self._descriptor).st_mode)
+        if self._is_terminal or (insisted and not opened and brings_any):
             self.source = (self._descriptor, self._read)
 
     @property

@@ -276,6 +276,12 @@ def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) ->
     assert "open this address in a browser" in done.stderr
 
 
+def test_nothing_asks_for_an_address_where_none_can_come(deployment: Sandbox) -> None:
+    done = tcenv("login", "--shell", "sh", "--no-browser", "--timeout", "1s", env=environ(deployment))
+    assert done.returncode == 124
+    assert "paste" not in done.stderr
+
+
 def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path) -> None:
     go = tmp_path / "go"
     waiting = Waiting(deployment, tmp_path, work=f"until [ -e {go} ]; do :; done; exit 3")
