@@ -133,14 +133,15 @@ def test_a_reset_and_a_logout_concern_one_machine_and_one_profile(public: bool, 
 @pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
 def test_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
     with Sandbox(public=public) as deployment:
-        env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+        # A process, which can be paused until the former client is deleted.
+        env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER=APPROVE)
         assert login(env).returncode == 0
         # The first sign-in knew no prefix: the other name.
         status, out, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
         assert status == 0, said
         client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
         assert client_id == f"{deployment.user}/{NAME}@2"
-        assert f"{deployment.user}/{NAME} " in said
+        assert f"{deployment.user}/{NAME}: " in said
         before = deployment.approvals
         tokens = [session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]]
         for _ in range(3):
