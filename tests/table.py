@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from tcenv.shells import load_shell
+from tests.e2e import test_keyring
 from tests.shells import test_completion, test_in_a_terminal, test_powershell
+from tests.shells.hooks import HOOKED
 from tests.shells.real import SHELLS
 from tests.shells.versions import span
 
@@ -36,6 +38,8 @@ def _cells(name: str) -> list[str]:
         hook = "heals, unloads, tells the end" if name in test_in_a_terminal.CLOCKED else "heals, unloads"
         if name in test_in_a_terminal.TRACED:
             hook += "; no process, traced"
+    follows = name in {test_keyring.IN_A_TERMINAL, *(shell.name for shell in HOOKED)}
+    kept = ("reset, logout, end" if name in test_in_a_terminal.CLOCKED else "reset, logout") if follows else "—"
     return [
         oldest or "—",
         newest or "—",
@@ -44,13 +48,25 @@ def _cells(name: str) -> list[str]:
         "yes",
         "yes" if name in function else "—",
         hook,
+        kept,
         "yes" if name in completed else "—",
     ]
 
 
 def table() -> str:
     """The table as it is to stand in the page."""
-    head = ["shell", "oldest", "newest", "exports", "unset", "fail", "function", "hook", "completion"]
+    head = [
+        "shell",
+        "oldest",
+        "newest",
+        "exports",
+        "unset",
+        "fail",
+        "function",
+        "hook",
+        "from the keyring",
+        "completion",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for shell in SHELLS:
         names = {
@@ -62,7 +78,7 @@ def table() -> str:
             "powershell": "PowerShell",
         }
         lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_cells(shell.name)]) + " |")
-    lines.append("| cmd | — | — | text only | text only | text only | — | — | — |")
+    lines.append("| cmd | — | — | text only | text only | text only | — | — | — | — |")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +22,11 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions import directory_store, keyring_store
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.session import Session
+from tests.clock import Clock
 from tests.e2e.test_hot_path import modules
 from tests.e2e.test_store_contract import SESSION, secret_service
 from tests.shells.hooks import HOOKED, start_up_text
+from tests.shells.test_in_a_terminal import CLOCKED, start, unloaded
 from tests.world import after_evaluating, environ, tcenv
 
 OLD = SESSION
@@ -178,7 +181,7 @@ def test_a_keyring_that_fails_is_one_sentence(keyring: Filed, monkeypatch: pytes
     assert OLD.credentials.access_token not in str(failure.value)
 
 
-def test_open_shells_follow_a_renewal_and_a_logout(home: Path) -> None:
+def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
     """With a real Secret Service: the prompt hook compares the file, and has the program fetch the token."""
     with secret_service(), Sandbox() as deployment:
         env = environ(deployment, TCENV_STORE="keyring")
@@ -193,13 +196,42 @@ def test_open_shells_follow_a_renewal_and_a_logout(home: Path) -> None:
             done = shell.run("\n".join(steps), now)
             found = json.loads((home / "out").read_text())
             assert found["TASKCLUSTER_ACCESS_TOKEN"] != now["TASKCLUSTER_ACCESS_TOKEN"], (shell.name, done.stderr)
+        ended = {**after_evaluating("env", env=env), "TCENV_EXPIRES": str(int(time.time()) - 60)}
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
         for shell in HOOKED:
-            text = start_up_text(shell, env, home)
-            prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
-            shell.run("\n".join([shell.script(text), prompt, shell.dump(home / "out", home)]), now)
-            assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((home / "out").read_text()), shell.name
+            for before in (now, ended) if shell.name in CLOCKED else (now,):
+                text = start_up_text(shell, env, home)
+                prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
+                shell.run("\n".join([shell.script(text), prompt, shell.dump(home / "out", home)]), before)
+                assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((home / "out").read_text()), shell.name
         assert not list((home / ".local/state/tcenv/keyring").glob("*.items"))
+
+
+# The shells whose prompts are seen to follow the keyring: those of HOOKED, and this one in its terminal.
+IN_A_TERMINAL = "powershell"
+
+
+def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: Sandbox, tmp_path: Path) -> None:
+    with secret_service():
+        env = environ(deployment, TCENV_STORE="keyring")
+        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        clock = Clock(tmp_path)
+        with start(IN_A_TERMINAL, tmp_path, after_evaluating("env", env=env), clock=clock) as terminal:
+            first = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
+            assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+            terminal.keys("Enter")
+            assert terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"] != first
+            assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
+            terminal.keys("Enter")
+            terminal.wait_for("signed out elsewhere")
+            assert unloaded(terminal.environment(), env)
+            assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+            terminal.type("tcenv env")
+            assert terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
+            clock.advance(25 * 3600)
+            terminal.keys("Enter")
+            terminal.wait_for("has expired")
+            assert unloaded(terminal.environment(), env)
 
 
 def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
