@@ -148,6 +148,20 @@ class TestEveryStore:
         assert opened().load("work") == (newer if keeps else None)
         assert opened().profiles() == (["work"] if keeps else [])
 
+    def test_the_generation_is_told_without_the_token(self, kept: tuple[Callable[[], Store], bool]) -> None:
+        """By a file whose first line changes with the token, which hooks and direnv compare; a forgotten session has none."""
+        opened, keeps = kept
+        assert opened().generation("work") is None
+        for token in (TOKEN, "B" * 44):
+            session = replace(SESSION, credentials=replace(SESSION.credentials, access_token=token))
+            opened().save(session)
+            if keeps:
+                assert opened().generation("work") == session.generation
+                first = Path(opened().file("work")).read_text().splitlines()[0]
+                assert first == f"GENERATION={session.generation}"
+        opened().forget("work")
+        assert opened().generation("work") is None
+
     def test_profiles_do_not_touch_each_other(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         other = replace(SESSION, profile="play", root_url="https://other.example.com")
