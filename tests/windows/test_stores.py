@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import keyring.core
 import pytest
 from keyring.backends.Windows import WinVaultKeyring
 from keyring.errors import PasswordDeleteError
@@ -21,35 +20,28 @@ from tests.e2e.test_store_contract import SESSION
 _LONGEST = 2560
 
 
-class Limited(WinVaultKeyring):
-    """Credential Manager as Windows has it."""
+@pytest.fixture
+def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[WinVaultKeyring]:
+    """Credential Manager with Windows' limit in front of it."""
+    write = WinVaultKeyring.set_password
 
-    def set_password(self, service: str, username: str, password: str) -> None:
+    def write_if_short(vault: WinVaultKeyring, service: str, username: str, password: str) -> None:
         if len(password.encode("utf-16-le")) > _LONGEST:
             raise OSError(1783, "CredWrite", "The stub received bad data")
-        super().set_password(service, username, password)
+        write(vault, service, username, password)
 
-
-# The backend counts as the system's own by its module.
-Limited.__module__ = WinVaultKeyring.__module__
-
-
-@pytest.fixture
-def vault() -> Iterator[Limited]:
-    limited = Limited()
-    former = keyring.core.get_keyring()
-    keyring.core.set_keyring(limited)
-    yield limited
+    monkeypatch.setattr(WinVaultKeyring, "set_password", write_if_short)
+    vault = WinVaultKeyring()
+    yield vault
     for name in ("work", "play"):
         for item in ("1", "2"):
             with suppress(PasswordDeleteError):
-                limited.delete_password("tcenv", f"{name}#{item}")
-    keyring.core.set_keyring(former)
+                vault.delete_password("tcenv", f"{name}#{item}")
 
 
 @pytest.fixture(params=["runtime", "file", "keyring", "none"])
 def kept(
-    request: pytest.FixtureRequest, vault: Limited, home: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, vault: WinVaultKeyring, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Callable[[], Store], bool]:
     """How the store is opened, and whether it keeps anything. Windows has a runtime directory only where a variable says so."""
     (home / "run").mkdir()
@@ -66,12 +58,12 @@ class TestEveryStore(contract.TestEveryStore):
         assert all(path.relative_to(home).parts[0] in ("AppData", "run") for path in named)
 
 
-def test_the_limit_is_there(vault: Limited) -> None:
+def test_the_limit_is_there(vault: WinVaultKeyring) -> None:
     with pytest.raises(OSError, match="CredWrite"):
         vault.set_password("tcenv", "work#1", "x" * 1281)
 
 
-def test_auto_is_the_credential_manager_and_no_session_is_too_long_for_it(vault: Limited) -> None:
+def test_auto_is_the_credential_manager_and_no_session_is_too_long_for_it(vault: WinVaultKeyring) -> None:
     store = open_store("auto")
     assert store.name == "keyring"
     session = replace(SESSION, scopes=tuple(f"queue:scope-{number}:*" for number in range(400)))
@@ -83,7 +75,9 @@ def test_auto_is_the_credential_manager_and_no_session_is_too_long_for_it(vault:
     assert not [item for item in "12" if vault.get_password("tcenv", f"work#{item}")]
 
 
-def test_a_write_that_fails_leaves_the_session_as_it_was(vault: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_session_as_it_was(
+    vault: WinVaultKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_store("keyring")
     store.save(SESSION)
     monkeypatch.setattr("tests.windows.test_stores._LONGEST", 10)
