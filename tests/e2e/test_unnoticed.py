@@ -182,7 +182,7 @@ def test_on_the_hot_path_too_a_purpose_lasts_as_long_as_it_says(words: tuple[str
         assert found and abs(int(found[1]) - time.time() - minutes * 60) < 60, done.stdout
 
 
-@pytest.mark.parametrize(("fault", "hint"), [("stale", "Set the clock"), ("unauthorized", "look at the client there")])
+@pytest.mark.parametrize(("fault", "hint"), [("stale", "Set the clock"), ("unauthorized", "To approve again, run: ")])
 def test_an_answer_that_is_no_good_ends_with_what_to_do(fault: str, hint: str) -> None:
     with Sandbox() as deployment:
         deployment.fail(fault)
