@@ -9,7 +9,7 @@ from tcenv.sessions import known_clients
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.name_series import list_names
 from tests.terminal import in_a_terminal
-from tests.world import NAME, TCENV, environ, session_fields, session_file, tcenv
+from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, tcenv
 
 NARROW = "queue:scheduler-id:a"
 
@@ -173,7 +173,8 @@ def test_the_prefix_outlives_its_clients() -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool, deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE=NARROW)
+    # A browser that has not approved before it is held up.
+    env = environ(deployment, TCENV_SCOPE=NARROW, BROWSER=APPROVE)
     login(env)
     first = client(env)
     said = logout(env)
