@@ -160,6 +160,8 @@ function __tcenv_reload {
   fi
 }
 
+# ksh sets its own prompt after the start-up files, and only where none is set. Root owns /.
+[[ -n ${PS1+set} ]] || if [[ -O / ]]; then PS1='# '; else PS1='$ '; fi
 # `${ …; }` runs in this shell and starts no process.
 case ${PS1-} in
   *__tcenv_hook*) ;;

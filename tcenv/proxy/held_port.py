@@ -61,7 +61,8 @@ class HeldPort:
                 return
             self._over = True
             left = self._left()
-            if left:
+            # Once the proxy has stopped, its sockets are closed: then the holder has had them since `begin`.
+            if left and self._held is None:
                 self._hold()
             if self._held is None:
                 return

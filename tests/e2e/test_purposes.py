@@ -202,7 +202,7 @@ def test_what_a_method_needs_is_known_without_a_network() -> None:
     assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout != ""
     unknown = tcenv("scopes", "--method", "secrets.get", env=env)
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert "cannot be asked" in unknown.stderr
+    assert "cannot be reached" in unknown.stderr
 
 
 def test_the_go_tools_options(deployment: Sandbox) -> None:
@@ -262,7 +262,7 @@ def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None
     found = others()
     assert len(found) == 3
     text = json.dumps(found)
-    assert "taskcluster.yml holds accessToken and certificate" in text
+    assert "taskcluster.yml, of the taskcluster command, holds accessToken and certificate" in text
     assert "taskcluster_credentials.json" in text
     assert "entry for localhost" in text
     assert "secret" not in text

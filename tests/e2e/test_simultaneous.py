@@ -157,7 +157,9 @@ def test_what_changed_meanwhile_is_not_overwritten(home: Path) -> None:
 def test_what_is_appended_to_a_start_up_file_while_the_question_stands_is_kept(home: Path) -> None:
     file = home / ".bashrc"
     file.write_text("# mine\n")
-    child = pexpect.spawn(TCENV, ["init", "bash", "--install"], env=environ(), encoding="utf-8", timeout=60)
+    child = pexpect.spawn(
+        TCENV, ["init", "bash", "--install"], env=environ(), encoding="utf-8", timeout=60, dimensions=(24, 300)
+    )
     child.expect_exact("Write that?")
     file.write_text("# mine\nexport OTHER=1\n")
     child.sendline("y")

@@ -189,7 +189,7 @@ def test_zsh_keeps_colons_and_offers_options_behind_a_dash_alone(tmp_path: Path,
         terminal.type("clear")
         terminal.keys("tcenv login --", "Tab")
         terminal.wait_for("--flow")
-        assert "Default: auto" in terminal.screen()
+        assert "(auth:delete-client for its own names)" in terminal.screen()
         assert "\\:" not in terminal.screen()
 
 

@@ -202,7 +202,7 @@ def test_a_purpose_is_kept_under_a_name_that_can_be_one(sandbox: Sandbox, tmp_pa
     refused = tcenv("exec", "--learn", "--save", "a b", "--", "touch", str(tmp_path / "ran"), env=env)
     assert (refused.returncode, (tmp_path / "ran").exists()) == (2, False)
     nothing = tcenv("exec", "--learn", "--save", "none", "--", "true", env=env)
-    assert (nothing.returncode, "left as it is" in nothing.stderr) == (0, True)
+    assert (nothing.returncode, "the purpose none is unchanged" in nothing.stderr) == (0, True)
     assert tcenv("purpose", "show", "none", env=env).returncode == 2
 
 

@@ -64,10 +64,11 @@ def test_it_is_held_as_long_as_a_process_is_left(
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=out.open("w"),
-        stderr=subprocess.DEVNULL,
+        stderr=(tmp_path / "err").open("w"),
         timeout=110,
     )
     assert done.returncode == status_of_run
+    assert "tcenv: " not in (tmp_path / "err").read_text()
     assert time.monotonic() - began < 100
     url, process = eventually(lambda: out.read_text().split() if out.read_text().count("\n") == 2 else [])
     port = int(url.rpartition(":")[2])

@@ -276,8 +276,8 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
         (["--proxy", "--listen", "::"], "one address"),
         (["--proxy", "--listen", "127.0.0.1"], "on loopback anyway"),
         (["--proxy", "--listen", "localhost"], "takes an IP address"),
-        (["--proxy", "--listen", "192.0.2.1", "--unsigned"], "--unsigned is for this machine"),
-        (["--proxy", "--scope", "not:held"], "does not hold not:held"),
+        (["--proxy", "--listen", "192.0.2.1", "--unsigned"], "--unsigned works only on this machine"),
+        (["--proxy", "--scope", "not:held"], "You do not hold not:held"),
         (["--proxy", "--scope", "a**"], "'a**' is not a scope"),
         (["--scope", "a**"], "'a**' is not a scope"),
         (

@@ -65,7 +65,7 @@ def test_on_todays_page_a_taken_name_ends_without_a_callback_unless_another_is_t
         ({"scope": []}, "scopeset1 is undefined"),
         ({"expires": "banana"}, '"banana" is not a valid time expression'),
         ({"to": "http://127.0.0.1:1/"}, "Callback URL http://127.0.0.1:1/ is not allowed."),
-        ({"name": "a b"}, "clientId must match"),
+        ({"name": "a b"}, "must match regular expression"),
         ({"to": "http://localhost:1/"}, "nothing listens on port 1"),
     ],
 )

@@ -192,7 +192,7 @@ class TestBothPages:
         page.goto(sign_in_url(tc.root_url, waiting.url, name=name))
         assert page.get_by_label("Client ID").input_value() == f"{USER}/{name}"
         page.get_by_role("button", name="Save Client").click()
-        assert "clientId must match" in error(page)
+        assert "must match regular expression" in error(page)
         assert not waiting.paths
 
     @pytest.mark.parametrize("variant", PAGES)
