@@ -6,7 +6,6 @@ such a scope gives."""
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 
 from tcenv.deployment.scopes import covers
 
@@ -90,6 +89,7 @@ def ask(session: Session) -> tuple[str, ...]:
     """Ask the deployment what the `assume:` scopes of `session` cover, and return a line for each (see `encode`). A role that the
     deployment does not tell of has none."""
     import threading
+    from contextlib import suppress
 
     from tcenv.deployment.auth import Deployment
     from tcenv.deployment.credentials import Credentials

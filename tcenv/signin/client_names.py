@@ -270,7 +270,8 @@ def describe_live_token(session: Session) -> str:
 
 def delete_unused(session: Session, store: Store, say: Callable[[str], None]) -> None:
     """Delete the clients of the series that nobody can use, which frees their names: the expired ones, and those whose session
-    was in this store and is gone (after a reboot, or the end of the last login). Ignores what it may not or cannot delete."""
+    was in this store and is gone (after a reboot, a logout, or the end of the last login). Ignores what it may not or cannot
+    delete, and forgets those that the deployment does not have."""
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
@@ -278,28 +279,21 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
     prefix = own[: len(own) - len(name_series.get_name(own, session.name))]
     for known in known_clients.list_clients(session.root_url):
         client_id = known.client_id
+        if known.asked != session.name or client_id == own:
+            continue
+        is_over = known.expires <= time.time()
         is_lost = (bool(here) and known.place == here and known.confirmed) or (
             known.is_orphan and _is_ours(known, prefix)
         )
-        if known.asked != session.name or client_id == own:
-            continue
-        if not (known.expires <= time.time() or is_lost):
-            with suppress(DeploymentError, PermissionError):
+        is_unused = is_over or (is_lost and client_id not in list_kept_clients(store, session.root_url))
+        with suppress(DeploymentError, PermissionError):
+            if not (known.made and is_unused and may_delete(session, client_id)):
                 _exists(deployment, client_id, session.credentials)
-        if (
-            not known.made
-            or not (known.expires <= time.time() or is_lost)
-            or not may_delete(session, client_id)
-            or (is_lost and client_id in list_kept_clients(store, session.root_url))
-        ):
-            continue
-        with suppress(DeploymentError):
-            if not _may_go(deployment, known, session):
-                continue
-            deployment.delete_client(session.credentials, client_id)
-            known_clients.forget(session.root_url, client_id)
-            if known.expires > time.time():
-                say(f"Deleted the former client {client_id}, whose session was lost.")
+            elif _may_go(deployment, known, session):
+                deployment.delete_client(session.credentials, client_id)
+                known_clients.forget(session.root_url, client_id)
+                if not is_over:
+                    say(f"Deleted the former client {client_id}, which no session uses.")
 
 
 def _may_go(deployment: Deployment, known: KnownClient, session: Session) -> bool:

@@ -286,7 +286,7 @@ def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deploymen
         assert len(deployment.clients) == 1
         session_file(env).unlink()
     assert seen == [NAME, f"{NAME}@2", NAME]
-    assert "whose session was lost" in done.stderr
+    assert "which no session uses" in done.stderr
 
 
 def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(home: Path, deployment: Sandbox) -> None:

@@ -79,7 +79,7 @@ def test_where_nothing_may_delete_it_the_page_says_where_to(deployment: Sandbox,
     # The next sign-in, which may, ends it: no name is used up.
     done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
     assert done.returncode == 0, done.stderr
-    assert "whose session was lost" in done.stderr
+    assert "which no session uses" in done.stderr
 
 
 def test_no_other_client_is_deleted(deployment: Sandbox, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_deployment_that_cannot_be_asked_is_said(deployment: Sandbox, tmp_path
     # The next session deletes it: nobody has its token.
     done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
     assert done.returncode == 0, done.stderr
-    assert "whose session was lost" in done.stderr
+    assert "which no session uses" in done.stderr
 
 
 def test_the_holder_goes_on_where_tcenv_is_gone(deployment: Sandbox, tmp_path: Path) -> None:

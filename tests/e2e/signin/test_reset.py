@@ -339,7 +339,7 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
                 "login", "--shell", "sh", *[f"--scope={scope}" for scope in (*scopes, RESET) if scopes], env=browser
             )
             assert done.returncode == 0, (number, done.stderr)
-            assert f"{client.client_id}, whose session was lost" in done.stderr
+            assert f"{client.client_id}, which no session uses" in done.stderr
             assert stored_token_is_good(tc, env)
             assert len(tc.clients) == 1
         assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == first
@@ -355,7 +355,7 @@ def test_a_session_of_another_deployment_keeps_no_client(moment: Moment) -> None
         assert set(other.clients) == {client.client_id}
         session_file(env).unlink()
         done = tcenv("login", "--shell", "sh", env=env)
-        assert f"{client.client_id}, whose session was lost" in done.stderr
+        assert f"{client.client_id}, which no session uses" in done.stderr
 
 
 def wait_until(true: Callable[[], bool]) -> None:
