@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tcenv import hotpath
@@ -78,6 +78,9 @@ def read_in_full(words: list[str]) -> tuple[str, Any] | None:
 
 @settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(command_lines())
+@example(["signin", "--check", "-n="])
+@example(["login", "-n=a"])
+@example(["login", "-na=b"])
 def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None:
     found = plain_reader.find(words)
     assert found is not None

@@ -99,6 +99,9 @@ def _read_option(word: str, rest: Any, options: Mapping[str, tuple[str, str]], v
     if name not in options and word[:2] in options and not word.startswith("--"):
         # The value of a short option may stand in the same word.
         name, equals, value = word[:2], "=", word[2:]
+    elif equals and not name.startswith("--"):
+        # Typer counts the `=` behind a short option as part of its value.
+        return False
     if name not in options:
         return False
     key, kind = options[name]
