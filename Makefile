@@ -44,8 +44,8 @@ windows: .venv/locked ## the tests of the Windows wheel, by Windows' Python unde
 endif
 
 quick: .venv/developing ## under a minute, for the person who edits: no browser, no terminal, bash, zsh and fish alone
-	$(PYTEST) -n 4 --dist worksteal tests/unit -k 'not remote'
-	$(PYTEST) -n 4 --dist worksteal tests/shells -k '(bash or zsh or fish) and not (terminal or hostile or completion or options)'
+	$(PYTEST) -n 4 --dist worksteal tests/unit -k 'not remote' --ignore tests/unit/reliability
+	$(PYTEST) -n 4 --dist worksteal tests/shells -k '(bash or zsh or fish) and not (terminal or hostile or completion or options or traces or dialects or install or integration)'
 
 shells: .venv/developing tools .tools/shells/xonsh-0.13.4 .tools/shells/bullseye .tools/shells/trixie ## the oldest and newest versions of each shell
 	TCENV_TEST_SHELLS=all $(PYTEST) tests/shells/test_versions.py

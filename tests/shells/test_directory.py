@@ -135,7 +135,7 @@ def test_a_name_that_nobody_knows(shell: str, project: Path, work: Sandbox, tmp_
         terminal.type("tcenv env work")
         terminal.type(f"cd {project}")
         until(terminal, lambda found: found == {"TCENV_PROFILE": "nope"})
-        terminal.wait_for("There is no profile 'nope'. Known: work, fx.")
+        terminal.wait_for("There is no profile 'nope'. Known: work, fx")
         for line in ("status", "env", "login", "exec -- true", "logout", "scopes"):
             terminal.type(f"tcenv {line}; echo {line.split()[0]}=$?.")
             terminal.wait_for(f"\n{line.split()[0]}=2.")
