@@ -17,6 +17,12 @@ from tests.need import need
 # Another run of the tests may hold the lock of the accounts.
 _PATIENCE = 120
 
+# Runs a Python program as another account of the machine, without its groups.
+AS_A_STRANGER = (
+    *("setpriv", "--reuid=4242", "--regid=4242", "--clear-groups"),
+    *("/usr/bin/env", "python3", "-I", "-c"),
+)
+
 
 class FarMachine:
     """A machine called `far`, with an account whose login shell is `shell`. `settings` are lines of its sshd_config."""

@@ -162,10 +162,14 @@ def _close_page(listener: Listener) -> str:
 
 def _describe_name(names: client_names.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
     """Say what is worth knowing about the name."""
-    said = client_names.describe_deletion_scopes(names, name, profile.scopes, wanted=not profile.no_self_delete)
-    if said:
+    said, has_room = client_names.describe_deletion_scopes(
+        names, name, profile.scopes, wanted=not profile.no_self_delete
+    )
+    if said and has_room:
+        display.note_once("self-delete", said)
+    elif said:
         # How much room there is depends on this sign-in's scopes.
-        display.note(said) if "no room" in said else display.note_once("self-delete", said)
+        display.note(said)
     if names.unsure:
         display.note(
             "Each name that tcenv uses here was taken, and this deployment does not say which ones are free now. If the page "

@@ -172,19 +172,24 @@ def client_page(root_url: str, client_id: str) -> str:
     return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
 
 
-def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> str | None:
-    """Say which right to delete clients is asked for; None where there is nothing to say."""
+def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> tuple[str, bool]:
+    """Return a sentence about the scopes to delete clients that the sign-in asks for ("" if it needs none), and whether the
+    page has room for all of them."""
     asked = found.deletion_scopes(name, scopes, wanted=wanted)
     missing = found.missing_deletion_scopes(name, scopes) if wanted else []
     if not missing:
-        return None
+        return "", True
     if not asked:
-        return f"The page takes {MOST_SCOPES} scopes at most: there is no room for the scope to delete this client."
-    room = "" if len(asked) == len(missing) else f"; there is no room for more than {MOST_SCOPES} scopes"
+        return (
+            f"The page takes {MOST_SCOPES} scopes at most: there is no room for the scope to delete this client.",
+            False,
+        )
+    has_room = len(asked) == len(missing)
+    room = "" if has_room else f"; there is no room for more than {MOST_SCOPES} scopes"
     return (
         f"Also asked for: {' and '.join(asked)}, so that a reset or logout can delete this client (--no-self-delete leaves "
         f"it out{room})."
-    )
+    ), has_room
 
 
 def remember(session: Session, page_name: str, *, made: bool = True, kept_in: str = "") -> None:

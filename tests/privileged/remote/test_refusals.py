@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.far_machine import FarMachine
+from tests.far_machine import AS_A_STRANGER, FarMachine
 from tests.holder import eventually
 from tests.world import TCENV, environ, tcenv
 
@@ -229,14 +229,7 @@ def test_another_user_over_there_gets_nothing(own: FarMachine, env: dict[str, st
     port = started.stdout.readline().strip().rpartition(":")[2]
     for target in ("/", "/tasks/x", "/api/queue/v1/ping", "/api/auth/v1/scopes/current"):
         command = [
-            "setpriv",
-            "--reuid=4242",
-            "--regid=4242",
-            "--clear-groups",
-            "/usr/bin/env",
-            "python3",
-            "-I",
-            "-c",
+            *AS_A_STRANGER,
             look,
         ]
         done = subprocess.run([*command, port, target], capture_output=True, text=True, cwd="/", timeout=60)

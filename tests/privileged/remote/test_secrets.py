@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.far_machine import FarMachine
+from tests.far_machine import AS_A_STRANGER, FarMachine
 from tests.reliability.record import record, times
 from tests.terminal import in_a_terminal
 from tests.world import TCENV, session_fields
@@ -52,14 +52,7 @@ def far(far: FarMachine) -> FarMachine:
 @pytest.mark.timeout(1800)
 def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
     command = [
-        "setpriv",
-        "--reuid=4242",
-        "--regid=4242",
-        "--clear-groups",
-        "/usr/bin/env",
-        "python3",
-        "-I",
-        "-c",
+        *AS_A_STRANGER,
         _LOOK,
     ]
     stranger = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
