@@ -14,6 +14,8 @@ case ${KSH_VERSION-} in
     ;;
   *)
     __tcenv_shell=ksh
+    # ksh sets its own prompt after the start-up files, and only where none is set. Root owns /.
+    [[ $- != *i* || -n ${PS1+set} ]] || if [[ -O / ]]; then PS1='# '; else PS1='$ '; fi
     \eval 'function __tcenv_inside { ((.sh.subshell > 0)); }'
     \eval 'function __tcenv_clock { \set +a; __tcenv_now=${ printf "%(%s)T"; }; }'
     \eval 'function __tcenv_is_time { [[ $1 == [1-9]*([0-9]) && $1 != ????????????????* ]]; }'
@@ -160,8 +162,6 @@ function __tcenv_reload {
   fi
 }
 
-# ksh sets its own prompt after the start-up files, and only where none is set. Root owns /.
-[[ -n ${PS1+set} ]] || if [[ -O / ]]; then PS1='# '; else PS1='$ '; fi
 # `${ …; }` runs in this shell and starts no process.
 case ${PS1-} in
   *__tcenv_hook*) ;;
