@@ -80,6 +80,14 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture
+def shared_memory() -> Path:
+    """The directory of the `runtime` store in a /dev/shm that only this worker's tests see."""
+    if isolation.is_shared_with_workers:
+        pytest.skip("tests of other workers would see these sessions; run this file by itself")
+    return Path(f"/dev/shm/tcenv-{os.geteuid()}")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium for a module's tests: open a `fresh_page` in it, which shares nothing with the others. It cannot stay for

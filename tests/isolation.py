@@ -29,12 +29,14 @@ _RECURSIVE, _MOUNTS_OF_OUR_OWN = 0x4000, 0x40000
 
 # Why the tests see the starter's /dev/shm and /run/user; empty where they have their own.
 shared_memory_problem = ""
+# Whether other workers of this run see the same /dev/shm.
+is_shared_with_workers = False
 
 
 def prepare() -> None:
     """Give up everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory. On
     Windows, that is variables alone."""
-    global shared_memory_problem
+    global shared_memory_problem, is_shared_with_workers
     _clear_environment()
     if sys.platform == "win32":
         shared_memory_problem = "only Linux has it"
@@ -43,9 +45,11 @@ def prepare() -> None:
     _leave_terminal()
     _raise_limits()
     os.umask(0o022)
-    if _PRIVATE not in os.environ:
+    # A process with threads may have mounts of its own, but no user namespace: a worker needs root for both.
+    if _PRIVATE not in os.environ or (not os.geteuid() and not os.environ[_PRIVATE]):
         os.environ[_PRIVATE] = (_make_shared_memory_private() or "") if sys.platform == "linux" else "only Linux has it"
     shared_memory_problem = os.environ[_PRIVATE]
+    is_shared_with_workers = "PYTEST_XDIST_WORKER" in os.environ and (bool(os.geteuid()) or bool(shared_memory_problem))
 
 
 def _clear_environment() -> None:
@@ -101,7 +105,7 @@ def _raise_limits() -> None:
 
 
 def _make_shared_memory_private() -> str | None:
-    """Mount an empty /dev/shm and /run/user for this process and its children. Returns why that is not possible."""
+    """Mount an empty /dev/shm and /run/user for this thread and its children. Returns why that is not possible."""
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.geteuid(), os.getegid()
     if libc.unshare(_NEW_MOUNTS | (_NEW_USER if user else 0)):

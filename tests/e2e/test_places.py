@@ -17,18 +17,16 @@ from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.world import NAME, TCENV, environ, session_file, signed_in, tcenv
 
-SHARED = Path(f"/dev/shm/tcenv-{os.geteuid()}")
-
 
 @pytest.fixture
-def no_manager(deployment: Sandbox) -> Iterator[dict[str, str]]:
+def no_manager(deployment: Sandbox, shared_memory: Path) -> Iterator[dict[str, str]]:
     """In the environment of `su -` no variable names a runtime directory, and this machine has none for the user."""
     env = environ(deployment)
     del env["XDG_RUNTIME_DIR"]
     assert not Path(f"/run/user/{os.geteuid()}").is_dir(), "this test is for a machine without a login manager"
     yield env
     key = f"http_localhost_{deployment.port}"
-    for path in SHARED.glob(f"*{key}*"):
+    for path in shared_memory.glob(f"*{key}*"):
         path.unlink()
 
 
@@ -37,11 +35,11 @@ def login(env: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_one_sign_in_serves_every_shell_of_the_machine(
-    no_manager: dict[str, str], deployment: Sandbox, home: Path
+    no_manager: dict[str, str], shared_memory: Path, deployment: Sandbox, home: Path
 ) -> None:
     assert login(no_manager).returncode == 0
-    assert SHARED.stat().st_mode & 0o777 == 0o700
-    kept = SHARED / f"http_localhost_{deployment.port}.session"
+    assert shared_memory.stat().st_mode & 0o777 == 0o700
+    kept = shared_memory / f"http_localhost_{deployment.port}.session"
     assert kept.stat().st_mode & 0o777 == 0o600
     for shell in ("bash", "zsh", "dash", "fish"):
         done = tcenv("env", "--shell", shell, env=no_manager)
@@ -63,7 +61,7 @@ def test_one_sign_in_serves_every_shell_of_the_machine(
 
 
 def test_a_runtime_directory_of_another_user_counts_as_unset(
-    no_manager: dict[str, str], deployment: Sandbox, tmp_path: Path
+    no_manager: dict[str, str], shared_memory: Path, deployment: Sandbox, tmp_path: Path
 ) -> None:
     """`sudo -s` and `su` leave the variable of the user who was before."""
     if os.geteuid() != 0:
@@ -73,7 +71,7 @@ def test_a_runtime_directory_of_another_user_counts_as_unset(
     os.chown(foreign, 65534, 65534)
     assert login({**no_manager, "XDG_RUNTIME_DIR": str(foreign)}).returncode == 0
     assert list(foreign.iterdir()) == []
-    assert (SHARED / f"http_localhost_{deployment.port}.session").exists()
+    assert (shared_memory / f"http_localhost_{deployment.port}.session").exists()
 
 
 def test_one_that_is_open_to_others_is_an_error(deployment: Sandbox, tmp_path: Path) -> None:

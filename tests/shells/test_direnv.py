@@ -335,12 +335,11 @@ def test_a_purpose_cuts_the_session(project: Path, deployment: Sandbox) -> None:
     assert found["TCENV_PROFILE"] == "work"
 
 
-def test_without_a_login_manager_it_finds_the_same_place(project: Path, home: Path) -> None:
+def test_without_a_login_manager_it_finds_the_same_place(project: Path, shared_memory: Path, home: Path) -> None:
     """`su -`, ssh, a container: no XDG_RUNTIME_DIR, or another user's."""
     env = environ()
     (home / "neighbours").mkdir()
     os.chown(home / "neighbours", 1234, 1234)
-    place = Path(f"/dev/shm/tcenv-{os.geteuid()}")
     mine = not Path(f"/run/user/{os.geteuid()}").exists()
     for runtime in (None, str(home / "neighbours")):
         env.pop("XDG_RUNTIME_DIR", None)
@@ -352,7 +351,7 @@ def test_without_a_login_manager_it_finds_the_same_place(project: Path, home: Pa
             found, said = inside(project, env)
             assert found["TASKCLUSTER_ACCESS_TOKEN"], said
             if mine:
-                assert (place / "work.session").exists()
+                assert (shared_memory / "work.session").exists()
         finally:
             assert tcenv("logout", "work", "--shell", "sh", env=env).returncode == 0
         assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is None
