@@ -242,11 +242,11 @@ FAULTS: dict[str, Fault] = {
     "bad-gateway": Fault("502, from the web server in front", _web_server(502)),
     "broken": Fault("500, from the service", lambda o, t: _error(500, "InternalServerError", "Internal Server Error")),
     "too-many": Fault("429", _web_server(429)),
-    "silent": Fault("accepts, and never answers", lambda options, true: Answer(silent=True)),
-    "hang-up": Fault("hangs up", _raw(b"")),
-    "cut-off": Fault("hangs up in the middle of the body", _stream(_cut_off, length=1000)),
-    "drip": Fault("a body of one byte in `pace` seconds, endless", _stream(_drip)),
-    "drip-head": Fault("a head of one byte in `pace` seconds", _stream(_drip_head, raw=True)),
+    "silent": Fault("accepts the connection, and never answers", lambda options, true: Answer(silent=True)),
+    "hang-up": Fault("closes the connection", _raw(b"")),
+    "cut-off": Fault("closes the connection in the middle of the body", _stream(_cut_off, length=1000)),
+    "drip": Fault("an endless body, one byte every `pace` seconds", _stream(_drip)),
+    "drip-head": Fault("an endless head, one byte every `pace` seconds", _stream(_drip_head, raw=True)),
     # It says something, but not what the API says.
     "html": Fault("200 and the page of a web site", _plain(200, _PAGE, _HTML)),
     "text": Fault("200 and some text", _plain(200, b"It works!\n", "Content-Type: text/plain\r\n")),
@@ -258,8 +258,10 @@ FAULTS: dict[str, Fault] = {
         "200 and a number that JSON does not have", _plain(200, b'{"expires": NaN, "scopes": -Infinity}')
     ),
     "huge-number": Fault("200 and a number of 100,000 digits", _plain(200, b'{"expires": ' + b"9" * 100_000 + b"}")),
-    "deep": Fault("200 and lists in lists, 100,000 of them", _plain(200, b'{"scopes": ' + b"[" * 100_000)),
-    "deep-closed": Fault("the same, whole", _plain(200, b'{"scopes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")),
+    "deep": Fault("200 and 100,000 nested lists, never closed", _plain(200, b'{"scopes": ' + b"[" * 100_000)),
+    "deep-closed": Fault(
+        "200 and 100,000 nested lists, all closed", _plain(200, b'{"scopes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    ),
     "null": Fault("200 and null", _plain(200, b"null")),
     "list": Fault("200 and a list", _plain(200, b'["clientId", "scopes"]')),
     "string": Fault("200 and a string", _plain(200, b'"clientId"')),
@@ -268,7 +270,7 @@ FAULTS: dict[str, Fault] = {
     # It says too much.
     "endless": Fault("endless JSON", _stream(_endless)),
     "endless-head": Fault("endless header lines", _stream(_endless_head, raw=True)),
-    "endless-continue": Fault("endless 100 Continue", _stream(_endless_continue, raw=True)),
+    "endless-continue": Fault("endless 100 Continue answers", _stream(_endless_continue, raw=True)),
     "large": Fault("`size` bytes of spaces", _stream(_large)),
     "bomb": Fault(
         "`size` bytes of spaces, compressed to a thousandth", _stream(_bomb, f"{_JSON}Content-Encoding: gzip\r\n")
@@ -277,31 +279,35 @@ FAULTS: dict[str, Fault] = {
     # It leads elsewhere.
     "redirect": Fault("302 to `location`", lambda o, t: redirect(o.location, status=302)),
     "redirect-307": Fault("307 to `location`", lambda o, t: redirect(o.location, status=307)),
-    "redirect-loop": Fault("302 to the same place", lambda o, t: redirect("?", status=302)),
+    "redirect-loop": Fault("302 to the same address", lambda o, t: redirect("?", status=302)),
     # It breaks the rules of HTTP.
-    "not-http": Fault("another protocol", _raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
-    "not-gzip": Fault("says gzip, but is not gzip", _plain(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")),
+    "not-http": Fault("an answer in another protocol", _raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
+    "not-gzip": Fault("claims to be gzip, and is not", _plain(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")),
     "bad-chunks": Fault(
         "chunks without a size", _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n")
     ),
-    "two-lengths": Fault("two lengths", _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}")),
+    "two-lengths": Fault(
+        "two Content-Length headers", _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}")
+    ),
     # It lies. (What was asked for happens.)
     "wrong-types": Fault(
-        "each field of another type", _changed(lambda o, told: _everywhere(told, _another_type)), blind=False
+        "each field has the wrong type", _changed(lambda o, told: _everywhere(told, _another_type)), blind=False
     ),
     "missing-fields": Fault(
-        "without `fields`", _changed(lambda o, told: {k: v for k, v in told.items() if k not in o.fields}), blind=False
+        "an answer that lacks `fields`",
+        _changed(lambda o, told: {k: v for k, v in told.items() if k not in o.fields}),
+        blind=False,
     ),
     "null-fields": Fault(
-        "each field null", _changed(lambda o, told: _everywhere(told, lambda value: None)), blind=False
+        "each field is null", _changed(lambda o, told: _everywhere(told, lambda value: None)), blind=False
     ),
     "other-client": Fault(
-        "the fields of another client, `client_id`",
+        "the data of another client, `client_id`",
         _changed(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
         blind=False,
     ),
     "odd-characters": Fault(
-        "control characters in every text",
+        "control characters in every string",
         _changed(
             lambda o, told: _everywhere(told, lambda v: [*v, _HIDDEN] if isinstance(v, list) else f"{v}{_HIDDEN}")
         ),
@@ -310,7 +316,7 @@ FAULTS: dict[str, Fault] = {
     "no-token": Fault("an empty accessToken", _set(accessToken=""), blind=False),
     "no-time": Fault("an expiry that is not a time", _set(expires="tomorrow"), blind=False),
     "past": Fault("an expiry long in the past", _set(expires="1970-01-01T00:00:00.000Z"), blind=False),
-    "far": Fault("an expiry in no valid year", _set(expires="+275760-09-13T00:00:00.000Z"), blind=False),
+    "far": Fault("an expiry in an invalid year", _set(expires="+275760-09-13T00:00:00.000Z"), blind=False),
     "disabled": Fault("a client that is disabled", _set(disabled=True), blind=False),
     # It refuses.
     "unauthorized": Fault("401 for all credentials", lambda o, t: _error(401, "AuthenticationFailed", "Unauthorized")),
