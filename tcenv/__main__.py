@@ -37,7 +37,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
     reason: BaseException
     try:
         try:
-            sys.unraisablehook = _unraisable
+            sys.unraisablehook = _handle_unraisable
             _take_signals(blocked_before)
             if blocked_before is None:
                 _forget_the_current_directory()
@@ -103,7 +103,7 @@ def _raise(number: int, frame: object) -> None:
         raise Ended(number)
 
 
-def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Show and forget what is raised where nobody can catch it, in a finalizer for example; end the run for a signal."""
     if not isinstance(unraisable.exc_value, Ended):
         sys.__unraisablehook__(unraisable)
@@ -132,7 +132,7 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
 
 def _carry_out(arguments: list[str]) -> int:
     is_verbose = False
-    if arguments and _says_how_much(arguments):
+    if arguments and _sets_verbosity(arguments):
         from tcenv import verbosity
 
         arguments = [arguments[0], *verbosity.take(arguments[1:])]
@@ -176,7 +176,7 @@ def _carry_out(arguments: list[str]) -> int:
     return run(arguments)
 
 
-def _says_how_much(arguments: list[str]) -> bool:
+def _sets_verbosity(arguments: list[str]) -> bool:
     environ = os.environ
     return (
         "TCENV_QUIET" in environ
@@ -202,7 +202,7 @@ def _report_reuse(fields: Mapping[str, str]) -> None:
     from tcenv.cli.terminal import messages
 
     root_url, client_id = fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"]
-    messages.signed_in(fields["TCENV_PROFILE"], root_url, client_id, int(fields["TCENV_EXPIRES"]))
+    messages.note_reuse(fields["TCENV_PROFILE"], root_url, client_id, int(fields["TCENV_EXPIRES"]))
 
 
 def _leave(status: int) -> NoReturn:

@@ -43,7 +43,7 @@ def _make(path: str) -> None:
 
 
 @contextmanager
-def locked(path: str, patience: float = _PATIENCE) -> Iterator[None]:
+def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock for reading, changing and writing the file (or the files of the directory) `path`.
 
     The lock's file is in the state directory, where no other user can hold it. Does without one where that cannot be written.
@@ -89,10 +89,10 @@ def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 
     directory, name = os.path.split(path)
     _make(directory)
     sweep(directory, f".{name}.")
-    return _replace(path, data, durable=True, keeps=_status(path), before=before, mode=mode)
+    return _replace(path, data, durable=True, keeps=_get_status(path), before=before, mode=mode)
 
 
-def _status(path: str) -> os.stat_result | None:
+def _get_status(path: str) -> os.stat_result | None:
     """Return the status of the regular file `path`; None where there is none. Raises OSError for another kind of file."""
     try:
         descriptor = paths.open_regular(path, os.O_RDONLY)
@@ -127,7 +127,7 @@ def _replace(
                 os.fsync(file.fileno())
         if keeps is not None:
             _give(temporary, keeps, path)
-        if before is not None and _content(path) != before:
+        if before is not None and _read(path) != before:
             os.unlink(temporary)
             return False
         os.replace(temporary, path)
@@ -152,7 +152,7 @@ def _give(temporary: str, keeps: os.stat_result, path: str) -> None:
     os.chmod(temporary, mode)
 
 
-def _content(path: str) -> bytes:
+def _read(path: str) -> bytes:
     try:
         with open(path, "rb", opener=paths.open_regular) as file:
             return file.read()

@@ -86,7 +86,7 @@ def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mappin
     scopes, term = options.get("scopes", ()), options.get("term")
     if "purpose" in options:
         known = index.read()
-        purpose = known and known.purpose(found[0]["TCENV_PROFILE"], options["purpose"])
+        purpose = known and known.find_purpose(found[0]["TCENV_PROFILE"], options["purpose"])
         if not purpose or scopes:
             raise HandOver
         scopes, term = purpose[0], term or purpose[1]
@@ -137,7 +137,7 @@ def _exec(arguments: list[str], announce: Announce) -> int | None:
 
     environ: Mapping[str, str] = os.environ
     if change[environment.CERTIFICATE] is not None:
-        from tcenv.shells.secrets_in_environment import without_whole
+        from tcenv.shells.secrets_in_environment import drop_whole_token
 
-        environ = without_whole(change, environ, found[0][environment.ACCESS_TOKEN])
+        environ = drop_whole_token(change, environ, found[0][environment.ACCESS_TOKEN])
     replace_process(command, environment.apply(change, environ))

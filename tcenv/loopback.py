@@ -26,7 +26,7 @@ def bind(port: int) -> tuple[list[socket.socket], int]:
         try:
             for family, _name, address in FAMILIES:
                 try:
-                    server = _listening(family, address, number)
+                    server = _listen(family, address, number)
                 except OSError as error:
                     if error.errno in _MISSING:
                         continue
@@ -58,7 +58,7 @@ def describe_missing(there: Collection[str]) -> str:
     return f"it has neither {' nor '.join(missing)}" if len(missing) > 1 else f"it has no {missing[0]}"
 
 
-def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     server = socket.socket(family, socket.SOCK_STREAM)
     try:
         if family == socket.AF_INET6:

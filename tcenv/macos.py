@@ -19,7 +19,7 @@ _SECONDS = 5.0
 
 def is_disk_encrypted() -> bool | None:
     """Return whether FileVault is on, or None if `fdesetup` does not tell."""
-    said = _said(FDESETUP, "status")
+    said = _run(FDESETUP, "status")
     if "FileVault is On" in said:
         return True
     return False if "FileVault is Off" in said else None
@@ -37,7 +37,7 @@ def must_say_that_disk_is_plain() -> bool:
 
 def get_local_host_name() -> str:
     """Return the name under which the user knows this Mac, without `.local`, or "". The host's name comes from the network."""
-    return _said(SCUTIL, "--get", "LocalHostName").strip()
+    return _run(SCUTIL, "--get", "LocalHostName").strip()
 
 
 def get_host_name() -> str:
@@ -74,7 +74,7 @@ def get_machine_id() -> str:
     return "" if failed else found.raw.hex()
 
 
-def _said(*command: str) -> str:
+def _run(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_SECONDS)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):

@@ -12,17 +12,17 @@ _DARWIN_USER_TEMP_DIR = 65537
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is checked
 
 
-def _home(variable: str, *default: str) -> str:
+def _find_home(variable: str, *default: str) -> str:
     # The specification says to ignore a relative path.
     value = os.environ.get(variable, "")
     if os.path.isabs(value):
         return value
     if os.name == "nt":
-        return _home_on_windows(variable == "XDG_CONFIG_HOME")
+        return _find_home_on_windows(variable == "XDG_CONFIG_HOME")
     return os.path.join(home(f"HOME, or {variable},"), *default)
 
 
-def _home_on_windows(is_configuration: bool) -> str:
+def _find_home_on_windows(is_configuration: bool) -> str:
     """Return the folder of programs' configuration, which may follow the user to other machines, or that of all else."""
     value = os.environ.get("APPDATA" if is_configuration else "LOCALAPPDATA", "")
     return (
@@ -124,7 +124,7 @@ def _is_memory(directory: str) -> bool:
 
 def state_directory() -> str:
     """Return the directory of what outlives a reboot: known clients, and the sessions of the `file` store."""
-    return os.path.join(_home("XDG_STATE_HOME", ".local", "state"), "tcenv")
+    return os.path.join(_find_home("XDG_STATE_HOME", ".local", "state"), "tcenv")
 
 
 def file_store_directory() -> str:
@@ -142,7 +142,7 @@ def config_file() -> str:
     named = os.environ.get("TCENV_CONFIG")
     if named:
         return os.path.abspath(named)
-    return os.path.join(_home("XDG_CONFIG_HOME", ".config"), "tcenv", "config.toml")
+    return os.path.join(_find_home("XDG_CONFIG_HOME", ".config"), "tcenv", "config.toml")
 
 
 def has_keyring_configuration() -> bool:
@@ -156,7 +156,7 @@ def has_keyring_configuration() -> bool:
 
 def index_file() -> str:
     """Return the path of the configuration's index, for readers that cannot afford a TOML parser."""
-    return os.path.join(_home("XDG_CACHE_HOME", ".cache"), "tcenv", "profiles.index")
+    return os.path.join(_find_home("XDG_CACHE_HOME", ".cache"), "tcenv", "profiles.index")
 
 
 class Unsafe(Exception):
@@ -240,7 +240,7 @@ def ignore(path: str, error: PermissionError) -> None:
     if isinstance(error, Foreign):
         culprit: Foreign | None = error
     else:
-        directory, status = _nearest(os.path.dirname(path))
+        directory, status = _find_nearest(os.path.dirname(path))
         is_own = status is None or not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
         culprit = None if is_own or status is None else make_foreign_error(directory, status.st_uid)
     if culprit is not None and str(culprit.strerror) not in ignored:
@@ -250,12 +250,12 @@ def ignore(path: str, error: PermissionError) -> None:
 def check_place(directory: str) -> None:
     """Raise Foreign where `directory`, or the nearest one above it that is there, belongs to another user than root: tcenv
     creates nothing in it."""
-    culprit = _foreign_directory(directory)
+    culprit = _make_foreign_directory_error(directory)
     if culprit is not None:
         raise culprit
 
 
-def _nearest(directory: str) -> tuple[str, os.stat_result | None]:
+def _find_nearest(directory: str) -> tuple[str, os.stat_result | None]:
     """Return the nearest directory at or above `directory` that can be looked at, and its status."""
     while True:
         try:
@@ -266,8 +266,8 @@ def _nearest(directory: str) -> tuple[str, os.stat_result | None]:
             directory = os.path.dirname(directory)
 
 
-def _foreign_directory(directory: str) -> Foreign | None:
-    directory, status = _nearest(directory)
+def _make_foreign_directory_error(directory: str) -> Foreign | None:
+    directory, status = _find_nearest(directory)
     if status is None:
         return None
     if not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0):
@@ -282,10 +282,10 @@ def make_foreign_error(path: str, owner: int) -> Foreign:
     """Return the error for a file that belongs to the user with the number `owner`."""
     import errno
 
-    return Foreign(errno.EPERM, f"{path} belongs to {user_name(owner)}", path)
+    return Foreign(errno.EPERM, f"{path} belongs to {get_user_name(owner)}", path)
 
 
-def user_name(number: int) -> str:
+def get_user_name(number: int) -> str:
     """Return the name of the user with this number, or the number where it has none."""
     try:
         import pwd

@@ -36,7 +36,7 @@ def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
     where no descriptor is left to ask with."""
     if not KERNEL_TELLS:
         return True
-    owner = owner_of_peer(local, remote)
+    owner = find_owner_of_peer(local, remote)
     return owner != _UNMAPPED and owner in (os.geteuid(), 0)
 
 
@@ -49,19 +49,19 @@ def is_own(connection: Socket) -> bool:
         return False
 
 
-def owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int | None:
+def find_owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int | None:
     """Find the user who owns the other end of a TCP connection on this machine; None where that is unknown.
 
     `local` and `remote` are the addresses of this end, as `getsockname` and `getpeername` return them. A socket that has been
     closed belongs to nobody any more (the kernel shows it as root's, without an inode), so call this while the connection is
     answered."""
-    found = _socket(local, remote)
+    found = _find_socket(local, remote)
     return None if found is None else found[0]
 
 
 def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], names: Collection[str]) -> bool:
     """Whether a program with one of these `names` (as the kernel calls it, 15 characters at most) holds the other end."""
-    found = _socket(local, remote)
+    found = _find_socket(local, remote)
     if found is None:
         return False
     wanted = f"socket:[{found[1]}]"
@@ -77,22 +77,22 @@ def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], na
     return False
 
 
-def _socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int, int] | None:
+def _find_socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int, int] | None:
     """Return the user id and the inode of the other end; None where it belongs to nobody any more, or is unknown."""
     if not KERNEL_TELLS:
         return None
     try:
-        here, there = _address(local), _address(remote)
+        here, there = _parse_address(local), _parse_address(remote)
     except (ValueError, OSError, IndexError):
         return None
     if len(here[0]) != len(there[0]):
         return None
     try:
-        return _by_netlink(here, there)
+        return _ask_netlink(here, there)
     except OSError as error:
         _raise_if_out_of_descriptors(error)
         # Some containers have no such sockets.
-        return _by_proc(here, there)
+        return _search_tables(here, there)
 
 
 def _raise_if_out_of_descriptors(error: OSError) -> None:
@@ -102,7 +102,7 @@ def _raise_if_out_of_descriptors(error: OSError) -> None:
         raise error
 
 
-def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
+def _parse_address(name: tuple[object, ...]) -> tuple[bytes, int]:
     """Return the address as 4 or 16 bytes, and the port."""
     # `socket` brings its enumerations.
     from _socket import AF_INET, AF_INET6, inet_pton
@@ -115,7 +115,7 @@ def _address(name: tuple[object, ...]) -> tuple[bytes, int]:
     return packed.removeprefix(_MAPPED), port
 
 
-def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
+def _ask_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """Ask for the one socket with these ends. Raises OSError where the kernel takes no such question."""
     import struct
     from _socket import AF_INET, AF_INET6, AF_NETLINK, IPPROTO_TCP, SOCK_RAW, socket
@@ -148,20 +148,20 @@ def _by_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int,
     return (uid, inode) if same and inode and state in _HELD else None
 
 
-def _by_proc(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
+def _search_tables(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """Look the other end up in the tables of /proc/net, which every Linux has."""
     wanted = [("tcp", here[0], there[0])] if len(here[0]) == 4 else [("tcp6", here[0], there[0])]
     if len(here[0]) == 4:
         wanted.append(("tcp6", _MAPPED + here[0], _MAPPED + there[0]))
     for table, ours, theirs in wanted:
-        ends = [_in_table(theirs, there[1]), _in_table(ours, here[1])]
-        for fields in _rows(table):
+        ends = [_format_for_table(theirs, there[1]), _format_for_table(ours, here[1])]
+        for fields in _read_rows(table):
             if fields[1:3] == ends and int(fields[3], 16) in _HELD:
                 return (int(fields[7]), int(fields[9])) if fields[9] != "0" else None
     return None
 
 
-def _rows(table: str) -> Iterator[list[str]]:
+def _read_rows(table: str) -> Iterator[list[str]]:
     try:
         with open(f"/proc/net/{table}", encoding="ascii") as rows:
             next(rows, None)
@@ -173,7 +173,7 @@ def _rows(table: str) -> Iterator[list[str]]:
         _raise_if_out_of_descriptors(error)
 
 
-def _in_table(address: bytes, port: int) -> str:
+def _format_for_table(address: bytes, port: int) -> str:
     """Write an end as the tables do: words of four bytes in the machine's order."""
     words = (address[start : start + 4] for start in range(0, len(address), 4))
     swap = -1 if sys.byteorder == "little" else 1

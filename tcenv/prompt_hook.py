@@ -37,7 +37,7 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
         if len(words) == 1:
             change, said = reload(os.environ, _read_from_keyring)
         elif words[1] == "--for-directory" and len(words) <= 3 and not words[-1].startswith("--as"):
-            change, said = _directory(words[2] if len(words) == 3 else None), ()
+            change, said = _load_for_directory(words[2] if len(words) == 3 else None), ()
         else:
             return None
         if os.isatty(1) or output.is_readable_by_others():
@@ -65,18 +65,21 @@ def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Chang
     loaded, token = environment.read_loaded(environ), environ.get(environment.ACCESS_TOKEN)
     if loaded is None or not token or "TCENV_PROXY" in environ or not is_profile_name(loaded.profile):
         return {}, ()
-    if loaded.root_url != environ.get(environment.ROOT_URL) or session_file.generation_of(token) != loaded.generation:
+    if (
+        loaded.root_url != environ.get(environment.ROOT_URL)
+        or session_file.compute_generation(token) != loaded.generation
+    ):
         return {}, ()  # somebody has chosen another deployment, or set credentials of their own since
     if loaded.file and environ.get(environment.CERTIFICATE):
         return {}, ()
     login = login_command(get_argument(loaded.profile, loaded.root_url))
-    end, now = _seconds(environ.get(environment.EXPIRES, "")), time.time()
+    end, now = _parse_seconds(environ.get(environment.EXPIRES, "")), time.time()
 
     def unload(why: str) -> tuple[Change, Said]:
         return environment.make_unloading(environ), (f"{loaded.profile}: {why}. Sign in again:", login)
 
     over = "the session has expired" if end and now >= end else ""
-    fields = _stored(loaded)
+    fields = _read_stored(loaded)
     if fields is None:
         return unload(over or "signed out elsewhere")
     if fields.get(environment.ROOT_URL) == loaded.root_url and fields[environment.GENERATION] != loaded.generation:
@@ -93,14 +96,14 @@ def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Chang
     return {}, ()
 
 
-def _seconds(text: str) -> int:
+def _parse_seconds(text: str) -> int:
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else 0
 
 
-def _stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
+def _read_stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
     """Return the fields of the loaded session's file, None where it is gone; none at all where there is no file to compare."""
     directory = loaded.file.rpartition("/")[0]
-    if loaded.file != session_file.path_of(directory, loaded.profile) or not os.path.isabs(directory):
+    if loaded.file != session_file.get_path(directory, loaded.profile) or not os.path.isabs(directory):
         return {}
     parts = session_file.read(directory, loaded.profile)
     if parts is not None:
@@ -109,7 +112,7 @@ def _stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
     return None if os.path.isdir(directory) or os.path.isdir(os.path.dirname(directory)) else {}
 
 
-def _directory(argument: str | None) -> Change:
+def _load_for_directory(argument: str | None) -> Change:
     """Return the change that loads the stored session of a directory's profile. Raises HandOver and others."""
     if "TCENV_PROXY" in os.environ:
         return {}

@@ -7,7 +7,7 @@ import os
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
-def folder(name: str) -> str:
+def find_folder(name: str) -> str:
     """Return the folder `shell` or `completions`. A checkout's own goes first: an editable install serves what is edited."""
     checkout = os.path.dirname(_PACKAGE)
     own = os.path.join(checkout, name)
@@ -19,7 +19,7 @@ def folder(name: str) -> str:
 def read(place: str, name: str) -> str | None:
     """Read the file `name` in `shell` or `completions`; None where there is none."""
     try:
-        with open(os.path.join(folder(place), name), encoding="utf-8") as file:
+        with open(os.path.join(find_folder(place), name), encoding="utf-8") as file:
             return file.read()
     except FileNotFoundError:
         return None

@@ -20,7 +20,7 @@ _ENDING = (
 )
 
 
-def ending_signals() -> Iterator[int]:
+def list_ending_signals() -> Iterator[int]:
     """Yield the numbers of the signals that end a process of this system."""
     for name in _ENDING:
         number = getattr(_signal, name, None)
@@ -35,7 +35,7 @@ def handle_ending(handler: Handler) -> dict[int, object]:
 
     A signal that is ignored (by nohup) stays ignored. Call it in the main thread."""
     former: dict[int, object] = {}
-    for number in ending_signals():
+    for number in list_ending_signals():
         found = _signal.getsignal(number)
         # None is a handler that Python did not install and could not put back.
         if found not in (None, _signal.SIG_IGN):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def printable(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     """`text` without anything that a terminal would obey: what is not printable becomes U+FFFD."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a span in its two largest units: `1 d 3 h`, `7 h 12 min`, `45 s`."""
     left = max(0, int(seconds))
     parts: list[str] = []
@@ -23,12 +23,12 @@ def duration(seconds: float) -> str:
     return " ".join(parts)
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Write a number with its noun: `1 session`, `2 sessions`, `no session`."""
     return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
 
 
-def moment(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Write a time of day on this machine, with the date if that is not today."""
     import time
 
@@ -36,7 +36,7 @@ def moment(seconds: float) -> str:
     return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
 
 
-def wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
+def wrap(text: str, width: int, first: str = "", rest: str = "") -> str:
     """`text` behind `first`, broken between words into lines of at most `width` columns, the further ones behind `rest`. A
     word that is longer than a line stays whole: it is something to copy."""
     lines: list[str] = []

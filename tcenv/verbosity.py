@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tcenv.errors import UsageError
-from tcenv.text import printable
+from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ def set_level(*, quiet: bool = False, verbose: bool = False) -> None:
 def log(text: str) -> None:
     """Say on stderr what tcenv does, with `--verbose`."""
     if is_verbose:
-        write(printable(text))
+        write(replace_unprintable(text))
 
 
 def _write(text: str) -> None:

@@ -26,7 +26,7 @@ from tcenv.signin.flow import ensure_session
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedSession:
     """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
     lasts), by the name of `purpose` (None: none was named). `told` says that a sign-in has just told what of the scopes the
     session holds."""
@@ -51,7 +51,7 @@ class Opened:
         return time.time() + parse_expires(self.term)
 
 
-class Wanted(NamedTuple):
+class SessionOptions(NamedTuple):
     """What a command wants of a session. `scopes` and `duration` narrow it to temporary credentials; `purpose` names both."""
 
     profile: str | None
@@ -64,7 +64,7 @@ class Wanted(NamedTuple):
     retry: bool = False
 
     @classmethod
-    def of(cls, options: Any) -> Wanted:
+    def of(cls, options: Any) -> SessionOptions:
         """Take it from the options of a command."""
         return cls(
             options.profile,
@@ -78,14 +78,16 @@ class Wanted(NamedTuple):
         )
 
 
-def open_session(wanted: Wanted) -> Opened:
+def open_session(wanted: SessionOptions) -> OpenedSession:
     """Return the session that is wanted, after a sign-in if there is none. Raises NotSignedIn where `--no-login` forbids that."""
     wanted = apply_purpose(wanted)
     scopes, term = wanted.scopes, wanted.duration
     store = open_store(profiles.read_store_name(), messages.warn)
     if wanted.no_login:
         root_url = Overrides(root_url=wanted.overrides.root_url)
-        return Opened(_live(profiles.resolve(wanted.profile, root_url)), store, scopes, term, wanted.purpose)
+        return OpenedSession(
+            _load_live(profiles.resolve(wanted.profile, root_url)), store, scopes, term, wanted.purpose
+        )
     overrides = wanted.overrides
     profile = resolve_to_open(wanted.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
@@ -102,10 +104,10 @@ def open_session(wanted: Wanted) -> Opened:
         messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
         messages.hint("To load it in this shell:", login_command(profile.argument))
     told = display.is_new and bool(scopes) and session.wanted == scopes
-    return Opened(session, store, wanted.scopes, term, wanted.purpose, told)
+    return OpenedSession(session, store, wanted.scopes, term, wanted.purpose, told)
 
 
-def _check_number(wanted: Wanted, argument: str) -> tuple[str, ...]:
+def _check_number(wanted: SessionOptions, argument: str) -> tuple[str, ...]:
     """Return the scopes of `wanted` without those that another one covers. Raises UsageError for more than a sign-in takes."""
     scopes = remove_covered(wanted.scopes)
     if len(scopes) <= MOST_SCOPES:
@@ -130,7 +132,7 @@ def warn_of_plain_disk(store: Store) -> None:
         )
 
 
-def apply_purpose(wanted: Wanted) -> Wanted:
+def apply_purpose(wanted: SessionOptions) -> SessionOptions:
     """Replace the purpose that is named by its scopes and its time. Raises UsageError."""
     if wanted.purpose is None:
         return wanted
@@ -144,13 +146,13 @@ def apply_purpose(wanted: Wanted) -> Wanted:
     return wanted._replace(scopes=tuple(purpose.scopes), duration=wanted.duration or purpose.term)
 
 
-def load_session_and_change(wanted: Wanted) -> tuple[Session, dict[str, str | None]]:
+def load_session_and_change(wanted: SessionOptions) -> tuple[Session, dict[str, str | None]]:
     """Return the session, after a sign-in if there is none, and the change that loads it, narrowed to `--scope` and `--for`.
     Raises NotSignedIn where `--no-login` forbids signing in."""
     found = open_session(wanted)
     if found.scopes or found.term:
         return found.session, temporary.make_loading(found.session, found.scopes, found.term, found.tell_narrowing)
-    return found.session, found.session.variables(file=found.store.file(found.session.profile))
+    return found.session, found.session.make_loading(file=found.store.get_path(found.session.profile))
 
 
 def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
@@ -165,16 +167,16 @@ def choose_session_to_ask_with(argument: str | None, timeout: str | None) -> tup
     """Return the session of a profile, and until when (time.monotonic) the deployment may be asked: for `timeout`, the option,
     or as long as the profile says. Raises as `live_session` does."""
     profile = profiles.resolve(argument, Overrides(timeout=timeout))
-    return _live(profile), time.monotonic() + profile.timeout
+    return _load_live(profile), time.monotonic() + profile.timeout
 
 
 def find_live_session(argument: str | None, *, stored: bool = False) -> Session:
     """Return the session of a profile. `stored` excludes what this shell has loaded where the store keeps no session.
     Raises NotSignedIn when there is none, or it has expired."""
-    return _live(profiles.resolve(argument), stored=stored)
+    return _load_live(profiles.resolve(argument), stored=stored)
 
 
-def _live(profile: profiles.Profile, *, stored: bool = False) -> Session:
+def _load_live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     store = open_store(profiles.read_store_name(), messages.warn)
     command = login_command(profile.argument)
     if not store.keeps and stored:

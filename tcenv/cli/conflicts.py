@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tcenv import paths
 from tcenv.config import profile as profiles
 from tcenv.errors import TcenvError
-from tcenv.text import printable
+from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +23,16 @@ _SECRET = re.compile(
 
 def find_credentials() -> Iterator[tuple[str, str]]:
     """Yield each source of credentials that was found, and what to do about it."""
-    yield from _go()
-    yield from _mach()
-    yield from _netrc()
+    yield from _check_go()
+    yield from _check_mach()
+    yield from _check_netrc()
 
 
-def _go() -> Iterator[tuple[str, str]]:
+def _check_go() -> Iterator[tuple[str, str]]:
     """Look into the Go command's configuration. The command takes from there each value that the environment does not set."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
     path = os.path.join(folder, "taskcluster.yml")
-    kinds = sorted({match[1] for match in _SECRET.finditer(_text(path))})
+    kinds = sorted({match[1] for match in _SECRET.finditer(_read(path))})
     if kinds:
         yield (
             f"{path}, of the taskcluster command, holds {' and '.join(kinds)}, which mixes with tcenv's variables",
@@ -41,14 +41,14 @@ def _go() -> Iterator[tuple[str, str]]:
         )
 
 
-def _mach() -> Iterator[tuple[str, str]]:
+def _check_mach() -> Iterator[tuple[str, str]]:
     state = os.environ.get("MOZBUILD_STATE_PATH") or os.path.join(paths.home(), ".mozbuild")
     for path in (
         os.path.join(state, "taskcluster", "taskcluster_credentials.json"),
         os.path.join(state, "taskcluster_credentials.json"),
     ):
         try:
-            content = json.loads(_text(path) or "{}")
+            content = json.loads(_read(path) or "{}")
         except (ValueError, RecursionError):
             content = {}
         if isinstance(content, dict) and content:
@@ -58,7 +58,7 @@ def _mach() -> Iterator[tuple[str, str]]:
             )
 
 
-def _netrc() -> Iterator[tuple[str, str]]:
+def _check_netrc() -> Iterator[tuple[str, str]]:
     path = os.environ.get("NETRC") or os.path.join(paths.home(), ".netrc")
     try:
         profile = profiles.resolve()
@@ -68,12 +68,12 @@ def _netrc() -> Iterator[tuple[str, str]]:
         return
     if host in entries.hosts:
         yield (
-            f"{printable(path)} has an entry for {host}: the Python client sends it instead of the signature (401)",
-            f"Remove the entry of {host} from {printable(path)}",
+            f"{replace_unprintable(path)} has an entry for {host}: the Python client sends it instead of the signature (401)",
+            f"Remove the entry of {host} from {replace_unprintable(path)}",
         )
 
 
-def _text(path: str) -> str:
+def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace", opener=paths.open_regular) as file:
             return file.read(1 << 20)

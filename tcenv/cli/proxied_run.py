@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv import core_dumps, paths
-from tcenv.cli.acquire import Opened, Wanted, apply_purpose, open_session
+from tcenv.cli.acquire import OpenedSession, SessionOptions, apply_purpose, open_session
 from tcenv.cli.terminal import learn_report, messages
 from tcenv.containers import plan as containers
 from tcenv.containers.own_network import Gate
@@ -78,15 +78,15 @@ class Started:
 
     background: Background
     prepared: PreparedRun
-    opened: Opened
+    opened: OpenedSession
     held: HeldPort
 
 
-def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
+def execute(wanted: SessionOptions, options: ProxyOptions, command: list[str]) -> int:
     """Run `command` with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
     if options.agent:
-        wanted, options = _for_agent(wanted, options)
+        wanted, options = _complete_for_agent(wanted, options)
     learn, save = options.learn, options.save
     if save is not None and not is_configurable_name(save):
         raise UsageError(
@@ -118,7 +118,7 @@ def execute(wanted: Wanted, options: ProxyOptions, command: list[str]) -> int:
     return status
 
 
-def subshell(wanted: Wanted, options: ProxyOptions, shell: Shell) -> int:
+def execute_subshell(wanted: SessionOptions, options: ProxyOptions, shell: Shell) -> int:
     """Run a subshell with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
     started = prepare(wanted, options)
@@ -131,7 +131,7 @@ def subshell(wanted: Wanted, options: ProxyOptions, shell: Shell) -> int:
 
 
 def prepare(
-    wanted: Wanted,
+    wanted: SessionOptions,
     options: ProxyOptions,
     *,
     port: int = 0,
@@ -146,15 +146,15 @@ def prepare(
     core_dumps.hide_memory()
     if options.unsigned and (options.listen or (plan is not None and plan.listen)):
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
-    session = _learning(wanted) if options.learn else open_session(wanted)
+    session = _open_for_learning(wanted) if options.learn else open_session(wanted)
     if options.agent and session.term is None:
         session = replace(session, term=_AGENT_TERM)
-    scopes = _checked(session)
+    scopes = _check_scopes(session)
     learn = (scopes or ()) if options.learn else None
     until = session.until
     bound = sockets.bind(port, options.listen or (plan.listen if plan is not None else None))
     bound.name = plan.name if plan is not None and options.listen is None else None
-    told = _told(session.session)
+    told = _list_variables(session.session)
     if forward is not None:
         bound.far_port = forward(bound.port, told)
     prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
@@ -186,7 +186,7 @@ def prepare(
     return Started(background, prepared, session, held)
 
 
-def _for_agent(wanted: Wanted, options: ProxyOptions) -> tuple[Wanted, ProxyOptions]:
+def _complete_for_agent(wanted: SessionOptions, options: ProxyOptions) -> tuple[SessionOptions, ProxyOptions]:
     """Return what a run of an agent gets where the user names nothing else. Raises UsageError."""
     narrowed = bool(wanted.scopes or wanted.purpose)
     log = options.log or os.path.join(paths.state_directory(), _AGENT_LOG)
@@ -202,11 +202,11 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _told(session: Session) -> dict[str, str]:
-    return {name: value for name, value in session.variables({}).items() if value is not None}
+def _list_variables(session: Session) -> dict[str, str]:
+    return {name: value for name, value in session.make_loading({}).items() if value is not None}
 
 
-def _learning(wanted: Wanted) -> Opened:
+def _open_for_learning(wanted: SessionOptions) -> OpenedSession:
     """Return the session for a run that learns. A sign-in asks for the profile's scopes, not just for those that the run
     starts with."""
     full = apply_purpose(wanted)
@@ -214,13 +214,13 @@ def _learning(wanted: Wanted) -> Opened:
     return replace(session, scopes=full.scopes, purpose=wanted.purpose)
 
 
-def _checked(session: Opened) -> tuple[str, ...] | None:
+def _check_scopes(session: OpenedSession) -> tuple[str, ...] | None:
     """Return the scopes that the run is narrowed to, or None: as they were asked for, since a later session may hold more of
     a pattern. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
     if not session.scopes:
         return None
     whole = session.session
-    held = narrow(whole.fields(), whole.passed_on, whole.asked, session.scopes, session.tell_narrowing)
+    held = narrow(whole.encode_fields(), whole.passed_on, whole.asked, session.scopes, session.tell_narrowing)
     if count_fitting(whole.credentials.client_id, held) < len(held):
         held = shorten(held, whole.expansions, whole.scopes)
     fitting = count_fitting(whole.credentials.client_id, held)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted
+from tcenv.cli.acquire import SessionOptions
 from tcenv.cli.terminal import messages
-from tcenv.config.inside_proxy import BEHIND
+from tcenv.config.inside_proxy import VARIABLE
 from tcenv.errors import TcenvError
 from tcenv.proxy.child_environment import apply_change
 from tcenv.proxy.probe import Probe
@@ -22,16 +22,20 @@ from tcenv.signals import AllSignalsBlocked
 
 
 def execute(
-    wanted: Wanted, options: proxied_run.ProxyOptions, host: str, ssh_options: Sequence[str], command: Sequence[str]
+    wanted: SessionOptions,
+    options: proxied_run.ProxyOptions,
+    host: str,
+    ssh_options: Sequence[str],
+    command: Sequence[str],
 ) -> int:
     """Run `command` on `host`, or the login shell there where it is empty. Returns its status, or that of ssh. Raises
     UsageError, TcenvError."""
-    client = Client(host, ssh_options, _without_session({}))
+    client = Client(host, ssh_options, _drop_session({}))
     connection = Connection(client, messages.note)
     probe = Probe()
 
     def forward(port: int, session: Mapping[str, str]) -> int:
-        client.environ = _without_session(session)
+        client.environ = _drop_session(session)
         connection.open()
         return connection.forward(port)
 
@@ -48,12 +52,12 @@ def execute(
         values = {
             "root_url": prepared.sockets.root_url,
             "client_id": prepared.run.client_id,
-            "behind": prepared.change[BEHIND] or "",
+            "behind": prepared.change[VARIABLE] or "",
         }
         # Like ssh, join the words with blanks: the login shell there reads them.
         far_command = connection.prepare(values, prepared.run.token, " ".join(command))
         line = client.session(far_command, terminal=not command and _has_terminal(client))
-        with _restored_terminal():
+        with _restore_terminal():
             status = run_child(line, client.environ, lambda: None)
         if status == SSH_FAILED and not connection.has_begun():
             raise TcenvError(
@@ -68,7 +72,7 @@ def execute(
         connection.close()
 
 
-def _without_session(session: Mapping[str, str]) -> dict[str, str]:
+def _drop_session(session: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without any session: ssh may send variables to the other machine."""
     change = dict.fromkeys((*environment.VARIABLES, environment.PROXY_URL))
     return apply_change(change, session, os.environ) if session else environment.apply(change, os.environ)
@@ -80,7 +84,7 @@ def _has_terminal(client: Client) -> bool:
 
 
 @contextmanager
-def _restored_terminal() -> Iterator[None]:
+def _restore_terminal() -> Iterator[None]:
     """Put the terminal back as it was: ssh leaves it raw if it is killed."""
     try:
         import termios

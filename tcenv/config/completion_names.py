@@ -19,7 +19,7 @@ def print_purposes() -> int:
     """Print the names of the purposes, one a line."""
     try:
         known = index.read()
-        names = known.purposes() if known else []
+        names = known.list_purposes() if known else []
     except (index.HandOver, OSError, ValueError, IndexError):
         from tcenv.config import config_file
         from tcenv.errors import TcenvError
@@ -36,15 +36,15 @@ def print_names() -> int:
     """Print the names, one a line."""
     try:
         known = index.read()
-        configured = known.names() if known else []
+        configured = known.list_names() if known else []
     except (index.HandOver, OSError, ValueError, IndexError):
-        configured = _slowly()
-    others = sorted({*_used_lately(), *_signed_in()})
+        configured = _load_configured()
+    others = sorted({*_list_used_lately(), *_list_signed_in()})
     output.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *others))))
     return 0
 
 
-def _used_lately() -> list[str]:
+def _list_used_lately() -> list[str]:
     since = time.time() - _LATELY
     try:
         entries = os.scandir(f"{paths.state_directory()}/clients")
@@ -54,7 +54,7 @@ def _used_lately() -> list[str]:
         return []
 
 
-def _signed_in() -> list[str]:
+def _list_signed_in() -> list[str]:
     """Return the names of live sessions in any store."""
     from tcenv.sessions import session_file
 
@@ -72,7 +72,7 @@ def _signed_in() -> list[str]:
     return found
 
 
-def _slowly() -> list[str]:
+def _load_configured() -> list[str]:
     from tcenv.config import config_file
     from tcenv.errors import TcenvError
 

@@ -17,7 +17,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import FLOWS, check_description, check_name, check_scopes
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import ConfigError, Hint, TcenvError, UsageError
-from tcenv.files import locked, rewrite, write_privately
+from tcenv.files import hold_lock, rewrite, write_privately
 from tcenv.sessions.profile_names import is_configurable_name
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _PATIENCE_FOR_A_CACHE = 2.0
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
 
-def _text(value: Any) -> str:
+def _check_text(value: Any) -> str:
     if not isinstance(value, str):
         raise UsageError("must be a string in quotes")
     return value
 
 
-def _one_of(*accepted: str) -> Any:
+def _make_choice_check(*accepted: str) -> Any:
     def check(value: Any) -> str:
         if value not in accepted:
             raise UsageError(f"must be one of {', '.join(accepted)}")
@@ -43,32 +43,32 @@ def _one_of(*accepted: str) -> Any:
     return check
 
 
-def _scopes(value: Any) -> tuple[str, ...]:
+def _check_scopes(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
         raise UsageError('must be a list of strings, like ["queue:*"]')
     return check_scopes(tuple(value))
 
 
-def _duration(value: Any) -> str:
-    parse_expires(_text(value))
+def _check_duration(value: Any) -> str:
+    parse_expires(_check_text(value))
     return str(value)
 
 
-def _port(value: Any) -> int:
+def _check_port(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
         raise UsageError("must be a number from 0 (any free port) to 65535")
     return value
 
 
-def _name(value: Any) -> str:
-    text = example = _text(value)
+def _check_name(value: Any) -> str:
+    text = example = _check_text(value)
     for part in default_client_name.PARTS:
         example = example.replace("{" + part + "}", "x")
     check_name(example)
     return text
 
 
-def _flag(value: Any) -> bool:
+def _check_flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise UsageError("must be true or false")
     return value
@@ -76,17 +76,17 @@ def _flag(value: Any) -> bool:
 
 # What may stand in a profile, and (but for the root URL) at the top of the file as the default of all profiles.
 KEYS: Mapping[str, Any] = {
-    "root_url": lambda value: parse_root_url(_text(value)),
-    "name": _name,
-    "scopes": _scopes,
-    "expires": _duration,
-    "description": lambda value: check_description(_text(value)),
-    "flow": _one_of(*FLOWS),
-    "port": _port,
-    "timeout": _duration,
-    "browser": _text,
-    "no_browser": _flag,
-    "no_self_delete": _flag,
+    "root_url": lambda value: parse_root_url(_check_text(value)),
+    "name": _check_name,
+    "scopes": _check_scopes,
+    "expires": _check_duration,
+    "description": lambda value: check_description(_check_text(value)),
+    "flow": _make_choice_check(*FLOWS),
+    "port": _check_port,
+    "timeout": _check_duration,
+    "browser": _check_text,
+    "no_browser": _check_flag,
+    "no_self_delete": _check_flag,
 }
 #: The keys that a profile can do without.
 REMOVABLE = tuple(key for key in KEYS if key != "root_url")
@@ -104,7 +104,7 @@ class Configuration:
     purposes: Mapping[tuple[str, str], Purpose] = field(default_factory=dict)
 
 
-def _line_of(text: str, *path: str) -> int | None:
+def _find_line(text: str, *path: str) -> int | None:
     """Find the line of a key by searching the text, inside the last of the tables in `path` that has a header."""
     lines = text.splitlines()
     start = 0
@@ -125,13 +125,13 @@ def _line_of(text: str, *path: str) -> int | None:
     return start or None
 
 
-def _wrong(path: str, text: str, keys: tuple[str, ...], what: str, hint: Hint | str | None = None) -> ConfigError:
-    line = _line_of(text, *keys)
+def _make_error(path: str, text: str, keys: tuple[str, ...], what: str, hint: Hint | str | None = None) -> ConfigError:
+    line = _find_line(text, *keys)
     place = f"{path}, line {line}" if line else path
     return ConfigError(f"{place}: {'.'.join(keys)}: {what}", hint)
 
 
-def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, Any]:
+def _check_table(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, Any]:
     result = {}
     for key, value in table.items():
         if key not in KEYS or (not prefix and key == "root_url"):
@@ -139,11 +139,11 @@ def _checked(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, 
                 [] if prefix else ["default", "store"]
             )
             hint = "Give a profile a root_url, and name it as default." if key == "root_url" else None
-            raise _wrong(path, text, (*prefix, key), f"unknown key (known here: {', '.join(known)})", hint)
+            raise _make_error(path, text, (*prefix, key), f"unknown key (known here: {', '.join(known)})", hint)
         try:
             result[key] = KEYS[key](value)
         except TcenvError as error:
-            raise _wrong(path, text, (*prefix, key), error.message, error.hint) from None
+            raise _make_error(path, text, (*prefix, key), error.message, error.hint) from None
     return result
 
 
@@ -162,48 +162,50 @@ def parse(text: str, path: str) -> Configuration:
     default = document.pop("default", None)
     store = document.pop("store", None)
     tables = document.pop("profiles", {})
-    named = _purposes(path, text, document.pop("purposes", {}), ())
+    named = _parse_purposes(path, text, document.pop("purposes", {}), ())
     if store is not None and store not in STORES:
-        raise _wrong(path, text, ("store",), f"must be one of {', '.join(STORES)}")
+        raise _make_error(path, text, ("store",), f"must be one of {', '.join(STORES)}")
     if not isinstance(tables, dict):
-        raise _wrong(path, text, ("profiles",), "must be tables, like [profiles.community]")
+        raise _make_error(path, text, ("profiles",), "must be tables, like [profiles.community]")
     profiles = {}
     for name, table in tables.items():
         if not is_configurable_name(name):
-            raise _wrong(path, text, ("profiles", name), "a profile's name is letters, digits, '.', '_' and '-'")
+            raise _make_error(path, text, ("profiles", name), "a profile's name is letters, digits, '.', '_' and '-'")
         if not isinstance(table, dict):
-            raise _wrong(path, text, ("profiles", name), f"must be a table, like [profiles.{name}]")
-        named.update(_purposes(path, text, table.pop("purposes", {}), ("profiles", name)))
-        profiles[name] = _checked(path, text, table, ("profiles", name))
+            raise _make_error(path, text, ("profiles", name), f"must be a table, like [profiles.{name}]")
+        named.update(_parse_purposes(path, text, table.pop("purposes", {}), ("profiles", name)))
+        profiles[name] = _check_table(path, text, table, ("profiles", name))
         if "root_url" not in profiles[name]:
-            raise _wrong(path, text, ("profiles", name), "root_url is missing")
+            raise _make_error(path, text, ("profiles", name), "root_url is missing")
     if default is not None and (not isinstance(default, str) or default not in profiles):
-        raise _wrong(path, text, ("default",), "is not a profile in this file")
-    return Configuration(default, store, _checked(path, text, document, ()), profiles, named)
+        raise _make_error(path, text, ("default",), "is not a profile in this file")
+    return Configuration(default, store, _check_table(path, text, document, ()), profiles, named)
 
 
-def _purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dict[tuple[str, str], Purpose]:
+def _parse_purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dict[tuple[str, str], Purpose]:
     """Return the purposes of a table, by profile and name."""
     place = (*prefix, "purposes")
     if not isinstance(tables, dict):
-        raise _wrong(path, text, place, f"must be tables, like [{'.'.join(place)}.NAME]")
+        raise _make_error(path, text, place, f"must be tables, like [{'.'.join(place)}.NAME]")
     of = prefix[1] if prefix else None
     found = {}
     for name, table in tables.items():
         if not is_configurable_name(name):
-            raise _wrong(path, text, (*place, name), "a purpose's name is letters, digits, '.', '_' and '-'")
+            raise _make_error(path, text, (*place, name), "a purpose's name is letters, digits, '.', '_' and '-'")
         if not isinstance(table, dict):
-            raise _wrong(path, text, (*place, name), f"must be a table, like [{'.'.join(place)}.{name}]")
+            raise _make_error(path, text, (*place, name), f"must be a table, like [{'.'.join(place)}.{name}]")
         for key in table:
             if key not in purposes.KEYS:
-                raise _wrong(path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})")
+                raise _make_error(
+                    path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})"
+                )
         try:
             key = "scopes"
             scopes = purposes.check_scopes(table.get(key))
             key = "for"
             term = purposes.check_term(table[key]) if key in table else None
         except TcenvError as error:
-            raise _wrong(path, text, (*place, name, key), error.message, error.hint) from None
+            raise _make_error(path, text, (*place, name, key), error.message, error.hint) from None
         found[(of or "", name)] = Purpose(name, scopes, term, of)
     return found
 
@@ -253,7 +255,7 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     with suppress(OSError), open(cache, "rb", opener=paths.open_trusted_or_ignore) as file:
         if file.read() == data:
             return
-    with locked(cache, _PATIENCE_FOR_A_CACHE):
+    with hold_lock(cache, _PATIENCE_FOR_A_CACHE):
         # Another process may have changed the configuration, and written the index of that.
         if _read(path) == text.encode():
             write_privately(cache, data)
@@ -276,7 +278,7 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
 
     if not is_configurable_name(profile):
         raise UsageError(f"{profile!r} is not a valid profile name.", "Accepted: letters, digits, '.', '_' and '-'.")
-    with _document() as document:
+    with _open_document() as document:
         profiles: Any = document.setdefault("profiles", tomlkit.table(is_super_table=True))
         if remove:
             _remove(profiles, profile, "profile")
@@ -293,7 +295,7 @@ def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | Non
     it whole. Raises ConfigError, UsageError."""
     import tomlkit
 
-    with _document() as document:
+    with _open_document() as document:
         above: Any = document if profile is None else document.get("profiles", {}).get(profile)
         if above is None:
             raise UsageError(f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
@@ -321,7 +323,7 @@ def _remove(tables: Any, name: str, kind: str) -> None:
 
 
 @contextmanager
-def _document() -> Iterator[Any]:
+def _open_document() -> Iterator[Any]:
     """Yield the file's content for editing, under a lock, and write it back with its comments and its order.
 
     It is parsed before and after, so that a wrong value never reaches the file. Raises ConfigError."""
@@ -329,7 +331,7 @@ def _document() -> Iterator[Any]:
 
     path = paths.config_file()
     try:
-        with locked(path):
+        with hold_lock(path):
             try:
                 text = _read(path).decode()
             except FileNotFoundError:

@@ -23,7 +23,7 @@ def fill(template: str, profile: str) -> str:
     for part in PARTS:
         mark = "{" + part + "}"
         if mark in template:
-            template = template.replace(mark, _part(part, profile))
+            template = template.replace(mark, _fill_part(part, profile))
     return template
 
 
@@ -32,7 +32,7 @@ def fit(text: str) -> str:
     return "".join(character if character in _HARMLESS else "-" for character in text) or "-"
 
 
-def hostname() -> str:
+def get_hostname() -> str:
     """Return this machine's name up to its first dot."""
     if sys.platform == "darwin":
         from tcenv import macos
@@ -47,19 +47,19 @@ def hostname() -> str:
     return name.partition(".")[0]
 
 
-def _part(part: str, profile: str) -> str:
+def _fill_part(part: str, profile: str) -> str:
     if part == "hostname":
-        text = hostname()
+        text = get_hostname()
     elif part == "user":
-        text = _user()
+        text = _get_user()
     elif part == "machine":
-        text = machine()
+        text = get_machine_id()
     else:
         text = profile
     return fit(text[: _LONGEST_PART.get(part)])
 
 
-def _user() -> str:
+def _get_user() -> str:
     import getpass
 
     try:
@@ -69,7 +69,7 @@ def _user() -> str:
         return str(os.getuid()) if hasattr(os, "getuid") else "user"
 
 
-def machine() -> str:
+def get_machine_id() -> str:
     """Return a short id of this home's state directory, made once. It tells machines apart whose names change or are the same.
     Raises UsageError where it cannot be stored."""
     path = os.path.join(paths.state_directory(), "machine")

@@ -29,7 +29,7 @@ class Index:
         self.default = default
         self._profiles = f"\n{profiles}\n"
 
-    def root_url(self, profile: str) -> str | None:
+    def find_root_url(self, profile: str) -> str | None:
         """Return the root URL of a configured profile, or None."""
         key = f"\nPROFILE {profile} "
         start = self._profiles.find(key)
@@ -38,18 +38,18 @@ class Index:
         start += len(key)
         return self._profiles[start : self._profiles.index("\n", start)]
 
-    def profile_of(self, root_url: str) -> str | None:
+    def find_profile(self, root_url: str) -> str | None:
         """Return the one configured profile that has this root URL, or the default among several; None if there is none."""
-        found = [name for name in self.names() if self.root_url(name) == root_url]
+        found = [name for name in self.list_names() if self.find_root_url(name) == root_url]
         if len(found) == 1:
             return found[0]
         return self.default if self.default in found else None
 
-    def names(self) -> list[str]:
+    def list_names(self) -> list[str]:
         """Return the names of the configured profiles."""
         return [line.split(" ")[1] for line in self._profiles.split("\n") if line[:8] == "PROFILE "]
 
-    def purpose(self, profile: str, name: str) -> tuple[list[str], str | None] | None:
+    def find_purpose(self, profile: str, name: str) -> tuple[list[str], str | None] | None:
         """Return the scopes and the time of a purpose (None: as long as the session). The profile's own purpose goes first."""
         for of in (profile, "-"):
             key = f"\nPURPOSE {of} {name}\t"
@@ -60,7 +60,7 @@ class Index:
                 return scopes, term or None
         return None
 
-    def purposes(self) -> list[str]:
+    def list_purposes(self) -> list[str]:
         """Return the names of all purposes."""
         lines = [line for line in self._profiles.split("\n") if line[:8] == "PURPOSE "]
         return list(dict.fromkeys(line.partition("\t")[0].split(" ")[2] for line in lines))
@@ -71,12 +71,12 @@ def read() -> Index | None:
     OSError, ValueError."""
     path = paths.config_file()
     try:
-        text = _content(path)
+        text = _read_file(path)
     except FileNotFoundError:
         if "TCENV_CONFIG" in os.environ:
             raise HandOver from None
         return None
-    known = _content(paths.index_file())
+    known = _read_file(paths.index_file())
     # The configuration itself stands behind its index: times and sizes can stay what they were.
     head, mark, of = known.partition(_MARK)
     first, store, default, profiles = f"{head}\n".split("\n", 3)
@@ -85,15 +85,15 @@ def read() -> Index | None:
     return Index(store[6:], default[8:], profiles)
 
 
-def configures(word: str) -> bool:
+def is_configured(word: str) -> bool:
     """Whether the configuration says anything with this word in it."""
     try:
-        return word in _content(paths.config_file())
+        return word in _read_file(paths.config_file())
     except (OSError, ValueError):
         return False
 
 
-def _content(path: str) -> str:
+def _read_file(path: str) -> str:
     descriptor = paths.open_trusted(path, os.O_RDONLY)
     try:
         return os.read(descriptor, os.fstat(descriptor).st_size + 1).decode()

@@ -9,11 +9,11 @@ from tcenv.errors import UsageError
 from tcenv.sessions.profile_names import is_profile_name
 
 # The proxy's root URL, the profile and the deployment's root URL, with a blank between them.
-BEHIND = "TCENV_PROXY"
+VARIABLE = "TCENV_PROXY"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
-class Behind:
+class SurroundingRun:
     """What is behind the proxy at `proxy` (a root URL, as programs are given it)."""
 
     __slots__ = ("profile", "proxy", "root_url")
@@ -27,29 +27,29 @@ class Behind:
         """Return the value of the variable."""
         return f"{self.proxy} {self.profile} {self.root_url}"
 
-    def is_meant_by(self, root_url: str | None) -> bool:
+    def is_at(self, root_url: str | None) -> bool:
         """Whether a root URL is the proxy's, by whichever name of this machine."""
         if root_url is None:
             return False
-        host, port = _host_and_port(root_url)
-        own_host, own_port = _host_and_port(self.proxy)
+        host, port = _split_host_and_port(root_url)
+        own_host, own_port = _split_host_and_port(self.proxy)
         return port == own_port and (host == own_host or host in _LOOPBACK)
 
 
-def _host_and_port(root_url: str) -> tuple[str, str]:
+def _split_host_and_port(root_url: str) -> tuple[str, str]:
     scheme, _, rest = root_url.rstrip("/").partition("://")
     host, _, port = rest.rpartition(":")
     return (host, port) if scheme == "http" and port.isdecimal() else ("", "")
 
 
-def find_surrounding_run() -> Behind | None:
+def find_surrounding_run() -> SurroundingRun | None:
     """Return what the environment says of a proxy around this process; None if it names no valid one."""
-    parts = os.environ.get(BEHIND, "").split(" ")
+    parts = os.environ.get(VARIABLE, "").split(" ")
     if len(parts) != 3 or not is_profile_name(parts[1]):
         return None
-    if not _host_and_port(parts[0])[1]:
+    if not _split_host_and_port(parts[0])[1]:
         return None
     try:
-        return Behind(parts[0], parts[1], parse_root_url(parts[2]))
+        return SurroundingRun(parts[0], parts[1], parse_root_url(parts[2]))
     except UsageError:
         return None

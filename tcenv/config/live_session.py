@@ -47,7 +47,7 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
             raise HandOver
     known = index.read()
     store = environ.get("TCENV_STORE") or (known and known.store) or "auto"
-    directory = _directory(store)
+    directory = _find_directory(store)
     if directory is None:
         raise HandOver
     here = environ.get("TASKCLUSTER_ROOT_URL")
@@ -55,11 +55,11 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
     if argument and "://" in argument:
         here = argument
     else:
-        profile = argument or environment.selected_profile(environ)
+        profile = argument or environment.get_selected_profile(environ)
     if profile is None:
         if here:
             root_url = here
-            profile = (known and known.profile_of(here)) or get_profile_name(here)
+            profile = (known and known.find_profile(here)) or get_profile_name(here)
         else:
             profile = (known and known.default) or ""
     if not is_profile_name(profile) or "@" in profile:
@@ -69,7 +69,7 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
         raise HandOver
     fields = found[0]
     held = fields["TASKCLUSTER_ROOT_URL"]
-    configured = known and known.root_url(profile)
+    configured = known and known.find_root_url(profile)
     if (get_profile_name(held) != profile) if configured is None else (configured != held):
         raise HandOver
     # Root URLs are compared as they are; another spelling of the same one is for the full command line.
@@ -79,7 +79,7 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
         raise HandOver
     if with_token and session_file.ITEM in fields:
         add_token_from_keyring(fields)
-    return found, session_file.path_of(directory, profile)
+    return found, session_file.get_path(directory, profile)
 
 
 def add_token_from_keyring(fields: dict[str, str]) -> None:
@@ -121,7 +121,7 @@ def _is_plain(variable: str, value: str) -> bool:
     return variable in ("TCENV_NO_BROWSER", "TCENV_NO_SELF_DELETE", "TCENV_RETRY") and value in _BOOLEANS
 
 
-def _directory(store: str) -> str | None:
+def _find_directory(store: str) -> str | None:
     if store == "file":
         return paths.file_store_directory()
     directory = paths.runtime_directory() if store in ("auto", "runtime") else None

@@ -132,7 +132,7 @@ def read_flag(variable: str) -> bool | None:
     return value.lower() in TRUE
 
 
-def _from_variables() -> dict[str, Any]:
+def _read_variables() -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, variable in VARIABLES.items():
         text = os.environ.get(variable)
@@ -151,7 +151,7 @@ def _from_variables() -> dict[str, Any]:
     return result
 
 
-def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+def _check(values: Mapping[str, Any]) -> dict[str, Any]:
     result = {}
     for key, value in values.items():
         try:
@@ -193,7 +193,7 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
     UsageError, and NoDeployment where nothing names a deployment."""
     config = config_file.load()
     given = {key: config_file.check_option(key, value) for key, value in overrides.given().items()}
-    variables = _checked(_from_variables())
+    variables = _check(_read_variables())
     chosen = choose(argument, given.get("root_url"), variables.get("root_url"), config)
     strong = {**variables, **given}
     values = {**BUILT_IN, **config.defaults, **chosen.own, **strong}

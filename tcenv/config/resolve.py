@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import paths, verbosity
 from tcenv.config import config_file
-from tcenv.config.inside_proxy import Behind, find_surrounding_run
+from tcenv.config.inside_proxy import SurroundingRun, find_surrounding_run
 from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import Hint, NotSignedIn, UsageError
 from tcenv.sessions import known_clients, session_file
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Choice:
     """A deployment: the name of its session, its root URL, the configured profile that it is (None: a bare root URL), and what
     the configuration says of that."""
 
@@ -47,7 +47,7 @@ class UnknownProfile(UsageError):
     """What was named is neither configured nor known from a former sign-in."""
 
 
-def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Chosen:
+def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Choice:
     """Choose the deployment of a command. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
     UsageError, NoDeployment."""
     chosen = _choose(argument, option, variable, config)
@@ -57,31 +57,31 @@ def choose(argument: str | None, option: str | None, variable: str | None, confi
 
 def _choose(
     argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration
-) -> Chosen:
+) -> Choice:
     around = find_surrounding_run()
     if around is not None:
-        here = None if environment.loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
-        if around.is_meant_by(argument or option or variable or here):
-            return _behind(around, config)
+        here = None if environment.get_loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
+        if around.is_at(argument or option or variable or here):
+            return _choose_behind_proxy(around, config)
     if argument and "://" in argument:
         root_url = parse_root_url(argument)
         if option not in (None, root_url):
             raise UsageError(f"{root_url} and --root-url {option} are two deployments.", "Name one of them.")
-        return of_root_url(root_url, config)
+        return choose_by_root_url(root_url, config)
     if argument:
         try:
-            return _named(argument, option, config)
+            return _choose_named(argument, option, config)
         except UnknownProfile:
-            host = _as_host(argument)
+            host = _parse_host(argument)
             if host is None or option not in (None, host):
                 raise
-            return of_root_url(host, config)
+            return choose_by_root_url(host, config)
     if option or variable:
-        return of_root_url(option or variable or "", config)
-    selected = environment.selected_profile(os.environ)
+        return choose_by_root_url(option or variable or "", config)
+    selected = environment.get_selected_profile(os.environ)
     if selected:
         try:
-            return _named(selected, None, config)
+            return _choose_named(selected, None, config)
         except UnknownProfile as unknown:
             raise UnknownProfile(f"{environment.PROFILE}: {unknown.message}", unknown.hint) from None
     named = os.environ.get(environment.ROOT_URL)
@@ -90,9 +90,9 @@ def _choose(
             root_url = parse_root_url(named)
         except UsageError as error:
             raise UsageError(f"TASKCLUSTER_ROOT_URL: {error.message}", error.hint) from None
-        return of_root_url(root_url, config)
+        return choose_by_root_url(root_url, config)
     if config.default:
-        return _configured(config.default, config)
+        return _choose_configured(config.default, config)
     raise NoDeployment(
         "No deployment is named.",
         Hint(
@@ -102,7 +102,7 @@ def _choose(
     )
 
 
-def _as_host(argument: str) -> str | None:
+def _parse_host(argument: str) -> str | None:
     """Return the root URL of a host that was given without a scheme and has a dot or a port; None for anything else."""
     host, colon, port = argument.partition("/")[0].partition(":")
     if not ("." in host or (colon and port)) or "@" in argument:
@@ -114,93 +114,93 @@ def _as_host(argument: str) -> str | None:
         return None
 
 
-def _behind(around: Behind, config: config_file.Configuration) -> Chosen:
+def _choose_behind_proxy(around: SurroundingRun, config: config_file.Configuration) -> Choice:
     """Return the deployment behind the proxy around this process, under the name that it has outside."""
     base = around.profile.partition("@")[0]
     if base in config.profiles:
-        return _named(base, around.root_url, config)
-    return Chosen(around.profile, around.root_url)
+        return _choose_named(base, around.root_url, config)
+    return Choice(around.profile, around.root_url)
 
 
-def of_root_url(root_url: str, config: config_file.Configuration) -> Chosen:
+def choose_by_root_url(root_url: str, config: config_file.Configuration) -> Choice:
     """Return the one configured profile with this root URL, or the default among several; else the bare root URL."""
     names = [name for name, keys in config.profiles.items() if keys["root_url"] == root_url]
     if len(names) == 1:
-        return _configured(names[0], config)
+        return _choose_configured(names[0], config)
     if config.default in names:
-        return _configured(config.default or "", config)
-    return Chosen(get_profile_name(root_url), root_url)
+        return _choose_configured(config.default or "", config)
+    return Choice(get_profile_name(root_url), root_url)
 
 
-def _configured(name: str, config: config_file.Configuration) -> Chosen:
+def _choose_configured(name: str, config: config_file.Configuration) -> Choice:
     own = config.profiles[name]
-    return Chosen(name, own["root_url"], name, own)
+    return Choice(name, own["root_url"], name, own)
 
 
-def _here() -> str | None:
-    return _parsed(os.environ.get(environment.ROOT_URL))
+def _read_root_url() -> str | None:
+    return _parse(os.environ.get(environment.ROOT_URL))
 
 
-def _parsed(text: str | None) -> str | None:
+def _parse(text: str | None) -> str | None:
     try:
         return parse_root_url(text) if text else None
     except UsageError:
         return None
 
 
-def _named(argument: str, root_url: str | None, config: config_file.Configuration) -> Chosen:
+def _choose_named(argument: str, root_url: str | None, config: config_file.Configuration) -> Choice:
     base, _, host = argument.partition("@")
     if not is_profile_name(argument):
-        raise UnknownProfile(f"{argument!r} is not a valid profile name.", _known(config))
+        raise UnknownProfile(f"{argument!r} is not a valid profile name.", _hint_at_known(config))
     own = config.profiles.get(base)
     if own is not None and not host:
         if root_url is None or root_url == own["root_url"]:
-            return _configured(base, config)
-        return _elsewhere(base, root_url, config)
+            return _choose_configured(base, config)
+        return _choose_elsewhere(base, root_url, config)
     if root_url is None:
         # The name of a session, loaded or stored; or the one under which a bare or overridden root URL was used before.
-        root_url = _root_url_of_session(argument)
+        root_url = _find_root_url_of_session(argument)
         if root_url is not None and own is None:
-            return Chosen(argument, root_url)
+            return Choice(argument, root_url)
         root_url = root_url or known_clients.find_root_url(host or base)
-        here = _here()
+        here = _read_root_url()
         if root_url is None and here and get_profile_name(here) == (host or base):
             root_url = here
     if root_url is None or (host and own is None):
-        raise UnknownProfile(f"There is no profile {argument!r}.", _known(config))
+        raise UnknownProfile(f"There is no profile {argument!r}.", _hint_at_known(config))
     if host:
-        return _elsewhere(base, root_url, config)
+        return _choose_elsewhere(base, root_url, config)
     if get_profile_name(root_url) != base:
-        raise UnknownProfile(f"There is no profile {argument!r}.", _known(config))
-    return Chosen(base, root_url)
+        raise UnknownProfile(f"There is no profile {argument!r}.", _hint_at_known(config))
+    return Choice(base, root_url)
 
 
-def _root_url_of_session(profile: str) -> str | None:
+def _find_root_url_of_session(profile: str) -> str | None:
     """Return the root URL of the session of `profile` that this shell has loaded, or that is stored in whichever place."""
     loaded = environment.read_loaded(os.environ)
     if loaded is not None and loaded.profile == profile:
-        return _parsed(loaded.root_url)
-    for directory in _session_directories():
+        return _parse(loaded.root_url)
+    for directory in _list_session_directories():
         with suppress(session_file.Damaged, paths.Unsafe, OSError):
             parts = session_file.read(directory, profile)
             if parts is not None:
-                return _parsed(parts[0][environment.ROOT_URL])
+                return _parse(parts[0][environment.ROOT_URL])
     return None
 
 
-def _session_directories() -> list[str]:
+def _list_session_directories() -> list[str]:
     return [*paths.runtime_directories(), paths.file_store_directory(), paths.keyring_directory()]
 
 
-def _elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Chosen:
+def _choose_elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Choice:
     """Return a configured profile with another root URL than its own."""
-    return Chosen(f"{base}@{get_profile_name(root_url)}"[:128], root_url, base, config.profiles[base])
+    return Choice(f"{base}@{get_profile_name(root_url)}"[:128], root_url, base, config.profiles[base])
 
 
-def _known(config: config_file.Configuration) -> Hint:
+def _hint_at_known(config: config_file.Configuration) -> Hint:
     """Return the hint that lists every profile that is known: configured, with a session, or loaded in this shell."""
     names = dict.fromkeys(config.profiles)
-    for directory in _session_directories():
+    for directory in _list_session_directories():
         with suppress(OSError):
             names |= dict.fromkeys(session_file.find_profiles(os.listdir(directory)))
     loaded = environment.read_loaded(os.environ)

@@ -24,7 +24,7 @@ from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.deployment.patterns import ACCESS_TOKEN, SCOPE
 from tcenv.deployment.rejections import find_rejection
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, UnknownAuthority, login_command
-from tcenv.text import printable
+from tcenv.text import replace_unprintable
 
 # The methods that tcenv calls: the HTTP method and the route, with the clientId in the place of {}.
 ROUTES = {
@@ -61,7 +61,7 @@ class ClientFacts:
 
 
 @dataclass(frozen=True)
-class Vouched:
+class Confirmation:
     """What a deployment says of credentials whose signature it has accepted. None stands for what it does not tell: on a
     private deployment a client may look at nothing without the scopes for it.
 
@@ -97,16 +97,16 @@ class Deployment:
         self._library = library
         self._http = http.Client()
 
-    def vouch(self, credentials: Credentials) -> Vouched:
+    def confirm(self, credentials: Credentials) -> Confirmation:
         """Have the deployment check the signature of a call. A 403 shows a good signature as well."""
         with self._errors():
             client = None
             if credentials.certificate is None:
                 client = self._read_client(credentials.client_id, credentials)
             scopes = client.expanded if client is not None else self._read_own_scopes(credentials)
-        return Vouched(scopes, client)
+        return Confirmation(scopes, client)
 
-    def look(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
+    def find_client(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
         """Return what the deployment says of a client; None where no such client exists. Raises PermissionError where the
         deployment does not let these credentials (or, without any, everybody) look."""
         with self._errors():
@@ -257,7 +257,7 @@ class Deployment:
             raise self._translate(failure) from None
 
     def _translate(self, failure: _Failure) -> DeploymentError:
-        message = printable(str(failure).split("\n")[0])[:300]
+        message = replace_unprintable(str(failure).split("\n")[0])[:300]
         if failure.status == 401:
             if failure.code == "AuthenticationFailed":
                 return self._reject(message)

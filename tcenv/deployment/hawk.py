@@ -84,8 +84,8 @@ def make_header(
 ) -> str:
     """Return the Authorization header that signs a request. `ext` comes from `encode_extension`, `payload_hash` from
     `PayloadHash`."""
-    attributes = Attributes(client_id, str(int(now)), _nonce(), "", payload_hash, ext)
-    mac = _mac(token, "header", attributes, method, place)
+    attributes = Attributes(client_id, str(int(now)), _make_nonce(), "", payload_hash, ext)
+    mac = _compute_mac(token, "header", attributes, method, place)
     hashed = f', hash="{payload_hash}"' if payload_hash else ""
     extended = f', ext="{ext}"' if ext else ""
     return f'Hawk id="{client_id}", ts="{attributes.ts}", nonce="{attributes.nonce}"{hashed}{extended}, mac="{mac}"'
@@ -95,7 +95,7 @@ def make_bewit(client_id: str, token: str, place: Place, *, expires: float, ext:
     """Return the value of the `bewit` parameter that signs a GET of `place` until `expires` (seconds since the epoch)."""
     attributes = Attributes(client_id, str(int(expires)), "", "", ext=ext)
     # The service takes a signature in standard base64 inside of URL-safe base64 without padding, and nothing else.
-    inner = f"{client_id}\\{attributes.ts}\\{_mac(token, 'bewit', attributes, 'GET', place)}\\{ext}"
+    inner = f"{client_id}\\{attributes.ts}\\{_compute_mac(token, 'bewit', attributes, 'GET', place)}\\{ext}"
     return base64.urlsafe_b64encode(inner.encode()).decode().rstrip("=")
 
 
@@ -165,8 +165,8 @@ def parse_header(text: str) -> Attributes:
 
 def check_header(attributes: Attributes, token: str, method: str, place: Place, *, now: float) -> None:
     """Check the signature of a request. The reader of the body checks its hash. Raises BadSignature."""
-    expected = _mac(token, "header", attributes, method, place)
-    if not _same(expected, attributes.mac) or abs(int(attributes.ts) - now) > SKEW:
+    expected = _compute_mac(token, "header", attributes, method, place)
+    if not _is_same(expected, attributes.mac) or abs(int(attributes.ts) - now) > SKEW:
         raise BadSignature
 
 
@@ -182,7 +182,7 @@ def split_bewit(resource: str) -> tuple[str, str] | None:
 def parse_bewit(value: str) -> Bewit:
     """Return the parts of a bewit, with or without padding, in either alphabet of base64. Raises BadSignature."""
     try:
-        parts = base64.b64decode(_padded(value.rstrip("=")), altchars=b"-_", validate=True).decode("ascii").split("\\")
+        parts = base64.b64decode(_pad(value.rstrip("=")), altchars=b"-_", validate=True).decode("ascii").split("\\")
     except (ValueError, binascii.Error):
         raise BadSignature from None
     if len(parts) != 4 or not parts[0] or not _NUMBER.fullmatch(parts[1]):
@@ -193,10 +193,10 @@ def parse_bewit(value: str) -> Bewit:
 def check_bewit(signed: Bewit, token: str, place: Place, *, now: float) -> None:
     """Check a bewit against the place that `split_bewit` took it from. Raises BadSignature."""
     attributes = Attributes(signed.id, str(signed.exp), "", "", ext=signed.ext)
-    expected = _mac(token, "bewit", attributes, "GET", place)
+    expected = _compute_mac(token, "bewit", attributes, "GET", place)
     # Some clients write the inner signature in the URL-safe alphabet.
     told = signed.mac.replace("-", "+").replace("_", "/")
-    if not _same(expected, told) or signed.exp <= now:
+    if not _is_same(expected, told) or signed.exp <= now:
         raise BadSignature
 
 
@@ -205,7 +205,7 @@ def parse_extension(ext: str) -> dict[str, Any]:
     if not ext:
         return {}
     try:
-        content = json.loads(base64.b64decode(_padded(ext.rstrip("=")), altchars=b"-_", validate=True))
+        content = json.loads(base64.b64decode(_pad(ext.rstrip("=")), altchars=b"-_", validate=True))
     except (ValueError, RecursionError):
         raise BadSignature from None
     if not isinstance(content, dict):
@@ -213,19 +213,19 @@ def parse_extension(ext: str) -> dict[str, Any]:
     return content
 
 
-def _padded(text: str) -> bytes:
+def _pad(text: str) -> bytes:
     return (text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4)).encode("ascii")
 
 
-def _nonce() -> str:
+def _make_nonce() -> str:
     return base64.urlsafe_b64encode(os.urandom(6)).decode()
 
 
-def _same(expected: str, told: str) -> bool:
+def _is_same(expected: str, told: str) -> bool:
     return hmac.compare_digest(expected.encode(), told.encode("utf-8", "replace"))
 
 
-def _mac(token: str, kind: str, attributes: Attributes, method: str, place: Place) -> str:
+def _compute_mac(token: str, kind: str, attributes: Attributes, method: str, place: Place) -> str:
     lines = [
         f"hawk.1.{kind}",
         attributes.ts,

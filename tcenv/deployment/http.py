@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from tcenv import verbosity
 from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
-from tcenv.text import printable
+from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -279,4 +279,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _describe(failure: Exception) -> str:
     text = failure.strerror if isinstance(failure, OSError) and failure.strerror else str(failure)
-    return printable(text)[:200] or type(failure).__name__
+    return replace_unprintable(text)[:200] or type(failure).__name__

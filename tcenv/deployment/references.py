@@ -18,7 +18,7 @@ from tcenv.deployment import http
 from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.errors import DeploymentError, StoreError
 from tcenv.files import write_privately
-from tcenv.text import printable
+from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,7 +76,7 @@ def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Me
     if match is None:
         return None
     version = match[2] or "v1"
-    path = _cache_path(root_url, match[1], version)
+    path = _get_cache_path(root_url, match[1], version)
     body, etag = _read_cache(path)
     client = http.Client()
     client.until = min(until or math.inf, time.monotonic() + _TIMEOUT)
@@ -101,7 +101,7 @@ def describe(expression: Any, depth: int = 0) -> Iterator[str]:
     if expression is None:
         yield f"{indent}(no scopes)"
     elif isinstance(expression, str):
-        yield indent + printable(expression)
+        yield indent + replace_unprintable(expression)
     elif isinstance(expression, dict):
         for key, word in (("AllOf", "all of:"), ("AnyOf", "any of:")):
             if key in expression:
@@ -109,10 +109,11 @@ def describe(expression: Any, depth: int = 0) -> Iterator[str]:
                 for inner in expression[key] if isinstance(expression[key], list) else ():
                     yield from describe(inner, depth + 1)
         if "for" in expression:
-            yield f"{indent}for each {printable(str(expression['for']))} in {printable(str(expression.get('in')))}:"
+            name, values = (replace_unprintable(str(expression.get(key))) for key in ("for", "in"))
+            yield f"{indent}for each {name} in {values}:"
             yield from describe(expression.get("each"), depth + 1)
         if "if" in expression:
-            yield f"{indent}if {printable(str(expression['if']))}:"
+            yield f"{indent}if {replace_unprintable(str(expression['if']))}:"
             yield from describe(expression.get("then"), depth + 1)
             if "else" in expression:
                 yield f"{indent}else:"
@@ -125,7 +126,7 @@ def _parse_method(entry: dict[str, Any]) -> Method:
     return Method(str(entry["name"]), str(entry["method"]).upper(), route, entry.get("scopes"))
 
 
-def _cache_path(root_url: str, service: str, version: str) -> str:
+def _get_cache_path(root_url: str, service: str, version: str) -> str:
     name = hashlib.sha256(f"{root_url} {service} {version}".encode()).hexdigest()[:32]
     return os.path.join(os.path.dirname(paths.index_file()), "references", f"{name}.json")
 

@@ -21,7 +21,7 @@ def parse_root_url(text: str) -> str:
     if not separator or scheme not in _DEFAULT_PORTS:
         raise UsageError(f"{_quote(text)} is not a root URL.", _EXAMPLE)
     authority, slash, path = rest.partition("/")
-    host, port = _host_and_port(authority.lower(), text)
+    host, port = _split_authority(authority.lower(), text)
     steps = path.removesuffix("/").split("/") if path else []
     if not _PATH.issuperset(path) or any(step in ("", ".", "..") for step in steps):
         raise UsageError(f"{_quote(text)} is more than a root URL: scheme, host, port and path.", _EXAMPLE)
@@ -31,7 +31,7 @@ def parse_root_url(text: str) -> str:
     return f"{scheme}://{authority}{slash}{path}".rstrip("/")
 
 
-def _host_and_port(authority: str, text: str) -> tuple[str, str]:
+def _split_authority(authority: str, text: str) -> tuple[str, str]:
     if authority.startswith("["):
         host, bracket, after = authority.partition("]")
         host += bracket

@@ -22,7 +22,7 @@ def covers(held: Iterable[str], scope: str) -> bool:
     return any(scope == own or (own.endswith("*") and scope.startswith(own[:-1])) for own in held)
 
 
-def intersection(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
+def intersect(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
     """Return the scopes of `asked` that a holder of `held` can give. A pattern wider than what is held narrows to that."""
     result: dict[str, None] = {}
     for scope in asked:
@@ -50,7 +50,7 @@ def remove_covered(scopes: Sequence[str]) -> tuple[str, ...]:
 
 def describe_narrowing(scope: str, granted: Sequence[str]) -> str:
     """Say how much of a pattern was granted: `of queue:* you hold 4 scopes`."""
-    count = len(intersection([scope], granted))
+    count = len(intersect([scope], granted))
     return f"of {scope} you hold {count} scope{'s' if count != 1 else ''}"
 
 
@@ -62,5 +62,5 @@ def find_missing(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str
     for scope in asked:
         if scope == "*" or covers(granted, scope):
             continue
-        (narrowed if intersection([scope], granted) else dropped).append(scope)
+        (narrowed if intersect([scope], granted) else dropped).append(scope)
     return dropped, narrowed

@@ -33,19 +33,19 @@ def mint(
             raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
     if expires - start > LONGEST_LIFETIME:
         raise UsageError("Temporary credentials last 31 days at most.")
-    seed = seed or _slug() + _slug()
+    seed = seed or _make_slug() + _make_slug()
     signed = "\n".join(
         ("version:1", f"seed:{seed}", f"start:{start * 1000}", f"expiry:{expires * 1000}", "scopes:", *scopes)
     )
-    signature = binascii.b2a_base64(_hmac(access_token, signed), newline=False).decode()
-    token = _url_safe(_hmac(access_token, seed)).rstrip("=")
-    certificate = _certificate([_quoted(scope) for scope in scopes], start, expires, seed, signature)
+    signature = binascii.b2a_base64(_compute_hmac(access_token, signed), newline=False).decode()
+    token = _encode_url_safe(_compute_hmac(access_token, seed)).rstrip("=")
+    certificate = _render_certificate([_quote(scope) for scope in scopes], start, expires, seed, signature)
     if not _has_room(client_id, certificate):
-        raise UsageError(_too_long(client_id, [_quoted(scope) for scope in scopes], certificate))
+        raise UsageError(_make_length_error(client_id, [_quote(scope) for scope in scopes], certificate))
     return token, certificate
 
 
-def _certificate(quoted: Sequence[str], start: int, expires: int, seed: str, signature: str) -> str:
+def _render_certificate(quoted: Sequence[str], start: int, expires: int, seed: str, signature: str) -> str:
     scopes = ",".join(quoted)
     return (
         f'{{"version":1,"scopes":[{scopes}],"start":{start * 1000},"expiry":{expires * 1000},'
@@ -53,7 +53,7 @@ def _certificate(quoted: Sequence[str], start: int, expires: int, seed: str, sig
     )
 
 
-def _quoted(scope: str) -> str:
+def _quote(scope: str) -> str:
     """Quote a scope for JSON. It is printable ASCII, so nothing else has to be escaped."""
     escaped = scope.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
@@ -61,8 +61,8 @@ def _quoted(scope: str) -> str:
 
 def fits(client_id: str, scopes: Sequence[str]) -> bool:
     """Return whether the header of a call has room for temporary credentials with `scopes`."""
-    quoted = [_quoted(scope) for scope in scopes]
-    return _has_room(client_id, _certificate(quoted, 10**9, 10**9, "=" * 44, "=" * 44))
+    quoted = [_quote(scope) for scope in scopes]
+    return _has_room(client_id, _render_certificate(quoted, 10**9, 10**9, "=" * 44, "=" * 44))
 
 
 def _has_room(client_id: str, certificate: str) -> bool:
@@ -71,7 +71,7 @@ def _has_room(client_id: str, certificate: str) -> bool:
     return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= LONGEST_HEADER
 
 
-def _too_long(client_id: str, quoted: Sequence[str], certificate: str) -> str:
+def _make_length_error(client_id: str, quoted: Sequence[str], certificate: str) -> str:
     spent = len(certificate) - len(",".join(quoted))
     for count in range(len(quoted) - 1, -1, -1):
         if _has_room(client_id, "x" * (spent + len(",".join(quoted[:count])))):
@@ -82,20 +82,20 @@ def _too_long(client_id: str, quoted: Sequence[str], certificate: str) -> str:
     )
 
 
-def _slug() -> str:
+def _make_slug() -> str:
     """Return 22 random characters: a UUID as the library writes it."""
     raw = bytearray(os.urandom(16))
     raw[0] &= 0x7F
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
-    return _url_safe(bytes(raw))[:22]
+    return _encode_url_safe(bytes(raw))[:22]
 
 
-def _url_safe(data: bytes) -> str:
+def _encode_url_safe(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).decode().replace("+", "-").replace("/", "_")
 
 
-def _hmac(key: str, message: str) -> bytes:
+def _compute_hmac(key: str, message: str) -> bytes:
     try:
         # `hmac.digest` ends here; importing `hmac` takes as long as all other imports of this module.
         from _hashlib import hmac_digest as digest

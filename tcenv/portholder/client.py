@@ -185,9 +185,9 @@ def _find_directory() -> str | None:
 def _build_late_environment() -> dict[str, str]:
     """Return the environment for the process that handles a late approval."""
     from tcenv.shells.environment import SECRETS
-    from tcenv.shells.secrets_in_environment import without_secrets
+    from tcenv.shells.secrets_in_environment import drop_secrets
 
-    environ = without_secrets(
+    environ = drop_secrets(
         {
             name: value
             for name, value in os.environ.items()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import BadSignature, Place
-from tcenv.deployment.scopes import intersection
+from tcenv.deployment.scopes import intersect
 
 if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
@@ -71,7 +71,7 @@ def narrow(outer: tuple[str, ...] | None, inner: tuple[str, ...] | None) -> tupl
     """Return the scopes that both `outer` and `inner` cover. None means no narrowing."""
     if inner is None:
         return outer
-    return inner if outer is None else intersection(inner, outer)
+    return inner if outer is None else intersect(inner, outer)
 
 
 def remove_secret(run: Run, resource: str) -> tuple[str, bool]:

@@ -20,7 +20,7 @@ from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.rules import Rules
 from tcenv.proxy.signer import Signer
 from tcenv.proxy.upstream import Deployment
-from tcenv.text import duration
+from tcenv.text import format_duration
 
 if TYPE_CHECKING:
     from tcenv.errors import Announce
@@ -123,7 +123,11 @@ class Service:
                 over = now >= end
                 if now >= soon and (what, end if over else soon) not in announced:
                     announced.add((what, end if over else soon))
-                    text = "is over: the proxy answers calls with 401." if over else f"ends in {duration(end - now)}."
+                    text = (
+                        "is over: the proxy answers calls with 401."
+                        if over
+                        else f"ends in {format_duration(end - now)}."
+                    )
                     self.announce(f"{what} {text}", hint)
             moments = [moment - now for moment in (ends[1:3] if ends else ()) if moment > now]
             await asyncio.sleep(max(min([_CLOCK_INTERVAL, *moments]), 0.05))

@@ -74,7 +74,7 @@ class Signer:
 
     async def current(self) -> Authority:
         """Return the credentials and scopes for the next request. Raises Ended."""
-        generation = None if self._fixed else self._store.generation(self.profile)
+        generation = None if self._fixed else self._store.read_generation(self.profile)
         if generation != self._generation and not self._fixed:
             self._generation = generation
             if self._store.is_file_based:

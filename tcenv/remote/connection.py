@@ -18,7 +18,7 @@ from tcenv.errors import TcenvError
 from tcenv.remote import control_path, scripts
 from tcenv.remote.client import SSH_FAILED, Client, SshFailed
 from tcenv.signals import AllSignalsBlocked
-from tcenv.text import printable
+from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +74,7 @@ class Connection:
         self._write(scripts.lifeline(self._mark))
         words = self._answer("ready", "failed", slow=True)
         if words[0] == "failed":
-            raise TcenvError(f"{self.host} cannot hold the run's files: {printable(' '.join(words[1:]))}.")
+            raise TcenvError(f"{self.host} cannot hold the run's files: {replace_unprintable(' '.join(words[1:]))}.")
         if len(words) != 3 or not scripts.is_directory(words[1], self._mark) or not words[2].isdecimal():
             raise TcenvError(f"{self.host} has answered what its lifeline never says.")
         self._directory, self.uid = words[1:]
@@ -173,7 +173,7 @@ class Connection:
             if not self._is_ready:
                 print(text, file=sys.stderr, flush=True)
             elif not text.startswith("mux_"):
-                self._messages = [*self._messages[1 - _MOST_SAID :], printable(text)]
+                self._messages = [*self._messages[1 - _MOST_SAID :], replace_unprintable(text)]
 
     def _beat(self) -> None:
         while not self._ended.wait(_BEAT):
@@ -194,7 +194,7 @@ class Connection:
                 words = answer.split()
                 if words and not mark and words[0] in wanted:
                     return words
-                self._skipped = [*self._skipped[1 - _MOST_SAID :], printable(line)]
+                self._skipped = [*self._skipped[1 - _MOST_SAID :], replace_unprintable(line)]
 
     def _lines(self, *, slow: bool) -> Sequence[str]:
         """Return the complete lines that come next. Raises TcenvError at the end of the output."""

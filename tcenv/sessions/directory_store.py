@@ -34,10 +34,10 @@ class DirectoryStore:
     def where(self) -> str:
         return self.directory
 
-    def file(self, profile: str) -> str:
-        return session_file.path_of(self.directory, profile)
+    def get_path(self, profile: str) -> str:
+        return session_file.get_path(self.directory, profile)
 
-    def generation(self, profile: str) -> str | None:
+    def read_generation(self, profile: str) -> str | None:
         try:
             parts = session_file.read(self.directory, profile)
         except (session_file.Damaged, paths.Unsafe, OSError):
@@ -57,16 +57,16 @@ class DirectoryStore:
                 return False
             sweep(self.directory)
             # On a read-only disk `unlink` fails even for a file that does not exist.
-            if not os.path.lexists(self.file(profile)):
+            if not os.path.lexists(self.get_path(profile)):
                 return False
-            os.unlink(self.file(profile))
+            os.unlink(self.get_path(profile))
         except FileNotFoundError:
             return False
         except (paths.Unsafe, OSError) as error:
             raise self._refusal(error) from None
         return True
 
-    def profiles(self) -> list[str]:
+    def list_profiles(self) -> list[str]:
         return self._names(session_file.SUFFIX)
 
     def clear(self) -> None:
@@ -92,7 +92,7 @@ class DirectoryStore:
 
     def _write(self, session: Session, data: bytes) -> None:
         try:
-            write_privately(self.file(session.profile), data, durable=self._durable)
+            write_privately(self.get_path(session.profile), data, durable=self._durable)
         except OSError as error:
             raise self._refusal(error) from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import paths
 from tcenv.errors import DamagedSession, Hint, StoreError
-from tcenv.files import locked, write_privately
+from tcenv.files import hold_lock, write_privately
 from tcenv.sessions import session_file
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.profile_names import get_file_name
@@ -156,7 +156,7 @@ class KeyringStore(DirectoryStore):
         return None
 
     def save(self, session: Session) -> None:
-        profile, fields = session.profile, session.fields()
+        profile, fields = session.profile, session.encode_fields()
         with self._locked(profile):
             parts = None
             with suppress(DamagedSession):
@@ -173,7 +173,7 @@ class KeyringStore(DirectoryStore):
             self._delete(profile, other)
 
     def forget(self, profile: str) -> bool:
-        if not os.path.lexists(self._mark_of(profile)) and not os.path.lexists(self.file(profile)):
+        if not os.path.lexists(self._mark_of(profile)) and not os.path.lexists(self.get_path(profile)):
             return False
         with self._locked(profile):
             there = super().forget(profile)
@@ -185,7 +185,7 @@ class KeyringStore(DirectoryStore):
 
     def clear(self) -> None:
         super().clear()
-        for profile in set(self._names(_MARK)) - set(self.profiles()):
+        for profile in set(self._names(_MARK)) - set(self.list_profiles()):
             self.forget(profile)
 
     def _item(self, profile: str, item: str) -> str | None:
@@ -208,7 +208,7 @@ class KeyringStore(DirectoryStore):
     def _locked(self, profile: str) -> Iterator[None]:
         """Hold the lock for changes to the items of `profile`. Raises StoreError."""
         try:
-            with locked(self.file(profile)):
+            with hold_lock(self.get_path(profile)):
                 yield
         except OSError as error:
             raise self._refusal(error) from None

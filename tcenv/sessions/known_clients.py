@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 
 from tcenv import paths
 from tcenv.errors import StoreError
-from tcenv.files import is_alive, locked, write_privately
+from tcenv.files import hold_lock, is_alive, write_privately
 from tcenv.sessions.name_series import get_name, list_names
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 
@@ -63,13 +63,13 @@ class KnownClient:
         return user + slash or None
 
 
-def _directory() -> str:
+def _get_directory() -> str:
     return os.path.join(paths.state_directory(), "clients")
 
 
-def _path(root_url: str, asked: str) -> str:
+def _get_path(root_url: str, asked: str) -> str:
     name = hashlib.sha256(asked.encode()).hexdigest()[:32]
-    return os.path.join(_folder(root_url), f"{name}.json")
+    return os.path.join(_get_folder(root_url), f"{name}.json")
 
 
 def _read(path: str) -> dict[str, object]:
@@ -81,13 +81,13 @@ def _read(path: str) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _folder(root_url: str) -> str:
-    return os.path.join(_directory(), get_profile_name(root_url))
+def _get_folder(root_url: str) -> str:
+    return os.path.join(_get_directory(), get_profile_name(root_url))
 
 
-def _paths(root_url: str) -> list[str]:
+def _list_paths(root_url: str) -> list[str]:
     """Return the files of a deployment, the oldest first."""
-    folder = _folder(root_url)
+    folder = _get_folder(root_url)
     try:
         entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
         return [entry.path for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)]
@@ -101,10 +101,10 @@ def _paths(root_url: str) -> list[str]:
 def list_clients(root_url: str) -> tuple[KnownClient, ...]:
     """Return the clients that this deployment gave. The latest name comes last, and the clients of a name are sorted
     from old to new. Skips files that cannot be read."""
-    return tuple(client for path in _paths(root_url) for client in _clients(path, root_url))
+    return tuple(client for path in _list_paths(root_url) for client in _read_clients(path, root_url))
 
 
-def _clients(path: str, root_url: str) -> list[KnownClient]:
+def _read_clients(path: str, root_url: str) -> list[KnownClient]:
     content = _read(path)
     if content.get("root_url") != root_url:
         return []
@@ -130,13 +130,13 @@ def _clients(path: str, root_url: str) -> list[KnownClient]:
 def find_prefix(root_url: str, asked: str) -> str | None:
     """Return what the deployment puts before the names of this user's clients, if possible from a client of the series
     of `asked`. Returns None before a sign-in has told it. The prefix outlives its clients."""
-    paths = [_path(root_url, asked), *reversed(_paths(root_url))]
-    return next((found for path in paths if (found := _prefix(path, root_url)) is not None), None)
+    paths = [_get_path(root_url, asked), *reversed(_list_paths(root_url))]
+    return next((found for path in paths if (found := _read_prefix(path, root_url)) is not None), None)
 
 
-def _prefix(path: str, root_url: str) -> str | None:
+def _read_prefix(path: str, root_url: str) -> str | None:
     """Return the prefix of the newest client that the deployment has confirmed, else the one in the file."""
-    newest = (client.prefix for client in reversed(_clients(path, root_url)) if client.confirmed)
+    newest = (client.prefix for client in reversed(_read_clients(path, root_url)) if client.confirmed)
     found = next((prefix for prefix in newest if prefix), None)
     if found is None:
         content = _read(path)
@@ -148,7 +148,7 @@ def _prefix(path: str, root_url: str) -> str | None:
 def remember(root_url: str, client: KnownClient) -> None:
     """Note a client as the newest of its requested name, and drop older notes of the same clientId. Ignores a failure
     to write."""
-    with suppress(OSError, StoreError), locked(_folder(root_url)):
+    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
         _remember(root_url, client)
 
 
@@ -157,7 +157,7 @@ def _remember(root_url: str, client: KnownClient) -> None:
     now = time.time()
     kept = [
         other
-        for other in _clients(_path(root_url, client.asked), root_url)
+        for other in _read_clients(_get_path(root_url, client.asked), root_url)
         if other.client_id != client.client_id and other.purged_by() > now - 90 * _DAY
     ]
     _write(root_url, client.asked, [*kept, client])
@@ -165,14 +165,14 @@ def _remember(root_url: str, client: KnownClient) -> None:
 
 def forget(root_url: str, client_id: str) -> None:
     """Note that this client has been deleted."""
-    with suppress(OSError, StoreError), locked(_folder(root_url)):
+    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
         _forget(root_url, client_id)
 
 
 def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
     """Remove a client from all files except that of the requested name `but`."""
-    for path in _paths(root_url):
-        clients = _clients(path, root_url)
+    for path in _list_paths(root_url):
+        clients = _read_clients(path, root_url)
         kept = [client for client in clients if client.client_id != client_id or client.asked == but]
         if len(kept) < len(clients):
             _write(root_url, clients[0].asked, kept)
@@ -187,14 +187,14 @@ def note_rejection(root_url: str, client_id: str, reason: str) -> None:
 
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Remove the note of a client that only a browser reported. Keeps a client that the deployment has confirmed."""
-    with suppress(OSError, StoreError), locked(_folder(root_url)):
+    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
         if any(client.client_id == client_id and not client.confirmed for client in list_clients(root_url)):
             _forget(root_url, client_id)
 
 
 def note_without_session(root_url: str, client_id: str) -> None:
     """Note that no store keeps this client's session any more, although the client lasts until its end."""
-    with suppress(OSError, StoreError), locked(_folder(root_url)):
+    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
         for client in list_clients(root_url):
             if client.client_id == client_id and client.place:
                 _remember(root_url, replace(client, place=""))
@@ -202,7 +202,7 @@ def note_without_session(root_url: str, client_id: str) -> None:
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
     """Note that a client lasts until `expires`. `asked` is the requested name of its session."""
-    with suppress(OSError, StoreError), locked(_folder(root_url)):
+    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
         for client in list_clients(root_url):
             if client.client_id == client_id:
                 _remember(root_url, replace(client, expires=expires, asked=asked))
@@ -213,11 +213,11 @@ def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
 def _write(root_url: str, asked: str, clients: Sequence[KnownClient]) -> None:
     records = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
     prefix = next((client.prefix for client in reversed(clients) if client.confirmed and client.prefix), None)
-    path = _path(root_url, asked)
+    path = _get_path(root_url, asked)
     content = {
         "root_url": root_url,
         "asked": asked,
-        "prefix": prefix or _prefix(path, root_url) or "",
+        "prefix": prefix or _read_prefix(path, root_url) or "",
         "clients": records,
     }
     write_privately(path, (json.dumps(content, indent=1) + "\n").encode())
@@ -227,7 +227,7 @@ def find_root_url(profile: str) -> str | None:
     """Return the root URL whose name is `profile` (see `profile_names.get_profile_name`), if tcenv has signed in there."""
     if not is_profile_name(profile):
         return None
-    folder = os.path.join(_directory(), profile)
+    folder = os.path.join(_get_directory(), profile)
     with suppress(OSError):
         for name in os.listdir(folder):
             root_url = _read(os.path.join(folder, name)).get("root_url") if name.endswith(".json") else None

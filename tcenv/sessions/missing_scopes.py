@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LONGEST = 6000
 
 
-def lacking(fields: Mapping[str, str], asked: Sequence[str], missing: Sequence[str]) -> UsageError:
+def make_missing_error(fields: Mapping[str, str], asked: Sequence[str], missing: Sequence[str]) -> UsageError:
     """Return the error for scopes of which the session holds nothing. `fields` and `asked` are those of the session's file
     (see `session_file.decode`)."""
     root_url = fields[environment.ROOT_URL]

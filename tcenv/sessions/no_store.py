@@ -26,10 +26,10 @@ class NoStore:
     def __init__(self, reason: str = "the store is none") -> None:
         self.reason = reason
 
-    def file(self, profile: str) -> str:
+    def get_path(self, profile: str) -> str:
         return ""
 
-    def generation(self, profile: str) -> str | None:
+    def read_generation(self, profile: str) -> str | None:
         return None
 
     def clear(self) -> None:
@@ -44,8 +44,8 @@ class NoStore:
     def forget(self, profile: str) -> bool:
         return load_from_environment(profile) is not None
 
-    def profiles(self) -> list[str]:
-        name = environment.loaded_profile(os.environ)
+    def list_profiles(self) -> list[str]:
+        name = environment.get_loaded_profile(os.environ)
         return [name] if name and load_from_environment(name) else []
 
 
@@ -53,7 +53,7 @@ def load_from_environment(profile: str) -> Session | None:
     """Return the session of `profile` from the environment, or None if no session or another one is loaded. The
     environment tells neither its scopes nor when it was created."""
     environ = os.environ
-    if environment.loaded_profile(environ) != profile:
+    if environment.get_loaded_profile(environ) != profile:
         return None
     try:
         expires = int(environ[environment.EXPIRES])

@@ -17,7 +17,7 @@ from tcenv.sessions.profile_names import get_argument, get_stored_argument, is_p
 from tcenv.shells import environment
 
 
-def renewal_time(created: int, expires: int) -> int:
+def compute_renewal_time(created: int, expires: int) -> int:
     """Return from when on (seconds since the epoch) a session is nearly over: 10 % of its life before its end, but at
     most 10 minutes."""
     return expires - min((expires - created) // 10, 600)
@@ -75,7 +75,7 @@ class Session:
 
     @property
     def renew(self) -> int:
-        return renewal_time(self.created, self.expires)
+        return compute_renewal_time(self.created, self.expires)
 
     def is_live(self, now: float | None = None) -> bool:
         return (time.time() if now is None else now) < self.expires
@@ -84,7 +84,7 @@ class Session:
         """Return whether `login` would reuse this session without asking."""
         return not self.state and (time.time() if now is None else now) < self.renew
 
-    def ended(self) -> Session:
+    def mark_ended(self) -> Session:
         """Return a copy of this session that is marked as one with a deleted client."""
         now = int(time.time())
         return replace(self, expires=min(self.expires, now), created=min(self.created, now), state=ENDED)
@@ -106,17 +106,19 @@ class Session:
     @property
     def generation(self) -> str:
         """A text that changes with the token and when the client is deleted. Prompt hooks compare it."""
-        return sessionfile.ENDED if self.state == ENDED else sessionfile.generation_of(self.credentials.access_token)
+        return (
+            sessionfile.ENDED if self.state == ENDED else sessionfile.compute_generation(self.credentials.access_token)
+        )
 
-    def variables(self, environ: Mapping[str, str] | None = None, *, file: str = "") -> dict[str, str | None]:
+    def make_loading(self, environ: Mapping[str, str] | None = None, *, file: str = "") -> dict[str, str | None]:
         """Return the change that loads this session into `environ` (None: this process's own). `file` is the session's
         file in the store, which prompt hooks compare (empty: none)."""
-        fields = self.fields()
+        fields = self.encode_fields()
         if self.credentials.certificate is not None:
             fields[environment.CERTIFICATE] = self.credentials.certificate
         return environment.make_loading(fields, os.environ if environ is None else environ, file=file)
 
-    def fields(self) -> dict[str, str]:
+    def encode_fields(self) -> dict[str, str]:
         """Return the session's values by their keys in its file."""
         fields = {
             environment.GENERATION: self.generation,
@@ -137,7 +139,7 @@ class Session:
 
     def encode(self) -> bytes:
         """Return the bytes of the session's file (see `session_file`)."""
-        return sessionfile.encode(self.fields(), self.scopes, self.asked, self.expansions)
+        return sessionfile.encode(self.encode_fields(), self.scopes, self.asked, self.expansions)
 
     @classmethod
     def from_parts(

@@ -48,7 +48,7 @@ _UNUSED_DAYS = 3
 _HOUR = 3600
 
 
-def generation_of(token: str) -> str:
+def compute_generation(token: str) -> str:
     """Return the generation of a session with this access token. It identifies the token without revealing it."""
     try:
         from _hashlib import openssl_sha256 as sha256  # hot path: `hashlib` would set up every other algorithm too
@@ -58,7 +58,7 @@ def generation_of(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def path_of(directory: str, profile: str) -> str:
+def get_path(directory: str, profile: str) -> str:
     """Return the path of a profile's session file in a store's directory."""
     return f"{directory}/{get_file_name(profile)}{SUFFIX}"
 
@@ -148,7 +148,7 @@ def read(directory: str, profile: str) -> Parts | None:
     Raises Damaged, Unsafe, OSError."""
     if not check_directory(directory):
         return None
-    path = path_of(directory, profile)
+    path = get_path(directory, profile)
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:

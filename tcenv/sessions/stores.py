@@ -39,11 +39,11 @@ class Store(Protocol):
     @property
     def where(self) -> str: ...
 
-    def file(self, profile: str) -> str:
+    def get_path(self, profile: str) -> str:
         """Return the path of the file whose first line changes with the session of `profile`, or "" if there is no such
         file."""
 
-    def generation(self, profile: str) -> str | None:
+    def read_generation(self, profile: str) -> str | None:
         """Return the generation of the session of `profile` without its token, or None if no session can be read."""
 
     def load(self, profile: str) -> Session | None:
@@ -56,7 +56,7 @@ class Store(Protocol):
         """Remove the session of `profile`, even if it is damaged. Returns False if there was none. Raises
         StoreError."""
 
-    def profiles(self) -> list[str]:
+    def list_profiles(self) -> list[str]:
         """Return the profiles that have a session. Raises StoreError."""
 
     def clear(self) -> None:
@@ -85,7 +85,7 @@ def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: N
 
 def _open_store(wanted: str, say: Callable[[str], None], *, unlock: bool) -> Store:
     if wanted in ("auto", "runtime"):
-        runtime = _runtime_store(say)
+        runtime = _open_runtime_store(say)
         if runtime is not None:
             return runtime
         if wanted == "runtime":
@@ -106,7 +106,7 @@ def _open_store(wanted: str, say: Callable[[str], None], *, unlock: bool) -> Sto
     return NoStore("this machine has no runtime directory and no keyring")
 
 
-def _runtime_store(say: Callable[[str], None]) -> Store | None:
+def _open_runtime_store(say: Callable[[str], None]) -> Store | None:
     try:
         directory = paths.runtime_directory()
         if directory is None:

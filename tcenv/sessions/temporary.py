@@ -7,12 +7,12 @@ import os
 import time
 
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.scopes import check_scope, covers, intersection, remove_covered
+from tcenv.deployment.scopes import check_scope, covers, intersect, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, fits, mint
 from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
 from tcenv.sessions.name_series import drop_deletion_scopes
 from tcenv.sessions.profile_names import get_argument
-from tcenv.sessions.session_file import generation_of
+from tcenv.sessions.session_file import compute_generation
 from tcenv.shells import environment
 
 TYPE_CHECKING = False
@@ -33,7 +33,9 @@ def make_loading(
             "This shell already has temporary credentials, and those cannot issue others.",
             Hint("Load the session itself:", login_command(session.argument)),
         )
-    values = mint_from_parts(session.fields(), session.scopes, session.asked, session.expansions, scopes, term, say)
+    values = mint_from_parts(
+        session.encode_fields(), session.scopes, session.asked, session.expansions, scopes, term, say
+    )
     return environment.make_loading(values, os.environ)
 
 
@@ -52,7 +54,7 @@ def mint_from_parts(
     if now >= end:
         raise NotSignedIn(
             f"The session of {fields[environment.PROFILE]} has expired.",
-            Hint("Sign in again:", login_command(_argument(fields))),
+            Hint("Sign in again:", login_command(_get_argument(fields))),
         )
     client_id = fields[environment.CLIENT_ID]
     expires = min(end, now + LONGEST_LIFETIME)
@@ -75,7 +77,7 @@ def mint_from_parts(
         hint = error.hint or Hint("Name the scopes that the command needs: --scope S, once for each.")
         raise UsageError(error.message, hint) from None
     return {
-        environment.GENERATION: generation_of(token),
+        environment.GENERATION: compute_generation(token),
         environment.ROOT_URL: fields[environment.ROOT_URL],
         environment.CLIENT_ID: client_id,
         environment.ACCESS_TOKEN: token,
@@ -99,16 +101,16 @@ def narrow(
         check_scope(scope)
     if held is None:
         return tuple(dict.fromkeys(scopes))
-    parts = {scope: len(intersection([scope], held)) for scope in scopes if not covers(held, scope)}
+    parts = {scope: len(intersect([scope], held)) for scope in scopes if not covers(held, scope)}
     missing = [scope for scope, count in parts.items() if not count]
     if missing:
-        from tcenv.sessions.missing_scopes import lacking
+        from tcenv.sessions.missing_scopes import make_missing_error
 
-        raise lacking(fields, asked, missing)
+        raise make_missing_error(fields, asked, missing)
     if parts:
         told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
         say(f"Narrowed: {'; '.join(told)}.")
-    return intersection(scopes, held)
+    return intersect(scopes, held)
 
 
 def shorten(scopes: Sequence[str], expansions: Sequence[str], held: Sequence[str] | None) -> tuple[str, ...]:
@@ -119,5 +121,5 @@ def shorten(scopes: Sequence[str], expansions: Sequence[str], held: Sequence[str
     return leave_out(remove_covered(scopes), decode(expansions, held or ()))
 
 
-def _argument(fields: Mapping[str, str]) -> str:
+def _get_argument(fields: Mapping[str, str]) -> str:
     return get_argument(fields[environment.PROFILE], fields[environment.ROOT_URL])

@@ -51,7 +51,7 @@ def _is_in_use(path: str) -> bool:
     """Return whether a running process holds the lock `path` or listens on the socket `path`."""
     try:
         if stat.S_ISSOCK(os.lstat(path).st_mode):
-            return _answers(path)
+            return _is_answering(path)
         if not path.endswith(".lock"):
             return False
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
@@ -63,7 +63,7 @@ def _is_in_use(path: str) -> bool:
         os.close(descriptor)
 
 
-def _answers(path: str) -> bool:
+def _is_answering(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.settimeout(1)
         try:

@@ -82,7 +82,7 @@ class Shell:
         except Unrepresentable:
             return f'"{word}"'
 
-    def reading_line(self, path: str) -> str:
+    def make_reading_line(self, path: str) -> str:
         """Return the line by which the shell reads the statements in the file `path`."""
         return self.reading.format(self.quote_word(path))
 
@@ -95,7 +95,7 @@ class Shell:
         """Return the text from which the file that `subshell` names loads the session."""
         return self.export(change)
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         """Return a statement that makes the evaluation fail and changes nothing."""
         raise NotImplementedError
 
@@ -104,15 +104,15 @@ class Shell:
         need no change for that. `environ` is the environment of the shell that asks for the text."""
         return text
 
-    def too_old(self) -> str:
+    def explain_too_old(self) -> str:
         """Return what the start-up text says in a shell older than `lowest`."""
         return f"tcenv: {self.name} older than {self.lowest} is not supported"
 
-    def word_list(self, words: Sequence[str]) -> str:
+    def make_word_list(self, words: Sequence[str]) -> str:
         """Write plain words as the template lists them."""
         return " ".join(words)
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         """Return the line for a start-up file that evaluates the output of `path words` if the program `path` exists.
         For a shell with a saved text, `path` is the file with that text. Raises UsageError if tcenv edits no start-up
         file of this shell."""
@@ -123,7 +123,7 @@ class Shell:
             f"Add the line yourself: {self.evaluation.format(words)}",
         )
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Return the path of the user's start-up file. Raises UsageError if there is none."""
         from tcenv.errors import Hint, UsageError
 
@@ -132,7 +132,7 @@ class Shell:
             Hint("Add the text where you want it:", ("tcenv", "init", "SHELL")),
         )
 
-    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+    def list_startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
         """Return every path that may be the user's start-up file under any environment."""
         from contextlib import suppress
 
@@ -142,15 +142,15 @@ class Shell:
         found: list[str] = []
         for variables in (environ, plain):
             with suppress(UsageError):
-                found.append(self.startup_file(variables, home))
+                found.append(self.find_startup_file(variables, home))
         return found
 
-    def unread(self, path: str, home: str) -> tuple[str, str] | None:
+    def explain_unread(self, path: str, home: str) -> tuple[str, str] | None:
         """Return why some shells do not read the start-up file `path`, and how to fix it. Returns None if all read
         it."""
         return None
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         """Return the command line of an interactive shell and the variables that it needs, so that a file in `files`
@@ -159,7 +159,7 @@ class Shell:
         return [program], {}
 
 
-def canonical_name(name: str) -> str:
+def get_canonical_name(name: str) -> str:
     """Return the registered name of the shell that is also called `name`. Raises UsageError."""
     found = ALIASES.get(name, name)
     if found not in _REGISTRY:
@@ -171,14 +171,14 @@ def canonical_name(name: str) -> str:
 
 def load_shell(name: str) -> Shell:
     """Import the shell called `name`. Raises UsageError."""
-    name = canonical_name(name)
+    name = get_canonical_name(name)
     # This does the same as `importlib.import_module` without its many imports.
     shell: Shell = __import__(f"tcenv.shells.{name}", fromlist=("SHELL",)).SHELL
     shell.name = name
     return shell
 
 
-def config_directory(environ: Mapping[str, str], home: str) -> str:
+def get_config_directory(environ: Mapping[str, str], home: str) -> str:
     """Return the directory for the configuration of programs, as XDG defines it."""
     config = environ.get("XDG_CONFIG_HOME", "")
     return config if os.path.isabs(config) else os.path.join(home, ".config")

@@ -34,10 +34,10 @@ class Bash(PosixShell):
         """Switch aliases off while bash reads `text`. Only then does it expand them, in functions too."""
         return _WITHOUT_ALIASES + text + _WITH_ALIASES
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         return os.path.join(home, ".bashrc")
 
-    def unread(self, path: str, home: str) -> tuple[str, str] | None:
+    def explain_unread(self, path: str, home: str) -> tuple[str, str] | None:
         """Check the first of the files that a login shell reads. macOS opens login shells."""
         paths = [os.path.join(home, name) for name in (".bash_profile", ".bash_login", ".profile")]
         login = next((one for one in paths if os.path.lexists(one)), None)
@@ -52,7 +52,7 @@ class Bash(PosixShell):
             f"Add to {login}: [ ! -r ~/.bashrc ] || . ~/.bashrc",
         )
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         rc = os.path.join(files, "rc.bash")

@@ -9,7 +9,7 @@ import sys
 
 from tcenv import core_dumps
 from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, explain_failure, is_script, list_candidates
-from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
+from tcenv.signals import IGNORED_BY_PYTHON, list_ending_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
     if not hasattr(signal, "sigwaitinfo"):
         return _run_plainly(command, environ, started)
     # Signals that users send to tcenv but mean for the command.
-    waited_for = {*ending_signals(), signal.SIGTSTP, signal.SIGCHLD}
+    waited_for = {*list_ending_signals(), signal.SIGTSTP, signal.SIGCHLD}
     # Block the signals from here on, to take them one by one. An ignored signal would never arrive.
-    former = signal.signal(signal.SIGCHLD, _nothing)
+    former = signal.signal(signal.SIGCHLD, _do_nothing)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     try:
         child = _spawn(command, environ, mask)
         if isinstance(child, str):
-            return _cannot(command[0], child)
+            return _make_error(command[0], child)
         started()
         return _wait(child, waited_for)
     finally:
@@ -70,7 +70,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
     return reason
 
 
-def _cannot(name: str, reason: str) -> int:
+def _make_error(name: str, reason: str) -> int:
     text = f"tcenv: {name}: {reason or 'command not found'}"
     print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), file=sys.stderr)
     return NOT_EXECUTABLE if reason else NOT_FOUND
@@ -123,23 +123,23 @@ def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Ca
 
     found = shutil.which(command[0], path=environ.get("PATH"))
     if found is None:
-        return _cannot(command[0], "")
-    former: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, _nothing)}
+        return _make_error(command[0], "")
+    former: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, _do_nothing)}
     try:
         with core_dumps.Allowed():
             child = subprocess.Popen([found, *command[1:]], env=dict(environ))
         with child:
-            for number in {*ending_signals()} - {signal.SIGINT}:
+            for number in {*list_ending_signals()} - {signal.SIGINT}:
                 former[number] = signal.signal(number, lambda sent, frame: child.send_signal(sent))
             started()
             code = child.wait()
         return code if code >= 0 else 128 - code
     except OSError as error:
-        return _cannot(command[0], error.strerror or str(error))
+        return _make_error(command[0], error.strerror or str(error))
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
 
 
-def _nothing(number: int, frame: object) -> None:
+def _do_nothing(number: int, frame: object) -> None:
     return None

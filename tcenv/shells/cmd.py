@@ -33,7 +33,7 @@ class Cmd(Shell):
         """Put a word in double quotes, and double each double quote in it."""
         return word if word and not set(word) - PLAIN else '"' + word.replace('"', '""') + '"'
 
-    def reading_line(self, path: str) -> str:
+    def make_reading_line(self, path: str) -> str:
         return self.reading.format('"' + path + '"')
 
     def export(self, change: Mapping[str, str | None]) -> str:
@@ -42,7 +42,7 @@ class Cmd(Shell):
             for name, value in change.items()
         )
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         """Run a command that fails. `exit /b` would need a batch file."""
         return "cmd /c exit 1\r\n"
 

@@ -27,9 +27,9 @@ def detect_shell(pid: int | None = None) -> str:
     ancestors. Raises UndetectedShell."""
     if pid is None:
         pid = os.getppid()
-    found = _by_proc(pid) if sys.platform.startswith("linux") else _by_shellingham(pid)
+    found = _detect_in_proc(pid) if sys.platform.startswith("linux") else _detect_by_shellingham(pid)
     if found is None:
-        found = _login_shell()
+        found = _get_login_shell()
     if found is None:
         raise UndetectedShell(
             "tcenv cannot detect the shell that runs it.", "Name it: --shell bash, or set TCENV_SHELL."
@@ -37,18 +37,18 @@ def detect_shell(pid: int | None = None) -> str:
     return found
 
 
-def _by_proc(pid: int) -> str | None:
+def _detect_in_proc(pid: int) -> str | None:
     for _ in range(_DEEPEST):
         if pid <= 0:
             break
-        found = _of_process(pid)
+        found = _find_shell_of(pid)
         if found is not None:
             return found
-        pid = _parent(pid)
+        pid = _find_parent(pid)
     return None
 
 
-def _parent(pid: int) -> int:
+def _find_parent(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The second field is the program's name in parentheses. It may hold blanks and parentheses.
@@ -57,18 +57,18 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _of_process(pid: int) -> str | None:
+def _find_shell_of(pid: int) -> str | None:
     try:
-        program = _file_name(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)"))
+        program = _clean_name(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)"))
     except OSError:
         # For another user's process (sudo), /proc still shows its name, which may be a script's, and its arguments.
-        return _named(_file_name(_read(pid, "comm").rstrip("\n"))) or _by_arguments(_arguments(pid))
+        return _find_by_name(_clean_name(_read(pid, "comm").rstrip("\n"))) or _find_in_arguments(_read_arguments(pid))
     if program.startswith((*_CARRIERS, *_INTERPRETERS)):
-        return _by_arguments(_arguments(pid))
-    return _named(program)
+        return _find_in_arguments(_read_arguments(pid))
+    return _find_by_name(program)
 
 
-def _arguments(pid: int) -> list[str]:
+def _read_arguments(pid: int) -> list[str]:
     return _read(pid, "cmdline").split("\0")
 
 
@@ -80,28 +80,28 @@ def _read(pid: int, what: str) -> str:
         return ""
 
 
-def _by_arguments(arguments: list[str]) -> str | None:
+def _find_in_arguments(arguments: list[str]) -> str | None:
     """Return the shell that a process with these arguments runs."""
     if not arguments:
         return None
     # xonsh may set its process name to its whole command line.
-    program = _file_name(arguments[0].partition(" ")[0])
+    program = _clean_name(arguments[0].partition(" ")[0])
     if program.startswith(_CARRIERS):
-        return _by_arguments(arguments[1:])
+        return _find_in_arguments(arguments[1:])
     if program.startswith(_INTERPRETERS):
         script = next((argument for argument in arguments[1:] if not argument.startswith("-")), "")
-        return _named(_file_name(script).removesuffix(".dll"))
-    return _named(program)
+        return _find_by_name(_clean_name(script).removesuffix(".dll"))
+    return _find_by_name(program)
 
 
-def _file_name(path: str) -> str:
+def _clean_name(path: str) -> str:
     """Return the last part of `path` without what login shells and wrappers add: `-bash`, `.zsh-wrapped`,
     `pwsh.exe`."""
     name = path[path.rfind("/") + 1 :].lstrip("-.").lower()
     return name.removesuffix(".exe").removesuffix("-wrapped").removesuffix("-static")
 
 
-def _named(program: str) -> str | None:
+def _find_by_name(program: str) -> str | None:
     """Return the shell whose program is called `program`, with or without a version: `bash-5.2`."""
     for candidate in (program, program.rstrip("0123456789.-")):
         if candidate in PROGRAMS:
@@ -109,11 +109,11 @@ def _named(program: str) -> str | None:
     return None
 
 
-def _login_shell() -> str | None:
-    return _named(_file_name(os.environ.get("SHELL", "")))
+def _get_login_shell() -> str | None:
+    return _find_by_name(_clean_name(os.environ.get("SHELL", "")))
 
 
-def _by_shellingham(pid: int) -> str | None:
+def _detect_by_shellingham(pid: int) -> str | None:
     """Detect the shell in shellingham's list of processes. On Unix, use only that list: for a login shell, shellingham
     itself reports `SHELL`, and it does not know all shells that tcenv knows."""
     import shellingham
@@ -123,10 +123,10 @@ def _by_shellingham(pid: int) -> str | None:
 
         try:
             for process in ps.iter_process_parents(str(pid), _DEEPEST):
-                found = _by_arguments(list(process.args))
+                found = _find_in_arguments(list(process.args))
                 if found is None and process.args[0] == "-su":
                     # `su -` gives the shell this name, and sets SHELL to the shell's path.
-                    found = _login_shell()
+                    found = _get_login_shell()
                 if found is not None:
                     return found
         except OSError:
@@ -136,7 +136,7 @@ def _by_shellingham(pid: int) -> str | None:
         name = str(shellingham.detect_shell(pid)[0])
     except shellingham.ShellDetectionFailure:
         return None
-    return name if name in SHELLS else _named(_file_name(name))
+    return name if name in SHELLS else _find_by_name(_clean_name(name))
 
 
 def choose_shell(option: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, check_text, config_directory
+from tcenv.shells import Shell, check_text, get_config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Elvish(Shell):
     def guard(self, text: str, environ: Mapping[str, str]) -> str:
         """Evaluate `text` as a string, since a shell that cannot parse it reads nothing behind it. `tmp` is as old as what
         the text needs."""
-        return f"if (eq (resolve tmp) special) {{\n  eval {self.quote(text)}\n}} else {{\n  echo '{self.too_old()}.' >&2\n}}\n"
+        refusal = f"echo '{self.explain_too_old()}.' >&2"
+        return f"if (eq (resolve tmp) special) {{\n  eval {self.quote(text)}\n}} else {{\n  {refusal}\n}}\n"
 
     def export(self, change: Mapping[str, str | None]) -> str:
         return "".join(
@@ -33,20 +34,20 @@ class Elvish(Shell):
             for name, value in change.items()
         )
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         return "fail 'tcenv failed'\n"
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         run = f"(external {self.quote(path)}) {words}"
         return f"if (has-external {self.quote(path)}) {{ eval ({run} | slurp) }}"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        return os.path.join(config_directory(environ, home), "elvish", "rc.elv")
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(get_config_directory(environ, home), "elvish", "rc.elv")
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
-        own = self.startup_file(environ, home)
+        own = self.find_startup_file(environ, home)
         return [program, "-rc", os.path.join(files, "rc.elv")], {"__TCENV_RC": own} if os.path.exists(own) else {}
 
 

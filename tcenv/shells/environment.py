@@ -66,7 +66,7 @@ def make_loading(
     # A path with other characters would mix up the words, or some shells could not carry it.
     file = file if file.isprintable() and file else _NOTHING
     change[LOADED] = (
-        f"{change[PROFILE]} {change[ROOT_URL]} {values.get(GENERATION) or _NOTHING} {file} {before or _chosen_before(environ)}"
+        f"{change[PROFILE]} {change[ROOT_URL]} {values.get(GENERATION) or _NOTHING} {file} {before or _read_choice(environ)}"
     )
     return change
 
@@ -85,7 +85,7 @@ def encode_choice(profile: str, root_url: str) -> str:
     return f"{profile}={root_url}" if profile and not set(profile) - _OF_NAMES else root_url
 
 
-def _chosen_before(environ: Mapping[str, str]) -> str:
+def _read_choice(environ: Mapping[str, str]) -> str:
     profile, root_url = environ.get(PROFILE, ""), environ.get(ROOT_URL, "")
     found = read_loaded(environ)
     if found is not None:
@@ -118,7 +118,7 @@ def _split(before: str) -> tuple[str, str]:
     return (profile if not set(profile) - _OF_NAMES else "", root_url if is_url else "")
 
 
-def loaded_profile(environ: Mapping[str, str]) -> str | None:
+def get_loaded_profile(environ: Mapping[str, str]) -> str | None:
     """Return the profile that is loaded in `environ`. Returns None if none is loaded, or if the user has chosen another
     profile or root URL since."""
     found = read_loaded(environ)
@@ -127,7 +127,7 @@ def loaded_profile(environ: Mapping[str, str]) -> str | None:
     return found.profile
 
 
-def selected_profile(environ: Mapping[str, str]) -> str | None:
+def get_selected_profile(environ: Mapping[str, str]) -> str | None:
     """Return the profile that TCENV_PROFILE names. Returns None if it names none, or if the user has chosen another
     root URL since that profile was loaded."""
     profile, found = environ.get(PROFILE), read_loaded(environ)

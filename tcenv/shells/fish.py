@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, check_text, config_directory
+from tcenv.shells import Shell, check_text, get_config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,16 +32,16 @@ class Fish(Shell):
             for name, value in change.items()
         )
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         return "false;\n"
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         return f"test -x {self.quote(path)}; and {self.quote(path)} {words} | source"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        return os.path.join(config_directory(environ, home), "fish", "config.fish")
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(get_config_directory(environ, home), "fish", "config.fish")
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         return [program, "--init-command", f"source {self.quote(os.path.join(files, 'rc.fish'))}"], {}

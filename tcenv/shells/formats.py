@@ -23,20 +23,20 @@ def render(change: Mapping[str, str | None], form: str) -> str:
     workflow the text only masks the secrets in the log: print it before you call `append_to_workflow`.
 
     Raises UsageError for an unknown form, and for a value that the form cannot carry."""
-    values = _values(change)
+    values = _list_values(change)
     if form == "json":
         return json.dumps(values, indent=2) + "\n"
     if form == "taskcluster":
-        return json.dumps(_for_clients(values), indent=2) + "\n"
+        return json.dumps(_rename_for_clients(values), indent=2) + "\n"
     if form == "github":
-        return _github(values)
+        return _render_for_github(values)
     values = {name: _respell(value) for name, value in values.items()}
     if form == "docker":
-        return _lines(values)
+        return _render_lines(values)
     if form == "dotenv":
-        return _quoted_lines(values)
+        return _render_quoted_lines(values)
     if form == "systemd":
-        return "".join(f'{name}="{_systemd(value)}"\n' for name, value in values.items())
+        return "".join(f'{name}="{_quote_for_systemd(value)}"\n' for name, value in values.items())
     raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(FORMATS)}.")
 
 
@@ -48,17 +48,17 @@ def append_to_workflow(change: Mapping[str, str | None]) -> None:
         return
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(_lines(_values(change)))
+            file.write(_render_lines(_list_values(change)))
     except OSError as error:
         raise TcenvError(f"The file that GITHUB_ENV names cannot be written: {error.strerror}.") from None
 
 
-def _values(change: Mapping[str, str | None]) -> dict[str, str]:
+def _list_values(change: Mapping[str, str | None]) -> dict[str, str]:
     # LOADED tells which choice to restore, and only a shell does that.
     return {name: value for name, value in change.items() if value is not None and name != environment.LOADED}
 
 
-def _for_clients(values: Mapping[str, str]) -> dict[str, object]:
+def _rename_for_clients(values: Mapping[str, str]) -> dict[str, object]:
     """Return the options of Taskcluster's clients."""
     credentials = {
         "clientId": values[environment.CLIENT_ID],
@@ -88,31 +88,31 @@ def _escape(found: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-def _lines(values: Mapping[str, str]) -> str:
+def _render_lines(values: Mapping[str, str]) -> str:
     for name, value in values.items():
         if "\n" in value or "\r" in value:
             raise UsageError(f"{name} holds a line break, which this format cannot carry.")
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
-def _quoted_lines(values: Mapping[str, str]) -> str:
+def _render_quoted_lines(values: Mapping[str, str]) -> str:
     """Quote each value with `'`, within which every reader takes each character as it is."""
     for name, value in values.items():
         if "'" in value:
             raise UsageError(f"{name} holds a quotation mark, which this format cannot carry.")
-    return _lines({name: f"'{value}'" for name, value in values.items()})
+    return _render_lines({name: f"'{value}'" for name, value in values.items()})
 
 
-def _systemd(value: str) -> str:
+def _quote_for_systemd(value: str) -> str:
     return "".join("\\" + character if character in '"\\`$' else character for character in value)
 
 
-def _github(values: Mapping[str, str]) -> str:
+def _render_for_github(values: Mapping[str, str]) -> str:
     secrets = [values[name] for name in environment.SECRETS if values.get(name)]
-    masks = "".join(f"::add-mask::{_github_data(secret)}\n" for secret in secrets)
-    lines = _lines(values)
+    masks = "".join(f"::add-mask::{_escape_for_github(secret)}\n" for secret in secrets)
+    lines = _render_lines(values)
     return masks if os.environ.get("GITHUB_ENV") else masks + lines
 
 
-def _github_data(text: str) -> str:
+def _escape_for_github(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -15,7 +15,7 @@ _PROMPT = "# --- prompt\n"
 _STANDALONE = "# --- without the start-up text\n"
 
 
-def startup_text(name: str, *, hook: bool = True, completion: bool = True, prompt: bool = False) -> str:
+def render_startup_text(name: str, *, hook: bool = True, completion: bool = True, prompt: bool = False) -> str:
     """Return the text that the start-up file of the shell `name` evaluates. `prompt` adds the mark that shows the
     loaded profile. Raises UsageError for an unknown shell, and for one without start-up files."""
     shell = load_shell(name)
@@ -46,11 +46,11 @@ def _fill_in(text: str, shell: Shell) -> str:
     """Replace the marks in `text` by their values, quoted for the shell."""
     places = {
         # With slashes also on Windows, where every shell takes them.
-        "@SHELL@": resources.folder("shell").replace(os.sep, "/"),
+        "@SHELL@": resources.find_folder("shell").replace(os.sep, "/"),
         # Used while no directory on the PATH has tcenv.
         "@PROGRAM@": startup_file.find_own_program(),
     }
-    text = text.replace("@EVALUATED@", shell.word_list(EVALUATED)).replace("@TOO_OLD@", shell.too_old())
+    text = text.replace("@EVALUATED@", shell.make_word_list(EVALUATED)).replace("@TOO_OLD@", shell.explain_too_old())
     # Put NULs around each mark first, since a value may hold the text of a mark but never a NUL.
     for mark in places:
         text = text.replace(mark, f"\0{mark}\0")

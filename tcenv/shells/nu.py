@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, check_text, config_directory
+from tcenv.shells import Shell, check_text, get_config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Nu(Shell):
         numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
         if len(numbers) < 2 or numbers >= [int(part) for part in self.lowest.split(".")]:
             return text
-        return f"print -e {self.quote(f'{self.too_old()}; this is {version}.')}\n"
+        return f"print -e {self.quote(f'{self.explain_too_old()}; this is {version}.')}\n"
 
     def export(self, change: Mapping[str, str | None]) -> str:
         pairs = ",".join(
@@ -42,19 +42,19 @@ class Nu(Shell):
         )
         return "{" + pairs + "}\n"
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         """Return JSON that is not a record, which `load-env` refuses."""
         return "false\n"
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         # `source null` needs nushell 0.107.
         nothing = "null" if os.name == "nt" else '"/dev/null"'
         return f"source (if ({self.quote(path)} | path exists) {{ {self.quote(path)} }} else {{ {nothing} }})"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        return os.path.join(config_directory(environ, home), "nushell", "config.nu")
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        return os.path.join(get_config_directory(environ, home), "nushell", "config.nu")
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         return [program, "--execute", f"source {self.quote(os.path.join(files, 'rc.nu'))}"], {}

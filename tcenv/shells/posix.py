@@ -47,14 +47,14 @@ class PosixShell(Shell):
             *(f'{name}="${name}"{self.quote("]" + part)}' for part in rest),
         ]
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         return "\\false;\n"
 
-    def word_list(self, words: Sequence[str]) -> str:
+    def make_word_list(self, words: Sequence[str]) -> str:
         """Write a pattern of `case`."""
         return "|".join(words)
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         rest = path.removeprefix(home.rstrip("/") + "/")
         word = f'"$HOME"/{rest}' if rest != path and not set(rest) - _PLAIN else self.quote(path)
         return f'[ ! -x {word} ] || eval "$({word} {words})"'
@@ -65,7 +65,7 @@ class EnvShell(PosixShell):
 
     own_file: str | None = None
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         if os.path.isabs(environ.get("ENV", "")):
             return environ["ENV"]
         if self.own_file is None:
@@ -77,7 +77,7 @@ class EnvShell(PosixShell):
             )
         return os.path.join(home, self.own_file)
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         variables = {"ENV": os.path.join(files, "rc.sh"), "__TCENV_ENV": environ.get("ENV", "")}

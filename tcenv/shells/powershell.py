@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, Unrepresentable, check_text, config_directory, load_shell
+from tcenv.shells import Shell, Unrepresentable, check_text, get_config_directory, load_shell
 from tcenv.shells.subshell import find_program
 
 TYPE_CHECKING = False
@@ -43,31 +43,31 @@ class PowerShell(Shell):
                 lines.append(f"$Env:{name} = {self.quote(value)};\n")
         return "".join(lines)
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         return "throw 'tcenv failed';\n"
 
-    def word_list(self, words: Sequence[str]) -> str:
+    def make_word_list(self, words: Sequence[str]) -> str:
         return ", ".join(self.quote(word) for word in words)
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         quoted = self.quote(path)
         return f"if (Test-Path -LiteralPath {quoted}) {{ & {quoted} {words} | Out-String | Invoke-Expression }}"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Return `$PROFILE.CurrentUserAllHosts`. On Windows only PowerShell knows it, since Documents may be on
         OneDrive."""
         if os.name != "nt":
-            return os.path.join(config_directory(environ, home), "powershell", "profile.ps1")
+            return os.path.join(get_config_directory(environ, home), "powershell", "profile.ps1")
         import subprocess
 
         command = [find_program(self), "-NoProfile", "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         except (OSError, subprocess.SubprocessError):
-            return super().startup_file(environ, home)
-        return done.stdout.strip() or super().startup_file(environ, home)
+            return super().find_startup_file(environ, home)
+        return done.stdout.strip() or super().find_startup_file(environ, home)
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         """Run tcenv's file by -Command, which PowerShell runs after the profile."""

@@ -34,13 +34,13 @@ def find_copies(environ: Mapping[str, str], *secrets: str) -> list[str]:
     ]
 
 
-def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+def drop_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Return a copy of `environ` for a program that gets no token."""
     left_out = {*find_copies(environ), *SECRETS}
     return {name: value for name, value in environ.items() if name not in left_out}
 
 
-def without_whole(change: Mapping[str, str | None], environ: Mapping[str, str], token: str) -> dict[str, str]:
+def drop_whole_token(change: Mapping[str, str | None], environ: Mapping[str, str], token: str) -> dict[str, str]:
     """Return a copy of `environ` for a program to which `change` applies. If `change` loads temporary credentials, no
     other variable of the copy holds the `token` that they were made from, or the secrets that were loaded before."""
     if change.get(CERTIFICATE) is None:
@@ -53,11 +53,11 @@ def _has_copy(value: str, secrets: Iterable[str]) -> bool:
     if any(secret in value for secret in secrets):
         return True
     return len(value) >= _MIN_PACKED and any(
-        secret.encode("utf-8", "surrogateescape") in unpacked for unpacked in _unpacked(value) for secret in secrets
+        secret.encode("utf-8", "surrogateescape") in unpacked for unpacked in _unpack(value) for secret in secrets
     )
 
 
-def _unpacked(value: str) -> Iterator[bytes]:
+def _unpack(value: str) -> Iterator[bytes]:
     """Yield each part of a value that is base64 in decoded form, and also uncompressed if it is compressed."""
     import binascii
     import zlib

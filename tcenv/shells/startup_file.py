@@ -20,7 +20,7 @@ def find_own_program() -> str:
     """Return the path by which this tcenv was called. Keep links, since an upgrade may change their targets."""
     called = sys.argv[0]
     if os.name == "nt":
-        return _program_on_windows(called)
+        return _get_program_on_windows(called)
     if os.path.basename(called).partition(".")[0] == "tcenv":
         found: str | None = called
         if not os.path.dirname(called):
@@ -32,7 +32,7 @@ def find_own_program() -> str:
     return os.path.join(sysconfig.get_path("scripts"), "tcenv")
 
 
-def _program_on_windows(called: str) -> str:
+def _get_program_on_windows(called: str) -> str:
     """Return the path with slashes, which every shell there takes and none reads as an escape. The launcher leaves its ending
     out of the name by which it was called."""
     found = os.path.abspath(called.removesuffix(".exe") + ".exe")
@@ -43,7 +43,7 @@ def _program_on_windows(called: str) -> str:
 
 def make_line(shell: Shell, path: str, options: Sequence[str], home: str) -> str:
     """Return the line for `shell` that evaluates the output of `PATH init SHELL OPTIONS`. Raises UsageError."""
-    return f"{shell.startup_line(path, ' '.join(['init', shell.name, *options]), home)} {MARK}"
+    return f"{shell.make_startup_line(path, ' '.join(['init', shell.name, *options]), home)} {MARK}"
 
 
 def add_line(text: str, wanted: str) -> str:
@@ -63,7 +63,7 @@ def remove_line(text: str) -> str:
     return "".join(one for one in text.splitlines(keepends=True) if not _is_ours(one))
 
 
-def evaluates(text: str, shell: Shell) -> bool:
+def is_evaluated(text: str, shell: Shell) -> bool:
     """Return whether a start-up file with this text evaluates `tcenv init`, by tcenv's line or by one that the user
     wrote."""
     signs = [f"tcenv init {shell.name}", *([shell.saved_text] if shell.saved_text else [])]
@@ -74,7 +74,7 @@ def evaluates(text: str, shell: Shell) -> bool:
 def is_followed(text: str, shell: Shell) -> bool:
     """Return whether anything but comments follows the last line that evaluates `tcenv init`."""
     lines = [one for one in text.splitlines() if one.strip() and (_is_ours(one) or not one.lstrip().startswith("#"))]
-    ours = [number for number, one in enumerate(lines) if evaluates(one, shell)]
+    ours = [number for number, one in enumerate(lines) if is_evaluated(one, shell)]
     return bool(ours) and ours[-1] + 1 < len(lines)
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from tcenv import paths, resources
 from tcenv.errors import UsageError
-from tcenv.shells import Shell, canonical_name
+from tcenv.shells import Shell, get_canonical_name
 from tcenv.shells.child import run_child
 from tcenv.shells.environment import apply
 
@@ -24,16 +24,16 @@ def find_program(shell: Shell) -> str:
     Raises UsageError."""
     own = os.environ.get("SHELL", "")
     with suppress(UsageError):
-        if own and canonical_name(os.path.basename(own)) == shell.name and os.access(own, os.X_OK):
+        if own and get_canonical_name(os.path.basename(own)) == shell.name and os.access(own, os.X_OK):
             return own
     for name in shell.executables or (shell.name,):
-        found = _on_path(name)
+        found = _find_on_path(name)
         if found:
             return found
     raise UsageError(f"The shell {shell.name} is not on the PATH.", "Name another one: --shell bash")
 
 
-def _on_path(name: str) -> str | None:
+def _find_on_path(name: str) -> str | None:
     if os.name == "nt":
         from tcenv.shells.windows import find_program
 
@@ -58,8 +58,8 @@ def run_subshell(
     made[MARK] = profile
     arguments = [program]
     if os.isatty(0):
-        files = os.path.join(resources.folder("shell"), "subshell")
-        arguments, extra = shell.subshell(program, os.environ, paths.home(), files)
+        files = os.path.join(resources.find_folder("shell"), "subshell")
+        arguments, extra = shell.plan_subshell(program, os.environ, paths.home(), files)
         made.update(extra)
         if extra or len(arguments) > 1:
             made[_LOAD] = shell.export_for_subshell(change)

@@ -51,10 +51,10 @@ class Tcsh(Shell):
         )
         return " && ".join(steps) + ";\n" if change else ""
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         return "false;\n"
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         """Test `$prompt`, since scripts also read the file and need none of this. `:q` works in backquotes unless
         double quotes surround them."""
         return (
@@ -62,11 +62,11 @@ class Tcsh(Shell):
             f"if ( $?prompt && -x $__tcenv_program:q ) eval `$__tcenv_program:q {words}`"
         )
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        paths = self.startup_files(environ, home)
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        paths = self.list_startup_files(environ, home)
         return next((path for path in paths if os.path.lexists(path)), paths[0])
 
-    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+    def list_startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
         return [os.path.join(home, name) for name in (".tcshrc", ".cshrc")]
 
 

@@ -54,12 +54,12 @@ def build_arguments(program: str, arguments: Sequence[str], environ: Mapping[str
     if not program.rstrip(". ").lower().endswith(_BATCH):
         return [program, *arguments]
     root = environ.get("SystemRoot") or environ.get("SYSTEMROOT") or r"C:\Windows"
-    words = " ".join(_quoted(word) for word in (program, *arguments))
+    words = " ".join(_quote(word) for word in (program, *arguments))
     # cmd takes the first quote and the last one away.
     return f'"{root}\\System32\\cmd.exe" /d /e:on /v:off /s /c "{words}"'
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
     found = sorted(_NOT_QUOTABLE & set(word))
     if found:
         raise NotQuotable(f"a batch file cannot be given an argument with {' or '.join(map(repr, found))}")
@@ -76,7 +76,7 @@ def run_command(command: Sequence[str], environ: Mapping[str, str], started: Cal
     program = find_program(command[0], environ)
     if program is None:
         return _refuse(command[0], "command not found", _NOT_FOUND)
-    former = {number: signal.signal(number, _nothing) for number in _console_signals()}
+    former = {number: signal.signal(number, _do_nothing) for number in _list_console_signals()}
     try:
         child = subprocess.Popen(build_arguments(program, command[1:], environ), env=dict(environ))
         started()
@@ -94,16 +94,16 @@ def run_command(command: Sequence[str], environ: Mapping[str, str], started: Cal
     return status - (1 << 32) if status >> 31 else status
 
 
-def _console_signals() -> list[int]:
+def _list_console_signals() -> list[int]:
     return [getattr(signal, name) for name in ("SIGINT", "SIGBREAK") if hasattr(signal, name)]
 
 
-def _nothing(number: int, frame: object) -> None:
+def _do_nothing(number: int, frame: object) -> None:
     return None
 
 
 def _refuse(name: str, reason: str, status: int) -> int:
-    from tcenv.text import printable
+    from tcenv.text import replace_unprintable
 
-    print(printable(f"tcenv: {name}: {reason}"), file=sys.stderr)
+    print(replace_unprintable(f"tcenv: {name}: {reason}"), file=sys.stderr)
     return status

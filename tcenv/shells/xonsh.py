@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, check_text, config_directory
+from tcenv.shells import Shell, check_text, get_config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,33 +27,33 @@ class Xonsh(Shell):
             for name, value in change.items()
         )
 
-    def failure(self) -> str:
+    def make_failure(self) -> str:
         return "raise RuntimeError('tcenv failed')\n"
 
-    def word_list(self, words: Sequence[str]) -> str:
+    def make_word_list(self, words: Sequence[str]) -> str:
         return ", ".join(ascii(word) for word in words)
 
-    def startup_line(self, path: str, words: str, home: str) -> str:
+    def make_startup_line(self, path: str, words: str, home: str) -> str:
         """Return a line without `$(…)`: before 0.23, an interactive xonsh at times loses what that captures."""
         command = ", ".join(map(self.quote, (path, *words.split())))
         run = f"__import__('subprocess').run([{command}], stdout=-1, text=True)"
         return f"__import__('os').access({self.quote(path)}, 1) and execx({run}.stdout)"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
-        own, other = self.startup_files(environ, home)[:2]
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
+        own, other = self.list_startup_files(environ, home)[:2]
         return own if os.path.lexists(own) else other
 
-    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
-        places = [os.path.join(config_directory(variables, home), "xonsh", "rc.xsh") for variables in (environ, {})]
+    def list_startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+        places = [os.path.join(get_config_directory(variables, home), "xonsh", "rc.xsh") for variables in (environ, {})]
         return [os.path.join(home, ".xonshrc"), *places]
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         users = (
             "/etc/xonsh/xonshrc",
             os.path.join(home, ".xonshrc"),
-            os.path.join(config_directory(environ, home), "xonsh", "rc.xsh"),
+            os.path.join(get_config_directory(environ, home), "xonsh", "rc.xsh"),
         )
         rc = [path for path in users if os.path.exists(path)]
         return [program, "--rc", *rc, os.path.join(files, "rc.xsh")], {}

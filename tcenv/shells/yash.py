@@ -15,14 +15,14 @@ class Yash(EnvShell):
     template = "init.sh"
     own_file = ".yashrc"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Return `~/.yashrc`. An interactive yash reads ENV only in POSIX mode."""
         return os.path.join(home, ".yashrc")
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
-        command, variables = super().subshell(program, environ, home, files)
+        command, variables = super().plan_subshell(program, environ, home, files)
         return [*command, "--rcfile", variables["ENV"]], variables
 
 

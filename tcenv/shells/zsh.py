@@ -28,13 +28,13 @@ class Zsh(PosixShell):
         options = "".join(f" -o {option}" for option in _OPTIONS)
         return f"\\builtin emulate -R zsh{options} -c $'{quoted}'\n\\builtin unalias tcenv 2>/dev/null || \\builtin :\n"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Ask zsh for ZDOTDIR, which users set in `.zshenv` without exporting it."""
         folder = self._ask(environ) or environ.get("ZDOTDIR") or home
         return os.path.join(folder, ".zshrc")
 
-    def startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
-        return [*super().startup_files(environ, home), os.path.join(home, ".zshrc")]
+    def list_startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
+        return [*super().list_startup_files(environ, home), os.path.join(home, ".zshrc")]
 
     def _ask(self, environ: Mapping[str, str]) -> str:
         import subprocess
@@ -58,7 +58,7 @@ class Zsh(PosixShell):
         folder = os.fsdecode(done.stdout).rpartition(separator)[2]
         return folder if os.path.isabs(folder) else ""
 
-    def subshell(
+    def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
         return [program], {"ZDOTDIR": os.path.join(files, "zsh"), "__TCENV_ZDOTDIR": environ.get("ZDOTDIR", "")}

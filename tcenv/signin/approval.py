@@ -60,12 +60,12 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
             # These are about the other user's clients.
             asked = tuple(scope for scope in session.asked if scope not in request.deletion_scopes)
             session = replace(session, asked=asked)
-        kept_in = describe_place(store) if _store(session, store, display) else ""
+        kept_in = describe_place(store) if _store_session(session, store, display) else ""
         # Before the page says so.
         _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
         listener.succeed()
         _try_step(display, lambda: listener.finish(pages.describe_success(session)))
-    display.granted(session)
+    display.show_granted(session)
     session = _note_roles(session, store, kept=bool(kept_in))
     _try_step(display, lambda: _clean_up(session, request, replacing, store, display))
     display.close()
@@ -184,7 +184,7 @@ def _describe_name(names: client_names.Names, name: str, profile: Profile, displ
         )
 
 
-def _store(session: Session, store: Store, display: Display) -> bool:
+def _store_session(session: Session, store: Store, display: Display) -> bool:
     """Store the session. If that fails, say so and go on: this process has the only copy and hands it to the shell."""
     try:
         store.save(session)
@@ -226,7 +226,11 @@ def _clean_up(
     session: Session, request: ApprovalRequest, replacing: Session | None, store: Store, display: Display
 ) -> None:
     names = request.names
-    if names is not None and request.deletion_scopes and session.credentials.client_id != names.client_id(request.name):
+    if (
+        names is not None
+        and request.deletion_scopes
+        and session.credentials.client_id != names.make_client_id(request.name)
+    ):
         display.note(
             f"The Client ID was changed on the page, so the scope to delete it ({', '.join(request.deletion_scopes)}) "
             "does not cover it."
@@ -249,7 +253,7 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
 
     try:
         deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
-        deployment.vouch(replacing.credentials)
+        deployment.confirm(replacing.credentials)
     except (CredentialsRejected, Refused) as error:
         if isinstance(error, CredentialsRejected):
             known_clients.note_rejection(replacing.root_url, replacing.credentials.client_id, error.reason)
@@ -268,6 +272,6 @@ def _delete_former(old: Session, store: Store, display: Display) -> None:
             f"The former client {client_id} could not be deleted, so the page may say that it exists: {error.message}"
         )
         return
-    store.save(old.ended())
+    store.save(old.mark_ended())
     if deleted:
         display.note(f"Deleted the former client {client_id}, so that the new one can have its name.")

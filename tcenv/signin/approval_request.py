@@ -96,7 +96,9 @@ class ApprovalRequest:
         """The scopes among them with which the client may delete itself."""
         wanted = not self._profile.no_self_delete
         return (
-            self.names.deletion_scopes(self.name, self._profile.scopes, wanted=wanted) if self.names is not None else ()
+            self.names.list_deletion_scopes(self.name, self._profile.scopes, wanted=wanted)
+            if self.names is not None
+            else ()
         )
 
     @property
@@ -153,7 +155,9 @@ class ApprovalRequest:
         self._display.ask(self._request.url, self.opened, pasting, enter, self.name)
         self._preflight = self._preflight or Preflight(self._profile)
         known = self.names is not None and self.name not in self._said_taken
-        self._preflight.start(self.name, self.names.client_id(self.name) if known and self.names is not None else None)
+        self._preflight.start(
+            self.name, self.names.make_client_id(self.name) if known and self.names is not None else None
+        )
 
     def next(self) -> None:
         """Ask for the next name (Enter, while waiting)."""
@@ -170,7 +174,7 @@ class ApprovalRequest:
     def tick(self, left: float) -> None:
         """Say what has been found out. Called about once a second."""
         assert self._preflight is not None, "shown first"
-        for text in self._preflight.news():
+        for text in self._preflight.take_news():
             self._display.warn(text)
         failure = self._opening.find_failure()
         if failure is not None:
@@ -209,7 +213,7 @@ class ApprovalRequest:
     def advise_after_timeout(self) -> Hint:
         """Return what to do after nobody approved in time, by what was seen meanwhile."""
         preflight = self._preflight
-        client_id = self.names.client_id(self.name) if self.names is not None else None
+        client_id = self.names.make_client_id(self.name) if self.names is not None else None
         return advise_after_timeout(
             self._listener.seen | (preflight.seen if preflight is not None else set()),
             self._profile.argument,

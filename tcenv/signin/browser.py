@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tcenv import verbosity
-from tcenv.shells.secrets_in_environment import without_secrets
+from tcenv.shells.secrets_in_environment import drop_secrets
 from tcenv.signin.launch import Program
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def split_commands(commands: str) -> list[list[str]]:
 
 
 def _split_command(entry: str) -> list[str]:
-    if "%s" not in entry and on_path(entry):
+    if "%s" not in entry and is_on_path(entry):
         # Such as /mnt/c/Program Files/…, which nobody quotes.
         return [entry]
     try:
@@ -111,20 +111,20 @@ def _split_command(entry: str) -> list[str]:
 def _split_words(entry: str) -> list[str]:
     """Split a command line into words. Raises ValueError."""
     if os.name == "nt":
-        return _words_on_windows(entry)
+        return _split_on_windows(entry)
     if not set(entry) & set("\\'\""):
         return entry.split()
     return shlex.split(entry)
 
 
-def _words_on_windows(entry: str) -> list[str]:
+def _split_on_windows(entry: str) -> list[str]:
     """Split a command line in which backslashes separate directories."""
     words = shlex.shlex(entry, posix=True)
     words.whitespace_split, words.escape, words.commenters, words.quotes = True, "", "", '"'
     return list(words)
 
 
-def on_path(program: str) -> bool:
+def is_on_path(program: str) -> bool:
     """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for them.)"""
     if os.name == "nt":
         from tcenv.shells.windows import find_program
@@ -144,7 +144,7 @@ def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> 
         arguments.append(url)
     outcome = launch([words[0], *arguments])
     if outcome == _NOT_FOUND and len(words) == 1:
-        outcome = launch(_registered(words[0], url))
+        outcome = launch(_find_registered(words[0], url))
     return opening.add(words[0], outcome)
 
 
@@ -176,7 +176,7 @@ def _open_desktop(url: str, launch: Launch, opening: Opening) -> None:
         opening.add("the desktop's browser", _NOT_FOUND)
 
 
-def _registered(name: str, url: str) -> list[str]:
+def _find_registered(name: str, url: str) -> list[str]:
     """Return the command that opens a browser which `webbrowser` knows under a name that is no command (`chrome`, `macosx`,
     `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown name."""
     import webbrowser
@@ -253,7 +253,7 @@ class PausedLaunch:
 
 def _launch(arguments: list[str]) -> Program | None:
     """Start a program; None if it does not exist."""
-    return Program.start(arguments) if arguments and on_path(arguments[0]) else None
+    return Program.start(arguments) if arguments and is_on_path(arguments[0]) else None
 
 
 def _run_elsewhere(arguments: list[str]) -> str | None:
@@ -271,7 +271,7 @@ def _run_elsewhere(arguments: list[str]) -> str | None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=without_secrets(os.environ),
+            env=drop_secrets(os.environ),
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except NotQuotable as error:

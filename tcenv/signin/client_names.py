@@ -22,7 +22,7 @@ from tcenv.sessions.known_clients import KnownClient, choose_two
 from tcenv.sessions.name_series import list_names
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, describe_place, list_stores
-from tcenv.text import duration, moment
+from tcenv.text import format_duration, format_time
 
 if TYPE_CHECKING:
     from tcenv.deployment.auth import Deployment
@@ -49,7 +49,7 @@ class Names:
     insisted: bool = False
     unsure: bool = False
 
-    def client_id(self, name: str) -> str | None:
+    def make_client_id(self, name: str) -> str | None:
         """Return the clientId of a client called `name`, None until the prefix is known."""
         return None if self.prefix is None else self.prefix + name
 
@@ -58,13 +58,13 @@ class Names:
         """The names of clients whose tokens nobody has. The new session frees them."""
         return tuple(client.name for client in self.taken if _is_ours(client, self.prefix) and client.is_orphan)
 
-    def deletion_scopes(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
+    def list_deletion_scopes(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
         """Return the scopes with which a client called `name` may delete itself, the other one of its series and those whose
         tokens were lost, as far as `scopes` lack them and the page has room; none where they are not `wanted`."""
-        missing = self.missing_deletion_scopes(name, scopes) if wanted else []
+        missing = self.list_missing_deletion_scopes(name, scopes) if wanted else []
         return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
 
-    def missing_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> list[str]:
+    def list_missing_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> list[str]:
         """Return the scopes for deleting these clients that `scopes` lack."""
         if self.prefix is None:
             return []
@@ -119,7 +119,7 @@ def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], by: 
         except PermissionError:
             unsure = True
         except DeploymentError as error:
-            raise _all_taken(profile, found, error.message) from None
+            raise _make_taken_error(profile, found, error.message) from None
         else:
             gone.add(client.name)
     if gone:
@@ -127,18 +127,18 @@ def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], by: 
         return replace(found, free=tuple(name for name in candidates if name in gone), taken=taken)
     if unsure:
         return replace(found, free=candidates, unsure=True)
-    raise _all_taken(profile, found)
+    raise _make_taken_error(profile, found)
 
 
 def _exists(deployment: Deployment, client_id: str, credentials: Credentials | None) -> bool:
     """Return whether the deployment has this client, and forget one that it does not have. Raises DeploymentError, and
     PermissionError where it does not say."""
     try:
-        facts = deployment.look(client_id, credentials)
+        facts = deployment.find_client(client_id, credentials)
     except CredentialsRejected:
         if credentials is None:
             raise
-        facts = deployment.look(client_id)
+        facts = deployment.find_client(client_id)
     if facts is None:
         known_clients.forget(deployment.root_url, client_id)
     return facts is not None
@@ -154,20 +154,20 @@ def _is_taken(client: KnownClient) -> bool:
     return time.time() < client.purged_by()
 
 
-def _all_taken(profile: Profile, found: Names, problem: str = "") -> TcenvError:
+def _make_taken_error(profile: Profile, found: Names, problem: str = "") -> TcenvError:
     """Return the error for when no name is left. It names the clients and their ends, and the `problem` of asking again."""
-    listed = ", ".join(f"{client.client_id} (until {moment(client.expires)})" for client in found.taken)
+    listed = ", ".join(f"{client.client_id} (until {format_time(client.expires)})" for client in found.taken)
     return TcenvError(
         f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.{problem and f' {problem}'}",
         Hint(
             "Ask for another one:",
             login_command(profile.argument, "--name", f"{profile.client_name}-new"),
-            f". Or delete one of them on its page: {client_page(profile.root_url, found.taken[0].client_id)}",
+            f". Or delete one of them on its page: {get_client_page(profile.root_url, found.taken[0].client_id)}",
         ),
     )
 
 
-def client_page(root_url: str, client_id: str) -> str:
+def get_client_page(root_url: str, client_id: str) -> str:
     """Return the address of a client's page, where it can be deleted."""
     return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
 
@@ -175,8 +175,8 @@ def client_page(root_url: str, client_id: str) -> str:
 def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> tuple[str, bool]:
     """Return a sentence about the scopes to delete clients that the sign-in asks for ("" if it needs none), and whether the
     page has room for all of them."""
-    asked = found.deletion_scopes(name, scopes, wanted=wanted)
-    missing = found.missing_deletion_scopes(name, scopes) if wanted else []
+    asked = found.list_deletion_scopes(name, scopes, wanted=wanted)
+    missing = found.list_missing_deletion_scopes(name, scopes) if wanted else []
     if not missing:
         return "", True
     if not asked:
@@ -266,10 +266,10 @@ def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> N
 def describe_live_token(session: Session) -> str:
     """Return a sentence about a token that outlives its session."""
     client_id = session.credentials.client_id
-    left = duration(session.expires - time.time())
+    left = format_duration(session.expires - time.time())
     return (
-        f"The token of {client_id} works until {moment(session.expires)} ({left}). To end it earlier, delete the client: "
-        f"{client_page(session.root_url, client_id)}"
+        f"The token of {client_id} works until {format_time(session.expires)} ({left}). To end it earlier, delete the client: "
+        f"{get_client_page(session.root_url, client_id)}"
     )
 
 
@@ -304,7 +304,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
 def _may_go(deployment: Deployment, known: KnownClient, session: Session) -> bool:
     """Return whether to delete a client: the deployment has it, and has no later end for it than the one that has passed."""
     try:
-        facts = deployment.look(known.client_id, session.credentials)
+        facts = deployment.find_client(known.client_id, session.credentials)
     except PermissionError:
         return True  # the deployment does not say, and nobody else uses a client that tcenv made
     if facts is None:
@@ -316,7 +316,7 @@ def list_kept_clients(store: Store, root_url: str) -> set[str]:
     """Return the clients of a deployment whose sessions are in any store of this user's. Raises StoreError."""
     found = set()
     for one in list_stores(store):
-        for name in one.profiles():
+        for name in one.list_profiles():
             with suppress(DamagedSession):
                 session = one.load(name)
                 if session is not None and session.root_url == root_url:

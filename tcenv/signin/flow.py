@@ -17,7 +17,7 @@ from tcenv.sessions.stores import Store, load_session
 from tcenv.signin import interactivity
 from tcenv.signin.approval import sign_in
 from tcenv.signin.progress import Display
-from tcenv.text import duration
+from tcenv.text import format_duration
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:
@@ -43,7 +43,7 @@ def ensure_session(
     if not reset:
         session = load_session(store, profile.name, profile.root_url, display.note)
         if session is not None and is_usable(session, profile):
-            verbosity.log(f"The stored session expires in {duration(session.expires - time.time())}.")
+            verbosity.log(f"The stored session expires in {format_duration(session.expires - time.time())}.")
             return session
         verbosity.log("There is no stored session." if session is None else "The stored session is not usable.")
     began = int(time.time())
@@ -63,7 +63,7 @@ def ensure_session(
                 profile = _keep_scopes(profile, session)
                 new = reset_session(session, profile, store, display)
                 if new is not None:
-                    display.granted(new, is_reset=True)
+                    display.show_granted(new, is_reset=True)
                     return new
             interactivity.require_person(profile, waited=waited, retry=retry)
             with interactivity.remember_attempt(profile):

@@ -17,7 +17,7 @@ from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, login_command
 from tcenv.files import write_privately
 from tcenv.sessions.lock import lock_directory
 from tcenv.sessions.profile_names import get_display_name, get_file_name
-from tcenv.text import duration
+from tcenv.text import format_duration
 
 # Seconds for which an unanswered sign-in is not repeated unless a person asks for it.
 _MEMORY = 15 * 60
@@ -45,7 +45,7 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     left = at + _MEMORY - time.time()
     if 0 < left <= _MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
         raise NotSignedIn(
-            f"Nobody answered the last sign-in to {name}: tcenv opens no other browser for {duration(left)}.",
+            f"Nobody answered the last sign-in to {name}: tcenv opens no other browser for {format_duration(left)}.",
             Hint("Sign in at a terminal, or use --retry:", login_command(profile.argument, "--retry")),
         )
 
@@ -111,23 +111,23 @@ def _is_piped_in() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
 
 
-def _path(profile: Profile) -> str:
+def _get_path(profile: Profile) -> str:
     return os.path.join(lock_directory(), f"{get_file_name(profile.name)}.asked")
 
 
 def _write(profile: Profile, word: str) -> None:
     with suppress(OSError, StoreError):
-        write_privately(_path(profile), f"{word} {int(time.time())}\n".encode())
+        write_privately(_get_path(profile), f"{word} {int(time.time())}\n".encode())
 
 
 def _forget(profile: Profile) -> None:
     with suppress(OSError):
-        os.unlink(_path(profile))
+        os.unlink(_get_path(profile))
 
 
 def _read(profile: Profile) -> tuple[str, float]:
     try:
-        with open(_path(profile), encoding="ascii", opener=paths.open_trusted_or_ignore) as file:
+        with open(_get_path(profile), encoding="ascii", opener=paths.open_trusted_or_ignore) as file:
             word, _, at = file.read(64).strip().partition(" ")
             return word, float(at)
     except (OSError, ValueError):

@@ -93,7 +93,7 @@ def _delete(told: Table, received: Credentials) -> None:
     deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=told["argument"])
     try:
         # The token is this client's: the deployment has accepted its signature.
-        vouched = deployment.vouch(received)
+        vouched = deployment.confirm(received)
     except CredentialsRejected:
         known_clients.forget_unconfirmed(root_url, client_id)
         raise
@@ -105,7 +105,7 @@ def _delete(told: Table, received: Credentials) -> None:
     if client_id in kept:
         raise _Kept("one of your sessions uses it")
     by = [received] if vouched.scopes is None or covers(vouched.scopes, client_names.DELETE + client_id) else []
-    by += _sessions(told, client_id, store)
+    by += _find_credentials(told, client_id, store)
     for credentials in by:
         try:
             deployment.delete_client(credentials, client_id)
@@ -125,7 +125,7 @@ def _note(told: Table, client_id: str) -> None:
     )
 
 
-def _sessions(told: Table, client_id: str, store: Store) -> list[Credentials]:
+def _find_credentials(told: Table, client_id: str, store: Store) -> list[Credentials]:
     """Return the credentials of the profile's stored session if it may delete the client."""
     session = load_session(store, told["profile"], told["root_url"], lambda text: None)
     if session is None or not session.is_live() or not client_names.may_delete(session, client_id):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
-from tcenv.shells.secrets_in_environment import without_secrets
+from tcenv.shells.secrets_in_environment import drop_secrets
 from tcenv.signals import IGNORED_BY_PYTHON
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Program:
         streams = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
         try:
             shell = _spawn(
-                ["sh", "-c", _START, "sh", *arguments], [*streams, *_closing(), (os.POSIX_SPAWN_DUP2, tell, 3)]
+                ["sh", "-c", _START, "sh", *arguments], [*streams, *_list_closed(), (os.POSIX_SPAWN_DUP2, tell, 3)]
             )
         finally:
             os.close(tell)
@@ -66,7 +66,7 @@ class Program:
         try:
             with suppress(ProcessLookupError):
                 os.killpg(self._group, _signal.SIGSTOP)
-            actions = [(os.POSIX_SPAWN_DUP2, wait, 0), *_closing()]
+            actions = [(os.POSIX_SPAWN_DUP2, wait, 0), *_list_closed()]
             return _spawn(["sh", "-c", _RELEASE, "sh", str(self._group)], actions), leash
         finally:
             os.close(wait)
@@ -80,7 +80,7 @@ def _spawn(arguments: list[str], actions: list[Any]) -> int:
     """Start /bin/sh as the leader of a session, or of a process group where the system offers no more."""
     defaults = [getattr(_signal, name) for name in IGNORED_BY_PYTHON if hasattr(_signal, name)]
     spawn = functools.partial(
-        os.posix_spawn, "/bin/sh", arguments, without_secrets(os.environ), file_actions=actions, setsigdef=defaults
+        os.posix_spawn, "/bin/sh", arguments, drop_secrets(os.environ), file_actions=actions, setsigdef=defaults
     )
     with core_dumps.Allowed():
         try:
@@ -89,7 +89,7 @@ def _spawn(arguments: list[str], actions: list[Any]) -> int:
             return spawn(setpgroup=0)
 
 
-def _closing() -> list[tuple[int, int]]:
+def _list_closed() -> list[tuple[int, int]]:
     """Return what closes the descriptors that a program would inherit, but for the streams."""
     found = []
     for name in os.listdir("/dev/fd"):

@@ -175,7 +175,7 @@ class Listener:
         if descriptor in self._selector.get_map():
             self._selector.unregister(descriptor)
 
-    def pasted(self, address: str) -> Credentials:
+    def parse_pasted(self, address: str) -> Credentials:
         """Return the credentials in an address that the user copied from the browser's address bar: with `http://`, `https://`
         or neither, perhaps in quotes. Raises Refused."""
         scheme, mark, rest = address.strip(_AROUND).partition("://")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import CredentialsRejected, Hint, TcenvError, login_command
-from tcenv.signin.client_names import client_page
-from tcenv.text import counted, duration
+from tcenv.signin.client_names import get_client_page
+from tcenv.text import format_count, format_duration
 
 if TYPE_CHECKING:
     from tcenv.config.profile import Profile
@@ -55,12 +55,12 @@ def describe_success(session: Session) -> Outcome:
     facts = [
         ("Client", session.credentials.client_id),
         ("Deployment", _show_deployment(session.root_url)),
-        ("Expires", f"{until} ({duration(session.expires - time.time())})"),
+        ("Expires", f"{until} ({format_duration(session.expires - time.time())})"),
     ]
     missing: tuple[str, ...] = ()
     partial: tuple[str, ...] = ()
     if session.scopes is not None:
-        facts.append(("Scopes", f"{counted(len(session.scopes), 'scope')} granted"))
+        facts.append(("Scopes", f"{format_count(len(session.scopes), 'scope')} granted"))
         dropped, partly = find_missing(session.wanted, session.scopes)
         missing = tuple(dropped)
         partial = tuple(describe_narrowing(scope, session.scopes) for scope in partly)
@@ -100,7 +100,7 @@ def describe_late_approval(root_url: str, argument: str, client_id: str, what: s
         "This sign-in has ended",
         tuple(lines),
         (("Client", client_id), ("Deployment", _show_deployment(root_url))),
-        link="" if deleted else client_page(root_url, client_id),
+        link="" if deleted else get_client_page(root_url, client_id),
         in_terminal=False,
     )
 
@@ -183,18 +183,20 @@ _CROSS = "M18.5 18.5l15 15M33.5 18.5l-15 15"
 
 def render(outcome: Outcome) -> bytes:
     """Render the final page (UTF-8)."""
-    lines = [_prose(line) for line in outcome.lines]
+    lines = [_render_prose(line) for line in outcome.lines]
     if outcome.good:
         lines.insert(0, "You can close this tab and go back to the <b>terminal</b>.")
     if outcome.link:
-        lines.append(f'<a href="{escape(outcome.link)}">{_breakable(outcome.link)}</a>')
+        lines.append(f'<a href="{escape(outcome.link)}">{_make_breakable(outcome.link)}</a>')
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
-    facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{_breakable(value)}</dd></div>" for key, value in outcome.facts)
-    boxes = _box("Asked for, but not granted", outcome.missing) + _box("Granted in part", outcome.partial)
+    facts = "".join(
+        f"<div><dt>{escape(key)}</dt><dd>{_make_breakable(value)}</dd></div>" for key, value in outcome.facts
+    )
+    boxes = _render_box("Asked for, but not granted", outcome.missing) + _render_box("Granted in part", outcome.partial)
     end = "Signed in by <b>tcenv</b>" if outcome.good else "Nothing was stored or set."
     if not outcome.good and outcome.in_terminal:
         end += " The <b>terminal</b> says more."
-    return _document(
+    return _render_document(
         outcome.title,
         f'<svg viewBox="0 0 52 52" aria-hidden="true"><circle cx="26" cy="26" r="26"/><path d="{_TICK if outcome.good else _CROSS}"/></svg>'
         f"<h1>{escape(outcome.title)}</h1>{paragraphs}"
@@ -205,16 +207,17 @@ def render(outcome: Outcome) -> bytes:
     )
 
 
-def _box(title: str, scopes: tuple[str, ...]) -> str:
-    items = "".join(f"<li>{_breakable(scope)}</li>" for scope in scopes)
+def _render_box(title: str, scopes: tuple[str, ...]) -> str:
+    items = "".join(f"<li>{_make_breakable(scope)}</li>" for scope in scopes)
     return f"<section><h2>{title}</h2><ul>{items}</ul></section>" if items else ""
 
 
-def _prose(line: str) -> str:
+def _render_prose(line: str) -> str:
     """Write a line as HTML, with its commands in code style."""
     parts = line.split("`")
     return "".join(
-        f"<code>{_breakable(part)}</code>" if number % 2 else _breakable(part) for number, part in enumerate(parts)
+        f"<code>{_make_breakable(part)}</code>" if number % 2 else _make_breakable(part)
+        for number, part in enumerate(parts)
     )
 
 
@@ -222,7 +225,7 @@ def _prose(line: str) -> str:
 _JOINTS = re.compile(r"(?<=[/|@])(?!/)|(?<=:)(?![/0-9])")
 
 
-def _breakable(text: str) -> str:
+def _make_breakable(text: str) -> str:
     """Write `text` as HTML that breaks between words and after the separators of a clientId or a scope, and inside a name only
     where that alone is wider than the page."""
     return " ".join(
@@ -235,10 +238,10 @@ def _breakable(text: str) -> str:
 
 def render_detour(onward: str) -> bytes:
     """Render the page that the browser leaves at once for the path `onward`. The link is for browsers that do not go by themselves."""
-    return _document("Signing in", f'<p><a href="{escape(onward)}">See how it went</a></p>', "brief")
+    return _render_document("Signing in", f'<p><a href="{escape(onward)}">See how it went</a></p>', "brief")
 
 
-def _document(title: str, content: str, kind: str) -> bytes:
+def _render_document(title: str, content: str, kind: str) -> bytes:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

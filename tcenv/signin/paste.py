@@ -40,9 +40,9 @@ class StandardInput:
     def __init__(self, listener: Listener, display: Display) -> None:
         self._listener = listener
         self._display = display
-        self._descriptor = _descriptor()
+        self._descriptor = _find_descriptor()
         self._is_terminal = (
-            self._descriptor is not None and os.isatty(self._descriptor) and _in_foreground(self._descriptor)
+            self._descriptor is not None and os.isatty(self._descriptor) and _is_in_foreground(self._descriptor)
         )
         self._silence: _Silence | None = None
         self._buffer = bytearray()
@@ -61,13 +61,13 @@ class StandardInput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_terminal and self._descriptor is not None and _in_foreground(self._descriptor):
+        if self._is_terminal and self._descriptor is not None and _is_in_foreground(self._descriptor):
             self._read_rest(self._descriptor)
         if self._silence is not None:
             longest = len(self._listener.callback_url.removeprefix("http://")) if self._is_opened else 0
             self._silence.end(0 if self._lines else longest)
         if self._lines:
-            self._display.tell_unused(*_presentable(self._lines))
+            self._display.tell_unused(*_split_presentable(self._lines))
 
     def watch(self, *, opened: bool, insisted: bool, on_enter: Callable[[], None]) -> None:
         """Set `source` if standard input is a terminal with this process in its foreground, or if the user `insisted` on no
@@ -103,7 +103,7 @@ class StandardInput:
                     self._on_enter()
                 continue
             try:
-                return self._listener.pasted(line.decode("ascii", "replace"))
+                return self._listener.parse_pasted(line.decode("ascii", "replace"))
             except Refused:
                 self._reject(line)
         if len(self._buffer) > _LONGEST:
@@ -128,7 +128,7 @@ class StandardInput:
         ahead."""
         self._keep(line)
         if not self._is_opened or b"://" in line or b"localhost:" in line.lower() or b"accessToken" in line:
-            self._display.wrong_paste()
+            self._display.tell_wrong_paste()
 
     def _keep(self, line: bytes) -> None:
         if self._is_terminal and line.strip():
@@ -150,7 +150,7 @@ class StandardInput:
         self._keep(bytes(self._buffer))
 
 
-def _presentable(lines: list[str]) -> tuple[list[str], int]:
+def _split_presentable(lines: list[str]) -> tuple[list[str], int]:
     """Return the lines that hold no part of an address, and the number of the others. Behind an address, a line without blanks
     may be the rest of it: terminals break what is copied."""
     shown: list[str] = []
@@ -163,14 +163,14 @@ def _presentable(lines: list[str]) -> tuple[list[str], int]:
     return shown, len(lines) - len(shown)
 
 
-def _descriptor() -> int | None:
+def _find_descriptor() -> int | None:
     try:
         return sys.stdin.fileno()
     except (AttributeError, OSError, ValueError):
         return None
 
 
-def _in_foreground(descriptor: int) -> bool:
+def _is_in_foreground(descriptor: int) -> bool:
     # The system stops a background job that reads the terminal or changes its settings.
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
@@ -255,7 +255,7 @@ class _Silence:
     def _set(self, settings: list[object], when: int) -> None:
         import termios
 
-        if _in_foreground(self._descriptor):
+        if _is_in_foreground(self._descriptor):
             try:
                 termios.tcsetattr(self._descriptor, when, settings)  # type: ignore[arg-type]
             except termios.error:

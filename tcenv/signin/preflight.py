@@ -8,7 +8,7 @@ import time
 
 from tcenv.config.profile import Profile
 from tcenv.errors import DeploymentError, UnknownAuthority
-from tcenv.text import duration
+from tcenv.text import format_duration
 
 # With a larger difference (seconds) the deployment refuses signatures, and its page does not know the user.
 _SKEW = 15 * 60
@@ -35,7 +35,7 @@ class Preflight:
         """Start asking for the time, and for the client `client_id` called `name` where the user's prefix is known."""
         threading.Thread(target=self.ask, args=(name, client_id), daemon=True).start()
 
-    def news(self) -> list[str]:
+    def take_news(self) -> list[str]:
         """Return the sentences for the person that are new since the last call."""
         news, self._news = self._news, []
         return news
@@ -50,13 +50,14 @@ class Preflight:
             if abs(skew) > _SKEW:
                 self.seen.add(CLOCK)
                 self._news.append(
-                    f"This machine's clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the deployment's: its "
-                    "page shows no Client ID and answers “Not Found”, and the deployment refuses signatures. Set the clock "
+                    f"This machine's clock is {format_duration(abs(skew))} "
+                    f"{'ahead of' if skew > 0 else 'behind'} the deployment's: its page shows no Client ID and answers "
+                    "“Not Found”, and the deployment refuses signatures. Set the clock "
                     "(timedatectl set-ntp true), and reload that page."
                 )
             if not deployment.shows_scopes():
                 self.seen.add(PRIVATE)
-            if client_id is not None and deployment.look(client_id) is not None:
+            if client_id is not None and deployment.find_client(client_id) is not None:
                 self.taken.add(name)
         except PermissionError:
             return  # a private deployment tells only its page

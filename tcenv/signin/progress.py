@@ -34,7 +34,7 @@ class Display(Protocol):
     def tick(self, left: float, next_name: str | None = None) -> None:
         """Show the seconds that are left and the name that Enter asks for. Called about once a second."""
 
-    def wrong_paste(self) -> None:
+    def tell_wrong_paste(self) -> None:
         """Say that a pasted text is not the address of this sign-in."""
 
     def tell_unused(self, lines: list[str], hidden: int) -> None:
@@ -46,7 +46,7 @@ class Display(Protocol):
     def pause(self) -> None:
         """Take off the screen what moves, until the next tick."""
 
-    def granted(self, session: Session, *, is_reset: bool = False) -> None:
+    def show_granted(self, session: Session, *, is_reset: bool = False) -> None:
         """Say that a new session is verified and stored. `is_reset` says that its client was there before."""
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tcenv.config.profile import Profile
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.scopes import covers, intersection
+from tcenv.deployment.scopes import covers, intersect
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, StoreError, login_command
 from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.session import RESETTING, Session
@@ -70,7 +70,7 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
         held = session.asked  # it can hold no more
     if held is not None and not covers(held, f"auth:reset-access-token:{client_id}"):
         return None
-    vouched = deployment.vouch(session.credentials)
+    vouched = deployment.confirm(session.credentials)
     own = vouched.client.scopes if vouched.client else session.scopes
     held = vouched.scopes or own or ()
     # Scopes that were asked for before and not granted would not be granted now.
@@ -78,11 +78,11 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
         return None
     same = set(profile.scopes) == set(session.wanted)
     if own is not None and covers(held, f"auth:update-client:{client_id}"):
-        return _Plan(own if same else intersection((*profile.scopes, *_deletion_scopes(session)), own))
+        return _Plan(own if same else intersect((*profile.scopes, *_list_deletion_scopes(session)), own))
     return _Plan(None) if same and "expires" not in profile.insisted else None
 
 
-def _deletion_scopes(session: Session) -> tuple[str, ...]:
+def _list_deletion_scopes(session: Session) -> tuple[str, ...]:
     """Return the scopes that were asked for besides the user's: the right to delete the client."""
     return tuple(scope for scope in session.asked if scope not in session.wanted)
 
@@ -136,7 +136,7 @@ def _call_reset(session: Session, store: Store, deployment: Deployment) -> str:
         # Where nobody knows whether the token is as before, the mark stays, and the next command asks the deployment.
         with suppress(DeploymentError, StoreError):
             if not isinstance(error, Refused):
-                deployment.vouch(session.credentials)
+                deployment.confirm(session.credentials)
             store.save(session)
         raise
 
@@ -154,7 +154,7 @@ def _update_client(
     except DeploymentError as error:
         display.note(f"The token is new, but the client's scopes and end could not be changed: {error.message}")
         return session
-    asked = (*profile.scopes, *_deletion_scopes(session))
+    asked = (*profile.scopes, *_list_deletion_scopes(session))
     chosen = "scopes" in profile.insisted
     updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded, chosen=chosen)
     updated = replace(updated, expansions=expansions.ask(updated))

@@ -28,7 +28,7 @@ def verify(
     pause = _FIRST_PAUSE
     while True:
         try:
-            vouched = Deployment(profile.root_url, until=until, argument=profile.argument, library=True).vouch(
+            vouched = Deployment(profile.root_url, until=until, argument=profile.argument, library=True).confirm(
                 credentials
             )
             break

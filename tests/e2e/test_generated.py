@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_options
-from tcenv.cli.parsing.generate import FOLDERS, files
+from tcenv.cli.parsing.generate import FOLDERS, render_files
 from tcenv.cli.parsing.tables import COMMANDS
 from tests.forked import run_command, run_many
 from tests.need import need
 from tests.world import environ, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
-FILES = files()
+FILES = render_files()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -35,7 +35,7 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
 def test_help_is_the_same_however_it_is_asked_for() -> None:
     """By the ready-made text, by `help`, and by the full command line, which alone knows narrow terminals."""
     env = environ()
-    asked = [command.words for command in declaration.commands()]
+    asked = [command.words for command in declaration.list_commands()]
 
     def answers(*how: str, columns: int = 80, before: str = "", after: str = "") -> list[str]:
         case = {**env, "COLUMNS": str(columns)}
@@ -105,7 +105,7 @@ def test_options_are_declared_once() -> None:
     shared = {entry.default for value in declared.values() for entry in getattr(value, "__metadata__", ())
               if hasattr(entry, "param_decls")}  # fmt: skip
     seen: dict[str, set[str]] = {}
-    for command in declaration.commands():
+    for command in declaration.list_commands():
         for option in command.options:
             seen.setdefault(option.name, set()).add(command.words)
     twice = {name for name, where in seen.items() if len(where) > 1 and name not in shared}
@@ -129,7 +129,7 @@ def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
 
 
 def test_narrow_help_breaks_no_word() -> None:
-    text = help.render(declaration.command("login"), 40)
+    text = help.render(declaration.find_command("login"), 40)
     assert "--description TEXT" in text and 'eval "$(tcenv login)"' in text
 
 

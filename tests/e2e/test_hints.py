@@ -15,7 +15,7 @@ from tests.world import environ, tcenv
 
 def test_rejected_credentials_are_the_profiles() -> None:
     with Sandbox() as sandbox, pytest.raises(CredentialsRejected) as raised:
-        Deployment(sandbox.root_url, argument="work").vouch(Credentials("nobody/there", "x" * 44))
+        Deployment(sandbox.root_url, argument="work").confirm(Credentials("nobody/there", "x" * 44))
     assert raised.value.hint == Hint("Sign in again:", ("tcenv", "login", "work"))
 
 

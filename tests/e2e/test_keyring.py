@@ -111,7 +111,7 @@ def test_killed_at_every_step_of_a_save(before: Session | None, keyring: Filed, 
         store.forget("work")
         store.clear()
         assert keyring.items() == []
-        assert store.profiles() == []
+        assert store.list_profiles() == []
         if not was_killed:
             break
         steps += 1
@@ -126,7 +126,7 @@ def test_killed_at_every_step_of_a_logout(keyring: Filed) -> None:
         assert store.load("work") in (None, NEW)
         # Whatever is left of it, `logout --all` finds it.
         assert KeyringStore.is_used() or not was_killed
-        for name in store.profiles():
+        for name in store.list_profiles():
             store.forget(name)
         store.clear()
         assert keyring.items() == []
@@ -138,12 +138,12 @@ def test_killed_at_every_step_of_a_logout(keyring: Filed) -> None:
 def test_everything_but_the_token_is_in_the_file(keyring: Filed, home: Path) -> None:
     store = KeyringStore(keyring)
     store.save(replace(OLD, scopes=tuple(f"queue:scope-{number}:*" for number in range(500))))
-    path = Path(store.file("work"))
+    path = Path(store.get_path("work"))
     assert OLD.credentials.access_token not in path.read_text()
     assert path.read_text().startswith(f"GENERATION={OLD.generation}\n")
-    assert store.generation("work") == OLD.generation
+    assert store.read_generation("work") == OLD.generation
     store.save(NEW)
-    assert store.generation("work") == NEW.generation != OLD.generation
+    assert store.read_generation("work") == NEW.generation != OLD.generation
 
 
 def test_a_reader_in_the_middle_of_a_renewal_reads_again(keyring: Filed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def token(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def cut_short() -> str:
     """Mark the session as one whose reset was cut short, so that the deployment must be asked; its profile."""
     store = open_store()
-    (profile,) = store.profiles()
+    (profile,) = store.list_profiles()
     session = store.load(profile)
     assert session is not None
     store.save(replace(session, state=RESETTING))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tcenv.signals import IGNORED_BY_PYTHON, ending_signals
+from tcenv.signals import IGNORED_BY_PYTHON, list_ending_signals
 
 pytestmark = pytest.mark.signals
 FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
@@ -35,11 +35,11 @@ def test_the_list_is_the_systems() -> None:
             process.stdin.close()  # type: ignore[union-attr]
             if process.wait(20) == -number:
                 ending.add(int(number))
-    assert ending - FAULTS == {*ending_signals(), *(getattr(signal, name) for name in IGNORED_BY_PYTHON)}
+    assert ending - FAULTS == {*list_ending_signals(), *(getattr(signal, name) for name in IGNORED_BY_PYTHON)}
 
 
 def test_none_of_them_interrupts_what_holds_them() -> None:
-    for number in ending_signals():
+    for number in list_ending_signals():
         for what, status, told in (("obey", -number, "finished True\n"), ("forget", 0, "finished True\nwent on\n")):
             if number == signal.SIGINT and what == "obey":
                 status = -signal.SIGINT

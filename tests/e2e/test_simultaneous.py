@@ -16,7 +16,7 @@ import pytest
 
 from tcenv.config import index
 from tcenv.deployment.credentials import Credentials
-from tcenv.files import locked, rewrite, write_privately
+from tcenv.files import hold_lock, rewrite, write_privately
 from tcenv.sessions import known_clients
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.known_clients import KnownClient
@@ -70,11 +70,11 @@ def test_twenty_changes_of_the_configuration_are_all_kept(home: Path) -> None:
     assert tcenv("profile", "list", env=environ()).returncode == 0
     known = index.read()
     assert known is not None
-    assert sorted(known.names()) == sorted(content["profiles"])
+    assert sorted(known.list_names()) == sorted(content["profiles"])
 
 
 def test_a_change_waits_for_the_one_before_it(home: Path) -> None:
-    with locked(str(home / ".config/tcenv/config.toml")):
+    with hold_lock(str(home / ".config/tcenv/config.toml")):
         waiting = subprocess.Popen(
             [TCENV, "profile", "set", "work", "--root-url", ROOT_URL], env=environ(), stderr=subprocess.PIPE, text=True
         )
@@ -130,9 +130,9 @@ def test_the_note_of_what_the_keyring_holds_is_whole(home: Path) -> None:
         return lambda: KeyringStore(backend).save(session)
 
     at_once([sign_in(number) for number in range(16)])
-    assert KeyringStore(backend).profiles() == sorted(f"p{number}" for number in range(16))
+    assert KeyringStore(backend).list_profiles() == sorted(f"p{number}" for number in range(16))
     at_once([lambda number=number: KeyringStore(backend).forget(f"p{number}") for number in range(15)])  # type: ignore[misc]
-    assert KeyringStore(backend).profiles() == ["p15"]
+    assert KeyringStore(backend).list_profiles() == ["p15"]
 
 
 def test_threads_of_one_process_write_one_file(home: Path) -> None:

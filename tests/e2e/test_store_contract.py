@@ -122,14 +122,14 @@ class TestEveryStore:
     def test_nothing_is_there_at_first(self, kept: tuple[Callable[[], Store], bool]) -> None:
         store = kept[0]()
         assert store.load("work") is None
-        assert store.profiles() == []
+        assert store.list_profiles() == []
         assert store.forget("work") is False
 
     def test_what_is_saved_is_what_another_process_loads(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         opened().save(SESSION)
         assert opened().load("work") == (SESSION if keeps else None)
-        assert opened().profiles() == (["work"] if keeps else [])
+        assert opened().list_profiles() == (["work"] if keeps else [])
 
     @pytest.mark.parametrize("scopes", [None, (), tuple(f"queue:scope-{n}:*" for n in range(300))])
     def test_scopes_unknown_none_or_many(
@@ -146,28 +146,28 @@ class TestEveryStore:
         newer = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44))
         opened().save(newer)
         assert opened().load("work") == (newer if keeps else None)
-        assert opened().profiles() == (["work"] if keeps else [])
+        assert opened().list_profiles() == (["work"] if keeps else [])
 
     def test_the_generation_is_told_without_the_token(self, kept: tuple[Callable[[], Store], bool]) -> None:
         """By a file whose first line changes with the token, which hooks and direnv compare; a forgotten session has none."""
         opened, keeps = kept
-        assert opened().generation("work") is None
+        assert opened().read_generation("work") is None
         for token in (TOKEN, "B" * 44):
             session = replace(SESSION, credentials=replace(SESSION.credentials, access_token=token))
             opened().save(session)
             if keeps:
-                assert opened().generation("work") == session.generation
-                first = Path(opened().file("work")).read_text().splitlines()[0]
+                assert opened().read_generation("work") == session.generation
+                first = Path(opened().get_path("work")).read_text().splitlines()[0]
                 assert first == f"GENERATION={session.generation}"
         opened().forget("work")
-        assert opened().generation("work") is None
+        assert opened().read_generation("work") is None
 
     def test_profiles_do_not_touch_each_other(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         other = replace(SESSION, profile="play", root_url="https://other.example.com")
         opened().save(SESSION)
         opened().save(other)
-        assert opened().profiles() == (["play", "work"] if keeps else [])
+        assert opened().list_profiles() == (["play", "work"] if keeps else [])
         assert opened().forget("work") is keeps
         assert opened().load("work") is None
         assert opened().load("play") == (other if keeps else None)
@@ -178,7 +178,7 @@ class TestEveryStore:
         assert opened().forget("work") is keeps
         assert opened().forget("work") is False
         assert opened().load("work") is None
-        assert opened().profiles() == []
+        assert opened().list_profiles() == []
 
     def test_no_token_is_left_in_any_file_once_it_is_forgotten(
         self, kept: tuple[Callable[[], Store], bool], home: Path

@@ -61,11 +61,11 @@ def test_a_session_file_that_is_cut_anywhere_is_damaged(state: str) -> None:
 
 def test_only_whole_sessions_are_listed(tmp_path: Path) -> None:
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
-    assert store.profiles() == []
+    assert store.list_profiles() == []
     store.save(session())
     for name in (".session", ".p.session", ".q.session.1.tmp", "p.lock", "p"):
         (tmp_path / "tcenv" / name).write_bytes(b"")
-    assert store.profiles() == ["p"]
+    assert store.list_profiles() == ["p"]
 
 
 def test_of_what_was_never_vouched_for_only_the_series_own_is_ended() -> None:
@@ -85,7 +85,7 @@ def test_of_what_was_never_vouched_for_only_the_series_own_is_ended() -> None:
     )
     found = Names("tcenv-x", "me/", ("tcenv-x@2",), (mine, *others))
     assert found.orphaned == ("tcenv-x@3",)
-    assert found.deletion_scopes("tcenv-x@2", ("a",)) == tuple(
+    assert found.list_deletion_scopes("tcenv-x@2", ("a",)) == tuple(
         f"auth:delete-client:me/{name}" for name in ("tcenv-x@2", "tcenv-x", "tcenv-x@3")
     )
 
@@ -122,18 +122,18 @@ def test_no_socket_of_the_listener_blocks() -> None:
 
 def test_another_token_is_another_generation(tmp_path: Path) -> None:
     store = DirectoryStore("runtime", str(tmp_path / "tcenv"))
-    assert store.generation("p") is None
+    assert store.read_generation("p") is None
     generations = set()
     for letter in "abc":
         saved = session()
         store.save(replace(saved, credentials=replace(saved.credentials, access_token=letter * 44)))
-        generations.add(store.generation("p"))
+        generations.add(store.read_generation("p"))
         store.save(replace(store.load("p"), state="resetting"))  # type: ignore[arg-type, type-var]
-        generations.add(store.generation("p"))
+        generations.add(store.read_generation("p"))
     assert None not in generations and len(generations) == 3
     # A session whose client is no more is no shell's that could have loaded it.
-    store.save(store.load("p").ended())  # type: ignore[union-attr]
-    assert store.generation("p") not in generations
+    store.save(store.load("p").mark_ended())  # type: ignore[union-attr]
+    assert store.read_generation("p") not in generations
 
 
 def test_the_index_tells_what_the_configuration_does(home: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_index_tells_what_the_configuration_does(home: Path) -> None:
     assert tcenv("purpose", "list", env=env).returncode == 0
     known = index.read()
     assert known is not None
-    assert (known.store, known.default, known.purposes()) == ("file", "w", ["p", "q"])
+    assert (known.store, known.default, known.list_purposes()) == ("file", "w", ["p", "q"])
 
 
 def test_a_caller_that_has_gone_is_let_go() -> None:
@@ -267,5 +267,5 @@ def test_a_session_that_holds_what_is_asked_for_or_was_asked_for_it(
 
 
 def test_where_a_client_can_be_ended() -> None:
-    page = client_names.client_page(ROOT, "mozilla-auth0/ad|LDAP|jo+hn!d@x.org/tcenv")
+    page = client_names.get_client_page(ROOT, "mozilla-auth0/ad|LDAP|jo+hn!d@x.org/tcenv")
     assert page == f"{ROOT}/auth/clients/mozilla-auth0%2Fad%7CLDAP%7Cjo%2Bhn%21d%40x.org%2Ftcenv"

@@ -67,9 +67,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         def refused(here: Address, there: Address) -> int | None:
             raise OSError("no netlink here")
 
-        monkeypatch.setattr(peer, "_by_netlink", refused)
+        monkeypatch.setattr(peer, "_ask_netlink", refused)
     else:
-        monkeypatch.setattr(peer, "_by_proc", lambda here, there: pytest.fail("netlink answers on this machine"))
+        monkeypatch.setattr(peer, "_search_tables", lambda here, there: pytest.fail("netlink answers on this machine"))
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -77,7 +77,7 @@ def test_a_connection_of_this_user(host: str) -> None:
     with listening(host) as server, socket.create_connection(server.getsockname()[:2]):
         accepted, _ = server.accept()
         with accepted:
-            assert peer.owner_of_peer(*ends(accepted)) == os.geteuid()
+            assert peer.find_owner_of_peer(*ends(accepted)) == os.geteuid()
             assert peer.is_own_peer(*ends(accepted))
 
 
@@ -86,7 +86,7 @@ def test_a_connection_of_another_user(host: str) -> None:
     with listening(host) as server, somebody_elses(host, server.getsockname()[1]):
         accepted, _ = server.accept()
         with accepted:
-            assert peer.owner_of_peer(*ends(accepted)) == NOBODY
+            assert peer.find_owner_of_peer(*ends(accepted)) == NOBODY
             assert not peer.is_own_peer(*ends(accepted))
 
 
@@ -102,7 +102,7 @@ def test_a_socket_that_was_closed_is_nobodys(host: str, bye: str) -> None:
                 pass
         accepted, _ = server.accept()
         with accepted:
-            assert peer.owner_of_peer(*ends(accepted)) is None
+            assert peer.find_owner_of_peer(*ends(accepted)) is None
             assert not peer.is_own_peer(*ends(accepted))
 
 
@@ -112,14 +112,14 @@ def test_half_closed_is_still_held(host: str) -> None:
         accepted, _ = server.accept()
         with accepted:
             client.shutdown(socket.SHUT_WR)
-            assert peer.owner_of_peer(*ends(accepted)) == os.geteuid()
+            assert peer.find_owner_of_peer(*ends(accepted)) == os.geteuid()
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_who_listens_at_that_port_is_not_who_called(host: str) -> None:
     """Of this user a server takes the port from which another user's connection came, and which is closed by now."""
     with listening(host) as server, listening(host) as other:
-        assert peer.owner_of_peer(server.getsockname(), other.getsockname()) is None
+        assert peer.find_owner_of_peer(server.getsockname(), other.getsockname()) is None
         assert not peer.is_own_peer(server.getsockname(), other.getsockname())
 
 
@@ -132,12 +132,12 @@ def test_an_ipv4_connection_between_sockets_of_both_families() -> None:
             accepted, _ = server.accept()
             with accepted:
                 assert accepted.getpeername()[0].startswith("::ffff:")
-                assert peer.owner_of_peer(*ends(accepted)) == os.geteuid()
+                assert peer.find_owner_of_peer(*ends(accepted)) == os.geteuid()
     with listening("127.0.0.1") as server, socket.socket(socket.AF_INET6) as client:
         client.connect((f"::ffff:{server.getsockname()[0]}", server.getsockname()[1]))
         accepted, _ = server.accept()
         with accepted:
-            assert peer.owner_of_peer(*ends(accepted)) == os.geteuid()
+            assert peer.find_owner_of_peer(*ends(accepted)) == os.geteuid()
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_ipv4_connection_between_sockets_of_both_families() -> None:
     ],
 )
 def test_what_is_no_connection_is_nobodys(local: tuple[object, ...], remote: tuple[object, ...]) -> None:
-    assert peer.owner_of_peer(local, remote) is None
+    assert peer.find_owner_of_peer(local, remote) is None
     assert not peer.is_own_peer(local, remote)
 
 
@@ -178,7 +178,7 @@ def test_which_program_it_is() -> None:
 
 def test_where_no_kernel_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer, "KERNEL_TELLS", False)
-    assert peer.owner_of_peer(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
+    assert peer.find_owner_of_peer(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
     assert peer.is_own_peer(("127.0.0.1", 1), ("127.0.0.1", 2))
 
 

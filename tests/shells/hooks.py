@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcenv.sessions.session_file import generation_of
+from tcenv.sessions.session_file import compute_generation
 from tests.need import need
 from tests.world import TCENV
 
@@ -112,7 +112,7 @@ def loaded(folder: Path | None, profile: str, root_url: str, token: str, before:
         "TASKCLUSTER_ACCESS_TOKEN": token,
         "TCENV_PROFILE": profile,
         "TCENV_EXPIRES": str(int(time.time()) + 40_000),
-        "TCENV_LOADED": f"{profile} {root_url} {generation_of(token)} {file} {before}",
+        "TCENV_LOADED": f"{profile} {root_url} {compute_generation(token)} {file} {before}",
     }
 
 
@@ -122,7 +122,7 @@ def stored(folder: Path, profile: str, root_url: str, token: str, expires: int |
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{profile}.session"
     path.write_text(
-        f"GENERATION={generation_of(token)}\nTASKCLUSTER_ACCESS_TOKEN={token}\nTASKCLUSTER_ROOT_URL={root_url}\nTASKCLUSTER_CLIENT_ID=someone/tcenv\n"
+        f"GENERATION={compute_generation(token)}\nTASKCLUSTER_ACCESS_TOKEN={token}\nTASKCLUSTER_ROOT_URL={root_url}\nTASKCLUSTER_CLIENT_ID=someone/tcenv\n"
         f"TCENV_PROFILE={profile}\nTCENV_EXPIRES={end}\nRENEW={end - 600}\nCREATED={end - 86400}\nNAME=tcenv\nSCOPES=1\n"
         "SCOPE=*\nASKED=*\nEND=tcenv-session-1\n"
     )

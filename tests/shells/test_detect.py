@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tcenv.shells import canonical_name
+from tcenv.shells import get_canonical_name
 from tests.need import need
 from tests.shells.real import SHELLS, RealShell
 from tests.terminal import Terminal
@@ -40,7 +40,7 @@ def test_each_shell_is_told(shell: RealShell, detector: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     # The second statement keeps the shell from becoming the program.
     done = shell.run(f"{caret}{detector}\n{caret}true", environ(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == canonical_name(shell.name), done.stderr
+    assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
 @pytest.mark.parametrize("name", ["-bash", "-su", "-zsh"])
@@ -122,7 +122,7 @@ def foreign(tmp_path: Path) -> str:
 def test_the_shell_of_another_user(shell: RealShell, foreign: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     done = shell.run(f"{caret}{foreign}\n{caret}true", environ(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == canonical_name(shell.name), done.stderr
+    assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
 def test_the_script_of_another_user(foreign: str, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def elsewhere(tmp_path: Path) -> str:
 def test_each_shell_is_told_by_ps(shell: RealShell, elsewhere: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     done = shell.run(f"{caret}{elsewhere}\n{caret}true", environ(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == canonical_name(shell.name), done.stderr
+    assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
 def test_a_login_shell_by_ps(elsewhere: str) -> None:
@@ -172,9 +172,9 @@ def test_a_login_shell_by_ps(elsewhere: str) -> None:
     ],
 )
 def test_arguments_of_programs_that_are_not_here(arguments: list[str], shell: str | None) -> None:
-    from tcenv.shells.detect import _by_arguments
+    from tcenv.shells.detect import _find_in_arguments
 
-    assert _by_arguments(arguments) == shell
+    assert _find_in_arguments(arguments) == shell
 
 
 def test_make_runs_sh(detector: str, tmp_path: Path) -> None:
@@ -197,8 +197,8 @@ def test_without_any_shell_SHELL_has_the_last_word(detector: str, monkeypatch: p
     from tcenv.errors import UsageError
     from tcenv.shells import detect
 
-    monkeypatch.setattr(detect, "_parent", lambda pid: 0)
-    monkeypatch.setattr(detect, "_of_process", lambda pid: None)
+    monkeypatch.setattr(detect, "_find_parent", lambda pid: 0)
+    monkeypatch.setattr(detect, "_find_shell_of", lambda pid: None)
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert detect.detect_shell() == "fish"
     monkeypatch.setenv("SHELL", "/bin/false")

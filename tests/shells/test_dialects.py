@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tcenv.errors import UsageError
-from tcenv.shells import ALIASES, Shell, Unrepresentable, canonical_name, load_shell
+from tcenv.shells import ALIASES, Shell, Unrepresentable, get_canonical_name, load_shell
 from tcenv.shells import SHELLS as NAMES
 from tests.need import need
 from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell, environment_after
@@ -141,7 +141,7 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
         assert has(after, change), printed
 
     run()
-    after, _ = evaluated(shell, line, load_shell(shell.name).failure(), tmp_path)
+    after, _ = evaluated(shell, line, load_shell(shell.name).make_failure(), tmp_path)
     assert not after
 
 
@@ -185,11 +185,11 @@ def test_under_options_and_aliases(name: str, options: str, tmp_path: Path) -> N
     after, printed = evaluated(shell, shell.line, speaks.export(SESSION), tmp_path, before=options)
     assert has(after, SESSION)
     assert not printed
-    after, _ = evaluated(shell, shell.line, speaks.failure(), tmp_path, before=options)
+    after, _ = evaluated(shell, shell.line, speaks.make_failure(), tmp_path, before=options)
     assert not after
 
 
-CSH = [shell for shell in SHELLS if canonical_name(shell.name) == "tcsh"]
+CSH = [shell for shell in SHELLS if get_canonical_name(shell.name) == "tcsh"]
 
 
 @pytest.mark.parametrize("shell", CSH, ids=[shell.name for shell in CSH])
@@ -209,7 +209,7 @@ def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tm
     change = {**SESSION, "TCENV_TEXT": 'a  b {c} "d" é\t*?'}
     after, printed = evaluated(shell, shell.line, load_shell("tcsh").export(change), tmp_path, before=options)
     assert has(after, change), printed
-    after, _ = evaluated(shell, shell.line, load_shell("tcsh").failure(), tmp_path, before=options)
+    after, _ = evaluated(shell, shell.line, load_shell("tcsh").make_failure(), tmp_path, before=options)
     assert not after
 
 
@@ -362,7 +362,7 @@ def test_no_change_is_no_statement(name: str) -> None:
 
 def test_every_name_leads_to_a_shell() -> None:
     for name in (*NAMES, *ALIASES):
-        assert load_shell(name).failure().strip()
+        assert load_shell(name).make_failure().strip()
     with pytest.raises(UsageError, match="nosuchshell"):
         load_shell("nosuchshell")
 
@@ -384,7 +384,7 @@ class TestEveryShell:
         speaks = load_shell(shell.name)
         refused = [value for value in [*NASTY, "\0", "\ud800"] if not _carries(speaks, value)]
         own = {"tcsh": ["\n", "a\nb\n", "\r\n"], "powershell": [""]}
-        assert refused == [*own.get(canonical_name(shell.name), []), "\0", "\ud800"]
+        assert refused == [*own.get(get_canonical_name(shell.name), []), "\0", "\ud800"]
 
     def test_long_values_arrive_whole_or_not_at_all(self, shell: RealShell, tmp_path: Path) -> None:
         for value in ("a" * 3000, '{"scopes": ["queue:*"]}' * 40, '{"scopes": ["queue:*"]}' * 1000, "é x" * 30_000):
@@ -392,7 +392,7 @@ class TestEveryShell:
             try:
                 text = load_shell(shell.name).export(change)
             except Unrepresentable:
-                assert canonical_name(shell.name) == "tcsh"
+                assert get_canonical_name(shell.name) == "tcsh"
                 continue
             after, printed = evaluated(shell, shell.line, text, tmp_path)
             if shell.name == "csh" and len(value) > 3000:
@@ -415,7 +415,7 @@ class TestEveryShell:
 
     def test_failure_fails_and_changes_nothing(self, shell: RealShell, tmp_path: Path) -> None:
         text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
-        text.write_text(load_shell(shell.name).failure(), newline="")
+        text.write_text(load_shell(shell.name).make_failure(), newline="")
         line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
         shell.run(shell.chain.format(line, f"touch {reached}"), environ())
         assert not reached.exists()

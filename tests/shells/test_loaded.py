@@ -52,28 +52,28 @@ def test_there_and_back(before: str | None, profile: str | None, file: str) -> N
     twice = loading(once, "https://second.example.com", file)
     assert twice[environment.ROOT_URL] == "https://second.example.com"
     assert unloading(once) == unloading(twice) == start
-    assert environment.loaded_profile(twice) == environment.selected_profile(twice) == "p"
+    assert environment.get_loaded_profile(twice) == environment.get_selected_profile(twice) == "p"
 
 
 def test_another_choice_since_then_stays() -> None:
     chosen = {**loading({environment.ROOT_URL: "https://a.example.com"}), environment.ROOT_URL: "https://b.example.com"}
-    assert environment.loaded_profile(chosen) is environment.selected_profile(chosen) is None
+    assert environment.get_loaded_profile(chosen) is environment.get_selected_profile(chosen) is None
     assert unloading(chosen) == {environment.ROOT_URL: "https://b.example.com"}
     # A load over that goes back to the choice.
     assert unloading(loading(chosen)) == {environment.ROOT_URL: "https://b.example.com"}
     gone = {name: value for name, value in chosen.items() if name != environment.ROOT_URL}
-    assert environment.selected_profile(gone) is None
+    assert environment.get_selected_profile(gone) is None
     assert unloading(loading(gone)) == {}
     # A profile that was chosen since is meant, and stays.
     other = {**loading({}), environment.PROFILE: "other"}
-    assert (environment.loaded_profile(other), environment.selected_profile(other)) == (None, "other")
+    assert (environment.get_loaded_profile(other), environment.get_selected_profile(other)) == (None, "other")
     assert unloading(other) == unloading(loading(other)) == {environment.PROFILE: "other"}
 
 
 def test_a_profile_is_loaded_only_where_that_is_noted() -> None:
     """TCENV_PROFILE alone is a choice of the user's, and tcenv unloads nothing for it."""
     named = {environment.ROOT_URL: ROOT, environment.PROFILE: "p", environment.EXPIRES: "1900000000"}
-    assert (environment.loaded_profile(named), environment.selected_profile(named)) == (None, "p")
+    assert (environment.get_loaded_profile(named), environment.get_selected_profile(named)) == (None, "p")
     assert unloading(named) == named
 
 
@@ -241,7 +241,7 @@ def test_hooks_look_where_the_stores_are(
 
 
 def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Path) -> None:
-    """Behind a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
+    """SurroundingRun a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
     shell = next(shell for shell in HOOKED if shell.name == "tcsh")
     env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", "another", ROOT, "a" * 44)

@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from tcenv import resources
 from tcenv.errors import UsageError
 from tcenv.shells import EVALUATED, SHELLS, load_shell, startup_file
-from tcenv.shells.init_text import startup_text
+from tcenv.shells.init_text import render_startup_text
 
 WITH_TEXT = [name for name in SHELLS if load_shell(name).template]
 PARTS = ("hook", "completion", "prompt")
@@ -19,19 +19,19 @@ PARTS = ("hook", "completion", "prompt")
 
 @pytest.mark.parametrize("shell", WITH_TEXT)
 def test_nothing_is_left_to_fill_in(shell: str) -> None:
-    text = startup_text(shell, prompt=True)
+    text = render_startup_text(shell, prompt=True)
     assert not re.search(r"@[A-Z]+@", text)
     # The commands that change the shell are those whose output it evaluates.
-    assert load_shell(shell).word_list(EVALUATED) in text
+    assert load_shell(shell).make_word_list(EVALUATED) in text
 
 
 @pytest.mark.parametrize("shell", WITH_TEXT)
 def test_each_part_can_be_left_out(shell: str) -> None:
-    whole = startup_text(shell, prompt=True)
-    plain = startup_text(shell, hook=False, completion=False, prompt=False)
+    whole = render_startup_text(shell, prompt=True)
+    plain = render_startup_text(shell, hook=False, completion=False, prompt=False)
     assert len(plain) <= len(whole)
     for part in PARTS:
-        text = startup_text(shell, **{**dict.fromkeys(PARTS, False), part: True})
+        text = render_startup_text(shell, **{**dict.fromkeys(PARTS, False), part: True})
         if f"# --- {part}\n" in whole:
             assert f"# --- {part}\n" in text
             assert f"# --- {part}\n" not in plain
@@ -41,10 +41,10 @@ def test_each_part_can_be_left_out(shell: str) -> None:
 def test_a_change_of_the_text_is_seen(shell: str, shown: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without completion, which is a generated file of its own."""
     monkeypatch.setattr(startup_file, "find_own_program", lambda: "/opt/tcenv/bin/tcenv")
-    text = startup_text(shell, completion=False, prompt=True)
-    assert text.replace(str(Path(resources.folder("shell")).parent), "/opt/tcenv") == shown
+    text = render_startup_text(shell, completion=False, prompt=True)
+    assert text.replace(str(Path(resources.find_folder("shell")).parent), "/opt/tcenv") == shown
 
 
 def test_cmd_has_no_start_up_file() -> None:
     with pytest.raises(UsageError, match="cmd has no start-up file"):
-        startup_text("cmd")
+        render_startup_text("cmd")

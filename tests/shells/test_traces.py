@@ -177,17 +177,17 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
     import shutil
 
     from tcenv import resources
-    from tcenv.shells.init_text import startup_text
+    from tcenv.shells.init_text import render_startup_text
 
     place = tmp_path / folder
-    shutil.copytree(resources.folder("shell"), place / "shell")
+    shutil.copytree(resources.find_folder("shell"), place / "shell")
     env = signed_in(deployment)
-    original = resources.folder
+    original = resources.find_folder
     try:
-        resources.folder = lambda name: str(place / name)
-        text = startup_text("tcsh")
+        resources.find_folder = lambda name: str(place / name)
+        text = render_startup_text("tcsh")
     finally:
-        resources.folder = original
+        resources.find_folder = original
     assert text.count("\n") == 1
     (tmp_path / "text").write_text(text)
     for form in ("source {}", 'eval "`cat {}`"', "eval `cat {}`"):

@@ -34,7 +34,7 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
     files = {}
     for name in SHELLS:
         if name not in WITHOUT:
-            path = Path(load_shell(name).startup_file(os.environ, str(home)))
+            path = Path(load_shell(name).find_startup_file(os.environ, str(home)))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"# {name}, without a newline at its end" if name == "bash" else f"# {name}\n")
             path.chmod(0o640)

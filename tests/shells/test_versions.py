@@ -92,7 +92,7 @@ def without_a_hook(version: Version, env: dict[str, str], folder: Path) -> dict[
 @pytest.mark.parametrize("version", [each for each in here(VERSIONS) if each.shell == "xonsh"], ids=ids)
 def test_xonshs_line_loses_nothing(version: Version, tmp_path: Path) -> None:
     """Before 0.23, `$(…)` in a start-up file of an interactive xonsh gives nothing, or the half, once in five times."""
-    line = load_shell("xonsh").startup_line(TCENV, "init xonsh", "/home/user")
+    line = load_shell("xonsh").make_startup_line(TCENV, "init xonsh", "/home/user")
     rc = tmp_path / "rc.xsh"
     rc.write_text(f"{line}\nprint('there', aliases.pop('tcenv', None) is not None)\n" * 10)
     command = [str(version.path), "--rc", str(rc), "-i", "-c", "echo end"]
@@ -125,7 +125,7 @@ def test_an_older_shell_says_so_in_one_line_and_reads_on(name: str, version: Ver
         lines = [PRETENDING[name], shell.script(path)]
     else:
         # As --install writes it.
-        lines = [load_shell(name).startup_line(TCENV, f"init {name} --no-completion", "/home/user")]
+        lines = [load_shell(name).make_startup_line(TCENV, f"init {name} --no-completion", "/home/user")]
     script = "\n".join([*lines, "echo behind"])
     # The old ones know fewer flags.
     command = [need(shell.program[0]), *shell.program[1:]] if version is None else [str(version.path), "-c"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tcenv.cli.terminal.command_line import command_line
+from tcenv.cli.terminal.command_line import render_command_line
 from tcenv.errors import Hint, TcenvError, login_command
 
 PACKAGE = Path(__file__).parents[2] / "tcenv"
@@ -42,8 +42,8 @@ def test_a_hint_holds_prose_and_words() -> None:
     ],
 )
 def test_a_command_has_the_form_of_the_shell(shell: str, line: str, evaluated: str) -> None:
-    assert command_line(SCOPES, shell) == line
-    assert command_line(("tcenv", "login", "a. b"), shell) == evaluated
+    assert render_command_line(SCOPES, shell) == line
+    assert render_command_line(("tcenv", "login", "a. b"), shell) == evaluated
 
 
 def test_no_command_is_hidden_in_prose() -> None:

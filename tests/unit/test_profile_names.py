@@ -39,10 +39,12 @@ def test_two_profiles_that_differ_in_case_have_two_sessions(store: str) -> None:
     opened = open_store(store)
     for name in ("work", "Work", "WORK"):
         opened.save(replace(SESSION, profile=name, name=f"tcenv-{name}"))
-    assert opened.profiles() == ["WORK", "Work", "work"]
-    assert {opened.file(name).casefold() for name in opened.profiles()} == {opened.file(n) for n in opened.profiles()}
+    assert opened.list_profiles() == ["WORK", "Work", "work"]
+    assert {opened.get_path(name).casefold() for name in opened.list_profiles()} == {
+        opened.get_path(n) for n in opened.list_profiles()
+    }
     assert opened.forget("Work")
-    assert opened.profiles() == ["WORK", "work"]
+    assert opened.list_profiles() == ["WORK", "work"]
     loaded = opened.load("WORK")
     assert loaded is not None
     assert loaded.name == "tcenv-WORK"

@@ -88,7 +88,7 @@ def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None
     plain = plain_reader.read(words[count:], COMMANDS[name])
     # The full command line leaves a whole `exec` and `ssh` to the plain reader, and refuses all that reaches it.
     if plain is not None and name not in ("exec", "ssh"):
-        assert read_in_full(words) == (name, plain_reader.options_class(name)(**plain))
+        assert read_in_full(words) == (name, plain_reader.load_options_class(name)(**plain))
 
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
@@ -103,7 +103,7 @@ def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> N
         return
     keys = {"term": "duration"}
     values = {keys.get(key, key): tuple(value) if key == "scopes" else value for key, value in options.items()}
-    assert read_in_full(words) == (words[0], plain_reader.options_class(words[0])(profile=profile, **values))
+    assert read_in_full(words) == (words[0], plain_reader.load_options_class(words[0])(profile=profile, **values))
 
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck))

@@ -9,20 +9,20 @@ import pexpect
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcenv.text import duration, printable, wrapped
+from tcenv.text import format_duration, replace_unprintable, wrap
 
 words = st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30), min_size=1)
 
 
 @given(words, st.integers(10, 100))
 def test_wrapping_breaks_no_word_and_loses_none(parts: list[str], width: int) -> None:
-    lines = wrapped(" ".join(parts), width, "* ", "  ").split("\n")
+    lines = wrap(" ".join(parts), width, "* ", "  ").split("\n")
     assert " ".join(line[2:] for line in lines).split(" ") == parts
     assert all(len(line) <= width or " " not in line[2:] for line in lines)
 
 
 def test_durations_have_two_units_at_most() -> None:
-    assert [duration(s) for s in (0, 45, 90, 3600, 26_000, 97_200)] == [
+    assert [format_duration(s) for s in (0, 45, 90, 3600, 26_000, 97_200)] == [
         "0 s",
         "45 s",
         "1 min 30 s",
@@ -34,7 +34,7 @@ def test_durations_have_two_units_at_most() -> None:
 
 @given(st.text())
 def test_what_is_printable_has_nothing_that_a_terminal_obeys(text: str) -> None:
-    shown = printable(text)
+    shown = replace_unprintable(text)
     assert len(shown) == len(text)
     assert all(character.isprintable() for character in shown)
 

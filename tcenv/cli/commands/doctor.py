@@ -21,9 +21,9 @@ from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
-from tcenv.signin.browser import on_path, split_commands
+from tcenv.signin.browser import is_on_path, split_commands
 from tcenv.signin.listener import Listener
-from tcenv.text import counted, duration
+from tcenv.text import format_count, format_duration
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -68,20 +68,20 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Check this machine; 1 when something is bad."""
-    findings = _once(finding for check in _CHECKS for finding in _guarded(check, options))
+    findings = _drop_repeated(finding for check in _CHECKS for finding in _run_check(check, options))
     if options.as_json:
-        print_json({"findings": [_as_json(finding) for finding in findings]})
+        print_json({"findings": [_encode(finding) for finding in findings]})
     else:
         for finding in findings:
             messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.fix)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
+def _encode(finding: Finding) -> dict[str, Any]:
     return {**asdict(finding), "fix": None if finding.fix is None else str(finding.fix)}
 
 
-def _once(findings: Iterable[Finding]) -> list[Finding]:
+def _drop_repeated(findings: Iterable[Finding]) -> list[Finding]:
     """Drop errors that an earlier check has reported already: a wrong configuration fails several."""
     kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
     for finding in findings:
@@ -94,7 +94,7 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _guarded(check: Callable[[Options], Iterator[Finding]], options: Options) -> Iterator[Finding]:
+def _run_check(check: Callable[[Options], Iterator[Finding]], options: Options) -> Iterator[Finding]:
     try:
         yield from check(options)
     except TcenvError as error:
@@ -103,12 +103,12 @@ def _guarded(check: Callable[[Options], Iterator[Finding]], options: Options) ->
         yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
 
 
-def _shell(options: Options) -> Iterator[Finding]:
+def _check_shell(options: Options) -> Iterator[Finding]:
     shell = load_shell(choose_shell(None))
     yield Finding("shell", "good", shell.name)
     home = paths.home()
     try:
-        path = shell.startup_file(os.environ, home)
+        path = shell.find_startup_file(os.environ, home)
     except UsageError as error:
         yield Finding("start-up file", "note", error.message, error.hint)
         return
@@ -122,8 +122,8 @@ def _shell(options: Options) -> Iterator[Finding]:
         if shell.line_comes_last and startup_file.is_followed(text, shell):
             why = f"lines follow that of tcenv init in {path}: a prompt that they set removes the hook"
             yield Finding("start-up file", "note", why, "Move the line of tcenv init to the end.")
-    elif startup_file.evaluates(text, shell):
-        why, remedy = shell.unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
+    elif startup_file.is_evaluated(text, shell):
+        why, remedy = shell.explain_unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
         what = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
         yield Finding("start-up file", "note", what, remedy)
     else:
@@ -131,8 +131,8 @@ def _shell(options: Options) -> Iterator[Finding]:
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", fix)
 
 
-def _path(options: Options) -> Iterator[Finding]:
-    if not on_path("tcenv"):
+def _check_path(options: Options) -> Iterator[Finding]:
+    if not is_on_path("tcenv"):
         folder = os.path.dirname(startup_file.find_own_program())
         yield Finding(
             "PATH",
@@ -142,11 +142,11 @@ def _path(options: Options) -> Iterator[Finding]:
         )
 
 
-def _browser(options: Options) -> Iterator[Finding]:
+def _check_browser(options: Options) -> Iterator[Finding]:
     named = os.environ.get("BROWSER")
     if named:
         programs = [words[0] for words in split_commands(named)]
-        found = next(filter(on_path, programs), None)
+        found = next(filter(is_on_path, programs), None)
         if found is not None:
             yield Finding("browser", "good", f"BROWSER: {found}")
         else:
@@ -164,7 +164,7 @@ def _browser(options: Options) -> Iterator[Finding]:
         yield Finding("browser", "good", "the desktop's")
 
 
-def _loopback(options: Options) -> Iterator[Finding]:
+def _check_loopback(options: Options) -> Iterator[Finding]:
     with Listener() as listener:
         # An address can be bound while its interface is down.
         reached = [address for address in listener.families if _can_connect(address, listener.port)]
@@ -184,12 +184,12 @@ def _can_connect(address: str, port: int) -> bool:
     return True
 
 
-def _store(options: Options) -> Iterator[Finding]:
+def _check_store(options: Options) -> Iterator[Finding]:
     said: list[str] = []
     store = open_store(profiles.read_store_name(), said.append)
     for text in said:
         yield Finding("session store", "bad", text, "Ask an administrator to remove it.")
-    store.profiles()
+    store.list_profiles()
     if not store.keeps:
         yield Finding(
             "session store",
@@ -198,7 +198,7 @@ def _store(options: Options) -> Iterator[Finding]:
             _KEEPING.get(sys.platform, _KEEPING["linux"]),
         )
         return
-    kept = f"{store.name}, {counted(len(store.profiles()), 'session')}"
+    kept = f"{store.name}, {format_count(len(store.list_profiles()), 'session')}"
     if sys.platform == "darwin" and store.name == "runtime":
         from tcenv import macos
 
@@ -217,19 +217,21 @@ def _store(options: Options) -> Iterator[Finding]:
     yield Finding("session store", "good", kept)
 
 
-def _configuration(options: Options) -> Iterator[Finding]:
+def _check_configuration(options: Options) -> Iterator[Finding]:
     config = config_file.load()
-    yield Finding("configuration", "good", f"{paths.config_file()}, {counted(len(config.profiles), 'profile')}")
+    yield Finding("configuration", "good", f"{paths.config_file()}, {format_count(len(config.profiles), 'profile')}")
 
 
-def _deployment(options: Options) -> Iterator[Finding]:
+def _check_deployment(options: Options) -> Iterator[Finding]:
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
     there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - there
     if abs(skew) > _SKEW:
         way = "ahead of" if skew > 0 else "behind"
-        text = f"this machine is {duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
+        text = (
+            f"this machine is {format_duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
+        )
         yield Finding(
             "clock", "bad", text, f"Set the clock: {_SETTING_THE_CLOCK.get(sys.platform, _SETTING_THE_CLOCK['linux'])}"
         )
@@ -237,7 +239,7 @@ def _deployment(options: Options) -> Iterator[Finding]:
         yield Finding("clock", "good", "agrees with the deployment's")
 
 
-def _variables(options: Options) -> Iterator[Finding]:
+def _check_variables(options: Options) -> Iterator[Finding]:
     environ = os.environ
     if environ.get(environment.CERTIFICATE) and not environ.get(environment.PROFILE):
         yield Finding(
@@ -254,7 +256,7 @@ def _variables(options: Options) -> Iterator[Finding]:
         yield Finding("variables", "good", "nothing conflicts")
 
 
-def _others(options: Options) -> Iterator[Finding]:
+def _check_others(options: Options) -> Iterator[Finding]:
     found = False
     for what, fix in conflicts.find_credentials():
         found = True
@@ -264,4 +266,14 @@ def _others(options: Options) -> Iterator[Finding]:
 
 
 # A wrong configuration is told as such, before what cannot work without it.
-_CHECKS = (_configuration, _shell, _path, _browser, _loopback, _store, _deployment, _variables, _others)
+_CHECKS = (
+    _check_configuration,
+    _check_shell,
+    _check_path,
+    _check_browser,
+    _check_loopback,
+    _check_store,
+    _check_deployment,
+    _check_variables,
+    _check_others,
+)

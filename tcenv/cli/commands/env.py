@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import Wanted, apply_purpose, find_live_session
+from tcenv.cli.acquire import SessionOptions, apply_purpose, find_live_session
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.command_line import command_line
-from tcenv.cli.terminal.shell_output import print_change, render_statements, stdout_is_terminal, warn_if_others_can_read
+from tcenv.cli.terminal.command_line import render_command_line
+from tcenv.cli.terminal.shell_output import is_stdout_terminal, print_change, render_statements, warn_if_others_can_read
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
 from tcenv.output import write_last
@@ -42,22 +42,22 @@ def run(options: Options) -> int:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:
         raise UsageError("Use either --format or --shell.")
-    if stdout_is_terminal():
+    if is_stdout_terminal():
         raise UsageError(
             "The output contains a token, so tcenv does not print it to a terminal.",
-            f"Evaluate it: {command_line(_as_typed(options), shell)}"
+            f"Evaluate it: {render_command_line(_rebuild_words(options), shell)}"
             if form is None
             else "Send it to a file or a program.",
         )
     if form is None:
         render_statements({}, shell)
     session = find_live_session(options.profile, stored=True)
-    wanted = apply_purpose(Wanted.of(options))
+    wanted = apply_purpose(SessionOptions.of(options))
     scopes, term = wanted.scopes, wanted.duration
     if scopes or term:
         change = temporary.make_loading(session, scopes, term, messages.note)
     else:
-        change = session.variables(file=open_store(profiles.read_store_name()).file(session.profile))
+        change = session.make_loading(file=open_store(profiles.read_store_name()).get_path(session.profile))
     if form is None:
         print_change(change, shell)
     else:
@@ -68,7 +68,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def _as_typed(options: Options) -> list[str]:
+def _rebuild_words(options: Options) -> list[str]:
     """Return this command in the words that it was given, without the shell's."""
     words = ["tcenv", "env", *([options.profile] if options.profile else [])]
     for scope in options.scopes:

@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted, load_session_and_change
+from tcenv.cli.acquire import SessionOptions, load_session_and_change
 from tcenv.shells import environment
 from tcenv.shells.process import replace_process
-from tcenv.shells.secrets_in_environment import without_whole
+from tcenv.shells.secrets_in_environment import drop_whole_token
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -61,9 +61,9 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Become the `command` of `options`, with the session loaded, or run it behind a proxy of its own; its status."""
     command = list(options.command)
-    wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
+    wanted, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
     if not any(proxy):
         session, change = load_session_and_change(wanted)
-        environ = without_whole(change, os.environ, session.credentials.access_token)
+        environ = drop_whole_token(change, os.environ, session.credentials.access_token)
         replace_process(command, environment.apply(change, environ))
     return proxied_run.execute(wanted, proxy, command)

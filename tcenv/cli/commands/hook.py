@@ -49,10 +49,10 @@ def run(options: Options) -> int:
         raise UsageError("tcenv hook takes a shell, and a profile with --for-directory.")
     render_statements({}, shell)
     try:
-        with _in_time():
+        with _limit_time():
             if options.for_directory:
                 return _select(named[0] if named else None, options.purpose, shell)
-            change, said = prompt_hook.reload(os.environ, _from_keyring)
+            change, said = prompt_hook.reload(os.environ, _read_from_keyring)
     except (TcenvError, session_file.Damaged, paths.Unsafe, OSError) as failure:
         messages.error(TcenvError(getattr(failure, "message", "") or f"The session cannot be read: {failure}."))
         return 1
@@ -63,7 +63,7 @@ def run(options: Options) -> int:
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
+def _limit_time() -> Iterator[None]:
     """Bound what is done to `_PATIENCE`. Raises StoreError."""
 
     def ring(number: int, frame: object) -> None:
@@ -80,11 +80,11 @@ def _in_time() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
+def _read_from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
     """Return the fields of the profile's session in the keyring, None where there is none. Raises StoreError."""
     store = open_store("keyring", unlock=False)
     session = store.load(fields[environment.PROFILE])
-    return None if session is None else session.fields()
+    return None if session is None else session.encode_fields()
 
 
 def _select(argument: str | None, purpose: str | None, shell: str) -> int:
@@ -101,25 +101,25 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
         print_change({}, shell)
         return 0
     store = open_store(profiles.read_store_name(), messages.warn, unlock=False)
-    file = store.file(profile.name)
+    file = store.get_path(profile.name)
     change = environment.make_selecting(profile.name, profile.root_url)
     try:
-        session = _live(profile, store)
+        session = _load_live(profile, store)
         if purpose:
             found = profiles.find_purpose(purpose, profile)
             change = temporary.make_loading(session, found.scopes, found.term, messages.note)
         else:
-            change = prompt_hook.select(session.fields(), file, os.environ)
+            change = prompt_hook.select(session.encode_fields(), file, os.environ)
     except NotSignedIn as none:
         messages.note(none.message, *(none.hint.parts if none.hint else ()))
     if not purpose and store.is_file_based and change[environment.ACCESS_TOKEN]:
-        prompt_hook.remember(change, session.fields(), file)
+        prompt_hook.remember(change, session.encode_fields(), file)
     change[prompt_hook.WATCH] = file or None
     print_change(change, shell)
     return 0
 
 
-def _live(profile: profiles.Profile, store: Store) -> Session:
+def _load_live(profile: profiles.Profile, store: Store) -> Session:
     """Return the live session of a profile. Raises NotSignedIn, StoreError, DeploymentError."""
     session = load_session(store, profile.name, profile.root_url, messages.warn)
     session = recover(session, store, messages.warn, until=time.monotonic() + _PATIENCE)

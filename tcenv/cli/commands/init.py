@@ -14,8 +14,8 @@ from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.files import rewrite
 from tcenv.shells import SHELLS, Shell, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
-from tcenv.shells.init_text import startup_text
-from tcenv.text import printable
+from tcenv.shells.init_text import render_startup_text
+from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -60,13 +60,13 @@ def run(options: Options) -> int:
                 ("tcenv", "init", "--help"),
             ),
         )
-    output.write(_text(options.shell, options))
+    output.write(_render_text(options.shell, options))
     return 0
 
 
-def _text(shell: str, options: Options) -> str:
+def _render_text(shell: str, options: Options) -> str:
     hook, completion = not options.no_hook, not options.no_completion
-    return startup_text(shell, hook=hook, completion=completion, prompt=options.prompt)
+    return render_startup_text(shell, hook=hook, completion=completion, prompt=options.prompt)
 
 
 def _edit(options: Options) -> int:
@@ -76,7 +76,7 @@ def _edit(options: Options) -> int:
     shell = load_shell(options.shell or choose_shell(None))
     home = paths.home()
     program = startup_file.find_own_program()
-    path = shell.startup_file(os.environ, home)
+    path = shell.find_startup_file(os.environ, home)
     beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
     given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if getattr(options, name)]
     line = startup_file.make_line(shell, beside or program, given, home)
@@ -93,9 +93,9 @@ def _edit(options: Options) -> int:
             break
         messages.note(f"{path} has changed in the meantime: reading it again.")
     if beside:
-        _write_beside(beside, _text(shell.name, options) if options.install else None)
+        _write_beside(beside, _render_text(shell.name, options) if options.install else None)
     if options.install:
-        unread = shell.unread(path, home)
+        unread = shell.explain_unread(path, home)
         if unread is None:
             messages.done(f"Wrote {path}. New shells have it.")
         else:
@@ -114,7 +114,7 @@ def _uninstall_everywhere(options: Options) -> int:
     home = paths.home()
     status, found = 0, False
     for shell in map(load_shell, SHELLS):
-        for path in shell.startup_files(os.environ, home):
+        for path in shell.list_startup_files(os.environ, home):
             beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
             try:
                 if _uninstall(path, beside, options):
@@ -157,13 +157,13 @@ def _read(path: str) -> str:
 
 
 def _show(path: str, before: str, after: str, options: Options) -> None:
-    gone, new = _difference(before, after), _difference(after, before)
+    gone, new = _find_missing_lines(before, after), _find_missing_lines(after, before)
     real = os.path.realpath(path)
     messages.note(f"{path}" + (f" (a link to {real})" if real != os.path.abspath(path) else "") + ":")
     for sign, lines in (("-", gone), ("+", new)):
         for line in lines:
             # As it is, however wide: it may have to be pasted.
-            messages.face().write(f"  {sign} {printable(line)}")
+            messages.get_face().write(f"  {sign} {replace_unprintable(line)}")
     if options.yes:
         return
     if not (sys.stdin and sys.stdin.isatty()):
@@ -176,7 +176,7 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
         raise UsageError("Nothing was written.")
 
 
-def _difference(text: str, other: str) -> list[str]:
+def _find_missing_lines(text: str, other: str) -> list[str]:
     """Return the lines of `text` that `other` does not have, or has less often."""
     return list((Counter(text.splitlines()) - Counter(other.splitlines())).elements())
 
@@ -191,13 +191,13 @@ def _write(path: str, text: str, line: str | None, *, before: str | None = None)
             raise PermissionError(13, "it is read-only")
         if os.path.exists(real) and not os.access(real, os.W_OK):
             raise PermissionError(13, "you cannot write it")
-        expected = None if before is None else _encoded(before)
-        return rewrite(real, _encoded(text), before=expected, mode=0o666)
+        expected = None if before is None else _encode(before)
+        return rewrite(real, _encode(text), before=expected, mode=0o666)
     except OSError as error:
         raise TcenvError(f"{path} cannot be written: {error.strerror}.", hint) from None
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli import first_run
-from tcenv.cli.acquire import Wanted, load_session_and_change, resolve_to_open, warn_of_plain_disk
+from tcenv.cli.acquire import SessionOptions, load_session_and_change, resolve_to_open, warn_of_plain_disk
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.command_line import command_line
+from tcenv.cli.terminal.command_line import render_command_line
 from tcenv.cli.terminal.progress import Waiting
-from tcenv.cli.terminal.shell_output import print_change, render_statements, stdout_is_terminal
+from tcenv.cli.terminal.shell_output import is_stdout_terminal, print_change, render_statements
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.errors import login_command
@@ -58,7 +58,7 @@ def run(options: Options) -> int:
     overrides = Overrides.of(options)
     profile = _resolve(options.profile, overrides)
     if options.purpose:
-        return _load_purpose(Wanted.of(options), options.shell, profile.argument)
+        return _load_purpose(SessionOptions.of(options), options.shell, profile.argument)
     reset = options.reset or bool(profiles.read_flag("TCENV_RESET"))
     retry = options.retry or bool(profiles.read_flag("TCENV_RETRY"))
     return load(profile, overrides, options.shell, reset=reset, retry=retry)
@@ -73,13 +73,13 @@ def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
         return resolve_to_open(answer, overrides)
 
 
-def _load_purpose(wanted: Wanted, shell: str | None, named: str) -> int:
+def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:
     """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
-    if not stdout_is_terminal():
+    if not is_stdout_terminal():
         render_statements({}, shell)
     session, change = load_session_and_change(wanted)
-    if stdout_is_terminal():
-        messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
+    if is_stdout_terminal():
+        messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
         messages.hint("To load it in this shell:", login_command(named, "--as", wanted.purpose or ""))
     else:
         print_change(change, shell)
@@ -91,7 +91,7 @@ def load(
 ) -> int:
     """Make sure that there is a session of `profile`, and print the statements that load it. `overrides` are the options that
     were given."""
-    if not stdout_is_terminal():
+    if not is_stdout_terminal():
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         render_statements({}, shell)
     display = Waiting(profile)
@@ -101,13 +101,13 @@ def load(
         _say_without_effect(overrides, profile)
     else:
         warn_of_plain_disk(store)
-    if stdout_is_terminal():
-        line = command_line(login_command(profile.argument), shell)
+    if is_stdout_terminal():
+        line = render_command_line(login_command(profile.argument), shell)
         display.explain(session, f"To load it in this shell: {line}")
         return 0
-    print_change(session.variables(file=store.file(session.profile)), shell)
+    print_change(session.make_loading(file=store.get_path(session.profile)), shell)
     if not display.is_new and os.isatty(2):
-        messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
+        messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
     if not store.keeps and display.is_new:
         messages.note(f"The session is not stored, so only this shell has it: {store.reason}.")
         messages.hint(f'To store it in a file, set TCENV_STORE=file, or store = "file" in {paths.config_file()}')

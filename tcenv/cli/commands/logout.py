@@ -103,11 +103,11 @@ def run(options: Options) -> int:
     if options.everything:
         for store in places:
             store.clear()
-        names = sorted({name for store in places for name in store.profiles()})
+        names = sorted({name for store in places for name in store.list_profiles()})
         if not names:
             messages.note("There was no session.")
     else:
-        name, root_url = _meant(options.profile, places)
+        name, root_url = _find_profile(options.profile, places)
         names = [name]
     loaded = environment.read_loaded(os.environ)
     ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
@@ -139,7 +139,7 @@ def sign_out(
     The store comes first: a session that stays there must not have a dead token. Returns, for each profile that is signed out
     of, whether there was a session. Left out is one whose store cannot be changed, or whose client was to be ended and could
     not be: its session is kept."""
-    endings = {name: [_Ending(session) for session in sessions(places, name)] for name in names}
+    endings = {name: [_Ending(session) for session in list_sessions(places, name)] for name in names}
     there = {}
     for name in names:
         try:
@@ -183,18 +183,18 @@ def _forget(places: list[Store], name: str) -> bool:
 def _mark(places: list[Store], endings: list[_Ending]) -> None:
     """Have the stored sessions say that their token may be dead, so that what finds them after an interruption asks the
     deployment. Raises StoreError where that cannot be written."""
-    for store, session in _copies(places, endings):
+    for store, session in _list_copies(places, endings):
         store.save(replace(session, state=RESETTING))
 
 
 def _unmark(places: list[Store], endings: list[_Ending]) -> None:
     """Take the mark off again. Where that cannot be written, the deployment is asked in vain, and nothing else."""
-    for store, session in _copies(places, endings):
+    for store, session in _list_copies(places, endings):
         with suppress(StoreError):
             store.save(session)
 
 
-def _copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store, Session]]:
+def _list_copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store, Session]]:
     """Yield each session with every store that has it."""
     for ending in endings:
         for store in places:
@@ -204,7 +204,7 @@ def _copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store
                     yield store, ending.session
 
 
-def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
+def _find_profile(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     """Return the profile to sign out of, and its root URL where that is known. A profile that is loaded here or has a session
     need not be configured. Raises UsageError for any other that is not configured."""
     found = environment.read_loaded(os.environ)
@@ -215,11 +215,11 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
         name = argument or os.environ.get(environment.PROFILE)
         if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):
             raise
-        if name == loaded or any(name in store.profiles() for store in places):
+        if name == loaded or any(name in store.list_profiles() for store in places):
             return name, None
         raise
     known = chosen.is_configured or chosen.name == loaded
-    if argument and not known and not any(chosen.name in store.profiles() for store in places):
+    if argument and not known and not any(chosen.name in store.list_profiles() for store in places):
         raise profiles.UnknownProfile(
             f"{argument} is not a profile and has no session.",
             Hint(("tcenv", "profile", "list"), "shows who is signed in where."),
@@ -227,7 +227,7 @@ def _meant(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
     return chosen.name, chosen.root_url
 
 
-def sessions(places: list[Store], name: str) -> list[Session]:
+def list_sessions(places: list[Store], name: str) -> list[Session]:
     """Return the sessions of `name` in all stores, each client once."""
     found: dict[str, Session] = {}
     for store in places:

@@ -15,7 +15,7 @@ from tcenv.deployment.rooturl import is_loopback
 from tcenv.errors import DamagedSession, Hint, StoreError, UsageError
 from tcenv.sessions import session_file
 from tcenv.sessions.profile_names import get_profile_name
-from tcenv.text import duration, printable
+from tcenv.text import format_duration, replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,22 +39,23 @@ class ListOptions(NamedTuple):
 def run_list(options: ListOptions) -> int:
     """One line a deployment: the profiles of the configuration, then those signed in to without one, then those used before; who
     is signed in there, and for how long."""
-    configured, default, store = _configured()
-    sessions = _sessions(store)
+    configured, default, store = _list_configured()
+    sessions = _list_sessions(store)
     now = time.time()
     rows = []
     for name, root_url in configured.items():
         found = sessions.pop(name, None)
         live = found is not None and found.root_url == root_url and found.expires > now
-        rows.append(_row(name, root_url, found if live else None, is_default=name == default))
+        rows.append(_make_row(name, root_url, found if live else None, is_default=name == default))
     shown = {row["root_url"] for row in rows if row["signed_in"]}
     rows += [
-        _row(name, found.root_url, found)
+        _make_row(name, found.root_url, found)
         for name, found in sorted(sessions.items())
         if found.expires > now and found.root_url not in shown
     ]
     rows += [
-        _row(name, root_url, None) for name, root_url in _used_before({str(row["root_url"]) for row in rows}).items()
+        _make_row(name, root_url, None)
+        for name, root_url in _list_used_before({str(row["root_url"]) for row in rows}).items()
     ]
     if options.as_json:
         from tcenv.cli.terminal.json_output import describe_end, print_json
@@ -62,18 +63,18 @@ def run_list(options: ListOptions) -> int:
         print_json({"profiles": [{**row, **describe_end(row["expires"])} if row["signed_in"] else row for row in rows]})
         return 0
     face = messages.report()
-    lines = list(_table(rows, padded=face.terminal))
+    lines = list(_render_table(rows, padded=face.terminal))
     if face.terminal and max(map(len, lines), default=0) > face.width:
         # No room for columns: each profile is a paragraph.
-        lines = [face.line("  ".join(line.split("\t")).strip(), "", "  ") for line in _table(rows, padded=False)]
+        lines = [face.wrap("  ".join(line.split("\t")).strip(), "", "  ") for line in _render_table(rows, padded=False)]
     for number, line in enumerate(lines):
-        face.write(line if number else face.styled(line, "bold"))
+        face.write(line if number else face.style(line, "bold"))
     if not rows:
         messages.hint("There is no profile yet:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"))
     return 0
 
 
-def _configured() -> tuple[dict[str, str], str | None, str]:
+def _list_configured() -> tuple[dict[str, str], str | None, str]:
     """Return the configured profiles with their root URLs, the default, and the store. Uses the index where that is current."""
     try:
         known = index.read()
@@ -84,7 +85,7 @@ def _configured() -> tuple[dict[str, str], str | None, str]:
         urls = {name: str(keys["root_url"]) for name, keys in config.profiles.items()}
         default, store = config.default, config.store
     else:
-        urls = {name: known.root_url(name) or "" for name in known.names()} if known else {}
+        urls = {name: known.find_root_url(name) or "" for name in known.list_names()} if known else {}
         default, store = (known.default or None, known.store) if known else (None, None)
     return urls, default, os.environ.get("TCENV_STORE") or store or "auto"
 
@@ -97,11 +98,11 @@ class _Found(NamedTuple):
     expires: int
 
 
-def _sessions(store: str) -> dict[str, _Found]:
+def _list_sessions(store: str) -> dict[str, _Found]:
     """Return the stored sessions by name, without those that cannot be read."""
-    directory = _directory(store)
+    directory = _find_session_directory(store)
     if directory is None:
-        return _sessions_of_the_store()
+        return _load_from_store()
     try:
         names = [name[:-8] for name in os.listdir(directory) if name.endswith(".session") and name[0] != "."]
     except OSError:
@@ -117,7 +118,7 @@ def _sessions(store: str) -> dict[str, _Found]:
     return found
 
 
-def _directory(store: str) -> str | None:
+def _find_session_directory(store: str) -> str | None:
     """Where the sessions are files (a keyring's too, but for the token), which are read without the weight of a store; None where
     the store has to be asked."""
     if store in ("file", "keyring"):
@@ -128,14 +129,14 @@ def _directory(store: str) -> str | None:
     return None
 
 
-def _sessions_of_the_store() -> dict[str, _Found]:
+def _load_from_store() -> dict[str, _Found]:
     from tcenv.config import profile as profiles
     from tcenv.sessions.stores import open_store
 
     found = {}
     try:
         store = open_store(profiles.read_store_name())
-        for name in store.profiles():
+        for name in store.list_profiles():
             with suppress(DamagedSession):
                 session = store.load(name)
                 if session is not None:
@@ -145,7 +146,7 @@ def _sessions_of_the_store() -> dict[str, _Found]:
     return found
 
 
-def _used_before(shown: set[str]) -> dict[str, str]:
+def _list_used_before(shown: set[str]) -> dict[str, str]:
     """Return the root URLs of other deployments that were used before, by name. Leaves out a sandbox on loopback a day after its
     last use."""
     names = {get_profile_name(root_url) for root_url in shown}
@@ -162,28 +163,30 @@ def _used_before(shown: set[str]) -> dict[str, str]:
     return found
 
 
-def _row(name: str, root_url: str, found: _Found | None, *, is_default: bool = False) -> dict[str, Any]:
+def _make_row(name: str, root_url: str, found: _Found | None, *, is_default: bool = False) -> dict[str, Any]:
     row: dict[str, Any] = {"profile": name, "root_url": root_url, "default": is_default, "signed_in": found is not None}
     if found is not None:
         row.update(client_id=found.client_id, expires=found.expires)
     return row
 
 
-def _table(rows: list[dict[str, Any]], *, padded: bool) -> Iterator[str]:
+def _render_table(rows: list[dict[str, Any]], *, padded: bool) -> Iterator[str]:
     """Yield the lines of a table of profiles, the first with its heads. `*` marks the default. Columns are `padded` for a
     terminal; elsewhere a tab separates them."""
     cells = [("", "PROFILE", "ROOT URL", "LEFT", "CLIENT")] if rows else []
     for row in rows:
         live = row["signed_in"]
-        left = duration(row["expires"] - time.time()) if live else "not signed in"
+        left = format_duration(row["expires"] - time.time()) if live else "not signed in"
         mark = "*" if row["default"] else ""
         cells.append((mark, row["profile"], row["root_url"], left, row["client_id"] if live else ""))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         if padded:
-            yield printable("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))).rstrip()
+            yield replace_unprintable(
+                "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
+            ).rstrip()
         else:
-            yield "\t".join(printable(cell) for cell in line).rstrip("\t")
+            yield "\t".join(replace_unprintable(cell) for cell in line).rstrip("\t")
 
 
 class ShowOptions(NamedTuple):
@@ -226,11 +229,11 @@ def run_show(options: ShowOptions) -> int:
         print_json(values)
         return 0
     for key, value in values.items():
-        messages.report().write(f"{key:14} {printable(_shown(key, value))}")
+        messages.report().write(f"{key:14} {replace_unprintable(_format_value(key, value))}")
     return 0
 
 
-def _shown(key: str, value: Any) -> str:
+def _format_value(key: str, value: Any) -> str:
     """Return the value of a key as people say it."""
     if isinstance(value, list):
         return ", ".join(value)
@@ -239,7 +242,7 @@ def _shown(key: str, value: Any) -> str:
     if key == "port":
         return str(value or "a free one")
     if key == "timeout":
-        return duration(value)
+        return format_duration(value)
     return "the system's" if value is None else str(value)
 
 
@@ -315,19 +318,19 @@ def run_remove(options: RemoveOptions) -> int:
     if name not in config.profiles:
         raise UsageError(f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
     places = list_stores(open_store(profiles.read_store_name(), messages.warn))
-    if any(name in store.profiles() for store in places):
-        from tcenv.cli.commands.logout import sessions, sign_out
+    if any(name in store.list_profiles() for store in places):
+        from tcenv.cli.commands.logout import list_sessions, sign_out
 
         asked = f"End its session too, and delete the client on {config.profiles[name]['root_url']}?"
-        is_live = any(session.is_live() for session in sessions(places, name))
-        sign_out([name], places, kept=not (is_live and _agreed(asked)))
+        is_live = any(session.is_live() for session in list_sessions(places, name))
+        sign_out([name], places, kept=not (is_live and _confirm(asked)))
     config_file.edit({}, name, remove=True)
     config_file.load()
     messages.done(f"The profile {name} is removed.")
     return 0
 
 
-def _agreed(question: str) -> bool:
+def _confirm(question: str) -> bool:
     """Whether somebody at the terminal says yes; nobody there has not."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted
+from tcenv.cli.acquire import SessionOptions
 from tcenv.cli.terminal import job_control, messages
 from tcenv.cli.terminal.command_line import READ
-from tcenv.cli.terminal.shell_output import render_statements, stdout_is_terminal, warn_if_others_can_read
+from tcenv.cli.terminal.shell_output import is_stdout_terminal, render_statements, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
 from tcenv.proxy.held_port import HeldUntil
@@ -59,7 +59,7 @@ def run(options: Options) -> int:
     """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
-    if options.output is None and stdout_is_terminal():
+    if options.output is None and is_stdout_terminal():
         raise UsageError(
             "The output contains the run's token, so tcenv does not print it to a terminal.", _hint(options)
         )
@@ -67,7 +67,7 @@ def run(options: Options) -> int:
         raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
     render_statements({}, shell)
     started = proxied_run.prepare(
-        Wanted.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
+        SessionOptions.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
     )
     ended = threading.Event()
     # Before anybody learns of the port.
@@ -81,7 +81,7 @@ def run(options: Options) -> int:
             # The reader of the statements has them all; `source <(tcenv proxy)` waits for nothing else.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         else:
-            stack.enter_context(_new_file(options.output, text))
+            stack.enter_context(_write_new_file(options.output, text))
         started.background.start()
         session, root_url = started.opened.session, started.prepared.sockets.root_url
         messages.note(
@@ -116,7 +116,7 @@ def _hint(options: Options) -> Hint:
 
 
 @contextlib.contextmanager
-def _new_file(path: str, text: bytes) -> Iterator[None]:
+def _write_new_file(path: str, text: bytes) -> Iterator[None]:
     """Write `text` into a new file of this user alone, whole, and remove it at the end. Raises UsageError."""
     part = os.path.join(os.path.dirname(path), f".{os.path.basename(path)[:200]}.{os.urandom(6).hex()}")
     try:

@@ -37,14 +37,14 @@ def run_list(options: ListOptions) -> int:
         if options.profile is None or of in ("", options.profile)
     ]
     if options.as_json:
-        print_json({"purposes": [_facts(purpose) for purpose in found]})
+        print_json({"purposes": [_describe(purpose) for purpose in found]})
         return 0
     out = messages.report()
     width = max((len(purpose.name) for purpose in found), default=0)
     for purpose in found:
         of = f" ({purpose.profile})" if purpose.profile else ""
         term = f"for {purpose.term}" if purpose.term else "as long as the session"
-        out.write(out.line(f"{purpose.name:{width}}{of}  {term}  {' '.join(purpose.scopes)}", "", "  "))
+        out.write(out.wrap(f"{purpose.name:{width}}{of}  {term}  {' '.join(purpose.scopes)}", "", "  "))
     if not found:
         messages.hint("There is no purpose yet:", ("tcenv", "purpose", "set", "NAME", "--scope", "S", "--for", "1h"))
     return 0
@@ -68,7 +68,7 @@ def run_show(options: ShowOptions) -> int:
     _check_profile(config, options.profile)
     purpose = purposes.find(config.purposes, options.profile, options.purpose)
     if options.as_json:
-        print_json(_facts(purpose))
+        print_json(_describe(purpose))
         return 0
     out = messages.report()
     out.write(f"for      {purpose.term or '(as long as the session)'}")
@@ -99,9 +99,9 @@ def run_set(options: SetOptions) -> int:
     _check_profile(config, profile)
     change: dict[str, Any] = {}
     if options.scopes:
-        change["scopes"] = _option("--scope", purposes.check_scopes, list(options.scopes))
+        change["scopes"] = _check_option("--scope", purposes.check_scopes, list(options.scopes))
     if options.duration:
-        change["for"] = _option("--for", purposes.check_term, options.duration)
+        change["for"] = _check_option("--for", purposes.check_term, options.duration)
     if (profile or "", name) not in config.purposes and "scopes" not in change:
         raise UsageError(
             f"The purpose {name} is new and needs scopes.",
@@ -144,7 +144,7 @@ def run_remove(options: RemoveOptions) -> int:
     return 0
 
 
-def _facts(purpose: Purpose) -> dict[str, Any]:
+def _describe(purpose: Purpose) -> dict[str, Any]:
     return {
         "purpose": purpose.name,
         "profile": purpose.profile,
@@ -158,7 +158,7 @@ def _check_profile(config: config_file.Configuration, profile: str | None) -> No
         raise UsageError(f"There is no profile {profile!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
 
 
-def _option(name: str, check: Any, value: Any) -> Any:
+def _check_option(name: str, check: Any, value: Any) -> Any:
     try:
         return check(value)
     except UsageError as error:

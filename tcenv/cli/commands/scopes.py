@@ -43,8 +43,8 @@ def run(options: Options) -> int:
     if method is not None:
         if wanted:
             raise UsageError("Use either --method or --satisfies.")
-        return _method(method, options)
-    held = _held(options)
+        return _find_method(method, options)
+    held = _read_held_scopes(options)
     if held is None:
         messages.warn("The deployment does not say which scopes this session has.")
         return UNKNOWN
@@ -56,11 +56,11 @@ def run(options: Options) -> int:
     return 0
 
 
-def _held(options: Options) -> tuple[str, ...] | None:
+def _read_held_scopes(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
     session, until = choose_session_to_ask_with(options.profile, options.timeout)
     try:
-        vouched = Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
+        vouched = Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
     except CredentialsRejected as rejection:
         raise explain_rejection(session, rejection) from None
     except DeploymentError as error:
@@ -69,7 +69,7 @@ def _held(options: Options) -> tuple[str, ...] | None:
     return vouched.scopes if vouched.scopes is not None else session.scopes
 
 
-def _method(name: str, options: Options) -> int:
+def _find_method(name: str, options: Options) -> int:
     service, dot, method = name.partition(".")
     if not dot or not method:
         raise UsageError(f"{name!r} is not a method.", "Name a service and a method, such as queue.createTask")

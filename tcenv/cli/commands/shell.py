@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run
-from tcenv.cli.acquire import Wanted, load_session_and_change
+from tcenv.cli.acquire import SessionOptions, load_session_and_change
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.config.inside_proxy import find_surrounding_run
@@ -16,7 +16,7 @@ from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, subshell
 from tcenv.shells.detect import choose_shell
-from tcenv.shells.secrets_in_environment import without_whole
+from tcenv.shells.secrets_in_environment import drop_whole_token
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -62,11 +62,11 @@ def run(options: Options) -> int:
     shell = load_shell(choose_shell(options.shell))
     subshell.find_program(shell)
     _refuse_nesting(options)
-    wanted, proxy = Wanted.of(options), proxied_run.ProxyOptions.of(options)
+    wanted, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
     if any(proxy):
-        return proxied_run.subshell(wanted, proxy, shell)
+        return proxied_run.execute_subshell(wanted, proxy, shell)
     session, change = load_session_and_change(wanted)
-    environ = without_whole(change, os.environ, session.credentials.access_token)
+    environ = drop_whole_token(change, os.environ, session.credentials.access_token)
     status = subshell.run_subshell(shell, change, session.profile, environ=environ)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
     return status

@@ -59,7 +59,7 @@ def _check(options: Options, shell: str | None) -> int:
         session, until = choose_session_to_ask_with(options.profile, options.timeout)
         from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url, until=until, argument=session.argument).vouch(session.credentials)
+        Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
     except NotSignedIn as failure:
         messages.error(failure)
         return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli import proxied_run, remote_run
-from tcenv.cli.acquire import Wanted
+from tcenv.cli.acquire import SessionOptions
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -52,4 +52,4 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Run the login shell of `host`, or the `command`, with a proxy on this machine; its status."""
     proxy = proxied_run.ProxyOptions.of(options)
-    return remote_run.execute(Wanted.of(options), proxy, options.host, options.ssh_options, options.command)
+    return remote_run.execute(SessionOptions.of(options), proxy, options.host, options.ssh_options, options.command)

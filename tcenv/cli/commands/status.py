@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.command_line import command_line
+from tcenv.cli.terminal.command_line import render_command_line
 from tcenv.cli.terminal.json_output import describe_end, print_json
 from tcenv.config import index
 from tcenv.config import profile as profiles
@@ -21,7 +21,7 @@ from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import get_argument, get_display_name, get_stored_argument
 from tcenv.sessions.stores import load_session, open_store
 from tcenv.shells import environment
-from tcenv.text import duration, moment, printable
+from tcenv.text import format_duration, format_time, replace_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
-    told = _everywhere(options) if options.everything else [_one(options)]
+    told = _read_all(options) if options.everything else [_read_one(options)]
     if options.as_json:
         whole = [facts.as_json() for facts in told]
         print_json({"sessions": whole} if options.everything else whole[0])
@@ -69,9 +69,11 @@ def run(options: Options) -> int:
     return 0 if any(facts.signed_in for facts in told) else 3
 
 
-def _one(options: Options) -> _Facts:
+def _read_one(options: Options) -> _Facts:
     offline = options.offline
-    if offline or (options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.configures("timeout")):
+    if offline or (
+        options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.is_configured("timeout")
+    ):
         # Most often there is a plain session in a file, and its parts are all that is needed.
         found = find_stored(options.profile, with_token=not offline)
         if found is not None:
@@ -84,15 +86,15 @@ def _one(options: Options) -> _Facts:
     session = load_session(kept, profile.name, profile.root_url, messages.warn)
     facts = _Facts(profile.name, profile.root_url, kept.name)
     if session is not None:
-        facts.fill(_fields(session), session.scopes, offline=offline, until=time.monotonic() + profile.timeout)
+        facts.fill(_list_fields(session), session.scopes, offline=offline, until=time.monotonic() + profile.timeout)
     return facts
 
 
-def _everywhere(options: Options) -> list[_Facts]:
+def _read_all(options: Options) -> list[_Facts]:
     """Return the facts of every stored session. Asks all deployments at once."""
     kept = open_store(profiles.read_store_name(), messages.warn)
     asked = []
-    for name in kept.profiles():
+    for name in kept.list_profiles():
         try:
             session = kept.load(name)
         except TcenvError as error:
@@ -101,7 +103,7 @@ def _everywhere(options: Options) -> list[_Facts]:
         if session is not None:
             facts = _Facts(name, session.root_url, kept.name)
             work: dict[str, Any] = {
-                "fields": _fields(session),
+                "fields": _list_fields(session),
                 "scopes": session.scopes,
                 "offline": options.offline,
             }
@@ -114,8 +116,8 @@ def _everywhere(options: Options) -> list[_Facts]:
     return [facts for facts, _ in asked]
 
 
-def _fields(session: Session) -> dict[str, str]:
-    fields = session.fields()
+def _list_fields(session: Session) -> dict[str, str]:
+    fields = session.encode_fields()
     if session.credentials.certificate:
         fields[environment.CERTIFICATE] = session.credentials.certificate
     return fields
@@ -164,7 +166,7 @@ class _Facts:
             fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
         )
         try:
-            vouched = Deployment(self.root_url, until=until, argument=self.argument).vouch(credentials)
+            vouched = Deployment(self.root_url, until=until, argument=self.argument).confirm(credentials)
         except CredentialsRejected as rejection:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
@@ -199,7 +201,7 @@ class _Facts:
         variables = os.environ
         if "TCENV_PROXY" in variables:
             around = find_surrounding_run()
-            if around is not None and around.is_meant_by(variables.get(environment.ROOT_URL)):
+            if around is not None and around.is_at(variables.get(environment.ROOT_URL)):
                 return "proxy" if around.profile == self.profile else "other"
         token = variables.get(environment.ACCESS_TOKEN)
         if not token:
@@ -272,7 +274,7 @@ class _Report:
 
     def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
         """Write a label and its value. `more` follows the value unchanged."""
-        out, value = self._out, printable(value)
+        out, value = self._out, replace_unprintable(value)
         if not out.terminal:
             out.write(f"{label}: {value}")
             return
@@ -280,31 +282,31 @@ class _Report:
         if len(lead) + max(map(len, value.split(" "))) > out.width:
             # A word that has no room beside the label goes below it, whole: the user may copy it.
             if label:
-                out.write(out.styled(label, "dim"))
-            out.write(out.line(value, "  ", "  ") + more)
+                out.write(out.style(label, "dim"))
+            out.write(out.wrap(value, "  ", "  ") + more)
             return
-        text = out.line(value, lead, " " * _LABEL, shown=out.styled(lead, "dim"))
+        text = out.wrap(value, lead, " " * _LABEL, shown=out.style(lead, "dim"))
         if style and "\n" not in text:
-            text = text.removesuffix(value) + out.styled(value, style)
+            text = text.removesuffix(value) + out.style(value, style)
         out.write(text + more)
 
     def _until(self, created: int, renew: int) -> None:
         expires = self._facts.expires
         left = expires - time.time()
-        value, bar = f"{moment(expires)} ({duration(left)} left)", ""
+        value, bar = f"{format_time(expires)} ({format_duration(left)} left)", ""
         if self._out.fancy and self._out.width >= _LABEL + len(value) + 2 + _BAR:
             share = min(1.0, left / max(1, expires - created))
             full = max(1, round(share * _BAR))
             colour = "green" if time.time() < renew else "yellow"
             # A full bar says nothing that the time does not say.
             if full < _BAR:
-                bar = "  " + self._out.styled("█" * full, colour) + self._out.styled("░" * (_BAR - full), "dim")
+                bar = "  " + self._out.style("█" * full, colour) + self._out.style("░" * (_BAR - full), "dim")
         self._row("expires", value, more=bar)
 
     def _loaded(self) -> str:
         text = _LOADED[self._facts.loaded()]
         if "{}" in text:
-            text = text.format(command_line(("tcenv", "env", self._facts.stored_argument)))
+            text = text.format(render_command_line(("tcenv", "env", self._facts.stored_argument)))
         return text
 
     def _scopes(self) -> None:
@@ -317,21 +319,21 @@ class _Report:
             for scope in scopes:
                 self._row("scope", scope)
         else:
-            lines = list(scopes) if self._all or len(scopes) <= _FEW else _folded(scopes)
+            lines = list(scopes) if self._all or len(scopes) <= _FEW else _fold(scopes)
             if len(lines) < len(scopes):
-                line = command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
+                line = render_command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
                 lines.append(f"all {len(scopes)}: {line}")
             # In one column: beside the label, or below it if one of them is too long for that.
             if _LABEL + max(map(len, lines)) <= self._out.width:
                 for number, line in enumerate(lines):
                     self._row("" if number else "scopes", line)
             else:
-                self._out.write(self._out.styled("scopes", "dim"))
+                self._out.write(self._out.style("scopes", "dim"))
                 for line in lines:
-                    self._out.write(f"  {printable(line)}")
+                    self._out.write(f"  {replace_unprintable(line)}")
 
 
-def _folded(scopes: Sequence[str]) -> list[str]:
+def _fold(scopes: Sequence[str]) -> list[str]:
     """Return one line for each service: its one scope, or how many it has."""
     services: dict[str, list[str]] = {}
     for scope in scopes:

@@ -32,8 +32,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _render_help(context: Any) -> str:
     words = " ".join(context.command_path.split()[1:])
-    text = help.render(declaration.command(words), help.measure_width())
-    return plain_reader.with_bold_heads(text.encode()).decode()
+    text = help.render(declaration.find_command(words), help.measure_width())
+    return plain_reader.embolden_heads(text.encode()).decode()
 
 
 class _Command(TyperCommand):
@@ -45,7 +45,7 @@ class _Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
         left: list[str] = super().parse_args(ctx, args)
-        if left and not declaration.command(" ".join(ctx.command_path.split()[1:])).takes_command:
+        if left and not declaration.find_command(" ".join(ctx.command_path.split()[1:])).takes_command:
             raise usage_errors.describe_unexpected_words(left, ctx.command_path)
         return left
 
@@ -86,7 +86,7 @@ def build() -> typer.Typer:
             groups[words] = typer.Typer(cls=_Group, rich_markup_mode=None)
             app.add_typer(groups[words], name=words)
         else:
-            groups[group].command(name, cls=_Command)(_callback(words))
+            groups[group].command(name, cls=_Command)(_make_callback(words))
     return app
 
 
@@ -101,9 +101,9 @@ def _main(
         raise typer.Exit(2)
 
 
-def _callback(words: str) -> Callable[..., None]:
+def _make_callback(words: str) -> Callable[..., None]:
     """Make the function that Typer calls for a command. Its parameters are the command's options."""
-    command = declaration.command(words)
+    command = declaration.find_command(words)
 
     def callback(**values: Any) -> None:
         if command.takes_command:
@@ -111,14 +111,16 @@ def _callback(words: str) -> Callable[..., None]:
             usage = command.argument.metavar if command.argument is not None else ""
             raise typer.BadParameter(f"put the command after `--`, and the options before it: tcenv {words} {usage}")
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        options = plain_reader.options_class(words)(**{key: value for key, value in given.items() if value is not None})
+        options = plain_reader.load_options_class(words)(
+            **{key: value for key, value in given.items() if value is not None}
+        )
         raise typer.Exit(plain_reader.load_action(words)(options))
 
     parameters = []
-    for key, hint in declaration.hints_of(words).items():
+    for key, hint in declaration.get_hints(words).items():
         if not hasattr(hint, "__metadata__"):
             continue
-        kind = declaration.kind_of(hint)
+        kind = declaration.get_kind(hint)
         required = command.argument is not None and command.argument.key == key and command.argument.required
         default = inspect.Parameter.empty if required or (command.takes_command and key == "command") else None
         parameters.append(

@@ -121,54 +121,54 @@ class Command:
 
 
 @cache
-def commands() -> tuple[Command, ...]:
+def list_commands() -> tuple[Command, ...]:
     """Return all commands, each group before its members."""
     return tuple(_describe())
 
 
-def command(words: str) -> Command:
+def find_command(words: str) -> Command:
     """Return the command called `words`. Raises KeyError."""
-    return {command.words: command for command in commands()}[words]
+    return {command.words: command for command in list_commands()}[words]
 
 
-def members(group: Command) -> list[Command]:
+def list_members(group: Command) -> list[Command]:
     """Return the commands of a group."""
-    return [command(words) for words in group.members]
+    return [find_command(words) for words in group.members]
 
 
-def hints_of(words: str) -> dict[str, Any]:
+def get_hints(words: str) -> dict[str, Any]:
     """Return the type of each option of a command, with what `options` declares of it."""
     return get_type_hints(
-        plain_reader.options_class(words), localns={"o": options, "p": proxy_options}, include_extras=True
+        plain_reader.load_options_class(words), localns={"o": options, "p": proxy_options}, include_extras=True
     )
 
 
 def _describe() -> Iterator[Command]:
     top = tuple(words for words in COMMANDS if " " not in words)
     version = Option("--version", "", "version", "flag", "", "Print the version and exit.", "", (), "")
-    yield Command("", _flow(_HELP), _EXAMPLES, (version,), None, top)
+    yield Command("", _reflow(_HELP), _EXAMPLES, (version,), None, top)
     for words in COMMANDS:
         if words in GROUPS:
             own = tuple(name for name in COMMANDS if name.startswith(words + " "))
             yield Command(words, GROUPS[words], (), (), None, own)
             continue
-        text, _, examples = inspect.cleandoc(plain_reader.options_class(words).__doc__ or "").partition(
+        text, _, examples = inspect.cleandoc(plain_reader.load_options_class(words).__doc__ or "").partition(
             "\n\nExamples:\n"
         )
         lines = tuple(line.strip() for line in examples.splitlines())
-        found, argument = _parameters(words)
+        found, argument = _list_parameters(words)
         levels = tuple(Option(*level[:3], "flag", "", level[3], "", (), "") for level in LEVELS)
-        yield Command(words, _flow(text), lines, (*found, *levels), argument, ())
+        yield Command(words, _reflow(text), lines, (*found, *levels), argument, ())
 
 
-def _flow(text: str) -> str:
+def _reflow(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
+def _list_parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
     found: list[Option] = []
     argument: Argument | None = None
-    for key, hint in hints_of(words).items():
+    for key, hint in get_hints(words).items():
         metadata = getattr(hint, "__metadata__", ())
         known = next((entry for entry in metadata if isinstance(entry, Known)), Known())
         for entry in metadata:
@@ -177,18 +177,18 @@ def _parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
                 # In an annotation, Typer takes the first name for the default.
                 names = (str(entry.default), *(entry.param_decls or ()))
                 short = next((name for name in names if not name.startswith("--")), "")
-                kind, help_text = kind_of(hint), entry.help or ""
+                kind, help_text = get_kind(hint), entry.help or ""
                 found.append(
                     Option(names[0], short, key, kind, entry.metavar or "", help_text, panel, known.values, known.of)
                 )
             elif isinstance(entry, ArgumentInfo):
                 required = not str(entry.metavar).startswith("[")
-                repeatable, help_text = kind_of(hint) == "list", entry.help or ""
+                repeatable, help_text = get_kind(hint) == "list", entry.help or ""
                 argument = Argument(key, str(entry.metavar), help_text, required, repeatable, known.values, known.of)
     return tuple(found), argument
 
 
-def kind_of(hint: Any) -> str:
+def get_kind(hint: Any) -> str:
     """Return the kind of an option with this type: flag, text, list or number."""
     own = hint.__origin__
     kinds = [kind for kind in getattr(own, "__args__", ()) if kind in _KINDS]

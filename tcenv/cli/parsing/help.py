@@ -27,7 +27,7 @@ def render(command: Command, width: int = WIDTH) -> str:
         usage.append("COMMAND [OPTIONS]")
     elif argument is not None:
         usage.append(argument.metavar)
-    parts = [" ".join(["Usage:", *usage]), _paragraphs(command.help, width)]
+    parts = [" ".join(["Usage:", *usage]), _wrap_paragraphs(command.help, width)]
     if command.words in declaration.ALIASES:
         parts.append(f"Alias of tcenv {declaration.ALIASES[command.words]}.")
     if command.aliases:
@@ -35,14 +35,14 @@ def render(command: Command, width: int = WIDTH) -> str:
     if command.examples:
         parts.append("Examples:\n" + "\n".join(f"  {line}" for line in command.examples))
     if command.arguments:
-        parts.append(_section("Arguments", command.arguments, width))
-    members = {member.words: member for member in declaration.members(command)}
+        parts.append(_render_section("Arguments", command.arguments, width))
+    members = {member.words: member for member in declaration.list_members(command)}
     sections = {"Commands": tuple(members)} if command.words else declaration.SECTIONS
     for title, names in sections.items() if members else ():
         rows = [(name.rpartition(" ")[2], members[name].summary + ".") for name in names]
-        parts.append(_section(title, rows, width))
+        parts.append(_render_section(title, rows, width))
     if command.members and not command.words:
-        parts.append(_paragraphs("tcenv COMMAND --help shows the options and examples of a command.", width))
+        parts.append(_wrap_paragraphs("tcenv COMMAND --help shows the options and examples of a command.", width))
     panels: dict[str, list[tuple[str, str]]] = {"": []}
     for option in command.options:
         label = f"{option.short}, {option.name}" if option.short else option.name
@@ -51,20 +51,20 @@ def render(command: Command, width: int = WIDTH) -> str:
         panels.setdefault(option.panel, []).append((label, option.help))
     own = panels.pop("")
     own.append(("-h, --help", "Show this help and exit."))
-    parts += [_section(panel, rows, width) for panel, rows in panels.items()]
-    parts.append(_section("Options", own, width))
+    parts += [_render_section(panel, rows, width) for panel, rows in panels.items()]
+    parts.append(_render_section("Options", own, width))
     return "\n\n".join(parts)
 
 
-def _paragraphs(text: str, width: int) -> str:
+def _wrap_paragraphs(text: str, width: int) -> str:
     return "\n\n".join(_fill(paragraph, width) for paragraph in text.split("\n\n"))
 
 
-def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
-    return "\n".join([f"{title}:", *(_row(label, text, width) for label, text in rows)])
+def _render_section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
+    return "\n".join([f"{title}:", *(_render_row(label, text, width) for label, text in rows)])
 
 
-def _row(label: str, text: str, width: int) -> str:
+def _render_row(label: str, text: str, width: int) -> str:
     """Render a label with its text beside it, or below it where there is no room."""
     if width < WIDTH:
         indent = "      "

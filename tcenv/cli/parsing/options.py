@@ -17,7 +17,7 @@ from tcenv.shells import ALIASES, SHELLS
 from tcenv.shells.formats import FORMATS
 
 
-def _one_of(values: Iterable[str]) -> str:
+def _join_choices(values: Iterable[str]) -> str:
     return "|".join(values)
 
 
@@ -111,7 +111,7 @@ Flow = Annotated[
     str | None,
     typer.Option(
         "--flow",
-        metavar=_one_of(FLOWS),
+        metavar=_join_choices(FLOWS),
         help="Open this sign-in page. Default: auto.",
         rich_help_panel=_BROWSER,
     ),
@@ -190,7 +190,7 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar=_one_of(FORMATS),
+        metavar=_join_choices(FORMATS),
         help="Print the session in a format for other programs.",
         rich_help_panel=_OUTPUT,
     ),

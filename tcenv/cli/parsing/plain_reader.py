@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int | None:
         return None
     from tcenv.cli.terminal.exit_status import carry_out
 
-    return carry_out(words, lambda: load_action(name)(options_class(name)(**values)))
+    return carry_out(words, lambda: load_action(name)(load_options_class(name)(**values)))
 
 
 def find(words: Sequence[str]) -> tuple[str, int] | None:
@@ -52,16 +52,16 @@ def find(words: Sequence[str]) -> tuple[str, int] | None:
 def load_action(words: str) -> Callable[[Any], int]:
     """Return the function that carries out a command: `run` of the module of its first word, for a member of a group
     `run_SECOND`. It takes the command's options and returns the exit status."""
-    found: Callable[[Any], int] = _member(words, "run_{}", "run")
+    found: Callable[[Any], int] = _load_member(words, "run_{}", "run")
     return found
 
 
-def options_class(words: str) -> Any:
+def load_options_class(words: str) -> Any:
     """Return the class of a command's options: `Options` of its module, for a member of a group `SecondOptions`."""
-    return _member(words.title() if " " in words else words, "{}Options", "Options")
+    return _load_member(words.title() if " " in words else words, "{}Options", "Options")
 
 
-def _member(words: str, of_group: str, alone: str) -> Any:
+def _load_member(words: str, of_group: str, alone: str) -> Any:
     first, _, second = words.partition(" ")
     module = __import__(f"tcenv.cli.commands.{first.lower()}", fromlist=["Options"])
     return getattr(module, of_group.format(second) if second else alone)
@@ -133,7 +133,7 @@ def _print_help(words: Sequence[str]) -> int | None:
     names = [word for word in words[:2] if word.isalpha()]
     from tcenv.cli.parsing.tables import GROUPS
 
-    if _columns() < 80 or (len(names) == 2 and names[0] in GROUPS and find(names) == (names[0], 1)):
+    if _measure_width() < 80 or (len(names) == 2 and names[0] in GROUPS and find(names) == (names[0], 1)):
         return None
     # An argument may stand before the option: then the first word alone is the command.
     for name in ("-".join(names), names[0] if names else "tcenv", "tcenv" if not names else ""):
@@ -145,12 +145,12 @@ def _print_help(words: Sequence[str]) -> int | None:
             text = file.read()
         from tcenv.output import write_last
 
-        write_last(with_bold_heads(text))
+        write_last(embolden_heads(text))
         return 0
     return None
 
 
-def with_bold_heads(text: bytes) -> bytes:
+def embolden_heads(text: bytes) -> bytes:
     """Return a help text with bold heads, where standard output is a terminal that shows them."""
     if not os.isatty(1) or os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
         return text
@@ -162,7 +162,7 @@ def with_bold_heads(text: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def _columns() -> int:
+def _measure_width() -> int:
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal() and int(named):
         return int(named)

@@ -41,44 +41,44 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
     name = str(getattr(failure, "option_name", "") or "")
     param: Any = getattr(failure, "param", None)
     if (path, name) in _IMPOSSIBLE:
-        return _error(_IMPOSSIBLE[path, name], path)
+        return _make_error(_IMPOSSIBLE[path, name], path)
     if name and hasattr(failure, "possibilities"):
         near = get_close_matches(name, failure.possibilities or (), 1)
-        return _error(f"There is no option {name}.", path, near)
+        return _make_error(f"There is no option {name}.", path, near)
     if name:
-        return _error(f"{name} takes no value." if _is_flag(name, path) else f"{name} needs a value.", path)
+        return _make_error(f"{name} takes no value." if _is_flag(name, path) else f"{name} needs a value.", path)
     if param is not None and hasattr(failure, "param_type"):
-        argument = declaration.command(" ".join(path.split()[1:])).argument
+        argument = declaration.find_command(" ".join(path.split()[1:])).argument
         if argument is not None and "--" in argument.metavar and not argument.required:
-            return _error("The command is missing: put it after --.", path)
-        return _error(f"{argument.metavar.partition(' ')[0] if argument else param.name} is missing.", path)
+            return _make_error("The command is missing: put it after --.", path)
+        return _make_error(f"{argument.metavar.partition(' ')[0] if argument else param.name} is missing.", path)
     if param is not None:
-        return _error(f"{param.opts[0]} takes a number.", path)
+        return _make_error(f"{param.opts[0]} takes a number.", path)
     message = str(failure.format_message()).partition(": ")[2] or str(failure.format_message())
-    return _error(message[:1].upper() + message[1:], path)
+    return _make_error(message[:1].upper() + message[1:], path)
 
 
 def describe_unknown_command(name: str, path: str, known: Iterable[str]) -> UsageError:
     """Return the error for a command that does not exist."""
     meant = [_MEANT[name]] if path == "tcenv" and name in _MEANT else get_close_matches(name, list(known), 1)
-    return _error(f"There is no command {name!r}.", path, meant)
+    return _make_error(f"There is no command {name!r}.", path, meant)
 
 
 def describe_missing_command(path: str) -> UsageError:
     """Return the error for a group without a command."""
-    return _error("A command is missing.", path)
+    return _make_error("A command is missing.", path)
 
 
 def describe_unexpected_words(words: Sequence[str], path: str) -> UsageError:
     """Return the error for words that the command has no place for."""
-    return _error(f"Unexpected argument: '{' '.join(words)}'.", path)
+    return _make_error(f"Unexpected argument: '{' '.join(words)}'.", path)
 
 
-def _error(text: str, path: str, meant: Sequence[str] = ()) -> UsageError:
+def _make_error(text: str, path: str, meant: Sequence[str] = ()) -> UsageError:
     text = text if text[-1:] in ".?!" else f"{text}."
     return UsageError(f"{text} Did you mean {meant[0]}?" if meant else text, Hint("See:", (*path.split(), "--help")))
 
 
 def _is_flag(name: str, path: str) -> bool:
     words = " ".join(path.split()[1:])
-    return any(option.name == name and option.kind == "flag" for option in declaration.command(words).options)
+    return any(option.name == name and option.kind == "flag" for option in declaration.find_command(words).options)

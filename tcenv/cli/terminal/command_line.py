@@ -13,7 +13,7 @@ from tcenv.shells.detect import choose_shell
 READ = "."
 
 
-def command_line(words: Sequence[str], name: str | None = None) -> str:
+def render_command_line(words: Sequence[str], name: str | None = None) -> str:
     """Return the line that the user types in the shell `name` (None: the one that runs tcenv) to run a command. A command whose
     output a shell evaluates gets the form that makes it take effect."""
     try:
@@ -21,7 +21,7 @@ def command_line(words: Sequence[str], name: str | None = None) -> str:
     except UsageError:
         shell = load_shell("sh")
     if words[0] == READ:
-        return shell.reading_line(words[1])
+        return shell.make_reading_line(words[1])
     line = " ".join(shell.quote_word(word) for word in words)
     evaluated = words[0] == "tcenv" and len(words) > 1 and words[1] in EVALUATED
     if not evaluated or "--help" in words or cli.from_function:

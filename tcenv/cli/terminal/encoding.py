@@ -38,12 +38,12 @@ def prepare() -> None:
         change: dict[str, Any] = {"errors": _NAME}
         if os.name == "nt" and not stream.isatty():
             change["newline"] = "\n"
-            if encoding := _encoding_on_windows():
+            if encoding := _find_encoding_on_windows():
                 change["encoding"] = encoding
         stream.reconfigure(**change)  # type: ignore[union-attr]
 
 
-def _encoding_on_windows() -> str | None:
+def _find_encoding_on_windows() -> str | None:
     """Return the encoding by which the reader of a pipe decodes: UTF-8 in the shells of MSYS2 and Git, else that of the console.
     Returns None where the user has chosen one, or where there is no console."""
     environ = os.environ

@@ -39,7 +39,7 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
 
 def report_failure(arguments: Sequence[str], failure: BaseException) -> int:
     """Say why `failure` ended the run, and fail the evaluation. Returns the exit status."""
-    status = _status_of(failure, arguments)
+    status = _report(failure, arguments)
     fail_evaluation(arguments)
     return status
 
@@ -49,13 +49,13 @@ def report_interruption(
 ) -> int:
     """Say that a signal ended the run, and fail the evaluation. `notes` tell what had happened by then. Returns the
     exit status."""
-    what = "Interrupted." if number == _SIGINT else f"Ended by {_name(number)}."
+    what = "Interrupted." if number == _SIGINT else f"Ended by {_get_signal_name(number)}."
     messages.error(Interrupted(" ".join([what, *notes]), hint))
     fail_evaluation(arguments)
     return 128 + number
 
 
-def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
+def _report(failure: BaseException, arguments: Sequence[str]) -> int:
     """Say why `failure` ended the command. Returns the exit status."""
     if isinstance(failure, BrokenPipeError):
         # The reader of the output has closed it. Python's own exit must not fail on that again.
@@ -71,7 +71,7 @@ def _status_of(failure: BaseException, arguments: Sequence[str]) -> int:
     return 1
 
 
-def _name(number: int) -> str:
+def _get_signal_name(number: int) -> str:
     import signal
 
     try:
@@ -101,8 +101,8 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
 
     try:
         text = load_shell(
-            choose_shell(_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
-        ).failure()
+            choose_shell(_find_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
+        ).make_failure()
     except Exception:  # an unknown shell, or too few descriptors to find out
         text = "false\n"
     try:
@@ -111,7 +111,7 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
         return
 
 
-def _option(arguments: Sequence[str], name: str) -> str | None:
+def _find_option(arguments: Sequence[str], name: str) -> str | None:
     for position, argument in enumerate(arguments):
         if argument == name and position + 1 < len(arguments):
             return arguments[position + 1]

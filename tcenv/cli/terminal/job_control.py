@@ -13,7 +13,7 @@ from tcenv.errors import UsageError
 def refuse_where_the_shell_waits(command: str) -> None:
     """Raise UsageError where an interactive shell that names itself in `__TCENV_FUNCTION` runs its function for
     `tcenv COMMAND &`. Only then, and in a pipeline, are we in the shell's own process group."""
-    if cli.from_function in ("", "1") or os.getpgrp() != os.getppid() or _in_a_pipeline():
+    if cli.from_function in ("", "1") or os.getpgrp() != os.getppid() or _is_in_pipeline():
         return
     raise UsageError(
         f"{cli.from_function} cannot run its function `tcenv` in the background.",
@@ -21,5 +21,5 @@ def refuse_where_the_shell_waits(command: str) -> None:
     )
 
 
-def _in_a_pipeline() -> bool:
+def _is_in_pipeline() -> bool:
     return any(stat.S_ISFIFO(os.fstat(stream).st_mode) for stream in (0, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcenv import verbosity
-from tcenv.cli.acquire import Opened
+from tcenv.cli.acquire import OpenedSession
 from tcenv.cli.commands.purpose import SetOptions, run_set
 from tcenv.cli.terminal import messages
 from tcenv.config import config_file
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tcenv.proxy.learn import Learned
 
 
-def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
+def report(learned: Learned | None, opened: OpenedSession, save: str | None) -> bool:
     """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
     # The user asked for the report, so --quiet leaves it.
     verbosity.set_level()
@@ -26,21 +26,21 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
         return save is None
     _tell_needed(learned, opened)
     for scope, calls in sorted(learned.refused.items()):
-        messages.warn(f"The session does not hold: {scope} ({_listed(calls)}).")
+        messages.warn(f"The session does not hold: {scope} ({_list_calls(calls)}).")
     for call, scopes in sorted(learned.too_many.items()):
         messages.warn(f"Failed because its {len(scopes)} scopes do not fit into a request header: {call}.")
     if learned.unrepeated:
-        messages.warn(f"Failed, and the body was too long to send again: {_listed(learned.unrepeated)}.")
+        messages.warn(f"Failed, and the body was too long to send again: {_list_calls(learned.unrepeated)}.")
     if learned.untold:
         messages.warn(
-            f"Refused without saying which scopes are missing: {_listed(learned.untold)}. A GET request gets the reason."
+            f"Refused without saying which scopes are missing: {_list_calls(learned.untold)}. A GET request gets the reason."
         )
     for call, statuses in sorted(learned.failed.items()):
         messages.warn(f"Failed in the end: {call} ({', '.join(map(str, sorted(statuses)))}).")
     for scope in learned.passing:
         messages.warn(f"This scope names a random id, so the next run may need another one: {scope}.")
     if learned.depending:
-        messages.note(f"The answer of {_listed(learned.depending)} depends on the scopes of the caller.")
+        messages.note(f"The answer of {_list_calls(learned.depending)} depends on the scopes of the caller.")
     if save is not None:
         return _keep(save, learned, opened)
     if learned.scopes:
@@ -51,7 +51,7 @@ def report(learned: Learned | None, opened: Opened, save: str | None) -> bool:
     return True
 
 
-def _tell_needed(learned: Learned, opened: Opened) -> None:
+def _tell_needed(learned: Learned, opened: OpenedSession) -> None:
     if not learned.scopes:
         if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold or learned.failed):
             messages.done("The command needed no scopes.")
@@ -64,21 +64,21 @@ def _tell_needed(learned: Learned, opened: Opened) -> None:
     )
     for scope in learned.scopes:
         calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
-        messages.plain(f"  {scope}  {_listed(calls) if calls else '(kept)'}")
+        messages.plain(f"  {scope}  {_list_calls(calls) if calls else '(kept)'}")
     if length > LONGEST_HEADER:
         messages.warn("A certificate with all of them does not fit. Use patterns that end in *.")
 
 
-def _listed(calls: set[str]) -> str:
+def _list_calls(calls: set[str]) -> str:
     return ", ".join(sorted(calls))
 
 
-def _is_the_profiles_own(name: str, opened: Opened) -> bool:
+def _is_the_profiles_own(name: str, opened: OpenedSession) -> bool:
     """Whether a purpose of this name is the profile's alone, and not everybody's."""
     return (opened.session.profile, name) in config_file.load().purposes
 
 
-def _keep(name: str, learned: Learned, opened: Opened) -> bool:
+def _keep(name: str, learned: Learned, opened: OpenedSession) -> bool:
     """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
     if not learned.scopes:
         messages.warn(f"Nothing was learned, so the purpose {name} is unchanged.")

@@ -1,5 +1,5 @@
 """What tcenv says to people, in one voice: on stderr, with a mark and colours in a terminal, plain and one line each elsewhere.
-Never shows a token, and shows nothing from outside before `printable` has been over it.
+Never shows a token, and shows nothing from outside before `replace_unprintable` has been over it.
 
 Without rich, whose import takes five times as long as the interpreter: that is for what moves (`waiting`)."""
 
@@ -13,10 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tcenv import output, verbosity
-from tcenv.cli.terminal.command_line import command_line
+from tcenv.cli.terminal.command_line import render_command_line
 from tcenv.errors import Hint
 from tcenv.sessions.profile_names import get_profile_name
-from tcenv.text import duration, printable, wrapped
+from tcenv.text import format_duration, replace_unprintable, wrap
 
 if TYPE_CHECKING:
     from typing import Any, TextIO
@@ -48,31 +48,31 @@ class Face:
             self.terminal = False
         dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
         self.colour = self.terminal and not dumb and not os.environ.get("NO_COLOR")
-        self.ascii = _locale() in ("C", "POSIX")
+        self.ascii = _find_locale() in ("C", "POSIX")
         is_unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
         self.fancy = self.terminal and not dumb and is_unicode and not self.ascii
 
     @property
     def width(self) -> int:
         """The terminal's columns, which a resize changes; 0 where there is no terminal."""
-        return _columns(self.stream) if self.terminal else 0
+        return _measure_width(self.stream) if self.terminal else 0
 
-    def spelled(self, text: str) -> str:
+    def transliterate(self, text: str) -> str:
         """Return `text` with ASCII in place of our own typography, where the locale is C."""
         if self.ascii:
             for mark, plain in _IN_ASCII.items():
                 text = text.replace(mark, plain)
         return text
 
-    def styled(self, text: str, style: str) -> str:
+    def style(self, text: str, style: str) -> str:
         """`text` in a colour or weight, where the stream shows any."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
 
-    def line(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
+    def wrap(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
         """`text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. What has no blank
         in it (an address, a scope) is never broken."""
         width = self.width
-        whole = wrapped(text, width, first, rest) if width else first + text
+        whole = wrap(text, width, first, rest) if width else first + text
         return (first if shown is None else shown) + whole[len(first) :]
 
     @property
@@ -94,7 +94,7 @@ class Face:
         """Write a line. One for people is lost where the stream is closed or full; what was asked for is not (see `output`)."""
         if self.stream is None:
             return
-        text = self.spelled(text)
+        text = self.transliterate(text)
         if self._asked_for:
             output.write(text + "\n")
             return
@@ -108,13 +108,13 @@ class Face:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
-def _locale() -> str:
+def _find_locale() -> str:
     """Return the locale that decides on characters, "" where the user has set none."""
     names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     return next(filter(None, names), "")
 
 
-def _columns(stream: TextIO | None) -> int:
+def _measure_width(stream: TextIO | None) -> int:
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal() and int(named):
         return int(named)
@@ -125,7 +125,7 @@ def _columns(stream: TextIO | None) -> int:
 
 
 @cache
-def face() -> Face:
+def get_face() -> Face:
     """Return the face of stderr."""
     return Face(sys.stderr)
 
@@ -156,7 +156,7 @@ class _Steady:
 
 
 @cache
-def console() -> Console:
+def get_console() -> Console:
     """Return rich's console on stderr, for what moves."""
     from rich.console import Console
 
@@ -164,11 +164,11 @@ def console() -> Console:
     return Console(file=steady, highlight=False, soft_wrap=True)
 
 
-def _line(mark: str, word: str, style: str, text: str) -> None:
-    out = face()
+def _render_line(mark: str, word: str, style: str, text: str) -> None:
+    out = get_face()
     lead = mark if out.fancy else f"tcenv: {word}:" if word else "tcenv:"
     first = f"{lead} "
-    whole = out.line(printable(text), first, "  " if out.terminal else "", shown=out.styled(lead, style) + " ")
+    whole = out.wrap(replace_unprintable(text), first, "  " if out.terminal else "", shown=out.style(lead, style) + " ")
     out.write(whole.replace(_TOGETHER, " "))
 
 
@@ -176,52 +176,52 @@ def done(*parts: Part) -> None:
     """Say that something has been done. Each of `parts` is prose or a command, as in a Hint."""
     if verbosity.is_quiet:
         return
-    _line("✓", "", "green", _render(*parts))
+    _render_line("✓", "", "green", _render(*parts))
 
 
 def note(*parts: Part) -> None:
     """Say something worth knowing."""
     if verbosity.is_quiet:
         return
-    _line("·", "", "dim", _render(*parts))
+    _render_line("·", "", "dim", _render(*parts))
 
 
-def signed_in(profile: str, root_url: str, client_id: str, expires: int) -> None:
+def note_reuse(profile: str, root_url: str, client_id: str, expires: int) -> None:
     """Say that a session is reused."""
     # A name that is made of the root URL is nobody's word.
     where = root_url if profile == get_profile_name(root_url) else profile
-    done(f"{where}: signed in as {client_id}, {duration(expires - time.time())} left.")
+    done(f"{where}: signed in as {client_id}, {format_duration(expires - time.time())} left.")
 
 
 def warn(*parts: Part) -> None:
     """Say something that the user should look at."""
     if verbosity.is_quiet:
         return
-    _line("!", "warning", "yellow", _render(*parts))
+    _render_line("!", "warning", "yellow", _render(*parts))
 
 
 def hint(*parts: Part) -> None:
     """Say what to do next."""
     if verbosity.is_quiet:
         return
-    _line("→", "", "cyan", _render(*parts))
+    _render_line("→", "", "cyan", _render(*parts))
 
 
 def say(text: str) -> None:
     """Write a line of a question. It has no mark, and `--quiet` leaves it."""
-    face().write(printable(text))
+    get_face().write(replace_unprintable(text))
 
 
 def detail(text: str) -> None:
     """Say what tcenv does, with `--verbose`."""
-    face().write(face().styled(f"tcenv: {text}", "dim"))
+    get_face().write(get_face().style(f"tcenv: {text}", "dim"))
 
 
 def _render(*parts: Part) -> str:
     """Write each command in the form for the user's shell, and so that no line breaks inside of it."""
 
     def show(command: tuple[str, ...]) -> str:
-        return command_line(command).replace(" ", _TOGETHER)
+        return render_command_line(command).replace(" ", _TOGETHER)
 
     return Hint(*parts).render(show)
 
@@ -240,12 +240,12 @@ def finding(state: str, text: str, fix: Hint | str | None) -> None:
     mark, word, style = _FOUND[state]
     lead = mark if out.fancy else f"{word}:"
     rest = "  " if out.terminal else ""
-    out.write(out.line(printable(text), f"{lead} ", rest, shown=out.styled(lead, style) + " "))
+    out.write(out.wrap(replace_unprintable(text), f"{lead} ", rest, shown=out.style(lead, style) + " "))
     if fix:
         arrow = "→" if out.fancy else "fix:"
-        shown = f"  {out.styled(arrow, 'cyan')} "
-        text = printable(_render(*([fix] if isinstance(fix, str) else fix.parts)))
-        line = out.line(text, f"  {arrow} ", "    " if out.terminal else "", shown=shown)
+        shown = f"  {out.style(arrow, 'cyan')} "
+        text = replace_unprintable(_render(*([fix] if isinstance(fix, str) else fix.parts)))
+        line = out.wrap(text, f"  {arrow} ", "    " if out.terminal else "", shown=shown)
         out.write(line.replace(_TOGETHER, " "))
 
 
@@ -253,12 +253,12 @@ def plain(text: str) -> None:
     """Write a line that belongs to the one above."""
     if verbosity.is_quiet:
         return
-    face().write(printable(text))
+    get_face().write(replace_unprintable(text))
 
 
 def error(failure: TcenvError) -> None:
     """Why the command fails, and what to do next."""
-    _line("✗", "error", "bold red", failure.message)
+    _render_line("✗", "error", "bold red", failure.message)
     if failure.hint:
         # Part of the error, so --quiet leaves it.
-        _line("→", "", "cyan", _render(*failure.hint.parts))
+        _render_line("→", "", "cyan", _render(*failure.hint.parts))

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tcenv.text import wrapped
+from tcenv.text import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,16 +37,16 @@ class MovingLines:
 
     def show(self, lines: Sequence[str]) -> None:
         """Replace the lines. Breaks each one between words, by the terminal's width of now at the latest."""
-        self._lines = lines = [self._face.spelled(line) for line in lines]
+        self._lines = lines = [self._face.transliterate(line) for line in lines]
         try:
             columns, rows = os.get_terminal_size(self._descriptor)
         except OSError:
             columns, rows = 80, 24
         width = min((columns or 80) - 1, _WIDTH)
-        text = "\n".join(wrapped(line, width, "  ", "  ") for line in lines)
+        text = "\n".join(wrap(line, width, "  ", "  ") for line in lines)
         shown = text.split("\n")[: max(1, (rows or 24) - 1)]
         up = f"\x1b[{len(shown) - 1}A" if len(shown) > 1 else ""
-        content = "\r\n".join(self._face.styled(line, "dim") for line in shown)
+        content = "\r\n".join(self._face.style(line, "dim") for line in shown)
         self._write(f"{_ERASE}{_NO_WRAP}{content}{_WRAP}{up}\r")
 
     def repeat(self) -> None:

@@ -16,7 +16,7 @@ from tcenv.cli.terminal.moving_lines import MovingLines
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import TcenvError
 from tcenv.files import write_privately
-from tcenv.text import duration, moment
+from tcenv.text import format_duration, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,9 +79,9 @@ class Waiting:
             messages.note("If the browser is on another machine, paste the address of its last page here:")
         self._notes = notes
         self._flush()
-        console = messages.console()
+        console = messages.get_console()
         if console.is_terminal and not console.is_dumb_terminal and not verbosity.is_quiet:
-            self._moving = MovingLines(messages.face())
+            self._moving = MovingLines(messages.get_face())
             verbosity.write = lambda text: self._said(lambda: messages.detail(text))
         self._prepare()
 
@@ -90,8 +90,8 @@ class Waiting:
         elsewhere it is whole, to be copied."""
         from rich.text import Text
 
-        console = messages.console()
-        label = url.partition("?")[0] if is_here and messages.face().links else url
+        console = messages.get_console()
+        label = url.partition("?")[0] if is_here and messages.get_face().links else url
         link = Text(label, style=f"link {url}" if console.is_terminal else "")
         console.print(Text("  ").append(link), soft_wrap=True)
 
@@ -107,7 +107,7 @@ class Waiting:
     def tick(self, left: float, next_name: str | None = None) -> None:
         if self._moving is None:
             return
-        lines = [f"Waiting for the browser · {duration(left)} left", "Ctrl-C to give up"]
+        lines = [f"Waiting for the browser · {format_duration(left)} left", "Ctrl-C to give up"]
         if self._profile.flow != "new":
             way = "Change the Client ID on that page to any other name"
             if next_name and self._enter:
@@ -115,7 +115,7 @@ class Waiting:
             lines += ["“Client already exists”?", f"{way}."]
         self._moving.show(lines)
 
-    def wrong_paste(self) -> None:
+    def tell_wrong_paste(self) -> None:
         self.warn("That is not the address. It begins with http://localhost: and contains clientId and accessToken.")
 
     def tell_unused(self, lines: list[str], hidden: int) -> None:
@@ -144,12 +144,12 @@ class Waiting:
         for parts in notes:
             messages.note(*parts)
 
-    def granted(self, session: Session, *, is_reset: bool = False) -> None:
+    def show_granted(self, session: Session, *, is_reset: bool = False) -> None:
         """Show that there is a new session. `is_reset` says that its client has it from a reset."""
         self.close()
         self.is_new = True
-        left = duration(session.expires - time.time())
-        client_id, until = session.credentials.client_id, f"until {moment(session.expires)} ({left})"
+        left = format_duration(session.expires - time.time())
+        client_id, until = session.credentials.client_id, f"until {format_time(session.expires)} ({left})"
         messages.done(f"New token for {client_id}, {until}." if is_reset else f"Signed in as {client_id} {until}.")
         if session.scopes is not None:
             dropped, partly = find_missing(session.wanted, session.scopes)
@@ -175,6 +175,6 @@ class Waiting:
         """Stdout is a terminal: nothing secret goes there, so say what there is and how to load it."""
         self._flush()
         if not self.is_new:
-            messages.signed_in(session.profile, session.root_url, session.credentials.client_id, session.expires)
+            messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
         messages.hint(line)
         sys.stderr.flush()

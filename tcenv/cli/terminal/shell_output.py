@@ -37,12 +37,12 @@ def _say_sh() -> None:
 def print_change(change: Mapping[str, str | None], shell: str | None) -> None:
     """Print the statements that make `change`, whole, as the last thing that the command does (see `write_last`)."""
     warn_if_others_can_read(change)
-    verbosity.log(f"Setting {_listed(name for name, value in change.items() if value is not None)}.")
-    verbosity.log(f"Unsetting {_listed(name for name, value in change.items() if value is None)}.")
+    verbosity.log(f"Setting {_join_names(name for name, value in change.items() if value is not None)}.")
+    verbosity.log(f"Unsetting {_join_names(name for name, value in change.items() if value is None)}.")
     output.write_last(render_statements(change, shell))
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(names) or "nothing"
 
 
@@ -54,6 +54,6 @@ def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:
         )
 
 
-def stdout_is_terminal() -> bool:
+def is_stdout_terminal() -> bool:
     """Whether what we print would be shown to a person instead of being evaluated."""
     return os.isatty(1)

@@ -27,12 +27,12 @@ requests.request = requests.api.request = taskcluster.utils.makeSingleHttpReques
 with Sandbox(public=False) as tc:
     client = tc.create_client("somebody/x", ["auth:*", "queue:get-artifact:a b/ü".encode("ascii", "ignore").decode()])
     me, there = Credentials("somebody/x", client.access_token), Deployment(tc.root_url, library=sys.argv[1] == "library")
-    assert there.vouch(me).client.client_id == "somebody/x"
-    assert there.look("somebody/x", me).expires > time.time()
-    assert there.look("somebody/y", me) is None
+    assert there.confirm(me).client.client_id == "somebody/x"
+    assert there.find_client("somebody/x", me).expires > time.time()
+    assert there.find_client("somebody/y", me) is None
     new = Credentials("somebody/x", there.reset_token(me, "somebody/x"))
     try:
-        there.vouch(me)
+        there.confirm(me)
     except CredentialsRejected as rejection:
         assert rejection.reason == "bad-token"
     facts = there.update_client(new, "somebody/x", ("auth:delete-client:somebody/x",), int(time.time()) + 99, "ü “about”")

@@ -24,8 +24,8 @@ ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
 TRUE_BUT_UNWELCOME = {"clock", "disabled", "past"}
 REJECTED = {"unauthorized": "other", "stale": "clock"}
 _METHODS: dict[str, Callable[[Deployment, Credentials], object]] = {
-    "vouch": lambda there, me: there.vouch(me),
-    "look": lambda there, me: there.look(ME, me),
+    "confirm": lambda there, me: there.confirm(me),
+    "find_client": lambda there, me: there.find_client(ME, me),
     "reset": lambda there, me: there.reset_token(me, ME),
     "update": lambda there, me: there.update_client(me, ME, ("queue:*",), int(time.time()) + 3600, "about"),
     "delete": lambda there, me: there.delete_client(me, ME),
@@ -91,19 +91,19 @@ def test_only_insufficient_scopes_is_an_authenticated_403() -> None:
     with Sandbox(public=False) as tc:
         tc.create_client(ME, [])
         me = Credentials(ME, tc.clients[ME].access_token)
-        assert Deployment(tc.root_url).vouch(me) is not None
+        assert Deployment(tc.root_url).confirm(me) is not None
         for fault in ("forbidden", "forbidden-html", "forbidden-code"):
             tc.fail(fault)
             with pytest.raises(DeploymentError, match="403"):
-                Deployment(tc.root_url).vouch(me)
+                Deployment(tc.root_url).confirm(me)
             tc.heal()
 
 
 def test_a_404_that_is_not_the_services_does_not_say_that_a_client_is_gone() -> None:
     with Sandbox() as tc:
-        assert Deployment(tc.root_url).look("nobody/here") is None
+        assert Deployment(tc.root_url).find_client("nobody/here") is None
         with pytest.raises(DeploymentError, match="404"):
-            Deployment(f"{tc.root_url}/elsewhere").look("nobody/here")
+            Deployment(f"{tc.root_url}/elsewhere").find_client("nobody/here")
 
 
 def test_refused_is_said_only_where_the_deployment_answered() -> None:
@@ -128,7 +128,7 @@ def test_too_much_is_not_even_read() -> None:
         for fault in ("large", "bomb", "endless"):
             tc.fail(fault, size=1 << 30)
             with pytest.raises(DeploymentError, match="too long"):
-                Deployment(tc.root_url).vouch(me)
+                Deployment(tc.root_url).confirm(me)
             tc.heal()
         # The sandbox runs in this process too, and packs its bomb here.
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024

@@ -30,7 +30,7 @@ class Brush(PosixShell):
     evaluation = "tcenv {} | brush-eval"
     template = "init.brush"
 
-    def startup_file(self, environ: Mapping[str, str], home: str) -> str:
+    def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         return os.path.join(home, ".brushrc")
 
 

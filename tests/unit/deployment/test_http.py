@@ -135,7 +135,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look(root_url: str) -> object:
-    return Deployment(root_url, until=time.monotonic() + 8).look("somebody/x")
+    return Deployment(root_url, until=time.monotonic() + 8).find_client("somebody/x")
 
 
 def test_certificates_are_verified(served: Served) -> None:
@@ -154,7 +154,7 @@ def test_a_certificate_that_the_user_trusts(served: Served, variable: str, monke
 def test_an_authority_that_only_python_does_not_know_is_no_fault_of_the_page(served: Served) -> None:
     preflight = Preflight(resolve(None, Overrides(root_url=served.root_url)))
     preflight.ask("tcenv", None)
-    (said,) = preflight.news()
+    (said,) = preflight.take_news()
     assert "REQUESTS_CA_BUNDLE" in said
     assert "does not work" not in said
 
@@ -229,7 +229,7 @@ def test_netrc_does_not_replace_the_signature(home: Path) -> None:
         netrc = home / ".netrc"
         netrc.write_text("machine localhost login other password hunter2\n")
         netrc.chmod(0o600)
-        vouched = Deployment(tc.root_url).vouch(Credentials("somebody/x", client.access_token))
+        vouched = Deployment(tc.root_url).confirm(Credentials("somebody/x", client.access_token))
         assert vouched.client is not None
 
 
@@ -237,7 +237,7 @@ def test_one_connection_for_all_calls_and_no_cookies(served: Served, monkeypatch
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
     there = Deployment(served.root_url)
     for _ in range(3):
-        assert there.look("somebody/x")
+        assert there.find_client("somebody/x")
     there.ping()
     assert len(served.seen) == 4
     assert len(served.connections) == 1
@@ -250,7 +250,7 @@ def test_a_redirect_is_not_followed() -> None:
         for fault in ("redirect", "redirect-307"):
             tc.fail(fault, location=f"{elsewhere.root_url}/api/auth/v1/scopes/current")
             with pytest.raises(DeploymentError, match="redirect"):
-                Deployment(tc.root_url).vouch(Credentials("somebody/x", client.access_token))
+                Deployment(tc.root_url).confirm(Credentials("somebody/x", client.access_token))
             tc.heal()
         assert elsewhere.requests == []
 
@@ -261,7 +261,7 @@ def test_what_hiccups_is_tried_again() -> None:
         me = Credentials("somebody/x", client.access_token)
         for fault in ("unavailable", "hang-up", "cut-off"):
             tc.fail(fault, times=2)
-            assert Deployment(tc.root_url).vouch(me).client is not None
+            assert Deployment(tc.root_url).confirm(me).client is not None
 
 
 def test_a_call_imports_neither_a_client_library_nor_another_http() -> None:
@@ -270,7 +270,7 @@ def test_a_call_imports_neither_a_client_library_nor_another_http() -> None:
         client = tc.create_client("somebody/x", ["a"])
         program = (
             "import sys\nfrom tcenv.deployment.auth import Deployment\nfrom tcenv.deployment.credentials import Credentials\n"
-            f"Deployment({tc.root_url!r}).vouch(Credentials('somebody/x', sys.stdin.read()))\n"
+            f"Deployment({tc.root_url!r}).confirm(Credentials('somebody/x', sys.stdin.read()))\n"
             "print({'requests', 'urllib3', 'mohawk', 'taskcluster'} & set(sys.modules), len(sys.modules))\n"
         )
         done = subprocess.run(

@@ -210,10 +210,10 @@ class Keyring:
         self.session = session
         self.loads = 0
 
-    def file(self, profile: str) -> str:
+    def get_path(self, profile: str) -> str:
         return ""
 
-    def generation(self, profile: str) -> str | None:
+    def read_generation(self, profile: str) -> str | None:
         return self.session.generation if self.session else None
 
     def load(self, profile: str) -> Session | None:
@@ -226,7 +226,7 @@ class Keyring:
     def forget(self, profile: str) -> bool:
         return False
 
-    def profiles(self) -> list[str]:
+    def list_profiles(self) -> list[str]:
         return []
 
     def clear(self) -> None:

@@ -295,8 +295,8 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
             return
         assert found is not None
         assert data.decode().partition("\n\n")[2] == CONFIGURATION, data
-        for name in found.names():
-            found.root_url(name)
+        for name in found.list_names():
+            found.find_root_url(name)
 
     is_right_or_not_taken()
     cache.write_bytes(whole)

@@ -617,7 +617,7 @@ def test_a_chosen_port_that_is_taken_on_either_family_is_said(address: str) -> N
 
 
 def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, tries = loopback._listening, []
+    real, tries = loopback._listen, []
 
     def second_family_taken(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
         tries.append((address, port))
@@ -625,7 +625,7 @@ def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatc
             raise OSError(errno.EADDRINUSE, "in use")
         return real(family, address, port)
 
-    monkeypatch.setattr(loopback, "_listening", second_family_taken)
+    monkeypatch.setattr(loopback, "_listen", second_family_taken)
     with Listener() as listener:
         assert len(tries) == 4
         assert listener.port == tries[3][1]
@@ -633,14 +633,14 @@ def test_a_free_port_that_is_taken_on_the_other_family_is_passed_over(monkeypatc
 
 def without(monkeypatch: pytest.MonkeyPatch, error: int, *families: socket.AddressFamily) -> None:
     """Have no address of these families on loopback."""
-    real = loopback._listening
+    real = loopback._listen
 
     def listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
         if family in families:
             raise OSError(error, os.strerror(error))
         return real(family, address, port)
 
-    monkeypatch.setattr(loopback, "_listening", listening)
+    monkeypatch.setattr(loopback, "_listen", listening)
 
 
 @pytest.mark.parametrize("error", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
@@ -689,7 +689,7 @@ def test_the_address_that_the_browser_ended_on_can_be_pasted() -> None:
             f"https{url.replace('localhost', '127.0.0.1')[4:]}?{QUERY} \t",
             *(f" {quotes[0]}{url}?{QUERY}{quotes[-1]} " for quotes in ("'", '"', "`", "<>", "“”", "‘’")),
         ):
-            assert listener.pasted(text) == CREDENTIALS
+            assert listener.parse_pasted(text) == CREDENTIALS
 
 
 def test_another_address_cannot_be_pasted() -> None:
@@ -711,7 +711,7 @@ def test_another_address_cannot_be_pasted() -> None:
             *(f"{url}?{query}" for query in BAD_QUERIES if "#" not in query),
         ):
             with pytest.raises(Refused) as refusal:
-                listener.pasted(text)
+                listener.parse_pasted(text)
             assert TOKEN not in f"{refusal.value} {refusal.value!r}"
 
 
@@ -731,14 +731,14 @@ def test_a_pasted_address_ends_the_wait_and_no_browser_is_waited_for(
             reading = os.open(file, os.O_RDONLY)
 
         def read() -> Credentials:
-            return listener.pasted(os.read(reading, 4096).decode())
+            return listener.parse_pasted(os.read(reading, 4096).decode())
 
         ticks: list[None] = []
         assert listener.wait(time.monotonic() + 5, lambda: ticks.append(None), (reading, read)) == CREDENTIALS
         os.close(reading)
         listener.finish(SIGNED_IN, linger=3600)
         with pytest.raises(Refused):
-            listener.pasted(line.decode())
+            listener.parse_pasted(line.decode())
 
 
 # Any text

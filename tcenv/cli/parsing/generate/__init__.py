@@ -10,7 +10,7 @@ from tcenv.cli.parsing.generate import man, reference, tables
 from tcenv.shells import SHELLS, load_shell
 
 
-def files() -> dict[str, str]:
+def render_files() -> dict[str, str]:
     """Every generated file: its path in the checkout, and its content."""
     result = {
         f"completions/{shell.completion}": import_module(f"tcenv.cli.parsing.generate.{shell.name}").script()
@@ -18,13 +18,13 @@ def files() -> dict[str, str]:
         if shell.completion
     }
     result |= {
-        "tcenv/cli/parsing/tables.py": tables.tables(),
-        "docs/commands.md": reference.text(),
+        "tcenv/cli/parsing/tables.py": tables.render(),
+        "docs/commands.md": reference.render(),
     }
-    for command in declaration.commands():
+    for command in declaration.list_commands():
         name = command.words.replace(" ", "-") or "tcenv"
         result[f"tcenv/cli/parsing/help_texts/{name}.txt"] = help.render(command) + "\n"
-        result[f"man/{man.name_of(command)}"] = man.page(command)
+        result[f"man/{man.get_file_name(command)}"] = man.render(command)
     return result
 
 

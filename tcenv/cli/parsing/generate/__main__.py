@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tcenv.cli.parsing.generate import FOLDERS, files
+from tcenv.cli.parsing.generate import FOLDERS, render_files
 
 
 def main() -> int:
     """Write every generated file anew, and remove those that nothing generates any more."""
     checkout = Path(__file__).parents[4]
-    made = files()
+    made = render_files()
     for name, content in made.items():
         path = checkout / name
         path.parent.mkdir(parents=True, exist_ok=True)

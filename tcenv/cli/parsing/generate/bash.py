@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tcenv.cli.parsing import declaration
-from tcenv.cli.parsing.generate.rows import free_options
+from tcenv.cli.parsing.generate.rows import list_free_options
 
 _HEAD = """\
 # shellcheck shell=bash
@@ -63,19 +63,19 @@ complete -F _tcenv tcenv
 """
 
 
-def script() -> str:
+def render() -> str:
     """Render `completions/tcenv.bash`."""
-    found = declaration.commands()
+    found = declaration.list_commands()
     lines = [f'      {c.words}:*) command="{c.words} ${{COMP_WORDS[i]}}" ;;' for c in found if c.words and c.members]
     lines += ["    esac", "  done", '  case "$command:$before" in']
     for command in found:
         for option in command.options:
             if option.values or option.of:
                 lines.append(
-                    f"    {_quoted(f'{command.words}:{option.name}')}) {_choices(option.values, option.of)} ;;"
+                    f"    {_quote(f'{command.words}:{option.name}')}) {_render_choices(option.values, option.of)} ;;"
                 )
     # A value that nobody can know is left to the user.
-    lines += [f"    {' | '.join(f'*:{name}' for name in free_options())}) return ;;"]
+    lines += [f"    {' | '.join(f'*:{name}' for name in list_free_options())}) return ;;"]
     lines += ["  esac", "  if [[ -z $choices$names && -z $prefix ]]; then", "    case $command in"]
     for command in found:
         words = [name.rpartition(" ")[2] for name in command.members]
@@ -83,15 +83,15 @@ def script() -> str:
         if argument is not None:
             words += argument.values
         options = " ".join([*(option.name for option in command.options), "--help"])
-        choices = _choices(words, argument.of if argument else "")
-        lines.append(f"      {_quoted(command.words)}) {choices}{' ' if choices else ''}options='{options}' ;;")
+        choices = _render_choices(words, argument.of if argument else "")
+        lines.append(f"      {_quote(command.words)}) {choices}{' ' if choices else ''}options='{options}' ;;")
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
 
 
-def _choices(values: tuple[str, ...] | list[str], of: str) -> str:
+def _render_choices(values: tuple[str, ...] | list[str], of: str) -> str:
     parts = ([f"choices='{' '.join(values)}'"] if values else []) + ([f"names=--{of}"] if of else [])
     return " ".join(parts)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return f"'{text}'" if " " in text or not text else text

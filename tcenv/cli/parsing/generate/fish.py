@@ -28,35 +28,35 @@ complete -c tcenv -n __tcenv_behind_dashes -a '(__tcenv_rest)'
 """
 
 
-def script() -> str:
+def render() -> str:
     """Render `completions/tcenv.fish`."""
-    return _HEAD + "\n".join(line for command in declaration.commands() for line in _lines(command)) + "\n"
+    return _HEAD + "\n".join(line for command in declaration.list_commands() for line in _render_lines(command)) + "\n"
 
 
-def _lines(command: declaration.Command) -> list[str]:
+def _render_lines(command: declaration.Command) -> list[str]:
     condition = f"'__tcenv_at {command.words}'" if command.words else "__tcenv_at"
     first = condition if not command.words else f"'__tcenv_at {command.words}; and test (count (__tcenv_words)) = 1'"
     lines = [
-        f"complete -c tcenv -n {first} -a {member.words.rpartition(' ')[2]} -d {_quoted(member.summary)}"
-        for member in declaration.members(command)
+        f"complete -c tcenv -n {first} -a {member.words.rpartition(' ')[2]} -d {_quote(member.summary)}"
+        for member in declaration.list_members(command)
     ]
     for option in command.options:
-        value = _value(option.values, option.of)
+        value = _render_value(option.values, option.of)
         kind = "" if option.kind == "flag" else f" -x{value and f' -a {value}'}"
-        lines.append(f"complete -c tcenv -n {condition} -l {option.name[2:]}{kind} -d {_quoted(option.summary)}")
+        lines.append(f"complete -c tcenv -n {condition} -l {option.name[2:]}{kind} -d {_quote(option.summary)}")
     argument = command.argument
     if argument is not None and (argument.values or argument.of):
         what = f" -d {argument.of.removesuffix('s')}" if argument.of else ""
-        lines.append(f"complete -c tcenv -n {condition} -a {_value(argument.values, argument.of)}{what}")
+        lines.append(f"complete -c tcenv -n {condition} -a {_render_value(argument.values, argument.of)}{what}")
     lines.append(f"complete -c tcenv -n {condition} -s h -l help -d 'Show help'")
     return lines
 
 
-def _value(values: tuple[str, ...], of: str) -> str:
+def _render_value(values: tuple[str, ...], of: str) -> str:
     if of:
         return f"'(tcenv --{of} 2>/dev/null)'"
-    return _quoted(" ".join(values)) if values else ""
+    return _quote(" ".join(values)) if values else ""
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

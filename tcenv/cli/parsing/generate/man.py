@@ -17,89 +17,94 @@ _STATUSES = (
 )
 
 
-def name_of(command: declaration.Command) -> str:
+def get_file_name(command: declaration.Command) -> str:
     """Return the file name of a command's page, such as `tcenv-profile-set.1`."""
     return "-".join(["tcenv", *command.words.split()]) + ".1"
 
 
-def page(command: declaration.Command) -> str:
+def render(command: declaration.Command) -> str:
     """Render the man page of a command in the man macros."""
-    title = name_of(command).removesuffix(".1")
+    title = get_file_name(command).removesuffix(".1")
     lines = [
         f'.TH "{title.upper()}" "1" "{_DATE}" "tcenv {__version__}" "tcenv"',
         ".SH NAME",
-        f"{_text(title)} \\- {_text(_name_line(command))}",
+        f"{_escape(title)} \\- {_escape(_render_name(command))}",
         ".SH SYNOPSIS",
-        f".B {_text(' '.join(['tcenv', *command.words.split()]))}",
-        "[OPTIONS]" + _synopsis(command),
+        f".B {_escape(' '.join(['tcenv', *command.words.split()]))}",
+        "[OPTIONS]" + _render_synopsis(command),
         ".SH DESCRIPTION",
-        *_paragraphs(command.help),
+        *_render_paragraphs(command.help),
     ]
     if command.arguments:
         lines.append(".SH ARGUMENTS")
         for label, text in command.arguments:
-            lines += _item(label, "", text)
-    members = {member.words: member for member in declaration.members(command)}
+            lines += _render_item(label, "", text)
+    members = {member.words: member for member in declaration.list_members(command)}
     sections = {"COMMANDS": tuple(members)} if command.words else declaration.SECTIONS
     for name, words in sections.items() if members else ():
         lines.append(f".SH {name.upper()}")
         for member in words:
-            lines += [".TP", f".B {_text(member)}", _text(members[member].summary) + "."]
+            lines += [".TP", f".B {_escape(member)}", _escape(members[member].summary) + "."]
     lines.append(".SH OPTIONS")
     for option in command.options:
         label = f"{option.short}, {option.name}" if option.short else option.name
-        lines += _item(label, "" if option.kind == "flag" else option.metavar, option.help)
-    lines += _item("-h, --help", "", "Show help and exit.")
+        lines += _render_item(label, "" if option.kind == "flag" else option.metavar, option.help)
+    lines += _render_item("-h, --help", "", "Show help and exit.")
     if command.examples:
-        lines += [".SH EXAMPLES", ".nf", *(_text(line) for line in command.examples), ".fi"]
+        lines += [".SH EXAMPLES", ".nf", *(_escape(line) for line in command.examples), ".fi"]
     lines.append(".SH EXIT STATUS")
     for status, meaning in _STATUSES:
         lines += [".TP", f".B {status}", meaning]
-    lines += [".SH SEE ALSO", ",\n".join(f".BR {_text(name)} (1)" for name in _related(command)).replace(",\n", " ,\n")]
+    lines += [
+        ".SH SEE ALSO",
+        ",\n".join(f".BR {_escape(name)} (1)" for name in _list_related(command)).replace(",\n", " ,\n"),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _synopsis(command: declaration.Command) -> str:
+def _render_synopsis(command: declaration.Command) -> str:
     if command.members:
         return " COMMAND ..."
-    return f" {_text(command.argument.metavar)}" if command.argument is not None else ""
+    return f" {_escape(command.argument.metavar)}" if command.argument is not None else ""
 
 
-def _related(command: declaration.Command) -> list[str]:
+def _list_related(command: declaration.Command) -> list[str]:
     if not command.words:
-        return [name_of(member).removesuffix(".1") for member in declaration.commands() if member.words]
+        return [get_file_name(member).removesuffix(".1") for member in declaration.list_commands() if member.words]
     group, _, member = command.words.rpartition(" ")
     if member and group:
-        beside = [group, *declaration.command(group).members]
+        beside = [group, *declaration.find_command(group).members]
     else:
         section = next(words for words in declaration.SECTIONS.values() if command.words in words)
         beside = [*command.members, *section]
-    pages = [name_of(declaration.command(words)).removesuffix(".1") for words in beside if words != command.words]
+    pages = [
+        get_file_name(declaration.find_command(words)).removesuffix(".1") for words in beside if words != command.words
+    ]
     return ["tcenv", *dict.fromkeys(pages)]
 
 
-def _name_line(command: declaration.Command) -> str:
+def _render_name(command: declaration.Command) -> str:
     """Return the summary in the form of a man page's NAME: it begins in lower case, but for Taskcluster's name."""
     summary = command.summary
     return summary if summary.startswith("Taskcluster") else summary[:1].lower() + summary[1:]
 
 
-def _item(name: str, metavar: str, text: str) -> list[str]:
-    return [".TP", f".BI {_quoted(name + (' ' if metavar else ''))} {_quoted(metavar)}".rstrip(), _text(text)]
+def _render_item(name: str, metavar: str, text: str) -> list[str]:
+    return [".TP", f".BI {_quote(name + (' ' if metavar else ''))} {_quote(metavar)}".rstrip(), _escape(text)]
 
 
-def _paragraphs(text: str) -> list[str]:
+def _render_paragraphs(text: str) -> list[str]:
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
-        lines += [".PP", _text(paragraph)] if lines else [_text(paragraph)]
+        lines += [".PP", _escape(paragraph)] if lines else [_escape(paragraph)]
     return lines
 
 
-def _quoted(text: str) -> str:
-    return f'"{_text(text)}"' if text else ""
+def _quote(text: str) -> str:
+    return f'"{_escape(text)}"' if text else ""
 
 
-def _text(text: str) -> str:
+def _escape(text: str) -> str:
     """Text in which the formatter obeys nothing: no backslash, no request at the start, hyphens to be copied."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq").replace("`", "\\(ga")
     return "\\&" + escaped if escaped[:1] in (".", "'") else escaped

@@ -55,13 +55,13 @@ _TAIL = """\
 """
 
 
-def script() -> str:
+def render() -> str:
     """Return the text of `completions/tcenv.ps1`."""
-    return _HEAD + "".join(_rows(command) for command in declaration.commands()) + _TAIL
+    return _HEAD + "".join(_render_rows(command) for command in declaration.list_commands()) + _TAIL
 
 
-def _rows(command: declaration.Command) -> str:
-    rows = [f"{member.words.rpartition(' ')[2]}|-|{member.summary}" for member in declaration.members(command)]
+def _render_rows(command: declaration.Command) -> str:
+    rows = [f"{member.words.rpartition(' ')[2]}|-|{member.summary}" for member in declaration.list_members(command)]
     argument = command.argument
     if argument is not None:
         rows.append(f"|{f'@{argument.of}' if argument.of else ' '.join(argument.values)}|")
@@ -70,7 +70,7 @@ def _rows(command: declaration.Command) -> str:
         rows.append(f"{option.name}|{takes}|{option.summary}")
     if command.words == "help":
         # Its words are those of the other commands.
-        rows += [f"{one.words}|-|{one.summary}" for one in declaration.members(declaration.command(""))]
+        rows += [f"{one.words}|-|{one.summary}" for one in declaration.list_members(declaration.find_command(""))]
     rows.append("--help|-|Show help")
     lines = ",\n".join(f"            {_quote(row)}" for row in rows)
     return f"        {_quote(command.words)} = @(\n{lines}\n        )\n"

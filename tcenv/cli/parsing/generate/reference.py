@@ -12,10 +12,10 @@ Written by `make generated` from the same declarations as `--help`, completion a
 """
 
 
-def text() -> str:
+def render() -> str:
     """Render `docs/commands.md`: the help of every command, as `--help` prints it."""
     parts = []
-    for command in declaration.commands():
+    for command in declaration.list_commands():
         name = " ".join(["tcenv", *command.words.split()])
         parts.append(f"## {name}\n\n```text\n{help.render(command)}\n```\n")
     return _HEAD + "\n".join(parts)

@@ -19,10 +19,10 @@ class Row:
     dynamic: dict[str, str]
 
 
-def rows() -> list[Row]:
+def list_rows() -> list[Row]:
     """One row a command."""
     found = []
-    for command in declaration.commands():
+    for command in declaration.list_commands():
         argument = command.argument
         fixed = [name.rpartition(" ")[2] for name in command.members]
         fixed += argument.values if argument is not None else ()
@@ -39,17 +39,17 @@ def rows() -> list[Row]:
     return found
 
 
-def by_option() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+def list_values() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return the known values of each option, and whose names complete it. These are the same in all commands."""
     values: dict[str, tuple[str, ...]] = {}
     dynamic: dict[str, str] = {}
-    for row in rows():
+    for row in list_rows():
         values.update(row.values)
         dynamic.update(row.dynamic)
     return values, dynamic
 
 
-def free_options() -> list[str]:
+def list_free_options() -> list[str]:
     """Return the options that take a value which nobody can complete."""
-    found = (option for command in declaration.commands() for option in command.options)
+    found = (option for command in declaration.list_commands() for option in command.options)
     return list(dict.fromkeys(one.name for one in found if one.kind != "flag" and not (one.values or one.of)))

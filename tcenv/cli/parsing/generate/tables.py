@@ -10,14 +10,14 @@ _HEAD = '''"""The commands for the plain reader: the key and kind of each argume
 '''
 
 
-def tables() -> str:
+def render() -> str:
     """Render the module `tcenv.cli.parsing.tables`."""
-    lines = [f"GROUPS = {_tuple(tuple(declaration.GROUPS))}"]
+    lines = [f"GROUPS = {_render_tuple(tuple(declaration.GROUPS))}"]
     lines.append("COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {")
-    for command in declaration.commands():
+    for command in declaration.list_commands():
         if command.members or command.words == "help":
             continue
-        key, kind = _argument(command)
+        key, kind = _render_argument(command)
         lines += [f'    "{command.words}": (', f'        "{key}",', f'        "{kind}",']
         levels = {level[0] for level in declaration.LEVELS}
         own = [option for option in command.options if option.name not in levels]
@@ -32,11 +32,11 @@ def tables() -> str:
     return _HEAD + "\n".join([*lines, "}"]) + "\n"
 
 
-def _tuple(texts: tuple[str, ...]) -> str:
+def _render_tuple(texts: tuple[str, ...]) -> str:
     return "(" + ", ".join(f'"{text}"' for text in texts) + ("," if len(texts) == 1 else "") + ")"
 
 
-def _argument(command: declaration.Command) -> tuple[str, str]:
+def _render_argument(command: declaration.Command) -> tuple[str, str]:
     """Return the key and the kind of the argument, as `plain_reader.read` takes them."""
     argument = command.argument
     if argument is None:

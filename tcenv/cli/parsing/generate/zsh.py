@@ -41,21 +41,24 @@ _BEHIND_DASHES = [
 ]
 
 
-def script() -> str:
+def render() -> str:
     """Render `completions/_tcenv`."""
-    return "\n".join([_HEAD, *(line for command in declaration.commands() for line in _function(command)), _TAIL])
+    return "\n".join(
+        [_HEAD, *(line for command in declaration.list_commands() for line in _render_function(command)), _TAIL]
+    )
 
 
-def _function(command: declaration.Command) -> list[str]:
+def _render_function(command: declaration.Command) -> list[str]:
     name = "_tcenv" + "".join("_" + word for word in command.words.split())
-    specs = [_option(option) for option in command.options]
+    specs = [_render_option(option) for option in command.options]
     specs.append("'(-h --help)'{-h,--help}'[Show help]'")
     lines = [f"{name}() {{"]
     if not command.words:
         lines += _BEHIND_DASHES
     if command.members:
         described = " ".join(
-            _single(f"{member.words.rpartition(' ')[2]}:{member.summary}") for member in declaration.members(command)
+            _quote(f"{member.words.rpartition(' ')[2]}:{member.summary}")
+            for member in declaration.list_members(command)
         )
         return [
             *lines,
@@ -73,23 +76,23 @@ def _function(command: declaration.Command) -> list[str]:
         ]
     argument = command.argument
     if argument is not None and (argument.values or argument.of):
-        specs.append(_single("1: :" + _action(argument.values, argument.of)))
+        specs.append(_quote("1: :" + _render_action(argument.values, argument.of)))
     return [*lines, "  _arguments " + " ".join(specs), "}", ""]
 
 
-def _option(option: declaration.Option) -> str:
+def _render_option(option: declaration.Option) -> str:
     text = option.summary.replace("[", "(").replace("]", ")").replace(":", "\\:")
     # `=` takes the value in the same word and in the next.
-    action = "" if option.kind == "flag" else ":value:" + _action(option.values, option.of)
+    action = "" if option.kind == "flag" else ":value:" + _render_action(option.values, option.of)
     sign = "=" if action else ""
-    return _single(f"{'*' if option.kind == 'list' else ''}{option.name}{sign}[{text}]{action}")
+    return _quote(f"{'*' if option.kind == 'list' else ''}{option.name}{sign}[{text}]{action}")
 
 
-def _action(values: tuple[str, ...], of: str) -> str:
+def _render_action(values: tuple[str, ...], of: str) -> str:
     if of:
         return f"__tcenv_names --{of}"
     return f"({' '.join(values)})" if values else ""
 
 
-def _single(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
