@@ -6,9 +6,10 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from bench.common import bare, sign_in
-from bench.measure import Row, ratio, seconds
+from bench.common import make_bare_timer, sign_in
+from bench.measure import Row, measure_ratio, measure_seconds
 from bench.world import PROJECT, World
 
 _EVERY_DAY = (
@@ -37,24 +38,29 @@ _EVERY_DAY = (
 )
 
 
-def commands(world: World) -> Iterator[Row]:
+def measure_commands(world: World) -> Iterator[Row]:
     """What needs no network."""
     _run(world, "profile", "set", "work", "--root-url", world.sandbox.root_url, "--default")
     _run(world, "purpose", "set", "reading", "--scope", "queue:get-artifact:private/sandbox/*", "--for", "15m")
     sign_in(world)
+    bare = make_bare_timer(world)
     for name, words, bound in _EVERY_DAY:
-        yield Row(name, ratio(lambda w=words: seconds([world.tcenv, *w], world.env), bare(world)), bound)  # type: ignore[misc]
+        yield Row(name, measure_ratio(partial(measure_seconds, [world.tcenv, *words], world.env), bare), bound)
     names = [path.stem for path in sorted((PROJECT / "tcenv/cli/parsing/help_texts").glob("*.txt"))]
+    commands = {name: [world.tcenv, *_split_name(name), "--help"] for name in names}
     slowest, which = max(
-        (ratio(lambda w=name: seconds([world.tcenv, *_words(w), "--help"], world.env), bare(world), 9), name)  # type: ignore[misc]
-        for name in names
+        (measure_ratio(partial(measure_seconds, command, world.env), bare, 9), name)
+        for name, command in commands.items()
     )
     yield Row(
-        "--help, the slowest command's", slowest, 1.5, note=f"of {len(names)}: {' '.join(_words(which)) or 'tcenv'}"
+        "--help, the slowest command's",
+        slowest,
+        1.5,
+        note=f"of {len(names)}: {' '.join(_split_name(which)) or 'tcenv'}",
     )
 
 
-def asking(world: World) -> Iterator[Row]:
+def measure_online_commands(world: World) -> Iterator[Row]:
     """What asks the deployment, less its answers: those are timed where they are made."""
     sign_in(world)
     for name, words, prepare, bound in (
@@ -64,7 +70,7 @@ def asking(world: World) -> Iterator[Row]:
         ("doctor", ["doctor"], None, 9.0),
     ):
         sign_in(world)
-        spent, answers, base = _less_answers(world, words, prepare)
+        spent, answers, base = _measure_without_answers(world, words, prepare)
         yield Row(
             f"{name}, less the deployment's answers",
             (spent - answers) / base,
@@ -73,7 +79,9 @@ def asking(world: World) -> Iterator[Row]:
         )
 
 
-def _less_answers(world: World, words: list[str], prepare: Callable[[], None] | None) -> tuple[float, float, float]:
+def _measure_without_answers(
+    world: World, words: list[str], prepare: Callable[[], None] | None
+) -> tuple[float, float, float]:
     """The medians of the whole, of what the sandbox had the requests for, and of the bare interpreter in between, in seconds."""
     whole, answers, base = [], [], []
     for _ in range(9):
@@ -89,13 +97,13 @@ def _less_answers(world: World, words: list[str], prepare: Callable[[], None] | 
             check=words != ["doctor"],
         )
         whole.append(time.perf_counter() - start)
-        base.append(bare(world)())
+        base.append(make_bare_timer(world)())
         count = len(world.sandbox.requests) - before
-        answers.append(count * _one_answer(world))
+        answers.append(count * _measure_answer(world))
     return statistics.median(whole), statistics.median(answers), statistics.median(base)
 
 
-def _one_answer(world: World) -> float:
+def _measure_answer(world: World) -> float:
     """How long the sandbox takes for one call on a connection that is open, in seconds."""
     import http.client
     import urllib.parse
@@ -112,7 +120,7 @@ def _one_answer(world: World) -> float:
     return (time.perf_counter() - start) / 5
 
 
-def _words(name: str) -> list[str]:
+def _split_name(name: str) -> list[str]:
     return [] if name == "tcenv" else name.split("-")
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.measure import seconds
+from bench.measure import measure_seconds
 from bench.world import World
 from tcenv.portholder import messages
 
@@ -27,11 +27,11 @@ def sign_in(world: World, env: dict[str, str] | None = None) -> None:
     )
 
 
-def bare(world: World) -> Callable[[], float]:
-    return lambda: seconds([world.python, "-c", "pass"], world.env)
+def make_bare_timer(world: World) -> Callable[[], float]:
+    return lambda: measure_seconds([world.python, "-c", "pass"], world.env)
 
 
-def fresh(world: World, *, keep: bool = False) -> Path:
+def make_runtime_directory(world: World, *, keep: bool = False) -> Path:
     """Return an empty runtime directory; remove the notes of clients too unless `keep` is set."""
     folder = world.home / "fresh"
     _end_holder(folder)
@@ -50,7 +50,7 @@ def _end_holder(runtime: Path) -> None:
         os.kill(struct.unpack("3i", told)[0], signal.SIGKILL)
 
 
-def answer_time(world: World) -> float:
+def measure_answer_time(world: World) -> float:
     """How long the two calls that verify take by themselves, the client library imported already."""
     client = world.sandbox.create_client(f"{world.sandbox.user}/bench-{time.time_ns()}", ["auth:current-scopes"])
     import taskcluster

@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Iterator
 
-from bench.measure import Row, ratio, seconds
+from bench.measure import Row, measure_ratio, measure_seconds
 from bench.world import World
 
 _IMPORTS = (
@@ -86,10 +86,10 @@ FLOORS = {
 }
 
 
-def floors(world: World) -> Iterator[Row]:
+def measure_floors(world: World) -> Iterator[Row]:
     """What libraries cost by being imported, each in an interpreter of its own: this one, which has those that tcenv does
     without, too."""
-    base = functools.partial(seconds, [sys.executable, "-c", "pass"], world.env)
+    base = functools.partial(measure_seconds, [sys.executable, "-c", "pass"], world.env)
     for statement, note in _IMPORTS:
-        took = functools.partial(seconds, [sys.executable, "-c", statement], world.env)
-        yield Row(statement, ratio(took, base, 11), None, note=note)
+        took = functools.partial(measure_seconds, [sys.executable, "-c", statement], world.env)
+        yield Row(statement, measure_ratio(took, base, 11), None, note=note)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from unittest import mock
 
-from bench.common import bare, sign_in
-from bench.measure import Row, ratio, seconds
-from bench.world import World, have
+from bench.common import make_bare_timer, sign_in
+from bench.measure import Row, measure_ratio, measure_seconds
+from bench.world import World, find_program
 from tests.e2e.test_store_contract import secret_service
 
 _ONE_CALL = """
@@ -20,9 +20,9 @@ assert open_dbus_connection().send_and_get_reply(call).body[0]
 """
 
 
-def keyring(world: World) -> Iterator[Row]:
+def measure_keyring(world: World) -> Iterator[Row]:
     """`env` with the token in a Secret Service, beside one call to it by the library's own parts."""
-    if have("gnome-keyring-daemon") is None or have("dbus-daemon") is None:
+    if find_program("gnome-keyring-daemon") is None or find_program("dbus-daemon") is None:
         yield Row("env, the token in the keyring", None, 6.0, note="not measured: no gnome-keyring here")
         return
     with mock.patch.dict(os.environ, world.env), secret_service():
@@ -32,8 +32,10 @@ def keyring(world: World) -> Iterator[Row]:
             "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SESSION_BUS_ADDRESS"],
         }
         sign_in(world, env)
-        floor = ratio(lambda: seconds([world.python, "-c", _ONE_CALL], env), bare(world))
-        took = ratio(lambda: seconds([world.tcenv, "env", "--shell", "bash"], env), bare(world))
+        floor = measure_ratio(lambda: measure_seconds([world.python, "-c", _ONE_CALL], env), make_bare_timer(world))
+        took = measure_ratio(
+            lambda: measure_seconds([world.tcenv, "env", "--shell", "bash"], env), make_bare_timer(world)
+        )
         yield Row(
             "env, the token in the keyring", took, 6.0, note=f"one call to the keyring alone makes it {floor:.2f}"
         )

@@ -26,14 +26,14 @@ class Row:
         return self.value is not None and (self.bound is None or self.value <= self.bound)
 
 
-def seconds(command: Sequence[str], env: Mapping[str, str]) -> float:
+def measure_seconds(command: Sequence[str], env: Mapping[str, str]) -> float:
     """How long a command takes, in seconds. It has to succeed: failing is quick."""
     start = time.perf_counter()
     subprocess.run(command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, check=True)
     return time.perf_counter() - start
 
 
-def ratio(subject: Callable[[], float], base: Callable[[], float], pairs: int = 31) -> float:
+def measure_ratio(subject: Callable[[], float], base: Callable[[], float], pairs: int = 31) -> float:
     """The ratio of the medians of `pairs` alternate measurements, after a warm-up of both."""
     subject(), base()
     left, right = [], []

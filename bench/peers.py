@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.world import PROJECT, World, have
+from bench.world import PROJECT, World, find_program
 
 _BUILT = {
     "client-shell": "github.com/taskcluster/taskcluster/v106/clients/client-shell@latest",
@@ -19,7 +19,7 @@ _BUILD_SECONDS = 900
 
 def obtain(program: str) -> tuple[str | None, str]:
     """The path of a peer, and where there is none, why. One written in Go is built into .tools/bin at first, if Go is there."""
-    path = have(program)
+    path = find_program(program)
     if path is not None or program not in _BUILT:
         return path, "it is not on this machine"
     if shutil.which("go") is None:
@@ -36,10 +36,10 @@ def obtain(program: str) -> tuple[str | None, str]:
         print(done.stderr, file=sys.stderr, end="")
         refused = "403 Forbidden" in done.stderr or "410 Gone" in done.stderr
         return None, "the Go module proxy refuses it here" if refused else "it did not build with this machine's Go"
-    return have(program), "it did not build with this machine's Go"
+    return find_program(program), "it did not build with this machine's Go"
 
 
-def gh_with_a_token(world: World) -> None:
+def give_gh_a_token(world: World) -> None:
     """Give gh's configuration a token to print, as somebody has who signed in."""
     folder = Path(world.env["HOME"]) / ".config" / "gh"
     folder.mkdir(parents=True, exist_ok=True)

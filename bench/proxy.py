@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.common import fresh
-from bench.measure import Row, ratio, seconds
+from bench.common import make_runtime_directory
+from bench.measure import Row, measure_ratio, measure_seconds
 from bench.upstream import BIG
-from bench.world import World, have
+from bench.world import World, find_program
 from tcenv.deployment import hawk
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.hawk import PayloadHash, Place
@@ -50,7 +50,7 @@ class _Run:
         return int(found[1]) / 1024
 
 
-def _session(root_url: str) -> Session:
+def _make_session(root_url: str) -> Session:
     now = int(time.time())
     return Session(
         profile=get_profile_name(root_url),
@@ -65,14 +65,18 @@ def _session(root_url: str) -> Session:
 
 
 @contextlib.contextmanager
-def _running(world: World) -> Iterator[_Run]:
+def _run_proxy(world: World) -> Iterator[_Run]:
     upstream = subprocess.Popen([sys.executable, "-m", "bench.upstream"], stdout=subprocess.PIPE)
     assert upstream.stdout is not None
     direct = int(upstream.stdout.readline())
-    env = {**world.env, "XDG_RUNTIME_DIR": str(fresh(world)), "TASKCLUSTER_ROOT_URL": f"http://127.0.0.1:{direct}"}
+    env = {
+        **world.env,
+        "XDG_RUNTIME_DIR": str(make_runtime_directory(world)),
+        "TASKCLUSTER_ROOT_URL": f"http://127.0.0.1:{direct}",
+    }
     store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
     store.mkdir(mode=0o700)
-    DirectoryStore("runtime", str(store)).save(_session(env["TASKCLUSTER_ROOT_URL"]))
+    DirectoryStore("runtime", str(store)).save(_make_session(env["TASKCLUSTER_ROOT_URL"]))
     look = 'echo "$TASKCLUSTER_ROOT_URL $TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN"; exec sleep 600'
     program = subprocess.Popen(
         [world.tcenv, "exec", "--proxy", "--", "sh", "-c", look], env=env, stdout=subprocess.PIPE
@@ -81,7 +85,7 @@ def _running(world: World) -> Iterator[_Run]:
     try:
         root_url, client_id, token = program.stdout.readline().decode().split()
         run = _Run(direct, int(root_url.rpartition(":")[2]), client_id, token, program.pid)
-        _median_call(run, run.port, 50)
+        _measure_call(run, run.port, 50)
         yield run
     finally:
         for process in (program, upstream):
@@ -89,19 +93,19 @@ def _running(world: World) -> Iterator[_Run]:
             process.wait()
 
 
-def proxy(world: World) -> Iterator[Row]:
+def measure_proxy(world: World) -> Iterator[Row]:
     """What a call costs, how many there can be, what a big body takes, and how soon the command starts."""
-    with _running(world) as run:
-        pairs = [(_median_call(run, run.port, 300), _median_call(run, run.direct, 300)) for _ in range(9)]
+    with _run_proxy(world) as run:
+        pairs = [(_measure_call(run, run.port, 300), _measure_call(run, run.direct, 300)) for _ in range(9)]
         through, direct = (statistics.median(side) for side in zip(*pairs, strict=True))
         note = f"{through * 1000:.2f} ms through the proxy, {direct * 1000:.2f} ms directly"
         yield Row("a call over one connection, added", (through - direct) * 1000, 1.0, "ms", "", note)
-        yield _many(run)
-        yield from _big_bodies(run)
-    yield _start(world)
+        yield _measure_many(run)
+        yield from _measure_big_bodies(run)
+    yield _measure_start(world)
 
 
-def _median_call(run: _Run, port: int, count: int) -> float:
+def _measure_call(run: _Run, port: int, count: int) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     header = run.header("GET", _CALL)
     took = []
@@ -116,9 +120,9 @@ def _median_call(run: _Run, port: int, count: int) -> float:
     return statistics.median(took)
 
 
-def _many(run: _Run) -> Row:
+def _measure_many(run: _Run) -> Row:
     name = "16 connections, time a call"
-    wrk = have("wrk")
+    wrk = find_program("wrk")
     if wrk is None:
         return Row(name, None, None, "µs", "", "not measured: wrk is not there")
     rates = {}
@@ -134,7 +138,7 @@ def _many(run: _Run) -> Row:
     return Row(name, 1e6 / through, 1e6 / 3000, "µs", "", note)
 
 
-def _big_bodies(run: _Run) -> Iterator[Row]:
+def _measure_big_bodies(run: _Run) -> Iterator[Row]:
     idle = run.memory("VmRSS")
     for name, method, slow, chunked in (
         ("a GiB to the program", "GET", False, False),
@@ -178,17 +182,17 @@ def _transfer(run: _Run, method: str, *, slow: bool, chunked: bool) -> None:
                 time.sleep(0.01)
 
 
-def _start(world: World) -> Row:
+def _measure_start(world: World) -> Row:
     root_url = "https://tc.example.com"
-    env = {**world.env, "XDG_RUNTIME_DIR": str(fresh(world)), "TASKCLUSTER_ROOT_URL": root_url}
+    env = {**world.env, "XDG_RUNTIME_DIR": str(make_runtime_directory(world)), "TASKCLUSTER_ROOT_URL": root_url}
     store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
     store.mkdir(mode=0o700)
-    DirectoryStore("runtime", str(store)).save(_session(root_url))
+    DirectoryStore("runtime", str(store)).save(_make_session(root_url))
 
     def started() -> float:
         start = time.time()
         command = [world.tcenv, "exec", "--proxy", "--", "date", "+%s.%N"]
         return float(subprocess.run(command, env=env, capture_output=True, check=True).stdout) - start
 
-    bare = ratio(started, lambda: seconds([world.python, "-c", "pass"], world.env))
+    bare = measure_ratio(started, lambda: measure_seconds([world.python, "-c", "pass"], world.env))
     return Row("exec --proxy, start of its command", bare, 5.0, note="to the command's first output")

@@ -9,7 +9,7 @@ from bench.floors import FLOORS
 from bench.measure import Row
 
 
-def shown(row: Row) -> str:
+def format_value(row: Row) -> str:
     """The figure as it stands in the table."""
     if row.value is None:
         return "—"
@@ -18,7 +18,7 @@ def shown(row: Row) -> str:
     return f"{row.value:.0f} {row.unit}" if row.value >= 10 or row.value == 0 else f"{row.value:.1f} {row.unit}"
 
 
-def markdown(groups: list[tuple[str, list[Row]]]) -> str:
+def render_markdown(groups: list[tuple[str, list[Row]]]) -> str:
     """The page."""
     lines = [
         "# Performance",
@@ -44,11 +44,11 @@ def markdown(groups: list[tuple[str, list[Row]]]) -> str:
             "| --- | ---: | ---: | --- | --- | --- |",
         ]
         for row in rows:
-            bound = "" if row.bound is None else shown(Row("", row.bound, None, row.unit))
+            bound = "" if row.bound is None else format_value(Row("", row.bound, None, row.unit))
             verdict = "" if row.bound is None else "" if row.holds else "**over** "
             basis = row.basis if row.unit == "×" else ""
             lines.append(
-                f"| {row.name} | {shown(row)} | {bound} | {basis} | {verdict}{row.note} | {FLOORS.get(row.name, '')} |"
+                f"| {row.name} | {format_value(row)} | {bound} | {basis} | {verdict}{row.note} | {FLOORS.get(row.name, '')} |"
             )
         lines.append("")
     return "\n".join(lines)
@@ -61,7 +61,7 @@ _COLOURS = {"holds": "#1d7f5f", "over": "#b3402f", "none": "#8a94a6"}
 _LEGEND = (("holds", "within its bound"), ("over", "over its bound"), ("none", "without a bound"))
 
 
-def svg(groups: list[tuple[str, list[Row]]]) -> str:
+def render_svg(groups: list[tuple[str, list[Row]]]) -> str:
     """Draw each measured ratio as a bar: with an axis, a legend, and the bound as a line with its figure."""
     rows = [row for _, group in groups for row in group if row.unit == "×" and row.value is not None]
     bottom = _TOP + _HEIGHT * len(rows)

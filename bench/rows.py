@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.commands import asking, commands
-from bench.common import fresh, sign_in
-from bench.floors import floors
-from bench.keyring import keyring
-from bench.measure import Row, ratio, seconds
-from bench.peers import gh_with_a_token, obtain
-from bench.proxy import proxy
-from bench.signing import signing_in
-from bench.world import World, have
+from bench.commands import measure_commands, measure_online_commands
+from bench.common import make_runtime_directory, sign_in
+from bench.floors import measure_floors
+from bench.keyring import measure_keyring
+from bench.measure import Row, measure_ratio, measure_seconds
+from bench.peers import give_gh_a_token, obtain
+from bench.proxy import measure_proxy
+from bench.sign_in import measure_sign_in
+from bench.world import World, find_program
 
 _HOOKS = {
     # The hook called 2,000 times in one shell, the session loaded; the loop alone is taken off.
@@ -47,11 +47,11 @@ _HOOKS = {
 }
 
 
-def hooks(world: World) -> Iterator[Row]:
+def measure_hooks(world: World) -> Iterator[Row]:
     """The prompt hook in microseconds a call."""
     sign_in(world)
     for shell, (script, bound) in _HOOKS.items():
-        program = have(shell)
+        program = find_program(shell)
         if program is None:
             yield Row(f"prompt hook, {shell}", None, bound, "µs", "", f"not measured: no {shell} here")
             continue
@@ -64,9 +64,9 @@ def hooks(world: World) -> Iterator[Row]:
         yield Row(f"prompt hook, {shell}", statistics.median(samples), bound, "µs", "")
 
 
-def direnv(world: World) -> Iterator[Row]:
+def measure_direnv(world: World) -> Iterator[Row]:
     """`use taskcluster` against the same .envrc with three plain exports."""
-    program = have("direnv")
+    program = find_program("direnv")
     name = "direnv export, use taskcluster"
     if program is None:
         yield Row(name, None, 1.25, basis="three exports", note="not measured: no direnv here")
@@ -85,7 +85,7 @@ def direnv(world: World) -> Iterator[Row]:
         (folder / ".envrc").write_text(text)
         subprocess.run([program, "allow", str(folder)], env=env, check=True)
         command = ["sh", "-c", f"cd {folder} && exec {program} export bash"]
-        return lambda: seconds(command, env)
+        return lambda: measure_seconds(command, env)
 
     exports = project(
         "exports", "export TASKCLUSTER_ROOT_URL=a\nexport TASKCLUSTER_CLIENT_ID=b\nexport TASKCLUSTER_ACCESS_TOKEN=c\n"
@@ -95,10 +95,10 @@ def direnv(world: World) -> Iterator[Row]:
         "watching",
         "watch_file a\nexport TASKCLUSTER_ROOT_URL=a\nexport TASKCLUSTER_CLIENT_ID=b\nexport TASKCLUSTER_ACCESS_TOKEN=c\n",
     )
-    floor = ratio(watching, exports)
+    floor = measure_ratio(watching, exports)
     yield Row(
         name,
-        ratio(use, exports),
+        measure_ratio(use, exports),
         1.25,
         basis="three exports",
         note=f"direnv's own watch_file alone makes it {floor:.2f}",
@@ -106,16 +106,16 @@ def direnv(world: World) -> Iterator[Row]:
     (world.home / ".config/tcenv/config.toml").unlink()
 
 
-def growth(world: World) -> Iterator[Row]:
+def measure_growth(world: World) -> Iterator[Row]:
     """A thousand sessions and profiles; two hundred logins."""
-    few, many = (_populated(world, profiles) for profiles in (1, 1000))
+    few, many = (_populate(world, profiles) for profiles in (1, 1000))
     command = [world.tcenv, "env", "p0", "--shell", "bash"]
-    grown = ratio(lambda: seconds(command, many), lambda: seconds(command, few), 101)
+    grown = measure_ratio(lambda: measure_seconds(command, many), lambda: measure_seconds(command, few), 101)
     yield Row("env with 1,000 sessions and 1,000 profiles", grown, 1.05, basis="env with one of each")
 
     def cpu(logins: int) -> float:
         world.sandbox.clients.clear()
-        env = {**world.env, "XDG_RUNTIME_DIR": str(fresh(world))}
+        env = {**world.env, "XDG_RUNTIME_DIR": str(make_runtime_directory(world))}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with ThreadPoolExecutor(logins) as pool:
             list(pool.map(lambda _: sign_in(world, env), range(logins)))
@@ -128,7 +128,7 @@ def growth(world: World) -> Iterator[Row]:
     yield Row("200 logins at once, CPU per login", two_hundred / twenty, 1.2, basis="20 at once")
 
 
-def _populated(world: World, profiles: int) -> dict[str, str]:
+def _populate(world: World, profiles: int) -> dict[str, str]:
     """The environment of a home folder with that many profiles, `p0` the last, and a session for each."""
     world.sandbox.clients.clear()  # else the second home finds the name taken
     home = world.home / f"of-{profiles}"
@@ -148,9 +148,9 @@ def _populated(world: World, profiles: int) -> dict[str, str]:
     return env
 
 
-def memory(world: World) -> Iterator[Row]:
+def measure_memory(world: World) -> Iterator[Row]:
     """The waiting login's peak, with all that it has imported meanwhile; what exec leaves."""
-    env = {**world.env, "BROWSER": "true", "XDG_RUNTIME_DIR": str(fresh(world))}
+    env = {**world.env, "BROWSER": "true", "XDG_RUNTIME_DIR": str(make_runtime_directory(world))}
     process = subprocess.Popen(
         [world.tcenv, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -169,14 +169,14 @@ def memory(world: World) -> Iterator[Row]:
     yield Row("exec, Python left behind", float("python" in program), 0.0, "processes", "")
 
 
-def peers(world: World) -> Iterator[Row]:
+def measure_peers(world: World) -> Iterator[Row]:
     """Other tools' quickest comparable commands, by hyperfine in one run: those that print what is stored, and bare starts."""
-    hyperfine = have("hyperfine")
+    hyperfine = find_program("hyperfine")
     if hyperfine is None:
         yield Row("peers", None, None, note="not measured: no hyperfine here")
         return
     sign_in(world)
-    gh_with_a_token(world)
+    give_gh_a_token(world)
     found = {"tcenv env": [world.tcenv, "env", "--shell", "bash"]}
     missing = {}
     for name, program, words in (
@@ -207,15 +207,15 @@ def peers(world: World) -> Iterator[Row]:
 
 
 GROUPS: tuple[tuple[str, Callable[[World], Iterator[Row]]], ...] = (
-    ("Commands", commands),
-    ("Keyring", keyring),
-    ("Asking", asking),
-    ("Signing in", signing_in),
-    ("Prompts", hooks),
-    ("direnv", direnv),
-    ("Growth", growth),
-    ("Memory", memory),
-    ("Proxy", proxy),
-    ("Floors", floors),
-    ("Peers", peers),
+    ("Commands", measure_commands),
+    ("Keyring", measure_keyring),
+    ("Asking", measure_online_commands),
+    ("Signing in", measure_sign_in),
+    ("Prompts", measure_hooks),
+    ("direnv", measure_direnv),
+    ("Growth", measure_growth),
+    ("Memory", measure_memory),
+    ("Proxy", measure_proxy),
+    ("Floors", measure_floors),
+    ("Peers", measure_peers),
 )

@@ -6,9 +6,9 @@ import sys
 
 from bench.floors import FLOORS
 from bench.measure import Row
-from bench.report import markdown, shown, svg
+from bench.report import format_value, render_markdown, render_svg
 from bench.rows import GROUPS
-from bench.world import PROJECT, world
+from bench.world import PROJECT, make_world
 
 
 def main() -> int:
@@ -19,18 +19,18 @@ def main() -> int:
         if wanted and title.lower() not in wanted:
             continue
         rows = []
-        with world() as fresh:
+        with make_world() as fresh:
             for row in measure(fresh):
                 rows.append(row)
                 if row.bound is not None and row.name not in FLOORS:
                     raise LookupError(f"bench/floors.py does not say what the floor of {row.name!r} is")
                 bound = "" if row.bound is None else f"  (bound {row.bound:g}){'' if row.holds else '  OVER'}"
-                print(f"{row.name:58} {shown(row):>12}{bound}  {row.note}", flush=True)
+                print(f"{row.name:58} {format_value(row):>12}{bound}  {row.note}", flush=True)
         groups.append((title, rows))
     if not wanted:
         (PROJECT / "docs").mkdir(exist_ok=True)
-        (PROJECT / "docs/performance.md").write_text(markdown(groups), encoding="utf-8")
-        (PROJECT / "docs/performance.svg").write_text(svg(groups), encoding="utf-8")
+        (PROJECT / "docs/performance.md").write_text(render_markdown(groups), encoding="utf-8")
+        (PROJECT / "docs/performance.svg").write_text(render_svg(groups), encoding="utf-8")
     return 0 if all(row.holds or row.bound is None for _, rows in groups for row in rows) else 1
 
 

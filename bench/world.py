@@ -30,7 +30,7 @@ class World:
 
 
 @functools.cache
-def _installed() -> Path:
+def _install() -> Path:
     """A virtual environment with this checkout installed into it by the pip that comes with Python, kept in .bench; tcenv in
     it is renewed once a run, the rest when the requirements have changed."""
     folder = PROJECT / ".bench" / "venv"
@@ -50,9 +50,9 @@ def _installed() -> Path:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[World]:
+def make_world() -> Iterator[World]:
     """A fresh world; its processes see none of the user's own configuration."""
-    bin_folder = _installed()
+    bin_folder = _install()
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "USER", "LOGNAME")}
     with tempfile.TemporaryDirectory(prefix="tcenv-bench-") as folder, Sandbox() as sandbox:
         home = Path(folder)
@@ -69,7 +69,7 @@ def world() -> Iterator[World]:
         yield World(str(bin_folder / "python"), str(bin_folder / "tcenv"), env, sandbox, home)
 
 
-def have(program: str) -> str | None:
+def find_program(program: str) -> str | None:
     """The path of a program, of the project's own tools or the machine's."""
     own = PROJECT / ".tools" / "bin" / program
     return str(own) if own.exists() else shutil.which(program)
@@ -85,7 +85,7 @@ def build_go_peers() -> dict[str, str]:
     """Build the peers that are Go programs into .tools/bin, where Go is there; the reasons why not, by program."""
     reasons = {}
     for program, module in _GO_PEERS.items():
-        if have(program):
+        if find_program(program):
             continue
         go = shutil.which("go")
         if go is None:

@@ -20,7 +20,7 @@ class Callback:
 
 
 @contextmanager
-def callback() -> Iterator[Callback]:
+def listen_for_callback() -> Iterator[Callback]:
     """A listener on 127.0.0.1 alone, that says "received"."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,7 +49,9 @@ def callback() -> Iterator[Callback]:
         server.server_close()
 
 
-def sign_in_url(root_url: str, callback_url: str | None, variant: str = "create", **values: str | list[str]) -> str:
+def make_sign_in_url(
+    root_url: str, callback_url: str | None, variant: str = "create", **values: str | list[str]
+) -> str:
     """The address of a sign-in page; by default with a name, one scope and a day."""
     asked = {"name": "tcenv", "expires": "1d", "scope": ["queue:*"], **values}
     if callback_url is not None:

@@ -11,14 +11,14 @@ import requests
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
-from tests.proxied import CLIENT, Proxied
+from tests.proxy import CLIENT, RunningProxy
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 PING = "/api/queue/v1/ping"
 
 
-def signed(
-    proxy: Proxied,
+def send_signed(
+    proxy: RunningProxy,
     method: str,
     target: str,
     *,
@@ -36,8 +36,8 @@ def signed(
     authorization = hawk.make_header(
         CLIENT, proxy.run.token, method, place, now=time.time(), ext=ext, payload_hash=payload_hash
     )
-    prepared = requests.Request(method, proxy.at(host)).prepare()
-    prepared.url = proxy.at(host) + target
+    prepared = requests.Request(method, proxy.make_url(host)).prepare()
+    prepared.url = proxy.make_url(host) + target
     prepared.headers.update({"Authorization": authorization, **(headers or {})})
     if chunks is not None:
         prepared.headers.pop("Content-Length", None)
@@ -48,8 +48,8 @@ def signed(
         return session.send(prepared, allow_redirects=False, timeout=30, **more)
 
 
-def plain(
-    proxy: Proxied, method: str, target: str, host: str = "127.0.0.1", **headers: str
+def send_plain(
+    proxy: RunningProxy, method: str, target: str, host: str = "127.0.0.1", **headers: str
 ) -> http.client.HTTPResponse:
     """A call that is sent as it is written."""
     connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=20)
@@ -57,7 +57,7 @@ def plain(
     return connection.getresponse()
 
 
-def by_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a Python program, which imports nothing of ours, as another user of this machine."""
     command = ["sudo", "-n", "-u", "#65534", "/usr/bin/env", "python3", "-I", "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=60)

@@ -17,7 +17,7 @@ _PATIENCE = 20_000
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def run_chromium() -> Iterator[Browser]:
     """A running Chromium without a display, for several pages."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=list(_ARGUMENTS))
@@ -28,7 +28,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def fresh_page(browser: Browser, *, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
+def open_page(browser: Browser, *, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
     """A page that shares nothing with the browser's other pages; sizes in CSS pixels."""
     scheme: Literal["dark", "light"] = "dark" if dark else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -40,9 +40,9 @@ def fresh_page(browser: Browser, *, dark: bool = False, width: int = 1000, heigh
 
 
 @contextmanager
-def browser_page(*, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
+def open_browser_page(*, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
     """A page of a Chromium of its own."""
-    with chromium() as browser, fresh_page(browser, dark=dark, width=width, height=height) as page:
+    with run_chromium() as browser, open_page(browser, dark=dark, width=width, height=height) as page:
         yield page
 
 
@@ -58,5 +58,5 @@ def approve(page: Page, url: str) -> None:
 
 
 if __name__ == "__main__":
-    with browser_page() as page:
+    with open_browser_page() as page:
         approve(page, sys.argv[1])

@@ -19,7 +19,7 @@ MODULES = Path(__file__).parent.parent / ".tools" / "node_modules"
 Credentials = Client | dict[str, Any] | None
 
 
-def options(tc: Sandbox, client: Credentials = None, **more: Any) -> dict[str, Any]:
+def make_options(tc: Sandbox, client: Credentials = None, **more: Any) -> dict[str, Any]:
     """What a client of Python's is made with, to sign as `client` (or with temporary credentials)."""
     if isinstance(client, Client):
         client = {"clientId": client.client_id, "accessToken": client.access_token}
@@ -27,22 +27,22 @@ def options(tc: Sandbox, client: Credentials = None, **more: Any) -> dict[str, A
     return {"rootUrl": tc.root_url, "maxRetries": 0, **credentials, **more}
 
 
-def auth(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Auth:
+def make_auth(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Auth:
     """The Auth service."""
-    return taskcluster.Auth(options(tc, client, **more))
+    return taskcluster.Auth(make_options(tc, client, **more))
 
 
-def queue(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Queue:
+def make_queue(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Queue:
     """The Queue service."""
-    return taskcluster.Queue(options(tc, client, **more))
+    return taskcluster.Queue(make_options(tc, client, **more))
 
 
-def secrets(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Secrets:
+def make_secrets(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Secrets:
     """The Secrets service."""
-    return taskcluster.Secrets(options(tc, client, **more))
+    return taskcluster.Secrets(make_options(tc, client, **more))
 
 
-def rejection(call: Any, *arguments: Any) -> str:
+def get_rejection(call: Any, *arguments: Any) -> str:
     """The first line of the 401 that `call` ends in."""
     with pytest.raises(TaskclusterAuthFailure) as caught:
         call(*arguments)
@@ -51,19 +51,19 @@ def rejection(call: Any, *arguments: Any) -> str:
     return str(caught.value.body["message"]).splitlines()[0]
 
 
-def failed(call: Any, *arguments: Any) -> tuple[int, str, str]:
+def get_failure(call: Any, *arguments: Any) -> tuple[int, str, str]:
     """Status, code and message of the failure that `call` ends in; a 401 would not be one."""
     with pytest.raises(TaskclusterRestFailure) as caught:
         call(*arguments)
     return caught.value.status_code, caught.value.body["code"], caught.value.body["message"]
 
 
-def failure(call: Any, *arguments: Any) -> tuple[int, str]:
+def get_failure_code(call: Any, *arguments: Any) -> tuple[int, str]:
     """Status and code of that failure."""
-    return failed(call, *arguments)[:2]
+    return get_failure(call, *arguments)[:2]
 
 
-def node(script: str, tc: Sandbox, client: Client) -> Any:
+def run_node(script: str, tc: Sandbox, client: Client) -> Any:
     """What `script`, the inside of an asynchronous function that is given `taskcluster`, returns. The client's options come
     from the environment, as in a program that tcenv runs."""
     program = (

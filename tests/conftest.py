@@ -17,10 +17,10 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tcenv.sandbox import Sandbox
 from tests import isolation
-from tests.chromium import chromium
-from tests.need import asked_for, versions
+from tests.chromium import run_chromium
+from tests.need import asked_for, list_versions
 from tests.reliability.record import times
-from tests.world import holder_process
+from tests.world import find_holder_process
 
 # `make windows` runs these by Windows' Python.
 collect_ignore = ["windows"]
@@ -67,7 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     monkeypatch.chdir(home)
     yield home
-    holder = holder_process(runtime)
+    holder = find_holder_process(runtime)
     if holder is not None:
         os.kill(holder, signal.SIGKILL)
 
@@ -92,7 +92,7 @@ def shared_memory() -> Path:
 def browser() -> Iterator[Browser]:
     """A Chromium for a module's tests: open a `fresh_page` in it, which shares nothing with the others. It cannot stay for
     other modules: Playwright's event loop would run below their own."""
-    with chromium() as running:
+    with run_chromium() as running:
         yield running
 
 
@@ -102,7 +102,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = _refuse((yield))
     if report.failed and asked_for:
-        report.sections.append(("versions of the programs", versions()))
+        report.sections.append(("versions of the programs", list_versions()))
     if report.when == "teardown":
         asked_for.clear()
     return report

@@ -66,40 +66,40 @@ def _run(*command: str, env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def _shell(name: str) -> Reader:
+def _make_shell_reader(name: str) -> Reader:
     words = [need(name), *(["sh"] if name == "busybox" else [])]
     line = 'set -a; . "$1" || exit; exec "$2" -c "$3"'
     return lambda file: json.loads(_run(*words, "-c", line, "sh", str(file), sys.executable, _DUMP))
 
 
-def _python_dotenv(file: Path) -> dict[str, str]:
+def _read_with_python_dotenv(file: Path) -> dict[str, str]:
     return {name: value or "" for name, value in dotenv.dotenv_values(file).items()}
 
 
-def _npm_dotenv(file: Path) -> dict[str, str]:
-    return dict(json.loads(_run(_node(), "-e", _NPM_DOTENV, "--", str(file))))
+def _read_with_npm_dotenv(file: Path) -> dict[str, str]:
+    return dict(json.loads(_run(_find_node(), "-e", _NPM_DOTENV, "--", str(file))))
 
 
-def _node() -> str:
+def _find_node() -> str:
     """Return the node of Playwright, which is new enough for `--env-file` where the system's is not."""
     return str(compute_driver_executable()[0])
 
 
-def _node_env_file(file: Path) -> dict[str, str]:
-    return dict(json.loads(_run(_node(), f"--env-file={file}", "-e", _NODE_DUMP)))
+def _read_with_node(file: Path) -> dict[str, str]:
+    return dict(json.loads(_run(_find_node(), f"--env-file={file}", "-e", _NODE_DUMP)))
 
 
-def _just(file: Path) -> dict[str, str]:
+def _read_with_just(file: Path) -> dict[str, str]:
     recipe = file.with_name("justfile")
     recipe.write_text(f"dump:\n  @{sys.executable} -c '{_DUMP}'\n")
     return dict(json.loads(_run(need("just"), "--justfile", str(recipe), "--dotenv-path", str(file), "dump")))
 
 
-def _of_docker(reader: str) -> Reader:
+def _make_docker_reader(reader: str) -> Reader:
     return lambda file: json.loads(_run(need("docker-readers"), reader, str(file)))
 
 
-def _systemd(file: Path) -> dict[str, str]:
+def _read_with_systemd(file: Path) -> dict[str, str]:
     """Return what the manager's reader of EnvironmentFile= makes of the file. A generator of environment.d runs the same code
     and prints for `.` what it read; beyond that, it replaces `$NAME`."""
     folder = file.with_name("environment.d")
@@ -107,18 +107,18 @@ def _systemd(file: Path) -> dict[str, str]:
     (folder / "file.conf").write_text(file.read_text())
     printed = file.with_name("printed")
     printed.write_text(_run(need(_SYSTEMD), env={"XDG_CONFIG_HOME": str(file.parent)}))
-    return _shell("dash")(printed)
+    return _make_shell_reader("dash")(printed)
 
 
 READERS: dict[str, Callable[[], Reader]] = {
-    **{f"`.` in {name}": (lambda name=name: _shell(name)) for name in SHELLS},  # type: ignore[misc]
-    "python-dotenv": lambda: _python_dotenv,
-    "npm's dotenv": lambda: _npm_dotenv,
-    "`node --env-file`": lambda: _node_env_file,
-    "just (`set dotenv-load`)": lambda: _just,
-    "docker compose (`env_file`, `.env`)": lambda: _of_docker("compose"),
-    "`docker run --env-file`": lambda: _of_docker("docker"),
-    "systemd (`EnvironmentFile=`)": lambda: _systemd,
+    **{f"`.` in {name}": (lambda name=name: _make_shell_reader(name)) for name in SHELLS},  # type: ignore[misc]
+    "python-dotenv": lambda: _read_with_python_dotenv,
+    "npm's dotenv": lambda: _read_with_npm_dotenv,
+    "`node --env-file`": lambda: _read_with_node,
+    "just (`set dotenv-load`)": lambda: _read_with_just,
+    "docker compose (`env_file`, `.env`)": lambda: _make_docker_reader("compose"),
+    "`docker run --env-file`": lambda: _make_docker_reader("docker"),
+    "systemd (`EnvironmentFile=`)": lambda: _read_with_systemd,
 }
 # What each format is for; for all other readers it may or may not do.
 PROMISED = {
@@ -151,7 +151,7 @@ def is_read(reader: str, form: str) -> bool:
     return found == rest and bool(certificate == json.loads(CERTIFICATE))
 
 
-def table() -> str:
+def make_table() -> str:
     """Run every reader on every format, and return the table."""
     lines = ["| reader | " + " | ".join(f"`{form}`" for form in FORMATS) + " |", "|" + " --- |" * (len(FORMATS) + 1)]
     for reader in READERS:
@@ -160,11 +160,11 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def with_table(page: str) -> str:
+def replace_table(page: str) -> str:
     """Return `page` with the table as it is now."""
     pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
-    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{table()}\n{MARKS[1]}", page, flags=re.S)
+    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{make_table()}\n{MARKS[1]}", page, flags=re.S)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text()))
+    PAGE.write_text(replace_table(PAGE.read_text()))

@@ -33,14 +33,14 @@ class FarMachine:
         self.folder.chmod(0o755)
         self.home = self.folder / "home"
         self.user = f"far{os.getpid()}{self.folder.name[-4:].lower().replace('_', 'x')}"
-        self.port = _free_port()
+        self.port = _find_free_port()
         self.log = self.folder / "sshd.log"
         self._shell = need(shell)
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> FarMachine:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        _account("useradd", "-m", "-d", str(self.home), "-s", self._shell, "-p", "*", self.user)
+        _change_accounts("useradd", "-m", "-d", str(self.home), "-s", self._shell, "-p", "*", self.user)
         self.uid = pwd.getpwnam(self.user).pw_uid
         near = self.folder / "near"
         near.mkdir(mode=0o700)
@@ -97,7 +97,7 @@ class FarMachine:
 
     def use_shell(self, name: str) -> None:
         """Change the account's login shell."""
-        _account("usermod", "-s", need(name), self.user)
+        _change_accounts("usermod", "-s", need(name), self.user)
 
     def write(self, name: str, text: str) -> None:
         """Write a file into the account's home."""
@@ -147,11 +147,11 @@ class FarMachine:
         self.stop()
         for process in self.processes():
             subprocess.run(["kill", "-KILL", str(process)], capture_output=True)
-        _account("userdel", "-f", self.user)
+        _change_accounts("userdel", "-f", self.user)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _account(*command: str) -> None:
+def _change_accounts(*command: str) -> None:
     """Change the machine's accounts. Waits for others who do."""
     end = time.monotonic() + _PATIENCE
     while True:
@@ -162,7 +162,7 @@ def _account(*command: str) -> None:
         time.sleep(0.2)
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -13,13 +13,13 @@ from typing import TypeVar
 from tcenv import loopback
 from tcenv.portholder import client
 from tcenv.portholder.client import Held
-from tests.world import holder_process
+from tests.world import find_holder_process
 
 _Found = TypeVar("_Found")
 PATH = "/" + "5ec4e7" * 6
 
 
-def eventually(look: Callable[[], _Found], seconds: float = 60) -> _Found:
+def wait_until(look: Callable[[], _Found], seconds: float = 60) -> _Found:
     """What `look` finds, as soon as that is true."""
     end = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < end:
@@ -28,18 +28,18 @@ def eventually(look: Callable[[], _Found], seconds: float = 60) -> _Found:
     return found
 
 
-def runtime() -> Path:
+def get_runtime_directory() -> Path:
     return Path(os.environ["XDG_RUNTIME_DIR"])
 
 
-def holder() -> int:
+def find_holder() -> int:
     """The holder's process, as soon as it answers."""
-    found = eventually(lambda: holder_process(runtime()))
+    found = wait_until(lambda: find_holder_process(get_runtime_directory()))
     assert found is not None
     return found
 
 
-def held(**told: str) -> tuple[Held, int]:
+def hold_port(**told: str) -> tuple[Held, int]:
     """A free port, handed to the holder; the sockets here are closed."""
     sockets, port = loopback.bind(0)
     made = client.hold(sockets, {"kind": "sign-in", "path": PATH, "seconds": "900", **told})
@@ -59,11 +59,11 @@ def talk(port: int, request: str, address: str = "127.0.0.1", timeout: float = 6
         return received
 
 
-def get(port: int, path: str) -> str:
+def make_request(port: int, path: str) -> str:
     return f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
 
 
-def status(response: bytes) -> int:
+def parse_status(response: bytes) -> int:
     return int(response.split(b" ", 2)[1])
 
 
@@ -78,13 +78,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def resident(process: int) -> int:
+def measure_memory(process: int) -> int:
     """The resident memory of a process, in bytes."""
     text = Path(f"/proc/{process}/status").read_text()
     return int(text.partition("VmRSS:")[2].split()[0]) * 1024
 
 
-def descriptors(process: int) -> dict[int, str]:
+def list_descriptors(process: int) -> dict[int, str]:
     """What the descriptors of a process lead to; without one that is closed meanwhile."""
     found = {}
     for entry in os.scandir(f"/proc/{process}/fd"):

@@ -18,7 +18,7 @@ FAMILIES = ("127.0.0.1", "::1")
 SIGNED_IN = Outcome(True, "You are signed in", (), (("Client", CLIENT_ID),))
 
 
-class Waiting:
+class WaitingListener:
     """`Listener.wait` in a thread; with `outcome`, `finish` too."""
 
     def __init__(self, port: int = 0, *, outcome: Outcome | None = None, seconds: float = 30) -> None:
@@ -35,7 +35,7 @@ class Waiting:
         if self.answer is not None and self._outcome is not None:
             self.listener.finish(self._outcome, linger=10)
 
-    def __enter__(self) -> Waiting:
+    def __enter__(self) -> WaitingListener:
         self._thread.start()
         return self
 
@@ -48,7 +48,7 @@ class Waiting:
         self.listener.__exit__(None, None, None)
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         return self._thread.is_alive() and self.answer is None
 
     def result(self) -> Credentials | None:
@@ -80,23 +80,23 @@ class Waiting:
         with self.connect(address) as connection:
             try:
                 connection.sendall(data)
-                return everything(connection)
+                return receive_all(connection)
             except (BrokenPipeError, ConnectionResetError):
                 return b""
 
 
-def everything(connection: socket.socket) -> bytes:
+def receive_all(connection: socket.socket) -> bytes:
     received = b""
     while data := connection.recv(65536):
         received += data
     return received
 
 
-def status(response: bytes) -> int:
+def parse_status(response: bytes) -> int:
     return int(response.split(b" ", 2)[1]) if response else 0
 
 
-def header(response: bytes, name: str) -> str:
+def find_header(response: bytes, name: str) -> str:
     (line,) = [
         line
         for line in response.partition(b"\r\n\r\n")[0].decode().split("\r\n")

@@ -26,20 +26,20 @@ def need(program: str) -> str:
     return found
 
 
-def versions() -> str:
+def list_versions() -> str:
     """Return the versions of the system's packages that the running test has used: no lock holds them."""
     lines = []
     for program in sorted(asked_for):
         # Debian knows a few by the names that they had before /bin became a link.
         names = (program, str(Path(program).resolve()), program.removeprefix("/usr"))
-        package = next(filter(None, (_said("dpkg", "-S", name).partition(":")[0] for name in names)), "")
+        package = next(filter(None, (_run("dpkg", "-S", name).partition(":")[0] for name in names)), "")
         lines.append(
-            f"{program}: {package} {_said('dpkg-query', '-f', '${Version}', '-W', package)}" if package else program
+            f"{program}: {package} {_run('dpkg-query', '-f', '${Version}', '-W', package)}" if package else program
         )
     return "\n".join(lines)
 
 
-def _said(*command: str) -> str:
+def _run(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     except OSError:

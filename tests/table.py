@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
 MARKS = ("<!-- table, made by python -m tests.table -->", "<!-- end of the table -->")
 
 
-def _cells(name: str) -> list[str]:
+def _make_cells(name: str) -> list[str]:
     terminal = set(test_in_a_terminal.PROGRAMS)
     function = terminal | set(test_in_a_terminal.FUNCTION_SHELLS)
     completion = {
@@ -53,7 +53,7 @@ def _cells(name: str) -> list[str]:
     ]
 
 
-def table() -> str:
+def make_table() -> str:
     """The table as it is to stand in the page."""
     head = [
         "shell",
@@ -77,16 +77,16 @@ def table() -> str:
             "nu": "nushell",
             "powershell": "PowerShell",
         }
-        lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_cells(shell.name)]) + " |")
+        lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_make_cells(shell.name)]) + " |")
     lines.append("| cmd | — | — | text only | text only | text only | — | — | — | — |")
     return "\n".join(lines)
 
 
-def with_table(page: str) -> str:
+def replace_table(page: str) -> str:
     """`page` with the table as it is now."""
     pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
-    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{table()}\n{MARKS[1]}", page, flags=re.S)
+    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{make_table()}\n{MARKS[1]}", page, flags=re.S)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text()))
+    PAGE.write_text(replace_table(PAGE.read_text()))

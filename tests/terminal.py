@@ -107,7 +107,7 @@ class Terminal:
         return dict(json.loads(path.read_text()))
 
 
-def in_a_terminal(
+def run_in_terminal(
     *command: str, env: Mapping[str, str], columns: int = 500, output: bool = False
 ) -> tuple[int, str, str]:
     """Run `command` to its end with a terminal for people, and with `output` for its output as well; its status, its output

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tcenv.sandbox.approve import find_problem
+from tcenv.sandbox.approve import try_to_approve
 
 BIN = Path(sys.executable).parent
 TCENV = str(BIN / "tcenv")
@@ -57,7 +57,7 @@ def start_browser() -> str:
 
     class User(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            problem = find_problem(self.rfile.readline().decode().strip())
+            problem = try_to_approve(self.rfile.readline().decode().strip())
             self.wfile.write(problem.encode())
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), User)
@@ -83,7 +83,7 @@ def tcenv(
     )
 
 
-def signed_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
+def sign_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """The environment of somebody who has signed in; the session is stored."""
     env = environ(sandbox, **more)
     done = tcenv("login", "--shell", "sh", env=env)
@@ -91,19 +91,19 @@ def signed_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
     return env
 
 
-def session_file(env: Mapping[str, str], profile: str | None = None) -> Path:
+def find_session_file(env: Mapping[str, str], profile: str | None = None) -> Path:
     """The runtime store's file of a profile, or of the only one."""
     folder = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
     return folder / f"{profile}.session" if profile else next(folder.glob("*.session"))
 
 
-def loaded_word(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
+def make_loaded_word(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
     """TCENV_LOADED of a shell that has loaded the stored session; `before` is what was chosen by then."""
-    file, fields = session_file(env, profile), session_fields(env, profile)
+    file, fields = find_session_file(env, profile), read_session_fields(env, profile)
     return f"{file.stem} {fields['TASKCLUSTER_ROOT_URL']} {fields['GENERATION']} {file} {before}"
 
 
-def after_evaluating(*words: str, env: Mapping[str, str]) -> dict[str, str]:
+def evaluate(*words: str, env: Mapping[str, str]) -> dict[str, str]:
     """The environment of a shell that has evaluated the output of a command."""
     script = 'eval "$("$@")" && env -0'
     done = subprocess.run(
@@ -118,13 +118,13 @@ def after_evaluating(*words: str, env: Mapping[str, str]) -> dict[str, str]:
     return dict(entry.partition("=")[::2] for entry in done.stdout.split("\0") if entry)
 
 
-def session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[str, str]:
+def read_session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[str, str]:
     """What the session's file says, by key (the first scope only)."""
-    lines = session_file(env, profile).read_text().splitlines()
+    lines = find_session_file(env, profile).read_text().splitlines()
     return dict(line.partition("=")[::2] for line in reversed(lines))
 
 
-def holder_process(runtime: Path) -> int | None:
+def find_holder_process(runtime: Path) -> int | None:
     """The process that holds the ports of this world's user; None where there is none."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
@@ -135,7 +135,7 @@ def holder_process(runtime: Path) -> int | None:
         return None
 
 
-def commands_by_status(folder: Path) -> list[tuple[list[str], int]]:
+def list_commands(folder: Path) -> list[tuple[list[str], int]]:
     """Commands to be started, with the status that a shell would tell of each; `folder` is for those that are no programs."""
     plain, broken, script, binary = (folder / name for name in ("plain", "broken", "script", "binary"))
     plain.write_text("no program")

@@ -17,9 +17,9 @@ from tcenv.errors import Hint, UsageError
 from tcenv.files import make_private_directory
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
-from tcenv.proxy.calllog import CallLog
+from tcenv.proxy.call_log import CallLog
+from tcenv.proxy.header_length import count_fitting
 from tcenv.proxy.held_port import HeldPort
-from tcenv.proxy.narrowing import count_fitting
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
 from tcenv.sessions.temporary import narrow, shorten
@@ -27,7 +27,7 @@ from tcenv.shells.child import run_child
 from tcenv.shells.subshell import run_subshell
 
 if TYPE_CHECKING:
-    from tcenv.proxy.calllog import CallLog
+    from tcenv.proxy.call_log import CallLog
     from tcenv.proxy.probe import Probe
     from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
@@ -158,7 +158,7 @@ def prepare(
     if forward is not None:
         bound.far_port = forward(bound.port, told)
     prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
-    log = _log(options.log, prepared.run.without_secrets)
+    log = _log(options.log, prepared.run.remove_secrets)
     if bound.outside is not None:
         announce(f"Anybody who can reach {bound.root_url} can connect. The proxy answers only signed calls there.")
 

@@ -46,8 +46,8 @@ def execute(
         with AllSignalsBlocked():
             background.start()
         prepared = started.prepared
-        port = prepared.sockets.port_of_programs
-        is_known = far_port.check_listeners(connection.listeners(port), connection.uid, host)
+        port = prepared.sockets.program_port
+        is_known = far_port.check_listeners(connection.list_listeners(port), connection.uid, host)
         far_port.check_path(probe, lambda data: connection.send(port, data), port, is_known=is_known, host=host)
         values = {
             "root_url": prepared.sockets.root_url,
@@ -55,8 +55,8 @@ def execute(
             "behind": prepared.change[VARIABLE] or "",
         }
         # Like ssh, join the words with blanks: the login shell there reads them.
-        far_command = connection.prepare(values, prepared.run.token, " ".join(command))
-        line = client.session(far_command, terminal=not command and _has_terminal(client))
+        far_command = connection.send_script(values, prepared.run.token, " ".join(command))
+        line = client.make_session_command(far_command, terminal=not command and _has_terminal(client))
         with _restore_terminal():
             status = run_child(line, client.environ, lambda: None)
         if status == SSH_FAILED and not connection.has_begun():

@@ -62,34 +62,34 @@ BUBBLEWRAP: Mapping[str, int] = {
 
 
 @dataclass(frozen=True)
-class Read:
-    """A command line of docker or podman. `subcommand` is its words (`run`, `container run`), `at` is the position of the
+class CommandLine:
+    """A command line of docker or podman. `subcommand` is its words (`run`, `container run`), `position` is that of the
     subcommand's first option, `before` are the tool's own options and `options` the subcommand's, as (name, value)."""
 
     subcommand: str
-    at: int
+    position: int
     before: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...]
 
-    def value(self, *names: str) -> str | None:
+    def get_option(self, *names: str) -> str | None:
         """Return the last value of a subcommand's option, or None."""
         return next((value for name, value in reversed(self.options) if name in names), None)
 
 
-def read(command: Sequence[str], tool: str) -> Read:
+def read(command: Sequence[str], tool: str) -> CommandLine:
     """Read a command line of `tool`, a key of TOOLS."""
     own, flags = TOOLS[tool]
-    before, position = _options(command, 1, own)
+    before, position = _read_options(command, 1, own)
     words = []
     if command[position : position + 1] == ["container"]:
         words.append("container")
         position += 1
     words += command[position : position + 1]
-    options, _ = _options(command, position + 1, {*flags, *LATEST} if words[-1:] == ["exec"] else flags)
-    return Read(" ".join(words), position + 1, tuple(before), tuple(options))
+    options, _ = _read_options(command, position + 1, {*flags, *LATEST} if words[-1:] == ["exec"] else flags)
+    return CommandLine(" ".join(words), position + 1, tuple(before), tuple(options))
 
 
-def bubblewrap_options(command: Sequence[str]) -> list[str]:
+def list_bubblewrap_options(command: Sequence[str]) -> list[str]:
     """Return the names of bubblewrap's options, without those of the command that it runs."""
     found, position = [], 1
     while position < len(command) and command[position].startswith("--") and command[position] != "--":
@@ -98,7 +98,7 @@ def bubblewrap_options(command: Sequence[str]) -> list[str]:
     return found
 
 
-def _options(command: Sequence[str], position: int, flags: Collection[str]) -> tuple[list[tuple[str, str]], int]:
+def _read_options(command: Sequence[str], position: int, flags: Collection[str]) -> tuple[list[tuple[str, str]], int]:
     """Return the options from `position` on, and where they end. `flags` take no value."""
     found = []
     while position < len(command) and command[position].startswith("-") and command[position] not in ("-", "--"):

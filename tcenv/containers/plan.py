@@ -34,7 +34,7 @@ class Plan:
     in the container's root URL (None: the address), `own_network` tells that bubblewrap makes a network of its own, and
     `port_option` is an option of podman that takes the proxy's port."""
 
-    at: int = 0
+    position: int = 0
     listen: str | None = None
     name: str | None = None
     own_network: bool = False
@@ -47,7 +47,7 @@ class Plan:
         if self.names_variables:
             for variable in _VARIABLES:
                 added += ["--env", variable] if variable in environ else []
-        return [*command[: self.at], *added, *command[self.at :]]
+        return [*command[: self.position], *added, *command[self.position :]]
 
 
 def make(
@@ -63,9 +63,9 @@ def make(
     cannot reach this machine."""
     tool = os.path.basename(command[0])
     if tool == "bwrap":
-        return _for_bubblewrap(command)
+        return _plan_for_bubblewrap(command)
     if tool == "devcontainer":
-        address = listen or _bridge("docker", find_address)
+        address = listen or _find_bridge("docker", find_address)
         return Plan(listen=address, name=None if address else _DOCKERS_NAME)
     if tool not in command_lines.TOOLS:
         raise UsageError(
@@ -80,41 +80,41 @@ def make(
         )
     _refuse_remote(tool, read, environ)
     if listen is not None:
-        return Plan(read.at, listen, names_variables=True)
-    network = read.value("--network", "--net") or ""
+        return Plan(read.position, listen, names_variables=True)
+    network = read.get_option("--network", "--net") or ""
     if network == "none":
         raise UsageError("A container without a network cannot reach the proxy.", "Leave out --network none.")
     if network == "host":
-        return Plan(read.at, names_variables=True)
+        return Plan(read.position, names_variables=True)
     if tool == "podman":
-        return _for_podman(read, network, find_address, is_root=is_root)
-    address = _bridge(tool, find_address)
-    return Plan(read.at, address, None if address else _DOCKERS_NAME, names_variables=True)
+        return _plan_for_podman(read, network, find_address, is_root=is_root)
+    address = _find_bridge(tool, find_address)
+    return Plan(read.position, address, None if address else _DOCKERS_NAME, names_variables=True)
 
 
-def _for_podman(read: command_lines.Read, network: str, find_address: Finder, *, is_root: bool) -> Plan:
+def _plan_for_podman(read: command_lines.CommandLine, network: str, find_address: Finder, *, is_root: bool) -> Plan:
     if sys.platform != "linux":
         # Containers run in a virtual machine, which maps this name to the loopback here.
-        return Plan(read.at, name=_PODMANS_NAME, names_variables=True)
+        return Plan(read.position, name=_PODMANS_NAME, names_variables=True)
     if is_root:
-        address = _bridge("podman", find_address)
+        address = _find_bridge("podman", find_address)
         if address is None:
             raise UsageError(
                 "podman has no bridge on this machine yet: it makes one for the first container.",
                 "Share the network with the container: podman run --network host",
             )
-        return Plan(read.at, address, names_variables=True)
+        return Plan(read.position, address, names_variables=True)
     if network or read.subcommand.endswith("exec"):
         raise UsageError(
             "The network of this container does not lead to the proxy.",
             "For podman without root, use podman run with --network host, or without --network.",
         )
     # The loopback of the container leads to the loopback here, for this port alone.
-    return Plan(read.at, port_option=("--network", "pasta:-T,{port}"), names_variables=True)
+    return Plan(read.position, port_option=("--network", "pasta:-T,{port}"), names_variables=True)
 
 
-def _for_bubblewrap(command: Sequence[str]) -> Plan:
-    options = command_lines.bubblewrap_options(command)
+def _plan_for_bubblewrap(command: Sequence[str]) -> Plan:
+    options = command_lines.list_bubblewrap_options(command)
     if "--clearenv" in options:
         raise UsageError(
             "bwrap --clearenv takes the variables away that lead to the proxy.",
@@ -126,7 +126,7 @@ def _for_bubblewrap(command: Sequence[str]) -> Plan:
     return Plan(1, own_network=own)
 
 
-def _refuse_remote(tool: str, read: command_lines.Read, environ: Mapping[str, str]) -> None:
+def _refuse_remote(tool: str, read: command_lines.CommandLine, environ: Mapping[str, str]) -> None:
     options, variables = _REMOTE[tool]
     named = [value for name, value in read.before if name in options]
     named += [environ[variable] for variable in variables if environ.get(variable)] if not named else []
@@ -138,7 +138,7 @@ def _refuse_remote(tool: str, read: command_lines.Read, environ: Mapping[str, st
         )
 
 
-def _bridge(tool: str, find_address: Finder) -> str | None:
+def _find_bridge(tool: str, find_address: Finder) -> str | None:
     return next(filter(None, map(find_address, _BRIDGES[tool])), None)
 
 

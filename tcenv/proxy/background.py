@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tcenv.errors import Announce
     from tcenv.proxy.held_port import HeldPort
-    from tcenv.proxy.learn import Learned
+    from tcenv.proxy.learn import LearnResult
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
 
@@ -47,12 +47,12 @@ class Background:
         self._thread = threading.Thread(target=self._work, name="proxy", daemon=True)
 
     @property
-    def learned(self) -> Learned | None:
+    def learned(self) -> LearnResult | None:
         """Return what the run has learned so far, or None if it does not learn."""
         return None if self._service is None else self._service.learned
 
     @property
-    def session_ends(self) -> int | None:
+    def session_end(self) -> int | None:
         """Return when the signing session ends (seconds since the epoch), or None if there is none at the moment."""
         session = None if self._service is None else self._service.session
         return None if session is None else session.expires

@@ -43,35 +43,35 @@ class Body:
         # None: the body is too long to keep.
         self._kept: BinaryIO | None = None
         if length is None or length <= KEPT:
-            self._kept = io.BytesIO() if self.small else _file_in_memory()
+            self._kept = io.BytesIO() if self.is_small else _file_in_memory()
         self._kept_bytes = 0
         self._ended = length == 0
         # A failed attempt may still be reading when the next one starts.
         self._reading = asyncio.Lock()
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Return whether there is no body."""
         return self.length == 0
 
     @property
-    def small(self) -> bool:
+    def is_small(self) -> bool:
         """Return whether the body is short enough to read it before calling the deployment."""
         return self.length is not None and self.length <= SMALL
 
     @property
-    def repeatable(self) -> bool:
+    def is_repeatable(self) -> bool:
         """Return whether the body can be sent again."""
         return self._kept is not None
 
-    async def whole(self) -> bytes:
+    async def read_whole(self) -> bytes:
         """Return the whole body after checking it. Raises WrongBody."""
         return b"".join([piece async for piece in self])
 
     def close(self) -> None:
         """Free the kept body, and end an attempt that is still running."""
         self._ended = True
-        self._give_up()
+        self._drop_kept()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body from its start, for one attempt to send it. Raises WrongBody before the last piece."""
@@ -79,7 +79,7 @@ class Body:
         held = b""
         self.sent = self.length == 0
         while True:
-            piece = await self._piece(offset)
+            piece = await self._read_piece(offset)
             if not piece:
                 break
             offset += len(piece)
@@ -94,7 +94,7 @@ class Body:
             yield held
         self.sent = True
 
-    async def _piece(self, offset: int) -> bytes:
+    async def _read_piece(self, offset: int) -> bytes:
         async with self._reading:
             if self._kept is not None and offset < self._kept_bytes:
                 self._kept.seek(offset)
@@ -112,7 +112,7 @@ class Body:
     def _keep(self, piece: bytes) -> None:
         self._kept_bytes += len(piece)
         if self._kept is None or self._kept_bytes > KEPT:
-            self._give_up()
+            self._drop_kept()
             return
         try:
             self._kept.seek(0, os.SEEK_END)
@@ -120,9 +120,9 @@ class Body:
         except OSError:
             whole = False
         if not whole:
-            self._give_up()
+            self._drop_kept()
 
-    def _give_up(self) -> None:
+    def _drop_kept(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
             with contextlib.suppress(OSError):

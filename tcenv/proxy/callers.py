@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Pass:
+class CallerRights:
     """The rights of a caller. `resource` is the raw path and query without the secret path and the signature. `scopes`
     are those to which the caller narrowed the request (None: it did not). `hash` is the hash that the body must have
     (empty: the caller signed none). `unsigned` tells that the caller gave only the secret path."""
@@ -47,7 +47,7 @@ class Pass:
 
 def authenticate(
     run: Run, method: str, host: str, port: int, resource: str, authorization: str | None, *, now: float
-) -> Pass | None:
+) -> CallerRights | None:
     """Return the rights of a request's caller, or None if the request has no credentials. `host` and `port` come from
     its Host header, `resource` is its raw path and query. Raises Refused."""
     bare, known = remove_secret(run, resource)
@@ -56,12 +56,12 @@ def authenticate(
             if hawk.split_bewit(resource) is not None:
                 # Like the service, refuse a request with two signatures.
                 raise Refused
-            return _signed(run, method, Place(host, port, resource), bare, authorization, now)
+            return _check_header(run, method, Place(host, port, resource), bare, authorization, now)
         split = hawk.split_bewit(resource)
         if split is not None and method in ("GET", "HEAD"):
-            return _signed_url(run, Place(host, port, split[0]), split[1], now)
+            return _check_signed_url(run, Place(host, port, split[0]), split[1], now)
         if known:
-            return Pass(bare, unsigned=True)
+            return CallerRights(bare, unsigned=True)
     except BadSignature:
         raise Refused from None
     return None
@@ -84,37 +84,37 @@ def remove_secret(run: Run, resource: str) -> tuple[str, bool]:
     return slash + rest or "/", True
 
 
-def _signed(run: Run, method: str, place: Place, bare: str, authorization: str, now: float) -> Pass:
+def _check_header(run: Run, method: str, place: Place, bare: str, authorization: str, now: float) -> CallerRights:
     attributes = hawk.parse_header(authorization)
-    token, scopes = _credentials(run, attributes.id, attributes.ext, now)
+    token, scopes = _find_credentials(run, attributes.id, attributes.ext, now)
     hawk.check_header(attributes, token, method, place, now=now)
-    return Pass(bare, scopes, attributes.hash)
+    return CallerRights(bare, scopes, attributes.hash)
 
 
-def _signed_url(run: Run, place: Place, value: str, now: float) -> Pass:
+def _check_signed_url(run: Run, place: Place, value: str, now: float) -> CallerRights:
     signed = hawk.parse_bewit(value)
-    token, scopes = _credentials(run, signed.id, signed.ext, now)
+    token, scopes = _find_credentials(run, signed.id, signed.ext, now)
     hawk.check_bewit(signed, token, place, now=now)
-    return Pass(remove_secret(run, place.resource)[0], scopes)
+    return CallerRights(remove_secret(run, place.resource)[0], scopes)
 
 
-def _credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:
+def _find_credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:
     """Return the token that must have signed, and the scopes to which the caller narrowed the request. Trusts `ext`
     because the signature covers it."""
     content = hawk.parse_extension(ext)
     token, scopes = run.token, None
     certificate = content.get("certificate")
     if certificate is not None:
-        token, scopes = _temporary(run, client_id, certificate, now)
+        token, scopes = _check_certificate(run, client_id, certificate, now)
     elif client_id != run.client_id:
         raise BadSignature
     wanted = content.get("authorizedScopes")
     if wanted is not None:
-        scopes = narrow(scopes, _scopes(wanted))
+        scopes = narrow(scopes, _parse_scopes(wanted))
     return token, scopes
 
 
-def _temporary(run: Run, client_id: str, certificate: Any, now: float) -> tuple[str, tuple[str, ...]]:
+def _check_certificate(run: Run, client_id: str, certificate: Any, now: float) -> tuple[str, tuple[str, ...]]:
     """Return the token and the scopes of temporary credentials that the program made from the run's own credentials."""
     if not isinstance(certificate, Mapping) or certificate.get("version") != 1:
         raise BadSignature
@@ -127,22 +127,22 @@ def _temporary(run: Run, client_id: str, certificate: Any, now: float) -> tuple[
         raise BadSignature
     if type(start) is not int or type(expiry) is not int:
         raise BadSignature
-    scopes = _scopes(certificate.get("scopes"))
+    scopes = _parse_scopes(certificate.get("scopes"))
     begins, ends = start / 1000, expiry / 1000
     if begins > now + _DRIFT or ends < now - _DRIFT or ends - begins > _LONGEST:
         raise BadSignature
     lines = ["version:1", *([f"clientId:{client_id}", f"issuer:{issuer}"] if named else ())]
     lines += [f"seed:{seed}", f"start:{start}", f"expiry:{expiry}", "scopes:", *scopes]
-    expected = base64.b64encode(_hmac(run.token, "\n".join(lines))).decode()
+    expected = base64.b64encode(_compute_hmac(run.token, "\n".join(lines))).decode()
     signature = certificate.get("signature")
     if not isinstance(signature, str) or not hmac.compare_digest(
         expected.encode(), signature.encode("utf-8", "replace")
     ):
         raise BadSignature
-    return base64.urlsafe_b64encode(_hmac(run.token, seed)).decode().rstrip("="), scopes
+    return base64.urlsafe_b64encode(_compute_hmac(run.token, seed)).decode().rstrip("="), scopes
 
 
-def _scopes(value: object) -> tuple[str, ...]:
+def _parse_scopes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _MOST_SCOPES:
         raise BadSignature
     if not all(isinstance(scope, str) and scope.isascii() and scope.isprintable() and scope for scope in value):
@@ -150,5 +150,5 @@ def _scopes(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _hmac(key: str, text: str) -> bytes:
+def _compute_hmac(key: str, text: str) -> bytes:
     return hmac.digest(key.encode(), text.encode("utf-8", "replace"), hashlib.sha256)

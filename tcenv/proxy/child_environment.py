@@ -41,7 +41,7 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.client_id!r})"
 
-    def without_secrets(self, text: str) -> str:
+    def remove_secrets(self, text: str) -> str:
         """Return `text` with the token and the secret path replaced."""
         for secret in (self.token, self.secret):
             if secret:

@@ -64,7 +64,7 @@ def raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _max_connections() -> int:
+def _compute_max_connections() -> int:
     try:
         import resource
     except ImportError:
@@ -100,7 +100,7 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     @contextlib.contextmanager
-    def call(self) -> Any:
+    def mark_busy(self) -> Any:
         """Mark the connection as busy while a call runs."""
         if self._timer is not None:
             self._timer.cancel()
@@ -111,7 +111,7 @@ class Connection(RequestHandler):
             self._running -= 1
             self._active_at = asyncio.get_running_loop().time()
 
-    def idle_since(self, now: float) -> float | None:
+    def get_idle_start(self, now: float) -> float | None:
         """Return since when the connection has been idle, or None if it is busy."""
         return None if self._running or now - self._active_at < _IDLE else self._active_at
 
@@ -153,10 +153,10 @@ class _WebServer(Server):
             connection = request.protocol
             if not isinstance(connection, Connection):
                 raise TypeError("not a connection of this server")
-            with connection.call():
+            with connection.mark_busy():
                 return await answer(request, connection)
 
-        super().__init__(handle, request_factory=self._make_upper, handler_cancellation=True)
+        super().__init__(handle, request_factory=self._make_request, handler_cancellation=True)
         silent = logging.getLogger("tcenv.proxy")
         silent.disabled = True
         self._arguments = {
@@ -169,7 +169,7 @@ class _WebServer(Server):
             "max_field_size": _MAX_LINE,
         }
         self._open: set[Connection] = set()
-        self._max = _max_connections()
+        self._max = _compute_max_connections()
 
     def make(self, address: str | None) -> Connection:
         """Make the protocol of a connection. `address` is the other end's address if it is outside."""
@@ -204,7 +204,7 @@ class _WebServer(Server):
     def _close_oldest(self, found: list[Connection]) -> bool:
         """Close the connection that has been idle for longest. Returns False if none is idle."""
         now = asyncio.get_running_loop().time()
-        idle = [(since, each) for each in found if (since := each.idle_since(now)) is not None]
+        idle = [(since, each) for each in found if (since := each.get_idle_start(now)) is not None]
         if not idle:
             return False
         _, oldest = min(idle, key=lambda pair: pair[0])
@@ -212,7 +212,7 @@ class _WebServer(Server):
         oldest.abort()
         return True
 
-    def _make_upper(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         # Older parsers of aiohttp pass `post` on unchanged, but its client sends POST.
         message = message._replace(method=message.method.upper())
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)

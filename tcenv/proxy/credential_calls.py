@@ -105,7 +105,7 @@ class OwnClient:
     client_ids: frozenset[str]
 
     @classmethod
-    def of(cls, *client_ids: str) -> OwnClient:
+    def from_ids(cls, *client_ids: str) -> OwnClient:
         return cls(frozenset(_SERIES.sub("", client_id) for client_id in client_ids))
 
     def is_changed_by(self, method: str, call: Call) -> bool:

@@ -15,14 +15,14 @@ from aiohttp import web
 from tcenv.deployment import hawk
 from tcenv.proxy import callers, headers, routes
 from tcenv.proxy.body import SMALL, Body, WrongBody
-from tcenv.proxy.callers import Pass, Refused, narrow
-from tcenv.proxy.calllog import CallLog, Entry
+from tcenv.proxy.call_log import CallLog, Entry
+from tcenv.proxy.callers import CallerRights, Refused, narrow
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Learner
 from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.routes import BadTarget, Call
 from tcenv.proxy.rules import READING, Rules, Stop, leave_alone
-from tcenv.proxy.signer import Authority, Ended, Signer
+from tcenv.proxy.signer import Authority, SessionEnded, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
 if TYPE_CHECKING:
@@ -80,16 +80,16 @@ class Forwarder:
             return web.Response(status=status)
         except Stop as stop:
             status = stop.status
-            return _told(stop)
-        except Ended as ended:
+            return _make_error(stop)
+        except SessionEnded as ended:
             status = 401
-            return _told(Stop(401, "AuthenticationFailed", ended.message))
+            return _make_error(Stop(401, "AuthenticationFailed", ended.message))
         except WrongBody:
             status = 401
             return web.Response(status=status)
         except Unreachable as failure:
             status = 502
-            return _told(Stop(502, "DeploymentUnreachable", f"The deployment cannot be reached ({failure})."))
+            return _make_error(Stop(502, "DeploymentUnreachable", f"The deployment cannot be reached ({failure})."))
         finally:
             if self._log is not None:
                 self._log.write(entry, status, (time.monotonic() - began) * 1000)
@@ -97,7 +97,7 @@ class Forwarder:
     async def _answer(
         self, request: web.BaseRequest, entry: Entry, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
-        host, port = self._host(request)
+        host, port = self._check_host(request)
         lines = request.headers.getall("Authorization", [])
         if len(lines) > 1:
             raise Refused
@@ -105,98 +105,102 @@ class Forwarder:
             self._run, request.method, host, port, request.raw_path, lines[0] if lines else None, now=self._clock()
         )
         if passed is None:
-            return self._to_the_page(request.method, request.raw_path, outside)
+            return self._redirect_to_page(request.method, request.raw_path, outside)
         entry.path = passed.resource
         if passed.unsigned and await from_elsewhere():
             # On the other machine, every user can read the path in an environment or an argument list.
             raise Refused
-        call = _call(passed.resource)
-        _refuse_what_is_no_call(request)
+        call = _parse_call(passed.resource)
+        _refuse_unsupported(request)
         if passed.resource.partition("?")[0] == "/bewit" and request.method == "POST":
             return await self._sign_url(request, passed, entry)
         if call is None:
-            return self._to_the_page(request.method, passed.resource, False)
+            return self._redirect_to_page(request.method, passed.resource, False)
         self._rules.check(request.method, call)
-        return await self._pass_on(request, call, passed, entry)
+        return await self._forward(request, call, passed, entry)
 
-    def _host(self, request: web.BaseRequest) -> tuple[str, int]:
+    def _check_host(self, request: web.BaseRequest) -> tuple[str, int]:
         lines = request.headers.getall("Host", [])
         host = self._hosts.get(lines[0].lower()) if len(lines) == 1 else None
         if host is None:
             raise Refused(403)
         return host, self._rules.port
 
-    def _to_the_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
+    def _redirect_to_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
         """Redirect a link in a browser to the deployment's page. Refuse a request that is not a call."""
-        call = _call(resource, silently=True)
-        if call is not None or outside or method not in READING or self._run.without_secrets(resource) != resource:
+        call = _parse_call(resource, silently=True)
+        if call is not None or outside or method not in READING or self._run.remove_secrets(resource) != resource:
             raise Refused
         return web.Response(status=302, headers={"Location": self._deployment.root_url + resource})
 
-    async def _pass_on(self, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry) -> web.StreamResponse:
-        body = _body_of(request, passed)
+    async def _forward(
+        self, request: web.BaseRequest, call: Call, passed: CallerRights, entry: Entry
+    ) -> web.StreamResponse:
+        body = _open_body(request, passed)
         try:
             await self._rules.check_body(request.method, call, body)
-            return await self._pass_on_with(body, request, call, passed, entry)
+            return await self._forward_with_retries(body, request, call, passed, entry)
         finally:
             body.close()
 
-    async def _pass_on_with(
-        self, body: Body, request: web.BaseRequest, call: Call, passed: Pass, entry: Entry
+    async def _forward_with_retries(
+        self, body: Body, request: web.BaseRequest, call: Call, passed: CallerRights, entry: Entry
     ) -> web.StreamResponse:
         lines = headers.filter_request(request.headers.items())
-        inner = narrow(passed.scopes, _scopes_header(request))
+        inner = narrow(passed.scopes, _read_scopes_header(request))
         trial = None
         if self._learner is not None:
             trial = self._learner.begin(request.method, call)
-            lines = headers.ask_for_readable(lines)
-        authority = await self._signer.current()
-        data = await body.whole() if body.small else None
+            lines = headers.request_readable_encoding(lines)
+        authority = await self._signer.get_authority()
+        data = await body.read_whole() if body.is_small else None
         former: web.Response | None = None
         response: web.StreamResponse
         for _ in range(_MOST_SENT):
             # A new sign-in may use another client than the run started with.
-            leave_alone(OwnClient.of(authority.credentials.client_id), request.method, call)
-            entry.scopes = narrow(authority.scopes if trial is None else trial.scopes(authority), inner)
+            leave_alone(OwnClient.from_ids(authority.credentials.client_id), request.method, call)
+            entry.scopes = narrow(authority.scopes if trial is None else trial.get_scopes(authority), inner)
             try:
                 answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
             except Unreachable:
                 if trial is not None:
-                    await trial.ended(502)
+                    await trial.note_answer(502)
                 raise
             except TooLong:
                 if former is None or trial is None:
                     text = f"{len(entry.scopes or ())} scopes do not fit into a request's header."
                     raise Stop(400, "HeaderTooLong", text) from None
-                await trial.too_many()
+                await trial.note_too_many()
                 response = former
                 break
             if answer.status != 401 and (answer.status != 403 or trial is None):
-                response = await _hand_back(request, answer, sent=data is not None or body.sent)
+                response = await _pass_back(request, answer, sent=data is not None or body.sent)
                 break
             content = await read(answer, sent=data is not None or body.sent)
-            response = _short(request, answer, content)
+            response = _make_response(request, answer, content)
             if answer.status == 403 and trial is not None:
                 if request.method == "HEAD":
-                    await trial.not_told()
-                elif not body.repeatable:
-                    await trial.cannot_repeat()
-                elif await trial.retry(content, answer.headers.get("Content-Encoding", ""), authority):
+                    await trial.note_no_reason()
+                elif not body.is_repeatable:
+                    await trial.note_not_repeatable()
+                elif await trial.should_retry(content, answer.headers.get("Content-Encoding", ""), authority):
                     former = response
                     continue
                 break
-            newer = await self._signer.after(authority) if body.repeatable else None
+            newer = await self._signer.find_newer(authority) if body.is_repeatable else None
             if newer is None:
                 encoding = answer.headers.get("Content-Encoding", "")
-                told = self._rejections is not None and self._rejections.tell(content, encoding, authority.credentials)
+                told = self._rejections is not None and self._rejections.report(
+                    content, encoding, authority.credentials
+                )
                 if former is not None and trial is not None and not told:
                     # The session does not hold the added scopes. The answer would list those that it holds.
-                    await trial.not_held()
+                    await trial.note_not_held()
                     response = former
                 break
             authority = newer
         if trial is not None:
-            await trial.ended(response.status)
+            await trial.note_answer(response.status)
         return response
 
     async def _send(
@@ -211,14 +215,14 @@ class Forwarder:
         data: bytes | None,
     ) -> aiohttp.ClientResponse:
         """Send the call to the deployment. Raises TooLong, Unreachable, WrongBody."""
-        authorization = self._deployment.authorization(authority, method, call.resource, scopes, payload_hash)
+        authorization = self._deployment.sign(authority, method, call.resource, scopes, payload_hash)
         try:
             return await self._deployment.send(
                 method,
                 call.resource,
                 lines,
                 authorization=authorization,
-                data=data or None if body.small else body,
+                data=data or None if body.is_small else body,
                 length=body.length or None,
             )
         except Unreachable:
@@ -226,9 +230,9 @@ class Forwarder:
                 raise WrongBody from None
             raise
 
-    async def _sign_url(self, request: web.BaseRequest, passed: Pass, entry: Entry) -> web.StreamResponse:
+    async def _sign_url(self, request: web.BaseRequest, passed: CallerRights, entry: Entry) -> web.StreamResponse:
         """Sign the URL in the request's body, for a GET on this deployment during a limited time."""
-        body = _body_of(request, passed)
+        body = _open_body(request, passed)
         content = b""
         try:
             async for piece in body:
@@ -241,24 +245,24 @@ class Forwarder:
         bases = (self._deployment.root_url, *(f"http://{host}:{self._rules.port}" for host in self._rules.hosts))
         resource = next((url[len(base) :] for base in bases if url.startswith(base + "/")), "")
         resource, _ = callers.remove_secret(self._run, resource)
-        call = _call(resource) if resource else None
+        call = _parse_call(resource) if resource else None
         if call is None:
             raise Stop(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
         if hawk.split_bewit(call.resource) is not None:
             raise Stop(400, "InputError", "The URL is already signed.")
         self._rules.check("GET", call)
-        authority = await self._signer.current()
-        scopes = narrow(authority.scopes, narrow(passed.scopes, _scopes_header(request)))
+        authority = await self._signer.get_authority()
+        scopes = narrow(authority.scopes, narrow(passed.scopes, _read_scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
         expires = self._clock() + _SIGNED_URL
         if self._signer.until is not None:
             expires = min(expires, self._signer.until)
-        signed = self._deployment.signed_url(authority, call.resource, scopes, expires)
+        signed = self._deployment.sign_url(authority, call.resource, scopes, expires)
         return web.Response(status=303, text=signed, headers={"Location": signed})
 
 
-def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
+def _refuse_unsupported(request: web.BaseRequest) -> None:
     """Raise Stop for an upgrade, a tunnel, TRACE, and an encoding that the proxy does not pass on."""
     # All other upgrades are offers, which a server may ignore (RFC 9110, 7.8).
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
@@ -273,7 +277,7 @@ def _refuse_what_is_no_call(request: web.BaseRequest) -> None:
         )
 
 
-def _call(resource: str, *, silently: bool = False) -> Call | None:
+def _parse_call(resource: str, *, silently: bool = False) -> Call | None:
     try:
         return routes.parse(resource)
     except BadTarget:
@@ -282,7 +286,7 @@ def _call(resource: str, *, silently: bool = False) -> Call | None:
         raise Stop(400, "InputError", "The address is ambiguous.") from None
 
 
-def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
+def _open_body(request: web.BaseRequest, passed: CallerRights) -> Body:
     length = request.content_length if request.can_read_body else 0
     waiting = request.headers.get("Expect", "").lower() == "100-continue"
 
@@ -297,7 +301,7 @@ def _body_of(request: web.BaseRequest, passed: Pass) -> Body:
     return Body(piece, length, content_type=request.headers.get("Content-Type", ""), expected=passed.hash)
 
 
-def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
+def _read_scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
     """Return the scopes to which a program that does not sign narrows its request, by the header of Taskcluster's proxy."""
     try:
         return headers.parse_scopes(request.headers.getall(headers.SCOPES, []))
@@ -305,12 +309,12 @@ def _scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
         raise Stop(400, "InputError", f"{headers.SCOPES} must be a JSON array of scopes.") from None
 
 
-def _told(stop: Stop) -> web.Response:
+def _make_error(stop: Stop) -> web.Response:
     text = json.dumps({"code": stop.code, "message": stop.message, "requestInfo": {}})
     return web.Response(status=stop.status, text=text, content_type="application/json")
 
 
-def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
+def _make_response(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:
     """Return the program's answer, made from an answer of the deployment that was read in full."""
     lines = headers.filter_answer(answer.headers.items())
     if request.method != "HEAD":
@@ -318,12 +322,12 @@ def _short(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: by
     return web.Response(status=answer.status, reason=answer.reason, headers=lines, body=content)
 
 
-async def _hand_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
+async def _pass_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
     """Pass on the deployment's answer as it arrives. If it breaks off, break off too: it must not look complete."""
     length = answer.headers.get("Content-Length", "")
     try:
         if length.isdecimal() and int(length) <= SMALL and request.method != "HEAD":
-            return _short(request, answer, await answer.content.read())
+            return _make_response(request, answer, await answer.content.read())
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
         response.headers.extend(headers.filter_answer(answer.headers.items()))
         await response.prepare(request)

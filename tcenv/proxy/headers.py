@@ -45,15 +45,15 @@ Lines = Iterable[tuple[str, str]]
 
 def filter_request(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers of a program's request to send to the deployment."""
-    return _without(lines, _NOT_UP)
+    return _drop(lines, _NOT_UP)
 
 
 def filter_answer(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers of the deployment's answer to send to the program."""
-    return _without(lines, _NOT_DOWN)
+    return _drop(lines, _NOT_DOWN)
 
 
-def ask_for_readable(lines: Lines) -> list[tuple[str, str]]:
+def request_readable_encoding(lines: Lines) -> list[tuple[str, str]]:
     """Return the headers with the requested encoding replaced by one that the proxy can decode."""
     lines = list(lines)
     asked = any("gzip" in value.lower() for name, value in lines if name.lower() == "accept-encoding")
@@ -61,7 +61,7 @@ def ask_for_readable(lines: Lines) -> list[tuple[str, str]]:
     return [*kept, ("Accept-Encoding", "gzip" if asked else "identity")]
 
 
-def _without(lines: Lines, dropped: frozenset[str]) -> list[tuple[str, str]]:
+def _drop(lines: Lines, dropped: frozenset[str]) -> list[tuple[str, str]]:
     lines = list(lines)
     named = [value for name, value in lines if name.lower() == "connection"]
     if named:

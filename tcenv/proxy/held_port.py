@@ -60,7 +60,7 @@ class HeldPort:
             if self._over:
                 return
             self._over = True
-            left = self._left()
+            left = self._find_processes()
             # Once the proxy has stopped, its sockets are closed: then the holder has had them since `begin`.
             if left and self._held is None:
                 self._hold()
@@ -72,7 +72,7 @@ class HeldPort:
             else:
                 self._held.release()
 
-    def _left(self) -> set[int]:
+    def _find_processes(self) -> set[int]:
         """Return the live children of this process, without the holder."""
         holder = self._held.process if self._held is not None else None
         try:
@@ -80,28 +80,28 @@ class HeldPort:
                 pass
         except ChildProcessError:
             return set()
-        return _children() - {holder}
+        return _list_children() - {holder}
 
 
 class HeldUntil:
     """The port of a proxy that any shell may use. The holder keeps it from the proxy's end to the end of the session
     that signed."""
 
-    def __init__(self, sockets: Sockets, session_ends: int) -> None:
+    def __init__(self, sockets: Sockets, session_end: int) -> None:
         """Let the holder keep the port if this process ends. Raises nothing."""
-        told = {"kind": "proxy", "until": str(session_ends)}
-        self._session_ends = session_ends
+        told = {"kind": "proxy", "until": str(session_end)}
+        self._session_end = session_end
         self._held = sockets.held
         if self._held is None:
             self._held = client.hold(sockets.all, told)
         else:
             self._held.tell(**told)
 
-    def note(self, session_ends: int | None) -> None:
+    def note(self, session_end: int | None) -> None:
         """Note the end of the session that signs now."""
-        if self._held is not None and session_ends is not None and session_ends > self._session_ends:
-            self._session_ends = session_ends
-            self._held.tell(until=str(session_ends))
+        if self._held is not None and session_end is not None and session_end > self._session_end:
+            self._session_end = session_end
+            self._held.tell(until=str(session_end))
 
     def end(self) -> None:
         """Let the holder keep the port from now on."""
@@ -109,7 +109,7 @@ class HeldUntil:
             self._held.leave()
 
 
-def _children() -> set[int]:
+def _list_children() -> set[int]:
     """Return the children of this process, including adopted ones."""
     own = str(os.getpid())
     found = set()

@@ -42,7 +42,7 @@ _ID = re.compile(
 
 
 @dataclass
-class Learned:
+class LearnResult:
     """The result of a run that learns. `kept` are the scopes that it started with. `needed` and `refused` map a scope
     to the calls that needed it; the session does not hold the scopes in `refused`. `depending` are calls whose answers
     depend on the caller's scopes, `unrepeated` calls that could not be sent again, `untold` calls that were refused
@@ -65,7 +65,7 @@ class Learned:
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
 
     @property
-    def passing(self) -> tuple[str, ...]:
+    def one_time_scopes(self) -> tuple[str, ...]:
         """Return the scopes of the set that name an id which the next run will not have."""
         return tuple(scope for scope in self.scopes if scope in self.needed and holds_random_id(scope))
 
@@ -78,7 +78,7 @@ class References:
         # The first of several simultaneous calls reads the reference, and the others wait for it.
         self._reading: dict[tuple[str, str], asyncio.Task[list[references.Method]]] = {}
 
-    async def method(self, verb: str, call: Call) -> str | None:
+    async def find_method(self, verb: str, call: Call) -> str | None:
         """Return the name of the call's API method, or None if the deployment does not say."""
         key = (call.service, call.version)
         if key not in self._reading:
@@ -101,7 +101,7 @@ class Learner:
     """Learns from all calls of a run."""
 
     def __init__(self, names: References, kept: tuple[str, ...] = ()) -> None:
-        self.learned = Learned(kept)
+        self.learned = LearnResult(kept)
         self.names = names
 
     def begin(self, verb: str, call: Call) -> Trial:
@@ -127,22 +127,22 @@ class Trial:
         """Return whether the request has more scopes than the run started with."""
         return bool(self._added)
 
-    def scopes(self, authority: Authority) -> tuple[str, ...]:
+    def get_scopes(self, authority: Authority) -> tuple[str, ...]:
         """Return the scopes to which the request is narrowed now."""
         return tuple(sorted({*(authority.scopes or ()), *self._added}))
 
-    async def retry(self, content: bytes, encoding: str, authority: Authority) -> bool:
+    async def should_retry(self, content: bytes, encoding: str, authority: Authority) -> bool:
         """Return whether to send the request again after a 403 with this body. If so, add the scopes that it needs."""
         refusal = parse_refusal(content, encoding)
         if refusal is None or refusal.client_id != authority.credentials.client_id:
             return False
-        name = await self._learner.names.method(self._verb, self._call)
+        name = await self._learner.names.find_method(self._verb, self._call)
         if refusal.method != name if name is not None else not self._has_parameters(refusal):
             return False
         missing = set(list_scopes(refusal.expression))
-        if missing & self._added or not self._shrinks(missing) or self._rounds >= _MOST_ROUNDS:
+        if missing & self._added or not self._is_shrinking(missing) or self._rounds >= _MOST_ROUNDS:
             return False
-        known = {*self._learner.learned.needed, *self.scopes(authority)}
+        known = {*self._learner.learned.needed, *self.get_scopes(authority)}
         chosen = find_least(refusal.expression, authority.held, known)
         if chosen is None:
             await self._note_refused(scope for scope in missing if not covers(authority.held or (), scope))
@@ -153,7 +153,7 @@ class Trial:
         self._rounds += 1
         self._latest = chosen - self._added
         self._added |= chosen
-        label = await self._label()
+        label = await self._make_label()
         for scope in self._latest:
             # It was needed, even if the call fails for another reason.
             self._learner.learned.needed.setdefault(scope, set()).add(label)
@@ -165,44 +165,44 @@ class Trial:
         path = "/".join(self._call.segments)
         return all(str(value) in path for value in refusal.parameters.values())
 
-    def _shrinks(self, missing: set[str]) -> bool:
+    def _is_shrinking(self, missing: set[str]) -> bool:
         # If a method checks two expressions in turn, the second refusal names no scopes of the first.
         former = self._missing
         return former is None or len(missing) < len(former) or not missing & former
 
-    async def not_held(self) -> None:
+    async def note_not_held(self) -> None:
         """Note that the session does not hold the scopes that were added last."""
         await self._note_refused(self._latest)
         await self._take_back()
 
-    async def too_many(self) -> None:
+    async def note_too_many(self) -> None:
         """Note that the added scopes do not fit into a request's header."""
         self._explained = True
-        self._learner.learned.too_many.setdefault(await self._label(), set()).update(self._added)
+        self._learner.learned.too_many.setdefault(await self._make_label(), set()).update(self._added)
         await self._take_back()
 
     async def _take_back(self) -> None:
         """Forget the scopes that were added last: no call was sent with them, or none that the deployment accepted."""
-        label, needed = await self._label(), self._learner.learned.needed
+        label, needed = await self._make_label(), self._learner.learned.needed
         for scope in self._latest:
             needed[scope].discard(label)
             if not needed[scope]:
                 del needed[scope]
         self._added -= self._latest
 
-    async def not_told(self) -> None:
+    async def note_no_reason(self) -> None:
         """Note that the request was refused without a reason."""
         self._explained = True
-        self._learner.learned.untold.add(f"HEAD {await self._label()}")
+        self._learner.learned.untold.add(f"HEAD {await self._make_label()}")
 
-    async def cannot_repeat(self) -> None:
+    async def note_not_repeatable(self) -> None:
         """Note that the request lacked scopes and cannot be sent again."""
         self._explained = True
-        self._learner.learned.unrepeated.add(await self._label())
+        self._learner.learned.unrepeated.add(await self._make_label())
 
-    async def ended(self, status: int) -> None:
+    async def note_answer(self, status: int) -> None:
         """Note that the request was answered."""
-        label = await self._label()
+        label = await self._make_label()
         if status < 400 and self._verb in ("GET", "HEAD") and self._is_current_scopes(label):
             self._learner.learned.depending.add(label)
         if not self._explained and (status in (401, 403) or (self._added and status >= 400)):
@@ -210,12 +210,12 @@ class Trial:
 
     async def _note_refused(self, scopes: Iterable[str]) -> None:
         self._explained = True
-        label = await self._label()
+        label = await self._make_label()
         for scope in scopes:
             self._learner.learned.refused.setdefault(scope, set()).add(label)
 
-    async def _label(self) -> str:
-        name = await self._learner.names.method(self._verb, self._call)
+    async def _make_label(self) -> str:
+        name = await self._learner.names.find_method(self._verb, self._call)
         return f"{self._call.service}.{name}" if name else f"{self._verb} {self._call.path}"
 
     def _is_current_scopes(self, label: str) -> bool:
@@ -248,7 +248,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
             return None
         if not isinstance(parameters, dict):
             return None
-        expression = _missing_block(message)
+        expression = _find_missing_block(message)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error):
         return None
     if expression is None or len(list_scopes(expression)) > _MOST_SCOPES:
@@ -256,7 +256,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
     return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression, parameters)
 
 
-def _missing_block(message: str) -> Any:
+def _find_missing_block(message: str) -> Any:
     """Return the scope expression in the block after the sentence that announces it, or None."""
     head, found, rest = message.partition(_MISSING)
     if not found or _FENCE in head or _REQUIRES in head:
@@ -299,18 +299,18 @@ def list_scopes(expression: Any) -> list[str]:
 def find_least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
     """Return the fewest of the `held` scopes (None: unknown) that satisfy the expression, or None if the held scopes do
     not suffice. Scopes in `known` are needed anyway and cost nothing."""
-    ways = _ways(expression, held, known)
+    ways = _find_alternatives(expression, held, known)
     return set(ways[0]) if ways else None
 
 
-def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> list[frozenset[str]]:
+def _find_alternatives(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> list[frozenset[str]]:
     """Return the sets of scopes that satisfy the expression, best first."""
     if isinstance(expression, str):
         return [frozenset((expression,))] if held is None or covers(held, expression) else []
     ((kind, parts),) = expression.items()
-    found = [_ways(part, held, known) for part in parts]
+    found = [_find_alternatives(part, held, known) for part in parts]
     if kind == "AnyOf":
-        return _best((way for ways in found for way in ways), known)
+        return _sort_alternatives((way for ways in found for way in ways), known)
     if not all(found):
         return []
     # Scopes without an alternative are needed anyway, so they cost nothing as an alternative elsewhere.
@@ -318,15 +318,15 @@ def _ways(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> lis
     chosen: list[frozenset[str]] = [frozenset()]
     for ways in found:
         if len(ways) > 1:
-            chosen = _best((one | (way - forced) for one in chosen for way in ways), known | forced)
+            chosen = _sort_alternatives((one | (way - forced) for one in chosen for way in ways), known | forced)
     return [one | forced for one in chosen]
 
 
-def _best(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str]]:
-    return sorted(set(ways), key=lambda way: _price(way, known))[:_MOST_WAYS]
+def _sort_alternatives(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str]]:
+    return sorted(set(ways), key=lambda way: _rank(way, known))[:_MOST_WAYS]
 
 
-def _price(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, int, list[str]]:
+def _rank(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, int, list[str]]:
     """Return the key that ranks alternatives: the number of scopes with an id that the next run will not have, the number of
     new scopes, the number of all scopes, the lowest priority (it includes the right to the lower ones), and the most
     specific text, since that allows least."""

@@ -25,7 +25,7 @@ class Rejections:
         self._announce = announce
         self._told: set[tuple[str, Credentials]] = set()
 
-    def tell(self, content: bytes, encoding: str, credentials: Credentials) -> bool:
+    def report(self, content: bytes, encoding: str, credentials: Credentials) -> bool:
         """Announce what a 401 with this body says about the credentials, unless it was announced before. Return whether it says
         anything about them."""
         try:

@@ -15,7 +15,7 @@ from tcenv.errors import Hint, login_command
 from tcenv.proxy.connections import Connection, Listener
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.forward import Forwarder
-from tcenv.proxy.learn import Learned, Learner, References
+from tcenv.proxy.learn import Learner, LearnResult, References
 from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.rules import Rules
 from tcenv.proxy.signer import Signer
@@ -24,7 +24,7 @@ from tcenv.text import format_duration
 
 if TYPE_CHECKING:
     from tcenv.errors import Announce
-    from tcenv.proxy.calllog import CallLog
+    from tcenv.proxy.call_log import CallLog
     from tcenv.proxy.child_environment import Run
     from tcenv.proxy.probe import Probe
     from tcenv.proxy.sockets import Sockets
@@ -59,7 +59,7 @@ class Service:
     log: CallLog | None = None
     learn: tuple[str, ...] | None = None
     probe: Probe | None = None
-    learned: Learned | None = field(default=None, init=False)
+    learned: LearnResult | None = field(default=None, init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
@@ -77,10 +77,10 @@ class Service:
         if self.learn is not None:
             learner = Learner(References(deployment), self.learn)
             self.learned = learner.learned
-        own = OwnClient.of(self.run.client_id)
+        own = OwnClient.from_ids(self.run.client_id)
         rules = Rules(
             self.sockets.hosts,
-            self.sockets.port_of_programs,
+            self.sockets.program_port,
             own,
             self.read_only,
             self.allow_credentials,
@@ -132,7 +132,7 @@ class Service:
             moments = [moment - now for moment in (ends[1:3] if ends else ()) if moment > now]
             await asyncio.sleep(max(min([_CLOCK_INTERVAL, *moments]), 0.05))
             with contextlib.suppress(Exception):
-                await self._signer.current()
+                await self._signer.get_authority()
 
     def _find_end(self, began: float) -> tuple[str, float, float, Hint | None] | None:
         """Return what ends first, when to announce it, when it ends, and a hint. Returns None if there is no

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import Hint, StoreError, TcenvError, login_command
 from tcenv.proxy.callers import narrow
-from tcenv.proxy.narrowing import count_fitting
+from tcenv.proxy.header_length import count_fitting
 from tcenv.sessions.lock import is_held
 from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session import Session
@@ -24,7 +24,7 @@ RESET_TIMEOUT = 10.0
 _RESET_INTERVAL = 0.05
 
 
-class Ended(TcenvError):
+class SessionEnded(TcenvError):
     """No session is left to sign with. The message tells which command to type."""
 
 
@@ -65,14 +65,14 @@ class Signer:
         self._fixed = not store.keeps
         # Force the first check to read the store: the session may have changed since it was read for the start.
         self._generation: str | None = ""
-        self._take(first)
+        self._use_session(first)
 
     @property
     def session(self) -> Session | None:
         """Return the session as it was last read."""
         return self._session
 
-    async def current(self) -> Authority:
+    async def get_authority(self) -> Authority:
         """Return the credentials and scopes for the next request. Raises Ended."""
         generation = None if self._fixed else self._store.read_generation(self.profile)
         if generation != self._generation and not self._fixed:
@@ -82,9 +82,9 @@ class Signer:
             else:
                 # A keyring may be slow.
                 await asyncio.to_thread(self._read)
-        return self._authority_or_end()
+        return self._require_authority()
 
-    async def after(self, refused: Authority) -> Authority | None:
+    async def find_newer(self, refused: Authority) -> Authority | None:
         """Return what to sign with after the deployment has refused `refused`: a newer session, or None if there is
         none. Waits for a reset in progress. Raises Ended."""
         end = time.monotonic() + RESET_TIMEOUT
@@ -93,7 +93,7 @@ class Signer:
             going_on = not self._fixed and is_held(self.profile)
             await asyncio.to_thread(self._read)
             if self._session is not None or not going_on:
-                authority = self._authority_or_end()
+                authority = self._require_authority()
                 if authority.credentials != refused.credentials:
                     return authority
             if not going_on or time.monotonic() > end:
@@ -104,12 +104,12 @@ class Signer:
         if self._fixed:
             return
         try:
-            self._take(load_session(self._store, self.profile, self.root_url, lambda text: None))
+            self._use_session(load_session(self._store, self.profile, self.root_url, lambda text: None))
         except StoreError:
-            self._take(None)
+            self._use_session(None)
             self._generation = ""
 
-    def _take(self, session: Session | None) -> None:
+    def _use_session(self, session: Session | None) -> None:
         self._session = session
         self._authority: Authority | None = None
         if session is not None:
@@ -127,13 +127,13 @@ class Signer:
                 lambda wanted: shorten(wanted, session.expansions, session.scopes),
             )
 
-    def _authority_or_end(self) -> Authority:
+    def _require_authority(self) -> Authority:
         now = self._clock()
         if self.until is not None and now >= self.until:
-            raise Ended("The time that this run was given has passed.")
+            raise SessionEnded("The time that this run was given has passed.")
         again = Hint("Sign in again:", login_command(get_argument(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
-            raise Ended(f"Signed out of {self.profile}. {again}")
+            raise SessionEnded(f"Signed out of {self.profile}. {again}")
         if not self._session.is_live(now):
-            raise Ended(f"The session of {self.profile} has expired. {again}")
+            raise SessionEnded(f"The session of {self.profile} has expired. {again}")
         return self._authority

@@ -47,7 +47,7 @@ class Sockets:
         self.inside: tuple[socket.socket, ...] = ()
 
     @property
-    def port_of_programs(self) -> int:
+    def program_port(self) -> int:
         """Return the port that programs call, and sign."""
         return self.far_port or self.port
 
@@ -59,16 +59,16 @@ class Sockets:
     @property
     def root_url(self) -> str:
         """Return the root URL for programs."""
-        return f"http://{self.name or _name(self.outside or self.loopback[0])}:{self.port_of_programs}"
+        return f"http://{self.name or _format_host(self.outside or self.loopback[0])}:{self.program_port}"
 
     @property
     def hosts(self) -> frozenset[str]:
         """Return the hosts that a Host header may name for this proxy."""
-        names = {"localhost", *map(_name, self.loopback)}
+        names = {"localhost", *map(_format_host, self.loopback)}
         if self.name is not None:
             names.add(self.name)
         if self.outside is not None:
-            names |= {_name(self.outside), *_FROM_CONTAINERS}
+            names |= {_format_host(self.outside), *_FROM_CONTAINERS}
         return frozenset(names)
 
     def close(self) -> None:
@@ -79,10 +79,10 @@ class Sockets:
 def bind(port: int = 0, address: str | None = None) -> Sockets:
     """Bind both loopback families, and `address` if given, to `port` (0: any free port). Raises UsageError for an
     unusable address, TcenvError for a taken port."""
-    family = None if address is None else _family(address)
+    family = None if address is None else _find_family(address)
     failure: OSError | None = None
     for _ in range(1 if port else _TRIES):
-        held, taken = _taken_back(port, address)
+        held, taken = _take_back(port, address)
         bound, number = (taken, port) if held is not None and taken else loopback.bind(port)
         outside = next((each for each in bound if each.getsockname()[0] == address), None)
         bound = [each for each in bound if each is not outside]
@@ -104,7 +104,7 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
     raise TcenvError(f"tcenv cannot listen on {address}: {reason}.", _HINT)
 
 
-def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
+def _take_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
     """Take back those sockets that this proxy wants of a port that is held for an earlier proxy."""
     taken = client.take(port, "proxy") if port else None
     if taken is None:
@@ -117,13 +117,13 @@ def _taken_back(port: int, address: str | None) -> tuple[Held | None, list[socke
     return taken[1], wanted
 
 
-def _name(made: socket.socket) -> str:
+def _format_host(made: socket.socket) -> str:
     """Return a socket's own address as it is written in a URL."""
     address = str(made.getsockname()[0])
     return f"[{address}]" if ":" in address else address
 
 
-def _family(address: str) -> socket.AddressFamily:
+def _find_family(address: str) -> socket.AddressFamily:
     for family, own, anywhere in ((socket.AF_INET, "127.", "0.0.0.0"), (socket.AF_INET6, "::1", "::")):  # noqa: S104
         try:
             plain = socket.inet_ntop(family, socket.inet_pton(family, address))

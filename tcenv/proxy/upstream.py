@@ -43,9 +43,9 @@ class Deployment:
         self._path = url.raw_path.rstrip("/")
         self._host = url.host or ""
         self._port = url.port or 443
-        self._proxy = _proxy_for(root_url)
+        self._proxy = _choose_proxy(root_url)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=_certificates() if url.scheme == "https" else True),
+            connector=aiohttp.TCPConnector(limit=0, ssl=_load_certificates() if url.scheme == "https" else True),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -59,19 +59,19 @@ class Deployment:
     async def close(self) -> None:
         await self._session.close()
 
-    def authorization(
+    def sign(
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str = ""
     ) -> str:
         """Return the header that signs a request with the session's credentials, narrowed to `scopes`. Raises
         TooLong where they do not fit, even without those that another one covers."""
-        header = self._header(authority, method, resource, scopes, payload_hash)
+        header = self._make_header(authority, method, resource, scopes, payload_hash)
         if len(header) > LONGEST_HEADER and scopes is not None:
-            header = self._header(authority, method, resource, authority.shorten(scopes), payload_hash)
+            header = self._make_header(authority, method, resource, authority.shorten(scopes), payload_hash)
         if len(header) > LONGEST_HEADER:
             raise TooLong
         return header
 
-    def _header(
+    def _make_header(
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str
     ) -> str:
         credentials = authority.credentials
@@ -86,7 +86,7 @@ class Deployment:
             payload_hash=payload_hash,
         )
 
-    def signed_url(self, authority: Authority, resource: str, scopes: tuple[str, ...] | None, expires: float) -> str:
+    def sign_url(self, authority: Authority, resource: str, scopes: tuple[str, ...] | None, expires: float) -> str:
         """Return the URL of a GET on the deployment, signed until `expires` (seconds since the epoch)."""
         credentials = authority.credentials
         value = hawk.make_bewit(
@@ -153,7 +153,7 @@ async def read(answer: aiohttp.ClientResponse, *, sent: bool = True) -> bytes:
     return bytes(content)
 
 
-def _proxy_for(url: str) -> URL | None:
+def _choose_proxy(url: str) -> URL | None:
     try:
         proxy = find_proxy(url)
     except SettingsError:
@@ -162,7 +162,7 @@ def _proxy_for(url: str) -> URL | None:
     return None if proxy is None else URL(proxy.geturl())
 
 
-def _certificates() -> ssl.SSLContext:
+def _load_certificates() -> ssl.SSLContext:
     try:
         return make_ssl_context()
     except SettingsError:

@@ -63,13 +63,13 @@ class Client:
         self.environ = environ
         self._program = program
         self._options = [word for option in options for word in ("-o", option)]
-        self.config = self._ask()
+        self.config = self._read_config()
         overrides = {key: value for key, value in _OVERRIDES.items() if key in _ALWAYS or key in self.config}
         self.socket = control_path.choose()
         self._socket = ("-S", self.socket.replace("%", "%%"))
         self._overrides = [word for key, value in overrides.items() for word in ("-o", f"{key}={value}")]
 
-    def _ask(self) -> dict[str, str]:
+    def _read_config(self) -> dict[str, str]:
         with core_dumps.Allowed():
             done = subprocess.run(
                 # With a command, whose absence some settings do not allow.
@@ -85,18 +85,18 @@ class Client:
         lines = done.stdout.decode("utf-8", "replace").splitlines()
         return {key: value for key, _, value in (line.partition(" ") for line in reversed(lines))}
 
-    def connection(self, command: str) -> list[str]:
+    def make_connection_command(self, command: str) -> list[str]:
         """Return the command line of the run's own connection, whose main session runs `command` without a terminal."""
         words = [self._program, "-M", *self._socket, "-T", *self._overrides, *_ALIVE, *self._options]
         return [*words, "--", self.host, command]
 
-    def session(self, command: str, *, terminal: bool) -> list[str]:
+    def make_session_command(self, command: str, *, terminal: bool) -> list[str]:
         """Return the command line of the user's session over that connection, with a pty if `terminal`."""
         # The false proxy keeps ssh from connecting anew when the connection is gone.
         own = ("-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes")
         words = [self._program, *self._socket, *own, *self._overrides, *self._options]
         return [*words, *(["-t"] if terminal else []), "--", self.host, command]
 
-    def control(self, *words: str) -> list[str]:
+    def make_control_command(self, *words: str) -> list[str]:
         """Return the command line of a question to that connection. The user's configuration has no part in it."""
         return [self._program, "-F", "none", *self._socket, *words, "--", "tcenv"]

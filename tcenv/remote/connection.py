@@ -63,23 +63,23 @@ class Connection:
         """Connect, and wait until the lifeline answers. ssh asks on the terminal for what it needs. Raises TcenvError."""
         with core_dumps.Allowed():
             self._ssh = subprocess.Popen(
-                self._client.connection(scripts.LIFELINE),
+                self._client.make_connection_command(scripts.LIFELINE),
                 env=dict(self._client.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
             )
-        self._start(self._relay_messages)
-        self._write(scripts.lifeline(self._mark))
-        words = self._answer("ready", "failed", slow=True)
+        self._start_thread(self._relay_messages)
+        self._write(scripts.make_lifeline(self._mark))
+        words = self._read_answer("ready", "failed", slow=True)
         if words[0] == "failed":
             raise TcenvError(f"{self.host} cannot hold the run's files: {replace_unprintable(' '.join(words[1:]))}.")
         if len(words) != 3 or not scripts.is_directory(words[1], self._mark) or not words[2].isdecimal():
             raise TcenvError(f"{self.host} has answered what its lifeline never says.")
         self._directory, self.uid = words[1:]
         self._is_ready = True
-        self._start(self._beat)
+        self._start_thread(self._send_beats)
 
     def forward(self, port: int) -> int:
         """Open a port on the far side's loopback that leads to `port` here. Returns the far port. Raises TcenvError."""
@@ -93,10 +93,10 @@ class Connection:
             )
         return int(text)
 
-    def listeners(self, port: int) -> list[str]:
+    def list_listeners(self, port: int) -> list[str]:
         """Return who listens on the far side's `port`, for `far_port.check_listeners`."""
         self._write(f"port\n{port:04X}\n".encode())
-        return self._answer("port")[1:]
+        return self._read_answer("port")[1:]
 
     def send(self, port: int, data: bytes) -> bool:
         """Connect to the far side's `port` from over there, and send `data`. Returns whether ssh could connect, also to a
@@ -111,7 +111,7 @@ class Connection:
     def _ask_ssh(self, *words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(
-                self._client.control(*words),
+                self._client.make_control_command(*words),
                 env=dict(self._client.environ),
                 input=data,
                 capture_output=True,
@@ -121,20 +121,20 @@ class Connection:
         except subprocess.TimeoutExpired:
             raise _NoAnswer(f"{self.host} does not answer any more.") from None
 
-    def prepare(self, values: Mapping[str, str], token: str, command: str) -> str:
+    def send_script(self, values: Mapping[str, str], token: str, command: str) -> str:
         """Hand the far side the script of the user's session and the run's token. Returns the command that starts it."""
-        self._write(b"script\n" + scripts.run_script(self._mark, values, command))
-        self._answer("script")
+        self._write(b"script\n" + scripts.make_run_script(self._mark, values, command))
+        self._read_answer("script")
         # `echo` could take a dash at the beginning for an option.
         self._write(f"token\nt{token}\n".encode())
-        self._answer("token")
-        return scripts.run_command(self._directory)
+        self._read_answer("token")
+        return scripts.make_run_command(self._directory)
 
     def has_begun(self) -> bool:
         """Return whether the user's session has begun on the far side; also if the connection is lost, which ends that."""
         try:
             self._write(b"state\n")
-            return self._answer("state") == ["state", "begun"]
+            return self._read_answer("state") == ["state", "begun"]
         except TcenvError:
             return True
 
@@ -161,7 +161,7 @@ class Connection:
             for line in self._messages:
                 print(line, file=sys.stderr)
 
-    def _start(self, work: Callable[[], None]) -> None:
+    def _start_thread(self, work: Callable[[], None]) -> None:
         with AllSignalsBlocked():
             threading.Thread(target=work, daemon=True).start()
 
@@ -175,7 +175,7 @@ class Connection:
             elif not text.startswith("mux_"):
                 self._messages = [*self._messages[1 - _MOST_SAID :], replace_unprintable(text)]
 
-    def _beat(self) -> None:
+    def _send_beats(self) -> None:
         while not self._ended.wait(_BEAT):
             self._write(b"beat\n")
 
@@ -185,18 +185,18 @@ class Connection:
             if self._ssh is not None and self._ssh.stdin is not None:
                 self._ssh.stdin.write(data)
 
-    def _answer(self, *wanted: str, slow: bool = False) -> list[str]:
+    def _read_answer(self, *wanted: str, slow: bool = False) -> list[str]:
         """Return the words of the lifeline's next answer that begins with one of `wanted`. Skips what start-up files print.
         With `slow`, wait as long as it takes, as ssh does. Raises TcenvError."""
         while True:
-            for line in self._lines(slow=slow):
+            for line in self._read_lines(slow=slow):
                 mark, _, answer = line.partition(f"{self._mark} ")
                 words = answer.split()
                 if words and not mark and words[0] in wanted:
                     return words
                 self._skipped = [*self._skipped[1 - _MOST_SAID :], replace_unprintable(line)]
 
-    def _lines(self, *, slow: bool) -> Sequence[str]:
+    def _read_lines(self, *, slow: bool) -> Sequence[str]:
         """Return the complete lines that come next. Raises TcenvError at the end of the output."""
         assert self._ssh is not None and self._ssh.stdout is not None
         descriptor = self._ssh.stdout.fileno()
@@ -213,12 +213,12 @@ class Connection:
                 continue
             data = os.read(descriptor, 65536)
             if not data:
-                raise self._failure()
+                raise self._find_failure()
             self._received += data
         *lines, self._received = self._received.split(b"\n")
         return [line.decode("utf-8", "replace") for line in lines]
 
-    def _failure(self) -> TcenvError:
+    def _find_failure(self) -> TcenvError:
         """Return why the lifeline has ended."""
         assert self._ssh is not None
         status = self._ssh.wait()

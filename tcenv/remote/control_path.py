@@ -20,7 +20,7 @@ _LONGEST = 86
 
 def choose() -> str:
     """Return an unused path in a directory that is this user's alone. Raises TcenvError."""
-    for directory in _directories():
+    for directory in _list_directories():
         path = os.path.join(directory, _PREFIX + os.urandom(6).hex())
         # ssh replaces what begins with $ or ~ in a path.
         if len(os.fsencode(path)) > _LONGEST or "$" in path or "~" in path:
@@ -35,7 +35,7 @@ def choose() -> str:
     )
 
 
-def _directories() -> Iterator[str]:
+def _list_directories() -> Iterator[str]:
     with suppress(paths.Unsafe):
         found = paths.runtime_directory()
         if found is not None:

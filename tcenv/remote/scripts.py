@@ -28,20 +28,20 @@ _BOOTSTRAP = (
 _SAFE = re.compile(rb"[A-Za-z0-9 /._@:=,+|!~#%^*(){}<>\[\];?$&\"`-]")
 
 
-def lifeline(mark: str) -> bytes:
+def make_lifeline(mark: str) -> bytes:
     """Return what the lifeline's shell reads first. `mark` begins its answers."""
     lines = [_BOOTSTRAP.format(mark=mark, quiet=QUIET, step=STEP), _read("lifeline.sh").rstrip("\n"), mark, ""]
     return "\n".join(lines).encode("ascii")
 
 
-def run_script(mark: str, values: Mapping[str, str], command: str) -> bytes:
+def make_run_script(mark: str, values: Mapping[str, str], command: str) -> bytes:
     """Return the script of the user's session, up to the mark that ends it. `values` are its variables, `command` is what the
     login shell runs (empty: it reads from its input)."""
-    lines = [f"{name}={_quoted(value)}" for name, value in {**values, "command": command}.items()]
+    lines = [f"{name}={_quote(value)}" for name, value in {**values, "command": command}.items()]
     return "\n".join([*lines, _read("run.sh").rstrip("\n"), mark, ""]).encode("ascii")
 
 
-def run_command(directory: str) -> str:
+def make_run_command(directory: str) -> str:
     """Return the command that runs this script from the far side's `directory`."""
     return _RUN.format(directory)
 
@@ -51,7 +51,7 @@ def is_directory(text: str, mark: str) -> bool:
     return re.fullmatch(rf"/[A-Za-z0-9/._-]*/?tcenv-{mark}", text) is not None
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Write any text as a word of a POSIX shell, on one line of ASCII. The shell drops newlines at the end."""
     octal = "".join(chr(byte) if _SAFE.match(bytes([byte])) else f"\\0{byte:03o}" for byte in os.fsencode(text))
     return f"$(printf %b '{octal}')"

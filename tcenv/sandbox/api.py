@@ -14,7 +14,7 @@ from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import Signed
 from tcenv.sandbox.records import ApiError
 from tcenv.sandbox.schema import Schema, find_errors
-from tcenv.sandbox.scopes import Expression, as_text, missing, parameters, render
+from tcenv.sandbox.scopes import Expression, find_missing, format_expression, list_parameters, render
 
 # Parameters that may hold slashes as they are.
 _GREEDY = ("name",)
@@ -80,7 +80,7 @@ class Service:
                     query=tuple(query),
                     title=title,
                     pattern=re.compile(pattern),
-                    by_route=parameters(scopes) <= set(arguments),
+                    by_route=list_parameters(scopes) <= set(arguments),
                 )
             )
             return act
@@ -114,7 +114,7 @@ class Call:
         ApiError: 401 for a bad signature, 403 with the text of lib-api (libraries/api, middleware/auth)."""
         required = render(self.method.scopes, {**self.params, **values})
         caller = self.caller
-        lacking = missing(required, caller.held)
+        lacking = find_missing(required, caller.held)
         if lacking is None:
             return
         if caller.client_id is None:
@@ -122,42 +122,41 @@ class Call:
                 403,
                 "InsufficientScopes",
                 "This request requires Taskcluster credentials that satisfy the following scope expression:\n\n"
-                f"```\n{as_text(required)}\n```",
+                f"```\n{format_expression(required)}\n```",
             )
-        raise ApiError(403, "InsufficientScopes", insufficient(caller.client_id, lacking, required))
+        raise ApiError(403, "InsufficientScopes", describe_missing_scopes(caller.client_id, lacking, required))
 
 
-def insufficient(client_id: str, lacking: Expression, required: Expression) -> str:
+def describe_missing_scopes(client_id: str, lacking: Expression, required: Expression) -> str:
     """Write the message for a caller without the scopes: what is missing, and what is required."""
     return (
         f"Client ID {client_id} does not have sufficient scopes and is missing the following scopes:\n\n"
-        f"```\n{as_text(lacking)}\n```\n\n"
-        f"This request requires the client to satisfy the following scope expression:\n\n```\n{as_text(required)}\n```"
+        f"```\n{format_expression(lacking)}\n```\n\n"
+        f"This request requires the client to satisfy the following scope expression:\n\n```\n{format_expression(required)}\n```"
     )
 
 
-def call(the_call: Call) -> Any:
+def handle(call: Call) -> Any:
     """Carry out a call. Returns the value to send as JSON, None for nothing. Raises ApiError."""
-    method = the_call.method
-    with the_call.deployment.lock:
+    method = call.method
+    with call.deployment.lock:
         if method.scopes is not None and method.by_route:
-            the_call.authorize()
+            call.authorize()
         if method.body is not None:
-            _check_body(the_call, method.body)
-        return method.act(the_call)
+            _check_body(call, method.body)
+        return method.act(call)
 
 
-def _check_body(the_call: Call, schema: Schema) -> None:
-    if the_call.content_type != "application/json":
+def _check_body(call: Call, schema: Schema) -> None:
+    if call.content_type != "application/json":
         raise ApiError(
             400,
             "MalformedPayload",
-            "Payload must be JSON with content-type: application/json got content-type: "
-            f"{the_call.content_type or 'null'}",
+            f"Payload must be JSON with content-type: application/json got content-type: {call.content_type or 'null'}",
         )
-    errors = list(find_errors(the_call.body, schema))
+    errors = list(find_errors(call.body, schema))
     if errors:
-        address = the_call.deployment.root_url + get_schema_path(the_call.method)
+        address = call.deployment.root_url + get_schema_path(call.method)
         told = "".join(f"\n  * {error}" for error in errors)
         raise ApiError(
             400,
@@ -171,21 +170,21 @@ def get_schema_path(method: Method) -> str:
     return f"/schemas/{method.service}/v1/{method.body_name}.json"
 
 
-def find(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
+def find_method(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
     """Find the method for `verb` and `path` (`<service>/v1/…`, as it was sent), and the parameters in the path; None if there
     is none."""
-    for method, match in _matching(services, path):
+    for method, match in _match_methods(services, path):
         if method.verb == verb:
             return method, {name: unquote(value) for name, value in match.groupdict().items()}
     return None
 
 
-def verbs(services: Mapping[str, Service], path: str) -> list[str]:
+def list_verbs(services: Mapping[str, Service], path: str) -> list[str]:
     """Return the HTTP methods that `path` allows, in order; none where there is no such route."""
-    return sorted({method.verb for method, _ in _matching(services, path)})
+    return sorted({method.verb for method, _ in _match_methods(services, path)})
 
 
-def _matching(services: Mapping[str, Service], path: str) -> Iterable[tuple[Method, re.Match[str]]]:
+def _match_methods(services: Mapping[str, Service], path: str) -> Iterable[tuple[Method, re.Match[str]]]:
     name, _, rest = path.partition("/")
     service = services.get(name)
     version, _, route = rest.rstrip("/").partition("/")

@@ -55,10 +55,10 @@ def approve(
     """Approve at the sandbox's sign-in page `url` after `wait` seconds, with `rename` typed into the Client ID field and
     `expires` (a date with its time and zone) into Expires if given, and Delete on Expiration switched off if `keep`; then
     follow the callback to its end. Returns the HTTP status there. Raises NotApproved, ValueError, OSError."""
-    return _approved(url, rename, wait, expires, keep).status
+    return _approve(url, rename, wait, expires, keep).status
 
 
-def _approved(url: str, rename: str | None, wait: float, expires: str | None, keep: bool) -> _Answer:
+def _approve(url: str, rename: str | None, wait: float, expires: str | None, keep: bool) -> _Answer:
     opened, page = _open(url)
     if 'id="sign-in"' in opened.text:
         _press(url, "sign-in", {})
@@ -84,7 +84,7 @@ def _approved(url: str, rename: str | None, wait: float, expires: str | None, ke
     if page["callback"] is None:
         return opened
     target = urlsplit(url)
-    return _visited(
+    return _visit(
         f"{page['callback']}?clientId={made['clientId']}&accessToken={made['accessToken']}",
         referer=f"{target.scheme}://{target.netloc}/",
     )
@@ -98,13 +98,13 @@ def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
         crash = _CRASH.search(opened.text)
         if crash:
             raise NotApproved(unescape(crash[1]))
-        said = _readable(opened.text)
+        said = _extract_text(opened.text)
         raise NotApproved(f"there is no sign-in form at that address (status {opened.status}{said and f', {said!r}'})")
     page: dict[str, Any] = json.loads(found[1])
     return opened, page
 
 
-def _readable(text: str) -> str:
+def _extract_text(text: str) -> str:
     """Return the beginning of what a person would read on a page, or in an error of the API."""
     with suppress(ValueError, TypeError, KeyError):
         return str(json.loads(text)["message"]).splitlines()[0]
@@ -116,10 +116,10 @@ def _readable(text: str) -> str:
 def visit(url: str, referer: str | None = None) -> int:
     """Navigate to a loopback address with Chromium's headers, following redirects; the last HTTP status. `referer` is the
     page that leads there, of another port of localhost. Raises ValueError for other addresses, OSError."""
-    return _visited(url, referer).status
+    return _visit(url, referer).status
 
 
-def _visited(url: str, referer: str | None = None) -> _Answer:
+def _visit(url: str, referer: str | None = None) -> _Answer:
     headers = {
         **_HEADERS,
         "Sec-Fetch-Site": "same-site" if referer else "none",
@@ -142,18 +142,18 @@ def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any
         json.dumps({**content, "clock": time.time()}),
     )
     if answer.status != 200:
-        raise NotApproved(_told(answer.text) or f"the page got status {answer.status}")
+        raise NotApproved(_read_message(answer.text) or f"the page got status {answer.status}")
     try:
         told: dict[str, Any] = json.loads(answer.text)
     except ValueError:
-        raise NotApproved(f"the page's answer cannot be read: {_readable(answer.text)!r}") from None
+        raise NotApproved(f"the page's answer cannot be read: {_extract_text(answer.text)!r}") from None
     return told
 
 
-def _told(text: str) -> str:
+def _read_message(text: str) -> str:
     with suppress(ValueError, TypeError, KeyError):
         return str(json.loads(text)["message"])
-    return _readable(text)
+    return _extract_text(text)
 
 
 def _request(method: str, url: str, headers: dict[str, str] | None = None, body: str | None = None) -> _Answer:
@@ -195,27 +195,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--expires", metavar="TIME", help="type this into the Expires field, e.g. 2030-01-01T00:00:00Z")
     parser.add_argument("--keep", action="store_true", help="switch off Delete on Expiration")
     options = parser.parse_args(arguments)
-    problem = find_problem(options.url, options.rename, options.wait, options.expires, options.keep)
+    problem = try_to_approve(options.url, options.rename, options.wait, options.expires, options.keep)
     if problem:
         print(problem, file=sys.stderr)
     return 1 if problem else 0
 
 
-def find_problem(
+def try_to_approve(
     url: str, rename: str | None = None, wait: float = 0.0, expires: str | None = None, keep: bool = False
 ) -> str:
     """Approve, as `approve` does. Returns what went wrong in one line, empty where nothing did."""
     try:
-        answer = _approved(url, rename, wait, expires, keep)
+        answer = _approve(url, rename, wait, expires, keep)
     except (NotApproved, ValueError, OSError, http.client.HTTPException) as error:
-        return f"not approved: {_reason(error)}"
+        return f"not approved: {_describe_error(error)}"
     if answer.status == 200:
         return ""
-    said = _readable(answer.text)
+    said = _extract_text(answer.text)
     return f"approved, but the program that waits answered with status {answer.status}{said and f': {said}'}"
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer came within a minute"
     if isinstance(error, http.client.HTTPException):

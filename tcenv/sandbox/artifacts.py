@@ -8,7 +8,7 @@ from urllib.parse import quote
 from tcenv.sandbox.answers import redirect
 from tcenv.sandbox.api import Call
 from tcenv.sandbox.queue import QUEUE, find_task
-from tcenv.sandbox.records import ApiError, timestamp
+from tcenv.sandbox.records import ApiError, format_timestamp
 from tcenv.sandbox.schema import TIME, record, text
 
 STORAGE = "/sandbox/storage/"
@@ -63,39 +63,39 @@ def _list_latest_artifacts(call: Call) -> Any:
 @QUEUE.declare("GET", "getArtifact", "/task/<taskId>/runs/<runId>/artifacts/<name>", _GET_ARTIFACT)
 def _get_artifact(call: Call) -> Any:
     """Get an artifact, by a redirect to where it is stored"""
-    return _redirected(call)
+    return _redirect(call)
 
 
 @QUEUE.declare("GET", "getLatestArtifact", "/task/<taskId>/artifacts/<name>", _GET_ARTIFACT)
 def _get_latest_artifact(call: Call) -> Any:
     """Get an artifact of the latest run, by a redirect to where it is stored"""
-    return _redirected(call)
+    return _redirect(call)
 
 
 @QUEUE.declare("GET", "latestArtifact", "/task/<taskId>/artifact-content/<name>", _GET_ARTIFACT)
-def _latest_artifact(call: Call) -> Any:
+def _find_latest_artifact(call: Call) -> Any:
     """Get where an artifact's content is stored"""
-    url = _located(call)
+    url = _find_url(call)
     kind = "s3" if url.startswith(call.deployment.root_url) else "reference"
     return {"storageType": kind, "url": url}
 
 
 def _list(call: Call) -> Any:
     names = [name for task_id, name in call.deployment.artifacts if task_id == call.params["taskId"]]
-    return {"artifacts": [_told(call, name) for name in names]}
+    return {"artifacts": [_describe(call, name) for name in names]}
 
 
-def _told(call: Call, name: str) -> dict[str, Any]:
+def _describe(call: Call, name: str) -> dict[str, Any]:
     said = call.deployment.artifacts[call.params["taskId"], name]
     return {
         "name": name,
         "storageType": said["storageType"],
         "contentType": said.get("contentType", "application/binary"),
-        "expires": said.get("expires", timestamp(call.deployment.now() + 86400)),
+        "expires": said.get("expires", format_timestamp(call.deployment.now() + 86400)),
     }
 
 
-def _located(call: Call) -> str:
+def _find_url(call: Call) -> str:
     task_id, name = call.params["taskId"], call.params["name"]
     call.authorize(names=[name])
     said = call.deployment.artifacts.get((task_id, name))
@@ -106,6 +106,6 @@ def _located(call: Call) -> str:
     return f"{call.deployment.root_url}{STORAGE}{task_id}/{quote(name)}"
 
 
-def _redirected(call: Call) -> Any:
-    url = _located(call)
+def _redirect(call: Call) -> Any:
+    url = _find_url(call)
     return redirect(url, b"{}", "Content-Type: application/json; charset=utf-8\r\n")

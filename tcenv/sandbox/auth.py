@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.deployment import sorted_scopes, wishes
-from tcenv.sandbox.records import LONGEST_DESCRIPTION, ApiError, Client, timestamp, wrong
+from tcenv.sandbox.deployment import parse_client, sort_scopes
+from tcenv.sandbox.records import LONGEST_DESCRIPTION, ApiError, Client, format_timestamp, make_input_error
 from tcenv.sandbox.schema import SCOPES, TIME, record, text
-from tcenv.sandbox.scopes import normal
+from tcenv.sandbox.scopes import normalize
 
 AUTH = Service("auth", "Auth Service")
 _MOST_LISTED = 1000
@@ -22,32 +22,32 @@ _CLIENT = record(
 )
 
 
-def _public(call: Call, client: Client) -> dict[str, Any]:
+def _describe(call: Call, client: Client) -> dict[str, Any]:
     """Return what the API tells of a client."""
     return {
         "clientId": client.client_id,
-        "expires": timestamp(client.expires),
-        "created": timestamp(client.created),
-        "lastModified": timestamp(client.last_modified),
-        "lastDateUsed": timestamp(client.created),
-        "lastRotated": timestamp(client.last_rotated),
+        "expires": format_timestamp(client.expires),
+        "created": format_timestamp(client.created),
+        "lastModified": format_timestamp(client.last_modified),
+        "lastDateUsed": format_timestamp(client.created),
+        "lastRotated": format_timestamp(client.last_rotated),
         "description": client.description,
         "deleteOnExpiration": client.delete_on_expiration,
         "disabled": client.disabled,
         "scopes": sorted(client.scopes),
-        "expandedScopes": list(normal(call.deployment.expanded(client.scopes))),
+        "expandedScopes": list(normalize(call.deployment.expand(client.scopes))),
     }
 
 
-def _with_token(call: Call, client: Client) -> dict[str, Any]:
+def _describe_with_token(call: Call, client: Client) -> dict[str, Any]:
     """Return what the API tells a caller who made the client or reset its token."""
-    return {**_public(call, client), "accessToken": client.access_token}
+    return {**_describe(call, client), "accessToken": client.access_token}
 
 
-def _client_id(call: Call) -> str:
+def _check_client_id(call: Call) -> str:
     client_id = call.params["clientId"]
     if client_id.startswith("static/"):
-        raise wrong(
+        raise make_input_error(
             f'clientId "{client_id}" starts with "static/" which is reserved for statically configured clients. '
             "Contact your administrator to change static clients."
         )
@@ -55,13 +55,13 @@ def _client_id(call: Call) -> str:
 
 
 @AUTH.declare("GET", "lbheartbeat", "/__lbheartbeat__")
-def _lbheartbeat(call: Call) -> Any:
+def _answer_heartbeat(call: Call) -> Any:
     """Answer the load balancer's heartbeat"""
     return {}
 
 
 @AUTH.declare("GET", "version", "/__version__")
-def _version(call: Call) -> Any:
+def _get_version(call: Call) -> Any:
     """Get the version of the deployment"""
     return {"source": "tcenv sandbox", "version": "v106.0.0", "commit": "", "build": ""}
 
@@ -80,13 +80,13 @@ def _list_clients(call: Call) -> Any:
     prefix = call.query.get("prefix", "")
     found = [client for name, client in sorted(call.deployment.clients.items()) if name.startswith(prefix)]
     more = {"continuationToken": str(end)} if end < len(found) else {}
-    return {"clients": [_public(call, client) for client in found[begin:end]], **more}
+    return {"clients": [_describe(call, client) for client in found[begin:end]], **more}
 
 
 @AUTH.declare("GET", "client", "/clients/<clientId>", "auth:get-client:<clientId>")
-def _client(call: Call) -> Any:
+def _get_client(call: Call) -> Any:
     """Get a client"""
-    return _public(call, call.deployment.existing(call.params["clientId"]))
+    return _describe(call, call.deployment.get_client(call.params["clientId"]))
 
 
 @AUTH.declare(
@@ -99,9 +99,9 @@ def _client(call: Call) -> Any:
 )
 def _create_client(call: Call) -> Any:
     """Create a client, or get the one that an equal call has just created"""
-    client_id, wanted = _client_id(call), wishes(call.body)
+    client_id, wanted = _check_client_id(call), parse_client(call.body)
     call.authorize(scopes=wanted.get("scopes", []))
-    return _with_token(call, call.deployment.create(client_id, wanted))
+    return _describe_with_token(call, call.deployment.create(client_id, wanted))
 
 
 @AUTH.declare(
@@ -114,75 +114,75 @@ def _create_client(call: Call) -> Any:
 )
 def _update_client(call: Call) -> Any:
     """Update a client; scopes that it has already need not be held"""
-    client_id, wanted = _client_id(call), wishes(call.body)
-    held = call.deployment.existing(client_id).scopes
+    client_id, wanted = _check_client_id(call), parse_client(call.body)
+    held = call.deployment.get_client(client_id).scopes
     call.authorize(scopesAdded=[scope for scope in wanted.get("scopes", []) if scope not in held])
-    return _public(call, call.deployment.update(client_id, wanted))
+    return _describe(call, call.deployment.update(client_id, wanted))
 
 
 @AUTH.declare("POST", "resetAccessToken", "/clients/<clientId>/reset", "auth:reset-access-token:<clientId>")
 def _reset_access_token(call: Call) -> Any:
     """Reset a client's accessToken"""
-    return _with_token(call, call.deployment.reset(_client_id(call)))
+    return _describe_with_token(call, call.deployment.reset(_check_client_id(call)))
 
 
 @AUTH.declare("DELETE", "deleteClient", "/clients/<clientId>", "auth:delete-client:<clientId>")
 def _delete_client(call: Call) -> Any:
     """Delete a client, if there is one"""
-    call.deployment.clients.pop(_client_id(call), None)
+    call.deployment.clients.pop(_check_client_id(call), None)
 
 
 @AUTH.declare("POST", "enableClient", "/clients/<clientId>/enable", "auth:enable-client:<clientId>")
 def _enable_client(call: Call) -> Any:
     """Enable a client"""
-    client = call.deployment.existing(_client_id(call))
+    client = call.deployment.get_client(_check_client_id(call))
     client.disabled = False
-    return _public(call, client)
+    return _describe(call, client)
 
 
 @AUTH.declare("POST", "disableClient", "/clients/<clientId>/disable", "auth:disable-client:<clientId>")
 def _disable_client(call: Call) -> Any:
     """Disable a client"""
-    client = call.deployment.existing(_client_id(call))
+    client = call.deployment.get_client(_check_client_id(call))
     client.disabled = True
-    return _public(call, client)
+    return _describe(call, client)
 
 
 @AUTH.declare("GET", "currentScopes", "/scopes/current", "auth:current-scopes")
-def _current_scopes(call: Call) -> Any:
+def _get_current_scopes(call: Call) -> Any:
     """Get what the caller may do"""
-    return {"scopes": call.deployment.current_scopes(call.caller)}
+    return {"scopes": call.deployment.list_scopes(call.caller)}
 
 
 @AUTH.declare("POST", "expandScopes", "/scopes/expand", "auth:expand-scopes",
               body=record("scopes", scopes=SCOPES), body_name="scopeset")  # fmt: skip
 def _expand_scopes(call: Call) -> Any:
     """Expand scopes by the roles in them"""
-    return {"scopes": list(normal(call.deployment.expanded(sorted_scopes(call.body["scopes"]))))}
+    return {"scopes": list(normalize(call.deployment.expand(sort_scopes(call.body["scopes"]))))}
 
 
 @AUTH.declare("GET", "listRoles", "/roles", "auth:list-roles")
 def _list_roles(call: Call) -> Any:
     """List roles"""
-    return [_role_of(call, role_id) for role_id in sorted(call.deployment.roles)]
+    return [_describe_role(call, role_id) for role_id in sorted(call.deployment.roles)]
 
 
 @AUTH.declare("GET", "role", "/roles/<roleId>", "auth:get-role:<roleId>")
-def _role(call: Call) -> Any:
+def _get_role(call: Call) -> Any:
     """Get a role"""
     if call.params["roleId"] not in call.deployment.roles:
         raise ApiError(404, "ResourceNotFound", "Role not found")
-    return _role_of(call, call.params["roleId"])
+    return _describe_role(call, call.params["roleId"])
 
 
-def _role_of(call: Call, role_id: str) -> dict[str, Any]:
+def _describe_role(call: Call, role_id: str) -> dict[str, Any]:
     return {
         "roleId": role_id,
         "scopes": sorted(call.deployment.roles[role_id]),
-        "expandedScopes": list(normal(call.deployment.expanded((f"assume:{role_id}",)))),
+        "expandedScopes": list(normalize(call.deployment.expand((f"assume:{role_id}",)))),
         "description": "",
-        "created": timestamp(0),
-        "lastModified": timestamp(0),
+        "created": format_timestamp(0),
+        "lastModified": format_timestamp(0),
     }
 
 
@@ -197,11 +197,11 @@ def _role_of(call: Call, role_id: str) -> dict[str, Any]:
     },
     query=("format",),
 )
-def _aws_s3_credentials(call: Call) -> Any:
+def _get_aws_s3_credentials(call: Call) -> Any:
     """Get temporary credentials for a folder of an S3 bucket"""
     call.authorize(levelIsReadOnly=call.params["level"] == "read-only")
     credentials = {"accessKeyId": "sandbox", "secretAccessKey": "nothing-real", "sessionToken": "nothing-real"}
-    return {"credentials": credentials, "expires": timestamp(call.deployment.now() + 3600)}
+    return {"credentials": credentials, "expires": format_timestamp(call.deployment.now() + 3600)}
 
 
 @AUTH.declare(
@@ -210,9 +210,9 @@ def _aws_s3_credentials(call: Call) -> Any:
     "/gcp/credentials/<projectId>/<serviceAccount>",
     "auth:gcp:access-token:<projectId>/<serviceAccount>",
 )
-def _gcp_credentials(call: Call) -> Any:
+def _get_gcp_credentials(call: Call) -> Any:
     """Get an access token for a GCP service account"""
-    return {"accessToken": "nothing-real", "expireTime": timestamp(call.deployment.now() + 3600)}
+    return {"accessToken": "nothing-real", "expireTime": format_timestamp(call.deployment.now() + 3600)}
 
 
 @AUTH.declare(
@@ -221,7 +221,7 @@ def _gcp_credentials(call: Call) -> Any:
     "/websocktunnel/<wstAudience>/<wstClient>",
     "auth:websocktunnel-token:<wstAudience>/<wstClient>",
 )
-def _websocktunnel_token(call: Call) -> Any:
+def _get_websocktunnel_token(call: Call) -> Any:
     """Get a token for a websocktunnel"""
     params = call.params
-    return {**params, "token": "nothing-real", "expires": timestamp(call.deployment.now() + 3600)}
+    return {**params, "token": "nothing-real", "expires": format_timestamp(call.deployment.now() + 3600)}

@@ -14,8 +14,8 @@ from typing import Any
 
 from tcenv.sandbox import hawk
 from tcenv.sandbox.hawk import Rejected, Signed
-from tcenv.sandbox.records import SCOPE, ApiError, Client, new_token
-from tcenv.sandbox.scopes import Held, normal
+from tcenv.sandbox.records import SCOPE, ApiError, Client, make_token
+from tcenv.sandbox.scopes import Held, normalize
 
 # Of a certificate's start and end (seconds).
 DRIFT = 5 * 60
@@ -58,8 +58,8 @@ def authenticate(signed: Signed, registry: Registry) -> Caller:
         claim = hawk.read(signed)
         if claim is None:
             return Caller(None, registry.held((EVERYBODY,)))
-        extension = _extension(claim.ext)
-        credentials = _credentials(claim.client_id, extension, registry)
+        extension = _parse_extension(claim.ext)
+        credentials = _find_credentials(claim.client_id, extension, registry)
         hawk.check(claim, signed, credentials.token, registry.now(), any_time=registry.any_time)
         scopes, narrowed = credentials.scopes, extension.get("authorizedScopes")
         if narrowed is not None:
@@ -75,14 +75,14 @@ def authenticate(signed: Signed, registry: Registry) -> Caller:
         raise ApiError(401, "AuthenticationFailed", str(rejection)) from None
 
 
-def _credentials(client_id: str, extension: Mapping[str, Any], registry: Registry) -> _Credentials:
+def _find_credentials(client_id: str, extension: Mapping[str, Any], registry: Registry) -> _Credentials:
     """Return the key that must have made the signature, and its scopes. Raises Rejected."""
     certificate = extension.get("certificate")
     if certificate is None:
-        client = _good(registry, client_id)
+        client = _find_client(registry, client_id)
         credentials = _Credentials(client.access_token, tuple(client.scopes))
     elif isinstance(certificate, dict):
-        credentials = _temporary(client_id, certificate, registry)
+        credentials = _check_certificate(client_id, certificate, registry)
     else:
         raise Rejected("ext.certificate must be a JSON object")
     wanted = extension.get("authorizedScopes")
@@ -96,7 +96,7 @@ def _credentials(client_id: str, extension: Mapping[str, Any], registry: Registr
     if not all(scope in held for scope in wanted):
         raise Rejected(
             "Supplied credentials do not satisfy authorizedScopes; credentials have scopes:\n\n```\n"
-            + "\n".join(normal(held.scopes))
+            + "\n".join(normalize(held.scopes))
             + "\n```\n\nauthorizedScopes are:\n\n```\n"
             + "\n".join(wanted)
             + "\n```"
@@ -104,7 +104,7 @@ def _credentials(client_id: str, extension: Mapping[str, Any], registry: Registr
     return credentials
 
 
-def _good(registry: Registry, client_id: str) -> Client:
+def _find_client(registry: Registry, client_id: str) -> Client:
     client = registry.clients.get(client_id)
     if client is None:
         raise Rejected(f"Client with clientId '{client_id}' not found")
@@ -115,12 +115,12 @@ def _good(registry: Registry, client_id: str) -> Client:
     return client
 
 
-def _temporary(client_id: str, certificate: dict[str, Any], registry: Registry) -> _Credentials:
+def _check_certificate(client_id: str, certificate: dict[str, Any], registry: Registry) -> _Credentials:
     _check_form(certificate)
     issuer_id = certificate.get("issuer") or client_id
     if "issuer" in certificate and issuer_id == client_id:
         raise Rejected("ext.certificate.issuer must differ from the supplied clientId")
-    issuer, now = _good(registry, issuer_id), registry.now()
+    issuer, now = _find_client(registry, issuer_id), registry.now()
     start, expiry, scopes = certificate["start"] / 1000, certificate["expiry"] / 1000, certificate["scopes"]
     if start > now + DRIFT:
         raise Rejected("ext.certificate.start > now")
@@ -139,16 +139,16 @@ def _temporary(client_id: str, certificate: dict[str, Any], registry: Registry) 
             "The temporary credentials were not generated correctly."
         )
     key = issuer.access_token.encode()
-    signature = base64.b64encode(_hmac(key, _signed_text(client_id, certificate))).decode()
+    signature = base64.b64encode(_compute_hmac(key, _make_signed_text(client_id, certificate))).decode()
     if not hmac.compare_digest(signature.encode(), str(certificate.get("signature")).encode()):
         raise Rejected("ext.certificate.signature is not valid")
-    token = base64.urlsafe_b64encode(_hmac(key, certificate["seed"])).decode().rstrip("=")
+    token = base64.urlsafe_b64encode(_compute_hmac(key, certificate["seed"])).decode().rstrip("=")
     return _Credentials(token, tuple(scopes))
 
 
 def mint(issuer: Client, client_id: str, scopes: list[str], start: float, end: float) -> dict[str, str]:
     """Return temporary credentials of the name `client_id`, as the services hand them out. Times are seconds since the epoch."""
-    seed = new_token()
+    seed = make_token()
     certificate: dict[str, Any] = {
         "version": 1,
         "scopes": scopes,
@@ -158,8 +158,8 @@ def mint(issuer: Client, client_id: str, scopes: list[str], start: float, end: f
         "issuer": issuer.client_id,
     }
     key = issuer.access_token.encode()
-    certificate["signature"] = base64.b64encode(_hmac(key, _signed_text(client_id, certificate))).decode()
-    token = base64.urlsafe_b64encode(_hmac(key, seed)).decode().rstrip("=")
+    certificate["signature"] = base64.b64encode(_compute_hmac(key, _make_signed_text(client_id, certificate))).decode()
+    token = base64.urlsafe_b64encode(_compute_hmac(key, seed)).decode().rstrip("=")
     return {"clientId": client_id, "accessToken": token, "certificate": json.dumps(certificate)}
 
 
@@ -178,13 +178,13 @@ def _check_form(certificate: dict[str, Any]) -> None:
             raise Rejected(f"ext.certificate.{problem}")
 
 
-def _signed_text(client_id: str, certificate: dict[str, Any]) -> str:
+def _make_signed_text(client_id: str, certificate: dict[str, Any]) -> str:
     named = [f"clientId:{client_id}", f"issuer:{certificate['issuer']}"] if certificate.get("issuer") else []
     facts = [f"{key}:{certificate[key]}" for key in ("seed", "start", "expiry")]
     return "\n".join(["version:1", *named, *facts, "scopes:", *certificate["scopes"]])
 
 
-def _hmac(key: bytes, text: str) -> bytes:
+def _compute_hmac(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
@@ -193,7 +193,7 @@ def _are_scopes(value: object) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _extension(text: str) -> Mapping[str, Any]:
+def _parse_extension(text: str) -> Mapping[str, Any]:
     if not text:
         return {}
     try:

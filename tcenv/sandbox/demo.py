@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tcenv.sandbox.interpreter import approver, interpreter
+from tcenv.sandbox.interpreter import get_approver_command, get_interpreter_command
 from tcenv.sandbox.server import Sandbox
 
 _SCRIPT = """
@@ -51,10 +51,10 @@ def main() -> int:
         environ.update(
             HOME=folder, XDG_RUNTIME_DIR=str(home / "run"), TASKCLUSTER_ROOT_URL=sandbox.root_url, TCENV_TIMEOUT="2m"
         )
-        environ["TCENV_DEMO_PYTHON"], environ["TCENV_DEMO_FLAG"] = interpreter()
+        environ["TCENV_DEMO_PYTHON"], environ["TCENV_DEMO_FLAG"] = get_interpreter_command()
         display = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or sys.platform in ("darwin", "win32")
         if not (display and sys.stdin.isatty()):
-            environ["BROWSER"] = approver()
+            environ["BROWSER"] = get_approver_command()
         print(f"This demo runs against a sandbox: {sandbox.root_url}", flush=True)
         status = subprocess.call([shell, "-c", _SCRIPT], env=environ)
         if status == 0 and sandbox.approvals != 1:

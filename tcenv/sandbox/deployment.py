@@ -13,7 +13,7 @@ from tcenv.sandbox.records import (
     check_parameters,
     parse_timestamp,
 )
-from tcenv.sandbox.scopes import Held, expand, normal
+from tcenv.sandbox.scopes import Held, expand, normalize
 
 _PUBLIC = ("auth:current-scopes", "auth:get-client:*", "auth:list-clients")
 # What everybody may do on a public deployment besides what its role of everybody says.
@@ -67,7 +67,7 @@ class Deployment:
         """Return the time of the deployment's clock, in seconds since the epoch."""
         return self._clock() + self.clock_offset
 
-    def expanded(self, scopes: Iterable[str]) -> tuple[str, ...]:
+    def expand(self, scopes: Iterable[str]) -> tuple[str, ...]:
         """`scopes` and what the roles among them add."""
         return expand(scopes, self.roles)
 
@@ -78,7 +78,7 @@ class Deployment:
         if found is None:
             if len(self._held) >= _MOST_KEPT:
                 self._held.clear()
-            found = self._held[key] = Held(self.expanded(scopes), self._open if EVERYBODY in scopes else ())
+            found = self._held[key] = Held(self.expand(scopes), self._open if EVERYBODY in scopes else ())
         return found
 
     def purge(self, moment: float | None = None) -> None:
@@ -97,15 +97,15 @@ class Deployment:
                 self._purged = today
                 self.purge(today * _DAY)
 
-    def as_user(self) -> Caller:
+    def make_user_caller(self) -> Caller:
         """Return the user who is signed in on the pages."""
-        return Caller(self.user, Held(self.expanded((*self.user_scopes, EVERYBODY))))
+        return Caller(self.user, Held(self.expand((*self.user_scopes, EVERYBODY))))
 
-    def page_may_know_user(self) -> bool:
+    def can_page_know_user(self) -> bool:
         """Whether the sign-in page can find out who the user is: it asks for their scopes, which may be forbidden."""
-        return "auth:current-scopes" in self.as_user().held
+        return "auth:current-scopes" in self.make_user_caller().held
 
-    def existing(self, client_id: str) -> Client:
+    def get_client(self, client_id: str) -> Client:
         """Return the client. Raises ApiError 404."""
         client = self.clients.get(client_id)
         if client is None:
@@ -141,7 +141,7 @@ class Deployment:
     def update(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
         """Change a client as `wanted` (see wishes). Raises ApiError 404."""
         with self.lock:
-            client = self.existing(client_id)
+            client = self.get_client(client_id)
             for name, value in wanted.items():
                 setattr(client, name, value)
             client.last_modified = self.now()
@@ -150,14 +150,14 @@ class Deployment:
     def reset(self, client_id: str) -> Client:
         """Give a client another token; the old one is dead from now on. Raises ApiError 404."""
         with self.lock:
-            client = self.existing(client_id)
+            client = self.get_client(client_id)
             client.access_token = self.token_factory()
             client.last_rotated = self.now()
             return client
 
-    def current_scopes(self, caller: Caller) -> list[str]:
+    def list_scopes(self, caller: Caller) -> list[str]:
         """Return the scopes of `caller`, in order."""
-        return list(normal(caller.held.scopes))
+        return list(normalize(caller.held.scopes))
 
 
 def check_client_id(client_id: str) -> str:
@@ -166,7 +166,7 @@ def check_client_id(client_id: str) -> str:
     return client_id
 
 
-def wishes(body: Mapping[str, Any]) -> dict[str, Any]:
+def parse_client(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a client that a request's body sets. Scopes are sorted, and deleteOnExpiration is false where the
     body does not say otherwise. Raises ApiError 400."""
     wanted = {
@@ -175,11 +175,11 @@ def wishes(body: Mapping[str, Any]) -> dict[str, Any]:
         "delete_on_expiration": body.get("deleteOnExpiration", False),
     }
     if "scopes" in body:
-        wanted["scopes"] = sorted_scopes(body["scopes"])
+        wanted["scopes"] = sort_scopes(body["scopes"])
     return wanted
 
 
-def sorted_scopes(scopes: list[str]) -> list[str]:
+def sort_scopes(scopes: list[str]) -> list[str]:
     """`scopes` in order. Raises ApiError 400 for one that ends in `**`."""
     if any(scope.endswith("**") for scope in scopes):
         raise ApiError(400, "InputError", "scopes must not end with `**`")

@@ -15,7 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 from tcenv.sandbox.answers import Answer, redirect
-from tcenv.sandbox.wire import Incoming, page_of_the_web_server
+from tcenv.sandbox.http_server import Incoming, make_web_server_page
 
 _JSON = "Content-Type: application/json; charset=utf-8\r\n"
 _HTML = "Content-Type: text/html; charset=utf-8\r\n"
@@ -75,7 +75,7 @@ class Faults:
         self, request: Incoming, truth: Callable[[], Answer | Awaitable[Answer]]
     ) -> Answer | Awaitable[Answer] | None:
         """Return the answer that replaces the true one; None where there is no fault."""
-        rule = self._due(request)
+        rule = self._find_rule(request)
         if rule is None:
             return None
         if rule.fault.blind:
@@ -85,7 +85,7 @@ class Faults:
         true = truth()
         return rule.fault.act(rule.options, true) if isinstance(true, Answer) else true
 
-    def _due(self, request: Incoming) -> _Rule | None:
+    def _find_rule(self, request: Incoming) -> _Rule | None:
         with self._lock:
             for rule in list(self._rules):
                 if rule.until is not None and time.monotonic() > rule.until:
@@ -109,94 +109,94 @@ class _Rule:
     options: Options
 
 
-def _plain(status: int, body: bytes, head: str = _JSON) -> _Act:
+def _answer_with(status: int, body: bytes, head: str = _JSON) -> _Act:
     return lambda options, true: Answer(status, body, head)
 
 
-def _error(status: int, code: str, message: str, **more: Any) -> Answer:
+def _make_error(status: int, code: str, message: str, **more: Any) -> Answer:
     told = {"code": code, "message": message, "requestInfo": {}, **more}
     return Answer(status, json.dumps(told).encode(), _JSON)
 
 
-def _web_server(status: int) -> _Act:
-    return lambda options, true: page_of_the_web_server(status, "")
+def _answer_as_web_server(status: int) -> _Act:
+    return lambda options, true: make_web_server_page(status, "")
 
 
-def _stream(
+def _answer_with_stream(
     pieces: Callable[[Options], AsyncIterator[bytes]], head: str = _JSON, *, raw: bool = False, **more: Any
 ) -> _Act:
     return lambda options, true: Answer(head=head, stream=partial(pieces, options), raw=raw, close=True, **more)
 
 
-def _raw(content: bytes) -> _Act:
+def _answer_raw(content: bytes) -> _Act:
     async def pieces(options: Options) -> AsyncIterator[bytes]:
         if content:
             yield content
 
-    return _stream(pieces, raw=True)
+    return _answer_with_stream(pieces, raw=True)
 
 
-async def _endless(options: Options) -> AsyncIterator[bytes]:
+async def _send_endless(options: Options) -> AsyncIterator[bytes]:
     yield b'{"clientId": "x", "scopes": ["'
     while True:
         yield b"a" * 65536
         await asyncio.sleep(0)
 
 
-async def _endless_head(options: Options) -> AsyncIterator[bytes]:
+async def _send_endless_head(options: Options) -> AsyncIterator[bytes]:
     yield b"HTTP/1.1 200 OK\r\n"
     while True:
         yield b"X-More: " + b"a" * 1000 + b"\r\n"
         await asyncio.sleep(0)
 
 
-async def _endless_continue(options: Options) -> AsyncIterator[bytes]:
+async def _send_endless_continue(options: Options) -> AsyncIterator[bytes]:
     while True:
         yield b"HTTP/1.1 100 Continue\r\n\r\n"
         await asyncio.sleep(options.pace / 100)
 
 
-async def _drip(options: Options) -> AsyncIterator[bytes]:
+async def _send_drip(options: Options) -> AsyncIterator[bytes]:
     yield b"{"
     while True:
         await asyncio.sleep(options.pace)
         yield b" "
 
 
-async def _drip_head(options: Options) -> AsyncIterator[bytes]:
+async def _send_drip_head(options: Options) -> AsyncIterator[bytes]:
     for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 100_000:
         yield bytes((byte,))
         await asyncio.sleep(options.pace)
 
 
-async def _cut_off(options: Options) -> AsyncIterator[bytes]:
+async def _send_part(options: Options) -> AsyncIterator[bytes]:
     yield b'{"clientId": "'
 
 
-async def _large(options: Options) -> AsyncIterator[bytes]:
+async def _send_large(options: Options) -> AsyncIterator[bytes]:
     for _ in range(options.size // 65536):
         yield b" " * 65536
         await asyncio.sleep(0)
 
 
-async def _bomb(options: Options) -> AsyncIterator[bytes]:
+async def _send_bomb(options: Options) -> AsyncIterator[bytes]:
     yield b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
     pieces, check = max(1, options.size // len(_BLANKS)), 0
     for _ in range(pieces):
-        yield _packed()
+        yield _compress_blanks()
         check = zlib.crc32(_BLANKS, check)
         await asyncio.sleep(0)
     yield b"\x03\x00" + struct.pack("<II", check, pieces * len(_BLANKS) % (1 << 32))
 
 
 @cache
-def _packed() -> bytes:
+def _compress_blanks() -> bytes:
     """_BLANKS, deflated so that it can be repeated."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(_BLANKS) + compressor.flush(zlib.Z_FULL_FLUSH)
 
 
-def _changed(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
+def _change_answer(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
     """Change the true answer if it is a good one and a JSON object."""
 
     def act(options: Options, true: Answer) -> Answer:
@@ -208,29 +208,29 @@ def _changed(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
     return act
 
 
-def _everywhere(told: Any, change: Callable[[Any], Any]) -> Any:
+def _change_values(told: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(told, dict):
-        return {name: _everywhere(value, change) for name, value in told.items()}
+        return {name: _change_values(value, change) for name, value in told.items()}
     return change(told)
 
 
-def _set(**values: Any) -> _Act:
-    return _changed(lambda options, told: {name: values.get(name, value) for name, value in told.items()})
+def _set_fields(**values: Any) -> _Act:
+    return _change_answer(lambda options, told: {name: values.get(name, value) for name, value in told.items()})
 
 
-def _another_type(value: Any) -> Any:
+def _change_type(value: Any) -> Any:
     if isinstance(value, str):
         return [value]
     return {"0": value} if isinstance(value, list) else str(value)
 
 
-def _ahead(options: Options, true: Answer) -> Answer:
+def _shift_date(options: Options, true: Answer) -> Answer:
     true.ahead = options.ahead
     return true
 
 
-def _stale(options: Options, true: Answer) -> Answer:
-    answer = _error(401, "AuthenticationFailed", "Unauthorized: Stale timestamp")
+def _answer_stale(options: Options, true: Answer) -> Answer:
+    answer = _make_error(401, "AuthenticationFailed", "Unauthorized: Stale timestamp")
     answer.ahead = options.ahead
     return answer
 
@@ -238,93 +238,106 @@ def _stale(options: Options, true: Answer) -> Answer:
 #: Every fault that there is, by name.
 FAULTS: dict[str, Fault] = {
     # It does not work.
-    "unavailable": Fault("503, from the web server in front", _web_server(503)),
-    "bad-gateway": Fault("502, from the web server in front", _web_server(502)),
-    "broken": Fault("500, from the service", lambda o, t: _error(500, "InternalServerError", "Internal Server Error")),
-    "too-many": Fault("429", _web_server(429)),
+    "unavailable": Fault("503, from the web server in front", _answer_as_web_server(503)),
+    "bad-gateway": Fault("502, from the web server in front", _answer_as_web_server(502)),
+    "broken": Fault(
+        "500, from the service", lambda o, t: _make_error(500, "InternalServerError", "Internal Server Error")
+    ),
+    "too-many": Fault("429", _answer_as_web_server(429)),
     "silent": Fault("accepts the connection, and never answers", lambda options, true: Answer(silent=True)),
-    "hang-up": Fault("closes the connection", _raw(b"")),
-    "cut-off": Fault("closes the connection in the middle of the body", _stream(_cut_off, length=1000)),
-    "drip": Fault("an endless body, one byte every `pace` seconds", _stream(_drip)),
-    "drip-head": Fault("an endless head, one byte every `pace` seconds", _stream(_drip_head, raw=True)),
+    "hang-up": Fault("closes the connection", _answer_raw(b"")),
+    "cut-off": Fault("closes the connection in the middle of the body", _answer_with_stream(_send_part, length=1000)),
+    "drip": Fault("an endless body, one byte every `pace` seconds", _answer_with_stream(_send_drip)),
+    "drip-head": Fault(
+        "an endless head, one byte every `pace` seconds", _answer_with_stream(_send_drip_head, raw=True)
+    ),
     # It says something, but not what the API says.
-    "html": Fault("200 and the page of a web site", _plain(200, _PAGE, _HTML)),
-    "text": Fault("200 and some text", _plain(200, b"It works!\n", "Content-Type: text/plain\r\n")),
-    "empty": Fault("200 and nothing", _plain(200, b"")),
-    "no-content": Fault("204", _plain(204, b"")),
-    "not-json": Fault("200 and JSON that ends too early", _plain(200, b'{"clientId": "x", "scopes": [')),
-    "not-utf8": Fault("200 and JSON that is not UTF-8", _plain(200, b'{"clientId": "\xff\xfe"}')),
+    "html": Fault("200 and the page of a web site", _answer_with(200, _PAGE, _HTML)),
+    "text": Fault("200 and some text", _answer_with(200, b"It works!\n", "Content-Type: text/plain\r\n")),
+    "empty": Fault("200 and nothing", _answer_with(200, b"")),
+    "no-content": Fault("204", _answer_with(204, b"")),
+    "not-json": Fault("200 and JSON that ends too early", _answer_with(200, b'{"clientId": "x", "scopes": [')),
+    "not-utf8": Fault("200 and JSON that is not UTF-8", _answer_with(200, b'{"clientId": "\xff\xfe"}')),
     "no-number": Fault(
-        "200 and a number that JSON does not have", _plain(200, b'{"expires": NaN, "scopes": -Infinity}')
+        "200 and a number that JSON does not have", _answer_with(200, b'{"expires": NaN, "scopes": -Infinity}')
     ),
-    "huge-number": Fault("200 and a number of 100,000 digits", _plain(200, b'{"expires": ' + b"9" * 100_000 + b"}")),
-    "deep": Fault("200 and 100,000 nested lists, never closed", _plain(200, b'{"scopes": ' + b"[" * 100_000)),
+    "huge-number": Fault(
+        "200 and a number of 100,000 digits", _answer_with(200, b'{"expires": ' + b"9" * 100_000 + b"}")
+    ),
+    "deep": Fault("200 and 100,000 nested lists, never closed", _answer_with(200, b'{"scopes": ' + b"[" * 100_000)),
     "deep-closed": Fault(
-        "200 and 100,000 nested lists, all closed", _plain(200, b'{"scopes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+        "200 and 100,000 nested lists, all closed",
+        _answer_with(200, b'{"scopes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     ),
-    "null": Fault("200 and null", _plain(200, b"null")),
-    "list": Fault("200 and a list", _plain(200, b'["clientId", "scopes"]')),
-    "string": Fault("200 and a string", _plain(200, b'"clientId"')),
-    "number": Fault("200 and a number", _plain(200, b"7")),
-    "empty-object": Fault("200 and an object without fields", _plain(200, b"{}")),
+    "null": Fault("200 and null", _answer_with(200, b"null")),
+    "list": Fault("200 and a list", _answer_with(200, b'["clientId", "scopes"]')),
+    "string": Fault("200 and a string", _answer_with(200, b'"clientId"')),
+    "number": Fault("200 and a number", _answer_with(200, b"7")),
+    "empty-object": Fault("200 and an object without fields", _answer_with(200, b"{}")),
     # It says too much.
-    "endless": Fault("endless JSON", _stream(_endless)),
-    "endless-head": Fault("endless header lines", _stream(_endless_head, raw=True)),
-    "endless-continue": Fault("endless 100 Continue answers", _stream(_endless_continue, raw=True)),
-    "large": Fault("`size` bytes of spaces", _stream(_large)),
+    "endless": Fault("endless JSON", _answer_with_stream(_send_endless)),
+    "endless-head": Fault("endless header lines", _answer_with_stream(_send_endless_head, raw=True)),
+    "endless-continue": Fault("endless 100 Continue answers", _answer_with_stream(_send_endless_continue, raw=True)),
+    "large": Fault("`size` bytes of spaces", _answer_with_stream(_send_large)),
     "bomb": Fault(
-        "`size` bytes of spaces, compressed to a thousandth", _stream(_bomb, f"{_JSON}Content-Encoding: gzip\r\n")
+        "`size` bytes of spaces, compressed to a thousandth",
+        _answer_with_stream(_send_bomb, f"{_JSON}Content-Encoding: gzip\r\n"),
     ),
-    "many-scopes": Fault("100,000 scopes", _set(scopes=[f"s:{n}" for n in range(100_000)]), blind=False),
+    "many-scopes": Fault("100,000 scopes", _set_fields(scopes=[f"s:{n}" for n in range(100_000)]), blind=False),
     # It leads elsewhere.
     "redirect": Fault("302 to `location`", lambda o, t: redirect(o.location, status=302)),
     "redirect-307": Fault("307 to `location`", lambda o, t: redirect(o.location, status=307)),
     "redirect-loop": Fault("302 to the same address", lambda o, t: redirect("?", status=302)),
     # It breaks the rules of HTTP.
-    "not-http": Fault("an answer in another protocol", _raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
-    "not-gzip": Fault("claims to be gzip, and is not", _plain(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")),
+    "not-http": Fault("an answer in another protocol", _answer_raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
+    "not-gzip": Fault(
+        "claims to be gzip, and is not", _answer_with(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")
+    ),
     "bad-chunks": Fault(
-        "chunks without a size", _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n")
+        "chunks without a size", _answer_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n")
     ),
     "two-lengths": Fault(
-        "two Content-Length headers", _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}")
+        "two Content-Length headers",
+        _answer_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}"),
     ),
     # It lies. (What was asked for happens.)
     "wrong-types": Fault(
-        "each field has the wrong type", _changed(lambda o, told: _everywhere(told, _another_type)), blind=False
+        "each field has the wrong type", _change_answer(lambda o, told: _change_values(told, _change_type)), blind=False
     ),
     "missing-fields": Fault(
         "an answer that lacks `fields`",
-        _changed(lambda o, told: {k: v for k, v in told.items() if k not in o.fields}),
+        _change_answer(lambda o, told: {k: v for k, v in told.items() if k not in o.fields}),
         blind=False,
     ),
     "null-fields": Fault(
-        "each field is null", _changed(lambda o, told: _everywhere(told, lambda value: None)), blind=False
+        "each field is null", _change_answer(lambda o, told: _change_values(told, lambda value: None)), blind=False
     ),
     "other-client": Fault(
         "the data of another client, `client_id`",
-        _changed(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
+        _change_answer(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
         blind=False,
     ),
     "odd-characters": Fault(
         "control characters in every string",
-        _changed(
-            lambda o, told: _everywhere(told, lambda v: [*v, _HIDDEN] if isinstance(v, list) else f"{v}{_HIDDEN}")
+        _change_answer(
+            lambda o, told: _change_values(told, lambda v: [*v, _HIDDEN] if isinstance(v, list) else f"{v}{_HIDDEN}")
         ),
         blind=False,
     ),
-    "no-token": Fault("an empty accessToken", _set(accessToken=""), blind=False),
-    "no-time": Fault("an expiry that is not a time", _set(expires="tomorrow"), blind=False),
-    "past": Fault("an expiry long in the past", _set(expires="1970-01-01T00:00:00.000Z"), blind=False),
-    "far": Fault("an expiry in an invalid year", _set(expires="+275760-09-13T00:00:00.000Z"), blind=False),
-    "disabled": Fault("a client that is disabled", _set(disabled=True), blind=False),
+    "no-token": Fault("an empty accessToken", _set_fields(accessToken=""), blind=False),
+    "no-time": Fault("an expiry that is not a time", _set_fields(expires="tomorrow"), blind=False),
+    "past": Fault("an expiry long in the past", _set_fields(expires="1970-01-01T00:00:00.000Z"), blind=False),
+    "far": Fault("an expiry in an invalid year", _set_fields(expires="+275760-09-13T00:00:00.000Z"), blind=False),
+    "disabled": Fault("a client that is disabled", _set_fields(disabled=True), blind=False),
     # It refuses.
-    "unauthorized": Fault("401 for all credentials", lambda o, t: _error(401, "AuthenticationFailed", "Unauthorized")),
-    "unauthorized-html": Fault("401 and a page", _plain(401, _PAGE, _HTML)),
-    "forbidden": Fault("403 without the code for it", _plain(403, b'{"message": "no"}')),
-    "forbidden-html": Fault("403 and a page", _plain(403, _PAGE, _HTML)),
-    "forbidden-code": Fault("403 with another code", lambda o, t: _error(403, "Nothing", "no")),
+    "unauthorized": Fault(
+        "401 for all credentials", lambda o, t: _make_error(401, "AuthenticationFailed", "Unauthorized")
+    ),
+    "unauthorized-html": Fault("401 and a page", _answer_with(401, _PAGE, _HTML)),
+    "forbidden": Fault("403 without the code for it", _answer_with(403, b'{"message": "no"}')),
+    "forbidden-html": Fault("403 and a page", _answer_with(403, _PAGE, _HTML)),
+    "forbidden-code": Fault("403 with another code", lambda o, t: _make_error(403, "Nothing", "no")),
     # Its clock is off.
-    "clock": Fault("answers with a Date that is `ahead` seconds off", _ahead, blind=False),
-    "stale": Fault("401 Stale timestamp, with a Date that is `ahead` seconds off", _stale),
+    "clock": Fault("answers with a Date that is `ahead` seconds off", _shift_date, blind=False),
+    "stale": Fault("401 Stale timestamp, with a Date that is `ahead` seconds off", _answer_stale),
 }

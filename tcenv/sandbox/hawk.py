@@ -62,18 +62,18 @@ def read(signed: Signed) -> Claim | None:
     return _read_bewit(signed, found) if found else None
 
 
-def claims_payload(authorization: str) -> bool:
+def has_payload_hash(authorization: str) -> bool:
     """Whether the header has a hash of the body, which then must be right."""
     return "hash=" in authorization
 
 
-def payload_hash(content_type: str) -> Any:
+def start_payload_hash(content_type: str) -> Any:
     """Return a hashlib object to feed with the body, for payload_digest."""
     kind = content_type.partition(";")[0].strip().lower()
     return hashlib.sha256(f"hawk.1.payload\n{kind}\n".encode())
 
 
-def payload_digest(fed: Any) -> str:
+def finish_payload_hash(fed: Any) -> str:
     """Return the hash of the whole body as a header has it."""
     fed.update(b"\n")
     return base64.b64encode(fed.digest()).decode()
@@ -110,7 +110,9 @@ def _read_header(signed: Signed) -> Claim:
         raise Rejected("Bad Request: Invalid header syntax")
     if not ({"id", "ts", "nonce", "mac"} <= said.keys() and said["ts"].isascii() and said["ts"].isdecimal()):
         raise Rejected("Bad Request: Missing attributes")
-    text = _text("header", said["ts"], said["nonce"], signed, signed.target, said.get("hash", ""), said.get("ext", ""))
+    text = _make_text(
+        "header", said["ts"], said["nonce"], signed, signed.target, said.get("hash", ""), said.get("ext", "")
+    )
     if said.get("app"):
         text += f"{said['app']}\n{said.get('dlg', '')}\n"
     return Claim(said["id"], said.get("ext", ""), int(said["ts"]), said["mac"], text, said.get("hash"), False)
@@ -132,11 +134,11 @@ def _read_bewit(signed: Signed, found: re.Match[str]) -> Claim:
     if not (client_id and mac and end.isascii() and end.isdecimal()):
         raise Rejected("Bad Request: Missing bewit attributes")
     target = found[1] + (f"{found[2]}{found[4]}" if found[4] else "")
-    text = _text("bewit", end, "", signed, target, "", ext)
+    text = _make_text("bewit", end, "", signed, target, "", ext)
     return Claim(client_id, ext, int(end), mac, text, None, True)
 
 
-def _text(kind: str, moment: str, nonce: str, signed: Signed, target: str, payload: str, ext: str) -> str:
+def _make_text(kind: str, moment: str, nonce: str, signed: Signed, target: str, payload: str, ext: str) -> str:
     """Return the text that the MAC covers. A bewit always covers a GET."""
     method = "GET" if kind == "bewit" else signed.method
     ext = ext.replace("\\", "\\\\").replace("\n", "\\n")

@@ -7,11 +7,11 @@ from base64 import urlsafe_b64encode
 from typing import Any
 from uuid import uuid4
 
-from tcenv.sandbox.api import Call, Service, insufficient
-from tcenv.sandbox.queue import QUEUE, TASK, keep_task, scope_values, whole_task
-from tcenv.sandbox.records import ApiError, new_token, timestamp, wrong
+from tcenv.sandbox.api import Call, Service, describe_missing_scopes
+from tcenv.sandbox.queue import QUEUE, TASK, complete_task, get_scope_values, keep_task
+from tcenv.sandbox.records import ApiError, format_timestamp, make_input_error, make_token
 from tcenv.sandbox.schema import fill, find_errors, record, text
-from tcenv.sandbox.scopes import Held, missing, render
+from tcenv.sandbox.scopes import Held, find_missing, render
 
 HOOKS = Service("hooks", "Hooks Service")
 _GROUP = "sandbox"
@@ -48,16 +48,16 @@ def _list_hook_groups(call: Call) -> Any:
 def _list_hooks(call: Call) -> Any:
     """List the hooks of a group"""
     group = call.params["hookGroupId"]
-    found = [_definition(hook) for hook in call.deployment.hooks.values() if hook["hookGroupId"] == group]
+    found = [_get_definition(hook) for hook in call.deployment.hooks.values() if hook["hookGroupId"] == group]
     if not found and group != _GROUP:
         raise ApiError(404, "ResourceNotFound", "No such group")
     return {"hooks": found}
 
 
 @HOOKS.declare("GET", "hook", "/hooks/<hookGroupId>/<hookId>", "hooks:get:<hookGroupId>:<hookId>")
-def _hook(call: Call) -> Any:
+def _get_hook(call: Call) -> Any:
     """Get a hook"""
-    return _definition(_find(call))
+    return _get_definition(_find(call))
 
 
 @HOOKS.declare(
@@ -65,12 +65,12 @@ def _hook(call: Call) -> Any:
 )
 def _create_hook(call: Call) -> Any:
     """Create a hook"""
-    wanted, name = _wanted(call), _name(call)
+    wanted, name = _parse_hook(call), _get_name(call)
     there = call.deployment.hooks.get(name)
-    if there is not None and _definition(there) != _definition(wanted):
+    if there is not None and _get_definition(there) != _get_definition(wanted):
         raise ApiError(409, "RequestConflict", f"hook `{name}` already exists.")
     if there is None:
-        call.deployment.hooks[name] = {"triggerToken": new_token(), **wanted}
+        call.deployment.hooks[name] = {"triggerToken": make_token(), **wanted}
     return wanted
 
 
@@ -80,15 +80,15 @@ def _create_hook(call: Call) -> Any:
 def _update_hook(call: Call) -> Any:
     """Update a hook"""
     there = _find(call)
-    call.deployment.hooks[_name(call)] = {**there, **_wanted(call)}
-    return _definition(call.deployment.hooks[_name(call)])
+    call.deployment.hooks[_get_name(call)] = {**there, **_parse_hook(call)}
+    return _get_definition(call.deployment.hooks[_get_name(call)])
 
 
 @HOOKS.declare("DELETE", "removeHook", "/hooks/<hookGroupId>/<hookId>", "hooks:modify-hook:<hookGroupId>/<hookId>")
 def _remove_hook(call: Call) -> Any:
     """Delete a hook, if there is one"""
-    call.deployment.hooks.pop(_name(call), None)
-    call.deployment.fires.pop(_name(call), None)
+    call.deployment.hooks.pop(_get_name(call), None)
+    call.deployment.fires.pop(_get_name(call), None)
     return {}
 
 
@@ -96,7 +96,7 @@ def _remove_hook(call: Call) -> Any:
 def _get_hook_status(call: Call) -> Any:
     """Get what came of the last time that a hook fired"""
     _find(call)
-    fires = call.deployment.fires.get(_name(call))
+    fires = call.deployment.fires.get(_get_name(call))
     if not fires:
         return {"lastFire": {"result": "no-fire"}}
     latest = fires[0]
@@ -108,7 +108,7 @@ def _get_hook_status(call: Call) -> Any:
 def _list_last_fires(call: Call) -> Any:
     """List what came of each time that a hook fired"""
     _find(call)
-    return {"lastFires": call.deployment.fires.get(_name(call), [])}
+    return {"lastFires": call.deployment.fires.get(_get_name(call), [])}
 
 
 @HOOKS.declare("POST", "triggerHook", "/hooks/<hookGroupId>/<hookId>/trigger",
@@ -139,33 +139,33 @@ def _get_trigger_token(call: Call) -> Any:
 def _reset_trigger_token(call: Call) -> Any:
     """Reset that token"""
     hook = _find(call)
-    token = new_token()
-    if _name(call) in call.deployment.hooks:
+    token = make_token()
+    if _get_name(call) in call.deployment.hooks:
         hook["triggerToken"] = token
     return {"token": token}
 
 
-def _name(call: Call) -> str:
+def _get_name(call: Call) -> str:
     return f"{call.params['hookGroupId']}/{call.params['hookId']}"
 
 
-def _wanted(call: Call) -> dict[str, Any]:
+def _parse_hook(call: Call) -> dict[str, Any]:
     """Return the hook that a body defines. Raises ApiError 400."""
     group, name = call.params["hookGroupId"], call.params["hookId"]
     for key, value, what in (("hookGroupId", group, "Hook Group Ids"), ("hookId", name, "Hook Ids")):
         if call.body.get(key, value) != value:
-            raise wrong(f"{what} do not match")
+            raise make_input_error(f"{what} do not match")
     wanted = fill(call.body, _HOOK)
     return {**wanted, "hookGroupId": group, "hookId": name, "metadata": fill(wanted["metadata"], _METADATA)}
 
 
-def _definition(hook: dict[str, Any]) -> dict[str, Any]:
+def _get_definition(hook: dict[str, Any]) -> dict[str, Any]:
     return {"bindings": [], **{key: value for key, value in hook.items() if key != "triggerToken"}}
 
 
 def _find(call: Call) -> dict[str, Any]:
     """Return the hook that the route names. Raises ApiError 404."""
-    hook = call.deployment.hooks.get(_name(call))
+    hook = call.deployment.hooks.get(_get_name(call))
     if hook is None and call.params["hookGroupId"] == _GROUP:
         hook = _make_example(call)
     if hook is None:
@@ -174,7 +174,7 @@ def _find(call: Call) -> dict[str, Any]:
 
 
 def _make_example(call: Call) -> dict[str, Any]:
-    about = {"name": _name(call), "description": "", "owner": "sandbox@localhost"}
+    about = {"name": _get_name(call), "description": "", "owner": "sandbox@localhost"}
     task = {
         "taskQueueId": "proj-sandbox/hooks",
         "priority": "highest",
@@ -196,30 +196,30 @@ def _fire(call: Call, fired_by: str) -> Any:
     hook, deployment = _find(call), call.deployment
     errors = list(find_errors(call.body, hook["triggerSchema"]))
     if errors:
-        raise wrong("; ".join(errors))
+        raise make_input_error("; ".join(errors))
     task_id, now = make_task_id(), deployment.now()
-    body = {"created": timestamp(now), "deadline": timestamp(now + 86400), **hook["task"]}
-    if _name(call) not in deployment.hooks:
+    body = {"created": format_timestamp(now), "deadline": format_timestamp(now + 86400), **hook["task"]}
+    if _get_name(call) not in deployment.hooks:
         body["payload"] = call.body
     errors = list(find_errors(body, TASK))
     if errors:
-        raise wrong("The hook's task is not valid:\n" + "\n".join(f" * {error}" for error in errors))
-    task = whole_task(task_id, body)
-    role = f"hook-id:{_name(call)}"
+        raise make_input_error("The hook's task is not valid:\n" + "\n".join(f" * {error}" for error in errors))
+    task = complete_task(task_id, body)
+    role = f"hook-id:{_get_name(call)}"
     create = next(method for method in QUEUE.methods if method.name == "createTask")
-    required = render(create.scopes, scope_values(task))
-    lacking = missing(required, Held(deployment.expanded((f"assume:{role}",))))
+    required = render(create.scopes, get_scope_values(task))
+    lacking = find_missing(required, Held(deployment.expand((f"assume:{role}",))))
     if lacking is not None:
         raise ApiError(
             403,
             "InsufficientScopes",
             f"The role `{role}` does not have sufficient scopes to create the task:\n\n"
-            + insufficient("static/taskcluster/hooks", lacking, required),
+            + describe_missing_scopes("static/taskcluster/hooks", lacking, required),
         )
     status = keep_task(deployment, task_id, task)
     fire = {"hookGroupId": hook["hookGroupId"], "hookId": hook["hookId"], "taskId": task_id, "firedBy": fired_by,
-            "taskCreateTime": timestamp(now), "result": "success", "error": ""}  # fmt: skip
-    deployment.fires.setdefault(_name(call), []).insert(0, fire)
+            "taskCreateTime": format_timestamp(now), "result": "success", "error": ""}  # fmt: skip
+    deployment.fires.setdefault(_get_name(call), []).insert(0, fire)
     return {"status": status}
 
 

@@ -11,12 +11,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from tcenv.sandbox.api import Call, call
+from tcenv.sandbox.api import Call, handle
 from tcenv.sandbox.auth import AUTH
 from tcenv.sandbox.deployment import Deployment, check_client_id
 from tcenv.sandbox.hawk import SKEW, Signed
-from tcenv.sandbox.records import ApiError, Client, timestamp
-from tcenv.sandbox.scopes import intersection, normal
+from tcenv.sandbox.records import ApiError, Client, format_timestamp
+from tcenv.sandbox.scopes import intersect, normalize
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -73,7 +73,7 @@ class Page:
     delete: bool = True
 
 
-def from_now(text: str) -> int:
+def parse_from_now(text: str) -> int:
     """Return the seconds of a fromNow text in the page's grammar (ui/src/utils/parseTime.js), which has `0d` and `-1d`. Raises
     Crash."""
     match = _FROM_NOW.fullmatch(text)
@@ -83,7 +83,7 @@ def from_now(text: str) -> int:
     return -seconds if match[1] == "-" else seconds
 
 
-def sign_in_page(
+def make_sign_in_page(
     deployment: Deployment, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
 ) -> Page:
     """Return the page that `query` asks for, as it is after loading. `known` says whether it knows already who is signed in.
@@ -101,7 +101,7 @@ def sign_in_page(
         name=values.get("name", "undefined"),
         scopes=scopes,
         description=values.get("description", ""),
-        expires=_end(deployment.now(), values.get("expires", ""), variant),
+        expires=_compute_end(deployment.now(), values.get("expires", ""), variant),
         callback=callback,
         client_id=values.get("client_id", ""),
         given=scopes,
@@ -109,81 +109,85 @@ def sign_in_page(
         warning=None if allowed or refused else f"{callback} is not on localhost, and would get the credentials.",
         known=known,
         loaded=loaded,
-        now=_clock_for_browsers(deployment),
+        now=_get_clock_for_browsers(deployment),
     )
-    return replace(page, **filled_in(deployment, page)) if known and callback is not None else page
+    return replace(page, **fill_in(deployment, page)) if known and callback is not None else page
 
 
-def filled_in(deployment: Deployment, page: Page) -> dict[str, Any]:
+def fill_in(deployment: Deployment, page: Page) -> dict[str, Any]:
     """Return the fields that a page can fill in only when it knows the user."""
     client_id = f"{deployment.user}/{page.name}"
     return {
         "client_id": client_id,
-        "given": tuple(intersection(page.scopes, normal(deployment.as_user().held.scopes))),
+        "given": tuple(intersect(page.scopes, normalize(deployment.make_user_caller().held.scopes))),
         "taken": page.variant == "new" and client_id in deployment.clients,
     }
 
 
-def about_user(deployment: Deployment, content: dict[str, Any]) -> dict[str, Any]:
+def describe_user(deployment: Deployment, content: dict[str, Any]) -> dict[str, Any]:
     """Return the user's clientId and the scopes for the form of a page. Where the user's scopes cannot be read, the clientId
     stays empty and the scopes are those that were asked for."""
-    if _clock_is_off(deployment, content) or not deployment.page_may_know_user():
+    if _is_clock_off(deployment, content) or not deployment.can_page_know_user():
         return {"clientId": "", "scopes": content["scopes"]}
     page = Page("create", content["name"], tuple(content["scopes"]), "", 0, None)
-    filled = filled_in(deployment, page)
+    filled = fill_in(deployment, page)
     return {"clientId": filled["client_id"], "scopes": filled["given"]}
 
 
-def _clock_is_off(deployment: Deployment, content: dict[str, Any]) -> bool:
+def _is_clock_off(deployment: Deployment, content: dict[str, Any]) -> bool:
     """Whether the browser signs its calls with a time that the deployment does not take."""
     clock = content.get("clock")
     return clock is not None and not deployment.any_time and abs(float(clock) - deployment.now()) > SKEW
 
 
-def _clock_for_browsers(deployment: Deployment) -> float | None:
+def _get_clock_for_browsers(deployment: Deployment) -> float | None:
     return None if deployment.any_time else deployment.now()
 
 
-def _end(now: float, expires: str, variant: str) -> float:
+def _compute_end(now: float, expires: str, variant: str) -> float:
     if expires:
-        return min(now + from_now(expires), _LATEST)
+        return min(now + parse_from_now(expires), _LATEST)
     return now + (1000 * _YEAR if variant == "create" else 3 * 86400)
 
 
-def act(deployment: Deployment, action: str, content: dict[str, Any]) -> dict[str, Any]:
+def press_button(deployment: Deployment, action: str, content: dict[str, Any]) -> dict[str, Any]:
     """Do what a button of a page does in the user's name. Returns the clientId and the accessToken for the callback. Raises
     ApiError with what the page says then."""
-    if _clock_is_off(deployment, content):
+    if _is_clock_off(deployment, content):
         raise ApiError(404, "ResourceNotFound", "Not Found")
     client_id = str(content["clientId"])
     body = {key: content[key] for key in ("description", "expires", "scopes")}
     body["deleteOnExpiration"] = content.get("deleteOnExpiration", True)
     with deployment.lock:
         if action == "create":
-            return _told(_as_user(deployment, "createClient", client_id, body))
+            return _get_credentials(_call_as_user(deployment, "createClient", client_id, body))
         if action == "create-new":
             number = next(n for n in range(1, 10_000) if f"{client_id}-{n}" not in deployment.clients)
-            return _told(_as_user(deployment, "createClient", f"{client_id}-{number}", body))
+            return _get_credentials(_call_as_user(deployment, "createClient", f"{client_id}-{number}", body))
         if action == "reset":
-            _as_user(deployment, "updateClient", client_id, body)
-            return _told(_as_user(deployment, "resetAccessToken", client_id))
+            _call_as_user(deployment, "updateClient", client_id, body)
+            return _get_credentials(_call_as_user(deployment, "resetAccessToken", client_id))
         if action == "update":
             # The real page looks for the token of a client that it did not create.
-            return _told(_as_user(deployment, "updateClient", client_id, body) | {"accessToken": "undefined"})
+            return _get_credentials(
+                _call_as_user(deployment, "updateClient", client_id, body) | {"accessToken": "undefined"}
+            )
     raise ApiError(404, "ResourceNotFound", "Not Found")
 
 
-def _as_user(deployment: Deployment, name: str, client_id: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _call_as_user(
+    deployment: Deployment, name: str, client_id: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
     method = next(method for method in AUTH.methods if method.name == name)
     params = {"clientId": check_client_id(client_id)}
     unsigned = Signed(method.verb, "", "", "", "")
-    answer: dict[str, Any] = call(
-        Call(deployment, method, params, {}, body, "application/json", unsigned, deployment.as_user())
+    answer: dict[str, Any] = handle(
+        Call(deployment, method, params, {}, body, "application/json", unsigned, deployment.make_user_caller())
     )
     return answer
 
 
-def _told(answer: dict[str, Any]) -> dict[str, Any]:
+def _get_credentials(answer: dict[str, Any]) -> dict[str, Any]:
     return {"clientId": answer["clientId"], "accessToken": answer["accessToken"]}
 
 
@@ -193,9 +197,9 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
         dialog = (
             '<div role="dialog" aria-labelledby="who"><h1 id="who">Sign in</h1>'
             "<p>You are not signed in to this deployment. Sign in to see the form.</p>"
-            f'<p class="buttons"><button id="sign-in" type="button">Sign in</button></p></div>{_data(page)}'
+            f'<p class="buttons"><button id="sign-in" type="button">Sign in</button></p></div>{_draw_data(page)}'
         )
-        return _document("Sign in", dialog)
+        return _draw_document("Sign in", dialog)
     new = page.variant == "new"
     question = '<p class="question">A client with this ID already exists. What should happen?</p>' if page.taken else ""
     buttons = (
@@ -209,10 +213,10 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
         if page.callback is not None
         else "A client is a name and a token for programs. It can do what its scopes allow."
     )
-    return _document(
+    return _draw_document(
         "Create Client",
-        f"<h1>Create Client</h1><p>{lead}</p>{_form(page, fixed=new)}{question}{_warning(page.warning)}"
-        f'<p id="error" class="error" role="alert" hidden></p><p class="buttons">{buttons}</p>{_data(page)}',
+        f"<h1>Create Client</h1><p>{lead}</p>{_draw_form(page, fixed=new)}{question}{_draw_warning(page.warning)}"
+        f'<p id="error" class="error" role="alert" hidden></p><p class="buttons">{buttons}</p>{_draw_data(page)}',
     )
 
 
@@ -231,13 +235,13 @@ def draw_client(deployment: Deployment, client: Client, callback: str | None, lo
         if callback is None or _ALLOWED_CALLBACK.match(callback)
         else f"Callback URL {callback} is not allowed.",
         loaded=loaded,
-        now=_clock_for_browsers(deployment),
+        now=_get_clock_for_browsers(deployment),
         delete=client.delete_on_expiration,
     )
-    return _document(
+    return _draw_document(
         "Client",
-        f'<h1>Client</h1>{_form(page, fixed=True)}<p id="error" class="error" role="alert" hidden></p>'
-        f'<p class="buttons"><button id="save" type="button">Save Client</button></p>{_data(page)}',
+        f'<h1>Client</h1>{_draw_form(page, fixed=True)}<p id="error" class="error" role="alert" hidden></p>'
+        f'<p class="buttons"><button id="save" type="button">Save Client</button></p>{_draw_data(page)}',
     )
 
 
@@ -245,13 +249,14 @@ def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
     """Render the front page: who is signed in, and the clients."""
     now = deployment.now()
     rows = "".join(
-        f"<tr><td>{escape(client.client_id)}</td><td>{_shown(client.expires)}</td><td>{_state(client, now)}</td></tr>"
+        f"<tr><td>{escape(client.client_id)}</td><td>{_format_time(client.expires)}</td>"
+        f"<td>{_describe_state(client, now)}</td></tr>"
         for client in sorted(deployment.clients.values(), key=lambda client: client.client_id)
     )
     table = (
         f"<table><tr><th>Client</th><th>Expires</th><th></th></tr>{rows}</table>" if rows else "<p>No clients yet.</p>"
     )
-    return _document(
+    return _draw_document(
         "Sandbox",
         f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(deployment.user)}</b>. "
         f"Programs sign in at {' and '.join(f'<code>/auth/clients/{variant}</code>' for variant in variants)}.</p>{table}",
@@ -260,26 +265,28 @@ def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
 
 def draw_crash(crash: Crash) -> str:
     """Render a page that has crashed."""
-    return _document("Error", f'<h1>Something went wrong</h1><p id="crashed" class="error">{escape(str(crash))}</p>')
+    return _draw_document(
+        "Error", f'<h1>Something went wrong</h1><p id="crashed" class="error">{escape(str(crash))}</p>'
+    )
 
 
 def draw_not_found() -> str:
     """Render the page for an unknown address."""
-    return _document("Not Found", '<h1 id="crashed">Not Found</h1>')
+    return _draw_document("Not Found", '<h1 id="crashed">Not Found</h1>')
 
 
-def file(name: str) -> bytes:
+def read_file(name: str) -> bytes:
     """Read one of FILES."""
     return (_FOLDER / name).read_bytes()
 
 
-def _state(client: Client, now: float) -> str:
+def _describe_state(client: Client, now: float) -> str:
     if client.disabled:
         return "disabled"
     return "expired" if client.expires < now else ""
 
 
-def _form(page: Page, *, fixed: bool) -> str:
+def _draw_form(page: Page, *, fixed: bool) -> str:
     readonly = " readonly" if fixed else ""
     scopes = escape("\n".join(page.given))
     checked = " checked" if page.delete else ""
@@ -293,24 +300,24 @@ def _form(page: Page, *, fixed: bool) -> str:
         '<label for="scopes">Scopes, one on each line</label>'
         f'<textarea id="scopes" rows="{min(max(len(page.given), 2), 6)}" wrap="off" spellcheck="false">\n{scopes}</textarea>'
         '<label for="expires">Expires (UTC)</label>'
-        f'<input id="expires" type="datetime-local" value="{timestamp(page.expires)[:16]}">'
+        f'<input id="expires" type="datetime-local" value="{format_timestamp(page.expires)[:16]}">'
         '<p class="check"><label for="delete-on-expiration">'
         f'<input type="checkbox" id="delete-on-expiration"{checked}> Delete on Expiration</label></p>'
     )
 
 
-def _warning(text: str | None) -> str:
+def _draw_warning(text: str | None) -> str:
     if text is None:
         return ""
     return f'<p class="warning"><label><input type="checkbox" id="acknowledge"> {escape(text)} I know that address.</label></p>'
 
 
-def _data(page: Page) -> str:
+def _draw_data(page: Page) -> str:
     facts = {
         "variant": page.variant,
         "name": page.name,
         "scopes": page.scopes,
-        "expires": timestamp(page.expires),
+        "expires": format_timestamp(page.expires),
         "callback": page.callback,
         "refusal": page.refusal,
         "known": page.known,
@@ -322,11 +329,11 @@ def _data(page: Page) -> str:
     return f'<script type="application/json" id="page">{text}</script>'
 
 
-def _shown(seconds: float) -> str:
-    return f"{timestamp(seconds)[:16].replace('T', ' ')} UTC"
+def _format_time(seconds: float) -> str:
+    return f"{format_timestamp(seconds)[:16].replace('T', ' ')} UTC"
 
 
-def _document(title: str, body: str) -> str:
+def _draw_document(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.deployment import Deployment, sorted_scopes
-from tcenv.sandbox.records import SLUG, ApiError, parse_timestamp, timestamp, wrong
+from tcenv.sandbox.deployment import Deployment, sort_scopes
+from tcenv.sandbox.records import SLUG, ApiError, format_timestamp, make_input_error, parse_timestamp
 from tcenv.sandbox.schema import SCOPES, TIME, Schema, fill, record, text
 from tcenv.sandbox.scopes import Expression
 
@@ -53,7 +53,7 @@ _CREATE_TASK = {
 _RESOLVED = ("completed", "failed", "exception")
 
 
-def _over_task(verb: str) -> Expression:
+def _make_task_scopes(verb: str) -> Expression:
     """Return what a caller must hold to do something with a task that is there."""
     return {
         "AnyOf": [
@@ -71,13 +71,13 @@ def _ping(call: Call) -> Any:
 
 
 @QUEUE.declare("GET", "task", "/task/<taskId>", "queue:get-task:<taskId>")
-def _task(call: Call) -> Any:
+def _get_task(call: Call) -> Any:
     """Get a task's definition"""
     return get_definition(find_task(call, "Are you sure this task has already been submitted?"))
 
 
 @QUEUE.declare("GET", "status", "/task/<taskId>/status", "queue:status:<taskId>")
-def _status(call: Call) -> Any:
+def _get_status(call: Call) -> Any:
     """Get a task's status"""
     return {"status": find_task(call, "Are you sure this task exists?")["status"]}
 
@@ -85,35 +85,35 @@ def _status(call: Call) -> Any:
 @QUEUE.declare("PUT", "createTask", "/task/<taskId>", _CREATE_TASK, body=TASK, body_name="create-task-request")
 def _create_task(call: Call) -> Any:
     """Create a task"""
-    task = whole_task(call.params["taskId"], call.body)
-    call.authorize(**scope_values(task))
+    task = complete_task(call.params["taskId"], call.body)
+    call.authorize(**get_scope_values(task))
     check_times(task, call.deployment)
-    sorted_scopes(task["scopes"])
+    sort_scopes(task["scopes"])
     return {"status": keep_task(call.deployment, call.params["taskId"], task)}
 
 
-@QUEUE.declare("POST", "cancelTask", "/task/<taskId>/cancel", _over_task("cancel"))
+@QUEUE.declare("POST", "cancelTask", "/task/<taskId>/cancel", _make_task_scopes("cancel"))
 def _cancel_task(call: Call) -> Any:
     """Cancel a task"""
-    task = _task_to_change(call)
+    task = _find_task_to_change(call)
     if task["status"]["state"] not in _RESOLVED:
         resolve(task, call.deployment, "exception", "canceled")
     return {"status": task["status"]}
 
 
-@QUEUE.declare("POST", "scheduleTask", "/task/<taskId>/schedule", _over_task("schedule"))
+@QUEUE.declare("POST", "scheduleTask", "/task/<taskId>/schedule", _make_task_scopes("schedule"))
 def _schedule_task(call: Call) -> Any:
     """Schedule a task whatever it waits for"""
-    return {"status": _task_to_change(call)["status"]}
+    return {"status": _find_task_to_change(call)["status"]}
 
 
-@QUEUE.declare("POST", "rerunTask", "/task/<taskId>/rerun", _over_task("rerun"))
+@QUEUE.declare("POST", "rerunTask", "/task/<taskId>/rerun", _make_task_scopes("rerun"))
 def _rerun_task(call: Call) -> Any:
     """Run a resolved task once more"""
-    task = _task_to_change(call)
+    task = _find_task_to_change(call)
     status = task["status"]
     if status["state"] in _RESOLVED:
-        status["runs"].append(_new_run(call.deployment, len(status["runs"]), "rerun"))
+        status["runs"].append(_make_run(call.deployment, len(status["runs"]), "rerun"))
         status.update(state="pending", retriesLeft=task["retries"])
     return {"status": status}
 
@@ -148,9 +148,13 @@ def _list_provisioners(call: Call) -> Any:
         "stability": "experimental",
         "description": "",
         "actions": [],
-        "expires": timestamp(call.deployment.now() + _WEEK),
+        "expires": format_timestamp(call.deployment.now() + _WEEK),
     }
-    return {"provisioners": [{"provisionerId": name, "lastDateActive": timestamp(0), **told} for name in sorted(names)]}
+    return {
+        "provisioners": [
+            {"provisionerId": name, "lastDateActive": format_timestamp(0), **told} for name in sorted(names)
+        ]
+    }
 
 
 def find_task(call: Call, question: str) -> dict[str, Any]:
@@ -162,7 +166,7 @@ def find_task(call: Call, question: str) -> dict[str, Any]:
     return task
 
 
-def _task_to_change(call: Call) -> dict[str, Any]:
+def _find_task_to_change(call: Call) -> dict[str, Any]:
     """Return the task that the route names, if the caller may change it. Raises ApiError."""
     task = call.deployment.tasks.get(call.params["taskId"])
     if task is None:
@@ -191,16 +195,16 @@ def get_definition(task: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in task.items() if name != "status"}
 
 
-def whole_task(task_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def complete_task(task_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the task that a valid body defines, with its default values. Raises ApiError 400."""
     schema: Schema = TASK
     task = copy.deepcopy(fill({**body}, schema))
     queue_id = task.get("taskQueueId") or "/".join(task.get(key, "") for key in ("provisionerId", "workerType"))
     provisioner, _, worker_type = queue_id.partition("/")
     if not provisioner or not worker_type:
-        raise wrong("at least a provisionerId and a workerType or a taskQueueId must be provided")
-    task.setdefault("expires", timestamp(parse_timestamp(task["deadline"]) + 365 * 86400))
-    times = {name: timestamp(parse_timestamp(task[name])) for name in ("created", "deadline", "expires")}
+        raise make_input_error("at least a provisionerId and a workerType or a taskQueueId must be provided")
+    task.setdefault("expires", format_timestamp(parse_timestamp(task["deadline"]) + 365 * 86400))
+    times = {name: format_timestamp(parse_timestamp(task[name])) for name in ("created", "deadline", "expires")}
     if task["priority"] == "normal":
         task["priority"] = "lowest"
     task.setdefault("taskGroupId", task_id)
@@ -220,10 +224,10 @@ def check_times(task: Mapping[str, Any], deployment: Deployment) -> None:
     }
     for problem, there in problems.items():
         if there:
-            raise wrong(problem)
+            raise make_input_error(problem)
 
 
-def scope_values(task: Mapping[str, Any]) -> dict[str, Any]:
+def get_scope_values(task: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a task that createTask's scope expression needs."""
     names = ("scopes", "routes", "projectId", "schedulerId", "taskQueueId")
     return {
@@ -249,7 +253,7 @@ def keep_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dic
         **{name: task[name] for name in (*names, "expires", "priority")},
         "retriesLeft": task["retries"],
         "state": "pending",
-        "runs": [_new_run(deployment, 0, "scheduled")],
+        "runs": [_make_run(deployment, 0, "scheduled")],
     }
     deployment.tasks[task_id] = {**task, "status": status}
     for name in ("public/sandbox.txt", "private/sandbox/sandbox.txt"):
@@ -258,11 +262,16 @@ def keep_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dic
     return status
 
 
-def _new_run(deployment: Deployment, run_id: int, reason: str) -> dict[str, Any]:
-    return {"runId": run_id, "state": "pending", "reasonCreated": reason, "scheduled": timestamp(deployment.now())}
+def _make_run(deployment: Deployment, run_id: int, reason: str) -> dict[str, Any]:
+    return {
+        "runId": run_id,
+        "state": "pending",
+        "reasonCreated": reason,
+        "scheduled": format_timestamp(deployment.now()),
+    }
 
 
 def resolve(task: dict[str, Any], deployment: Deployment, state: str, reason: str) -> None:
     """End the latest run of a task."""
     task["status"]["state"] = state
-    task["status"]["runs"][-1].update(state=state, reasonResolved=reason, resolved=timestamp(deployment.now()))
+    task["status"]["runs"][-1].update(state=state, reasonResolved=reason, resolved=format_timestamp(deployment.now()))

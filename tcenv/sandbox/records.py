@@ -65,7 +65,7 @@ class Request:
     bewit: bool = False
 
 
-def timestamp(seconds: float) -> str:
+def format_timestamp(seconds: float) -> str:
     """Write a time as the API does."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -77,15 +77,15 @@ def parse_timestamp(text: str) -> float:
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except OverflowError:
-        raise wrong(f"{text} is not a time of this calendar") from None
+        raise make_input_error(f"{text} is not a time of this calendar") from None
 
 
-def new_token() -> str:
+def make_token() -> str:
     """44 characters, two random UUIDs in the URL-safe alphabet; it may begin with `-` or `_`."""
     return "".join(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in range(2))
 
 
-def wrong(what: str) -> ApiError:
+def make_input_error(what: str) -> ApiError:
     """Return the error for a body that matches the schema and that the service does not accept."""
     return ApiError(400, "InputError", what)
 

@@ -11,7 +11,7 @@ from functools import cache
 from tcenv.sandbox.api import Method, Service, get_schema_path
 from tcenv.sandbox.auth import AUTH
 from tcenv.sandbox.hooks import HOOKS
-from tcenv.sandbox.others import BARE, TRAFFIC
+from tcenv.sandbox.other_services import BARE, TRAFFIC
 from tcenv.sandbox.queue import QUEUE
 from tcenv.sandbox.secrets import SECRETS
 
@@ -22,25 +22,25 @@ SERVICES: Mapping[str, Service] = {one.name: one for one in (AUTH, QUEUE, SECRET
 _PATH = re.compile(r"/references/([a-z-]+)/(v\d+)/api\.json")
 
 
-def reference(path: str) -> bytes | None:
+def find_reference(path: str) -> bytes | None:
     """Return the reference at the address `path`, the schema of a body, or the list of all references; None if there is none."""
     if path == "/references/manifest.json":
-        return _manifest()
+        return _make_manifest()
     if path.startswith("/schemas/"):
-        return _schema(path)
+        return _make_schema(path)
     match = _PATH.fullmatch(path)
     service = SERVICES.get(match[1]) if match else None
-    return _reference(service.name) if service and match and match[2] == service.version else None
+    return _make_reference(service.name) if service and match and match[2] == service.version else None
 
 
 @cache
-def _manifest() -> bytes:
+def _make_manifest() -> bytes:
     paths = [f"/references/{one.name}/{one.version}/api.json" for one in SERVICES.values()]
     return json.dumps({"$schema": "/schemas/common/manifest-v3.json#", "references": paths}, indent=2).encode()
 
 
 @cache
-def _schema(path: str) -> bytes | None:
+def _make_schema(path: str) -> bytes | None:
     for service in SERVICES.values():
         for method in service.methods:
             if method.body is not None and get_schema_path(method) == path:
@@ -50,7 +50,7 @@ def _schema(path: str) -> bytes | None:
 
 
 @cache
-def _reference(name: str) -> bytes:
+def _make_reference(name: str) -> bytes:
     service = SERVICES[name]
     told = {
         "$schema": "/schemas/common/api-reference-v0.json#",
@@ -58,12 +58,12 @@ def _reference(name: str) -> bytes:
         "serviceName": service.name,
         "title": service.title,
         "description": "The part of it that the sandbox has.",
-        "entries": [_entry(method) for method in service.methods],
+        "entries": [_make_entry(method) for method in service.methods],
     }
     return json.dumps(told, indent=2).encode()
 
 
-def _entry(method: Method) -> dict[str, object]:
+def _make_entry(method: Method) -> dict[str, object]:
     return {
         "type": "function",
         "name": method.name,

@@ -40,7 +40,7 @@ def record(required: str = "", **properties: Schema) -> Schema:
 def find_errors(value: Any, schema: Schema, place: str = "data") -> Iterator[str]:
     """Return the errors of a value, in the order in which the services report them."""
     kind = schema.get("type")
-    if kind is not None and not _is_a(value, kind):
+    if kind is not None and not _is_of_type(value, kind):
         yield f"{place} must be {kind}"
         return
     if "enum" in schema and value not in schema["enum"]:
@@ -51,14 +51,14 @@ def find_errors(value: Any, schema: Schema, place: str = "data") -> Iterator[str
         yield from _find_in_array(value, schema, place)
     elif isinstance(value, dict):
         yield from _find_in_object(value, schema, place)
-    elif _is_a(value, "number"):
+    elif _is_of_type(value, "number"):
         for name, sign, wrong in (("minimum", ">=", value < schema.get("minimum", value)),
                                   ("maximum", "<=", value > schema.get("maximum", value))):  # fmt: skip
             if wrong:
                 yield f"{place} must be {sign} {schema[name]}"
 
 
-def _is_a(value: Any, kind: str) -> bool:
+def _is_of_type(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     return isinstance(value, _TYPES[kind])

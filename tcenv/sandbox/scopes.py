@@ -29,7 +29,7 @@ class Held:
         return scope in self._exact or scope.startswith(self._patterns)
 
 
-def intersection(asked: Sequence[str], held: Sequence[str]) -> list[str]:
+def intersect(asked: Sequence[str], held: Sequence[str]) -> list[str]:
     """Return the scopes that the page gives to a client: those of `asked` that are held, in that order, then those of `held` that
     a pattern in `asked` covers."""
     has, wants = Held(held), Held(asked)
@@ -37,7 +37,7 @@ def intersection(asked: Sequence[str], held: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*given, *(scope for scope in held if scope in wants)]))
 
 
-def normal(scopes: Iterable[str]) -> tuple[str, ...]:
+def normalize(scopes: Iterable[str]) -> tuple[str, ...]:
     """`scopes` in order, without those that a pattern among them stands for."""
     unique = set(scopes)
     patterns = {scope for scope in unique if scope.endswith("*")}
@@ -54,7 +54,7 @@ def expand(scopes: Iterable[str], roles: Mapping[str, Sequence[str]]) -> tuple[s
         if not (scope.startswith(_ASSUME) or (scope.endswith("*") and _ASSUME.startswith(scope[:-1]))):
             continue
         for role_id, given in list(roles.items()):
-            rest = _assumed(scope, _ASSUME + role_id)
+            rest = _match_role(scope, _ASSUME + role_id)
             if rest is None:
                 continue
             for one in given:
@@ -65,7 +65,7 @@ def expand(scopes: Iterable[str], roles: Mapping[str, Sequence[str]]) -> tuple[s
     return tuple(found)
 
 
-def _assumed(scope: str, role: str) -> str | None:
+def _match_role(scope: str, role: str) -> str | None:
     """Return what `<..>` stands for if `scope` lets its holder assume `role` (`assume:` and the roleId), else None."""
     if scope.endswith("*") and role.startswith(scope[:-1]):
         return "*"
@@ -82,10 +82,10 @@ def render(template: Expression, values: Mapping[str, Any]) -> Expression | None
 
 def _render(template: Expression, values: Mapping[str, Any]) -> list[Expression]:
     if isinstance(template, str):
-        return [_filled(template, values)]
+        return [_fill(template, values)]
     if "for" in template:
         name = template["for"]
-        return [_filled(template["each"], {**values, name: item}) for item in values[template["in"]]]
+        return [_fill(template["each"], {**values, name: item}) for item in values[template["in"]]]
     if "if" in template:
         branch = template.get("then" if values[template["if"]] else "else")
         return [] if branch is None else _render(branch, values)
@@ -93,24 +93,24 @@ def _render(template: Expression, values: Mapping[str, Any]) -> list[Expression]
     return [{kind: [part for one in template[kind] for part in _render(one, values)]}]
 
 
-def _filled(text: str, values: Mapping[str, Any]) -> str:
+def _fill(text: str, values: Mapping[str, Any]) -> str:
     return _PARAMETER.sub(lambda match: str(values[match[1]]), text)
 
 
-def parameters(template: Expression) -> set[str]:
+def list_parameters(template: Expression) -> set[str]:
     """Return the names of the values that `render` needs for `template`."""
     if template is None:
         return set()
     if isinstance(template, str):
         return set(_PARAMETER.findall(template))
     if "for" in template:
-        return ({template["in"]} | parameters(template["each"])) - {template["for"]}
+        return ({template["in"]} | list_parameters(template["each"])) - {template["for"]}
     if "if" in template:
-        return {template["if"]} | parameters(template.get("then")) | parameters(template.get("else"))
-    return {name for one in template.get("AllOf", template.get("AnyOf")) for name in parameters(one)}
+        return {template["if"]} | list_parameters(template.get("then")) | list_parameters(template.get("else"))
+    return {name for one in template.get("AllOf", template.get("AnyOf")) for name in list_parameters(one)}
 
 
-def missing(expression: Expression | None, held: Held) -> Expression | None:
+def find_missing(expression: Expression | None, held: Held) -> Expression | None:
     """Return the part of `expression` that `held` does not satisfy, as the services tell it: None, one bare scope, or a smaller
     expression."""
     if expression is None:
@@ -118,7 +118,7 @@ def missing(expression: Expression | None, held: Held) -> Expression | None:
     if isinstance(expression, str):
         return None if expression in held else expression
     every = "AllOf" in expression
-    parts = [missing(part, held) for part in expression["AllOf" if every else "AnyOf"]]
+    parts = [find_missing(part, held) for part in expression["AllOf" if every else "AnyOf"]]
     if every:
         parts = [part for part in parts if part is not None]
         if not parts:
@@ -128,6 +128,6 @@ def missing(expression: Expression | None, held: Held) -> Expression | None:
     return parts[0] if len(parts) == 1 else {"AllOf" if every else "AnyOf": parts}
 
 
-def as_text(expression: Expression | None) -> str:
+def format_expression(expression: Expression | None) -> str:
     """Write an expression for a message: a single scope bare, everything else as JSON."""
     return expression if isinstance(expression, str) else json.dumps(expression, indent=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.records import ApiError, parse_timestamp, timestamp
+from tcenv.sandbox.records import ApiError, format_timestamp, parse_timestamp
 from tcenv.sandbox.schema import TIME, record
 
 SECRETS = Service("secrets", "Secrets Service")
@@ -27,14 +27,14 @@ def _set_secret(call: Call) -> Any:
 
 
 @SECRETS.declare("GET", "get", "/secret/<name>", "secrets:get:<name>")
-def _secret(call: Call) -> Any:
+def _get_secret(call: Call) -> Any:
     """Get a secret; below project/sandbox/ there is one of any name"""
     name, now = call.params["name"], call.deployment.now()
     secret = call.deployment.secrets.get(name)
     if secret is None:
         if not name.startswith(_EXAMPLES):
             raise ApiError(404, "ResourceNotFound", "Secret not found")
-        return {"secret": {"sandbox": "nothing here is real"}, "expires": timestamp(now + 86400)}
+        return {"secret": {"sandbox": "nothing here is real"}, "expires": format_timestamp(now + 86400)}
     if parse_timestamp(secret["expires"]) < now:
         raise ApiError(410, "ResourceExpired", "The requested resource has expired.")
     return secret

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from tcenv.sandbox.interpreter import approver
+from tcenv.sandbox.interpreter import get_approver_command
 from tcenv.sandbox.records import CLIENT_ID
 from tcenv.sandbox.server import USER, Sandbox
 
@@ -35,7 +35,7 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bo
                 "Sign in to it from another terminal:\n"
                 f'  eval "$(TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login)"\n'
                 "Your browser opens. To have it approved without one, put this before:\n"
-                f"  export BROWSER='{approver()}'",
+                f"  export BROWSER='{get_approver_command()}'",
                 file=sys.stderr,
                 flush=True,
             )

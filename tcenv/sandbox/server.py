@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from tcenv.sandbox.deployment import Deployment, wishes
+from tcenv.sandbox.deployment import Deployment, parse_client
 from tcenv.sandbox.faults import Faults, Options
-from tcenv.sandbox.records import Client, Request, new_token, timestamp
-from tcenv.sandbox.web import Site
-from tcenv.sandbox.wire import Incoming, Server
+from tcenv.sandbox.http_server import Incoming, Server
+from tcenv.sandbox.records import Client, Request, format_timestamp, make_token
+from tcenv.sandbox.site import Site
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|sandbox"
 VARIANTS = ("create", "new")
@@ -75,7 +75,7 @@ class Sandbox:
         signed_in_after: float = 0.0,
         clock: Callable[[], float] = time.time,
         any_time: bool = False,
-        token_factory: Callable[[], str] = new_token,
+        token_factory: Callable[[], str] = make_token,
         variant: str = "both",
     ) -> None:
         self._deployment = Deployment(
@@ -205,10 +205,10 @@ class Sandbox:
         delete_on_expiration: bool = True,
     ) -> Client:
         """Make a client by hand, which lasts `lifetime` seconds. Raises ApiError when there is one."""
-        wanted = wishes(
+        wanted = parse_client(
             {
                 "description": description,
-                "expires": timestamp(self.now() + lifetime),
+                "expires": format_timestamp(self.now() + lifetime),
                 "scopes": list(scopes),
                 "deleteOnExpiration": delete_on_expiration,
             }

@@ -8,7 +8,7 @@ from typing import Any
 from tcenv.sandbox.api import Call
 from tcenv.sandbox.callers import mint
 from tcenv.sandbox.queue import QUEUE, find_task, get_definition, resolve
-from tcenv.sandbox.records import ApiError, Client, new_token, timestamp
+from tcenv.sandbox.records import ApiError, Client, format_timestamp, make_token
 from tcenv.sandbox.schema import record, text
 
 # Seconds for which a worker has a task before it must claim it again.
@@ -76,13 +76,13 @@ def _claim(call: Call, task: dict[str, Any], worker: dict[str, str]) -> dict[str
     deployment, status = call.deployment, task["status"]
     now, run = deployment.now(), status["runs"][-1]
     until = now + _CLAIM
-    run.setdefault("started", timestamp(now))
-    run.update(state="running", takenUntil=timestamp(until), **worker)
+    run.setdefault("started", format_timestamp(now))
+    run.update(state="running", takenUntil=format_timestamp(until), **worker)
     status["state"] = "running"
     task_id, run_id = status["taskId"], run["runId"]
     issuer = deployment.clients.get(_ISSUER)
     if issuer is None:
-        issuer = deployment.clients[_ISSUER] = Client(_ISSUER, new_token(), 2**33, ["*"], created=now)
+        issuer = deployment.clients[_ISSUER] = Client(_ISSUER, make_token(), 2**33, ["*"], created=now)
     name = f"task-client/{task_id}/{run_id}/on/{worker['workerGroup']}/{worker['workerId']}/until/{until:.0f}"
     own = [f"queue:{verb}:{task_id}/{run_id}" for verb in ("reclaim-task", "resolve-task", "create-artifact")]
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, signed_in
+from tests.world import TCENV, environ, sign_in
 
 _LIMITED = 'ulimit -c unlimited 2>/dev/null || ulimit -c "$(ulimit -Hc)"; ulimit -c; exec "$@"'
 
@@ -24,7 +24,7 @@ def test_a_command_has_the_limit_of_its_caller(options: list[str]) -> None:
     with Sandbox() as sandbox:
         words = [TCENV, "exec", *options, "--", "sh", "-c", "ulimit -c"]
         done = subprocess.run(
-            ["sh", "-c", _LIMITED, "sh", *words], env=signed_in(sandbox), capture_output=True, text=True
+            ["sh", "-c", _LIMITED, "sh", *words], env=sign_in(sandbox), capture_output=True, text=True
         )
     before, inside = done.stdout.split()
     assert inside == before, done.stderr
@@ -32,7 +32,7 @@ def test_a_command_has_the_limit_of_its_caller(options: list[str]) -> None:
 
 def test_what_waits_for_the_browser_or_serves_writes_no_core_file() -> None:
     with Sandbox() as sandbox:
-        env = signed_in(sandbox)
+        env = sign_in(sandbox)
         # The limit is that of the command while this starts.
         command = "until grep -q 'core file size *0 ' /proc/$PPID/limits; do sleep 0.05; done; echo nothing"
         words = [TCENV, "exec", "--proxy", "--", "sh", "-c", command]

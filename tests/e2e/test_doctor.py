@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import BIN, TCENV, environ, signed_in, tcenv
+from tests.world import BIN, TCENV, environ, sign_in, tcenv
 
 
 def findings(env: dict[str, str]) -> dict[str, dict[str, str]]:
@@ -21,7 +21,7 @@ def findings(env: dict[str, str]) -> dict[str, dict[str, str]]:
 def test_a_sound_machine(home: Path) -> None:
     (home / ".bashrc").write_text('eval "$(tcenv init bash)"\n')
     with Sandbox() as sandbox:
-        env = signed_in(sandbox)
+        env = sign_in(sandbox)
         done = subprocess.run(
             ["bash", "-c", f"{TCENV} doctor; echo $?"], env=env, capture_output=True, text=True, timeout=60
         )

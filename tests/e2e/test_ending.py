@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
 
 SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "XCPU", "VTALRM", "PROF", "IO", "PWR", "RTMIN")
 FAILURE = "\\false;\n"
@@ -108,7 +108,7 @@ def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
 def test_from_the_first_line_on_no_signal_ends_it_without_a_word(
     live: bool, deployment: Sandbox, hooked: dict[str, str], tmp_path: Path
 ) -> None:
-    env = {**(signed_in(deployment) if live else environ(deployment)), **hooked}
+    env = {**(sign_in(deployment) if live else environ(deployment)), **hooked}
     whole = tcenv("env", "--shell", "bash", env={**env, "COUNT_TO": str(tmp_path / "count")})
     events = int((tmp_path / "count").read_text())
     assert events > 10
@@ -125,7 +125,7 @@ def test_from_the_first_line_on_no_signal_ends_it_without_a_word(
 
 
 def test_a_command_that_exec_becomes_has_the_signals_of_its_caller(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     status = ["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]
     own = subprocess.run(status, capture_output=True, text=True, env=env).stdout
     done = tcenv("exec", "--", *status, env=env)
@@ -143,7 +143,7 @@ def test_a_command_that_exec_becomes_has_the_signals_of_its_caller(deployment: S
 @pytest.mark.parametrize("command", ["login", "env", "logout", "status"])
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&-"])
 def test_a_closed_stdout_is_an_error_that_is_said(command: str, closed: str, deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     line = f"{TCENV} {command}{'' if command == 'status' else ' --shell bash'} {closed}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
@@ -177,7 +177,7 @@ def test_a_closed_stderr_is_as_good_as_a_discarded_one(closed: str, deployment: 
 
 
 def test_exec_leaves_closed_streams_to_its_command(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     line = f"{TCENV} exec -- ls /proc/self/fd 2>&- <&-"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env)
     assert done.returncode == 0
@@ -185,7 +185,7 @@ def test_exec_leaves_closed_streams_to_its_command(deployment: Sandbox) -> None:
 
 
 def test_a_stdout_that_takes_nothing_is_an_error(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [TCENV, "env", "--shell", "bash"], stdout=full, stderr=subprocess.PIPE, text=True, env=env
@@ -205,7 +205,7 @@ REPORTS = (
 
 def test_a_report_that_cannot_be_written_is_no_success(deployment: Sandbox) -> None:
     """A full disk is an error with a message; a reader that hangs up gets no message."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", env=env).returncode == 0
     assert tcenv("purpose", "set", "p", "--scope", "a", env=env).returncode == 0
     for number, words in enumerate(REPORTS):
@@ -234,14 +234,14 @@ def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> No
             env=env,
         )
     assert done.returncode == 0
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] in done.stdout
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] in done.stdout
     for words in (["profile", "set", "a", "--root-url", "https://a.example.com"], ["logout", "--shell", "bash"]):
         with open("/dev/full", "w") as full:
             assert subprocess.run([TCENV, *words], stderr=full, stdout=subprocess.DEVNULL, env=env).returncode == 0
 
 
 def test_too_few_descriptors_to_start_with(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for limit in range(3, 8):
         done = subprocess.run(
             ["bash", "-c", f"ulimit -n {limit} && exec {TCENV} login --shell bash"],

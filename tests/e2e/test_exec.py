@@ -14,7 +14,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Sandbox
-from tests.world import NAME, TCENV, commands_by_status, environ, session_fields, signed_in, tcenv
+from tests.world import NAME, TCENV, environ, list_commands, read_session_fields, sign_in, tcenv
 
 _CALL = (
     "import json, taskcluster; "
@@ -24,8 +24,8 @@ _ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
 def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
-    for command, status in commands_by_status(tmp_path):
+    env = sign_in(deployment)
+    for command, status in list_commands(tmp_path):
         assert tcenv("exec", "--", *command, env=env).returncode == status, command
     # The process is the command itself: a signal that ends it ends us.
     assert tcenv("exec", "--", "sh", "-c", "kill -TERM $$", env=env).returncode == -signal.SIGTERM
@@ -36,7 +36,7 @@ def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:
 
 
 def test_nothing_of_python_is_left(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     process = subprocess.Popen([TCENV, "exec", "--", "sleep", "60"], env=env)
     end = time.monotonic() + 60
     while Path(f"/proc/{process.pid}/cmdline").read_bytes() != b"sleep\x0060\x00":
@@ -48,7 +48,7 @@ def test_nothing_of_python_is_left(deployment: Sandbox) -> None:
 
 
 def test_arguments_and_streams_are_untouched(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     odd = ["", " ", "--", "-x", "--scope", "a'b\"c", "$HOME", "*", "é\n"]
     program = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))"
     done = subprocess.run(
@@ -84,13 +84,13 @@ def test_exec_without_a_command_is_a_usage_error(deployment: Sandbox) -> None:
 
 
 def test_the_real_client_signs_with_what_it_finds(deployment: Sandbox) -> None:
-    env = signed_in(deployment, TASKCLUSTER_CERTIFICATE="stale")
+    env = sign_in(deployment, TASKCLUSTER_CERTIFICATE="stale")
     scopes = json.loads(tcenv("exec", "--", sys.executable, "-c", _CALL, env=env).stdout)
     assert "queue:scheduler-id:*" in scopes
 
 
 def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     before = len(deployment.requests)
     done = tcenv(
         *("exec", "--scope", "queue:scheduler-id:mine", "--for", "15m", "--", sys.executable, "-c", _ENVIRONMENT),
@@ -101,7 +101,7 @@ def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
     certificate = json.loads(cut["TASKCLUSTER_CERTIFICATE"])
     assert certificate["scopes"] == ["queue:scheduler-id:mine"]
     assert abs(int(cut["TCENV_EXPIRES"]) - time.time() - 900) < 30
-    assert cut["TASKCLUSTER_ACCESS_TOKEN"] != session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    assert cut["TASKCLUSTER_ACCESS_TOKEN"] != read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     credentials = {
         "clientId": cut["TASKCLUSTER_CLIENT_ID"],
         "accessToken": cut["TASKCLUSTER_ACCESS_TOKEN"],
@@ -131,9 +131,9 @@ def test_temporary_credentials_of_a_narrow_session_work(arguments: list[str], de
 
 
 def test_temporary_credentials_never_outlive_the_session_nor_exceed_it(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     longer = tcenv("env", "--format", "json", "--for", "30d", env=env)
-    assert json.loads(longer.stdout)["TCENV_EXPIRES"] == session_fields(env)["TCENV_EXPIRES"]
+    assert json.loads(longer.stdout)["TCENV_EXPIRES"] == read_session_fields(env)["TCENV_EXPIRES"]
     foreign = tcenv("env", "--format", "json", "--scope", "secrets:get:not/mine", env=env)
     assert (foreign.returncode, foreign.stdout) == (2, "")
     assert "secrets:get:not/mine" in foreign.stderr
@@ -142,11 +142,11 @@ def test_temporary_credentials_never_outlive_the_session_nor_exceed_it(deploymen
 
 
 def test_env_on_a_terminal_shows_no_token(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     import pexpect
 
     for arguments in (["env"], ["env", "--format", "json"], ["login"]):
         child = pexpect.spawn(TCENV, arguments, env=env, encoding="utf-8", timeout=20, dimensions=(50, 200))
         child.expect(pexpect.EOF)
-        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in child.before
+        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in child.before
         assert "eval" in child.before or "to a terminal" in child.before

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.terminal import in_a_terminal
-from tests.world import APPROVE, NAME, TCENV, environ, session_fields, signed_in, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import APPROVE, NAME, TCENV, environ, read_session_fields, sign_in, tcenv
 
 LINK = re.compile(r"\x1b\]8;[^;]*;([^\x1b]+)\x1b\\([^\x1b]*)\x1b\]8;;\x1b\\")
 KITTY = {"TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"}
 
 
-def sign_in(env: Mapping[str, str], *words: str) -> str:
+def sign_in_on_terminal(env: Mapping[str, str], *words: str) -> str:
     """Sign in on a terminal of 100 columns; what it shows."""
-    status, _, said = in_a_terminal(TCENV, "login", "--shell", "bash", *words, env=env, columns=100)
+    status, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", *words, env=env, columns=100)
     assert status == 0, said
     return said
 
@@ -30,18 +30,18 @@ def test_a_sign_in_asks_first_and_tells_the_rest_after(deployment: Sandbox) -> N
     # A program of its own, which a reset can pause until the former client is deleted.
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TERM="xterm-256color", BROWSER=APPROVE)
     # The first sign-in tells the user's prefix, and from then on tcenv can ask for the scope to delete.
-    sign_in(env)
-    second = plain(sign_in(env, "--reset"))
+    sign_in_on_terminal(env)
+    second = plain(sign_in_on_terminal(env, "--reset"))
     lines = [line for line in second.splitlines() if line.strip()]
     assert f"Approve “{NAME}" in lines[0]
     assert "/auth/clients/create?" in lines[1]
     assert next(n for n, line in enumerate(lines) if "Also asked for" in line) > 1
     # Once for each profile.
-    assert "Also asked for" not in plain(sign_in(env, "--reset"))
+    assert "Also asked for" not in plain(sign_in_on_terminal(env, "--reset"))
 
 
 def test_the_address_is_a_short_link_where_a_browser_was_started_here(deployment: Sandbox) -> None:
-    said = sign_in(environ(deployment, **KITTY))
+    said = sign_in_on_terminal(environ(deployment, **KITTY))
     ((target, label),) = LINK.findall(said)
     assert label == f"{deployment.root_url}/auth/clients/create"
     assert target.startswith(f"{label}?")
@@ -54,21 +54,21 @@ def test_the_address_is_whole_where_it_may_have_to_be_copied(elsewhere: str, dep
         "unknown terminal": {"TERM": "xterm-256color"},
         "tmux": {**KITTY, "TMUX": "/tmp/tmux-1000/default,1,0"},
     }[elsewhere]
-    assert "/auth/clients/create?name=" in plain(sign_in(environ(deployment, **more)))
+    assert "/auth/clients/create?name=" in plain(sign_in_on_terminal(environ(deployment, **more)))
 
 
 def test_the_address_is_whole_where_no_browser_starts(deployment: Sandbox) -> None:
     for words, browser in (((), "/nosuch/browser %s"), (("--no-browser",), APPROVE)):
         env = environ(deployment, BROWSER=browser, TCENV_RETRY="1", **KITTY)
-        _, _, said = in_a_terminal(TCENV, "login", "--shell", "bash", "--timeout", "1s", *words, env=env, columns=100)
+        _, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", "--timeout", "1s", *words, env=env, columns=100)
         assert "To approve" in said
         assert f"{deployment.root_url}/auth/clients/create?" in plain(said)
 
 
 def test_a_reset_says_that_the_token_is_new(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     done = tcenv("login", "--shell", "bash", "--reset", env=env)
-    assert f"New token for {session_fields(env)['TASKCLUSTER_CLIENT_ID']}, until" in done.stderr
+    assert f"New token for {read_session_fields(env)['TASKCLUSTER_CLIENT_ID']}, until" in done.stderr
 
 
 def test_not_granted_has_the_right_pronoun(deployment: Sandbox) -> None:
@@ -84,7 +84,7 @@ def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> 
     done = tcenv("login", "--shell", "bash", "-q", env=env)
     assert (done.returncode, done.stderr) == (0, "")
     assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
-    reused = in_a_terminal(TCENV, "login", "--quiet", "--shell", "bash", env=env)
+    reused = run_in_terminal(TCENV, "login", "--quiet", "--shell", "bash", env=env)
     assert (reused[0], reused[2]) == (0, "")
     assert "client: " in tcenv("status", "-q", env=env).stdout
     assert tcenv("doctor", env={**env, "TCENV_QUIET": "1"}).stderr == ""
@@ -97,7 +97,7 @@ def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> 
 
 def test_quiet_still_gives_the_address_that_nobody_else_opens(deployment: Sandbox) -> None:
     env = environ(deployment, BROWSER="/nosuch/browser %s")
-    _, _, said = in_a_terminal(TCENV, "login", "-q", "--shell", "bash", "--timeout", "1s", env=env)
+    _, _, said = run_in_terminal(TCENV, "login", "-q", "--shell", "bash", "--timeout", "1s", env=env)
     assert f"{deployment.root_url}/auth/clients/create?" in said
     assert "To approve" not in said
 
@@ -105,7 +105,7 @@ def test_quiet_still_gives_the_address_that_nobody_else_opens(deployment: Sandbo
 def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox) -> None:
     env = environ(deployment)
     done = tcenv("login", "--shell", "bash", "-v", env=env)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     for said in (
         f"deployment {deployment.root_url}",
         "Store runtime in ",
@@ -127,7 +127,7 @@ def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox
 
 
 def test_both_are_a_usage_error_and_neither_reaches_a_command(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert "Use either --quiet or --verbose." in tcenv("status", "-q", "-v", env=env).stderr
     done = tcenv("exec", "-q", "--", "echo", "-q", "--verbose", env=env)
     assert (done.stdout, done.stderr) == ("-q --verbose\n", "")
@@ -135,10 +135,10 @@ def test_both_are_a_usage_error_and_neither_reaches_a_command(deployment: Sandbo
 
 def test_the_locale_c_gets_ascii(deployment: Sandbox) -> None:
     env = environ(deployment, LC_ALL="C", TERM="xterm-256color")
-    said = sign_in(env)
+    said = sign_in_on_terminal(env)
     assert said.isascii()
     assert f'Approve "{NAME}"' in said
-    status, _, report = in_a_terminal(TCENV, "status", env=env, output=True)
+    status, _, report = run_in_terminal(TCENV, "status", env=env, output=True)
     assert status == 0
     assert report.isascii()
 
@@ -146,16 +146,16 @@ def test_the_locale_c_gets_ascii(deployment: Sandbox) -> None:
 def test_the_scopes_of_status_are_one_column(deployment: Sandbox) -> None:
     long = "queue:create-task:highest:proj-sandbox/" + "x" * 60
     for scopes in ([long, "queue:scheduler-id:a"], ["queue:scheduler-id:a", "queue:scheduler-id:b"]):
-        env = signed_in(deployment, TCENV_SCOPE=" ".join(scopes), TCENV_RESET="1")
-        screen = plain(in_a_terminal(TCENV, "status", env=env, columns=80, output=True)[2])
+        env = sign_in(deployment, TCENV_SCOPE=" ".join(scopes), TCENV_RESET="1")
+        screen = plain(run_in_terminal(TCENV, "status", env=env, columns=80, output=True)[2])
         places = {line.index(scope) for line in screen.splitlines() for scope in scopes if scope in line}
         assert len(places) == 1, screen
 
 
 def test_a_list_of_profiles_has_heads_and_marks_the_default(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert tcenv("profile", "set", "main", "--root-url", "https://tc.example.com", "--default", env=env).returncode == 0
-    screen = plain(in_a_terminal(TCENV, "profile", "list", env=env, columns=140, output=True)[2]).splitlines()
+    screen = plain(run_in_terminal(TCENV, "profile", "list", env=env, columns=140, output=True)[2]).splitlines()
     assert screen[0].split() == ["PROFILE", "ROOT", "URL", "LEFT", "CLIENT"]
     assert screen[1].split()[:3] == ["*", "main", "https://tc.example.com"]
     assert screen[1].index("main") == screen[0].index("PROFILE") == screen[2].index("http_localhost")

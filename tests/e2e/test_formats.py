@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
 from tcenv.shells import formats
-from tests.env_files import PAGE, PROMISED, READERS, is_read, read, with_table
-from tests.world import TCENV, session_fields, signed_in, tcenv
+from tests.env_files import PAGE, PROMISED, READERS, is_read, read, replace_table
+from tests.world import TCENV, read_session_fields, sign_in, tcenv
 
 
 @pytest.mark.linux
@@ -28,7 +28,7 @@ def test_a_program_reads_what_the_format_is_made_for(reader: str) -> None:
 @pytest.mark.linux
 def test_the_page_has_the_table_of_what_was_run() -> None:
     page = PAGE.read_text()
-    assert page == with_table(page), "run: python -m tests.env_files"
+    assert page == replace_table(page), "run: python -m tests.env_files"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20)))
@@ -47,7 +47,7 @@ def test_a_value_that_a_format_cannot_carry_is_an_error() -> None:
 
 
 def test_dotenv_is_read_by_a_shell_and_holds_temporary_credentials(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     text = tcenv("env", "--format", "dotenv", "--scope", "queue:scheduler-id:it's $HOME", env=env).stdout
     done = subprocess.run(
         ["sh", "-c", f'{text}printf "%s\\n" "$TASKCLUSTER_CERTIFICATE"'], capture_output=True, text=True, check=True
@@ -57,8 +57,8 @@ def test_dotenv_is_read_by_a_shell_and_holds_temporary_credentials(deployment: S
 
 
 def test_the_forms_of_a_session(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
-    fields = session_fields(env)
+    env = sign_in(deployment)
+    fields = read_session_fields(env)
     token = fields["TASKCLUSTER_ACCESS_TOKEN"]
     names = ("TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN")
     expected = {name: fields[name] for name in (*names, "TCENV_PROFILE", "TCENV_EXPIRES")}
@@ -77,8 +77,8 @@ def test_the_forms_of_a_session(deployment: Sandbox) -> None:
 def test_in_a_workflow_the_mask_comes_before_the_token(
     deployment: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     github = tmp_path_factory.mktemp("workflow") / "env"
     env["GITHUB_ENV"] = str(github)
     assert tcenv("env", "--format", "github", env=env).stdout == f"::add-mask::{token}\n"

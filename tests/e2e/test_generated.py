@@ -12,7 +12,7 @@ import pytest
 from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_options
 from tcenv.cli.parsing.generate import FOLDERS, render_files
 from tcenv.cli.parsing.tables import COMMANDS
-from tests.forked import run_command, run_many
+from tests.command_lines import run_command, run_many
 from tests.need import need
 from tests.world import environ, tcenv
 

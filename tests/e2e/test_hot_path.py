@@ -10,9 +10,9 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
-from tests.forked import run_command, run_full
+from tests.command_lines import run_command, run_full
 from tests.need import need
-from tests.world import TCENV, environ, session_file, signed_in, tcenv
+from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
 
 # Besides what the interpreter brings itself.
 HOT_MODULES = {
@@ -61,7 +61,7 @@ def modules(*words: str, env: dict[str, str]) -> set[str]:
 
 
 def test_env_imports_a_fixed_small_set(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert modules("env", "--shell", "bash", env=env) == {*HOT_MODULES, "tcenv.shells.bash", "tcenv.shells.posix"}
     assert modules("env", "--shell", "fish", env=env) == {*HOT_MODULES, "tcenv.shells.fish"}
     assert modules("login", "--shell", "nu", env=env) == {*HOT_MODULES, "tcenv.shells.nu"}
@@ -75,7 +75,7 @@ def test_env_imports_a_fixed_small_set(deployment: Sandbox) -> None:
 
 
 def test_the_others_stay_without_the_heavy_ones(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
 
     def heavy(*words: str) -> set[str]:
         return {name.partition(".")[0] for name in modules(*words, env=env)} & {
@@ -93,7 +93,7 @@ def test_the_others_stay_without_the_heavy_ones(deployment: Sandbox) -> None:
 
 @pytest.mark.parametrize("line", HOT)
 def test_the_hot_path_has_no_dataclasses(line: str, deployment: Sandbox) -> None:
-    env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
+    env = {**sign_in(deployment), "TCENV_SHELL": "bash"}
     assert modules(*line.split(), env=env) & {"dataclasses", "inspect", "json", "tomllib"} == set()
 
 
@@ -118,7 +118,7 @@ def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: 
 
 @pytest.mark.linux
 def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     none = {name: value for name, value in env.items() if name != "TASKCLUSTER_ROOT_URL"}
     cases = [
         ([*words, "--shell", shell], case)
@@ -137,7 +137,7 @@ def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
 
 
 def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     trace = tmp_path / "trace"
 
     def calls(*command: str) -> list[str]:
@@ -175,12 +175,12 @@ def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> 
     config.write_text(config.read_text() + "# changed\n")
     assert "tomllib" in modules("env", "--shell", "sh", env=env)
     assert "tomllib" not in modules("env", "--shell", "sh", env=env)
-    session_file(env, "work").write_text("damaged")
+    find_session_file(env, "work").write_text("damaged")
     assert tcenv("env", "--shell", "sh", env=env).returncode == 3
 
 
 def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for done in (tcenv("env", "--shell", "nosuch", env=env), tcenv("login", env={**env, "TCENV_SHELL": "nosuch"})):
         assert (done.returncode, done.stdout) == (2, "false\n")
         assert "Traceback" not in done.stderr
@@ -207,12 +207,12 @@ BUDGETS = {
 
 @pytest.mark.parametrize("line", BUDGETS)
 def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
-    env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
+    env = {**sign_in(deployment), "TCENV_SHELL": "bash"}
     most, processes = BUDGETS[line]
     taken = modules(*line.split(), env=env)
     assert len(taken) <= most, sorted(taken)
     if line == "logout":
-        env = {**signed_in(deployment), "TCENV_SHELL": "bash"}
+        env = {**sign_in(deployment), "TCENV_SHELL": "bash"}
     trace = tmp_path / "trace"
     subprocess.run(
         [
@@ -241,7 +241,7 @@ def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [("env", "--shell", "sh"), ("login", "--shell", "sh"), ("exec", "--", "true")])
 def test_a_wrong_variable_is_an_error_on_the_hot_path_too(command: tuple[str, ...], deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for name, value in {"TCENV_PORT": "abc", "TCENV_FLOW": "sideways", "TCENV_NO_BROWSER": "perhaps"}.items():
         done = tcenv(*command, env={**env, name: value})
         assert (done.returncode, name in done.stderr) == (2, True), (name, done.stderr)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import environ, signed_in, tcenv
+from tests.world import environ, sign_in, tcenv
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text()
 ROWS = dict(re.findall(r"^\| `tcenv ([^`]+)` \| (.*) \|$", PAGE, re.M))
@@ -22,7 +22,7 @@ ROWS = dict(re.findall(r"^\| `tcenv ([^`]+)` \| (.*) \|$", PAGE, re.M))
 def env() -> Iterator[dict[str, str]]:
     """The environment of somebody who is signed in, with profiles and purposes."""
     with Sandbox() as sandbox:
-        env = signed_in(sandbox)
+        env = sign_in(sandbox)
         for words in (
             ["profile", "set", "idle", "--root-url", "https://x.example.com"],
             ["purpose", "set", "NAME", "--scope", "queue:scheduler-id:a", "--for", "15m"],

@@ -27,7 +27,7 @@ from tests.e2e.test_hot_path import modules
 from tests.e2e.test_store_contract import SESSION, secret_service
 from tests.shells.hooks import HOOKED, start_up_text
 from tests.shells.test_in_a_terminal import CLOCKED, start, unloaded
-from tests.world import after_evaluating, environ, tcenv
+from tests.world import environ, evaluate, tcenv
 
 OLD = SESSION
 NEW = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44))
@@ -186,7 +186,7 @@ def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
     with secret_service(), Sandbox() as deployment:
         env = environ(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-        now = after_evaluating("env", env=env)
+        now = evaluate("env", env=env)
         assert "/tcenv/keyring/" in now["TCENV_LOADED"]
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         for shell in HOOKED:
@@ -196,7 +196,7 @@ def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
             done = shell.run("\n".join(steps), now)
             found = json.loads((home / "out").read_text())
             assert found["TASKCLUSTER_ACCESS_TOKEN"] != now["TASKCLUSTER_ACCESS_TOKEN"], (shell.name, done.stderr)
-        ended = {**after_evaluating("env", env=env), "TCENV_EXPIRES": str(int(time.time()) - 60)}
+        ended = {**evaluate("env", env=env), "TCENV_EXPIRES": str(int(time.time()) - 60)}
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
         for shell in HOOKED:
             for before in (now, ended) if shell.name in CLOCKED else (now,):
@@ -216,7 +216,7 @@ def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: San
         env = environ(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         clock = Clock(tmp_path)
-        with start(IN_A_TERMINAL, tmp_path, after_evaluating("env", env=env), clock=clock) as terminal:
+        with start(IN_A_TERMINAL, tmp_path, evaluate("env", env=env), clock=clock) as terminal:
             first = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
             assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
             terminal.keys("Enter")
@@ -239,7 +239,7 @@ def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
     with secret_service(), Sandbox() as deployment:
         env = environ(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-        now = after_evaluating("env", env=env)
+        now = evaluate("env", env=env)
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         connection = secretstorage.dbus_init()
         secretstorage.Collection(connection).lock()
@@ -269,7 +269,7 @@ def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path) -> N
         # The full command line prints the same.
         assert tcenv("env", "--shell", "bash", env=env | {"TCENV_TIMEOUT": "00020s"}).stdout == shown
         # A prompt of a shell that has loaded the session needs no more than with another store.
-        loaded = modules("hook", "bash", env=after_evaluating("env", env=env))
+        loaded = modules("hook", "bash", env=evaluate("env", env=env))
         assert "jeepney" not in {name.partition(".")[0] for name in loaded}
 
 

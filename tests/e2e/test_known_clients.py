@@ -8,8 +8,8 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions import known_clients
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.name_series import list_names
-from tests.terminal import in_a_terminal
-from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import APPROVE, NAME, TCENV, environ, find_session_file, read_session_fields, tcenv
 
 NARROW = "queue:scheduler-id:a"
 
@@ -28,7 +28,7 @@ def logout(env: dict[str, str], *words: str) -> str:
 
 
 def client(env: dict[str, str]) -> str:
-    return session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    return read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
 
 
 # 9: deleted on the deployment
@@ -92,13 +92,13 @@ def test_a_name_that_was_taken_when_tcenv_last_heard(deployment: Sandbox) -> Non
     env = environ(deployment, TCENV_SCOPE=NARROW)
     login(env)
     name = client(env)
-    session_file(env).unlink()
+    find_session_file(env).unlink()
     deployment.delete(name)
     said = login(env)
     assert client(env) == f"{name}@2"
     assert "still taken" not in said and "Deleted" not in said
     # The sign-in has found out.
-    session_file(env).unlink()
+    find_session_file(env).unlink()
     login(env)
     assert client(env) == name
 
@@ -155,17 +155,17 @@ def test_the_prefix_outlives_its_clients() -> None:
         logout(env)
         assert tc.clients == {}
         login(env, "--scope", NARROW)
-        assert f"ASKED=auth:delete-client:a/one/{NAME}\n" in session_file(env).read_text()
+        assert f"ASKED=auth:delete-client:a/one/{NAME}\n" in find_session_file(env).read_text()
         logout(env)
         assert tc.clients == {}
     with Sandbox(user="b/two", port=port) as tc:
         said = login(env, "--scope", NARROW)
         assert f"You are signed in as b/two/{NAME}, but the last sign-in here was a/one" in said
         # Nothing of the other user's is asked for from now on.
-        assert "Not granted" not in said and "a/one" not in session_file(env).read_text()
+        assert "Not granted" not in said and "a/one" not in find_session_file(env).read_text()
         logout(env)
         login(env, "--scope", NARROW)
-        assert f"ASKED=auth:delete-client:b/two/{NAME}@2\n" in session_file(env).read_text()
+        assert f"ASKED=auth:delete-client:b/two/{NAME}@2\n" in find_session_file(env).read_text()
 
 
 # 11: a first narrow session
@@ -185,7 +185,7 @@ def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool,
     assert f"Deleted the former client {first}" in said
     for _ in range(3):
         if terminal:
-            status, _, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+            status, _, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
             assert status == 0, said
         else:
             login(env, "--reset")
@@ -225,5 +225,5 @@ def test_a_sign_in_under_another_name_ends_nothing(
             assert f"The token of {list(tokens)[-1]} works until" in said
             assert f"{deployment.root_url}/auth/clients/" in said
         assert client(env) == f"{deployment.user}/{name}"
-        tokens[client(env)] = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        tokens[client(env)] = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert {name: found.access_token for name, found in deployment.clients.items()} == tokens

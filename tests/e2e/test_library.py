@@ -22,14 +22,14 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.session import RESETTING
 from tcenv.sessions.stores import open_store
-from tests.world import signed_in
+from tests.world import sign_in
 
 
 @pytest.fixture
 def token(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Somebody has signed in, and this process has their environment; the session's token."""
     with Sandbox() as sandbox:
-        for name, value in signed_in(sandbox).items():
+        for name, value in sign_in(sandbox).items():
             monkeypatch.setenv(name, value)
         (client,) = sandbox.clients.values()
         yield client.access_token

@@ -18,10 +18,10 @@ from tests.world import (
     TCENV,
     VARIABLES,
     environ,
-    loaded_word,
-    session_fields,
-    session_file,
-    signed_in,
+    find_session_file,
+    make_loaded_word,
+    read_session_fields,
+    sign_in,
     tcenv,
 )
 
@@ -52,8 +52,8 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
         "TASKCLUSTER_ACCESS_TOKEN": "-_" + "aB3" * 14,
         "TASKCLUSTER_CERTIFICATE": None,
         "TCENV_PROFILE": f"http_localhost_{deployment.port}",
-        "TCENV_EXPIRES": session_fields(env)["TCENV_EXPIRES"],
-        "TCENV_LOADED": loaded_word(env, before=deployment.root_url),
+        "TCENV_EXPIRES": read_session_fields(env)["TCENV_EXPIRES"],
+        "TCENV_LOADED": make_loaded_word(env, before=deployment.root_url),
     }
     assert done.stdout == ""
 
@@ -88,18 +88,18 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
 
 @pytest.mark.parametrize("shell", SHELLS, ids=ids)
 def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     out = tmp_path / "env.json"
     loaded = dict.fromkeys(VARIABLES, "x")
     loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
     loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
-    loaded["TCENV_LOADED"] = loaded_word(env)
+    loaded["TCENV_LOADED"] = make_loaded_word(env)
     line = shell.evaluate(command(shell, "tcenv logout"))
     done = shell.run(shell.chain.format(line, shell.dump(out)), {**env, **loaded})
     assert out.exists(), done.stderr
     after = environment_after(out)
     assert not [name for name in VARIABLES if name in after]
-    assert not list(session_file(env, "x").parent.glob("*.session"))
+    assert not list(find_session_file(env, "x").parent.glob("*.session"))
 
 
 @pytest.mark.parametrize("shell", POSIX, ids=[shell.name for shell in POSIX])
@@ -113,7 +113,7 @@ def test_unquoted_evaluation(shell: RealShell, form: str, deployment: Sandbox, t
 
 
 def test_the_second_login_needs_no_browser(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     first = tcenv("env", "--shell", "bash", env=env)
     again = tcenv("login", "--shell", "bash", env={**env, "BROWSER": "false"})
     assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
@@ -135,7 +135,7 @@ def test_streams_and_codes(deployment: Sandbox) -> None:
     assert "--retry" in again.stderr
     good = tcenv("login", "--shell", "bash", "--retry", env=env)
     assert good.returncode == 0
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert token in good.stdout
     assert token not in good.stderr
 
@@ -223,7 +223,7 @@ def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deploym
     )
     assert (done.returncode, done.stdout) == (1, "\\false;\n")
     assert "no longer exists" in done.stderr
-    assert not list(session_file(env, "x").parent.glob("*.session"))
+    assert not list(find_session_file(env, "x").parent.glob("*.session"))
 
 
 def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbox, tmp_path: Path) -> None:
@@ -280,12 +280,12 @@ def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
 
 
 def test_no_token_on_any_argument_list_or_in_any_other_file(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     holders = [path for path in home.rglob("*") if path.is_file() and token in path.read_text(errors="replace")]
-    assert holders == [session_file(env)]
-    assert session_file(env).stat().st_mode & 0o777 == 0o600
-    assert session_file(env).parent.stat().st_mode & 0o777 == 0o700
+    assert holders == [find_session_file(env)]
+    assert find_session_file(env).stat().st_mode & 0o777 == 0o600
+    assert find_session_file(env).parent.stat().st_mode & 0o777 == 0o700
 
 
 # Runs the full command line in place of the hot path.
@@ -300,7 +300,7 @@ def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sand
     import os
     import pty
 
-    env = signed_in(deployment)
+    env = sign_in(deployment)
 
     def shown(*command: str) -> str:
         ours, theirs = pty.openpty()

@@ -13,7 +13,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import APPROVE, NAME, environ, session_fields, signed_in, tcenv
+from tests.world import APPROVE, NAME, environ, read_session_fields, sign_in, tcenv
 
 DELETED = "its token no longer works"
 
@@ -27,12 +27,12 @@ def sessions(env: dict[str, str]) -> list[str]:
 
 
 def test_logout_ends_the_client_and_frees_its_name(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     done = logout(env)
     assert (done.returncode, done.stdout.strip()) == (0, "")
     assert DELETED in done.stderr
     assert not deployment.clients
-    signed_in(deployment)
+    sign_in(deployment)
     assert list(deployment.clients) == [f"{deployment.user}/{NAME}"]
 
 
@@ -81,7 +81,7 @@ def test_the_right_to_end_itself_is_never_passed_on(deployment: Sandbox) -> None
     assert cut.returncode == 0, cut.stderr
     assert "queue:scheduler-id:a" in cut.stdout
     assert "delete-client" not in cut.stdout
-    scope = f"auth:delete-client:{session_fields(env)['TASKCLUSTER_CLIENT_ID']}"
+    scope = f"auth:delete-client:{read_session_fields(env)['TASKCLUSTER_CLIENT_ID']}"
     assert tcenv("env", "--scope", scope, "--format", "json", env=env).returncode == 2
 
 
@@ -107,7 +107,7 @@ def test_a_client_id_that_was_edited_is_said_to_stay(deployment: Sandbox) -> Non
 
 
 def test_keep_client_keeps_it(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     done = logout(env, "--keep-client")
     assert done.returncode == 0
     assert list(deployment.clients) == [f"{deployment.user}/{NAME}"]
@@ -116,8 +116,8 @@ def test_keep_client_keeps_it(deployment: Sandbox) -> None:
 
 def test_a_client_that_is_gone_or_expired_is_done(deployment: Sandbox) -> None:
     for happened in ("gone", "disabled", "expired"):
-        env = signed_in(deployment)
-        client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        env = sign_in(deployment)
+        client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
         if happened == "gone":
             deployment.delete(client_id)
         elif happened == "disabled":
@@ -134,7 +134,7 @@ def test_a_client_that_is_gone_or_expired_is_done(deployment: Sandbox) -> None:
 @pytest.mark.parametrize("network", ["refused", "silent"])
 def test_without_a_network_it_is_forgotten_at_once(network: str) -> None:
     with Sandbox() as sandbox:
-        env = signed_in(sandbox)
+        env = sign_in(sandbox)
         port = sandbox.port
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -169,7 +169,7 @@ def test_another_profile_never_unloads_this_one(deployment: Sandbox) -> None:
 
 
 def test_an_unknown_profile_is_an_error(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for words in (("nobody",), ("https://never.example.com",)):
         done = logout(env, *words)
         assert (done.returncode, done.stdout) == (2, "\\false;\n")
@@ -183,7 +183,7 @@ def test_an_unknown_profile_is_an_error(deployment: Sandbox) -> None:
 
 def test_a_shell_that_missed_it_still_unloads(deployment: Sandbox) -> None:
     """Another terminal has signed out; this one saw no prompt since."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     script = (
         'eval "$(tcenv env)"; tcenv logout >/dev/null; [ -n "$TASKCLUSTER_ACCESS_TOKEN" ]\n'
         'eval "$(tcenv logout)"; echo "$? ${TASKCLUSTER_ACCESS_TOKEN-none} $TASKCLUSTER_ROOT_URL"'
@@ -193,9 +193,9 @@ def test_a_shell_that_missed_it_still_unloads(deployment: Sandbox) -> None:
 
 
 def test_all_looks_in_all_places(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with Sandbox() as other:
-        signed_in(other)
+        sign_in(other)
         filed = environ(other, TCENV_STORE="file")
         assert tcenv("login", "--shell", "sh", env=filed).returncode == 0
         assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
@@ -215,7 +215,7 @@ def test_all_ends_what_it_can_at_once() -> None:
     listener.listen(64)
     stop = threading.Event()
     with Sandbox() as sandbox:
-        env = signed_in(sandbox)
+        env = sign_in(sandbox)
         folder = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
         text = next(folder.glob("*.session")).read_text()
         name = next(folder.glob("*.session")).stem

@@ -11,7 +11,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.server import USER, default_scopes
-from tests.world import environ, session_file, tcenv
+from tests.world import environ, find_session_file, tcenv
 
 SELF = f"assume:login-identity:{USER}"
 MANY = [f"secrets:get:project/number-{number:03}/secret" for number in range(480)]
@@ -138,7 +138,7 @@ def test_a_role_of_which_nobody_knows_what_it_covers_is_not_used(how: str) -> No
         env = sign_in(tc)
         tc.heal()
         if how == "nothing stored":
-            file = session_file(env)
+            file = find_session_file(env)
             lines = file.read_text().splitlines(keepends=True)
             assert any(line.startswith("COVERS=") for line in lines)
             file.write_text("".join(line for line in lines if not line.startswith("COVERS=")))

@@ -11,8 +11,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tcenv.sandbox import Sandbox
-from tests.terminal import in_a_terminal
-from tests.world import TCENV, environ, signed_in, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import TCENV, environ, sign_in, tcenv
 
 
 def settled(text: str, env: Mapping[str, str]) -> str:
@@ -69,7 +69,7 @@ CASES: dict[str, tuple[list[str], bool]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_in_a_log(name: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
-    env = signed_in(deployment) if needs_session else environ(deployment)
+    env = sign_in(deployment) if needs_session else environ(deployment)
     done = tcenv(*words, env=env)
     out = done.stdout if words[0] in ("status", "profile", "doctor") else ""
     assert settled(f"$ tcenv {' '.join(words)}\n{out}{done.stderr}[{done.returncode}]\n", env) == shown
@@ -78,7 +78,7 @@ def test_in_a_log(name: str, deployment: Sandbox, shown: SnapshotAssertion) -> N
 def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
     """What a terminal of that width shows on stderr; stdout is thrown away unless the command reports."""
     reports = words[0] in ("status", "doctor", "profile")
-    return in_a_terminal(TCENV, *words, env=env, columns=columns, output=reports)[2]
+    return run_in_terminal(TCENV, *words, env=env, columns=columns, output=reports)[2]
 
 
 @pytest.mark.parametrize("face", ["wide", "narrow", "dumb", "plain"])
@@ -88,7 +88,7 @@ def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
 def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
     more = {"dumb": {"TERM": "dumb"}, "plain": {"TERM": "xterm", "NO_COLOR": "1"}}.get(face, {"TERM": "xterm-256color"})
-    env = {**(signed_in(deployment) if needs_session else environ(deployment)), **more}
+    env = {**(sign_in(deployment) if needs_session else environ(deployment)), **more}
     text = on_screen(words, env, 40 if face == "narrow" else 80)
     if face in ("dumb", "plain"):
         assert "\x1b[" not in text
@@ -102,7 +102,7 @@ def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: Snapsho
 
 def test_doctor(deployment: Sandbox) -> None:
     """Every finding is one line with a mark, and says an error once."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     done = subprocess.run([TCENV, "doctor"], env=env, capture_output=True, text=True, timeout=60)
     lines = (done.stdout + done.stderr).splitlines()
     assert len(lines) == len(set(lines)) > 5

@@ -8,12 +8,12 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.missing_scopes import fit_for_the_page
-from tests.world import environ, session_file, tcenv
+from tests.world import environ, find_session_file, tcenv
 
 
 def asked(env: dict[str, str]) -> list[str]:
     """What the session was asked for, without the right to delete its own client."""
-    lines = session_file(env).read_text().splitlines()
+    lines = find_session_file(env).read_text().splitlines()
     found = [line.removeprefix("ASKED=") for line in lines if line.startswith("ASKED=")]
     return [scope for scope in found if not scope.startswith("auth:delete-client:")]
 

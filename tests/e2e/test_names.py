@@ -15,8 +15,8 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import record, times
-from tests.terminal import in_a_terminal
-from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, start_browser, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import APPROVE, NAME, TCENV, environ, find_session_file, read_session_fields, start_browser, tcenv
 
 DAY = 86400
 _ON = (
@@ -76,7 +76,7 @@ def test_thirty_days_on_two_machines_with_two_profiles_each(public: bool, scope:
                 )
             for (host, profile), done in zip(actors, results, strict=True):
                 assert done.returncode == 0, (day, host, profile, done.stderr)
-                fields = session_fields({"XDG_RUNTIME_DIR": str(home / f"run-{host}")}, profile)
+                fields = read_session_fields({"XDG_RUNTIME_DIR": str(home / f"run-{host}")}, profile)
                 # Nobody has killed anybody's token.
                 client = sandbox.clients[fields["TASKCLUSTER_CLIENT_ID"]]
                 assert client.access_token == fields["TASKCLUSTER_ACCESS_TOKEN"], (day, host, profile)
@@ -108,7 +108,7 @@ def test_a_reset_and_a_logout_concern_one_machine_and_one_profile(public: bool, 
             for host, profile in actors:
                 file = home / f"run-{host}" / "tcenv" / f"{profile}.session"
                 if file.exists():
-                    fields = session_fields({"XDG_RUNTIME_DIR": str(home / f"run-{host}")}, profile)
+                    fields = read_session_fields({"XDG_RUNTIME_DIR": str(home / f"run-{host}")}, profile)
                     client = sandbox.clients[fields["TASKCLUSTER_CLIENT_ID"]]
                     assert client.access_token == fields["TASKCLUSTER_ACCESS_TOKEN"]
                     found[host, profile] = client.access_token
@@ -137,18 +137,18 @@ def test_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
         env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER=APPROVE)
         assert login(env).returncode == 0
         # The first sign-in knew no prefix: the other name.
-        status, out, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+        status, out, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
         assert status == 0, said
-        client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
         assert client_id == f"{deployment.user}/{NAME}@2"
         assert f"{deployment.user}/{NAME}: " in said
         before = deployment.approvals
-        tokens = [session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]]
+        tokens = [read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]]
         for _ in range(3):
-            status, out, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+            status, out, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
             assert status == 0, said
             assert f"Deleted the former client {client_id}" in said
-            fields = session_fields(env)
+            fields = read_session_fields(env)
             assert fields["TASKCLUSTER_CLIENT_ID"] == client_id
             assert fields["TASKCLUSTER_ACCESS_TOKEN"] in out
             tokens.append(fields["TASKCLUSTER_ACCESS_TOKEN"])
@@ -162,8 +162,8 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
-    client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-    status, out, said = in_a_terminal(
+    client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    status, out, said = run_in_terminal(
         TCENV, "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "true"}
     )
     assert (status, out) == (124, "\\false;\n")
@@ -174,7 +174,7 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
     assert "A reset that nobody approved ended" in later.stderr
     # The name is free, and asked for again.
     assert login(env, "--retry").returncode == 0
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == client_id
+    assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == client_id
 
 
 def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deployment: Sandbox) -> None:
@@ -182,15 +182,15 @@ def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deploy
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
-    former = session_fields(env)
+    former = read_session_fields(env)
     client_id = former["TASKCLUSTER_CLIENT_ID"]
-    status, _, said = in_a_terminal(
+    status, _, said = run_in_terminal(
         TCENV, "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "false"}
     )
     assert status == 124
     assert f"No browser could be started, so {client_id} stays" in said
     assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
-    assert session_fields(env) == former
+    assert read_session_fields(env) == former
     # The address to open by hand asks for the free name.
     assert f"name={NAME}&" in said
 
@@ -201,33 +201,33 @@ def test_a_reset_that_cannot_reach_the_deployment_leaves_the_old_client_alone(tr
         env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER="true")
         for _ in range(2):
             assert login({**env, "BROWSER": environ()["BROWSER"]}, "--reset").returncode == 0
-        former = session_fields(env)
+        former = read_session_fields(env)
         client_id = former["TASKCLUSTER_CLIENT_ID"]
         if trouble == "clock":
             deployment.clock_offset = 2 * 3600
         else:
             deployment.__exit__(None, None, None)
-        status, _, said = in_a_terminal(TCENV, "login", "--reset", "--timeout", "5s", "--shell", "sh", env=env)
+        status, _, said = run_in_terminal(TCENV, "login", "--reset", "--timeout", "5s", "--shell", "sh", env=env)
         assert (status, f"So {client_id} is unchanged" in said) == (
             (124, True) if trouble == "clock" else (1, False)
         ), said
         assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
-        assert session_fields(env) == former
+        assert read_session_fields(env) == former
 
 
 def test_without_a_terminal_the_old_client_is_ended_after_the_new_session_is_stored(deployment: Sandbox) -> None:
     env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
-    former = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    former = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     late = login({**env, "BROWSER": "true"}, "--reset", "--timeout", "1s")
     assert late.returncode == 124
     # Nobody approved, and nothing was lost.
-    assert deployment.clients[former].access_token == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    assert deployment.clients[former].access_token == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     done = login(env, "--reset", "--retry")
     assert done.returncode == 0
     assert f"Deleted the former client {former}" in done.stderr
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
+    assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
     assert set(deployment.clients) == {f"{deployment.user}/{NAME}"}
 
 
@@ -280,11 +280,11 @@ def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deploymen
     for _ in range(3):
         done = login(env)
         assert done.returncode == 0, done.stderr
-        client_id = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
         seen.append(client_id.rpartition("/")[2])
         assert client_id in deployment.clients
         assert len(deployment.clients) == 1
-        session_file(env).unlink()
+        find_session_file(env).unlink()
     assert seen == [NAME, f"{NAME}@2", NAME]
     assert "which no session uses" in done.stderr
 
@@ -304,7 +304,7 @@ def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(hom
 def test_a_client_that_a_logout_could_not_reach_is_ended_by_the_next_session(deployment: Sandbox) -> None:
     env = environ(deployment)
     assert login(env).returncode == 0
-    former = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    former = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     deployment.fail("hang-up")
     done = tcenv("logout", "--shell", "sh", env=env)
     assert done.returncode == 0
@@ -312,7 +312,7 @@ def test_a_client_that_a_logout_could_not_reach_is_ended_by_the_next_session(dep
     deployment.heal()
     assert former in deployment.clients
     assert login(env).returncode == 0
-    assert list(deployment.clients) == [session_fields(env)["TASKCLUSTER_CLIENT_ID"]] != [former]
+    assert list(deployment.clients) == [read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]] != [former]
 
 
 def test_all_names_taken_is_said_at_once(deployment: Sandbox) -> None:

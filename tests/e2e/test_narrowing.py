@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.forked import run_full
-from tests.world import TCENV, environ, signed_in, tcenv
+from tests.command_lines import run_full
+from tests.world import TCENV, environ, sign_in, tcenv
 
 HELD = {"queue:get-task:*", "queue:route:index.sandbox.*", "queue:scheduler-id:*"}
 QUEUE = {
@@ -39,7 +39,7 @@ def may(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("proxy", [(), ("--proxy",), ("--proxy", "--read-only")], ids=" ".join)
 def test_a_pattern_that_is_wider_than_the_session_is_narrowed_to_it(proxy: tuple[str, ...]) -> None:
     with Sandbox() as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         done = may(*proxy, "--scope", "queue:*", "--scope", "secrets:get:project/sandbox/x", env=env)
         assert allowed(done) == {*QUEUE, "secrets:get:project/sandbox/x"}
         said = [line for line in done.stderr.splitlines() if "queue:*" in line]
@@ -52,7 +52,7 @@ def test_a_pattern_that_is_wider_than_the_session_is_narrowed_to_it(proxy: tuple
 
 def test_nothing_held_is_an_error_and_names_only_that() -> None:
     with Sandbox() as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         for more in ((), ("--proxy",)):
             done = may(*more, "--scope", "queue:*", "--scope", "worker-manager:*", "--scope", "auth:no", env=env)
             assert (done.returncode, done.stdout) == (2, "")
@@ -73,7 +73,7 @@ def test_granted_in_part_runs_the_command(deployment: Sandbox) -> None:
 
 
 def test_a_purpose_with_a_pattern(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     made = tcenv("purpose", "set", "work", "--scope", "queue:*", "--scope", "secrets:*", "--for", "5m", env=env)
     assert made.returncode == 0, made.stderr
     wanted = {*QUEUE, "secrets:get:project/sandbox/*", "secrets:set:project/sandbox/*"}
@@ -98,7 +98,7 @@ def test_a_purpose_with_a_pattern(deployment: Sandbox) -> None:
 
 def test_a_run_behind_the_proxy_follows_a_session_that_holds_more(deployment: Sandbox) -> None:
     """The pattern stays what the user asked for: a new sign-in that holds more of it reaches the running program."""
-    env = signed_in(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = sign_in(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     program = f"import sys;print('first', flush=True);exec({MAY!r});sys.stdin.readline();exec({MAY!r})"
     words = (TCENV, "exec", "--proxy", "--scope", "queue:*", "--", sys.executable, "-c", program)
     run = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

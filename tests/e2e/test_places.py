@@ -15,7 +15,7 @@ import pytest
 from tcenv import paths
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import NAME, TCENV, environ, session_file, signed_in, tcenv
+from tests.world import NAME, TCENV, environ, find_session_file, sign_in, tcenv
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_broken_keyring_is_none(no_manager: dict[str, str], tmp_path: Path, ho
 def test_scopes_without_end_can_be_read_again(deployment: Sandbox) -> None:
     env = environ(deployment)
     assert login(env).returncode == 0
-    path = session_file(env)
+    path = find_session_file(env)
     head, _, tail = path.read_text().partition("\nSCOPES=")
     asked = tail[tail.index("\nASKED=") :]
     scopes = [f"queue:scheduler-id:{'x' * 200}{n}" for n in range(12_000)]
@@ -290,7 +290,7 @@ def test_a_home_that_cannot_be_written(deployment: Sandbox, home: Path) -> None:
 def test_what_cannot_be_read_is_said(deployment: Sandbox, home: Path) -> None:
     env = environ(deployment)
     assert login(env).returncode == 0
-    path = session_file(env)
+    path = find_session_file(env)
     path.unlink()
     path.mkdir()
     for words in (("env", "--shell", "sh"), ("status",), ("login", "--shell", "sh"), ("logout", "--shell", "sh")):
@@ -304,7 +304,7 @@ def test_what_cannot_be_read_is_said(deployment: Sandbox, home: Path) -> None:
 def test_a_pipe_in_a_files_place_holds_nobody_up(place: str, home: Path) -> None:
     """Only the user can put one there, perhaps by accident, and a prompt must not hang on it."""
     with Sandbox() as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         state = Path(env["HOME"]) / ".local/state/tcenv"
         config = Path(env["HOME"]) / ".config/tcenv/config.toml"
         index = Path(env["HOME"]) / ".cache/tcenv/profiles.index"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, signed_in, tcenv
+from tests.world import TCENV, environ, sign_in, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
 # What the interpreter itself imports by the search path before the first line of any program (docs/threats.md).
@@ -78,7 +78,7 @@ def planted(tmp_path: Path) -> Path:
 @pytest.fixture
 def env() -> Iterator[dict[str, str]]:
     with Sandbox() as sandbox:
-        yield signed_in(sandbox)
+        yield sign_in(sandbox)
 
 
 def ran(folder: Path, env: Mapping[str, str], *command: str) -> tuple[set[str], str]:

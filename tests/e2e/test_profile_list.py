@@ -10,7 +10,7 @@ from pathlib import Path
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
 from tests.e2e.test_store_contract import secret_service
-from tests.world import environ, session_fields, session_file, signed_in, tcenv
+from tests.world import environ, find_session_file, read_session_fields, sign_in, tcenv
 
 
 def listed(env: dict[str, str]) -> dict[str, bool]:
@@ -24,7 +24,7 @@ def test_sessions_without_a_profile_where_the_index_cannot_be_written(deployment
     (home / ".cache").write_text("not a directory")
     (home / ".config/tcenv").mkdir(parents=True)
     (home / ".config/tcenv/config.toml").write_text('[profiles.x]\nroot_url = "https://x.example.com"\n')
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert listed(env) == {"https://x.example.com": False, deployment.root_url: True}
     assert listed({**env, "TCENV_STORE": "file"}) == {"https://x.example.com": False, deployment.root_url: False}
 
@@ -33,7 +33,7 @@ def test_sessions_in_the_keyring(deployment: Sandbox, home: Path) -> None:
     with secret_service(), Sandbox() as other:
         assert tcenv("profile", "set", "x", "--root-url", other.root_url, env=environ()).returncode == 0
         for sandbox in (deployment, other):
-            signed_in(sandbox, TCENV_STORE="keyring")
+            sign_in(sandbox, TCENV_STORE="keyring")
         assert listed(environ(TCENV_STORE="keyring")) == {deployment.root_url: True, other.root_url: True}
         assert listed(environ()) == {other.root_url: False, deployment.root_url: False}
 
@@ -50,7 +50,7 @@ def test_a_store_that_cannot_be_used_is_said_and_the_profiles_are_listed(home: P
 
 
 def test_deployments_used_before_are_listed_and_a_sandbox_only_for_a_day(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     assert listed(env) == {deployment.root_url: False}
     (folder,) = (home / ".local/state/tcenv/clients").iterdir()
@@ -75,27 +75,27 @@ def completed(env: dict[str, str]) -> list[str]:
 
 def test_what_completes_a_profile(deployment: Sandbox, home: Path) -> None:
     """Every configured profile; of all others, those with a live session or used within 30 days. No call is made."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert tcenv("profile", "set", "never", "--root-url", "https://x.example.com", env=env).returncode == 0
     key = f"http_localhost_{deployment.port}"
     folder = home / ".local/state/tcenv/clients" / key
     long_ago = time.time() - 31 * 86400
     os.utime(folder, (long_ago, long_ago))
     assert completed(env) == ["never", key]
-    session_file(env).unlink()
+    find_session_file(env).unlink()
     assert completed(env) == ["never"]
     os.utime(folder, (long_ago + 2 * 86400, long_ago + 2 * 86400))
     assert completed(env) == ["never", key]
 
 
 def test_an_expired_session_does_not_complete(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for folder in (home / ".local/state/tcenv/clients").iterdir():
         os.utime(folder, (0, 0))
     assert completed(env) != []
-    file = session_file(env)
+    file = find_session_file(env)
     file.write_text(
-        file.read_text().replace(f"TCENV_EXPIRES={session_fields(env)['TCENV_EXPIRES']}", "TCENV_EXPIRES=1")
+        file.read_text().replace(f"TCENV_EXPIRES={read_session_fields(env)['TCENV_EXPIRES']}", "TCENV_EXPIRES=1")
     )
     assert completed(env) == []
 
@@ -103,7 +103,7 @@ def test_an_expired_session_does_not_complete(deployment: Sandbox, home: Path) -
 def test_logout_of_all_that_forgets_leaves_nothing(deployment: Sandbox, home: Path) -> None:
     with secret_service(), Sandbox() as other:
         for store, sandbox in (("runtime", deployment), ("file", other), ("keyring", deployment)):
-            signed_in(sandbox, TCENV_STORE=store)
+            sign_in(sandbox, TCENV_STORE=store)
         env = environ(deployment)
         assert (
             tcenv("profile", "set", "x", "--root-url", other.root_url, "--name", "n-{machine}", env=env).returncode == 0
@@ -121,7 +121,7 @@ def test_logout_of_all_that_forgets_leaves_nothing(deployment: Sandbox, home: Pa
 
 
 def test_what_a_running_tcenv_uses_stays(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with sign_in_lock("busy", 5, lambda: None):
         done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)
     assert done.returncode == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.forked import run_full
-from tests.world import NAME, environ, session_fields, tcenv
+from tests.command_lines import run_full
+from tests.world import NAME, environ, read_session_fields, tcenv
 
 CONFIG = """default = "work"
 [profiles.work]
@@ -73,7 +73,7 @@ def test_without_a_session_just_those_are_signed_in_with(config: Path, deploymen
     assert done.returncode == 0, done.stderr
     client = deployment.clients[f"{deployment.user}/{NAME}:work"]
     assert client.scopes == ["queue:scheduler-id:a b", "queue:scheduler-id:c"]
-    fields = session_fields(env)
+    fields = read_session_fields(env)
     assert int(fields["TCENV_EXPIRES"]) - int(fields["CREATED"]) <= 3600
 
 
@@ -157,13 +157,13 @@ def test_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
     narrow = {**env, "TCENV_SCOPE": "queue:scheduler-id:a queue:route:x.*"}
     assert tcenv("login", "--shell", "sh", env=narrow).returncode == 0
     assert tcenv("scopes", env=env).stdout.splitlines() == sorted(
-        deployment.clients[session_fields(env)["TASKCLUSTER_CLIENT_ID"]].scopes
+        deployment.clients[read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]].scopes
     )
     assert tcenv("scopes", "--satisfies", "queue:scheduler-id:a", env=env).returncode == 0
     assert tcenv("scopes", "--satisfies", "queue:scheduler-id:b", env=env).returncode == 1
     two = ("--satisfies", "queue:scheduler-id:a", "--satisfies", "secrets:get:project/sandbox/x")
     assert tcenv("scopes", *two, env=env).returncode == 1
-    deployment.delete(session_fields(env)["TASKCLUSTER_CLIENT_ID"])
+    deployment.delete(read_session_fields(env)["TASKCLUSTER_CLIENT_ID"])
     assert tcenv("scopes", env=env).returncode == 3
 
 
@@ -229,7 +229,7 @@ def test_the_go_tools_options(deployment: Sandbox) -> None:
 def test_for_taskclusters_own_clients(deployment: Sandbox) -> None:
     env = environ(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    fields = session_fields(env)
+    fields = read_session_fields(env)
     shown = json.loads(tcenv("env", "--format", "taskcluster", env=env).stdout)
     assert shown == {
         "rootUrl": deployment.root_url,

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tcenv.sandbox import Sandbox
-from tests.chromium import approve, fresh_page
+from tests.chromium import approve, open_page
 from tests.shells.real import BY_NAME, environment_after
-from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, loaded_word, session_fields, tcenv
+from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, make_loaded_word, read_session_fields, tcenv
 
 PROJECT = Path(__file__).parents[2]
 
@@ -38,13 +38,13 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
         done = shell.run(shell.chain.format(shell.evaluate("tcenv login"), shell.dump(out)), env, timeout=90)
         assert out.exists(), done.stderr
         after = environment_after(out)
-        fields = session_fields(env)
+        fields = read_session_fields(env)
         assert {variable: after.get(variable) for variable in VARIABLES} == {
             **{variable: fields.get(variable) for variable in VARIABLES},
             "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
             "TASKCLUSTER_CERTIFICATE": None,
             # Where the root URL goes back to: this shell had it before.
-            "TCENV_LOADED": loaded_word(env, before=sandbox.root_url),
+            "TCENV_LOADED": make_loaded_word(env, before=sandbox.root_url),
         }
         assert sandbox.clients[after["TASKCLUSTER_CLIENT_ID"]].access_token == after["TASKCLUSTER_ACCESS_TOKEN"]
         assert len(sandbox.clients) == 1
@@ -52,7 +52,7 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
 
 def test_what_the_person_sees(browser: Browser) -> None:
     """The page says who, where and until when; it and the address bar hold no token."""
-    with Sandbox(user=HOSTILE_USER) as sandbox, fresh_page(browser) as page:
+    with Sandbox(user=HOSTILE_USER) as sandbox, open_page(browser) as page:
         process = subprocess.Popen(
             [TCENV, "login", "--shell", "sh", "--scope", "queue:scheduler-id:a", "--scope", "secrets:get:not/mine"],
             env=environ(sandbox, BROWSER="true"),
@@ -81,7 +81,7 @@ def test_what_the_person_sees(browser: Browser) -> None:
 
 
 def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on(browser: Browser) -> None:
-    with Sandbox() as sandbox, fresh_page(browser) as page:
+    with Sandbox() as sandbox, open_page(browser) as page:
         sandbox.create_client(f"{sandbox.user}/{NAME}")
         env = environ(sandbox, BROWSER="true")
         process = subprocess.Popen(
@@ -100,8 +100,8 @@ def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on(browser: Browser) -
         page.click("#save")
         page.wait_for_selector("h1:has-text('signed in')")
         assert process.wait(20) == 0
-        assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/my-laptop"
+        assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/my-laptop"
         # Tomorrow that name is asked for by itself, as long as the first one is taken.
         tcenv("logout", "--delete-client", "--shell", "sh", env=env)
         assert tcenv("login", "--shell", "sh", env=environ(sandbox)).returncode == 0
-        assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/{NAME}@2"
+        assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/{NAME}@2"

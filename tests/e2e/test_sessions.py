@@ -19,7 +19,7 @@ from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import record, times
-from tests.world import APPROVE, NAME, TCENV, environ, session_fields, session_file, signed_in, tcenv
+from tests.world import APPROVE, NAME, TCENV, environ, find_session_file, read_session_fields, sign_in, tcenv
 
 DAY = 86400
 
@@ -100,11 +100,11 @@ def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
 
 
 def test_reset_by_api_needs_no_browser_and_kills_the_old_token(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
-    before = session_fields(env)
+    env = sign_in(deployment)
+    before = read_session_fields(env)
     done = login({**env, "BROWSER": "false"}, "--reset", "--expires", "3d")
     assert done.returncode == 0, done.stderr
-    after = session_fields(env)
+    after = read_session_fields(env)
     assert after["TASKCLUSTER_CLIENT_ID"] == before["TASKCLUSTER_CLIENT_ID"]
     assert after["TASKCLUSTER_ACCESS_TOKEN"] != before["TASKCLUSTER_ACCESS_TOKEN"]
     assert int(after["TCENV_EXPIRES"]) > int(before["TCENV_EXPIRES"]) + DAY
@@ -125,7 +125,7 @@ def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment:
     assert "Deleted the former client" in done.stderr
     assert login(env, "--reset").returncode == 0
     assert sorted(deployment.clients) == [f"{deployment.user}/{NAME}"]
-    assert session_fields(env)["NAME"] == NAME
+    assert read_session_fields(env)["NAME"] == NAME
 
 
 def test_a_name_that_the_user_insists_on_is_not_altered(deployment: Sandbox) -> None:
@@ -146,11 +146,11 @@ def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> Non
     )
     env = environ(deployment, BROWSER=edit)
     assert login(env).returncode == 0
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/laptop"
+    assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/laptop"
     tcenv("logout", "--delete-client", "--shell", "sh", env=env)
     # Now the name that worked is asked for by itself.
     assert login({**env, "BROWSER": APPROVE}).returncode == 0
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"].startswith(f"{deployment.user}/")
+    assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"].startswith(f"{deployment.user}/")
 
 
 def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
@@ -199,8 +199,8 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
     ids=["empty", "half", "binary", "foreign", "long"],
 )
 def test_a_damaged_session_counts_as_none_and_is_said_so(content: bytes, deployment: Sandbox) -> None:
-    env = signed_in(deployment)
-    session_file(env).write_bytes(content)
+    env = sign_in(deployment)
+    find_session_file(env).write_bytes(content)
     shown = tcenv("env", "--shell", "sh", env=env)
     assert shown.returncode == 3
     assert "damaged" in shown.stderr
@@ -211,8 +211,8 @@ def test_a_damaged_session_counts_as_none_and_is_said_so(content: bytes, deploym
 
 @pytest.mark.parametrize("attack", ["open", "link", "file link", "readable file", "owner"])
 def test_an_unsafe_store_is_refused_with_the_reason(attack: str, deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
-    folder, path = session_file(env).parent, session_file(env)
+    env = sign_in(deployment)
+    folder, path = find_session_file(env).parent, find_session_file(env)
     if attack == "open":
         folder.chmod(0o755)
     elif attack == "link":
@@ -290,7 +290,7 @@ def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: P
 
 
 def test_status_tells_the_truth(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     good = json.loads(tcenv("status", "--json", env=env).stdout)
     assert (good["signed_in"], good["verified"], good["client_id"]) == (True, True, f"{deployment.user}/{NAME}")
     assert (good["loaded"], good["shell"]) == (False, "no")
@@ -313,7 +313,7 @@ def test_status_tells_the_truth(deployment: Sandbox) -> None:
 
 def test_status_offline_needs_no_network() -> None:
     with Sandbox() as sandbox:
-        env = signed_in(sandbox)
+        env = sign_in(sandbox)
     done = tcenv("status", "--offline", "--json", env=env)
     assert done.returncode == 0
     assert json.loads(done.stdout)["verified"] is False
@@ -322,15 +322,15 @@ def test_status_offline_needs_no_network() -> None:
 
 
 def test_logout_delete_client_and_all(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     done = tcenv("logout", "--delete-client", "--shell", "sh", env=env)
     assert done.returncode == 0
     assert not deployment.clients
     with Sandbox() as other:
-        signed_in(deployment)
-        signed_in(other)
+        sign_in(deployment)
+        sign_in(other)
         assert tcenv("logout", "--all", "--shell", "sh", env=env).returncode == 0
-    assert not list(session_file(env, "x").parent.glob("*.session"))
+    assert not list(find_session_file(env, "x").parent.glob("*.session"))
 
 
 def test_an_expiring_session_is_renewed_and_a_live_one_is_not() -> None:
@@ -385,7 +385,7 @@ def test_profiles_keep_comments_and_name_what_is_wrong(home: Path) -> None:
 
 
 def test_profile_list_tells_who_is_signed_in_where(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     tcenv("profile", "set", "work", "--root-url", "https://tc.example.com", "--default", env=env)
     [work, bare] = json.loads(tcenv("profile", "list", "--json", env=env).stdout)["profiles"]
     assert (work["profile"], work["signed_in"], work["default"]) == ("work", False, True)
@@ -409,7 +409,7 @@ def test_precedence(home: Path, deployment: Sandbox) -> None:
     assert shown() == 3 * 3600
     assert shown(TCENV_LOGIN_EXPIRES="4h") == 4 * 3600
     assert login(environ(TCENV_LOGIN_EXPIRES="4h"), "--expires", "5h").returncode == 0
-    lifetime = int(session_fields(environ())["TCENV_EXPIRES"]) - time.time()
+    lifetime = int(read_session_fields(environ())["TCENV_EXPIRES"]) - time.time()
     assert abs(lifetime - 5 * 3600) < 60
 
 
@@ -419,7 +419,7 @@ def test_the_python_interface(deployment: Sandbox, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TASKCLUSTER_ROOT_URL", deployment.root_url)
     with pytest.raises(NotSignedIn):
         library.credentials()
-    signed_in(deployment)
+    sign_in(deployment)
     options = library.credentials()
     assert options["rootUrl"] == deployment.root_url
     assert taskcluster.Auth(options).currentScopes()["scopes"]

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.terminal import in_a_terminal
-from tests.world import TCENV, environ, session_file, signed_in, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def tc() -> Iterator[Sandbox]:
 
 def shown(*words: str, env: dict[str, str], columns: int = 100, **more: str) -> str:
     """What people see of `tcenv status` in a terminal."""
-    return in_a_terminal(TCENV, *words, env={**env, **more}, columns=columns, output=True)[2]
+    return run_in_terminal(TCENV, *words, env={**env, **more}, columns=columns, output=True)[2]
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -36,7 +36,7 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def test_piped_it_is_plain_whole_and_can_be_searched(tc: Sandbox) -> None:
-    env = signed_in(tc)
+    env = sign_in(tc)
     done = tcenv("status", env=env)
     told, facts = rows(done.stdout), json.loads(tcenv("status", "--json", env=env).stdout)
     assert (done.returncode, done.stderr) == (0, "")
@@ -49,9 +49,9 @@ def test_piped_it_is_plain_whole_and_can_be_searched(tc: Sandbox) -> None:
 
 
 def test_in_a_terminal_it_has_a_bar_and_folded_scopes(tc: Sandbox) -> None:
-    env = signed_in(tc)
+    env = sign_in(tc)
     assert "█" not in shown("status", env=env)  # a full one says nothing
-    file = session_file(env)
+    file = find_session_file(env)
     text = file.read_text()
     file.write_text(re.sub(r"(?<=CREATED=)\d+", lambda found: str(int(found[0]) - 40_000), text))
     normal = shown("status", env=env)
@@ -67,7 +67,7 @@ def test_in_a_terminal_it_has_a_bar_and_folded_scopes(tc: Sandbox) -> None:
 
 
 def test_both_forms_agree_after_a_change_on_the_deployment(tc: Sandbox) -> None:
-    env = signed_in(tc)
+    env = sign_in(tc)
     (client,) = tc.clients.values()
     client.expires = time.time() + 3600
     client.scopes = ("queue:scheduler-id:*",)  # type: ignore[assignment]
@@ -82,7 +82,7 @@ def test_both_forms_agree_after_a_change_on_the_deployment(tc: Sandbox) -> None:
 
 def test_every_deployment(tc: Sandbox) -> None:
     with Sandbox() as other:
-        env = signed_in(tc)
+        env = sign_in(tc)
         assert tcenv("login", other.root_url, "--shell", "sh", env=env).returncode == 0
         done = tcenv("status", "--all", env=env)
         assert sorted(rows(done.stdout)["deployment"]) == sorted([tc.root_url, other.root_url])
@@ -97,13 +97,13 @@ def test_every_deployment(tc: Sandbox) -> None:
 
 def test_asked_of_deployments_at_once(tc: Sandbox) -> None:
     """Four that do not answer take the time of one."""
-    env = signed_in(tc)
-    text = session_file(env).read_text()
+    env = sign_in(tc)
+    text = find_session_file(env).read_text()
     for port in range(3):
         name = f"http_localhost_{port + 1}"
         copy = text.replace(f"http_localhost_{tc.port}", name).replace(tc.root_url, f"http://localhost:{port + 1}")
-        (session_file(env, name)).write_text(copy)
-        session_file(env, name).chmod(0o600)
+        (find_session_file(env, name)).write_text(copy)
+        find_session_file(env, name).chmod(0o600)
     done = tcenv("status", "--all", "--json", env=env)
     told = json.loads(done.stdout)["sessions"]
     assert [facts["verified"] for facts in told].count(True) == 1
@@ -129,8 +129,8 @@ def test_nobody_is_signed_in(tc: Sandbox) -> None:
 
 
 def test_a_reset_that_was_cut_short(tc: Sandbox) -> None:
-    env = signed_in(tc)
-    path = session_file(env)
+    env = sign_in(tc)
+    path = find_session_file(env)
     path.write_text(path.read_text().replace("\nEND=", "\nSTATE=resetting\nEND="))
     offline = tcenv("status", "--offline", env=env)
     assert "interrupted" in rows(offline.stdout)["problem"][0]

@@ -30,7 +30,7 @@ from tcenv.signin import client_names, reset
 from tcenv.signin.client_names import Names
 from tcenv.signin.flow import is_usable
 from tcenv.signin.listener import Listener, _Connection
-from tests.world import NAME, environ, session_file, signed_in, tcenv
+from tests.world import NAME, environ, find_session_file, sign_in, tcenv
 
 ROOT = "https://tc.example.com"
 
@@ -172,7 +172,7 @@ def test_the_listener_tells_its_addresses() -> None:
 @pytest.mark.parametrize(("words", "minutes"), [((), 15), (("--for", "5m"), 5)])
 def test_on_the_hot_path_too_a_purpose_lasts_as_long_as_it_says(words: tuple[str, ...], minutes: int) -> None:
     with Sandbox() as deployment:
-        env = signed_in(deployment)
+        env = sign_in(deployment)
         scope = "queue:route:index.sandbox.a"
         assert tcenv("purpose", "set", "p", "--scope", scope, "--for", "15m", env=env).returncode == 0
         assert tcenv("purpose", "list", env=env).returncode == 0
@@ -239,7 +239,7 @@ def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insiste
         words = ["login", "--shell", "sh", "--scope", "queue:get-task:a", "--no-self-delete", "--timeout", "3s"]
         words += ["--name", "x"] if insisted else []
         assert tcenv(*words, env=env).returncode == 0
-        session_file(env).unlink()
+        find_session_file(env).unlink()
         done = tcenv(*words, env=env)
         if insisted:
             assert done.returncode != 0

@@ -11,9 +11,9 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
-from tests.forked import run_command, run_full
+from tests.command_lines import run_command, run_full
 from tests.need import need
-from tests.world import NAME, after_evaluating, environ, session_file, tcenv
+from tests.world import NAME, environ, evaluate, find_session_file, tcenv
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_name_is_known_that_has_a_session_or_is_loaded(home: Path, sandbox: Sa
     """Whose profile has gone from the configuration."""
     configured(home, sb=sandbox.root_url)
     env = environ(TCENV_PROFILE="sb")
-    now = after_evaluating("login", env=env)
+    now = evaluate("login", env=env)
     configured(home, work="https://work.example.com")
     assert meant(env) == "sb"
     done = tcenv("status", "nope", env=env)
@@ -249,7 +249,7 @@ def test_a_session_of_a_path_is_not_anothers(home: Path, sandbox: Sandbox) -> No
     """Names could meet by hand-made files alone; then root URLs are compared, by the hot path and by direnv."""
     env = environ(sandbox)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    mine = session_file(env)
+    mine = find_session_file(env)
     other = f"{sandbox.root_url}/team_a"
     forged = mine.with_name(f"{get_profile_name(other)}.session")
     text = mine.read_text().replace(f"TCENV_PROFILE={mine.stem}", f"TCENV_PROFILE={forged.stem}")

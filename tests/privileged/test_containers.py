@@ -17,7 +17,7 @@ import pytest
 from tcenv.containers import listen_inside
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import session_fields, signed_in, tcenv
+from tests.world import read_session_fields, sign_in, tcenv
 
 PROGRAM = """
 import json, os, sys, urllib.request, taskcluster
@@ -47,7 +47,7 @@ os.execve("/usr/sbin/ip" if os.path.exists("/usr/sbin/ip") else "/sbin/ip", ["ip
 
 @pytest.fixture
 def env(deployment: Sandbox) -> dict[str, str]:
-    return signed_in(deployment)
+    return sign_in(deployment)
 
 
 def bwrap(*options: str) -> list[str]:
@@ -73,7 +73,7 @@ def test_a_sandbox_with_a_network_of_its_own(
     assert told["scopes"] > 5
     # The proxy is all that it reaches.
     assert told["outside"] == ("URLError" if is_closed else 200)
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
 
 
 # Starts bubblewrap as `Gate` does, has the program of ours listen in its network, and answers one call from there.
@@ -164,13 +164,14 @@ def test_a_container_on_dockers_bridge(networks: tuple[str, str], tmp_path: Path
     script = (
         "import json, os, subprocess, sys\n"
         "from tcenv.sandbox import Sandbox\n"
-        "from tests.world import TCENV, session_fields, signed_in\n"
+        "from tests.world import TCENV, read_session_fields, sign_in\n"
         "with Sandbox() as deployment:\n"
-        "    env = signed_in(deployment)\n"
+        "    env = sign_in(deployment)\n"
         "    env.update(SEEN=sys.argv[3])\n"
         "    command = [sys.argv[1], 'run', '--rm', 'image', sys.executable, '-c', sys.argv[2], deployment.root_url]\n"
         "    done = subprocess.run([TCENV, 'exec', '--container', '--', *command], env=env, capture_output=True, text=True)\n"
-        "    print(json.dumps([done.returncode, done.stdout, done.stderr, session_fields(env)['TASKCLUSTER_ACCESS_TOKEN']]))\n"
+        "    token = read_session_fields(env)['TASKCLUSTER_ACCESS_TOKEN']\n"
+        "    print(json.dumps([done.returncode, done.stdout, done.stderr, token]))\n"
     )
     seen = tmp_path / "seen"
     checkout = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import TCENV, environ, session_fields, tcenv
+from tests.world import TCENV, environ, read_session_fields, tcenv
 
 
 def alone(deployment: Sandbox) -> dict[str, str]:
@@ -83,7 +83,7 @@ def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Pat
     assert run("login", "--retry", "--shell", "sh", env=environ(deployment)).returncode == 0
     assert run("logout", "--shell", "sh", env=env).returncode == 0
     assert run("login", "--shell", "sh", env=environ(deployment)).returncode == 0
-    assert session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
 
 
 def test_one_that_was_killed_counts_as_unanswered(deployment: Sandbox, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import approve
 from tests.need import need
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
 
 # An account that every system has, and one that none has.
 OTHER, NAME = 1, "daemon"
@@ -172,7 +172,7 @@ def test_an_index_of_another_user_widens_nothing(deployment: Sandbox, config: Pa
         f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n'
         '[purposes.little]\nscopes = ["queue:scheduler-id:a"]\n'
     )
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     assert tcenv("profile", "list", env=env).returncode == 0
     index = home / ".cache/tcenv/profiles.index"
     good = index.read_text()
@@ -197,7 +197,7 @@ def test_an_index_of_another_user_widens_nothing(deployment: Sandbox, config: Pa
 
 def test_notes_of_another_user_are_not_read(deployment: Sandbox, home: Path) -> None:
     """These notes say which clientId to expect, and which clients to delete."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     give(home / ".local/state/tcenv/clients", OTHER)
     done = tcenv("status", env=env)
     assert done.returncode == 0
@@ -276,7 +276,7 @@ def test_a_user_does_not_take_over_what_belongs_to_another(public: Path) -> None
 
 
 def test_a_session_is_the_users_own_all_the_same(deployment: Sandbox) -> None:
-    assert session_fields(signed_in(deployment))["TASKCLUSTER_CLIENT_ID"].startswith(deployment.user)
+    assert read_session_fields(sign_in(deployment))["TASKCLUSTER_CLIENT_ID"].startswith(deployment.user)
 
 
 def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, public: Path) -> None:

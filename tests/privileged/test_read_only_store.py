@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import TCENV, environ, session_file, signed_in, tcenv
+from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
 
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
@@ -24,7 +24,7 @@ def on_a_read_only_disk(folder: Path, *words: str, env: Mapping[str, str]) -> su
 @pytest.mark.parametrize("option", ["", "--delete-client", "--all"])
 @pytest.mark.parametrize("store", ["runtime", "file"])
 def test_logout_deletes_no_client_whose_session_stays(store: str, option: str, deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment, TCENV_STORE=store)
+    env = sign_in(deployment, TCENV_STORE=store)
     folder = home / ("run" if store == "runtime" else ".local")
     (file,) = folder.rglob("*.session")
     before = file.read_text()
@@ -46,9 +46,9 @@ def test_logout_deletes_no_client_whose_session_stays(store: str, option: str, d
 
 
 def test_one_store_that_cannot_be_changed_keeps_no_other_session(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment, TCENV_STORE="file")
+    env = sign_in(deployment, TCENV_STORE="file")
     with Sandbox() as other:
-        signed_in(other)
+        sign_in(other)
         done = on_a_read_only_disk(home / ".local", "logout", "--all", "--shell", "sh", env=env)
         assert done.returncode == 1
         assert f"Signed out of {other.root_url}" in done.stderr
@@ -57,12 +57,12 @@ def test_one_store_that_cannot_be_changed_keeps_no_other_session(deployment: San
 
 
 def test_a_client_that_was_to_be_deleted_and_could_not_be_leaves_the_session_as_it_was(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
-    before = session_file(env).read_text()
+    env = sign_in(deployment)
+    before = find_session_file(env).read_text()
     deployment.fail("hang-up")
     done = tcenv("logout", "--delete-client", "--shell", "sh", env=env)
     assert done.returncode == 1
-    assert session_file(env).read_text() == before
+    assert find_session_file(env).read_text() == before
     deployment.heal()
     assert tcenv("status", env=env).returncode == 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.holder import eventually, holder
+from tests.holder import find_holder, wait_until
 from tests.need import need
 from tests.world import TCENV, environ
 
@@ -62,7 +62,7 @@ def test_a_login_over_ssh_ends_the_connection_at_once(fails: bool, ssh: list[str
         assert ("TASKCLUSTER_ACCESS_TOKEN" in done.stdout) is not fails
         if fails:
             # It is there, and ssh has not waited its 15 minutes for it.
-            process = holder()
+            process = find_holder()
             assert time.monotonic() - began < 100
             assert os.readlink(f"/proc/{process}/fd/1") == "/dev/null"
-            eventually(lambda: os.getsid(process) == process)
+            wait_until(lambda: os.getsid(process) == process)

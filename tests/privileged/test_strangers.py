@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.calls import PING, by_nobody, signed
-from tests.proxied import deployment, proxied
+from tests.calls import PING, run_as_nobody, send_signed
+from tests.proxy import run_deployment, run_proxy
 
 _LEAVE_OPEN = """
 import socket, sys
@@ -26,7 +26,7 @@ print(sorted(answers))
 
 
 def test_hundreds_of_strangers_connections_are_ended() -> None:
-    with deployment() as behind, proxied(behind.root_url) as proxy:
-        done = by_nobody(_LEAVE_OPEN, str(proxy.port))
+    with run_deployment() as behind, run_proxy(behind.root_url) as proxy:
+        done = run_as_nobody(_LEAVE_OPEN, str(proxy.port))
         assert done.stdout == "open\n[b'', b'HTTP/1.1 403']\n", done.stderr
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200

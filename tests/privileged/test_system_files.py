@@ -8,7 +8,7 @@ from pathlib import Path
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import session_fields, signed_in
+from tests.world import read_session_fields, sign_in
 
 PACKAGE_FILES = Path(__file__).parents[2] / "shell" / "subshell"
 
@@ -25,7 +25,7 @@ def test_zsh_keeps_history_and_completion_where_they_belong(deployment: Sandbox,
     text = "\nHISTFILE=${ZDOTDIR:-$HOME}/.zsh_history; SAVEHIST=100; HISTSIZE=100\nautoload -U compinit; compinit -u\n"
     (home / ".zshrc").write_text("PROMPT='own> '\n")
     (home / ".zsh_history").write_text("echo from-before\n")
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with shell_with("/etc/zsh/zshrc", text, "zsh", env, tmp_path) as terminal:
         terminal.wait_for("(tcenv:")
         terminal.type("echo file=$HISTFILE dump=$_comp_dumpfile dir=$ZDOTDIR.")
@@ -37,8 +37,8 @@ def test_zsh_keeps_history_and_completion_where_they_belong(deployment: Sandbox,
 
 def test_bash_reads_the_systems_file_once(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     (home / ".bashrc").write_text("PS1='own> '\n")
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with shell_with("/etc/bash.bashrc", "\nreadonly TMOUT=900; echo read''-it\n", "bash", env, tmp_path) as terminal:
-        terminal.wait_for(f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>")
+        terminal.wait_for(f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>")
         assert terminal.screen().count("read-it") == 1
         assert "readonly" not in terminal.screen()

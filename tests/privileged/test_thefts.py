@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.holder import eventually, holder, is_free, status, talk
+from tests.holder import find_holder, is_free, parse_status, talk, wait_until
+from tests.login_process import LoginProcess
 from tests.need import need
 from tests.reliability.record import record, times
-from tests.waiting import Waiting
-from tests.world import NAME, TCENV, signed_in, tcenv
+from tests.world import NAME, TCENV, sign_in, tcenv
 
 # An account that owns nothing.
 SOMEBODY = 4242
@@ -107,7 +107,7 @@ def test_a_reset_connection_in_the_wait_gives_nobody_the_port(
 ) -> None:
     for number in range(TIMES):
         (tmp_path / str(number)).mkdir()
-        waiting = Waiting(deployment, tmp_path / str(number))
+        waiting = LoginProcess(deployment, tmp_path / str(number))
         callback = urlsplit(waiting.callback)
         thief.begin(callback.port or 0, callback.path)
         assert waiting.process.poll() is None
@@ -129,7 +129,7 @@ def test_after_the_wait_nobody_gets_the_port_while_the_page_is_open(
     for number in range(TIMES):
         (tmp_path / str(number)).mkdir()
         limit = ("--timeout", "1s") if ending == "timeout" else ()
-        waiting = Waiting(deployment, tmp_path / str(number), "--retry", *limit)
+        waiting = LoginProcess(deployment, tmp_path / str(number), "--retry", *limit)
         callback = urlsplit(waiting.callback)
         thief.begin(callback.port or 0, callback.path)
         if ending != "timeout":
@@ -186,7 +186,7 @@ def proxied(env: dict[str, str], tmp_path: Path) -> Iterator[tuple[subprocess.Po
 def test_a_program_that_outlives_its_run_tells_nobody_else(
     ending: str, deployment: Sandbox, tmp_path: Path, thief: Thief
 ) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for _ in range(TIMES):
         with proxied(env, tmp_path) as (run, port):
             thief.begin(port)
@@ -199,11 +199,11 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
             run.wait(60)
             # It has called on and on, and was told.
             assert run.stdout.readline() == "told\n"
-            assert status(talk(port, "GET / HTTP/1.1\r\n\r\n")) == 410
+            assert parse_status(talk(port, "GET / HTTP/1.1\r\n\r\n")) == 410
             assert thief.result() == NOTHING
             run.stdin.close()
         # The last process of the run has ended.
-        eventually(lambda port=port: is_free(port))  # type: ignore[misc]
+        wait_until(lambda port=port: is_free(port))  # type: ignore[misc]
     record("ports of proxies", TIMES)
 
 
@@ -212,7 +212,7 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
 def test_a_shell_that_has_sourced_the_statements_tells_nobody_else(
     ending: str, deployment: Sandbox, thief: Thief
 ) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for _ in range(TIMES):
         proxy = subprocess.Popen([TCENV, "proxy", "--shell", "sh"], env=env, stdout=subprocess.PIPE, text=True)
         assert proxy.stdout
@@ -222,13 +222,13 @@ def test_a_shell_that_has_sourced_the_statements_tells_nobody_else(
         thief.begin(port)
         proxy.send_signal(getattr(signal, ending))
         proxy.wait(60)
-        assert status(talk(port, "PUT /api HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret")) == 410
+        assert parse_status(talk(port, "PUT /api HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret")) == 410
         assert thief.result() == NOTHING
     record("ports of proxies", TIMES)
 
 
 def test_another_users_answer_after_the_wait_is_refused_and_starts_nothing(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     waiting.process.kill()
     waiting.end()
     theirs = deployment.create_client(f"mozilla-auth0/mallory/{NAME}", ["*"])
@@ -250,10 +250,10 @@ def test_another_users_answer_after_the_wait_is_refused_and_starts_nothing(deplo
 
 def test_another_users_process_is_given_no_port(deployment: Sandbox, tmp_path: Path) -> None:
     """Not even where it can reach the holder's socket."""
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     waiting.process.kill()
     waiting.end()
-    holder()
+    find_holder()
     runtime = Path(waiting.env["XDG_RUNTIME_DIR"])
     # With workers, pytest's folders are one deeper.
     above = [folder for folder in runtime.parents if Path(tempfile.gettempdir()) in folder.parents]
@@ -279,4 +279,4 @@ def test_another_users_process_is_given_no_port(deployment: Sandbox, tmp_path: P
         [*command, runtime / "tcenv/_ports.socket", str(port)], capture_output=True, text=True, cwd="/", timeout=60
     )
     assert done.stdout in ("(b'', [])\n", "[Errno 104] Connection reset by peer\n", "[Errno 32] Broken pipe\n"), done
-    assert status(talk(port or 0, "GET / HTTP/1.1\r\n\r\n")) == 421
+    assert parse_status(talk(port or 0, "GET / HTTP/1.1\r\n\r\n")) == 421

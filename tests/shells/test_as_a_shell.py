@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, commands_by_status, signed_in, tcenv
+from tests.world import TCENV, list_commands, sign_in, tcenv
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_statuses_pass_through(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     signals = (signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE)
     by_signals = [(["sh", "-c", f"kill -{int(number)} $$"], 128 + number) for number in signals]
-    for command, status in (*commands_by_status(tmp_path), *by_signals):
+    for command, status in (*list_commands(tmp_path), *by_signals):
         done = tcenv("exec", "--proxy", "--", *command, env=env)
         assert done.returncode == status, command
         assert "Traceback" not in done.stderr
@@ -33,7 +33,7 @@ def test_statuses_pass_through(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_arguments_and_streams_are_untouched(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     odd = ["", " ", "--", "-x", "--proxy", "a'b\"c", "$HOME", "*", "é\n"]
     text = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))"
     command = [TCENV, "exec", "--proxy", "--", sys.executable, "-c", text, *odd]
@@ -45,7 +45,7 @@ def test_arguments_and_streams_are_untouched(sandbox: Sandbox) -> None:
 @pytest.mark.signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
 def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     text = (
         "import signal, sys, time\n"
         "seen = []\n"
@@ -67,7 +67,7 @@ def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, san
 
 
 def test_a_signal_that_ends_the_command_is_told_as_shells_do(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     process = subprocess.Popen(
         [TCENV, "exec", "--proxy", "--", "sh", "-c", "echo ready; exec sleep 20"], env=env, stdout=subprocess.PIPE
     )
@@ -79,7 +79,7 @@ def test_a_signal_that_ends_the_command_is_told_as_shells_do(sandbox: Sandbox) -
 
 def test_the_command_is_started_as_if_by_a_shell(sandbox: Sandbox) -> None:
     """No signal is blocked or ignored that was not so before."""
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     reading = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
 
     def signals(text: str) -> list[int]:
@@ -91,7 +91,7 @@ def test_the_command_is_started_as_if_by_a_shell(sandbox: Sandbox) -> None:
 
 
 def test_what_comes_as_the_command_ends_does_not_end_us(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     for words in (["--proxy"], ["--proxy", "--for", "1h"]):
         for _ in range(5):
             done = tcenv(

@@ -14,7 +14,7 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions.stores import open_store
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import VARIABLES, environ, session_fields, session_file, tcenv
+from tests.world import VARIABLES, environ, find_session_file, read_session_fields, tcenv
 
 SHELLS = {
     "bash": ("bash --noprofile --rcfile {}", '{}\neval "$(direnv hook bash)"\nPS1="> "'),
@@ -81,7 +81,7 @@ def test_a_walk(shell: str, project: Path, work: Sandbox, fx: Sandbox, tmp_path:
     selected = {"TASKCLUSTER_ROOT_URL": fx.root_url, "TCENV_PROFILE": "fx"}
 
     def token(profile: str) -> str:
-        return session_fields(env, profile)["TASKCLUSTER_ACCESS_TOKEN"]
+        return read_session_fields(env, profile)["TASKCLUSTER_ACCESS_TOKEN"]
 
     def has(profile: str) -> Callable[[dict[str, str]], bool]:
         return lambda found: (
@@ -103,7 +103,7 @@ def test_a_walk(shell: str, project: Path, work: Sandbox, fx: Sandbox, tmp_path:
         assert (fx.approvals, work.approvals) == (1, 1)
         terminal.type("tcenv logout")
         assert until(terminal, lambda found: found == selected)
-        assert session_file(env, "work").exists()
+        assert find_session_file(env, "work").exists()
         # A login elsewhere is followed, and a reset, and a logout.
         assert tcenv("login", "fx", "--shell", "sh", env=env).returncode == 0
         until(terminal, has("fx"))

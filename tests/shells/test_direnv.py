@@ -13,7 +13,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import NAME, VARIABLES, environ, loaded_word, session_fields, tcenv
+from tests.world import NAME, VARIABLES, environ, make_loaded_word, read_session_fields, tcenv
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def test_a_session_that_is_known_is_loaded_without_a_program_of_ours(project: Pa
     """The first time the program decides; then its note and the session's file are enough."""
     env = environ()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    fields = session_fields(env)
+    fields = read_session_fields(env)
     expected = {
         **{name: fields.get(name) for name in VARIABLES},
         "TASKCLUSTER_CERTIFICATE": None,
-        "TCENV_LOADED": loaded_word(env, before=f"work={fields['TASKCLUSTER_ROOT_URL']}"),
+        "TCENV_LOADED": make_loaded_word(env, before=f"work={fields['TASKCLUSTER_ROOT_URL']}"),
         "AFTER": "1",
     }
     assert inside(project, {**env, "TASKCLUSTER_CERTIFICATE": "stale"})[0] == expected
@@ -183,14 +183,14 @@ def test_another_terminals_login_shows_at_the_next_prompt(
         assert tcenv("login", "--shell", "sh", env=environ()).returncode == 0
         terminal.keys("Enter")
         first = terminal.environment()
-        assert first["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert first["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         # Reset there, while we are somewhere else.
         terminal.type("cd /")
         assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
         assert tcenv("login", "--reset", "--shell", "sh", env=environ()).returncode == 0
         terminal.type(f"cd {project}")
         second = terminal.environment()
-        assert second["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert second["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert second["TASKCLUSTER_ACCESS_TOKEN"] != first["TASKCLUSTER_ACCESS_TOKEN"]
         assert tcenv("logout", "--shell", "sh", env=environ()).returncode == 0
         terminal.keys("Enter")
@@ -236,7 +236,7 @@ def test_what_the_directory_has_chosen_is_noted(project: Path, deployment: Sandb
         return done.stdout.strip()
 
     # The directory has chosen: unloading leaves its profile selected, whatever was there outside.
-    expected = loaded_word(env, "work", before=f"work={deployment.root_url}")
+    expected = make_loaded_word(env, "work", before=f"work={deployment.root_url}")
     other = "https://other.example.com"
     assert loaded("", env) == expected
     assert loaded("", {**env, "TASKCLUSTER_ROOT_URL": other}) == expected
@@ -271,7 +271,7 @@ def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path, home: P
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     path = profile_file(env)
     good = path.read_text()
-    expires = session_fields(env, "work")["TCENV_EXPIRES"]
+    expires = read_session_fields(env, "work")["TCENV_EXPIRES"]
     assert inside(project, env)[0]["TASKCLUSTER_ACCESS_TOKEN"] is not None
     for bad in (
         good.replace(f"TCENV_EXPIRES={expires}", "TCENV_EXPIRES=1500000000"),

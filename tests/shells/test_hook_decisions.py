@@ -15,7 +15,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
-from tests.world import TCENV, VARIABLES, after_evaluating, environ, session_fields, signed_in, tcenv
+from tests.world import TCENV, VARIABLES, environ, evaluate, read_session_fields, sign_in, tcenv
 
 ROOT, PROFILE = "https://tc.example.com", "tc.example.com"
 OWN, NEW = "o" * 44, "n" * 44
@@ -102,8 +102,8 @@ def test_without_the_program(shell: Prompted, program: str, tmp_path: Path, home
 def test_nothing_of_the_hook_is_exported(shell: Prompted, tmp_path: Path, home: Path, deployment: Sandbox) -> None:
     """`set -a` before the text and after it: a program finds no variable of ours, and no copy of the token."""
     every = {"zsh": "setopt allexport", "bash": "set -a", "ksh": "set -a", "mksh": "set -a"}.get(shell.name, "")
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     text = start_up_text(shell, env, tmp_path)
     load = "eval tcenv env" if shell.name == "tcsh" else "tcenv env"
     steps = [every, shell.script(text), load, prompt(shell), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]
@@ -119,7 +119,7 @@ def test_a_store_that_is_changed_in_the_configuration(deployment: Sandbox, home:
         shell = next(shell for shell in HOOKED if shell.name == name)
         config = home / ".config/tcenv/config.toml"
         config.unlink(missing_ok=True)
-        env = signed_in(deployment)
+        env = sign_in(deployment)
         text = start_up_text(shell, env, tmp_path)
         config.parent.mkdir(parents=True, exist_ok=True)
         change = f"printf 'store = \"file\"\\n' >{config}"
@@ -138,8 +138,8 @@ def test_a_store_that_is_changed_in_the_configuration(deployment: Sandbox, home:
 
 def test_less_than_the_whole_is_all_that_a_command_finds(deployment: Sandbox, home: Path) -> None:
     """What direnv and the like remember holds the whole token: with fewer scopes it stays behind."""
-    env = signed_in(deployment)
-    whole = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    whole = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env).returncode == 0
     assert tcenv("login", "work", "--shell", "sh", env=env).returncode == 0
     assert tcenv("direnv", "--install", env=env).returncode == 0
@@ -155,7 +155,7 @@ def test_less_than_the_whole_is_all_that_a_command_finds(deployment: Sandbox, ho
         "    if sys.argv[1] in v: print(n)\n"
         "print('looked')\n"
     )
-    token = session_fields(env, "work")["TASKCLUSTER_ACCESS_TOKEN"]
+    token = read_session_fields(env, "work")["TASKCLUSTER_ACCESS_TOKEN"]
     for words in (["--scope", "queue:get-task:*"], ["--for", "15m", "--scope", "queue:get-task:*"], ["--as", "p"]):
         for retried in ([], ["--retry"]):  # the full command line, too
             line = [TCENV, "exec", *words, *retried, "--", sys.executable, "-c", look, token]
@@ -169,8 +169,8 @@ def test_less_than_the_whole_is_all_that_a_command_finds(deployment: Sandbox, ho
 
 def test_the_programs_answer(deployment: Sandbox, home: Path) -> None:
     """Nothing to do prints nothing; a failure prints no statement, one line, and exits with 1; wrong words are a usage error."""
-    env = signed_in(deployment)
-    now = after_evaluating("env", env=env)
+    env = sign_in(deployment)
+    now = evaluate("env", env=env)
     for quiet in (env, now, {**now, "TASKCLUSTER_ACCESS_TOKEN": "x" * 44}):
         done = tcenv("hook", "bash", env=quiet)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -187,8 +187,8 @@ def test_the_programs_answer(deployment: Sandbox, home: Path) -> None:
 def test_it_imports_next_to_nothing(deployment: Sandbox) -> None:
     from tests.e2e.test_hot_path import HEAVY, HOT_MODULES, modules
 
-    env = signed_in(deployment)
-    now = after_evaluating("env", env=env)
+    env = sign_in(deployment)
+    now = evaluate("env", env=env)
     assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
     taken = modules("hook", "bash", env=now)
     assert len(taken) <= len(HOT_MODULES) + 12, sorted(taken - HOT_MODULES)
@@ -199,13 +199,13 @@ def test_it_imports_next_to_nothing(deployment: Sandbox) -> None:
 
 @pytest.mark.parametrize("shell", [s for s in HOOKED if s.name in ("bash", "ksh", "mksh", "zsh")], ids=lambda s: s.name)
 def test_set_v_shows_no_token(shell: Prompted, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     text = start_up_text(shell, env, tmp_path)
     steps = [shell.script(text), "set -v", "tcenv env", prompt(shell), 'case $- in *v*) echo still"-"on ;; esac']
-    now = after_evaluating("env", env=env)
+    now = evaluate("env", env=env)
     assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
     done = shell.run("\n".join([*steps, "echo reached"]), now)
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout + done.stderr
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout + done.stderr
     assert now["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout + done.stderr
     assert "still-on" in done.stdout
     assert os.environ.get("TASKCLUSTER_ACCESS_TOKEN") is None
@@ -254,7 +254,7 @@ def test_homes_with_odd_names(shell: Prompted, tmp_path: Path, home: Path) -> No
 
 def test_a_place_that_is_gone_with_its_session(deployment: Sandbox, home: Path) -> None:
     """`tcenv logout --all --forget` removes the directory: open shells unload all the same."""
-    now = after_evaluating("login", env=environ(deployment))
+    now = evaluate("login", env=environ(deployment))
     shutil.rmtree(home / "run/tcenv")
     done = tcenv("hook", "bash", env=now)
     assert "-v TASKCLUSTER_ACCESS_TOKEN" in done.stdout

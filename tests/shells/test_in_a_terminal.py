@@ -26,11 +26,11 @@ from tests.world import (
     NAME,
     TCENV,
     VARIABLES,
-    after_evaluating,
     environ,
-    loaded_word,
-    session_fields,
-    session_file,
+    evaluate,
+    find_session_file,
+    make_loaded_word,
+    read_session_fields,
     tcenv,
 )
 
@@ -133,16 +133,16 @@ def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) ->
         assert before.get("TASKCLUSTER_ACCESS_TOKEN") is None
         terminal.type("tcenv login")
         terminal.wait_for("Signed in as")
-        fields = session_fields(env)
+        fields = read_session_fields(env)
         expected = {**{name: fields.get(name) for name in VARIABLES}, "TASKCLUSTER_CERTIFICATE": None}
-        expected["TCENV_LOADED"] = loaded_word(env, before=env["TASKCLUSTER_ROOT_URL"])
+        expected["TCENV_LOADED"] = make_loaded_word(env, before=env["TASKCLUSTER_ROOT_URL"])
         assert loaded(terminal.environment(caret)) == expected
 
         # Another window resets the token: this one has the new one at its next prompt.
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         terminal.keys("Enter")
         healed = loaded(terminal.environment(caret))
-        assert healed["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert healed["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert healed["TASKCLUSTER_ACCESS_TOKEN"] != expected["TASKCLUSTER_ACCESS_TOKEN"]
 
         # The rest of the command line goes through, with its status.
@@ -160,7 +160,7 @@ def test_two_terminals_agree(shell: str, deployment: Sandbox, tmp_path: Path) ->
 
 def craft(env: dict[str, str], **changes: object) -> None:
     """Put another session in the place of the stored one, as a later login would."""
-    path = session_file(env)
+    path = find_session_file(env)
     session = Session.from_parts(*sessionfile.read(str(path.parent), path.stem))  # type: ignore[misc]
     DirectoryStore("runtime", str(path.parent)).save(replace(session, **changes))  # type: ignore[arg-type]
 
@@ -173,7 +173,7 @@ def test_the_end_is_announced_once_and_then_unloads(shell: str, deployment: Sand
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     clock = Clock(tmp_path)
     before, after = _CLOCKS.get(shell, ("", ""))
-    loading = after_evaluating("env", env=env)
+    loading = evaluate("env", env=env)
     with start(shell, tmp_path, loading, before.format(clock=clock.file), after, clock=clock) as terminal:
         terminal.environment(caret)
         now = int(time.time())
@@ -219,12 +219,12 @@ def test_what_the_user_sets_and_temporary_credentials_are_left_alone(
         terminal.wait(
             lambda: terminal.screen().count("Signed in as") == 2 or deployment.approvals == 2, "the second login"
         )
-        terminal.wait(lambda: len(list(session_file(env, "x").parent.glob("*.session"))) == 1, "the session")
+        terminal.wait(lambda: len(list(find_session_file(env, "x").parent.glob("*.session"))) == 1, "the session")
         terminal.environment()
         terminal.type(assign.format("TASKCLUSTER_CERTIFICATE", "cut"))
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         before = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
-        assert before != session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert before != read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "ksh", "mksh", "tcsh", "elvish"])
@@ -299,7 +299,7 @@ def test_a_good_guest(shell: str, before: str, after: str, deployment: Sandbox, 
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         terminal.keys("Enter")
         token = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
-        assert token == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert token == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert "rror" not in terminal.screen()
         assert "command not found" not in terminal.screen()
 
@@ -362,7 +362,7 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
     """The steady state of the hook: no process is made. The shell is traced from outside, in a terminal."""
     env = environ(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    env = after_evaluating("env", env=env)
+    env = evaluate("env", env=env)
     trace = tmp_path / "trace"
     # fish's own prompt and title run programs.
     own = "function fish_prompt; echo '> '; end; function fish_title; end" if shell == "fish" else ""
@@ -417,6 +417,6 @@ def test_evaluated_under_strict_flags(shell: str) -> None:
 
 
 def test_the_table_in_the_documentation_is_what_is_tested() -> None:
-    from tests.table import PAGE, with_table
+    from tests.table import PAGE, replace_table
 
-    assert PAGE.read_text() == with_table(PAGE.read_text()), "run: python -m tests.table"
+    assert PAGE.read_text() == replace_table(PAGE.read_text()), "run: python -m tests.table"

@@ -17,7 +17,7 @@ from tests.need import need
 from tests.shells.hooks import HOOKED, Prompted, loaded, start_up_text, stored
 from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
 from tests.terminal import Terminal
-from tests.world import TCENV, after_evaluating, environ, tcenv
+from tests.world import TCENV, environ, evaluate, tcenv
 
 ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
@@ -203,7 +203,7 @@ def test_another_shell_in_the_place_of_this_one(
 @pytest.mark.parametrize("store", ["none", "file", "runtime"])
 def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: Sandbox) -> None:
     """Where nothing is kept there is no file to compare: a hook must not take the missing one for a logout."""
-    found = environment.read_loaded(after_evaluating("login", deployment.root_url, env=environ(TCENV_STORE=store)))
+    found = environment.read_loaded(evaluate("login", deployment.root_url, env=environ(TCENV_STORE=store)))
     assert found is not None
     assert bool(found.file) == Path(found.file or "/nowhere").exists() == (store != "none")
 
@@ -226,7 +226,7 @@ def test_hooks_look_where_the_stores_are(
     text = start_up_text(shell, env, tmp_path)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     try:
-        now = after_evaluating("env", env=env)
+        now = evaluate("env", env=env)
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         healed, said = prompted(shell, text, tmp_path, now)
         renewed = json.loads(tcenv("env", "--format", "json", env=env).stdout)

@@ -17,7 +17,7 @@ from tcenv.shells import load_shell
 from tests.need import need
 from tests.shells.test_dialects import NASTY
 from tests.terminal import Terminal
-from tests.world import NAME, TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import NAME, TCENV, environ, read_session_fields, sign_in, tcenv
 
 LOAD = f"{TCENV} init powershell --no-completion {{}} | Out-String | Invoke-Expression"
 CONSTRAINED = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"
@@ -123,8 +123,8 @@ def test_statuses_and_input_go_through(words: dict[str, str]) -> None:
 
 
 def test_a_session_is_loaded_and_put_away(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     printed = pwsh(
         """
         tcenv env; "env $? $($Env:TASKCLUSTER_ACCESS_TOKEN.Length) $Env:TASKCLUSTER_CLIENT_ID"
@@ -165,8 +165,8 @@ def session_client(deployment: Sandbox) -> str:
     ],
 )
 def test_no_trace_shows_the_token(deployment: Sandbox, trace: str) -> None:
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     log = Path(env["HOME"]) / "transcript"
     printed = pwsh(
         f"Start-Transcript {log} | Out-Null\n{trace}\ntcenv env\n$null = prompt\nSet-PSDebug -Off\nStop-Transcript", env
@@ -209,7 +209,7 @@ ORDERS = [
 
 @pytest.mark.parametrize(("mode", "when"), ORDERS)
 def test_every_mode_before_the_line_and_after_it(deployment: Sandbox, mode: str, when: str) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     lines = [LOAD.format("--prompt"), MODES[mode]]
     printed = pwsh("\n".join([*(reversed(lines) if when == "before" else lines), USE]), env, load=False)
     assert "loaded True 44" in printed
@@ -220,7 +220,7 @@ def test_every_mode_before_the_line_and_after_it(deployment: Sandbox, mode: str,
 
 
 def test_constrained_language_says_how_to_write_the_dashes(deployment: Sandbox) -> None:
-    printed = pwsh(f"{CONSTRAINED}\n{LOAD.format('')}\ntcenv exec -- true", signed_in(deployment), load=False)
+    printed = pwsh(f"{CONSTRAINED}\n{LOAD.format('')}\ntcenv exec -- true", sign_in(deployment), load=False)
     assert "Write it in quotes: tcenv exec '--'" in printed
 
 
@@ -234,7 +234,7 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_it_is_there_wherever_it_was_loaded(deployment: Sandbox, place: str) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     load = PLACES[place].format(LOAD.format("--prompt"))
     printed = pwsh(
         f'{load}\n"kind $((Get-Command tcenv).CommandType)"\ntcenv env\n$text = prompt\n"prompt <$text>"'
@@ -247,11 +247,11 @@ def test_it_is_there_wherever_it_was_loaded(deployment: Sandbox, place: str) -> 
     # The mark once, and the user's own prompt behind it.
     assert printed.count("(tcenv:") == 1
     assert "prompt <PS " in printed
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in printed
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in printed
 
 
 def test_where_scripts_may_not_run_a_function_takes_the_place(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     text = tcenv("init", "powershell", "--no-completion", env=env).stdout
     assert text.isascii()
     file = Path(env["HOME"]) / "init.ps1"
@@ -345,7 +345,7 @@ def test_installed_in_the_profile_that_every_host_reads(home: Path) -> None:
 def test_a_subshell_has_the_session_after_the_profile_and_a_mark(
     deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     profile = home / ".config/powershell/profile.ps1"
     profile.parent.mkdir(parents=True)
     profile.write_text("$Env:TASKCLUSTER_CLIENT_ID = 'mine'\n$Env:TCENV_TEST = 'profile'\n")

@@ -12,7 +12,7 @@ from tests.need import need
 from tests.shells.test_in_a_terminal import start
 from tests.shells.test_subshell import STARTUP
 from tests.terminal import Terminal
-from tests.world import environ, session_fields, signed_in, tcenv
+from tests.world import environ, read_session_fields, sign_in, tcenv
 
 PROJECT = Path(__file__).parents[2]
 # What gives a shell a prompt of the user's own.
@@ -44,7 +44,7 @@ def test_the_prompt_shows_what_is_loaded(shell: str, deployment: Sandbox, tmp_pa
         terminal.wait(lambda: last(terminal) == "own>", "the prompt")
         terminal.type("tcenv login")
         terminal.wait_for("Signed in as")
-        profile = session_fields(env)["TCENV_PROFILE"]
+        profile = read_session_fields(env)["TCENV_PROFILE"]
         terminal.wait(lambda: last(terminal) == f"(tcenv:{profile}) own>", "the mark")
         terminal.keys("Enter")
         terminal.wait(lambda: terminal.screen().count(f"(tcenv:{profile}) own>") >= 2, "the next prompt")
@@ -70,12 +70,12 @@ def test_a_prompt_is_no_place_for_commands(shell: str, tmp_path: Path, home: Pat
 @pytest.mark.parametrize("shell", STARTUP)
 def test_the_subshells_mark_follows_what_is_loaded(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     """With the start-up text in the user's own file, `--prompt` included: one mark, and no profile in it after a logout."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     path, text = STARTUP[shell]
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     init = tcenv("init", {"yash": "sh"}.get(shell, shell), "--prompt", env=env).stdout
     (home / path).write_text(f"{text.replace('export TASKCLUSTER_CLIENT_ID=from-rc', 'export')}\n{init}\n")
-    profile = session_fields(env)["TCENV_PROFILE"]
+    profile = read_session_fields(env)["TCENV_PROFILE"]
     with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait(lambda: last(terminal).startswith(f"(tcenv:{profile}) own"), "the mark")
@@ -86,12 +86,12 @@ def test_the_subshells_mark_follows_what_is_loaded(shell: str, deployment: Sandb
 
 def test_a_zsh_theme_that_comes_last_has_the_mark_too(deployment: Sandbox, tmp_path: Path) -> None:
     """As powerlevel10k does: it makes PROMPT anew, and puts its own function behind all others."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     theme = "theme() { PROMPT='own> '; precmd_functions=(${precmd_functions:#theme} theme) }; precmd_functions=(theme)"
     with start("zsh", tmp_path, env, before=theme, options=("--prompt",)) as terminal:
         terminal.wait(lambda: last(terminal) == "own>", "the prompt")
         terminal.type("tcenv env")
-        mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
+        mark = f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>"
         for count in range(1, 4):
             terminal.wait(lambda count=count: terminal.screen().count(mark) == count, f"mark {count}")  # type: ignore[misc]
             terminal.keys("Enter")
@@ -116,7 +116,7 @@ precmd_functions=(held)
 
 
 def test_an_instant_prompt_hears_of_an_ended_session_at_its_second_prompt(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with start("zsh", tmp_path, env) as terminal:
         terminal.type("tcenv env")
         inherited = terminal.environment()
@@ -139,9 +139,9 @@ def test_an_instant_prompt_hears_of_an_ended_session_at_its_second_prompt(deploy
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     """With the real `activate` and `deactivate`: one mark, and none after the logout."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     subprocess.run([need("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
-    profile = session_fields(env)["TCENV_PROFILE"]
+    profile = read_session_fields(env)["TCENV_PROFILE"]
     with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
         terminal.type("tcenv env")
         terminal.wait(lambda: last(terminal) == f"(tcenv:{profile}) own>", "the mark")
@@ -155,9 +155,9 @@ def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, t
 
 def test_a_bash_integration_that_wraps_the_prompt_leaves_one_mark(deployment: Sandbox, tmp_path: Path) -> None:
     """As those of VS Code, iTerm2 and kitty do."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     wrap = 'wrap() { [[ $PS1 == "$W" ]] || { W="\\[\\e[1m\\]$PS1\\[\\e[0m\\]"; PS1=$W; }; }; PROMPT_COMMAND=wrap'
-    mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
+    mark = f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>"
     with start("bash", tmp_path, env, before=f"{OWN['bash']}\n{wrap}", options=("--prompt",)) as terminal:
         terminal.type("tcenv env")
         for count in range(1, 5):
@@ -209,10 +209,10 @@ def test_one_mark_with_a_real_integration(name: str, order: str, deployment: San
     shell, file, load = REAL[name]
     if not file.exists():
         pytest.skip(f"{file} is not on this machine; .ci/install installs it")
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     lines = {"before": "", "after": "", order: load.format(file)}
     lines["before"] = f"{OWN[shell]}\n{lines['before']}"
-    mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']})"
+    mark = f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']})"
     with start(shell, tmp_path, env, before=lines["before"], after=lines["after"], options=("--prompt",)) as terminal:
         terminal.type("tcenv env; echo loa''ded")
         terminal.wait_for("loaded")

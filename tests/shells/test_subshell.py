@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import NAME, TCENV, session_fields, signed_in, tcenv
+from tests.world import NAME, TCENV, read_session_fields, sign_in, tcenv
 
 # shell -> its start-up file below the home folder, a line that sets a variable there, the prompt's last characters
 STARTUP = {
@@ -57,11 +57,11 @@ def state_of(*arguments: str) -> str | None:
 def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
     shell: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     path, text = STARTUP[shell]
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     (home / path).write_text(text + "\n")
-    profile = session_fields(env)["TCENV_PROFILE"]
+    profile = read_session_fields(env)["TCENV_PROFILE"]
     caret = "^" if shell == "nu" else ""
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
@@ -69,7 +69,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
         inner = terminal.environment(caret)
         assert inner["MINE"] == "1"
         assert inner["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
-        assert inner["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert inner["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert "__TCENV_LOAD" not in inner
         assert inner.get("ZDOTDIR") is None
         terminal.type("tcenv shell" if shell != "nu" else "^tcenv shell")
@@ -88,7 +88,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for("(tcenv:")
@@ -114,7 +114,7 @@ def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -
 
 
 def test_a_note_on_leaving_when_the_token_was_reset(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with outer(env, tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash")
         terminal.wait_for("(tcenv:")
@@ -124,7 +124,7 @@ def test_a_note_on_leaving_when_the_token_was_reset(deployment: Sandbox, tmp_pat
 
 
 def test_a_subshell_can_hold_less(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     with outer(env, tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash --scope queue:scheduler-id:a --for 5m")
         terminal.wait_for("(tcenv:")
@@ -133,7 +133,7 @@ def test_a_subshell_can_hold_less(deployment: Sandbox, tmp_path: Path) -> None:
 
 
 def test_without_a_terminal_it_reads_its_input(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for shell in ("bash", "zsh", "fish", "dash"):
         done = subprocess.run(
             [TCENV, "shell", "--shell", shell],
@@ -147,8 +147,8 @@ def test_without_a_terminal_it_reads_its_input(deployment: Sandbox) -> None:
 
 
 def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     with outer(env, tmp_path) as terminal:
         for shell in ("bash", "zsh", "fish"):
             terminal.type(f"tcenv shell --shell {shell}")
@@ -180,8 +180,8 @@ WRAPPED = {
 @pytest.mark.parametrize("kind", WRAPPED)
 def test_one_mark_whatever_makes_the_prompt(kind: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     shell, path, text = WRAPPED[kind]
-    env = signed_in(deployment)
-    mark = f"(tcenv:{session_fields(env)['TCENV_PROFILE']}) own>"
+    env = sign_in(deployment)
+    mark = f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>"
     (home / path).write_text(text)
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
@@ -195,13 +195,13 @@ def test_one_mark_whatever_makes_the_prompt(kind: str, deployment: Sandbox, tmp_
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     """With the real `activate` and `deactivate`: one mark, and no profile in it after the logout."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     path, text = STARTUP[shell]
     (home / path).write_text(
         text.replace("TASKCLUSTER_CLIENT_ID=from-rc ", "") + f"\n{tcenv('init', shell, env=env).stdout}"
     )
     subprocess.run([need("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
-    profile = session_fields(env)["TCENV_PROFILE"]
+    profile = read_session_fields(env)["TCENV_PROFILE"]
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait(lambda: terminal.screen().rstrip().endswith(f"(tcenv:{profile}) own>"), "the mark")
@@ -215,7 +215,7 @@ def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, t
 
 def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     (home / ".bashrc").write_text("export PROMPT_COMMAND='history -a; '\nPS1='own> '\n")
-    with outer(signed_in(deployment), tmp_path) as terminal:
+    with outer(sign_in(deployment), tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash")
         terminal.wait_for("(tcenv:")
         terminal.type("PS1='below> ' bash --norc")
@@ -230,7 +230,7 @@ def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_
 @pytest.mark.parametrize("shell", ["bash", "ksh", "mksh"])
 def test_no_trace_of_input_shows_the_token(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     """`set -v` in the user's start-up file stays on, but for the moment in which the session is loaded."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     path, text = STARTUP[shell]
     (home / path).write_text(f"{text}\nset -v\n")
     with outer(env, tmp_path) as terminal:
@@ -238,4 +238,4 @@ def test_no_trace_of_input_shows_the_token(shell: str, deployment: Sandbox, tmp_
         terminal.wait(lambda: terminal.screen().rstrip().endswith("own>"), "the prompt")
         terminal.type("case $- in *v*) echo still''-on ;; esac")
         terminal.wait_for("still-on")
-        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in terminal.screen()
+        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in terminal.screen()

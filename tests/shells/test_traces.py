@@ -15,7 +15,7 @@ from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.terminal import Terminal
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
 
 ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
@@ -25,8 +25,8 @@ TRACED = tuple(shell for shell in PROMPTED if shell.trace)
 
 @pytest.mark.parametrize("shell", TRACED, ids=[shell.name for shell in TRACED])
 def test_the_function_under_a_trace(shell: Prompted, deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
-    fields = session_fields(env)
+    env = sign_in(deployment)
+    fields = read_session_fields(env)
     text = start_up_text(shell, env, tmp_path)
     call = "eval tcenv {}" if shell.name == "tcsh" else "tcenv {}"
     still, says = shell.traced
@@ -69,7 +69,7 @@ def test_the_hook_under_a_trace(shell: Prompted, tmp_path: Path, home: Path) -> 
 
 
 def test_a_debug_trap_that_functions_inherit(deployment: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for name, trap in {
         "bash": "set -T; trap 'echo \"at: $BASH_COMMAND\"' DEBUG",
         "zsh": "trap 'echo \"at: $ZSH_DEBUG_CMD\"' DEBUG",
@@ -79,7 +79,7 @@ def test_a_debug_trap_that_functions_inherit(deployment: Sandbox, tmp_path: Path
         done = shell.run(f"{shell.script(text)}\n{trap}\ntcenv env\necho id=$TASKCLUSTER_CLIENT_ID", env)
         assert f"id={deployment.user}/" in done.stdout, done.stderr
         assert "at: echo id=" in done.stdout, name
-        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout + done.stderr, name
+        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout + done.stderr, name
 
 
 SUBSHELLS = {
@@ -94,11 +94,11 @@ SUBSHELLS = {
 
 @pytest.mark.parametrize("shell", SUBSHELLS)
 def test_a_subshell_whose_start_up_file_traces(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     path, line = SUBSHELLS[shell]
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     (home / path).write_text(line + "\n")
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for("(tcenv:")
@@ -112,8 +112,8 @@ def test_a_subshell_whose_start_up_file_traces(shell: str, deployment: Sandbox, 
 
 
 def test_direnvs_library_under_a_trace(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(deployment)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert tcenv("direnv", "--install", env=env).returncode == 0
     folder = home / "project"
     folder.mkdir()
@@ -181,7 +181,7 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
 
     place = tmp_path / folder
     shutil.copytree(resources.find_folder("shell"), place / "shell")
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     original = resources.find_folder
     try:
         resources.find_folder = lambda name: str(place / name)
@@ -204,14 +204,14 @@ def test_a_posix_bash_subshell_keeps_nothing_of_ours(deployment: Sandbox, tmp_pa
     """POSIXLY_CORRECT makes bash read what ENV names instead of its own start-up file."""
     (home / "env").write_text("MINE=1; export MINE\n")
     for number, more in enumerate(({}, {"ENV": str(home / "env")})):
-        env = {**signed_in(deployment, POSIXLY_CORRECT="1"), **more}
+        env = {**sign_in(deployment, POSIXLY_CORRECT="1"), **more}
         folder = tmp_path / str(number)
         folder.mkdir()
         with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder) as terminal:
             terminal.type("tcenv shell --shell bash")
             terminal.wait_for("(tcenv:")
             inner = terminal.environment()
-            assert inner["TASKCLUSTER_ACCESS_TOKEN"] == session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+            assert inner["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
             assert not [name for name in inner if name.lower().startswith("__tcenv")]
             assert inner.get("ENV") == more.get("ENV")
             assert inner.get("MINE") == ("1" if more else None)
@@ -219,7 +219,7 @@ def test_a_posix_bash_subshell_keeps_nothing_of_ours(deployment: Sandbox, tmp_pa
 
 def test_no_variable_of_ours_is_left_in_any_subshell(deployment: Sandbox) -> None:
     """Without a terminal too: what a program of the subshell sees is the session and no more."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for shell in ("bash", "zsh", "fish", "dash", "ksh", "mksh", "yash", "tcsh"):
         done = subprocess.run(
             [TCENV, "shell", "--shell", shell], env=env, input="env\n", capture_output=True, text=True, timeout=30

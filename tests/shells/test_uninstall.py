@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.shells import SHELLS, load_shell
 from tests.need import need
-from tests.world import environ, signed_in, tcenv
+from tests.world import environ, sign_in, tcenv
 
 PAGE = (Path(__file__).parents[2] / "docs/install.md").read_text()
 STEPS = re.findall(r"## Uninstall\n.*?```sh\n(.*?)```", PAGE, re.S)[0]
@@ -47,7 +47,7 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "tcenv init --install" in path.read_text()
     (home / ".cshrc").write_text((home / ".cshrc").read_text() + files["tcsh"].read_text().splitlines()[-1] + "\n")
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     for words in (
         ["direnv", "--install"],
         ["profile", "set", "x", "--root-url", deployment.root_url],

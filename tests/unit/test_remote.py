@@ -18,7 +18,7 @@ from tcenv.errors import TcenvError, UsageError
 from tcenv.proxy.probe import Probe
 from tcenv.remote import control_path, far_port, scripts
 from tcenv.remote.client import Client
-from tests.holder import eventually
+from tests.holder import wait_until
 from tests.need import need
 
 SHELLS = (["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"], ["ksh93"], ["yash"], ["zsh", "--emulate", "sh"])
@@ -43,7 +43,7 @@ class Lifeline:
             stdout=subprocess.PIPE,
             env=self.env,
         )
-        self.write(scripts.lifeline(self.mark))
+        self.write(scripts.make_lifeline(self.mark))
         words = self.answer()
         assert words[0] == "ready", words
         self.directory, self.uid = words[1:]
@@ -79,7 +79,7 @@ class Lifeline:
     def begin(self, command: str, **more: str) -> subprocess.Popen[bytes]:
         """Start the user's session with `command`."""
         values = {"root_url": "http://127.0.0.1:1", "client_id": ODD, "behind": "x y z"}
-        self.write(b"script\n" + scripts.run_script(self.mark, values, command))
+        self.write(b"script\n" + scripts.make_run_script(self.mark, values, command))
         assert self.answer() == ["script"]
         self.write(f"token\nt{TOKEN}\n".encode())
         assert self.answer() == ["token"]
@@ -151,7 +151,7 @@ def test_the_far_side_ends_what_is_left(
         assert session.wait(60) != 0
         assert session.stdout.read() == b""
         far.process.wait(60)
-        eventually(lambda: list(tmp_path.iterdir()) == [])
+        wait_until(lambda: list(tmp_path.iterdir()) == [])
         # What has a session of its own was meant to stay.
         os.kill(kept, signal.SIGKILL)
 

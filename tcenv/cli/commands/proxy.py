@@ -90,8 +90,8 @@ def run(options: Options) -> int:
         if options.output is not None:
             messages.hint("To use it in a shell:", (READ, os.path.abspath(options.output)))
         while not ended.wait(_SESSION_CHECK):
-            held.note(started.background.session_ends)
-    held.note(started.background.session_ends)
+            held.note(started.background.session_end)
+    held.note(started.background.session_end)
     started.background.stop()
     held.end()
     return 0

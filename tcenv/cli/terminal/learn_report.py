@@ -11,13 +11,13 @@ from tcenv.cli.terminal import messages
 from tcenv.config import config_file
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.errors import TcenvError
-from tcenv.proxy.narrowing import measure_certificate
+from tcenv.proxy.header_length import measure_certificate
 
 if TYPE_CHECKING:
-    from tcenv.proxy.learn import Learned
+    from tcenv.proxy.learn import LearnResult
 
 
-def report(learned: Learned | None, opened: OpenedSession, save: str | None) -> bool:
+def report(learned: LearnResult | None, opened: OpenedSession, save: str | None) -> bool:
     """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
     # The user asked for the report, so --quiet leaves it.
     verbosity.set_level()
@@ -37,7 +37,7 @@ def report(learned: Learned | None, opened: OpenedSession, save: str | None) -> 
         )
     for call, statuses in sorted(learned.failed.items()):
         messages.warn(f"Failed in the end: {call} ({', '.join(map(str, sorted(statuses)))}).")
-    for scope in learned.passing:
+    for scope in learned.one_time_scopes:
         messages.warn(f"This scope names a random id, so the next run may need another one: {scope}.")
     if learned.depending:
         messages.note(f"The answer of {_list_calls(learned.depending)} depends on the scopes of the caller.")
@@ -51,7 +51,7 @@ def report(learned: Learned | None, opened: OpenedSession, save: str | None) -> 
     return True
 
 
-def _tell_needed(learned: Learned, opened: OpenedSession) -> None:
+def _tell_needed(learned: LearnResult, opened: OpenedSession) -> None:
     if not learned.scopes:
         if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold or learned.failed):
             messages.done("The command needed no scopes.")
@@ -78,7 +78,7 @@ def _is_the_profiles_own(name: str, opened: OpenedSession) -> bool:
     return (opened.session.profile, name) in config_file.load().purposes
 
 
-def _keep(name: str, learned: Learned, opened: OpenedSession) -> bool:
+def _keep(name: str, learned: LearnResult, opened: OpenedSession) -> bool:
     """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
     if not learned.scopes:
         messages.warn(f"Nothing was learned, so the purpose {name} is unchanged.")

@@ -17,7 +17,7 @@ from tcenv.deployment.http import parse_date
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.sandbox import FAULTS, Sandbox
 from tests.need import need
-from tests.world import TCENV, environ, session_file, signed_in, tcenv
+from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
 
 ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
 # These are no lies: the answer is whole and right, and says something unwelcome.
@@ -177,7 +177,7 @@ def test_a_date_that_is_none(date: str) -> None:
 @pytest.mark.parametrize("fault", ["silent", "drip", "drip-head", "endless-continue"])
 def test_status_ends_in_the_commands_own_time(fault: str) -> None:
     with Sandbox() as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         tc.fail(fault, pace=0.1)
         began = time.monotonic()
         done = tcenv("status", "--json", env={**env, "TCENV_TIMEOUT": "2s"})
@@ -185,20 +185,20 @@ def test_status_ends_in_the_commands_own_time(fault: str) -> None:
         told = json.loads(done.stdout)
         assert (done.returncode, told["verified"]) == (0, False)
         assert "in time" in told["problem"]
-        assert session_file(env).exists()
+        assert find_session_file(env).exists()
 
 
 @pytest.mark.parametrize("fault", ["html", "other-client", "forbidden-html", "unauthorized-html", "redirect", "deep"])
 def test_the_commands_say_it_and_keep_the_session(fault: str) -> None:
     with Sandbox() as tc:
-        env = signed_in(tc)
-        before = session_file(env).read_bytes()
+        env = sign_in(tc)
+        before = find_session_file(env).read_bytes()
         tc.fail(fault, location="http://127.0.0.1:1/")
         done = tcenv("status", "--json", env=env)
         assert json.loads(done.stdout)["verified"] is False
         assert "Traceback" not in done.stderr
         assert "inside tcenv" not in done.stderr
-        assert session_file(env).read_bytes() == before
+        assert find_session_file(env).read_bytes() == before
 
 
 @pytest.mark.linux
@@ -206,8 +206,8 @@ def test_the_commands_say_it_and_keep_the_session(fault: str) -> None:
 def test_a_sign_in_that_gets_such_an_answer_stores_nothing(fault: str) -> None:
     """It asks for half a minute, and is given a clock that runs fast."""
     with Sandbox() as tc:
-        env = signed_in(tc)
-        before = session_file(env).read_bytes()
+        env = sign_in(tc)
+        before = find_session_file(env).read_bytes()
         tc.fail(fault)
         done = subprocess.run(
             [need("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh", "--timeout", "1m"],
@@ -219,4 +219,4 @@ def test_a_sign_in_that_gets_such_an_answer_stores_nothing(fault: str) -> None:
         )
         assert (done.returncode != 0, done.stdout) == (True, "\\false;\n")
         assert "inside tcenv" not in done.stderr
-        assert session_file(env).read_bytes() == before
+        assert find_session_file(env).read_bytes() == before

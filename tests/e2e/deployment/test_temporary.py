@@ -20,7 +20,7 @@ from tcenv.deployment.scopes import covers, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
-from tests.world import environ, session_fields, session_file, signed_in, tcenv
+from tests.world import environ, find_session_file, read_session_fields, sign_in, tcenv
 
 PRINTABLE = [chr(code) for code in range(32, 127)]
 TOKEN = "x" * 44
@@ -124,7 +124,7 @@ def loaded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def test_they_work_and_narrow() -> None:
     with Sandbox() as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         code = (
             "import taskcluster;print(sorted(taskcluster.Auth(taskcluster.optionsFromEnvironment())"
             ".currentScopes()['scopes']))"
@@ -137,7 +137,7 @@ def test_they_work_and_narrow() -> None:
 @pytest.mark.parametrize("count", [40, 200])
 def test_exec_for_on_a_wide_session_works_or_says_why_before_the_command_starts(count: int) -> None:
     with Sandbox(user_scopes=[CREATE, *(f"queue:create-task:project-{n:04}/x" for n in range(count - 1))]) as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         script = "import taskcluster as t;print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']))"
         done = tcenv("exec", "--for", "15m", "--", sys.executable, "-c", script, env=env)
         if count == 40:
@@ -152,7 +152,7 @@ def test_patterns_stand_for_what_they_cover() -> None:
     """A session that holds a pattern and hundreds of scopes below it fits."""
     scopes = [CREATE, "queue:create-task:*", *(f"queue:create-task:project-{n:04}/x" for n in range(200))]
     with Sandbox(user_scopes=scopes) as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         values = loaded(tcenv("env", "--for", "1h", "--format", "json", env=env))
         assert "queue:create-task:*" in json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
 
@@ -161,11 +161,11 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
     with Sandbox() as tc:
         env = environ(tc)
         for _ in range(2):  # the first sign-in knows no prefix yet
-            session_file(env).unlink() if _ else None
+            find_session_file(env).unlink() if _ else None
             done = tcenv("login", "--shell", "sh", "--scope", "queue:route:*", "--scope", "secrets:get:*", env=env)
             assert done.returncode == 0, done.stderr
-        own = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-        assert f"SCOPE=auth:delete-client:{own}\n" in session_file(env).read_text()
+        own = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        assert f"SCOPE=auth:delete-client:{own}\n" in find_session_file(env).read_text()
         values = loaded(tcenv("env", "--for", "1h", "--format", "json", env=env))
         passed = json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
         assert passed and not [scope for scope in passed if scope.startswith("auth:delete-client:")]
@@ -180,7 +180,7 @@ def test_it_is_on_the_hot_path(words: tuple[str, ...]) -> None:
     from tests.e2e.test_hot_path import HOT_MODULES, modules
 
     with Sandbox() as tc:
-        env = signed_in(tc)
+        env = sign_in(tc)
         assert modules(*words, env=env) - HOT_MODULES <= {
             "tcenv.shells.posix",
             "tcenv.shells.sh",

@@ -21,7 +21,7 @@ from tcenv.config import config_file
 from tcenv.sandbox import Sandbox
 from tests.docs.blocks import Block, blocks, furnish
 from tests.need import need
-from tests.world import environ, signed_in
+from tests.world import environ, sign_in
 
 BLOCKS = blocks()
 _SHELLS = {"sh": "bash", "bash": "bash", "zsh": "zsh", "fish": "fish"}
@@ -62,7 +62,7 @@ def _world(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
         (folder / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
         known = {"TCENV_CONFIG": str(folder / "config.toml")}
         env = environ(sandbox, **known)
-        signed_in(sandbox, **known)
+        sign_in(sandbox, **known)
         if page == "docs/elsewhere.md":
             del env["BROWSER"]
         env["PATH"] = f"{folder / 'bin'}{os.pathsep}{env['PATH']}"

@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.docs.blocks import Block, blocks, furnish
 from tests.need import need
-from tests.world import signed_in
+from tests.world import sign_in
 
 # Interactive and without start-up files. zsh has no comments at its prompt then, as people's zsh.
 SHELLS = {"bash": ["--noprofile", "--norc", "-i"], "zsh": ["-f", "-i"], "fish": ["--no-config", "-i"]}
@@ -45,7 +45,7 @@ def test_each_block_is_pasted_whole(shell: str, bracketed: bool, tmp_path: Path)
     furnish(tmp_path)
     with Sandbox() as sandbox:
         (tmp_path / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
-        env = signed_in(sandbox, TCENV_CONFIG=str(tmp_path / "config.toml"))
+        env = sign_in(sandbox, TCENV_CONFIG=str(tmp_path / "config.toml"))
         env |= {"PATH": f"{tmp_path / 'bin'}:{env['PATH']}", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         child = pexpect.spawn(
             need(shell), SHELLS[shell], env=env, cwd=str(tmp_path), encoding="utf-8", timeout=60, dimensions=(50, 500)

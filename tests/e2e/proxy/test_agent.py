@@ -15,8 +15,8 @@ from tcenv.proxy import routes
 from tcenv.proxy.secret_calls import ARTIFACT_METHODS, SECRET_METHODS, find_secret_method
 from tcenv.sandbox import Sandbox
 from tests.e2e.proxy.test_credential_calls import PROJECT, references
-from tests.terminal import in_a_terminal
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
 
 TASK_ID = "dSlITZ4yQgmvxxAi4A8fHQ"
 TASK = {
@@ -64,7 +64,7 @@ READ_ONLY = "passes only GET and HEAD"
 
 @pytest.fixture
 def env(deployment: Sandbox, tmp_path: Path) -> dict[str, str]:
-    found = signed_in(deployment)
+    found = sign_in(deployment)
     furnish = (
         f"import json, taskcluster; o = taskcluster.optionsFromEnvironment(); task = json.loads('{json.dumps(TASK)}')\n"
         f"taskcluster.Queue(o).createTask('{TASK_ID}', task)\n"
@@ -93,7 +93,7 @@ def test_an_untrusted_script(env: dict[str, str]) -> None:
         assert READ_ONLY in told[name][2]
     assert told["credentials"][:2] == [403, "RefusedByProxy"]
     assert "credentials" in told["credentials"][2]
-    session = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert session not in json.dumps(environment)
     # One line says what the run is, and where its log is.
     (line,) = said.splitlines()
@@ -125,12 +125,12 @@ def test_it_ends_after_an_hour_and_asks_nothing(deployment: Sandbox, env: dict[s
     show += "def told(self, ready):\n    print(round(self.until - time.time(), -2), flush=True)\n    return serve(self, ready)\n"
     show += "server.Service.serve = told\nimport sys; from tcenv.__main__ import main; sys.exit(main())"
     for words, seconds in (([], 3600), (["--for", "20m"], 1200)):
-        status, out, _ = in_a_terminal(
+        status, out, _ = run_in_terminal(
             sys.executable, "-c", show, "exec", "--agent", *words, "--", "sleep", "1", env=env
         )
         assert (status, out.split()) == (0, [f"{seconds}.0"])
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
-    status, out, screen = in_a_terminal(TCENV, "exec", "--agent", "--", "echo", "started", env=env)
+    status, out, screen = run_in_terminal(TCENV, "exec", "--agent", "--", "echo", "started", env=env)
     assert (status, out) == (3, "")
     assert "tcenv login" in screen
 

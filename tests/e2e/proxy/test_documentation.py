@@ -15,7 +15,7 @@ from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.shells.test_subshell import outer
-from tests.world import session_fields, session_file, signed_in
+from tests.world import find_session_file, read_session_fields, sign_in
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "proxy.md").read_text()
@@ -61,7 +61,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     need("bwrap")
     (home / "x.secret-of-home").write_text("x")
     work = home / "work"
@@ -82,14 +82,14 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     assert told["processes"] <= 3
     assert "your-agent" in told["here"]
     # All that is hidden was there to be found.
-    assert session_file(env).exists()
+    assert find_session_file(env).exists()
     lines = [json.loads(line) for line in (home / ".local/state/tcenv/agent-calls.log").read_text().splitlines()]
     assert [(line["method"], line["status"]) for line in lines] == [("GET", 200), ("PUT", 403)]
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
 
 
 def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     line = next(line for line in PAGE.splitlines() if line.startswith("tcenv proxy --output"))
     there = next(word for word in re.findall(r"`([^`]*)`", PAGE) if word.startswith(". ~/proxy.env"))
     script = f'{there} && curl -sS -o /dev/null -w "%{{http_code}} %{{redirect_url}}" "$TASKCLUSTER_ROOT_URL/tasks/x"'

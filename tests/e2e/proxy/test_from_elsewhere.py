@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tcenv.proxy import sockets
-from tests.calls import PING, by_nobody, plain, signed
-from tests.proxied import Deployment, deployment, proxied
+from tests.calls import PING, run_as_nobody, send_plain, send_signed
+from tests.proxy import Deployment, run_deployment, run_proxy
 
 # On the machine itself, and still another address than those that the proxy listens on anyway.
 ADDRESS = "127.0.0.9"
@@ -22,31 +22,31 @@ ADDRESS = "127.0.0.9"
 
 @pytest.fixture
 def behind() -> Iterator[Deployment]:
-    with deployment() as made:
+    with run_deployment() as made:
         yield made
 
 
 @pytest.fixture
 def other_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "_family", lambda address: socket.AF_INET)
+    monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
 
 
 @pytest.mark.usefixtures("other_address")
 def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: Deployment) -> None:
-    with proxied(behind.root_url, address=ADDRESS, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, address=ADDRESS, unsigned=True) as proxy:
         assert proxy.root_url == f"http://{ADDRESS}:{proxy.port}"
         for host in (ADDRESS, "127.0.0.1", "[::1]"):
-            assert signed(proxy, "GET", PING, host=host).status_code == 200
+            assert send_signed(proxy, "GET", PING, host=host).status_code == 200
         for name in ("host.docker.internal", "host.containers.internal"):
-            answer = plain(proxy, "GET", PING, ADDRESS, Host=f"{name}:{proxy.port}")
+            answer = send_plain(proxy, "GET", PING, ADDRESS, Host=f"{name}:{proxy.port}")
             assert answer.status == 401  # known by that name, and not signed
         for target in ("/", "/tasks/abc", PING, f"/{proxy.run.secret}{PING}", f"/{proxy.run.secret}/"):
-            answer = plain(proxy, "GET", target, ADDRESS)
+            answer = send_plain(proxy, "GET", target, ADDRESS)
             assert (answer.status, answer.read()) == (401, b"")
-        assert plain(proxy, "GET", PING, ADDRESS, Host="evil.example.com").status == 403
+        assert send_plain(proxy, "GET", PING, ADDRESS, Host="evil.example.com").status == 403
         # On loopback all is as ever.
-        assert plain(proxy, "GET", f"/{proxy.run.secret}{PING}").status == 200
-        assert plain(proxy, "GET", "/").status == 302
+        assert send_plain(proxy, "GET", f"/{proxy.run.secret}{PING}").status == 200
+        assert send_plain(proxy, "GET", "/").status == 302
     assert len(behind.seen) == 4
 
 
@@ -58,9 +58,9 @@ def test_over_an_address_of_its_own_too_other_users_of_this_machine_are_refused(
         "c.request('GET', '/')\n"
         "print(c.getresponse().status)\n"
     )
-    with proxied(behind.root_url, address=ADDRESS) as proxy:
+    with run_proxy(behind.root_url, address=ADDRESS) as proxy:
         for address in (ADDRESS, "127.0.0.1"):
-            assert by_nobody(program, address, str(proxy.port)).stdout.strip() == "403"
+            assert run_as_nobody(program, address, str(proxy.port)).stdout.strip() == "403"
 
 
 def test_through_ssh_the_unguessable_path_opens_nothing(behind: Deployment, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_through_ssh_the_unguessable_path_opens_nothing(behind: Deployment, tmp_
     ssh.parent.mkdir()
     shutil.copy(real, ssh)
     env = {**os.environ, "PYTHONHOME": str(prefix), "LD_LIBRARY_PATH": str(prefix / "lib")}
-    with proxied(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, unsigned=True) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}{PING}"
         told = [
             subprocess.run([program, "-S", "-c", look, url], capture_output=True, text=True, env=env).stdout.strip()

@@ -16,7 +16,7 @@ from tcenv.sandbox.server import USER
 from tests.need import need
 from tests.shells.test_direnv import envrc, inside
 from tests.shells.test_subshell import outer, state_of
-from tests.world import TCENV, environ, session_fields, signed_in, tcenv
+from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
 
 _CALL = "import taskcluster as t; print('works', len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
 
@@ -39,11 +39,11 @@ def sandbox() -> Iterator[Sandbox]:
 def test_a_subshell_has_the_proxy_and_its_hook_does_not_bring_the_token(
     shell: str, start: tuple[str, str], sandbox: Sandbox, tmp_path: Path, home: Path
 ) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     path, text = start
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     (home / path).write_text(text + "\n")
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --proxy --shell {shell}")
         inner = terminal.environment()
@@ -72,7 +72,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     folder = home / "project"
     folder.mkdir()
-    fields = session_fields(env)
+    fields = read_session_fields(env)
     look = "import os; print(os.environ['TASKCLUSTER_ROOT_URL'], os.environ['TASKCLUSTER_ACCESS_TOKEN'])"
     for text in ("use taskcluster\n", "use taskcluster work --required\n", f"use taskcluster {sandbox.root_url}\n"):
         envrc(folder, text)
@@ -110,7 +110,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
 
 
 def test_the_keys_of_job_control(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     with outer(env, tmp_path) as terminal:
         length = f"100.{random.randrange(10**9)}"
         terminal.type(f"tcenv exec --proxy -- sleep {length}")
@@ -133,7 +133,7 @@ def test_the_keys_of_job_control(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_command_reads_the_terminal_and_gets_a_key_once(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     program = tmp_path / "program.py"
     program.write_text(
         "import signal, time\n"
@@ -156,7 +156,7 @@ def test_a_command_reads_the_terminal_and_gets_a_key_once(sandbox: Sandbox, tmp_
 
 
 def test_a_run_that_learns_ends_with_the_line_to_paste(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     name = "project/sandbox/it's $HOME"
     program = (
         "import sys, taskcluster as t\n"
@@ -198,7 +198,7 @@ def test_a_run_that_learns_ends_with_the_line_to_paste(sandbox: Sandbox) -> None
 
 
 def test_a_purpose_is_kept_under_a_name_that_can_be_one(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     refused = tcenv("exec", "--learn", "--save", "a b", "--", "touch", str(tmp_path / "ran"), env=env)
     assert (refused.returncode, (tmp_path / "ran").exists()) == (2, False)
     nothing = tcenv("exec", "--learn", "--save", "none", "--", "true", env=env)
@@ -208,7 +208,7 @@ def test_a_purpose_is_kept_under_a_name_that_can_be_one(sandbox: Sandbox, tmp_pa
 
 def test_a_hook_whose_role_lacks_scopes(sandbox: Sandbox) -> None:
     """The caller's own scope was needed and is kept, although the call failed in the end."""
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     program = "import taskcluster as t; t.Hooks(t.optionsFromEnvironment()).triggerHook('sandbox', 'denied', {})"
     done = tcenv("exec", "--learn", "--save", "fire", "--", sys.executable, "-c", program, env=env)
     assert done.returncode == 1
@@ -222,7 +222,7 @@ def test_a_hook_whose_role_lacks_scopes(sandbox: Sandbox) -> None:
 @pytest.mark.deployment(user_scopes=[*default_scopes(USER), "queue:cancel-task:*", "queue:cancel-task-in-project:none"])
 def test_what_was_learned_serves_the_next_run_too(deployment: Sandbox) -> None:
     """The program creates a task and cancels it. The next run's task has another id."""
-    env = signed_in(deployment)
+    env = sign_in(deployment)
     program = (
         "import taskcluster as t\n"
         "q, task_id = t.Queue(t.optionsFromEnvironment()), t.slugId()\n"
@@ -240,5 +240,5 @@ def test_what_was_learned_serves_the_next_run_too(deployment: Sandbox) -> None:
 
 
 def test_a_run_that_needs_nothing_says_so(sandbox: Sandbox) -> None:
-    done = tcenv("exec", "--learn", "--", "sh", "-c", "exit 7", env=signed_in(sandbox))
+    done = tcenv("exec", "--learn", "--", "sh", "-c", "exit 7", env=sign_in(sandbox))
     assert (done.returncode, "needed no scopes" in done.stderr) == (7, True)

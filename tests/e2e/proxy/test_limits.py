@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, signed_in
+from tests.world import TCENV, sign_in
 
 # Leaves connections open, and calls.
 _PROGRAM = """
@@ -33,5 +33,5 @@ def test_calls_of_the_run_are_answered_where_descriptors_are_few(descriptors: in
     )
     words = ["sh", "-c", command, "sh", TCENV, sys.executable, _PROGRAM]
     with Sandbox() as sandbox:
-        done = subprocess.run(words, env=signed_in(sandbox), capture_output=True, text=True, timeout=300)
+        done = subprocess.run(words, env=sign_in(sandbox), capture_output=True, text=True, timeout=300)
     assert done.stdout == f"{descriptors}\n[200, 200, 200, 200, 200]\n", done.stderr

@@ -17,7 +17,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.world import TCENV, session_fields, signed_in
+from tests.world import TCENV, read_session_fields, sign_in
 
 _CALL = "import taskcluster as t; print(t.Queue(t.optionsFromEnvironment()).ping()['alive'])"
 
@@ -25,7 +25,7 @@ _CALL = "import taskcluster as t; print(t.Queue(t.optionsFromEnvironment()).ping
 @pytest.fixture
 def env() -> Iterator[dict[str, str]]:
     with Sandbox() as sandbox:
-        yield signed_in(sandbox)
+        yield sign_in(sandbox)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def test_the_file_is_this_users_alone_and_is_removed_at_the_end(env: dict[str, s
     path = tmp_path / "proxy.env"
     with running(f"{TCENV} proxy --shell sh --output {path}", "sh", env) as process:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in path.read_text()
+        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in path.read_text()
         assert calls("sh", f". {path}", env) == "True\n"
         again = subprocess.run([TCENV, "proxy", "--output", path], env=env, capture_output=True, text=True)
         assert (again.returncode, again.stdout) == (2, "")

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.holder import eventually, holder, is_free, runtime, status, talk
+from tests.holder import find_holder, get_runtime_directory, is_free, parse_status, talk, wait_until
 from tests.need import need
-from tests.world import TCENV, holder_process, signed_in, tcenv
+from tests.world import TCENV, find_holder_process, sign_in, tcenv
 
 CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret"
 
@@ -24,7 +24,7 @@ CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret
 @pytest.fixture
 def env() -> Iterator[dict[str, str]]:
     with Sandbox() as sandbox:
-        yield signed_in(sandbox)
+        yield sign_in(sandbox)
 
 
 def run(env: dict[str, str], command: str, *options: str) -> tuple[subprocess.CompletedProcess[str], int]:
@@ -40,7 +40,7 @@ def test_nothing_is_held_where_no_process_is_left(env: dict[str, str], options: 
     done, port = run(env, "sh -c 'exit 3'", *options)
     assert done.returncode == 3, done.stderr
     assert is_free(port)
-    eventually(lambda: holder_process(runtime()) is None)
+    wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_it_is_held_as_long_as_a_process_is_left(
     assert done.returncode == status_of_run
     assert "tcenv: " not in (tmp_path / "err").read_text()
     assert time.monotonic() - began < 100
-    url, process = eventually(lambda: out.read_text().split() if out.read_text().count("\n") == 2 else [])
+    url, process = wait_until(lambda: out.read_text().split() if out.read_text().count("\n") == 2 else [])
     port = int(url.rpartition(":")[2])
     for request in (CALL, "GET / HTTP/1.1\r\n\r\n", "nonsense"):
-        assert status(talk(port, request + "\r\n\r\n")) == 410
-    assert status(talk(port, CALL, "::1")) == 410
+        assert parse_status(talk(port, request + "\r\n\r\n")) == 410
+    assert parse_status(talk(port, CALL, "::1")) == 410
     os.kill(int(process), signal.SIGKILL)
-    eventually(lambda: is_free(port))
-    eventually(lambda: holder_process(runtime()) is None)
+    wait_until(lambda: is_free(port))
+    wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
 
 
 def test_a_killed_proxys_port_is_held_while_its_command_runs(env: dict[str, str]) -> None:
@@ -90,12 +90,12 @@ def test_a_killed_proxys_port_is_held_while_its_command_runs(env: dict[str, str]
     assert process.stdout
     url, command = process.stdout.readline().split()
     port = int(url.rpartition(":")[2])
-    assert holder()
+    assert find_holder()
     process.kill()
     process.wait()
-    assert status(talk(port, CALL)) == 410
+    assert parse_status(talk(port, CALL)) == 410
     os.kill(int(command), signal.SIGKILL)
-    eventually(lambda: is_free(port))
+    wait_until(lambda: is_free(port))
 
 
 def proxy(env: dict[str, str], *options: str) -> tuple[subprocess.Popen[str], int]:
@@ -114,18 +114,20 @@ def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(
         ports.append(port)
         started.send_signal(number)
         assert started.wait(60) == 0
-        assert status(talk(port, CALL)) == 410
-    process = holder()
+        assert parse_status(talk(port, CALL)) == 410
+    process = find_holder()
     again, port = proxy(env, "--port", str(ports[0]))
     assert port == ports[0]
     # By the new one, which takes no call without a host.
-    assert status(talk(port, CALL)) == 400
-    assert holder() == process
+    assert parse_status(talk(port, CALL)) == 400
+    assert find_holder() == process
     again.kill()
     again.wait()
     for port in ports:
-        assert status(talk(port, CALL)) == 410
-    mine = subprocess.run([need("pgrep"), "-f", f"hold_ports.*{runtime()}"], capture_output=True, text=True)
+        assert parse_status(talk(port, CALL)) == 410
+    mine = subprocess.run(
+        [need("pgrep"), "-f", f"hold_ports.*{get_runtime_directory()}"], capture_output=True, text=True
+    )
     assert mine.stdout.split() == [str(process)]
 
 

@@ -21,7 +21,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import times
-from tests.world import TCENV, environ, session_fields, session_file, signed_in, tcenv
+from tests.world import TCENV, environ, find_session_file, read_session_fields, sign_in, tcenv
 
 _ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 TASK = {
@@ -98,8 +98,8 @@ def program(language: str, folder: Path, secret: str = SECRET) -> list[str]:
 @pytest.mark.parametrize("language", ["python", "asyncio", "javascript"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_a_client_creates_a_task_and_reads_a_secret(language: str, host: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
-    session = session_fields(env)
+    env = sign_in(sandbox)
+    session = read_session_fields(env)
     before = len(sandbox.requests)
     narrow = (
         "queue:create-task:highest:proj-sandbox/*",
@@ -123,7 +123,7 @@ def test_a_client_creates_a_task_and_reads_a_secret(language: str, host: str, sa
 
 @pytest.mark.parametrize("language", ["python", "asyncio", "javascript"])
 def test_each_client_teaches_the_same(language: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    env, secret = signed_in(sandbox), "project/sandbox/odd name+%2F"
+    env, secret = sign_in(sandbox), "project/sandbox/odd name+%2F"
     before = len(sandbox.requests)
     done = tcenv("exec", "--learn", "--save", "deploy", "--", *program(language, tmp_path, secret), env=env)
     assert done.returncode == 0, done.stderr
@@ -144,8 +144,8 @@ def test_each_client_teaches_the_same(language: str, sandbox: Sandbox, tmp_path:
 
 
 def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    env = sign_in(sandbox)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     loaded = {**env, **json.loads(tcenv("env", "--format", "json", env=env).stdout)}
     packed = zlib.compress(json.dumps({"p": {}, "n": {"TASKCLUSTER_ACCESS_TOKEN": token}}).encode())
     loaded |= {
@@ -177,7 +177,7 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
     }
     assert not gone & set(inner)
     assert inner["KEPT"] == loaded["KEPT"]
-    assert inner["TASKCLUSTER_CLIENT_ID"] == session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    assert inner["TASKCLUSTER_CLIENT_ID"] == read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     assert inner["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert inner["no_proxy"] == "example.com,localhost,127.0.0.1,::1"
     assert inner["NO_PROXY"] == "localhost,127.0.0.1,::1"
@@ -192,8 +192,8 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
 
 
 def test_no_argument_and_no_file_holds_the_sessions_token(sandbox: Sandbox, home: Path) -> None:
-    env = signed_in(sandbox)
-    token = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"].encode()
+    env = sign_in(sandbox)
+    token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"].encode()
     log = home / "calls.log"
     look = (
         "import glob, os, sys\n"
@@ -206,12 +206,12 @@ def test_no_argument_and_no_file_holds_the_sessions_token(sandbox: Sandbox, home
     assert b"exec" in done.stdout
     assert token not in done.stdout + done.stderr
     holding = [path for path in home.rglob("*") if path.is_file() and token in path.read_bytes()]
-    assert holding == [session_file(env)]
+    assert holding == [find_session_file(env)]
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 def test_curl_needs_no_signature_by_the_unguessable_path(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     path = "api/auth/v1/scopes/current"
     script = (
         f'curl -sSf "$TASKCLUSTER_PROXY_URL/{path}"\n'
@@ -227,7 +227,7 @@ def test_curl_needs_no_signature_by_the_unguessable_path(sandbox: Sandbox) -> No
 
 
 def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     count = max(300, times(1000))
     calls = (
         "import sys, taskcluster\n"
@@ -242,7 +242,7 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
         "    print(sum(pool.map(call, range(COUNT))))\n"
     ).replace("COUNT", str(count))
     mark = tmp_path / "mark"
-    old = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    old = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     with ThreadPoolExecutor() as pool:
         running = pool.submit(
             tcenv, "exec", "--proxy", "--", sys.executable, "-c", calls, str(mark), env=env, timeout=110
@@ -255,7 +255,7 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
         assert not running.done()
         done = running.result()
     assert (done.stdout, done.returncode) == (f"{count}\n", 0), done.stderr
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
 
 
 # Usage errors, and their messages
@@ -287,14 +287,14 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
     ],
 )
 def test_usage_errors_come_before_the_command(words: list[str], told: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     done = tcenv("exec", *words, "--", "touch", str(tmp_path / "ran"), env=env)
     assert (done.returncode, (tmp_path / "ran").exists()) == (2, False), done.stderr
     assert told in done.stderr
 
 
 def test_an_address_that_is_not_ours_is_an_error(sandbox: Sandbox) -> None:
-    done = tcenv("exec", "--proxy", "--listen", "192.0.2.1", "--", "true", env=signed_in(sandbox))
+    done = tcenv("exec", "--proxy", "--listen", "192.0.2.1", "--", "true", env=sign_in(sandbox))
     assert (done.returncode, "tcenv cannot listen on 192.0.2.1" in done.stderr) == (1, True)
 
 
@@ -303,7 +303,7 @@ def test_it_signs_in_first_or_does_not(sandbox: Sandbox) -> None:
     refused = tcenv("exec", "--proxy", "--no-login", "--", "true", env=env)
     assert (refused.returncode, sandbox.approvals) == (3, 0)
     done = tcenv("exec", "--proxy", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
-    assert (done.stdout.strip(), sandbox.approvals) == (session_fields(env)["TASKCLUSTER_CLIENT_ID"], 1)
+    assert (done.stdout.strip(), sandbox.approvals) == (read_session_fields(env)["TASKCLUSTER_CLIENT_ID"], 1)
 
 
 def test_tcenv_inside_means_the_profile_behind_it(sandbox: Sandbox) -> None:
@@ -320,7 +320,7 @@ def test_tcenv_inside_means_the_profile_behind_it(sandbox: Sandbox) -> None:
 
     status = json.loads(inside(TCENV, "status", "--json").stdout)
     assert (status["profile"], status["root_url"]) == ("work", sandbox.root_url)
-    token = session_fields(env, "work")["TASKCLUSTER_ACCESS_TOKEN"]
+    token = read_session_fields(env, "work")["TASKCLUSTER_ACCESS_TOKEN"]
     assert token in inside(TCENV, "env", "--shell", "sh").stdout
     by_address = inside("sh", "-c", f'{TCENV} status --json "$TASKCLUSTER_ROOT_URL"')
     assert json.loads(by_address.stdout)["profile"] == "work"
@@ -332,7 +332,7 @@ def test_tcenv_inside_means_the_profile_behind_it(sandbox: Sandbox) -> None:
 
 
 def test_calls_that_are_not_the_runs_are_refused_after_its_end(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     inner: dict[str, Any] = json.loads(
         tcenv("exec", "--proxy", "--", sys.executable, "-c", _ENVIRONMENT, env=env).stdout
     )
@@ -351,14 +351,14 @@ def test_calls_that_are_not_the_runs_are_refused_after_its_end(sandbox: Sandbox)
 
 @pytest.mark.signals
 def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     output = tmp_path / "statements"
     with output.open("wb") as file:
         process = subprocess.Popen([TCENV, "proxy", "--shell", "sh"], env=env, stdout=file, stderr=subprocess.PIPE)
     assert process.stderr
     assert b"Other users can read" in process.stderr.readline()
     assert b"until Ctrl-C" in process.stderr.readline()
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in output.read_text()
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in output.read_text()
     program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
     call = f'{sys.executable} -c "{program}"'
     used = subprocess.run(["sh", "-c", f". {output}; {call}"], env=env, capture_output=True, text=True)
@@ -370,7 +370,7 @@ def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: San
 
 @pytest.mark.signals
 def test_a_proxy_under_nohup_outlives_its_terminal(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
     command = ["nohup", TCENV, "proxy", "--shell", "sh"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -386,7 +386,7 @@ def test_a_proxy_under_nohup_outlives_its_terminal(sandbox: Sandbox) -> None:
 
 
 def test_a_proxy_on_a_port_of_ones_own_tells_when_it_is_taken(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     taken = sandbox.port
     done = tcenv("proxy", "--port", str(taken), "--shell", "sh", env=env)
     assert (done.returncode, done.stdout) == (1, "")
@@ -394,7 +394,7 @@ def test_a_proxy_on_a_port_of_ones_own_tells_when_it_is_taken(sandbox: Sandbox) 
 
 
 def test_the_command_starts_before_anything_heavy_is_imported(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox)
+    env = sign_in(sandbox)
     program = (
         "import os, sys\n"
         "def spawn(path, *arguments, **more):\n"
@@ -430,7 +430,7 @@ def test_the_command_starts_before_anything_heavy_is_imported(sandbox: Sandbox) 
 
 
 def test_both_ways_in_give_a_program_the_same(sandbox: Sandbox) -> None:
-    env = signed_in(sandbox, DIRENV_DIFF="x", HTTPS_PROXY="http://127.0.0.1:1")
+    env = sign_in(sandbox, DIRENV_DIFF="x", HTTPS_PROXY="http://127.0.0.1:1")
     found = []
     for words in (["--proxy", "--unsigned"], ["--proxy", "--unsigned", "--for", "1h"]):
         inner = json.loads(tcenv("exec", *words, "--", sys.executable, "-c", _ENVIRONMENT, env=env).stdout)

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tcenv.sandbox import Sandbox
-from tests.callback import callback, sign_in_url
+from tests.callback import listen_for_callback, make_sign_in_url
 from tests.chromium import approve as approve_in_chromium
-from tests.chromium import fresh_page
+from tests.chromium import open_page
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
 
@@ -25,11 +25,11 @@ def approve(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_it_sends_what_chromium_sends(browser: Browser) -> None:
-    with Sandbox(user=USER, token_factory=lambda: "-" + "x" * 43) as tc, callback() as told:
-        assert approve(sign_in_url(tc.root_url, told.url)) == (0, "", "")
+    with Sandbox(user=USER, token_factory=lambda: "-" + "x" * 43) as tc, listen_for_callback() as told:
+        assert approve(make_sign_in_url(tc.root_url, told.url)) == (0, "", "")
         tc.delete(f"{USER}/tcenv")
-        with fresh_page(browser) as page:
-            approve_in_chromium(page, sign_in_url(tc.root_url, told.url))
+        with open_page(browser) as page:
+            approve_in_chromium(page, make_sign_in_url(tc.root_url, told.url))
         ours, chromiums = told.headers
         assert told.paths[0] == told.paths[1] == f"/secret-path?clientId={USER}/tcenv&accessToken=-{'x' * 43}"
         for name in ("host", "referer", "upgrade-insecure-requests"):
@@ -42,17 +42,17 @@ def test_it_sends_what_chromium_sends(browser: Browser) -> None:
 
 
 def test_on_the_older_page_it_resets_a_taken_name() -> None:
-    with Sandbox(user=USER) as tc, callback() as told:
+    with Sandbox(user=USER) as tc, listen_for_callback() as told:
         tc.create_client(f"{USER}/tcenv")
-        assert approve(sign_in_url(tc.root_url, told.url, "new")) == (0, "", "")
+        assert approve(make_sign_in_url(tc.root_url, told.url, "new")) == (0, "", "")
         assert list(tc.clients) == [f"{USER}/tcenv"]
         assert tc.clients[f"{USER}/tcenv"].access_token in told.paths[0]
 
 
 def test_on_todays_page_a_taken_name_ends_without_a_callback_unless_another_is_typed() -> None:
-    with Sandbox(user=USER) as tc, callback() as told:
+    with Sandbox(user=USER) as tc, listen_for_callback() as told:
         tc.create_client(f"{USER}/tcenv")
-        url = sign_in_url(tc.root_url, told.url)
+        url = make_sign_in_url(tc.root_url, told.url)
         assert approve(url) == (1, "", "not approved: Client already exists\n")
         assert (told.paths, tc.approvals) == ([], 0)
         assert approve("--rename", f"{USER}/mine", url) == (0, "", "")
@@ -70,21 +70,21 @@ def test_on_todays_page_a_taken_name_ends_without_a_callback_unless_another_is_t
     ],
 )
 def test_it_says_what_the_page_says(values: dict[str, str], said: str) -> None:
-    with Sandbox() as tc, callback() as told:
-        status, out, err = approve(sign_in_url(tc.root_url, values.pop("to", told.url), **values))
+    with Sandbox() as tc, listen_for_callback() as told:
+        status, out, err = approve(make_sign_in_url(tc.root_url, values.pop("to", told.url), **values))
         assert (status, out) == (1, "")
         assert said in err
 
 
 def test_it_waits_until_the_page_knows_the_user() -> None:
-    with Sandbox(user=USER, signed_in_after=0.3) as tc, callback() as told:
-        assert approve(sign_in_url(tc.root_url, told.url)) == (0, "", "")
+    with Sandbox(user=USER, signed_in_after=0.3) as tc, listen_for_callback() as told:
+        assert approve(make_sign_in_url(tc.root_url, told.url)) == (0, "", "")
         assert tc.clients[f"{USER}/tcenv"].scopes
 
 
 def test_it_says_what_went_wrong_elsewhere() -> None:
-    with Sandbox() as tc, callback() as told:
-        url = sign_in_url(tc.root_url, told.url)
+    with Sandbox() as tc, listen_for_callback() as told:
+        url = make_sign_in_url(tc.root_url, told.url)
         assert "status 414" in approve(url + "&x=" + "y" * 8200)[2]
         assert "no sign-in form at that address (status 200, 'Sandbox" in approve(tc.root_url)[2]
         assert "Client not found" in approve(f"{tc.root_url}/auth/clients/nobody")[2]
@@ -100,15 +100,15 @@ def test_it_says_what_went_wrong_elsewhere() -> None:
         assert approve("http://localhost:1/auth/clients/create")[2] == "not approved: nothing listens on port 1\n"
     with Sandbox() as other:
         # A program that waits, and says no.
-        status, _, err = approve(sign_in_url(other.root_url, f"{other.root_url}/not-there"))
+        status, _, err = approve(make_sign_in_url(other.root_url, f"{other.root_url}/not-there"))
         assert status == 1
         assert "approved, but the program that waits answered with status 404: " in err
         assert "Not Found" in err
 
 
 def test_it_signs_in_first_and_changes_what_it_is_told_to() -> None:
-    with Sandbox(user=USER, signed_in=False) as tc, callback() as told:
-        url = sign_in_url(tc.root_url, told.url)
+    with Sandbox(user=USER, signed_in=False) as tc, listen_for_callback() as told:
+        url = make_sign_in_url(tc.root_url, told.url)
         assert approve("--expires", "2031-02-03T04:05:06Z", "--keep", url) == (0, "", "")
         client = tc.clients[f"{USER}/tcenv"]
         assert (client.delete_on_expiration, client.expires) == (False, 1927857906.0)
@@ -116,15 +116,20 @@ def test_it_signs_in_first_and_changes_what_it_is_told_to() -> None:
 
 
 def test_it_meets_not_found_where_a_page_does_not_know_the_user() -> None:
-    with Sandbox(user=USER, public=False, user_scopes=[f"auth:create-client:{USER}/*"]) as tc, callback() as told:
-        url = sign_in_url(tc.root_url, told.url, scope=["a"])
+    with (
+        Sandbox(user=USER, public=False, user_scopes=[f"auth:create-client:{USER}/*"]) as tc,
+        listen_for_callback() as told,
+    ):
+        url = make_sign_in_url(tc.root_url, told.url, scope=["a"])
         assert approve(url) == (1, "", "not approved: Not Found\n")
         status, _, err = approve("--rename", f"{USER}/x", url)
         assert (status, "missing the following scopes" in err) == (1, True)
-    with Sandbox(user=USER) as tc, callback() as told:
+    with Sandbox(user=USER) as tc, listen_for_callback() as told:
         tc.clock_offset = 3600
-        assert approve(sign_in_url(tc.root_url, told.url)) == (1, "", "not approved: Not Found\n")
-        assert approve("--rename", f"{USER}/x", sign_in_url(tc.root_url, told.url))[2] == "not approved: Not Found\n"
+        assert approve(make_sign_in_url(tc.root_url, told.url)) == (1, "", "not approved: Not Found\n")
+        assert (
+            approve("--rename", f"{USER}/x", make_sign_in_url(tc.root_url, told.url))[2] == "not approved: Not Found\n"
+        )
 
 
 def test_it_goes_nowhere_but_to_loopback() -> None:
@@ -136,6 +141,6 @@ def test_it_goes_nowhere_but_to_loopback() -> None:
 
 def test_the_description_arrives_as_it_was_sent() -> None:
     text = '\n<b>&amp;</textarea> "quoted" é\n'
-    with Sandbox(user=USER) as tc, callback() as told:
-        assert approve(sign_in_url(tc.root_url, told.url, description=text)) == (0, "", "")
+    with Sandbox(user=USER) as tc, listen_for_callback() as told:
+        assert approve(make_sign_in_url(tc.root_url, told.url, description=text)) == (0, "", "")
         assert tc.clients[f"{USER}/tcenv"].description == text

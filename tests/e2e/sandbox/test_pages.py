@@ -12,8 +12,8 @@ import taskcluster
 from playwright.sync_api import Browser, Page, expect
 
 from tcenv.sandbox import Sandbox
-from tests.callback import Callback, callback, sign_in_url
-from tests.chromium import approve, fresh_page
+from tests.callback import Callback, listen_for_callback, make_sign_in_url
+from tests.chromium import approve, open_page
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
 NAME = f"{USER}/tcenv"
@@ -21,7 +21,7 @@ NAME = f"{USER}/tcenv"
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    with fresh_page(browser) as fresh:
+    with open_page(browser) as fresh:
         yield fresh
 
 
@@ -33,7 +33,7 @@ def tc() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def waiting() -> Iterator[Callback]:
-    with callback() as told:
+    with listen_for_callback() as told:
         yield told
 
 
@@ -66,7 +66,7 @@ class TestBothPages:
     def test_saving_calls_back_with_credentials_that_work_and_nothing_encoded(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, variant))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant))
         answer = answered(waiting)
         assert answer["clientId"] == NAME
         assert re.fullmatch(r"[a-zA-Z0-9_-]{44}", answer["accessToken"])
@@ -82,7 +82,7 @@ class TestBothPages:
     def test_the_callback_has_the_headers_of_a_navigation_from_a_neighbour(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, variant))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant))
         headers = waiting.headers[0]
         assert headers["host"] == waiting.url.split("/")[2]
         assert headers["sec-fetch-mode"] == "navigate"
@@ -97,7 +97,7 @@ class TestBothPages:
     ) -> None:
         with Sandbox(user="u", user_scopes=["auth:create-client:u/*", "b", "c:1", "c:2", "e:*"]) as tc:
             asked = ["e:x", "nothing", "c:*", "b", "auth:create-client:*"]
-            page.goto(sign_in_url(tc.root_url, waiting.url, variant, scope=asked))
+            page.goto(make_sign_in_url(tc.root_url, waiting.url, variant, scope=asked))
             narrowed = ["e:x", "b", "auth:create-client:u/*", "c:1", "c:2"]
             assert page.get_by_label("Scopes").input_value().splitlines() == narrowed
             page.get_by_role("button", name="Save Client").click()
@@ -106,7 +106,7 @@ class TestBothPages:
 
     @pytest.mark.parametrize("variant", PAGES)
     def test_a_star_becomes_the_users_full_list(self, tc: Sandbox, page: Page, waiting: Callback, variant: str) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, variant, scope=["*"]))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, scope=["*"]))
         assert set(tc.user_scopes) < set(tc.clients[NAME].scopes)
         assert "*" not in tc.clients[NAME].scopes
 
@@ -114,7 +114,7 @@ class TestBothPages:
     def test_no_scope_left_still_makes_a_client_and_a_callback(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, variant, scope=["nothing:of-the-kind"]))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, scope=["nothing:of-the-kind"]))
         assert answered(waiting)["clientId"] == NAME
         assert tc.clients[NAME].scopes == []
 
@@ -133,7 +133,7 @@ class TestBothPages:
     def test_what_crashes_the_page(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str, values: dict[str, str], said: str
     ) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url, variant, **values))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url, variant, **values))
         expect(page.locator("#crashed")).to_contain_text(said)
         assert page.locator("button").count() == 0
         assert not tc.clients
@@ -142,7 +142,9 @@ class TestBothPages:
     def test_twenty_scopes_are_still_fine(self, tc: Sandbox, page: Page, waiting: Callback, variant: str) -> None:
         approve(
             page,
-            sign_in_url(tc.root_url, waiting.url, variant, scope=[f"queue:route:index.sandbox.{n}" for n in range(20)]),
+            make_sign_in_url(
+                tc.root_url, waiting.url, variant, scope=[f"queue:route:index.sandbox.{n}" for n in range(20)]
+            ),
         )
         assert len(tc.clients[NAME].scopes) == 20
 
@@ -164,13 +166,13 @@ class TestBothPages:
     def test_the_grammar_of_expires(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str, expires: str, seconds: int
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, variant, expires=expires))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, expires=expires))
         lifetime = tc.clients[NAME].expires - tc.clients[NAME].created
         assert seconds - 60 < lifetime <= seconds
 
     @pytest.mark.parametrize(("variant", "year"), [("create", 1000), ("new", None)])
     def test_without_expires(self, tc: Sandbox, page: Page, waiting: Callback, variant: str, year: int | None) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, variant, expires=[]))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, expires=[]))
         client = tc.clients[NAME]
         if year is None:
             assert 3 * 86400 - 60 < client.expires - client.created <= 3 * 86400
@@ -181,15 +183,15 @@ class TestBothPages:
     def test_a_missing_name_becomes_undefined_and_an_empty_one_ends_in_a_slash(
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, waiting.url, name=[]))
-        approve(page, sign_in_url(tc.root_url, waiting.url, name=""))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, name=[]))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, name=""))
         assert list(tc.clients) == [f"{USER}/undefined", f"{USER}/"]
 
     @pytest.mark.parametrize("name", ["a b", "tcenv#", "ü", '"><b>x'])
     def test_a_name_outside_of_the_pattern_is_refused_on_the_page(
         self, tc: Sandbox, page: Page, waiting: Callback, name: str
     ) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url, name=name))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url, name=name))
         assert page.get_by_label("Client ID").input_value() == f"{USER}/{name}"
         page.get_by_role("button", name="Save Client").click()
         assert "must match regular expression" in error(page)
@@ -200,7 +202,7 @@ class TestBothPages:
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
         hostile = "</script><script>document.title='owned'</script><b>\n\"x\""
-        page.goto(sign_in_url(tc.root_url, waiting.url, variant, description=hostile, scope=["queue:*", hostile]))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url, variant, description=hostile, scope=["queue:*", hostile]))
         assert page.get_by_label("Description").input_value() == hostile
         assert page.get_by_label("Scopes").input_value().splitlines()[0] == "queue:create-task:highest:proj-sandbox/*"
         assert "owned" not in page.title()
@@ -214,7 +216,7 @@ class TestBothPages:
     def test_more_than_the_user_holds_cannot_be_given(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url, variant))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url, variant))
         page.get_by_label("Scopes").fill("*")
         page.get_by_role("button", name="Save Client").click()
         assert "does not have sufficient scopes" in error(page)
@@ -224,7 +226,7 @@ class TestBothPages:
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
         closed = "http://localhost:1/secret-path"
-        page.goto(sign_in_url(tc.root_url, closed))
+        page.goto(make_sign_in_url(tc.root_url, closed))
         with page.expect_event("requestfailed") as failed:
             page.get_by_role("button", name="Save Client").click()
         token = tc.clients[NAME].access_token
@@ -234,7 +236,7 @@ class TestBothPages:
         self, page: Page, waiting: Callback
     ) -> None:
         with Sandbox(user=USER, signed_in_after=1.5) as tc:
-            page.goto(sign_in_url(tc.root_url, waiting.url))
+            page.goto(make_sign_in_url(tc.root_url, waiting.url))
             assert page.get_by_label("Client ID").input_value() == ""
             page.get_by_role("button", name="Save Client").click()
             assert error(page) == "Not Found"
@@ -248,7 +250,7 @@ class TestBothPages:
 class TestWhoTheUserIs:
     def test_somebody_who_has_not_signed_in_sees_a_dialog_before_the_form(self, page: Page, waiting: Callback) -> None:
         with Sandbox(user=USER, signed_in=False) as tc:
-            page.goto(sign_in_url(tc.root_url, waiting.url))
+            page.goto(make_sign_in_url(tc.root_url, waiting.url))
             expect(page.get_by_role("dialog")).to_contain_text("not signed in")
             assert page.get_by_label("Client ID").count() == 0
             page.get_by_role("button", name="Sign in").click()
@@ -256,7 +258,7 @@ class TestWhoTheUserIs:
             page.get_by_role("button", name="Save Client").click()
             arrived(page)
             assert tc.signed_in
-            page.goto(sign_in_url(tc.root_url, waiting.url))
+            page.goto(make_sign_in_url(tc.root_url, waiting.url))
             assert page.get_by_role("dialog").count() == 0
 
     @pytest.mark.parametrize("variant", ["create", "new"])
@@ -264,7 +266,7 @@ class TestWhoTheUserIs:
         self, page: Page, waiting: Callback, variant: str
     ) -> None:
         with Sandbox(user=USER, public=False, user_scopes=[f"auth:create-client:{USER}/*", "queue:*"]) as tc:
-            page.goto(sign_in_url(tc.root_url, waiting.url, variant, scope=["queue:x"]))
+            page.goto(make_sign_in_url(tc.root_url, waiting.url, variant, scope=["queue:x"]))
             field = page.get_by_label("Client ID")
             expect(field).to_have_value("")
             page.get_by_role("button", name="Save Client").click()
@@ -279,7 +281,7 @@ class TestWhoTheUserIs:
     @pytest.mark.parametrize("ahead", [-3600, 3600])
     def test_where_the_clock_is_off_nothing_helps(self, tc: Sandbox, page: Page, waiting: Callback, ahead: int) -> None:
         tc.clock_offset = ahead
-        page.goto(sign_in_url(tc.root_url, waiting.url))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url))
         field = page.get_by_label("Client ID")
         expect(field).to_have_value("")
         page.get_by_role("button", name="Save Client").click()
@@ -289,26 +291,26 @@ class TestWhoTheUserIs:
         assert error(page) == "Not Found"
         assert not tc.clients
         tc.clock_offset = ahead / 6
-        approve(page, sign_in_url(tc.root_url, waiting.url))
+        approve(page, make_sign_in_url(tc.root_url, waiting.url))
         assert list(tc.clients) == [NAME]
 
     def test_scopes_that_a_role_adds_are_the_users_too(self, page: Page, waiting: Callback) -> None:
         roles = {"everybody-here": ["auth:create-client:u/*", "queue:a", "queue:b:*"]}
         with Sandbox(user="u", user_scopes=["assume:everybody-here"], roles=roles) as tc:
-            approve(page, sign_in_url(tc.root_url, waiting.url))
+            approve(page, make_sign_in_url(tc.root_url, waiting.url))
             assert tc.clients["u/tcenv"].scopes == ["queue:a", "queue:b:*"]
 
 
 class TestWhatCanBeChanged:
     def test_the_end(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url))
         page.get_by_label("Expires").fill("2031-02-03T04:05")
         page.get_by_role("button", name="Save Client").click()
         arrived(page)
         assert datetime.fromtimestamp(tc.clients[NAME].expires, UTC) == datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
 
     def test_whether_it_is_deleted_then(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url))
         assert page.get_by_label("Delete on Expiration").is_checked()
         page.get_by_label("Delete on Expiration").uncheck()
         page.get_by_role("button", name="Save Client").click()
@@ -329,7 +331,7 @@ class TestWhatCanBeChanged:
 class TestTheAddress:
     def test_one_that_is_too_long_ends_at_the_web_server(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
         def answer(length: int) -> int:
-            url = sign_in_url(tc.root_url, waiting.url)
+            url = make_sign_in_url(tc.root_url, waiting.url)
             padding = length - len(url.removeprefix(tc.root_url)) - len("&x=")
             told = page.goto(f"{url}&x={'y' * padding}")
             assert told is not None
@@ -342,10 +344,12 @@ class TestTheAddress:
 
     @pytest.mark.parametrize("width", [320, 360, 1000])
     def test_the_end_of_a_long_client_id_can_be_seen(self, tc: Sandbox, browser: Browser, width: int) -> None:
-        with fresh_page(browser, width=width) as page:
+        with open_page(browser, width=width) as page:
             for variant in ("create", "new"):
                 page.goto(
-                    sign_in_url(tc.root_url, "http://localhost:1/", variant, name="tcenv-a-host-with-a-name:staging@2")
+                    make_sign_in_url(
+                        tc.root_url, "http://localhost:1/", variant, name="tcenv-a-host-with-a-name:staging@2"
+                    )
                 )
                 field = page.locator("#client-id")
                 shown = field.evaluate("f => [f.scrollHeight - f.clientHeight, f.scrollWidth - f.clientWidth]")
@@ -359,7 +363,7 @@ class TestCreate:
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
         tc.create_client(NAME, lifetime=-1)  # an expired client keeps its name
-        page.goto(sign_in_url(tc.root_url, waiting.url))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url))
         page.get_by_role("button", name="Save Client").click()
         assert error(page) == "Client already exists"
         assert not waiting.paths
@@ -382,7 +386,7 @@ class TestCreate:
         ],
     )
     def test_a_callback_that_is_not_on_localhost_is_not_allowed(self, tc: Sandbox, page: Page, url: str) -> None:
-        page.goto(sign_in_url(tc.root_url, url))
+        page.goto(make_sign_in_url(tc.root_url, url))
         page.get_by_role("button", name="Save Client").click()
         assert error(page) == f"Callback URL {url} is not allowed."
         assert not tc.clients
@@ -390,8 +394,8 @@ class TestCreate:
     def test_a_query_in_the_callback_breaks_the_answer_and_a_fragment_loses_it(
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
-        approve(page, sign_in_url(tc.root_url, f"{waiting.url}?state=x", name="a"))
-        approve(page, sign_in_url(tc.root_url, f"{waiting.url}#part", name="b"))
+        approve(page, make_sign_in_url(tc.root_url, f"{waiting.url}?state=x", name="a"))
+        approve(page, make_sign_in_url(tc.root_url, f"{waiting.url}#part", name="b"))
         assert waiting.paths[0].startswith("/secret-path?state=x?clientId=")
         assert waiting.paths[1] == "/secret-path"
 
@@ -405,7 +409,7 @@ class TestCreate:
 class TestNew:
     def test_a_taken_name_can_be_reset(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
         before = tc.create_client(NAME, ["old"], lifetime=60, description="old").access_token
-        page.goto(sign_in_url(tc.root_url, waiting.url, "new", description="new"))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url, "new", description="new"))
         assert not page.get_by_label("Client ID").is_editable()
         page.get_by_role("button", name="Reset accessToken").click()
         arrived(page)
@@ -420,7 +424,7 @@ class TestNew:
     def test_or_another_name_be_made(self, tc: Sandbox, page: Page, waiting: Callback) -> None:
         tc.create_client(NAME)
         for number in (1, 2):
-            page.goto(sign_in_url(tc.root_url, waiting.url, "new"))
+            page.goto(make_sign_in_url(tc.root_url, waiting.url, "new"))
             page.get_by_role("button", name="Create a new clientId").click()
             arrived(page)
             assert f"{NAME}-{number}" in tc.clients
@@ -429,7 +433,7 @@ class TestNew:
     def test_a_callback_that_is_not_on_localhost_has_to_be_acknowledged(
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
-        page.goto(sign_in_url(tc.root_url, waiting.url.replace("localhost", "127.0.0.1"), "new"))
+        page.goto(make_sign_in_url(tc.root_url, waiting.url.replace("localhost", "127.0.0.1"), "new"))
         page.get_by_role("button", name="Save Client").click()
         assert "acknowledge" in error(page)
         assert not tc.clients
@@ -439,7 +443,7 @@ class TestNew:
         assert answered(waiting)["clientId"] == NAME
 
     def test_a_callback_that_is_a_script_never_runs(self, tc: Sandbox, page: Page) -> None:
-        page.goto(sign_in_url(tc.root_url, "javascript:document.title='owned'", "new"))
+        page.goto(make_sign_in_url(tc.root_url, "javascript:document.title='owned'", "new"))
         page.get_by_role("button", name="Save Client").click()
         assert "is not allowed" in error(page)
         assert not tc.clients
@@ -463,9 +467,9 @@ class TestOtherPages:
     def test_a_deployment_may_have_one_page_only(self, page: Page) -> None:
         for has, lacks in (("create", "new"), ("new", "create")):
             with Sandbox(variant=has) as tc:
-                page.goto(sign_in_url(tc.root_url, "http://localhost:1/", has))
+                page.goto(make_sign_in_url(tc.root_url, "http://localhost:1/", has))
                 expect(page.get_by_role("button")).to_have_text("Save Client")
-                page.goto(sign_in_url(tc.root_url, "http://localhost:1/", lacks))
+                page.goto(make_sign_in_url(tc.root_url, "http://localhost:1/", lacks))
                 # The address of a client called "new", which there is none of.
                 expect(page.locator("#crashed")).to_have_text("Client not found")
 
@@ -481,12 +485,14 @@ class TestOtherPages:
     @pytest.mark.parametrize("width", [320, 1000])
     def test_it_fits_and_breaks_no_policy(self, tc: Sandbox, browser: Browser, dark: bool, width: int) -> None:
         tc.create_client(NAME)
-        with fresh_page(browser, dark=dark, width=width) as page:
+        with open_page(browser, dark=dark, width=width) as page:
             complaints: list[str] = []
             page.on("console", lambda message: complaints.append(message.text))
             page.on("pageerror", lambda problem: complaints.append(str(problem)))
             for variant in ("create", "new"):
-                page.goto(sign_in_url(tc.root_url, "http://localhost:1/" + "x" * 80, variant, description="d " * 200))
+                page.goto(
+                    make_sign_in_url(tc.root_url, "http://localhost:1/" + "x" * 80, variant, description="d " * 200)
+                )
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
                 ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
                 assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 384) == dark
@@ -496,6 +502,6 @@ class TestOtherPages:
 def test_the_page_needs_nothing_from_elsewhere(tc: Sandbox, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(sign_in_url(tc.root_url, "http://localhost:1/"))
+    page.goto(make_sign_in_url(tc.root_url, "http://localhost:1/"))
     page.wait_for_load_state("networkidle")
     assert all(url.startswith((tc.root_url, "data:")) for url in asked)

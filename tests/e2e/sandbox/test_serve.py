@@ -16,7 +16,7 @@ import requests
 import tcenv
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import approve
-from tests.callback import callback, sign_in_url
+from tests.callback import listen_for_callback, make_sign_in_url
 
 COMMANDS = [["-m", "tcenv.sandbox"], ["-m", "tcenv", "sandbox"]]
 
@@ -80,8 +80,8 @@ def test_people_sign_in_first_unless_they_are_spared_it(options: list[str], asks
     try:
         assert running.stdout is not None
         root_url = running.stdout.readline().strip()
-        with callback() as told:
-            url = sign_in_url(root_url, told.url)
+        with listen_for_callback() as told:
+            url = make_sign_in_url(root_url, told.url)
             assert ('role="dialog"' in requests.get(url).text) is asks
             assert approve(url) == 200
             assert 'role="dialog"' not in requests.get(url).text

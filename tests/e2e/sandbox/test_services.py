@@ -15,7 +15,16 @@ import taskcluster
 import taskcluster.aio
 
 from tcenv.sandbox import Client, Sandbox
-from tests.clients import auth, failed, failure, node, options, queue, rejection, secrets
+from tests.clients import (
+    get_failure,
+    get_failure_code,
+    get_rejection,
+    make_auth,
+    make_options,
+    make_queue,
+    make_secrets,
+    run_node,
+)
 
 TASK_ID = "fN1SbArXTPSVFNUvaOlinQ"
 MISSING = re.compile(r"Client ID \S+ .*missing the following scopes:\n\n```\n(.*?)\n```\n\nThis request requires", re.S)
@@ -55,26 +64,26 @@ def temporary(client: Client, scopes: list[str]) -> dict[str, Any]:
 class TestTasksAndSecrets:
     def test_a_task_is_created_once_and_found_again(self) -> None:
         with Sandbox() as tc:
-            mine = queue(tc, tc.create_client("me", MAY_CREATE))
+            mine = make_queue(tc, tc.create_client("me", MAY_CREATE))
             wanted = task()
             status = mine.createTask(TASK_ID, wanted)["status"]
             assert (status["state"], status["priority"], status["schedulerId"]) == ("pending", "low", "-")
             assert mine.createTask(TASK_ID, wanted)["status"] == status  # the same again, as after a lost answer
-            assert failure(mine.createTask, TASK_ID, task(priority="lowest")) == (409, "RequestConflict")
+            assert get_failure_code(mine.createTask, TASK_ID, task(priority="lowest")) == (409, "RequestConflict")
             assert mine.task(TASK_ID)["payload"] == {"command": ["true"]}
-            assert queue(tc).status(TASK_ID)["status"]["taskQueueId"] == "proj-sandbox/ci"
+            assert make_queue(tc).status(TASK_ID)["status"]["taskQueueId"] == "proj-sandbox/ci"
             assert list(tc.tasks) == [TASK_ID]
             other = "VX_Wud_JT42WmSGR7EsRAA"
-            assert failure(queue(tc).status, other) == (404, "ResourceNotFound")
-            assert failure(mine.createTask, "no-slug", wanted) == (400, "InvalidRequestArguments")
-            assert failure(mine.createTask, other, {"taskQueueId": "a/b"}) == (400, "InputValidationError")
+            assert get_failure_code(make_queue(tc).status, other) == (404, "ResourceNotFound")
+            assert get_failure_code(mine.createTask, "no-slug", wanted) == (400, "InvalidRequestArguments")
+            assert get_failure_code(mine.createTask, other, {"taskQueueId": "a/b"}) == (400, "InputValidationError")
 
     def test_a_task_needs_a_scope_for_its_queue_at_its_priority_or_a_higher_one(self) -> None:
         with Sandbox() as tc:
-            low = queue(tc, tc.create_client("low", [s.replace(":high:", ":low:") for s in MAY_CREATE]))
+            low = make_queue(tc, tc.create_client("low", [s.replace(":high:", ":low:") for s in MAY_CREATE]))
             low.createTask(TASK_ID, task(priority="low"))
             low.createTask(taskcluster.slugId(), task(priority="lowest"))
-            status, code, message = failed(low.createTask, taskcluster.slugId(), task(priority="high"))
+            status, code, message = get_failure(low.createTask, taskcluster.slugId(), task(priority="high"))
             assert (status, code) == (403, "InsufficientScopes")
             found = MISSING.match(message)
             assert found is not None
@@ -84,27 +93,29 @@ class TestTasksAndSecrets:
     def test_the_default_user_may_create_tasks_and_read_secrets(self) -> None:
         with Sandbox() as tc:
             client = tc.create_client(f"{tc.user}/x", tc.user_scopes)
-            queue(tc, client).createTask(TASK_ID, task())
-            assert secrets(tc, client).get("project/sandbox/any")["secret"] == {"sandbox": "nothing here is real"}
+            make_queue(tc, client).createTask(TASK_ID, task())
+            assert make_secrets(tc, client).get("project/sandbox/any")["secret"] == {"sandbox": "nothing here is real"}
 
     def test_secrets_are_set_got_listed_and_removed(self) -> None:
         with Sandbox() as tc:
-            mine = secrets(tc, tc.create_client("me", ["secrets:get:p/*", "secrets:set:p/*", "secrets:list-secrets"]))
-            assert failure(mine.get, "p/x") == (404, "ResourceNotFound")
+            mine = make_secrets(
+                tc, tc.create_client("me", ["secrets:get:p/*", "secrets:set:p/*", "secrets:list-secrets"])
+            )
+            assert get_failure_code(mine.get, "p/x") == (404, "ResourceNotFound")
             mine.set("p/x", secret(key="value"))
             assert mine.get("p/x")["secret"] == {"key": "value"}
             assert mine.list()["secrets"] == ["p/x"]
-            assert failure(mine.set, "q/x", secret()) == (403, "InsufficientScopes")
+            assert get_failure_code(mine.set, "q/x", secret()) == (403, "InsufficientScopes")
             mine.remove("p/x")
-            assert failure(mine.get, "p/x") == (404, "ResourceNotFound")
+            assert get_failure_code(mine.get, "p/x") == (404, "ResourceNotFound")
 
     def test_artifacts_are_got_by_redirect(self) -> None:
         with Sandbox() as tc:
-            maker = queue(
+            maker = make_queue(
                 tc, tc.create_client("me", [*MAY_CREATE, "queue:create-artifact:*", "queue:get-artifact:mine/*"])
             )
             maker.createTask(TASK_ID, task())
-            url = queue(tc).buildUrl("getLatestArtifact", TASK_ID, "public/sandbox.txt")
+            url = make_queue(tc).buildUrl("getLatestArtifact", TASK_ID, "public/sandbox.txt")
             answer = requests.get(url, allow_redirects=False)
             assert answer.status_code == 303
             assert requests.get(answer.headers["Location"]).text == "Nothing here is real.\n"
@@ -118,7 +129,7 @@ class TestTasksAndSecrets:
             signed = maker.buildSignedUrl("getArtifact", TASK_ID, "0", "mine/a b")
             found = requests.get(signed)
             assert (found.content, found.headers["Content-Type"]) == (b"\0content", "x/y")
-            assert requests.get(queue(tc).buildUrl("getArtifact", TASK_ID, "0", "mine/a b")).status_code == 403
+            assert requests.get(make_queue(tc).buildUrl("getArtifact", TASK_ID, "0", "mine/a b")).status_code == 403
             maker.createArtifact(
                 TASK_ID,
                 "0",
@@ -131,10 +142,10 @@ class TestTasksAndSecrets:
                 },
             )
             there = requests.get(
-                queue(tc).buildUrl("getLatestArtifact", TASK_ID, "public/there"), allow_redirects=False
+                make_queue(tc).buildUrl("getLatestArtifact", TASK_ID, "public/there"), allow_redirects=False
             )
             assert there.headers["Location"] == "http://localhost:1/x"
-            names = [one["name"] for one in queue(tc).listLatestArtifacts(TASK_ID)["artifacts"]]
+            names = [one["name"] for one in make_queue(tc).listLatestArtifacts(TASK_ID)["artifacts"]]
             assert names == ["public/sandbox.txt", "private/sandbox/sandbox.txt", "mine/a b", "public/there"]
 
     def test_a_body_of_any_size_goes_up_and_comes_down(self) -> None:
@@ -166,7 +177,7 @@ class TestTheRealClients:
 
         with Sandbox() as tc:
             client = tc.create_client("me", [*MAY_CREATE, "secrets:set:p/*", "secrets:get:p/*"])
-            made, held = asyncio.run(use(options(tc, client)))
+            made, held = asyncio.run(use(make_options(tc, client)))
             assert made["taskQueueId"] == "proj-sandbox/ci"
             assert held["secret"] == {"a": 1}
             assert {request.client_id for request in tc.requests} == {"me"}
@@ -189,7 +200,7 @@ class TestTheRealClients:
           return { state: status.state, held: held.secret, refused, bySignedUrl: bySignedUrl.secret };
         """
         with Sandbox() as tc:
-            told = node(script, tc, tc.create_client("me/js", [*MAY_CREATE, "secrets:get:*", "secrets:set:p/*"]))
+            told = run_node(script, tc, tc.create_client("me/js", [*MAY_CREATE, "secrets:get:*", "secrets:set:p/*"]))
             content = {"key": "wert: ü"}
             refused = [403, "InsufficientScopes"]
             assert told == {"state": "pending", "held": content, "refused": refused, "bySignedUrl": content}
@@ -202,7 +213,7 @@ class TestTheRealClients:
     def test_by_each_name_of_loopback(self, host: str) -> None:
         with Sandbox() as tc:
             client = tc.create_client("me", ["secrets:get:*"])
-            mine = secrets(tc, client, rootUrl=f"http://{host}:{tc.port}")
+            mine = make_secrets(tc, client, rootUrl=f"http://{host}:{tc.port}")
             assert mine.get("project/sandbox/x")["secret"]
             assert requests.get(mine.buildSignedUrl("get", "project/sandbox/x")).status_code == 200
 
@@ -212,7 +223,7 @@ class TestSignedUrls:
 
     def test_every_signed_url_is_good_whatever_is_in_its_mac(self) -> None:
         with Sandbox() as tc:
-            mine = secrets(tc, tc.create_client("me/+|x", ["secrets:get:*"]))
+            mine = make_secrets(tc, tc.create_client("me/+|x", ["secrets:get:*"]))
             for number in range(64):
                 answer = requests.get(mine.buildSignedUrl("get", f"project/sandbox/{number}"))
                 assert answer.status_code == 200, answer.text
@@ -222,7 +233,7 @@ class TestSignedUrls:
         with Sandbox() as tc:
             client = tc.create_client("me", ["secrets:get:*"])
             given = temporary(client, ["secrets:get:project/sandbox/*"])
-            narrow = secrets(tc, given, authorizedScopes=["secrets:get:project/sandbox/a"])
+            narrow = make_secrets(tc, given, authorizedScopes=["secrets:get:project/sandbox/a"])
             assert requests.get(narrow.buildSignedUrl("get", "project/sandbox/a")).status_code == 200
             assert requests.get(narrow.buildSignedUrl("get", "project/sandbox/b")).status_code == 403
             seen = tc.requests[0]
@@ -232,7 +243,7 @@ class TestSignedUrls:
     def test_it_is_good_for_its_time_its_address_and_getting(self) -> None:
         with Sandbox() as tc:
             client = tc.create_client("me", ["secrets:*"])
-            url = secrets(tc, client).buildSignedUrl("get", "project/sandbox/a", expiration=3600)
+            url = make_secrets(tc, client).buildSignedUrl("get", "project/sandbox/a", expiration=3600)
 
             def told(url: str, method: str = "GET", **more: Any) -> str:
                 answer = requests.request(method, url, **more)
@@ -260,21 +271,21 @@ class TestNarrowedRequests:
     def test_an_empty_list_leaves_what_everybody_may_do(self) -> None:
         with Sandbox() as tc:
             client = tc.create_client("me", ["secrets:get:*"])
-            nothing = secrets(tc, client, authorizedScopes=[])
-            status, code, message = failed(nothing.get, "project/sandbox/x")
+            nothing = make_secrets(tc, client, authorizedScopes=[])
+            status, code, message = get_failure(nothing.get, "project/sandbox/x")
             assert (status, code) == (403, "InsufficientScopes")
             assert message.startswith(
                 "Client ID me does not have sufficient scopes and is missing the following scopes:"
             )
-            assert "auth:list-clients" in auth(tc, client, authorizedScopes=[]).currentScopes()["scopes"]
+            assert "auth:list-clients" in make_auth(tc, client, authorizedScopes=[]).currentScopes()["scopes"]
             assert tc.requests[-1].authorized_scopes == ()
-            secrets(tc, client).get("project/sandbox/x")
+            make_secrets(tc, client).get("project/sandbox/x")
             assert tc.requests[-1].authorized_scopes is None
 
     def test_a_scope_that_is_not_held_is_a_401_that_lists_everything_held(self) -> None:
         with Sandbox() as tc:
             client = tc.create_client("me", ["a", "b:*"])
-            beyond = auth(tc, client, authorizedScopes=["b:x", "c"])
+            beyond = make_auth(tc, client, authorizedScopes=["b:x", "c"])
             with pytest.raises(taskcluster.exceptions.TaskclusterAuthFailure) as caught:
                 beyond.currentScopes()
             blocks = re.findall(r"```\n(.*?)\n```", caught.value.body["message"], re.S)
@@ -298,14 +309,14 @@ class TestNarrowedRequests:
             client = tc.create_client("me", ["secrets:get:*"])
 
             def told(count: int) -> str:
-                mine = secrets(tc, client, authorizedScopes=scopes[:count])
+                mine = make_secrets(tc, client, authorizedScopes=scopes[:count])
                 with pytest.raises(taskcluster.exceptions.TaskclusterFailure) as caught:
                     mine.get("project/other")
                 return str(caught.value)
 
             assert "secrets:get:project/other" in told(50)
             assert "Bad Request: Header length too long" in told(70)
-            secrets(tc, client).get("project/sandbox/x")
+            make_secrets(tc, client).get("project/sandbox/x")
             long = {"Authorization": "Hawk " + "x" * 8200}
             assert requests.get(f"{tc.root_url}/api/auth/v1/scopes/current", headers=long).status_code == 400
 
@@ -320,7 +331,7 @@ class TestRoles:
     def test_what_assume_adds_is_held(self) -> None:
         with Sandbox(roles=self.ROLES) as tc:
             client = tc.create_client("me", ["assume:developers", "auth:create-client:me/*", "auth:expand-scopes"])
-            mine = auth(tc, client)
+            mine = make_auth(tc, client)
             added = {"queue:get-task:*", "assume:everyday:a", "secrets:get:project/a/*"}
             assert added <= set(mine.currentScopes()["scopes"])
             assert added <= set(mine.client("me")["expandedScopes"])
@@ -333,49 +344,53 @@ class TestRoles:
                 "scopes": ["secrets:get:project/a/x"],
             }
             assert mine.createClient("me/x", passed)["scopes"] == ["secrets:get:project/a/x"]
-            cut = secrets(
+            cut = make_secrets(
                 tc, temporary(client, ["secrets:get:project/a/x"]), authorizedScopes=["secrets:get:project/a/x"]
             )
-            assert failure(cut.get, "project/a/x") == (404, "ResourceNotFound")
-            assert rejection(auth(tc, temporary(client, ["secrets:get:project/b/x"])).currentScopes).startswith(
-                "ext.certificate issuer"
-            )
+            assert get_failure_code(cut.get, "project/a/x") == (404, "ResourceNotFound")
+            assert get_rejection(
+                make_auth(tc, temporary(client, ["secrets:get:project/b/x"])).currentScopes
+            ).startswith("ext.certificate issuer")
 
     def test_a_certificate_may_pass_on_the_role_itself_and_a_pattern_of_it_every_role(self) -> None:
         with Sandbox(roles=self.ROLES) as tc:
             client = tc.create_client("me", ["assume:*"])
-            scopes = auth(tc, temporary(client, ["assume:developers"])).currentScopes()["scopes"]
+            scopes = make_auth(tc, temporary(client, ["assume:developers"])).currentScopes()["scopes"]
             assert "queue:get-task:*" in scopes
-            assert {"queue:get-task:*", "secrets:get:project/*/*"} <= set(auth(tc, client).currentScopes()["scopes"])
+            assert {"queue:get-task:*", "secrets:get:project/*/*"} <= set(
+                make_auth(tc, client).currentScopes()["scopes"]
+            )
 
     def test_roles_may_change_and_be_looked_at(self) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["assume:later", "auth:get-role:*", "auth:list-roles"]))
+            mine = make_auth(tc, tc.create_client("me", ["assume:later", "auth:get-role:*", "auth:list-roles"]))
             tc.roles["later"] = ["x"]
             assert "x" in mine.currentScopes()["scopes"]
             assert mine.role("later")["expandedScopes"] == ["assume:later", "x"]
             assert {"anonymous", "later"} <= {role["roleId"] for role in mine.listRoles()}
-            assert failure(mine.role, "none") == (404, "ResourceNotFound")
+            assert get_failure_code(mine.role, "none") == (404, "ResourceNotFound")
 
 
 class TestWhatIsMissing:
     def test_one_scope_stands_bare_and_the_second_block_is_the_whole_expression(self) -> None:
         with Sandbox() as tc:
-            mine = queue(tc, tc.create_client("me/ü".replace("ü", "u"), MAY_CREATE))
-            _, _, message = failed(mine.createTask, TASK_ID, task(scopes=["a", "b"], routes=["r.x"], schedulerId="-"))
+            mine = make_queue(tc, tc.create_client("me/ü".replace("ü", "u"), MAY_CREATE))
+            _, _, message = get_failure(
+                mine.createTask, TASK_ID, task(scopes=["a", "b"], routes=["r.x"], schedulerId="-")
+            )
             found, required = MISSING.match(message), REQUIRED.search(message)
             assert found and required
             assert json.loads(found[1]) == {"AllOf": ["a", "b", "queue:route:r.x"]}
             whole = json.loads(required[1])["AllOf"]
             assert whole[:4] == ["a", "b", "queue:route:r.x", "queue:create-task:project:none"]
             assert list(whole[-1]) == ["AnyOf"]
-            _, _, message = failed(mine.createTask, TASK_ID, task(routes=["r.x"]))
+            _, _, message = get_failure(mine.createTask, TASK_ID, task(routes=["r.x"]))
             found = MISSING.match(message)
             assert found and found[1] == "queue:route:r.x"
 
     def test_the_answer_has_nothing_but_code_message_and_request(self) -> None:
         with Sandbox() as tc:
-            mine = secrets(tc, tc.create_client("me"))
+            mine = make_secrets(tc, tc.create_client("me"))
             with pytest.raises(taskcluster.exceptions.TaskclusterRestFailure) as caught:
                 mine.get("x")
             assert caught.value.body.keys() == {"code", "message", "requestInfo"}
@@ -383,7 +398,7 @@ class TestWhatIsMissing:
 
     def test_who_has_no_credentials_is_told_otherwise(self) -> None:
         with Sandbox() as tc:
-            _, code, message = failed(secrets(tc).get, "x")
+            _, code, message = get_failure(make_secrets(tc).get, "x")
             assert code == "InsufficientScopes"
             assert message.startswith("This request requires Taskcluster credentials that satisfy the following scope")
             assert message.count("```") == 2
@@ -391,20 +406,20 @@ class TestWhatIsMissing:
 
     def test_a_hooks_role_may_lack_scopes_which_is_not_about_the_caller(self) -> None:
         with Sandbox(roles=TestRoles.ROLES) as tc:
-            mine = taskcluster.Hooks(options(tc, tc.create_client("me", ["hooks:trigger-hook:sandbox/*"])))
-            status, code, message = failed(mine.triggerHook, "sandbox", "mine", {})
+            mine = taskcluster.Hooks(make_options(tc, tc.create_client("me", ["hooks:trigger-hook:sandbox/*"])))
+            status, code, message = get_failure(mine.triggerHook, "sandbox", "mine", {})
             assert (status, code) == (403, "InsufficientScopes")
             assert message.startswith("The role `hook-id:sandbox/mine` does not have sufficient scopes")
             assert "missing the following scopes:" in message
             assert MISSING.match(message) is None
             assert mine.triggerHook("sandbox", "allowed", {"a": 1})["status"]["state"] == "pending"
-            assert failure(mine.triggerHook, "other", "x", {}) == (403, "InsufficientScopes")
+            assert get_failure_code(mine.triggerHook, "other", "x", {}) == (403, "InsufficientScopes")
 
     def test_300_odd_scopes_can_be_missing(self) -> None:
         odd = [f"odd:{number} `{{}}\"' ~" for number in range(300)]
         with Sandbox() as tc:
-            mine = queue(tc, tc.create_client("me", MAY_CREATE))
-            _, _, message = failed(mine.createTask, TASK_ID, task(scopes=odd))
+            mine = make_queue(tc, tc.create_client("me", MAY_CREATE))
+            _, _, message = get_failure(mine.createTask, TASK_ID, task(scopes=odd))
             found = MISSING.match(message)
             assert found and sorted(json.loads(found[1])["AllOf"]) == sorted(odd)
 
@@ -412,8 +427,10 @@ class TestWhatIsMissing:
 class TestWorkers:
     def test_a_worker_claims_a_task_and_resolves_it(self) -> None:
         with Sandbox() as tc:
-            maker = queue(tc, tc.create_client("me", [*MAY_CREATE, "queue:rerun-task:*"]))
-            worker = queue(tc, tc.create_client("worker", ["queue:claim-work:proj-sandbox/ci", "queue:worker-id:a/b"]))
+            maker = make_queue(tc, tc.create_client("me", [*MAY_CREATE, "queue:rerun-task:*"]))
+            worker = make_queue(
+                tc, tc.create_client("worker", ["queue:claim-work:proj-sandbox/ci", "queue:worker-id:a/b"])
+            )
             asked = {"workerGroup": "a", "workerId": "b", "tasks": 2}
             assert worker.claimWork("proj-sandbox/ci", asked) == {"tasks": []}
             maker.createTask(TASK_ID, task())
@@ -422,22 +439,22 @@ class TestWorkers:
             assert claim["task"]["payload"] == {"command": ["true"]}
             assert worker.claimWork("proj-sandbox/ci", asked) == {"tasks": []}
             # The credentials are for this run alone.
-            assert failure(worker.reportCompleted, TASK_ID, "0") == (403, "InsufficientScopes")
+            assert get_failure_code(worker.reportCompleted, TASK_ID, "0") == (403, "InsufficientScopes")
             own = taskcluster.Queue({"rootUrl": tc.root_url, "credentials": claim["credentials"]})
             assert own.reclaimTask(TASK_ID, "0")["status"]["state"] == "running"
             assert own.reportFailed(TASK_ID, "0")["status"]["state"] == "failed"
-            assert failure(own.reportCompleted, TASK_ID, "0") == (409, "RequestConflict")
+            assert get_failure_code(own.reportCompleted, TASK_ID, "0") == (409, "RequestConflict")
             assert maker.rerunTask(TASK_ID)["status"]["state"] == "pending"
             (again,) = worker.claimWork("proj-sandbox/ci", asked)["tasks"]
             assert again["runId"] == 1
             newer = taskcluster.Queue({"rootUrl": tc.root_url, "credentials": again["credentials"]})
             assert newer.reportCompleted(TASK_ID, "1")["status"]["state"] == "completed"
-            assert [run["state"] for run in queue(tc).status(TASK_ID)["status"]["runs"]] == ["failed", "completed"]
+            assert [run["state"] for run in make_queue(tc).status(TASK_ID)["status"]["runs"]] == ["failed", "completed"]
 
     def test_the_tasks_of_a_group_are_listed(self) -> None:
         with Sandbox() as tc:
-            mine = queue(tc, tc.create_client("me", [*MAY_CREATE, "queue:list-task-group:*"]))
-            assert failure(mine.getTaskGroup, TASK_ID) == (404, "ResourceNotFound")
+            mine = make_queue(tc, tc.create_client("me", [*MAY_CREATE, "queue:list-task-group:*"]))
+            assert get_failure_code(mine.getTaskGroup, TASK_ID) == (404, "ResourceNotFound")
             ids = [TASK_ID, "VX_Wud_JT42WmSGR7EsRAA", "NH8VPCuxRnix-aiFEoD-gg"]
             for task_id in ids:
                 mine.createTask(task_id, task(taskGroupId=TASK_ID))
@@ -469,7 +486,7 @@ class TestHooks:
             assert hooks.updateHook("mine", "h", {**definition, "schedule": ["@daily"]})["schedule"] == ["@daily"]
             assert hooks.getTriggerToken("mine", "h")["token"] == token
             assert hooks.getHookStatus("mine", "h")["lastFire"] == {"result": "no-fire"}
-            assert failure(hooks.triggerHook, "mine", "h", {"b": 1}) == (400, "InputError")
+            assert get_failure_code(hooks.triggerHook, "mine", "h", {"b": 1}) == (400, "InputError")
             status = hooks.triggerHook("mine", "h", {"a": 1})["status"]
             assert hooks.getHookStatus("mine", "h")["lastFire"]["taskId"] == status["taskId"]
             nobody = taskcluster.Hooks({"rootUrl": tc.root_url})
@@ -481,7 +498,7 @@ class TestHooks:
                 nobody.triggerHookWithToken("mine", "h", token, {})
             assert (hooks.listHookGroups(), len(hooks.listHooks("mine")["hooks"])) == ({"groups": ["mine"]}, 1)
             hooks.removeHook("mine", "h")
-            assert failure(hooks.hook, "mine", "h") == (404, "ResourceNotFound")
+            assert get_failure_code(hooks.hook, "mine", "h") == (404, "ResourceNotFound")
 
 
 class TestReferences:
@@ -526,9 +543,11 @@ class TestReferences:
                 "hooks:get-trigger-token:*",
             ]
             client = tc.create_client("me", scopes)
-            mine = auth(tc, client)
+            mine = make_auth(tc, client)
             assert mine.awsS3Credentials("read-only", "b", "p")["credentials"]["sessionToken"] == "nothing-real"
-            assert failure(mine.awsS3Credentials, "read-write", "b", "p") == (403, "InsufficientScopes")
+            assert get_failure_code(mine.awsS3Credentials, "read-write", "b", "p") == (403, "InsufficientScopes")
             assert mine.gcpCredentials("p", "s")["accessToken"] == "nothing-real"
             assert mine.websocktunnelToken("a", "c")["token"] == "nothing-real"
-            assert taskcluster.Hooks(options(tc, client)).getTriggerToken("sandbox", "x")["token"] == "nothing-real"
+            assert (
+                taskcluster.Hooks(make_options(tc, client)).getTriggerToken("sandbox", "x")["token"] == "nothing-real"
+            )

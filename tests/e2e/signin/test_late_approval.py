@@ -14,20 +14,20 @@ from urllib.parse import urlsplit
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tcenv.sandbox.approve import _approved
-from tests.holder import eventually, holder, is_free, resident, talk
+from tcenv.sandbox.approve import _approve
+from tests.holder import find_holder, is_free, measure_memory, talk, wait_until
+from tests.login_process import LoginProcess
 from tests.need import need
-from tests.waiting import Waiting
-from tests.world import NAME, TCENV, environ, session_fields, tcenv
+from tests.world import NAME, TCENV, environ, read_session_fields, tcenv
 
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
 
 
-def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: str) -> Waiting:
+def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: str) -> LoginProcess:
     """A sign-in whose page is open, and which has come to an end otherwise than by an answer."""
     folder.mkdir(exist_ok=True)
     timeout = ("--timeout", "1s") if ending == "timeout" else ()
-    waiting = Waiting(sandbox, folder, "--retry", *timeout, *arguments, **more)
+    waiting = LoginProcess(sandbox, folder, "--retry", *timeout, *arguments, **more)
     if ending != "timeout":
         waiting.process.send_signal(getattr(signal, ending))
     status, out, _ = waiting.end()
@@ -38,7 +38,7 @@ def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: 
 
 def page(url: str, **more: str) -> str:
     """Press Save on the page that is still open; what the browser ends on, as text."""
-    answer = _approved(url, more.get("rename"), 0.0, None, False)
+    answer = _approve(url, more.get("rename"), 0.0, None, False)
     assert answer.status == 200
     return unescape(answer.text.replace("<i>", "").replace("</i>", ""))
 
@@ -58,13 +58,13 @@ def test_its_client_is_deleted_and_the_page_says_so(ending: str, deployment: San
     # Its name is free, and the same again.
     done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
     assert done.returncode == 0, done.stderr
-    assert session_fields(waiting.env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
+    assert read_session_fields(waiting.env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
 
 
 def test_a_client_without_the_right_is_deleted_by_the_profiles_session(deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment, TCENV_SCOPE="queue:x auth:delete-client:*")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    own = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    own = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     waiting = ended(deployment, tmp_path, "SIGTERM", "--reset", "--no-self-delete", TCENV_SCOPE="queue:y")
     assert "It was deleted" in page(waiting.url)
     assert list(deployment.clients) == [own]
@@ -86,7 +86,7 @@ def test_no_other_client_is_deleted(deployment: Sandbox, tmp_path: Path) -> None
     """A name that was changed on the page, another user's, one that a session has, and one whose token is wrong."""
     env = environ(deployment, TCENV_SCOPE="auth:delete-client:*")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    own = session_fields(env)
+    own = read_session_fields(env)
     waiting = ended(deployment, tmp_path, "SIGTERM", "--reset", "--name", "other", TCENV_SCOPE="queue:y")
     assert own["TASKCLUSTER_CLIENT_ID"] in deployment.clients
     assert "It was not deleted: it does not have the name" in page(waiting.url, rename=f"{deployment.user}/changed")
@@ -100,7 +100,7 @@ def test_no_other_client_is_deleted(deployment: Sandbox, tmp_path: Path) -> None
     assert {f"{deployment.user}/changed", theirs.client_id, own["TASKCLUSTER_CLIENT_ID"]} <= set(deployment.clients)
 
 
-def late(waiting: Waiting, client_id: str, access_token: str) -> str:
+def late(waiting: LoginProcess, client_id: str, access_token: str) -> str:
     """Answer with these credentials, and follow to the page."""
     import urllib.request
 
@@ -135,30 +135,30 @@ def test_a_browser_that_keeps_addresses_is_led_away_from_the_one_with_the_token(
 
 
 def test_after_a_success_the_port_is_free_at_once(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     port = urlsplit(waiting.callback).port or 0
-    held_by = holder()
+    held_by = find_holder()
     waiting.approve()
     status, _, err = waiting.end()
     assert status == 0, err
     assert is_free(port)
-    eventually(lambda: not Path(f"/proc/{held_by}").exists())
+    wait_until(lambda: not Path(f"/proc/{held_by}").exists())
 
 
 def test_one_process_holds_the_ports_of_all_sign_ins_and_the_next_one_ends_none(
     deployment: Sandbox, tmp_path: Path
 ) -> None:
     given_up = [ended(deployment, tmp_path / str(number), "SIGKILL", "--name", f"n{number}") for number in range(3)]
-    held_by = holder()
+    held_by = find_holder()
     assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
-    assert holder() == held_by
-    assert resident(held_by) < 12 * 1024 * 1024
+    assert find_holder() == held_by
+    assert measure_memory(held_by) < 12 * 1024 * 1024
     for waiting in given_up:
         assert "It was deleted" in page(waiting.url)
     # Once more: the port is held for its 15 minutes, whatever came.
     assert "It was deleted" in page(given_up[0].url)
     assert [client_id.rpartition("/")[2] for client_id in deployment.clients] == [NAME]
-    assert holder() == held_by
+    assert find_holder() == held_by
 
 
 def test_a_port_of_ones_own_choice_is_taken_back_and_the_former_path_is_answered_as_ended(
@@ -166,17 +166,17 @@ def test_a_port_of_ones_own_choice_is_taken_back_and_the_former_path_is_answered
 ) -> None:
     first = ended(deployment, tmp_path / "1", "SIGINT", "--name", "first")
     port = urlsplit(first.callback).port
-    second = Waiting(deployment, tmp_path, "--retry", "--port", str(port), "--name", "second")
+    second = LoginProcess(deployment, tmp_path, "--retry", "--port", str(port), "--name", "second")
     assert urlsplit(second.callback).port == port
     answer = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", first.url], stdout=subprocess.DEVNULL)
     # It waits for the sign-in that is going on, and has not disturbed it.
-    eventually(lambda: len(deployment.clients) == 1)
+    wait_until(lambda: len(deployment.clients) == 1)
     second.approve()
     status, out, err = second.end()
     assert status == 0, err
     assert "second" in out and "first" not in out
     assert answer.wait(60) == 0
-    eventually(lambda: [each.rpartition("/")[2] for each in deployment.clients] == ["second"])
+    wait_until(lambda: [each.rpartition("/")[2] for each in deployment.clients] == ["second"])
     # The former page may still answer.
     assert "It was deleted" in page(first.url)
     assert [each.rpartition("/")[2] for each in deployment.clients] == ["second"]
@@ -206,7 +206,7 @@ def test_the_holder_goes_on_where_tcenv_is_gone(deployment: Sandbox, tmp_path: P
     copy = tmp_path / "copy" / "tcenv"
     shutil.copytree(late_answer.parent, copy)
     waiting = ended(deployment, tmp_path, "SIGKILL", PYTHONPATH=str(copy.parent))
-    command = Path(f"/proc/{holder()}/cmdline").read_text()
+    command = Path(f"/proc/{find_holder()}/cmdline").read_text()
     assert str(copy) in command
     (copy / "signin" / "late_approval.py").unlink()
     text = page(waiting.url)
@@ -229,7 +229,7 @@ def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deploy
     assert done.stdout == f"status {124 if timeout else 0}\n"
     if timeout:
         # It had returned, and the holder is still there.
-        assert holder()
+        assert find_holder()
 
 
 def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_p
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    eventually(seen.exists)
+    wait_until(seen.exists)
     *listed, last = seen.read_text().splitlines()
     assert not [line for line in listed if "socket:" in line or "pipe:" in line]
     login.kill()
@@ -260,12 +260,12 @@ def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_p
 
 def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = ended(deployment, tmp_path, "SIGKILL")
-    process = holder()
+    process = find_holder()
     deployment.fail("silent", path="/api/auth/v1/clients", method="GET")
     answering = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", waiting.url])
-    eventually(lambda: deployment.clients)
+    wait_until(lambda: deployment.clients)
     (made,) = deployment.clients.values()
-    child = eventually(lambda: _late_process(process))
+    child = wait_until(lambda: _late_process(process))
     for kind in ("cmdline", "environ"):
         assert made.access_token.encode() not in Path(f"/proc/{child}/{kind}").read_bytes()
         assert made.access_token.encode() not in Path(f"/proc/{process}/{kind}").read_bytes()

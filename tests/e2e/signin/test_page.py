@@ -21,7 +21,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Navigation
 from tcenv.signin import listener as module
 from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
-from tests.listener import CLIENT_ID, QUERY, TOKEN, Waiting
+from tests.listener import CLIENT_ID, QUERY, TOKEN, WaitingListener
 from tests.need import need
 
 GOOD = Outcome(
@@ -101,7 +101,7 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
-    with Waiting(outcome=outcome) as waiting:
+    with WaitingListener(outcome=outcome) as waiting:
         callback = f"{waiting.listener.callback_url}?{QUERY}"
         save(page, elsewhere, callback)
         assert waiting.result() == Credentials(CLIENT_ID, TOKEN)
@@ -133,7 +133,7 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
 
 def test_going_back_does_not_lead_to_the_token(context: BrowserContext, elsewhere: str) -> None:
     page = context.new_page()
-    with Waiting(outcome=GOOD) as waiting:
+    with WaitingListener(outcome=GOOD) as waiting:
         save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}")
     page.go_back()
     assert page.url == elsewhere
@@ -143,7 +143,7 @@ def test_what_chromium_writes_down_does_not_offer_the_token(
     context: BrowserContext, elsewhere: str, tmp_path: Path
 ) -> None:
     page = context.new_page()
-    with Waiting(outcome=GOOD) as waiting:
+    with WaitingListener(outcome=GOOD) as waiting:
         # Chromium writes down what has happened 2.5 seconds later: by then the page before it is done with.
         save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}", thinking=3)
         ended_on = page.url

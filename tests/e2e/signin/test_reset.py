@@ -17,8 +17,8 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.need import need
 from tests.reliability.record import record
-from tests.terminal import in_a_terminal
-from tests.world import TCENV, environ, session_fields, session_file, tcenv
+from tests.terminal import run_in_terminal
+from tests.world import TCENV, environ, find_session_file, read_session_fields, tcenv
 
 OWN = "auth:{verb}:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
 RESET, UPDATE = OWN.format(verb="reset-access-token"), OWN.format(verb="update-client")
@@ -59,7 +59,7 @@ def signed_in(tc: Sandbox, *scopes: str) -> dict[str, str]:
 
 
 def stored_token_is_good(tc: Sandbox, env: dict[str, str]) -> bool:
-    fields = session_fields(env)
+    fields = read_session_fields(env)
     client = tc.clients.get(fields["TASKCLUSTER_CLIENT_ID"])
     return client is not None and client.access_token == fields["TASKCLUSTER_ACCESS_TOKEN"]
 
@@ -84,22 +84,22 @@ def calls(tc: Sandbox) -> list[str]:
 
 def test_the_reset_comes_first_and_the_update_is_signed_with_the_new_token(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, UPDATE, "queue:route:index.sandbox.*")
-    old = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    old = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     done = reset(env, "--scope", "queue:route:index.sandbox.a")
     assert done.returncode == 0, done.stderr
     assert calls(tc)[0].startswith("POST reset") and len(calls(tc)) == 2
     assert scopes(tc) == ["queue:route:index.sandbox.a"]
     assert stored_token_is_good(tc, env)
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
 
 
 def test_granted_in_part_is_reset_by_api_too(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, UPDATE, "queue:*", "secrets:get:nobody/has")
-    before, old = scopes(tc), session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    before, old = scopes(tc), read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     done = reset(env)
     assert (done.returncode, tc.approvals) == (0, 1), done.stderr
     assert stored_token_is_good(tc, env)
-    assert session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
+    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
     assert scopes(tc) == before
 
 
@@ -111,7 +111,7 @@ def test_without_scope_options_it_keeps_what_was_asked_for(tc: Sandbox) -> None:
         assert done.returncode == 0
         assert "all your scopes" not in done.stderr
     assert (scopes(tc), tc.approvals) == (before, 1)
-    lines = session_file(env).read_text().splitlines()
+    lines = find_session_file(env).read_text().splitlines()
     assert sorted(line for line in lines if line.startswith("ASKED=") and ":delete-client:" not in line) == sorted(
         f"ASKED={scope}" for scope in (RESET, UPDATE, "queue:route:index.sandbox.*")
     )
@@ -119,11 +119,11 @@ def test_without_scope_options_it_keeps_what_was_asked_for(tc: Sandbox) -> None:
 
 def test_a_session_that_may_reset_and_not_update_keeps_its_end(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, "queue:route:index.sandbox.*")
-    before = session_fields(env)
+    before = read_session_fields(env)
     done = reset(env)
     assert (done.returncode, tc.approvals) == (0, 1), done.stderr
     assert calls(tc) == ["POST reset"]
-    after = session_fields(env)
+    after = read_session_fields(env)
     assert after["TCENV_EXPIRES"] == before["TCENV_EXPIRES"]
     assert stored_token_is_good(tc, env)
     # Another end is nothing that this session can have; the page can give it.
@@ -151,12 +151,12 @@ def test_a_deployment_that_is_out_ends_a_reset_and_changes_nothing(
 ) -> None:
     """Whether it would be done by API or in the browser, in a terminal or elsewhere."""
     env = {**signed_in(tc, *granted), "BROWSER": f"touch {tmp_path}/opened"}
-    before = session_file(env).read_text()
+    before = find_session_file(env).read_text()
     tc.fail("bad-gateway", path=path)
-    status, _, said = in_a_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+    status, _, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
     assert status == 1, said
     assert "502" in said
-    assert session_file(env).read_text() == before
+    assert find_session_file(env).read_text() == before
     assert not (tmp_path / "opened").exists()
     assert "@2" not in said
     # Three times, as the library would.
@@ -170,34 +170,34 @@ def test_a_deployment_that_is_out_ends_a_reset_and_changes_nothing(
 def test_a_reset_that_nobody_confirms_leaves_a_good_session(tc: Sandbox) -> None:
     """The reset itself is answered with 502, and did not happen."""
     env = signed_in(tc, RESET, UPDATE)
-    before = session_file(env).read_text()
+    before = find_session_file(env).read_text()
     tc.fail("bad-gateway", path="/api/auth/v1/clients", method="POST")
     done = reset(env)
     assert done.returncode == 1
     assert "502" in done.stderr
-    assert session_file(env).read_text() == before
+    assert find_session_file(env).read_text() == before
 
 
 def test_a_refused_reset_changes_nothing(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, UPDATE)
-    before = session_file(env).read_bytes()
+    before = find_session_file(env).read_bytes()
     tc.fail("forbidden", method="POST")
     assert reset(env, "--timeout", "2s").returncode != 0
-    assert session_file(env).read_bytes() == before
+    assert find_session_file(env).read_bytes() == before
     assert stored_token_is_good(tc, env)
 
 
 @pytest.mark.parametrize("fault", ["forbidden", "html", "broken", "other-client"])
 def test_a_failed_update_costs_nothing(fault: str, tc: Sandbox, moment: Moment) -> None:
     env = signed_in(tc, RESET, UPDATE)
-    end = session_fields(env)["TCENV_EXPIRES"]
+    end = read_session_fields(env)["TCENV_EXPIRES"]
     # From the reset on, the next call fails.
     moment.act = lambda: tc.fail(fault, method="POST")
     done = reset(env)
     assert done.returncode == 0, done.stderr
     assert "could not be changed" in done.stderr
     assert stored_token_is_good(tc, env)
-    assert session_fields(env)["TCENV_EXPIRES"] == end
+    assert read_session_fields(env)["TCENV_EXPIRES"] == end
     assert tc.approvals == 1
 
 
@@ -211,14 +211,14 @@ def full_from_now(pid: int) -> None:
 
 def test_a_full_disk_before_the_reset(tc: Sandbox, moment: Moment) -> None:
     env = signed_in(tc, RESET, UPDATE)
-    before, resets = session_file(env).read_bytes(), moment.resets
+    before, resets = find_session_file(env).read_bytes(), moment.resets
     done = tcenv(
         "login", "--reset", "--shell", "sh", env=env,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "\\false;\n")
     assert "Nothing was changed" in done.stderr
-    assert (session_file(env).read_bytes(), moment.resets) == (before, resets)
+    assert (find_session_file(env).read_bytes(), moment.resets) == (before, resets)
     assert stored_token_is_good(tc, env)
 
 
@@ -236,12 +236,12 @@ def read_only(folder: Path) -> Iterator[None]:
 def test_a_store_that_is_read_only(tc: Sandbox, moment: Moment) -> None:
     """Nothing is reset there, and who has to sign in is given the session all the same."""
     env = signed_in(tc, RESET, UPDATE)
-    before, resets = session_file(env).read_bytes(), moment.resets
-    with read_only(session_file(env).parent):
+    before, resets = find_session_file(env).read_bytes(), moment.resets
+    with read_only(find_session_file(env).parent):
         done = reset(env)
         assert (done.returncode, done.stdout) == (1, "\\false;\n")
         assert "Nothing was changed" in done.stderr
-        assert (session_file(env).read_bytes(), moment.resets) == (before, resets)
+        assert (find_session_file(env).read_bytes(), moment.resets) == (before, resets)
         assert stored_token_is_good(tc, env)
         again = tcenv(
             "login", "--shell", "sh", "--scope", "secrets:get:a", env={**env, "BROWSER": environ()["BROWSER"]}
@@ -255,7 +255,7 @@ def test_a_store_that_is_read_only(tc: Sandbox, moment: Moment) -> None:
 def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Moment) -> None:
     """The statements are printed all the same: this shell has the session, and says that nothing else has."""
     env = signed_in(tc, RESET, UPDATE)
-    store = session_file(env).parent
+    store = find_session_file(env).parent
     process = subprocess.Popen(
         [TCENV, "login", "--reset", "--shell", "sh"],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
@@ -288,18 +288,18 @@ def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Momen
 
 
 def mark(env: dict[str, str]) -> None:
-    path = session_file(env)
+    path = find_session_file(env)
     path.write_text(path.read_text().replace("\nEND=", "\nSTATE=resetting\nEND="))
 
 
 def test_a_stale_mark_heals_by_itself(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, UPDATE)
-    before = session_file(env).read_bytes()
+    before = find_session_file(env).read_bytes()
     for command in (("env", "--shell", "sh"), ("login", "--shell", "sh"), ("exec", "--", "true")):
         mark(env)
         done = tcenv(*command, env=env)
         assert done.returncode == 0, done.stderr
-        assert session_file(env).read_bytes() == before
+        assert find_session_file(env).read_bytes() == before
     assert tc.approvals == 1
 
 
@@ -322,7 +322,7 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
     """More often in one day than a series has names; the first session knows no prefix, and so has no right to end itself."""
     with Sandbox(token_factory=moment.token, public=public) as tc:
         env = signed_in(tc, *(scopes and (*scopes, RESET)))
-        first = session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+        first = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
         browser = {**env, "BROWSER": environ()["BROWSER"]}
         for number in range(6):
             moment.act = lambda: None
@@ -333,7 +333,7 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
             )  # fmt: skip
             moment.act = process.kill
             assert process.wait(60) == -signal.SIGKILL
-            wait_until(lambda: client.access_token != session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"])  # noqa: B023
+            wait_until(lambda: client.access_token != read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"])  # noqa: B023
             moment.act = lambda: None
             done = tcenv(
                 "login", "--shell", "sh", *[f"--scope={scope}" for scope in (*scopes, RESET) if scopes], env=browser
@@ -342,7 +342,7 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
             assert f"{client.client_id}, which no session uses" in done.stderr
             assert stored_token_is_good(tc, env)
             assert len(tc.clients) == 1
-        assert session_fields(env)["TASKCLUSTER_CLIENT_ID"] == first
+        assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == first
 
 
 def test_a_session_of_another_deployment_keeps_no_client(moment: Moment) -> None:
@@ -353,7 +353,7 @@ def test_a_session_of_another_deployment_keeps_no_client(moment: Moment) -> None
         env = {**env, "BROWSER": environ()["BROWSER"]}
         tcenv("login", other.root_url, "--shell", "sh", env={**env, "TCENV_STORE": "file"})
         assert set(other.clients) == {client.client_id}
-        session_file(env).unlink()
+        find_session_file(env).unlink()
         done = tcenv("login", "--shell", "sh", env=env)
         assert f"{client.client_id}, which no session uses" in done.stderr
 
@@ -365,7 +365,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 def test_a_token_that_only_a_shell_has_is_not_ended_for_lost(tc: Sandbox, moment: Moment) -> None:
     env = signed_in(tc, RESET, UPDATE)
-    store = session_file(env).parent
+    store = find_session_file(env).parent
     moment.act = lambda: store.chmod(0o755)
     in_a_shell = reset(env)
     assert in_a_shell.returncode == 0, in_a_shell.stderr
@@ -413,6 +413,6 @@ def test_interruptions_lose_nothing(tc: Sandbox, moment: Moment) -> None:
         assert done.returncode == 0, done.stderr
         assert stored_token_is_good(tc, env), "login heals by itself"
         # Whose token was lost to KILL is ended by the next session: else a day would have five names.
-        assert set(tc.clients) == {session_fields(env)["TASKCLUSTER_CLIENT_ID"]}
+        assert set(tc.clients) == {read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]}
     assert lost <= INTERRUPTIONS // 4
     record("interruptions", INTERRUPTIONS, lost)

@@ -18,15 +18,15 @@ import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.login_process import LoginProcess
 from tests.need import need
-from tests.waiting import Waiting
-from tests.world import NAME, TCENV, environ, session_file, tcenv
+from tests.world import NAME, TCENV, environ, find_session_file, tcenv
 
 
 def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
     deployment: Sandbox, tmp_path: Path
 ) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
     query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
     # The secret stands in an argument list, and is known: what else it takes, another user has not.
@@ -41,7 +41,7 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
 
 
 def test_a_browser_that_insists_on_https_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     context = ssl.create_default_context()
     port = urlsplit(waiting.callback).port
     with socket.create_connection(("127.0.0.1", port or 0), timeout=60) as connection, pytest.raises(ssl.SSLError):
@@ -54,7 +54,7 @@ def test_a_browser_that_insists_on_https_is_told_of_while_waiting(deployment: Sa
 
 
 def test_an_answer_at_another_host_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
     query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
     assert waiting.answer(query, host="rebound.example").split()[1] == "421"
@@ -66,7 +66,7 @@ def test_an_answer_at_another_host_is_told_of_while_waiting(deployment: Sandbox,
 
 
 def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     assert waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}").split()[1] == "303"
     waiting.wait_for("Still waiting")
     waiting.approve()
@@ -80,7 +80,7 @@ def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, 
 
 
 def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     deployment.fail("unavailable", path="/api/auth/v1/scopes")
     deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
     with ThreadPoolExecutor() as pool:
@@ -106,7 +106,7 @@ def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployme
         deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
         folder = tmp_path / str(number)
         folder.mkdir()
-        waiting = Waiting(deployment, folder, "--retry", TCENV_SCOPE=scope)
+        waiting = LoginProcess(deployment, folder, "--retry", TCENV_SCOPE=scope)
         clients = len(deployment.clients)
         browser = subprocess.Popen(
             [sys.executable, "-m", "tcenv.sandbox.approve", waiting.url],
@@ -131,8 +131,8 @@ def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployme
 def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-    session_file(env).unlink()
-    waiting = Waiting(deployment, tmp_path)
+    find_session_file(env).unlink()
+    waiting = LoginProcess(deployment, tmp_path)
     other = deployment.create_client("mozilla-auth0/mallory/tcenv", ["queue:*"])
     waiting.answer(f"clientId={other.client_id}&accessToken={other.access_token}")
     status, _, err = waiting.end()
@@ -142,7 +142,7 @@ def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tm
 
 @pytest.mark.parametrize("fault", ["full", "closed"])
 def test_a_session_that_cannot_be_stored_reaches_the_shell(fault: str, deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     runtime = Path(waiting.env["XDG_RUNTIME_DIR"])
     (runtime / "tcenv").mkdir(exist_ok=True, mode=0o700)
     if fault == "full":
@@ -178,7 +178,7 @@ def test_with_hardly_any_descriptors(deployment: Sandbox) -> None:
 
 def test_a_clock_that_is_off_is_said_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
     deployment.clock_offset = 2 * 3600
-    waiting = Waiting(deployment, tmp_path, "--timeout", "3s")
+    waiting = LoginProcess(deployment, tmp_path, "--timeout", "3s")
     status, _, err = waiting.end()
     assert status == 124
     assert "clock is 2 h behind" in err or "clock is 1 h 59 min behind" in err
@@ -189,14 +189,14 @@ def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Pat
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with Sandbox() as sandbox:
-            waiting = Waiting(
+            waiting = LoginProcess(
                 sandbox, tmp_path, "--timeout", "3s", TCENV_ROOT_URL=f"http://127.0.0.1:{taken.getsockname()[1]}"
             )
         assert "cannot be reached" in waiting.end()[2]
 
 
 def test_the_page_and_the_terminal_say_that_the_wait_goes_on(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     page = waiting.answer_and_follow(f"clientId=somebody/else&accessToken={'A' * 44}")
     waiting.wait_for("Still waiting")
     assert "still waits" in page
@@ -207,7 +207,7 @@ def test_the_page_and_the_terminal_say_that_the_wait_goes_on(deployment: Sandbox
 
 def test_the_page_and_the_terminal_say_that_a_wrong_clock_ends_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
     deployment.clock_offset = 2 * 3600
-    waiting = Waiting(deployment, tmp_path)
+    waiting = LoginProcess(deployment, tmp_path)
     client = deployment.create_client("somebody/else")
     page = waiting.answer_and_follow(f"clientId={client.client_id}&accessToken={client.access_token}")
     status, _, err = waiting.end()
@@ -216,7 +216,7 @@ def test_the_page_and_the_terminal_say_that_a_wrong_clock_ends_the_wait(deployme
 
 
 def test_a_refused_answer_and_no_other_is_the_cause_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path, "--timeout", "4s")
+    waiting = LoginProcess(deployment, tmp_path, "--timeout", "4s")
     waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}")
     status, _, err = waiting.end()
     assert status == 1
@@ -233,28 +233,28 @@ def test_the_hint_after_a_timeout_speaks_of_what_was_seen(
 ) -> None:
     if fault:
         deployment.fail(fault, path="/api/")
-    status, _, err = Waiting(deployment, tmp_path, "--timeout", "3s").end()
+    status, _, err = LoginProcess(deployment, tmp_path, "--timeout", "3s").end()
     hint = err.splitlines()[-1]
     assert (status, said in hint, "already exists" in hint) == (124, True, not fault), err
 
 
 @pytest.mark.deployment(public=False)
 def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = Waiting(deployment, tmp_path, "--timeout", "3s")
+    waiting = LoginProcess(deployment, tmp_path, "--timeout", "3s")
     hint = waiting.end()[2].splitlines()[-1]
     assert "Not Found" in hint and f"/{NAME}" in hint
     # Once the user's own clientId is known, the hint names the whole one.
     assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
-    session_file(waiting.env).unlink()
+    find_session_file(waiting.env).unlink()
     (tmp_path / "url").unlink()
-    hint = Waiting(deployment, tmp_path, "--timeout", "3s", "--retry").end()[2].splitlines()[-1]
+    hint = LoginProcess(deployment, tmp_path, "--timeout", "3s", "--retry").end()[2].splitlines()[-1]
     assert f"{deployment.user}/{NAME}" in hint
 
 
 @pytest.mark.parametrize(("variant", "warned"), [("create", True), ("both", False), ("new", False)])
 def test_the_older_page_is_warned_of_before_it_opens(variant: str, warned: bool, tmp_path: Path) -> None:
     with Sandbox(variant=variant) as sandbox:
-        waiting = Waiting(sandbox, tmp_path, "--flow", "new", "--timeout", "3s")
+        waiting = LoginProcess(sandbox, tmp_path, "--flow", "new", "--timeout", "3s")
         # Said when the browser starts, and the page is opened all the same.
         assert ("has no such page" in waiting.said.read_text()) == warned
         assert "/auth/clients/new?" in waiting.url
@@ -284,7 +284,7 @@ def test_nothing_asks_for_an_address_where_none_can_come(deployment: Sandbox) ->
 
 def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    waiting = Waiting(deployment, tmp_path, work=f"until [ -e {go} ]; do :; done; exit 3")
+    waiting = LoginProcess(deployment, tmp_path, work=f"until [ -e {go} ]; do :; done; exit 3")
     waiting.wait_for("has opened")
     go.touch()
     waiting.wait_for("exit status 3")
@@ -318,7 +318,7 @@ def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:
 def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> None:
     """The name is taken by a client that this machine knows nothing of."""
     env = environ(deployment)
-    name = re.search(r"name=([^&]+)", Waiting(deployment, tmp_path, "--timeout", "1s").url)
+    name = re.search(r"name=([^&]+)", LoginProcess(deployment, tmp_path, "--timeout", "1s").url)
     assert name is not None
     deployment.create_client(f"{deployment.user}/{name[1]}", ["x"])
     seen = tmp_path / "second"

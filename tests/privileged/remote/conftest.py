@@ -8,7 +8,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.far_machine import FarMachine
-from tests.world import signed_in
+from tests.world import sign_in
 
 
 @pytest.fixture(scope="module")
@@ -19,4 +19,4 @@ def far() -> Iterator[FarMachine]:
 
 @pytest.fixture
 def env(deployment: Sandbox, far: FarMachine) -> dict[str, str]:
-    return far.environ(signed_in(deployment))
+    return far.environ(sign_in(deployment))

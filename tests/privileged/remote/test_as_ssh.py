@@ -14,10 +14,10 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.far_machine import FarMachine
-from tests.holder import eventually
+from tests.holder import wait_until
 from tests.need import need
 from tests.terminal import Terminal
-from tests.world import TCENV, session_fields, tcenv
+from tests.world import TCENV, read_session_fields, tcenv
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
@@ -40,13 +40,13 @@ def test_a_command_in_each_login_shell(shell: str, far: FarMachine, env: dict[st
     found = variables(shown.stdout)
     assert found["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert found["TASKCLUSTER_CLIENT_ID"].startswith("mozilla-auth0/")
-    session = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert found["TASKCLUSTER_ACCESS_TOKEN"] not in (session, "")
     assert not {"TASKCLUSTER_CERTIFICATE", "TASKCLUSTER_PROXY_URL", "TCENV_LOADED"} & set(found)
     assert session not in shown.stdout
     text = tcenv("ssh", "far", "--", "printf %s", quoted(ODD, shell), env=env)
     assert text.stdout == (ODD if shell != "tcsh" else ODD.replace("\n", " ")), text.stderr
-    eventually(lambda: far.left() == NOTHING)
+    wait_until(lambda: far.left() == NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_terminal_in_each_login_shell(shell: str, far: FarMachine, env: dict[s
         terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
         terminal.wait_for("W\n")
         assert "\n0\n" in terminal.screen()
-    eventually(lambda: far.left() == NOTHING)
+    wait_until(lambda: far.left() == NOTHING)
 
 
 def leader(far: FarMachine) -> int:
@@ -163,7 +163,7 @@ def test_a_signal_ends_both_sides(number: int, far: FarMachine, env: dict[str, s
             for process in far.processes():
                 os.kill(process, signal.SIGKILL)
     assert statuses[1] == (128 - statuses[0] if statuses[0] < 0 else statuses[0])
-    eventually(lambda: far.left() == NOTHING)
+    wait_until(lambda: far.left() == NOTHING)
 
 
 def test_what_the_run_may_do_is_the_users_choice(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
         terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
         terminal.wait_for("W\n")
         assert "\n0\n" in terminal.screen()
-    eventually(lambda: far.left() == NOTHING)
+    wait_until(lambda: far.left() == NOTHING)
 
 
 def read(path: Path) -> bytes:
@@ -241,10 +241,10 @@ def test_a_reset_at_home_reaches_a_loop_over_there(far: FarMachine, env: dict[st
     )
     assert run.stdin and run.stdout
     assert run.stdout.readline() == "200\n"
-    before = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    before = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     for _ in range(2):
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
-        after = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        after = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert after != before
         before = after
         assert [run.stdout.readline() for _ in range(5)] == ["200\n"] * 5

@@ -16,7 +16,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.far_machine import FarMachine
-from tests.holder import eventually
+from tests.holder import wait_until
 from tests.privileged.remote.test_refusals import RELAY
 from tests.reliability.record import record, times
 from tests.world import TCENV
@@ -83,8 +83,8 @@ def begin(env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
 
 
 def assert_nothing_is_left(run: subprocess.Popen[bytes], far: FarMachine, env: dict[str, str]) -> None:
-    eventually(lambda: not near(run))
-    eventually(lambda: far.left() == NOTHING)
+    wait_until(lambda: not near(run))
+    wait_until(lambda: far.left() == NOTHING)
 
 
 @pytest.mark.timeout(3600)
@@ -99,7 +99,7 @@ def test_nothing_stays_after_an_end_at_any_moment(ending: str, far: FarMachine, 
             assert run.stdout.readline() == b"begun\n"
         else:
             # The network is there once ssh connects.
-            eventually(lambda run=run: relays(run))  # type: ignore[misc]
+            wait_until(lambda run=run: relays(run))  # type: ignore[misc]
             time.sleep(random.uniform(0, 2 * BEGINNING))
         if ending == "the connection is cut":
             victims = relays(run)
@@ -129,7 +129,7 @@ def test_a_silent_network_ends_both_sides(far: FarMachine, env: dict[str, str]) 
     relay = next(process for process, words in near(run).items() if "relay.py" in words)
     os.kill(relay, signal.SIGSTOP)
     assert run.wait(180) == 255
-    eventually(lambda: far.left() == NOTHING, 240)
+    wait_until(lambda: far.left() == NOTHING, 240)
     if relay in near(run):
         os.kill(relay, signal.SIGKILL)
     assert_nothing_is_left(run, far, env)

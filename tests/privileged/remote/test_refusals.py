@@ -14,7 +14,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.far_machine import AS_A_STRANGER, FarMachine
-from tests.holder import eventually
+from tests.holder import wait_until
 from tests.world import TCENV, environ, tcenv
 
 NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
@@ -55,7 +55,7 @@ def test_a_server_that_does_not_let_us(settings: str, sentence: str, own: FarMac
     assert done.returncode == 1, done.stderr
     assert (done.stdout, done.stderr.count("tcenv: error:")) == ("", 1)
     assert sentence in done.stderr
-    eventually(lambda: own.left() == NOTHING)
+    wait_until(lambda: own.left() == NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_wait_for_a_slow_server_can_be_ended(own: FarMachine, env: dict[str, s
     assert run.stderr.readline() == "waiting\n"
     run.terminate()
     assert run.wait(60) == 143
-    eventually(lambda: own.left() == NOTHING)
+    wait_until(lambda: own.left() == NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_the_users_configuration_may_say(lines: list[str], own: FarMachine,
     try:
         done = run(env)
         assert (done.returncode, done.stdout.replace("\r", "")) == (0, f"{MARK}\n"), done.stderr
-        eventually(lambda: own.left() == NOTHING)
+        wait_until(lambda: own.left() == NOTHING)
     finally:
         own.config.write_text(text)
 
@@ -141,12 +141,12 @@ def test_a_master_of_the_users_own_is_left_alone(own: FarMachine, env: dict[str,
         done = run(env)
         assert (done.returncode, done.stdout) == (0, f"{MARK}\n"), done.stderr
         # Nothing of the run stays on their connection.
-        eventually(lambda: own.ports() == [])
+        wait_until(lambda: own.ports() == [])
         subprocess.run(["ssh", "-S", str(path), "-O", "check", "far"], env=env, check=True, capture_output=True)
     finally:
         own.config.write_text(text)
         subprocess.run(["ssh", "-S", str(path), "-O", "exit", "far"], env=env, check=True, capture_output=True)
-    eventually(lambda: own.left() == NOTHING)
+    wait_until(lambda: own.left() == NOTHING)
 
 
 def test_a_port_that_leads_elsewhere_is_found(own: FarMachine, env: dict[str, str]) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.far_machine import AS_A_STRANGER, FarMachine
 from tests.reliability.record import record, times
-from tests.terminal import in_a_terminal
-from tests.world import TCENV, session_fields
+from tests.terminal import run_in_terminal
+from tests.world import TCENV, read_session_fields
 
 # What another user of the machine can read of each process, again and again until its input ends.
 _LOOK = """
@@ -62,13 +62,13 @@ def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], t
     ended = threading.Event()
     watching = threading.Thread(target=watch, args=(arguments, ended))
     watching.start()
-    session = session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     tokens, shown = {session}, []
     count = max(3, times(100))
     for number in range(count):
         far.use_shell(("bash", "zsh", "dash", "fish", "tcsh")[number % 5])
         options = ["-o", "RequestTTY=force", "-o", "LogLevel=DEBUG3"]
-        status, _, screen = in_a_terminal(TCENV, "ssh", *options, "far", "--", _KEEP, env=env, output=True)
+        status, _, screen = run_in_terminal(TCENV, "ssh", *options, "far", "--", _KEEP, env=env, output=True)
         assert status == 0, screen
         shown.append(screen)
         tokens.add((far.home / "kept").read_text().strip())

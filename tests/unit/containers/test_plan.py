@@ -73,7 +73,7 @@ def make(
 def test_a_bridge_or_the_hosts_network(text: str, at: int, listen: str | None, name: str | None) -> None:
     made, complete = make(text)
     words = text.split()
-    assert (made.at, made.listen, made.name) == (at, listen, name)
+    assert (made.position, made.listen, made.name) == (at, listen, name)
     assert complete == [*words[:at], *NAMED, *words[at:]]
     assert "SECRET" not in complete
 
@@ -120,7 +120,7 @@ def test_podman_without_root_forwards_one_port(monkeypatch: pytest.MonkeyPatch) 
 def test_what_cannot_reach_this_machine(text: str, environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)) as raised:
         make(text, environ=environ)
-    assert raised.value.hint or "itself" in sentence
+    assert raised.get_option.hint or "itself" in sentence
 
 
 @pytest.mark.parametrize("text", ["docker run image", "podman run --network mine image", "podman exec box sh"])

@@ -20,41 +20,41 @@ from tcenv.portholder.claims import Claim
 from tcenv.portholder.leftovers import Leftovers
 from tests.holder import (
     PATH,
-    descriptors,
-    eventually,
-    get,
-    held,
-    holder,
+    find_holder,
+    get_runtime_directory,
+    hold_port,
     is_free,
-    resident,
-    runtime,
-    status,
+    list_descriptors,
+    make_request,
+    measure_memory,
+    parse_status,
     talk,
+    wait_until,
 )
-from tests.world import holder_process
+from tests.world import find_holder_process
 
 PROJECT = Path(__file__).parents[3]
 TWELVE_MIB = 12 * 1024 * 1024
 
 
 def test_a_port_is_held_on_both_families_from_the_end_of_its_owner_on() -> None:
-    made, port = held()
+    made, port = hold_port()
     assert not is_free(port)
     made.leave()
     for address in ("127.0.0.1", "::1"):
-        assert status(talk(port, get(port, "/"), address)) == 404
+        assert parse_status(talk(port, make_request(port, "/"), address)) == 404
         for host in ("127.0.0.1", "[::1]", "LocalHost"):
-            assert status(talk(port, get(port, "/").replace("localhost", host), address)) == 404
-        assert status(talk(port, get(port, "/").replace("localhost", "evil.example"), address)) == 421
-        assert status(talk(port, "POST / HTTP/1.1\r\n\r\n", address)) == 405
+            assert parse_status(talk(port, make_request(port, "/").replace("localhost", host), address)) == 404
+        assert parse_status(talk(port, make_request(port, "/").replace("localhost", "evil.example"), address)) == 421
+        assert parse_status(talk(port, "POST / HTTP/1.1\r\n\r\n", address)) == 405
     assert not is_free(port)
 
 
 def test_nothing_is_accepted_while_the_owner_lives() -> None:
-    made, port = held()
-    holder()
+    made, port = hold_port()
+    find_holder()
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(get(port, "/").encode())
+        connection.sendall(make_request(port, "/").encode())
         # It has looked at everything that happened when it answers this.
         assert client.take(1, "sign-in") is None
         assert not _is_accepted(port)
@@ -65,10 +65,10 @@ def test_nothing_is_accepted_while_the_owner_lives() -> None:
 
 def test_a_port_that_is_released_is_free_at_once() -> None:
     for _ in range(5):
-        made, port = held()
+        made, port = hold_port()
         made.release()
         assert is_free(port)
-    eventually(lambda: holder_process(runtime()) is None)
+    wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
 
 
 def _is_accepted(port: int) -> bool:
@@ -87,8 +87,8 @@ def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
     process = made.process
     other = None
     if begun:
-        assert holder() == process
-        other, other_port = held()
+        assert find_holder() == process
+        other, other_port = hold_port()
         other.leave()
     for each in sockets:
         each.close()
@@ -99,7 +99,7 @@ def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process, 0)
     else:
-        assert status(talk(other_port, get(other_port, "/"))) == 404
+        assert parse_status(talk(other_port, make_request(other_port, "/"))) == 404
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
 
@@ -107,18 +107,18 @@ def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
 def test_one_process_holds_all_ports_of_a_user() -> None:
     """Those of sign-ins that begin in the same moment too, when there is none yet."""
     made: list[tuple[client.Held, int]] = []
-    threads = [threading.Thread(target=lambda: made.append(held())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: made.append(hold_port())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    process = holder()
+    process = find_holder()
     for owner, _ in made:
         owner.leave()
     for _, port in made:
-        assert status(talk(port, get(port, "/"))) == 404
-    eventually(lambda: _holders_of_this_test() == [process])
-    assert resident(process) < TWELVE_MIB
+        assert parse_status(talk(port, make_request(port, "/"))) == 404
+    wait_until(lambda: _holders_of_this_test() == [process])
+    assert measure_memory(process) < TWELVE_MIB
 
 
 def _holders_of_this_test() -> list[int]:
@@ -129,7 +129,10 @@ def _holders_of_this_test() -> list[int]:
 
 def _holds_for_this_test(process: Path) -> bool:
     try:
-        return str(runtime()) in (process / "cmdline").read_text() and "hold_ports" in (process / "cmdline").read_text()
+        return (
+            str(get_runtime_directory()) in (process / "cmdline").read_text()
+            and "hold_ports" in (process / "cmdline").read_text()
+        )
     except OSError:
         return False
 
@@ -158,10 +161,12 @@ def test_it_keeps_nothing_of_the_process_that_started_it(tmp_path: Path) -> None
         )
     assert process.stdin and process.stdout
     port, session = map(int, process.stdout.readline().split())
-    found = holder()
+    found = find_holder()
     # The door and the lock are its own.
-    wanted = sorted(["/dev/null"] * 3 + ["pipe"] + ["socket"] * 3 + [str(runtime() / "tcenv" / messages.LOCK)])
-    eventually(lambda: sorted(target.partition(":")[0] for target in descriptors(found).values()) == wanted)
+    wanted = sorted(
+        ["/dev/null"] * 3 + ["pipe"] + ["socket"] * 3 + [str(get_runtime_directory() / "tcenv" / messages.LOCK)]
+    )
+    wait_until(lambda: sorted(target.partition(":")[0] for target in list_descriptors(found).values()) == wanted)
     assert os.readlink(f"/proc/{found}/cwd") == "/"
     assert os.getsid(found) == found != session
     environment = Path(f"/proc/{found}/environ").read_text()
@@ -170,20 +175,20 @@ def test_it_keeps_nothing_of_the_process_that_started_it(tmp_path: Path) -> None
     assert "portholder/hold_ports.py" in Path(f"/proc/{found}/cmdline").read_text()
     assert {"-I", "-S"} <= set(Path(f"/proc/{found}/cmdline").read_text().split("\0"))
     assert Path(f"/proc/{found}/limits").read_text().partition("Max core file size")[2].split()[0] == "0"
-    assert resident(found) < TWELVE_MIB
+    assert measure_memory(found) < TWELVE_MIB
     # Nor does what the owner was started with have it for a child.
     assert Path(f"/proc/{found}/status").read_text().partition("PPid:\t")[2].split()[0] != str(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert status(talk(port, get(port, "/"))) == 404
+    assert parse_status(talk(port, make_request(port, "/"))) == 404
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         os.kill(found, number)
-    assert status(talk(port, get(port, "/"))) == 404
-    eventually(lambda: not [target for target in descriptors(found).values() if target.startswith("pipe")])
+    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    wait_until(lambda: not [target for target in list_descriptors(found).values() if target.startswith("pipe")])
 
 
 def test_a_child_of_the_owner_does_not_keep_it_waiting() -> None:
-    made, port = held()
+    made, port = hold_port()
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -192,7 +197,7 @@ def test_a_child_of_the_owner_does_not_keep_it_waiting() -> None:
         os._exit(0)
     sleeper = subprocess.Popen(["sleep", "600"], close_fds=False)
     made.leave()
-    assert status(talk(port, get(port, "/"))) == 404
+    assert parse_status(talk(port, make_request(port, "/"))) == 404
     os.write(write, b"x")
     os.waitpid(child, 0)
     sleeper.kill()
@@ -211,26 +216,26 @@ def test_how_long_it_is_held(told: dict[str, str] | None, seconds: int, monkeypa
 
 
 def test_a_proxys_port_is_held_until_the_end_of_its_session() -> None:
-    made, port = held(kind="proxy", until=str(time.time() + 1))
-    other, other_port = held(kind="proxy", until=str(time.time() + 600))
+    made, port = hold_port(kind="proxy", until=str(time.time() + 1))
+    other, other_port = hold_port(kind="proxy", until=str(time.time() + 600))
     made.leave()
     other.leave()
-    assert status(talk(other_port, get(other_port, "/"))) == 410
-    eventually(lambda: is_free(port))
+    assert parse_status(talk(other_port, make_request(other_port, "/"))) == 410
+    wait_until(lambda: is_free(port))
     assert not is_free(other_port)
     for request in (
-        get(other_port, "/api"),
+        make_request(other_port, "/api"),
         "POST /x HTTP/1.1\r\nContent-Length: 9\r\n\r\nsecretive",
         "nonsense\r\n\r\n",
     ):
-        assert status(talk(other_port, request)) == 410
+        assert parse_status(talk(other_port, request)) == 410
 
 
 def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
     """The next sign-in on the same port does not end the wait for the page of the one before, whichever way it ends."""
-    made, port = held()
+    made, port = hold_port()
     made.leave()
-    assert status(talk(port, get(port, "/"))) == 404
+    assert parse_status(talk(port, make_request(port, "/"))) == 404
     for end in ("release", "leave"):
         taken = client.take(port, "sign-in")
         assert taken is not None
@@ -238,8 +243,8 @@ def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
         assert {each.getsockname()[1] for each in sockets} == {port}
         assert client.take(port, "sign-in") is None
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            accepted = eventually(lambda sockets=sockets: _accepted(sockets))  # type: ignore[misc]
-            connection.sendall(get(port, "/earlier").encode())
+            accepted = wait_until(lambda sockets=sockets: _accepted(sockets))  # type: ignore[misc]
+            connection.sendall(make_request(port, "/earlier").encode())
             received = accepted.recv(1000)  # type: ignore[union-attr]
             # The holder answers what this process does not take.
             assert client.hand_over(port, accepted, received)  # type: ignore[arg-type]
@@ -249,7 +254,7 @@ def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
         for each in sockets:
             each.close()
         getattr(taken[1], end)()
-        assert status(talk(port, get(port, "/"))) == 404
+        assert parse_status(talk(port, make_request(port, "/"))) == 404
     assert client.take(port, "proxy") is None
 
 
@@ -267,30 +272,30 @@ def test_below_a_path_that_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPa
     deep.mkdir(parents=True)
     deep.chmod(0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
-    first, port = held()
-    second, other = held()
+    first, port = hold_port()
+    second, other = hold_port()
     for each in (first, second):
         each.leave()
     for number in (port, other):
-        assert status(talk(number, get(number, "/"))) == 404
+        assert parse_status(talk(number, make_request(number, "/"))) == 404
     connection = messages.connect(str(deep / "tcenv"), 10)
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     connection.close()
     process = int.from_bytes(told[:4], sys.byteorder)
-    assert resident(process) < TWELVE_MIB
+    assert measure_memory(process) < TWELVE_MIB
     os.kill(process, signal.SIGKILL)
 
 
 def test_without_a_runtime_directory_each_port_is_held_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_find_directory", lambda: None)
-    ports = [held(seconds="2") for _ in range(2)]
+    ports = [hold_port(seconds="2") for _ in range(2)]
     for made, _ in ports:
         made.leave()
     for _, port in ports:
-        assert status(talk(port, get(port, "/"))) == 404
+        assert parse_status(talk(port, make_request(port, "/"))) == 404
     assert client.take(ports[0][1], "sign-in") is None
     for _, port in ports:
-        eventually(lambda port=port: is_free(port))  # type: ignore[misc]
+        wait_until(lambda port=port: is_free(port))  # type: ignore[misc]
 
 
 def test_where_ports_cannot_be_held_the_sign_in_knows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,15 +305,21 @@ def test_where_ports_cannot_be_held_the_sign_in_knows(monkeypatch: pytest.Monkey
 
 
 def test_nobody_who_talks_nonsense_ends_it() -> None:
-    made, port = held()
+    made, port = hold_port()
     made.leave()
-    process = holder()
-    for request in ("\0" * 5000, "GET / HTTP/1.1", "x" * 70_000, get(port, PATH), get(port, PATH + "?clientId=x")):
+    process = find_holder()
+    for request in (
+        "\0" * 5000,
+        "GET / HTTP/1.1",
+        "x" * 70_000,
+        make_request(port, PATH),
+        make_request(port, PATH + "?clientId=x"),
+    ):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(request.encode())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
-    assert status(talk(port, get(port, "/"))) == 404
+    assert parse_status(talk(port, make_request(port, "/"))) == 404
     for connection in crowd:
         connection.close()
     for message in (
@@ -317,11 +328,11 @@ def test_nobody_who_talks_nonsense_ends_it() -> None:
         messages.encode({"ask": "hold"}),
         messages.encode({"ask": "take", "port": "x"}),
     ):
-        door = messages.connect(str(runtime() / "tcenv"), 10)
+        door = messages.connect(str(get_runtime_directory() / "tcenv"), 10)
         door.send(message)
         door.close()
-    assert status(talk(port, get(port, "/"))) == 404
-    assert holder() == process
+    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert find_holder() == process
 
 
 def test_processes_that_are_left_are_known_by_descent_and_by_environment() -> None:
@@ -347,7 +358,7 @@ def test_processes_that_are_left_are_known_by_descent_and_by_environment() -> No
             left._checked = 0
             return not left.is_any_alive()
 
-        eventually(gone)
+        wait_until(gone)
     finally:
         for each in (marked, other):
             each.kill()

@@ -45,9 +45,9 @@ def test_it_is_passed_on_piece_by_piece_and_again() -> None:
         for expected in ("", hash_of(b"abcd", "a/b")):
             body = Body(source(pieces), 4, content_type="a/b; c=d", expected=expected)
             assert await sent(body) == pieces
-            assert body.repeatable
+            assert body.is_repeatable
             assert b"".join(await sent(body)) == b"abcd"
-            assert await body.whole() == b"abcd"
+            assert await body.read_whole() == b"abcd"
 
     asyncio.run(story())
 
@@ -97,7 +97,7 @@ def test_what_is_too_long_is_not_kept(told: bool, monkeypatch: pytest.MonkeyPatc
         for count, repeatable in ((10, True), (11, False)):
             body = Body(source([b"x"] * count), count if told else None)
             assert await sent(body) == [b"x"] * count
-            assert body.repeatable is repeatable
+            assert body.is_repeatable is repeatable
 
     asyncio.run(story())
 
@@ -114,15 +114,15 @@ def test_16_mib_are_kept_whether_the_length_was_told_or_not(
     async def story(repeatable: bool) -> None:
         body = Body(source(pieces), 2**24 if told else None)
         assert await sent(body) == pieces
-        assert body.repeatable is repeatable
+        assert body.is_repeatable is repeatable
         if repeatable:
-            assert await body.whole() == b"".join(pieces)
+            assert await body.read_whole() == b"".join(pieces)
         longer = Body(source([*pieces, b"x"]), None)
         assert b"".join(await sent(longer)) == b"".join(pieces) + b"x"
-        assert not longer.repeatable
+        assert not longer.is_repeatable
         for each in (body, longer):
             each.close()
-            assert not each.repeatable
+            assert not each.is_repeatable
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     if memory == "too little":

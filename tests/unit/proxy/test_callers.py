@@ -14,7 +14,7 @@ import taskcluster
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.proxy import callers
-from tcenv.proxy.callers import Pass, Refused
+from tcenv.proxy.callers import CallerRights, Refused
 from tcenv.proxy.child_environment import Run
 
 CLIENT = "github/1|jo/tcenv-box"
@@ -30,7 +30,7 @@ def enter(
     run: Run = RUN,
     now: float = NOW,
     port: int = 80,
-) -> Pass | None:
+) -> CallerRights | None:
     return callers.authenticate(run, method, "127.0.0.1", port, resource, authorization, now=now)
 
 
@@ -65,10 +65,10 @@ def test_no_two_runs_have_the_same_token() -> None:
 
 
 def test_a_signed_request_is_let_in() -> None:
-    assert enter(sign()) == Pass(PATH)
-    assert enter(sign(method="PUT"), method="PUT") == Pass(PATH)
-    assert enter(sign(authorizedScopes=["a", "b*"])) == Pass(PATH, ("a", "b*"))
-    assert enter(sign(authorizedScopes=[])) == Pass(PATH, ())
+    assert enter(sign()) == CallerRights(PATH)
+    assert enter(sign(method="PUT"), method="PUT") == CallerRights(PATH)
+    assert enter(sign(authorizedScopes=["a", "b*"])) == CallerRights(PATH, ("a", "b*"))
+    assert enter(sign(authorizedScopes=[])) == CallerRights(PATH, ())
     sender = mohawk.Sender(
         {"id": CLIENT, "key": RUN.token, "algorithm": "sha256"},
         f"http://127.0.0.1{PATH}",
@@ -116,15 +116,15 @@ def test_nothing_brought_is_nobody() -> None:
 
 
 def test_temporary_credentials_of_the_run_narrow() -> None:
-    assert enter(sign_with(cut(["a:*", "b"]))) == Pass(PATH, ("a:*", "b"))
-    assert enter(sign_with(cut(["a:*", "b"]), {"authorizedScopes": ["a:1", "c", "*"]})) == Pass(
+    assert enter(sign_with(cut(["a:*", "b"]))) == CallerRights(PATH, ("a:*", "b"))
+    assert enter(sign_with(cut(["a:*", "b"]), {"authorizedScopes": ["a:1", "c", "*"]})) == CallerRights(
         PATH, ("a:1", "a:*", "b")
     )
-    assert enter(sign_with(cut([]))) == Pass(PATH, ())
-    assert enter(sign_with(cut(["a"], name=f"{CLIENT}/named"))) == Pass(PATH, ("a",))
+    assert enter(sign_with(cut([]))) == CallerRights(PATH, ())
+    assert enter(sign_with(cut(["a"], name=f"{CLIENT}/named"))) == CallerRights(PATH, ("a",))
     # Some minutes of drift are forgiven, as the service does.
-    assert enter(sign_with(cut(["a"], start=NOW + 200))) == Pass(PATH, ("a",))
-    assert enter(sign_with(cut(["a"], start=NOW - 1100, seconds=900))) == Pass(PATH, ("a",))
+    assert enter(sign_with(cut(["a"], start=NOW + 200))) == CallerRights(PATH, ("a",))
+    assert enter(sign_with(cut(["a"], start=NOW - 1100, seconds=900))) == CallerRights(PATH, ("a",))
 
 
 def test_other_certificates_are_refused() -> None:
@@ -167,7 +167,7 @@ def test_a_signed_url_is_let_in(method: str) -> None:
     for ext, scopes in (({}, None), ({"authorizedScopes": ["a"]}, ("a",))):
         place = Place("127.0.0.1", 80, PATH)
         value = hawk.make_bewit(CLIENT, RUN.token, place, expires=NOW + 60, ext=hawk.encode_extension(ext))
-        assert enter(None, hawk.add_bewit(PATH, value), method) == Pass(PATH, scopes)
+        assert enter(None, hawk.add_bewit(PATH, value), method) == CallerRights(PATH, scopes)
         with pytest.raises(Refused):
             enter(None, hawk.add_bewit(PATH, value), method, now=NOW + 61)
         with pytest.raises(Refused):
@@ -187,17 +187,17 @@ def test_a_signed_url_of_somebody_else_is_refused() -> None:
 
 
 def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
-    assert enter(None, f"/{RUN.secret}{PATH}") == Pass(PATH, unsigned=True)
-    assert enter(None, f"/{RUN.secret}") == Pass("/", unsigned=True)
-    assert enter(None, f"/{RUN.secret}/") == Pass("/", unsigned=True)
-    assert enter(None, f"/{RUN.secret}/bewit", "POST") == Pass("/bewit", unsigned=True)
+    assert enter(None, f"/{RUN.secret}{PATH}") == CallerRights(PATH, unsigned=True)
+    assert enter(None, f"/{RUN.secret}") == CallerRights("/", unsigned=True)
+    assert enter(None, f"/{RUN.secret}/") == CallerRights("/", unsigned=True)
+    assert enter(None, f"/{RUN.secret}/bewit", "POST") == CallerRights("/bewit", unsigned=True)
     # Signed as well: then the signature counts, over the whole path.
-    assert enter(sign(f"/{RUN.secret}{PATH}"), f"/{RUN.secret}{PATH}") == Pass(PATH)
+    assert enter(sign(f"/{RUN.secret}{PATH}"), f"/{RUN.secret}{PATH}") == CallerRights(PATH)
     with pytest.raises(Refused):
         enter(sign(PATH), f"/{RUN.secret}{PATH}")
     place = Place("127.0.0.1", 80, f"/{RUN.secret}{PATH}")
     value = hawk.make_bewit(CLIENT, RUN.token, place, expires=NOW + 60)
-    assert enter(None, hawk.add_bewit(place.resource, value)) == Pass(PATH)
+    assert enter(None, hawk.add_bewit(place.resource, value)) == CallerRights(PATH)
 
 
 def test_other_paths_let_nobody_in() -> None:
@@ -213,9 +213,9 @@ def test_other_paths_let_nobody_in() -> None:
 
 
 def test_what_is_said_of_a_run_holds_nothing_of_it() -> None:
-    told = RUN.without_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
+    told = RUN.remove_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
     assert told == "x … y … …"
-    assert Run.create(CLIENT, unsigned=False).without_secrets("None") == "None"
+    assert Run.create(CLIENT, unsigned=False).remove_secrets("None") == "None"
 
 
 @pytest.mark.parametrize(

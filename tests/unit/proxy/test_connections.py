@@ -13,13 +13,13 @@ import pytest
 from aiohttp import web
 
 from tcenv.proxy import connections, sockets
-from tests.calls import PING, plain, signed
-from tests.proxied import Deployment, Proxied, Seen, deployment, proxied
+from tests.calls import PING, send_plain, send_signed
+from tests.proxy import Deployment, RunningProxy, Seen, run_deployment, run_proxy
 
 
 @pytest.fixture
 def behind() -> Iterator[Deployment]:
-    with deployment() as made:
+    with run_deployment() as made:
         yield made
 
 
@@ -28,15 +28,15 @@ OUTSIDE = "127.0.0.9"
 
 
 @pytest.fixture
-def outside(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxied]:
+def outside(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningProxy]:
     """A proxy with `--listen`."""
-    monkeypatch.setattr(sockets, "_family", lambda address: socket.AF_INET)
-    with proxied(behind.root_url, address=OUTSIDE) as proxy:
+    monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
+    with run_proxy(behind.root_url, address=OUTSIDE) as proxy:
         yield proxy
 
 
 def connect(
-    stack: ExitStack, proxy: Proxied, first: bytes = b"", to: str = "127.0.0.1", source: str = "127.0.0.1"
+    stack: ExitStack, proxy: RunningProxy, first: bytes = b"", to: str = "127.0.0.1", source: str = "127.0.0.1"
 ) -> socket.socket:
     """An open connection, on which `first` has been sent."""
     sock = stack.enter_context(socket.create_connection((to, proxy.port), timeout=60, source_address=(source, 0)))
@@ -62,7 +62,7 @@ def test_a_connection_that_asks_nothing_is_closed(
     first: bytes, behind: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_FIRST_HEAD", 0.2)
-    with proxied(behind.root_url) as proxy, ExitStack() as stack:
+    with run_proxy(behind.root_url) as proxy, ExitStack() as stack:
         assert is_closed(connect(stack, proxy, first))
 
 
@@ -76,21 +76,21 @@ def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
         return web.Response(text="late")
 
     behind.handlers[PING] = wait
-    with proxied(behind.root_url) as proxy:
-        assert signed(proxy, "GET", PING).text == "late"
+    with run_proxy(behind.root_url) as proxy:
+        assert send_signed(proxy, "GET", PING).text == "late"
 
 
 def test_idle_connections_make_room_for_calls(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
-    with proxied(behind.root_url) as proxy, ExitStack() as stack:
+    with run_proxy(behind.root_url) as proxy, ExitStack() as stack:
         idle = [connect(stack, proxy, b"GET /") for _ in range(30)]
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200
         # The oldest are the first that are closed.
         assert all(is_closed(sock) for sock in idle[:20])
 
 
 @pytest.mark.linux
-def test_an_address_from_outside_has_64_connections(outside: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_from_outside_has_64_connections(outside: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing counts as idle, so that none makes room for another.
     monkeypatch.setattr(connections, "_IDLE", 3600)
     with ExitStack() as stack:
@@ -100,7 +100,7 @@ def test_an_address_from_outside_has_64_connections(outside: Proxied, monkeypatc
         assert all(is_open(sock) for sock in first)
         # Another address has its own 64, and the run's calls have no such bound.
         assert is_open(connect(stack, outside, b"GET /", OUTSIDE, source="127.0.0.8"))
-        assert signed(outside, "GET", PING, host="127.0.0.1").status_code == 200
+        assert send_signed(outside, "GET", PING, host="127.0.0.1").status_code == 200
         # Where they are idle, the oldest makes room.
         monkeypatch.setattr(connections, "_IDLE", 0)
         connect(stack, outside, b"GET /", OUTSIDE)
@@ -112,20 +112,20 @@ def test_an_address_from_outside_has_64_connections(outside: Proxied, monkeypatc
 def test_all_addresses_together_leave_room_for_the_runs_calls(
     behind: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "_family", lambda address: socket.AF_INET)
+    monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 16)
-    with proxied(behind.root_url, address=OUTSIDE) as proxy, ExitStack() as stack:
+    with run_proxy(behind.root_url, address=OUTSIDE) as proxy, ExitStack() as stack:
         others = [
             connect(stack, proxy, b"GET /", OUTSIDE, source=f"127.0.1.{number}")
             for number in range(1, 11)
             for _ in range(4)
         ]
-        assert signed(proxy, "GET", PING, host="127.0.0.1").status_code == 200
+        assert send_signed(proxy, "GET", PING, host="127.0.0.1").status_code == 200
         assert all(is_closed(sock) for sock in others[:20])
 
 
 @pytest.mark.linux
-def test_a_head_from_outside_has_ten_seconds(outside: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_from_outside_has_ten_seconds(outside: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     assert connections._FIRST_HEAD_FROM_OUTSIDE == 10
     monkeypatch.setattr(connections, "_FIRST_HEAD_FROM_OUTSIDE", 0.2)
     with ExitStack() as stack:
@@ -148,19 +148,19 @@ def test_where_all_are_busy_a_call_waits_for_its_turn(behind: Deployment, monkey
         return web.Response(headers={"Connection": "close"})
 
     behind.handlers[PING] = count
-    with proxied(behind.root_url) as proxy, ThreadPoolExecutor(16) as pool:
-        statuses = list(pool.map(lambda _: signed(proxy, "GET", PING).status_code, range(16)))
+    with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda _: send_signed(proxy, "GET", PING).status_code, range(16)))
     assert statuses == [200] * 16
     assert most <= 4
 
 
 def test_a_connection_that_was_reset_at_once_disturbs_nobody(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for _ in range(20):
             sock = socket.create_connection(("127.0.0.1", proxy.port))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             sock.close()
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200
 
 
 def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
@@ -176,8 +176,8 @@ def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
 
     monkeypatch.setattr(connections.peer, "is_own_peer", is_own_peer)
     monkeypatch.setattr(connections, "_PAUSE", 0.01)
-    with proxied(behind.root_url) as proxy, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(plain, proxy, "GET", "/")
+    with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(send_plain, proxy, "GET", "/")
         while len(failing) > 1:
             failing.pop()
         failing.clear()

@@ -18,25 +18,25 @@ from yarl import URL
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
-from tcenv.proxy.upstream import _proxy_for
-from tests.calls import PING, by_nobody, plain, signed
+from tcenv.proxy.upstream import _choose_proxy
+from tests.calls import PING, run_as_nobody, send_plain, send_signed
 from tests.need import need
-from tests.proxied import CLIENT, TOKEN, Seen, deployment, proxied
+from tests.proxy import CLIENT, TOKEN, Seen, run_deployment, run_proxy
 
 
 def test_a_root_url_with_a_path() -> None:
-    with deployment() as behind, proxied(f"{behind.root_url}/team-a") as proxy:
-        assert signed(proxy, "GET", f"{PING}?x=y").json()["target"] == f"/team-a{PING}?x=y"
+    with run_deployment() as behind, run_proxy(f"{behind.root_url}/team-a") as proxy:
+        assert send_signed(proxy, "GET", f"{PING}?x=y").json()["target"] == f"/team-a{PING}?x=y"
         assert behind.seen[0].client_id == CLIENT
-        assert plain(proxy, "GET", "/tasks/x").getheader("Location") == f"{behind.root_url}/team-a/tasks/x"
-        signed_url = signed(proxy, "POST", "/bewit", body=f"{behind.root_url}/team-a{PING}".encode())
+        assert send_plain(proxy, "GET", "/tasks/x").getheader("Location") == f"{behind.root_url}/team-a/tasks/x"
+        signed_url = send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}/team-a{PING}".encode())
         assert signed_url.text.startswith(f"{behind.root_url}/team-a{PING}?bewit=")
-        assert signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 403
+        assert send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 403
 
 
 def test_a_deployment_on_ipv6() -> None:
-    with deployment("::1") as behind, proxied(behind.root_url) as proxy:
-        assert signed(proxy, "GET", PING).status_code == 200
+    with run_deployment("::1") as behind, run_proxy(behind.root_url) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 200
     assert behind.seen[0].client_id == CLIENT
 
 
@@ -55,9 +55,9 @@ def test_an_answer_before_the_body_has_been_taken() -> None:
                     answered.acquire(timeout=60)
 
         threading.Thread(target=serve, daemon=True).start()
-        with proxied(f"http://127.0.0.1:{server.getsockname()[1]}") as proxy:
+        with run_proxy(f"http://127.0.0.1:{server.getsockname()[1]}") as proxy:
             for _ in range(2):
-                answer = signed(proxy, "PUT", PING, body=b"x" * 3_000_000)
+                answer = send_signed(proxy, "PUT", PING, body=b"x" * 3_000_000)
                 assert (answer.status_code, answer.text) == (413, "much")
                 answered.release()
 
@@ -66,9 +66,9 @@ def test_long_addresses_and_redirects() -> None:
     async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
         return web.Response(status=303, headers={"Location": f"https://storage.example.com/?{'s' * 20_000}"})
 
-    with deployment() as behind, proxied(behind.root_url) as proxy:
+    with run_deployment() as behind, run_proxy(behind.root_url) as proxy:
         behind.handlers["/api/x"] = answer
-        got = signed(proxy, "GET", f"/api/x/v1/{'y' * 8000}")
+        got = send_signed(proxy, "GET", f"/api/x/v1/{'y' * 8000}")
         assert (got.status_code, len(got.headers["Location"])) == (303, 20_029)
 
 
@@ -83,10 +83,10 @@ def test_connections_of_others_do_not_pile_up() -> None:
         "        pass\n"
         "print('all gone')\n"
     )
-    with deployment() as behind, proxied(behind.root_url) as proxy:
-        done = by_nobody(program, str(proxy.port))
+    with run_deployment() as behind, run_proxy(behind.root_url) as proxy:
+        done = run_as_nobody(program, str(proxy.port))
         assert done.stdout == "all gone\n", done.stderr
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -125,24 +125,24 @@ def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     with with_a_certificate(tmp_path) as (root_url, authority):
-        with proxied(root_url) as proxy:
-            answer = signed(proxy, "GET", PING)
+        with run_proxy(root_url) as proxy:
+            answer = send_signed(proxy, "GET", PING)
             assert (answer.status_code, "Certificate" in answer.json()["message"]) == (502, True)
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
             monkeypatch.setenv(name, str(authority))
-            with proxied(root_url) as proxy:
-                assert signed(proxy, "GET", PING).text == "ok"
+            with run_proxy(root_url) as proxy:
+                assert send_signed(proxy, "GET", PING).text == "ok"
             monkeypatch.delenv(name)
 
 
 def test_an_http_proxy_of_the_environment_is_for_deployments_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert _proxy_for("https://tc.example.com") is None
+    assert _choose_proxy("https://tc.example.com") is None
     monkeypatch.setenv("HTTPS_PROXY", "http://gate.example.com:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://gate.example.com:3128")
-    assert _proxy_for("https://tc.example.com") == URL("http://gate.example.com:3128")
+    assert _choose_proxy("https://tc.example.com") == URL("http://gate.example.com:3128")
     for near in ("http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"):
-        assert _proxy_for(near) is None
+        assert _choose_proxy(near) is None
     monkeypatch.setenv("NO_PROXY", "tc.example.com")
-    assert _proxy_for("https://tc.example.com") is None
+    assert _choose_proxy("https://tc.example.com") is None

@@ -22,8 +22,18 @@ from tcenv.proxy import signer as module
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
-from tests.calls import PING, signed
-from tests.proxied import CLIENT, PROFILE, TOKEN, Deployment, Proxied, Seen, deployment, proxied, session
+from tests.calls import PING, send_signed
+from tests.proxy import (
+    CLIENT,
+    PROFILE,
+    TOKEN,
+    Deployment,
+    RunningProxy,
+    Seen,
+    make_session,
+    run_deployment,
+    run_proxy,
+)
 from tests.reliability.record import times
 
 NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"
@@ -31,11 +41,13 @@ NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"
 
 @pytest.fixture
 def behind() -> Iterator[Deployment]:
-    with deployment() as made:
+    with run_deployment() as made:
         yield made
 
 
-def reset(behind: Deployment, proxy: Proxied, token: str = NEWER, goes_on: Callable[[], bool] = lambda: True) -> None:
+def reset(
+    behind: Deployment, proxy: RunningProxy, token: str = NEWER, goes_on: Callable[[], bool] = lambda: True
+) -> None:
     """Do what `login --reset` does, and wait for `goes_on` between the two moments that matter."""
     with sign_in_lock(PROFILE, 10, lambda: None):
         behind.tokens[CLIENT] = token
@@ -51,10 +63,10 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
-        assert signed(proxy, "GET", PING).status_code == 200
+    with run_proxy(behind.root_url) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 200
         reset(behind, proxy)
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200
     assert len(behind.seen) == 2
 
 
@@ -63,11 +75,11 @@ def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
 )
 def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chunked: bool, behind: Deployment) -> None:
     sent: dict[str, Any] = {"chunks": [b"x" * size]} if chunked else {"body": b"x" * size}
-    with proxied(behind.root_url) as proxy, ThreadPoolExecutor() as pool:
+    with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor() as pool:
         # The deployment refuses the call while the new token is on its way.
         resetting = pool.submit(reset, behind, proxy, NEWER, lambda: bool(behind.seen))
         wait_until(lambda: behind.tokens[CLIENT] != TOKEN)
-        answer = signed(proxy, "PUT", PING, **sent)
+        answer = send_signed(proxy, "PUT", PING, **sent)
         resetting.result()
     assert (answer.status_code, answer.json()["length"]) == (200, size)
     assert [seen.client_id for seen in behind.seen] == [None, CLIENT]
@@ -79,8 +91,8 @@ def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None
     def count_refused() -> int:
         return len([seen for seen in behind.seen if not seen.client_id])
 
-    with proxied(behind.root_url) as proxy, ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(count)]
+    with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(send_signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(count)]
         for number in range(3):
             wait_until(lambda: sum(call.done() for call in calls) >= count // 5 * (number + 1))  # noqa: B023
             refused = count_refused()
@@ -90,9 +102,9 @@ def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None
 
 
 def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         behind.tokens.clear()
-        answer = signed(proxy, "GET", PING)
+        answer = send_signed(proxy, "GET", PING)
         assert (answer.status_code, "not found" in answer.json()["message"]) == (401, True)
     assert len(behind.seen) == 1
 
@@ -100,16 +112,16 @@ def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> N
 def test_a_reset_that_takes_too_long_is_not_waited_for(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.RESET_TIMEOUT == 10
     monkeypatch.setattr(module, "RESET_TIMEOUT", 0.2)
-    with proxied(behind.root_url) as proxy, sign_in_lock(PROFILE, 10, lambda: None):
+    with run_proxy(behind.root_url) as proxy, sign_in_lock(PROFILE, 10, lambda: None):
         behind.tokens[CLIENT] = NEWER
-        assert signed(proxy, "GET", PING).status_code == 401
+        assert send_signed(proxy, "GET", PING).status_code == 401
     assert len(behind.seen) == 1
 
 
 def test_a_body_that_was_too_long_to_keep_gets_the_refusal(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     assert bodies.KEPT == 16 * 2**20
     monkeypatch.setattr(bodies, "KEPT", 80_000)
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         behind.tokens[CLIENT] = NEWER
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(CLIENT, "Wrong" * 8)))
         with ThreadPoolExecutor() as pool:
@@ -120,54 +132,54 @@ def test_a_body_that_was_too_long_to_keep_gets_the_refusal(behind: Deployment, m
                 return web.json_response({})
 
             behind.handlers["/api/queue"] = late
-            call = pool.submit(signed, proxy, "PUT", PING, body=b"x" * 80_001)
+            call = pool.submit(send_signed, proxy, "PUT", PING, body=b"x" * 80_001)
             assert call.result().status_code == 401
             assert not waiting.is_set()
         reset(behind, proxy)
-        assert signed(proxy, "PUT", PING, body=b"x" * 80_001).status_code == 200
+        assert send_signed(proxy, "PUT", PING, body=b"x" * 80_001).status_code == 200
 
 
 def test_another_client_after_a_new_sign_in(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         other = f"{CLIENT}@2"
         behind.tokens[other] = NEWER
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200
     assert behind.seen[0].client_id == other
 
 
 def test_the_client_of_a_new_sign_in_is_left_alone_too(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         other = "github/1|jo/other"
         behind.tokens[other] = NEWER
         target = "/api/auth/v1/clients/github%2F1%7Cjo%2Fother"
-        assert signed(proxy, "DELETE", target).status_code == 200
+        assert send_signed(proxy, "DELETE", target).status_code == 200
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
-        assert signed(proxy, "DELETE", target).status_code == 403
+        assert send_signed(proxy, "DELETE", target).status_code == 403
         # Nor is the one that the run began with changed by now.
-        assert signed(proxy, "DELETE", f"/api/auth/v1/clients/{quote(CLIENT, safe='')}").status_code == 403
+        assert send_signed(proxy, "DELETE", f"/api/auth/v1/clients/{quote(CLIENT, safe='')}").status_code == 403
     assert [seen.client_id for seen in behind.seen] == [CLIENT]
 
 
 def test_signed_out_is_said_with_what_to_type(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         proxy.store.forget(PROFILE)
-        answer = signed(proxy, "GET", PING)
+        answer = send_signed(proxy, "GET", PING)
         assert answer.status_code == 401
         assert f"tcenv login {PROFILE}" in answer.json()["message"]
-        assert signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 401
+        assert send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 401
         proxy.store.save(proxy.session)
-        assert signed(proxy, "GET", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING).status_code == 200
     assert len(behind.seen) == 1
 
 
 def test_the_end_is_announced_and_said(behind: Deployment) -> None:
     now = int(time.time())
-    ending = session(behind.root_url, created=now - 3600, expires=now + 2)
-    with proxied(behind.root_url, first=ending) as proxy:
-        assert signed(proxy, "GET", PING).status_code == 200
+    ending = make_session(behind.root_url, created=now - 3600, expires=now + 2)
+    with run_proxy(behind.root_url, first=ending) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 200
         wait_until(lambda: len(proxy.said) == 2)
-        answer = signed(proxy, "GET", PING)
+        answer = send_signed(proxy, "GET", PING)
         assert answer.status_code == 401
         assert "has expired" in answer.json()["message"]
     soon, end = proxy.said
@@ -177,23 +189,23 @@ def test_the_end_is_announced_and_said(behind: Deployment) -> None:
 
 
 def test_the_end_of_the_runs_own_time_is_announced_too(behind: Deployment) -> None:
-    with proxied(behind.root_url, until=time.time() + 1.5) as proxy:
-        assert signed(proxy, "GET", PING).status_code == 200
+    with run_proxy(behind.root_url, until=time.time() + 1.5) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 200
         wait_until(lambda: len(proxy.said) == 2)
-        assert signed(proxy, "GET", PING).status_code == 401
+        assert send_signed(proxy, "GET", PING).status_code == 401
     assert [text.partition("given ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
 
 
 def test_a_session_of_another_deployment_is_not_used(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
-        proxy.store.save(session("https://elsewhere.example.com", credentials=Credentials(CLIENT, NEWER)))
-        assert signed(proxy, "GET", PING).status_code == 401
+    with run_proxy(behind.root_url) as proxy:
+        proxy.store.save(make_session("https://elsewhere.example.com", credentials=Credentials(CLIENT, NEWER)))
+        assert send_signed(proxy, "GET", PING).status_code == 401
     assert behind.seen == []
 
 
 def test_the_runs_own_time_ends(behind: Deployment) -> None:
-    with proxied(behind.root_url, until=time.time() - 1) as proxy:
-        assert signed(proxy, "GET", PING).status_code == 401
+    with run_proxy(behind.root_url, until=time.time() - 1) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 401
     assert behind.seen == []
 
 
@@ -234,38 +246,38 @@ class Keyring:
 
 
 def test_a_keyring_is_asked_when_the_generation_changes_and_after_a_refusal() -> None:
-    first = session("https://tc.example.com")
+    first = make_session("https://tc.example.com")
     newer = dataclasses.replace(first, credentials=Credentials(CLIENT, NEWER))
 
     async def story() -> None:
         store = Keyring(first)
         source = module.Signer(store, first)
-        authority = await source.current()
+        authority = await source.get_authority()
         for _ in range(100):
-            assert await source.current() is authority
+            assert await source.get_authority() is authority
         assert store.loads <= 1
-        assert await source.after(authority) is None
+        assert await source.find_newer(authority) is None
         store.session = newer
-        again = await source.after(authority)
+        again = await source.find_newer(authority)
         assert again is not None
         assert again.credentials.access_token == NEWER
         # After the refusal the generation was not looked at: the next call reads it once more.
-        assert (await source.current()).credentials == newer.credentials
+        assert (await source.get_authority()).credentials == newer.credentials
         store.session = None
-        with pytest.raises(module.Ended):
-            await source.current()
+        with pytest.raises(module.SessionEnded):
+            await source.get_authority()
 
     asyncio.run(story())
 
 
 def test_where_nothing_is_kept_the_loaded_session_is_the_one() -> None:
-    first = session("https://tc.example.com")
+    first = make_session("https://tc.example.com")
 
     async def story() -> None:
         source = module.Signer(NoStore(), first, scopes=("queue:a", "hooks:x"))
-        authority = await source.current()
+        authority = await source.get_authority()
         assert authority.scopes == ("queue:a",)
-        assert await source.after(authority) is None
+        assert await source.find_newer(authority) is None
 
     asyncio.run(story())
 
@@ -274,12 +286,12 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
     """tcenv asks for it beside what the user wants, and no program is given it."""
     own = f"auth:delete-client:{CLIENT}"
     asked = ("queue:a", own)
-    first = session("https://tc.example.com", scopes=asked, asked=asked)
+    first = make_session("https://tc.example.com", scopes=asked, asked=asked)
 
     async def story() -> None:
-        assert (await module.Signer(NoStore(), first).current()).scopes == ("queue:a",)
+        assert (await module.Signer(NoStore(), first).get_authority()).scopes == ("queue:a",)
         wide = dataclasses.replace(first, asked=("*",))
-        assert (await module.Signer(NoStore(), wide).current()).scopes is None
+        assert (await module.Signer(NoStore(), wide).get_authority()).scopes is None
 
     asyncio.run(story())
 
@@ -309,15 +321,15 @@ def test_why_the_deployment_rejects_the_session_is_said_once(
         return web.Response(status=401, body=content, headers={"Content-Encoding": encoding})
 
     behind.handlers[PING] = reject
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for _ in range(3):
-            answer = signed(proxy, "GET", PING)
+            answer = send_signed(proxy, "GET", PING)
             assert (answer.status_code, answer.json()["message"]) == (401, message)
         assert len(proxy.said) == 1
         assert proxy.said[0].startswith(told.format(behind.root_url))
         # After a new sign-in it may happen again.
         reset(behind, proxy)
-        assert signed(proxy, "GET", PING).status_code == 401
+        assert send_signed(proxy, "GET", PING).status_code == 401
         assert len(proxy.said) == 2
 
 
@@ -326,6 +338,6 @@ def test_a_rejection_of_another_kind_is_the_programs_alone(behind: Deployment) -
         return web.Response(status=401, body=b"\x1f\x8b no JSON")
 
     behind.handlers[PING] = reject
-    with proxied(behind.root_url) as proxy:
-        assert signed(proxy, "GET", PING).content == b"\x1f\x8b no JSON"
+    with run_proxy(behind.root_url) as proxy:
+        assert send_signed(proxy, "GET", PING).content == b"\x1f\x8b no JSON"
         assert proxy.said == []

@@ -191,7 +191,7 @@ def test_nothing_but_a_refusal_comes_of_noise(text: str) -> None:
 # Signed URLs
 
 
-def signed_url(root_url: str, name: str, **options: object) -> str:
+def sign_url(root_url: str, name: str, **options: object) -> str:
     index = taskcluster.Secrets(
         {"rootUrl": root_url, "credentials": {"clientId": CLIENT_ID, "accessToken": TOKEN}, **options}
     )
@@ -204,7 +204,7 @@ def test_the_clients_signed_urls_are_taken(root_url: str, more: dict[str, object
     for number in range(
         24
     ):  # a quarter of all signatures happen to be alike in both alphabets, and a third need no padding
-        url = signed_url(root_url, f"project/a b/{'x' * number}", **more)
+        url = sign_url(root_url, f"project/a b/{'x' * number}", **more)
         whole = Place.of(url)
         parts = hawk.split_bewit(whole.resource)
         assert parts is not None

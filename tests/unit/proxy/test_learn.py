@@ -13,9 +13,9 @@ import pytest
 import taskcluster
 from aiohttp import web
 
-from tcenv.proxy.learn import Learned, find_least, holds_random_id, list_scopes
-from tests.calls import plain, signed
-from tests.proxied import CLIENT, Deployment, Proxied, Seen, deployment, proxied, session
+from tcenv.proxy.learn import LearnResult, find_least, holds_random_id, list_scopes
+from tests.calls import send_plain, send_signed
+from tests.proxy import CLIENT, Deployment, RunningProxy, Seen, make_session, run_deployment, run_proxy
 
 HELD = ("queue:*", "secrets:get:project/x", "secrets:get:project/y", "hooks:{odd}")
 TASK = "/api/queue/v1/task/abc"
@@ -66,7 +66,7 @@ def referring(behind: Deployment, service: str, *entries: tuple[str, str, str]) 
 
 @pytest.fixture
 def behind() -> Iterator[Deployment]:
-    with deployment() as made:
+    with run_deployment() as made:
         referring(
             made,
             "queue",
@@ -78,10 +78,10 @@ def behind() -> Iterator[Deployment]:
 
 
 def learning(behind: Deployment, kept: tuple[str, ...] = (), **more: Any) -> Any:
-    return proxied(behind.root_url, learn=kept, scopes=kept, first=session(behind.root_url, scopes=HELD), **more)
+    return run_proxy(behind.root_url, learn=kept, scopes=kept, first=make_session(behind.root_url, scopes=HELD), **more)
 
 
-def learned(proxy: Proxied) -> Learned:
+def learned(proxy: RunningProxy) -> LearnResult:
     assert proxy.proxy.learned is not None
     return proxy.proxy.learned
 
@@ -96,7 +96,7 @@ def calls(behind: Deployment, method: str = "PUT") -> list[list[str] | None]:
 def test_what_is_missing_is_added_unseen_by_the_program(behind: Deployment) -> None:
     needing(behind, TASK, "queue:create-task:a", "queue:scheduler-id:b")
     with learning(behind) as proxy:
-        answer = signed(proxy, "PUT", TASK, body=b"x" * 100_000)
+        answer = send_signed(proxy, "PUT", TASK, body=b"x" * 100_000)
         assert (answer.status_code, answer.json()["length"]) == (200, 100_000)
     assert calls(behind) == [[], ["queue:create-task:a"], ["queue:create-task:a", "queue:scheduler-id:b"]]
     assert learned(proxy).needed == {
@@ -112,7 +112,7 @@ def test_each_call_carries_what_it_needs_itself(behind: Deployment) -> None:
         needing(behind, f"/api/queue/v1/task/{number}", f"queue:create-task:{number}")
     with learning(behind) as proxy:
         for number in range(3):
-            assert signed(proxy, "PUT", f"/api/queue/v1/task/{number}").status_code == 200
+            assert send_signed(proxy, "PUT", f"/api/queue/v1/task/{number}").status_code == 200
     assert [scopes for scopes in calls(behind) if scopes] == [[f"queue:create-task:{number}"] for number in range(3)]
     assert learned(proxy).scopes == tuple(f"queue:create-task:{number}" for number in range(3))
 
@@ -127,7 +127,7 @@ def test_calls_that_come_at_once_are_known_by_the_same_reference(behind: Deploym
     behind.handlers["/references/queue/v1/api.json"] = slowly
     needing(behind, "/api/queue/v1/task/", "queue:x")
     with learning(behind) as proxy, ThreadPoolExecutor(8) as pool:
-        made = [pool.submit(signed, proxy, "PUT", f"/api/queue/v1/task/{number}") for number in range(8)]
+        made = [pool.submit(send_signed, proxy, "PUT", f"/api/queue/v1/task/{number}") for number in range(8)]
         assert {call.result().status_code for call in made} == {200}
     assert learned(proxy).needed == {"queue:x": {"queue.createTask"}}
     assert len([seen for seen in behind.seen if seen.target.startswith("/references/")]) == 1
@@ -136,7 +136,7 @@ def test_calls_that_come_at_once_are_known_by_the_same_reference(behind: Deploym
 def test_a_purpose_is_extended(behind: Deployment) -> None:
     needing(behind, TASK, "queue:create-task:a", "queue:scheduler-id:b")
     with learning(behind, ("queue:create-task:a",)) as proxy:
-        assert signed(proxy, "PUT", TASK).status_code == 200
+        assert send_signed(proxy, "PUT", TASK).status_code == 200
     assert calls(behind) == [["queue:create-task:a"], ["queue:create-task:a", "queue:scheduler-id:b"]]
     assert learned(proxy).scopes == ("queue:create-task:a", "queue:scheduler-id:b")
 
@@ -144,7 +144,7 @@ def test_a_purpose_is_extended(behind: Deployment) -> None:
 def test_what_is_not_held_is_never_asked_for(behind: Deployment) -> None:
     needing(behind, TASK, "auth:create-role:x")
     with learning(behind) as proxy:
-        answer = signed(proxy, "PUT", TASK)
+        answer = send_signed(proxy, "PUT", TASK)
         assert (answer.status_code, answer.json()["code"]) == (403, "InsufficientScopes")
     assert calls(behind) == [[]]
     assert learned(proxy).refused == {"auth:create-role:x": {"queue.createTask"}}
@@ -158,8 +158,8 @@ def test_where_nobody_knows_what_is_held_the_first_refusal_is_handed_on(behind: 
         return refusal("auth:create-role:x")
 
     behind.handlers[TASK] = answer
-    with proxied(behind.root_url, learn=(), scopes=(), first=session(behind.root_url, scopes=None)) as proxy:
-        got = signed(proxy, "PUT", TASK)
+    with run_proxy(behind.root_url, learn=(), scopes=(), first=make_session(behind.root_url, scopes=None)) as proxy:
+        got = send_signed(proxy, "PUT", TASK)
         assert (got.status_code, got.json()["code"]) == (403, "InsufficientScopes")
     assert calls(behind) == [[], ["auth:create-role:x"]]
     assert learned(proxy).refused == {"auth:create-role:x": {"queue.createTask"}}
@@ -188,10 +188,10 @@ def test_another_refusal_is_handed_on_untouched(what: str, more: dict[str, Any],
 
     behind.handlers[TASK] = answer
     with learning(behind) as proxy:
-        got = signed(proxy, "PUT", TASK)
+        got = send_signed(proxy, "PUT", TASK)
         assert got.status_code == 403
     assert calls(behind) == [[]], what
-    assert learned(proxy) == Learned(failed={"queue.createTask": {403}})
+    assert learned(proxy) == LearnResult(failed={"queue.createTask": {403}})
 
 
 def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind: Deployment) -> None:
@@ -203,9 +203,9 @@ def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind:
     behind.handlers["/api/secrets"] = answer
     with learning(behind) as proxy:
         parameters["name"] = "project/y"
-        assert signed(proxy, "GET", "/api/secrets/v1/secret/project%2Fx").status_code == 403
+        assert send_signed(proxy, "GET", "/api/secrets/v1/secret/project%2Fx").status_code == 403
         parameters["name"] = "project/x"
-        assert signed(proxy, "GET", "/api/secrets/v1/secret/project%2Fx").status_code == 200
+        assert send_signed(proxy, "GET", "/api/secrets/v1/secret/project%2Fx").status_code == 200
     assert learned(proxy).scopes == ("secrets:get:project/x",)
 
 
@@ -223,7 +223,7 @@ def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: Deploy
         for handler, most in ((always, 2), (another, 11), (more, 2)):
             behind.seen.clear()
             behind.handlers[TASK] = handler
-            assert signed(proxy, "PUT", TASK).status_code == 403
+            assert send_signed(proxy, "PUT", TASK).status_code == 403
             assert len(calls(behind)) <= most
     assert learned(proxy).failed == {"queue.createTask": {403}}
 
@@ -234,10 +234,10 @@ def test_a_body_is_sent_again_up_to_16_mib(chunked: bool, behind: Deployment) ->
     needing(behind, "/api/queue/v1/task/longer", "queue:y")
     body = b"x" * 2**24
 
-    def call(proxy: Proxied, target: str, *pieces: bytes) -> int:
+    def call(proxy: RunningProxy, target: str, *pieces: bytes) -> int:
         if chunked:
-            return signed(proxy, "PUT", target, chunks=list(pieces)).status_code
-        return signed(proxy, "PUT", target, body=b"".join(pieces)).status_code
+            return send_signed(proxy, "PUT", target, chunks=list(pieces)).status_code
+        return send_signed(proxy, "PUT", target, body=b"".join(pieces)).status_code
 
     with learning(behind) as proxy:
         assert call(proxy, TASK, body) == 200
@@ -257,9 +257,9 @@ def test_a_call_that_needs_more_than_a_header_holds(behind: Deployment) -> None:
     behind.handlers[TASK] = answer
     needing(behind, "/api/queue/v1/task/other", "queue:x")
     with learning(behind) as proxy:
-        got = signed(proxy, "PUT", TASK)
+        got = send_signed(proxy, "PUT", TASK)
         assert (got.status_code, got.json()["code"]) == (403, "InsufficientScopes")
-        assert signed(proxy, "PUT", "/api/queue/v1/task/other").status_code == 200
+        assert send_signed(proxy, "PUT", "/api/queue/v1/task/other").status_code == 200
     assert len(calls(behind)) == 3
     assert learned(proxy).too_many == {"queue.createTask": set(many)}
     assert learned(proxy).scopes == ("queue:x",)
@@ -268,9 +268,9 @@ def test_a_call_that_needs_more_than_a_header_holds(behind: Deployment) -> None:
 def test_what_is_refused_without_a_body_is_pointed_out(behind: Deployment) -> None:
     needing(behind, TASK, "queue:x", method="task")
     with learning(behind) as proxy:
-        assert signed(proxy, "HEAD", TASK).status_code == 403
+        assert send_signed(proxy, "HEAD", TASK).status_code == 403
         assert learned(proxy).untold == {"HEAD queue.task"}
-        assert signed(proxy, "GET", TASK).status_code == 200
+        assert send_signed(proxy, "GET", TASK).status_code == 200
     assert learned(proxy).scopes == ("queue:x",)
 
 
@@ -278,8 +278,8 @@ def test_only_the_answer_of_current_scopes_depends_on_the_scopes(behind: Deploym
     """Lists need scopes of their own, and are listed once: as needing them."""
     needing(behind, "/api/secrets/v1/secrets", "secrets:list", method="list")
     referring(behind, "secrets", ("get", "/secrets", "list"))
-    first = session(behind.root_url, scopes=(*HELD, "secrets:list"))
-    with proxied(behind.root_url, learn=(), scopes=(), first=first) as proxy:
+    first = make_session(behind.root_url, scopes=(*HELD, "secrets:list"))
+    with run_proxy(behind.root_url, learn=(), scopes=(), first=first) as proxy:
         for target in (
             "/api/queue/v1/task-group/x/list",
             TASK,
@@ -287,7 +287,7 @@ def test_only_the_answer_of_current_scopes_depends_on_the_scopes(behind: Deploym
             "/api/secrets/v1/secrets",
             "/api/auth/v1/test-authenticate-get/",
         ):
-            assert signed(proxy, "GET", target).status_code == 200
+            assert send_signed(proxy, "GET", target).status_code == 200
     assert learned(proxy).depending == {"GET /api/auth/v1/scopes/current"}
     assert learned(proxy).needed == {"secrets:list": {"secrets.list"}}
 
@@ -318,9 +318,9 @@ def of_a_hooks_role(behind: Deployment, *, then: int = 403, also: str = "") -> N
 @pytest.mark.parametrize("then", [403, 404, 500, 0])
 def test_a_scope_that_was_added_counts_whatever_comes_after(then: int, behind: Deployment) -> None:
     of_a_hooks_role(behind, then=then)
-    first = session(behind.root_url, scopes=(*HELD, "hooks:trigger-hook:*"))
-    with proxied(behind.root_url, learn=(), scopes=(), first=first) as proxy:
-        assert signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == (then or 502)
+    first = make_session(behind.root_url, scopes=(*HELD, "hooks:trigger-hook:*"))
+    with run_proxy(behind.root_url, learn=(), scopes=(), first=first) as proxy:
+        assert send_signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == (then or 502)
     assert learned(proxy).needed == {TRIGGER: {"hooks.triggerHook"}}
     assert learned(proxy).refused == {}
     assert learned(proxy).failed == {"hooks.triggerHook": {then or 502}}
@@ -337,27 +337,27 @@ def test_of_what_was_added_in_turn_only_what_is_not_held_is_taken_back(behind: D
         return await answer(request, seen)
 
     behind.handlers[TRIGGER_PATH] = strict
-    with proxied(behind.root_url, learn=(), scopes=(), first=session(behind.root_url, scopes=None)) as proxy:
-        assert signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
+    with run_proxy(behind.root_url, learn=(), scopes=(), first=make_session(behind.root_url, scopes=None)) as proxy:
+        assert send_signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
     assert learned(proxy).needed == {TRIGGER: {"hooks.triggerHook"}}
     assert learned(proxy).refused == {"auth:not-held": {"hooks.triggerHook"}}
 
 
 def test_a_call_that_fails_without_a_missing_scope_is_named(behind: Deployment) -> None:
     of_a_hooks_role(behind)
-    first = session(behind.root_url, scopes=(*HELD, TRIGGER))
-    with proxied(behind.root_url, learn=(TRIGGER,), scopes=(TRIGGER,), first=first) as proxy:
-        assert signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
+    first = make_session(behind.root_url, scopes=(*HELD, TRIGGER))
+    with run_proxy(behind.root_url, learn=(TRIGGER,), scopes=(TRIGGER,), first=first) as proxy:
+        assert send_signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
         # A program may well ask for what is not there.
-        assert signed(proxy, "GET", "/api/queue/v1/nothing").status_code == 200
+        assert send_signed(proxy, "GET", "/api/queue/v1/nothing").status_code == 200
     assert (learned(proxy).needed, learned(proxy).failed) == ({}, {"hooks.triggerHook": {403}})
 
 
 def test_a_program_that_narrows_itself_is_not_widened(behind: Deployment) -> None:
     needing(behind, TASK, "queue:create-task:a")
     with learning(behind) as proxy:
-        assert signed(proxy, "PUT", TASK, scopes=["queue:other"]).status_code == 403
-        assert signed(proxy, "PUT", TASK, scopes=["queue:*"]).status_code == 200
+        assert send_signed(proxy, "PUT", TASK, scopes=["queue:other"]).status_code == 403
+        assert send_signed(proxy, "PUT", TASK, scopes=["queue:*"]).status_code == 200
     assert [scopes for scopes in calls(behind) if scopes] == [["queue:create-task:a"]]
 
 
@@ -373,7 +373,7 @@ def test_refusals_in_an_encoding_are_read(behind: Deployment) -> None:
 
     behind.handlers[TASK] = answer
     with learning(behind, unsigned=True) as proxy:
-        got = plain(proxy, "PUT", f"/{proxy.run.secret}{TASK}", Accept_Encoding="gzip, br")
+        got = send_plain(proxy, "PUT", f"/{proxy.run.secret}{TASK}", Accept_Encoding="gzip, br")
         assert got.status == 200
     assert learned(proxy).scopes == ("queue:x",)
 

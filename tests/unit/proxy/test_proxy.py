@@ -16,13 +16,13 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
-from tests.calls import LOOPBACK, PING, by_nobody, plain, signed
-from tests.proxied import CLIENT, Deployment, Proxied, Seen, deployment, proxied
+from tests.calls import LOOPBACK, PING, run_as_nobody, send_plain, send_signed
+from tests.proxy import CLIENT, Deployment, RunningProxy, Seen, run_deployment, run_proxy
 
 
 @pytest.fixture
 def behind() -> Iterator[Deployment]:
-    with deployment() as made:
+    with run_deployment() as made:
         yield made
 
 
@@ -31,8 +31,8 @@ def behind() -> Iterator[Deployment]:
 
 @pytest.mark.parametrize("host", LOOPBACK)
 def test_a_signed_call_is_signed_anew_with_the_session(host: str, behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
-        answer = signed(proxy, "GET", f"{PING}?x=%20+&y", host=host)
+    with run_proxy(behind.root_url) as proxy:
+        answer = send_signed(proxy, "GET", f"{PING}?x=%20+&y", host=host)
     assert answer.json()["target"] == f"{PING}?x=%20+&y"
     (seen,) = behind.seen
     assert (seen.client_id, seen.scopes) == (CLIENT, None)
@@ -40,18 +40,18 @@ def test_a_signed_call_is_signed_anew_with_the_session(host: str, behind: Deploy
 
 
 def test_nobody_else_is_answered(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for answer in (
-            plain(proxy, "GET", PING),
-            plain(proxy, "GET", PING, Authorization="Bearer x"),
-            plain(proxy, "GET", PING, Authorization=f"Bearer {proxy.run.token}"),
-            plain(proxy, "GET", f"{PING}?bewit=x"),
-            plain(proxy, "PUT", "/"),
-            plain(proxy, "POST", "/bewit"),
-            plain(proxy, "OPTIONS", "*"),
-            plain(proxy, "GET", f"http://127.0.0.1:{proxy.port}{PING}"),
-            plain(proxy, "CONNECT", "tc.example.com:443"),
-            plain(proxy, "GET", f"{PING}", Upgrade="websocket", Connection="Upgrade"),
+            send_plain(proxy, "GET", PING),
+            send_plain(proxy, "GET", PING, Authorization="Bearer x"),
+            send_plain(proxy, "GET", PING, Authorization=f"Bearer {proxy.run.token}"),
+            send_plain(proxy, "GET", f"{PING}?bewit=x"),
+            send_plain(proxy, "PUT", "/"),
+            send_plain(proxy, "POST", "/bewit"),
+            send_plain(proxy, "OPTIONS", "*"),
+            send_plain(proxy, "GET", f"http://127.0.0.1:{proxy.port}{PING}"),
+            send_plain(proxy, "CONNECT", "tc.example.com:443"),
+            send_plain(proxy, "GET", f"{PING}", Upgrade="websocket", Connection="Upgrade"),
         ):
             assert answer.status == 401
             assert answer.read() == b""
@@ -63,9 +63,9 @@ def test_nobody_else_is_answered(behind: Deployment) -> None:
     "host", ["evil.example.com", "127.0.0.1:1", "localhost.evil.example.com:{port}", "", "127.0.0.1:{port}x", "[::1"]
 )
 def test_another_host_is_not_answered(host: str, behind: Deployment) -> None:
-    with proxied(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, unsigned=True) as proxy:
         for target in (PING, "/", f"/{proxy.run.secret}{PING}"):
-            answer = plain(proxy, "GET", target, Host=host.format(port=proxy.port))
+            answer = send_plain(proxy, "GET", target, Host=host.format(port=proxy.port))
             assert (answer.status, answer.read()) == (403, b"")
             assert answer.getheader("Location") is None
         with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
@@ -76,7 +76,7 @@ def test_another_host_is_not_answered(host: str, behind: Deployment) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_another_user_is_not_answered(host: str, behind: Deployment) -> None:
-    with proxied(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, unsigned=True) as proxy:
         target = f"/{proxy.run.secret}{PING}"
         program = (
             "import http.client, sys\n"
@@ -86,7 +86,7 @@ def test_another_user_is_not_answered(host: str, behind: Deployment) -> None:
             "    answer = connection.getresponse()\n"
             "    print(answer.status, answer.read(), answer.getheaders())\n"
         )
-        done = by_nobody(program, host, str(proxy.port), target)
+        done = run_as_nobody(program, host, str(proxy.port), target)
         assert done.stdout == "403 b'' [('Connection', 'close'), ('Content-Length', '0')]\n" * 3, done.stderr
         # Nor by one that has closed its end before anybody could look whose it is.
         program = (
@@ -97,14 +97,14 @@ def test_another_user_is_not_answered(host: str, behind: Deployment) -> None:
             "        made.sendall(request)\n"
             "print('sent')\n"
         )
-        assert by_nobody(program, host, str(proxy.port), target).stdout == "sent\n"
+        assert run_as_nobody(program, host, str(proxy.port), target).stdout == "sent\n"
         # The same by this user's own process.
-        assert plain(proxy, "GET", target, host).status == 200
+        assert send_plain(proxy, "GET", target, host).status == 200
     assert len(behind.seen) == 1
 
 
 def test_what_is_no_http_gets_no_words(behind: Deployment) -> None:
-    with proxied(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, unsigned=True) as proxy:
         for noise in (
             f"GET /{proxy.run.secret} \x01\r\n\r\n",
             "\0" * 20 + "\r\n\r\n",
@@ -123,18 +123,18 @@ def test_the_unguessable_path_needs_no_signature_and_shows_nowhere(behind: Deplo
         return web.Response(status=303, headers={"Location": f"{behind.root_url}/elsewhere"})
 
     behind.handlers["/api/queue/v1/redirect"] = redirect
-    with proxied(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, unsigned=True) as proxy:
         base = f"/{proxy.run.secret}"
         referer = f"http://127.0.0.1:{proxy.port}{base}/x"
-        assert plain(proxy, "GET", f"{base}/queue/v1/ping", Referer=referer).status == 200
+        assert send_plain(proxy, "GET", f"{base}/queue/v1/ping", Referer=referer).status == 200
         told = [
-            plain(proxy, "GET", f"{base}/api/queue/v1/redirect"),
-            plain(proxy, "GET", f"{base}/tasks/abc"),
-            plain(proxy, "GET", f"{base}/api/queue/v1/../x"),
-            plain(proxy, "PUT", f"{base}/nothing"),
-            plain(proxy, "GET", f"{base}x/api/queue/v1/ping"),
-            plain(proxy, "GET", f"/x{base}"),
-            plain(proxy, "GET", f"/x?{base}"),
+            send_plain(proxy, "GET", f"{base}/api/queue/v1/redirect"),
+            send_plain(proxy, "GET", f"{base}/tasks/abc"),
+            send_plain(proxy, "GET", f"{base}/api/queue/v1/../x"),
+            send_plain(proxy, "PUT", f"{base}/nothing"),
+            send_plain(proxy, "GET", f"{base}x/api/queue/v1/ping"),
+            send_plain(proxy, "GET", f"/x{base}"),
+            send_plain(proxy, "GET", f"/x?{base}"),
         ]
         texts = [f"{answer.getheaders()} {answer.read()!r}" for answer in told]
         texts += [proxy.log.read_text(), *map(str, behind.seen)]
@@ -145,8 +145,8 @@ def test_the_unguessable_path_needs_no_signature_and_shows_nowhere(behind: Deplo
 
 def test_a_program_narrows_further_and_never_widens(behind: Deployment) -> None:
     def seen(wanted: list[str] | None, scopes: tuple[str, ...] | None) -> list[str] | None:
-        with proxied(behind.root_url, scopes=scopes) as proxy:
-            assert signed(proxy, "GET", PING, scopes=wanted).status_code == 200
+        with run_proxy(behind.root_url, scopes=scopes) as proxy:
+            assert send_signed(proxy, "GET", PING, scopes=wanted).status_code == 200
         return behind.seen[-1].scopes
 
     assert seen(None, ("queue:a:*",)) == ["queue:a:*"]
@@ -159,13 +159,13 @@ def test_a_program_narrows_further_and_never_widens(behind: Deployment) -> None:
 
 
 def test_the_header_of_programs_that_do_not_sign_narrows(behind: Deployment) -> None:
-    with proxied(behind.root_url, unsigned=True, scopes=("queue:a:*",)) as proxy:
+    with run_proxy(behind.root_url, unsigned=True, scopes=("queue:a:*",)) as proxy:
         target = f"/{proxy.run.secret}{PING}"
-        assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes='["queue:a:b", "*"]').status == 200
+        assert send_plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes='["queue:a:b", "*"]').status == 200
         assert behind.seen[-1].scopes == ["queue:a:b", "queue:a:*"]
         assert behind.seen[-1].header("X-Taskcluster-Authorized-Scopes") is None
         for text in ("x", "{}", '["a", 1]', "[" * 9000):
-            assert plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes=text).status == 400
+            assert send_plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes=text).status == 400
         # Two of them: nobody knows which is meant.
         with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
             line = 'X-Taskcluster-Authorized-Scopes: ["queue:a:b"]\r\n'
@@ -176,8 +176,8 @@ def test_the_header_of_programs_that_do_not_sign_narrows(behind: Deployment) -> 
 
 def test_scopes_that_do_not_fit_are_said_so(behind: Deployment) -> None:
     scopes = tuple(f"queue:{'x' * 40}:{number}" for number in range(80))
-    with proxied(behind.root_url, scopes=scopes) as proxy:
-        answer = signed(proxy, "GET", PING)
+    with run_proxy(behind.root_url, scopes=scopes) as proxy:
+        answer = send_signed(proxy, "GET", PING)
         assert (answer.status_code, answer.json()["code"]) == (400, "HeaderTooLong")
     assert behind.seen == []
 
@@ -189,10 +189,10 @@ def test_scopes_that_do_not_fit_are_said_so(behind: Deployment) -> None:
 @pytest.mark.parametrize("prefix", ["/api/", "/"])
 def test_all_methods_go_on_and_no_byte_is_altered(method: str, prefix: str, behind: Deployment) -> None:
     odd = "queue/v1/x%2Fy//z'(,)|\"%zz%7c@:=+~?a=%7c&b=|&a=+\"'&c=?/&&d"
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         place = Place("127.0.0.1", proxy.port, prefix + odd)
         authorization = hawk.make_header(CLIENT, proxy.run.token, method, place, now=time.time())
-        answer = plain(proxy, method, prefix + odd, Authorization=authorization)
+        answer = send_plain(proxy, method, prefix + odd, Authorization=authorization)
         assert answer.status == 200, answer.read()
     (seen,) = behind.seen
     assert (seen.method, seen.target, seen.client_id) == (method, "/api/" + odd, CLIENT)
@@ -211,7 +211,7 @@ def test_header_lines_that_are_a_connections_own_are_dropped(behind: Deployment)
         return web.Response(headers=lines, text="x")
 
     behind.handlers["/api/x"] = answer
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         sent = {
             "Connection": "keep-alive, X-Mine",
             "X-Mine": "1",
@@ -221,7 +221,7 @@ def test_header_lines_that_are_a_connections_own_are_dropped(behind: Deployment)
             "X-Other": "2",
             "User-Agent": "me",
         }
-        got = signed(proxy, "GET", "/api/x/v1/y", headers={**sent, "Accept-Encoding": "br;q=0.1"})
+        got = send_signed(proxy, "GET", "/api/x/v1/y", headers={**sent, "Accept-Encoding": "br;q=0.1"})
     (seen,) = behind.seen
     names = {name.lower() for name, _ in seen.headers}
     assert names <= {"host", "authorization", "x-other", "user-agent", "accept-encoding", "accept"}
@@ -238,8 +238,8 @@ def test_encodings_are_untouched(behind: Deployment) -> None:
         return web.Response(body=seen.body, headers={"Content-Encoding": "gzip", "Content-Type": "a/b"})
 
     behind.handlers["/api/x"] = answer
-    with proxied(behind.root_url) as proxy:
-        got = signed(proxy, "PUT", "/api/x/v1/y", body=packed, headers={"Content-Encoding": "gzip"}, stream=True)
+    with run_proxy(behind.root_url) as proxy:
+        got = send_signed(proxy, "PUT", "/api/x/v1/y", body=packed, headers={"Content-Encoding": "gzip"}, stream=True)
         assert got.raw.read() == packed
         assert (got.headers["Content-Encoding"], got.headers["Content-Type"]) == ("gzip", "a/b")
     assert behind.seen[0].body == packed
@@ -258,9 +258,9 @@ def test_answers_come_back_as_they_are(behind: Deployment) -> None:
         )
 
     behind.handlers["/api/x"] = answer
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for status in (201, 204, 302, 303, 400, 401, 403, 404, 409, 424, 500, 503):
-            got = signed(proxy, "POST", f"/api/x/v1/{status}", body=b"x")
+            got = send_signed(proxy, "POST", f"/api/x/v1/{status}", body=b"x")
             assert got.status_code == status
             if status != 204:
                 assert got.json() == {"code": "X", "message": "y"}
@@ -268,26 +268,26 @@ def test_answers_come_back_as_they_are(behind: Deployment) -> None:
                 assert got.reason == "Odd"
             else:
                 assert got.content == b""
-        head = signed(proxy, "HEAD", "/api/x/v1/200")
-        whole = signed(proxy, "GET", "/api/x/v1/200")
+        head = send_signed(proxy, "HEAD", "/api/x/v1/200")
+        whole = send_signed(proxy, "GET", "/api/x/v1/200")
         assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(len(whole.content))
         assert head.content == b""
 
 
 def test_links_keep_working(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for method in ("GET", "HEAD"):
             for target in ("/", "/tasks/abc?x=y", "/references/queue/v1/api.json", "/api/queue"):
-                for answer in (plain(proxy, method, target), signed(proxy, method, target).raw):
+                for answer in (send_plain(proxy, method, target), send_signed(proxy, method, target).raw):
                     assert (answer.status, answer.getheader("Location")) == (302, behind.root_url + target)
-        assert signed(proxy, "POST", "/graphql").status_code == 401
+        assert send_signed(proxy, "POST", "/graphql").status_code == 401
     assert behind.seen == []
 
 
 @pytest.mark.parametrize("offer", ["websocket", "h2c, WebSocket/13"])
 def test_a_websocket_is_refused_clearly(offer: str, behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
-        answer = signed(proxy, "GET", PING, headers={"Upgrade": offer, "Connection": "Upgrade"})
+    with run_proxy(behind.root_url) as proxy:
+        answer = send_signed(proxy, "GET", PING, headers={"Upgrade": offer, "Connection": "Upgrade"})
         assert answer.status_code == 501
         assert "websockets" in answer.json()["message"]
     assert behind.seen == []
@@ -299,9 +299,9 @@ def test_every_other_offer_to_upgrade_is_ignored(
     offer: str, method: str, body: bytes | None, behind: Deployment
 ) -> None:
     lines = {"Upgrade": offer, "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAAQCAAAAAAIAAAAA"}
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for _ in range(2):
-            answer = signed(proxy, method, PING, headers=lines, body=body)
+            answer = send_signed(proxy, method, PING, headers=lines, body=body)
             assert answer.status_code == 200
             assert answer.json()["length"] == len(body or b"")
     assert not any(seen.header("Upgrade") or seen.header("HTTP2-Settings") for seen in behind.seen)
@@ -318,7 +318,7 @@ def test_every_other_offer_to_upgrade_is_ignored(
 def test_what_is_no_call_is_refused_clearly(
     method: str, lines: dict[str, str], status: int, code: str, behind: Deployment
 ) -> None:
-    with proxied(behind.root_url) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as raw:
+    with run_proxy(behind.root_url) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as raw:
         place = Place("127.0.0.1", proxy.port, PING)
         lines = {
             "Host": f"127.0.0.1:{proxy.port}",
@@ -346,22 +346,22 @@ def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
         ("GET", "/api/auth/v1/aws/s3/read-write/bucket/"),
         ("GET", "/auth/v1/aws/s3/read-write/bucket/?format=iam-role-compat"),
     ]
-    with proxied(behind.root_url) as proxy, proxied(behind.root_url, read_only=True) as reading:
+    with run_proxy(behind.root_url) as proxy, run_proxy(behind.root_url, read_only=True) as reading:
         for method, target in calls:
             if method == "GET":
-                assert signed(reading, method, target).status_code == 403
-                url = signed(proxy, "POST", "/bewit", body=(proxy.at("127.0.0.1") + target).encode())
+                assert send_signed(reading, method, target).status_code == 403
+                url = send_signed(proxy, "POST", "/bewit", body=(proxy.make_url("127.0.0.1") + target).encode())
                 assert (url.status_code, url.json()["code"]) == (403, "RefusedByProxy")
-            answer = signed(proxy, method, target)
+            answer = send_signed(proxy, method, target)
             assert answer.status_code == 403
             assert "--allow-credentials" in answer.json()["message"]
             assert answer.json()["code"] != "InsufficientScopes"
     assert behind.seen == []
-    with proxied(behind.root_url, allow_credentials=True) as proxy:
-        assert {signed(proxy, method, target).status_code for method, target in calls} == {200}
+    with run_proxy(behind.root_url, allow_credentials=True) as proxy:
+        assert {send_signed(proxy, method, target).status_code for method, target in calls} == {200}
         own = "/api/auth/v1/clients/" + CLIENT.replace("/", "%2F").replace("|", "%7C")
         for method, target in (("POST", own), ("POST", own + "/reset"), ("DELETE", own + "%402"), ("PUT", own)):
-            assert signed(proxy, method, target).status_code == 403
+            assert send_signed(proxy, method, target).status_code == 403
     assert len(behind.seen) == len(calls)
 
 
@@ -369,31 +369,31 @@ def test_what_hands_out_credentials_is_refused(behind: Deployment) -> None:
 def test_an_artifact_is_created_unless_that_returns_credentials(chunked: bool, behind: Deployment) -> None:
     target = "/api/queue/v1/task/abc/runs/0/artifacts/public/x"
 
-    def create(proxy: Proxied, body: bytes) -> int:
+    def create(proxy: RunningProxy, body: bytes) -> int:
         sent: dict[str, Any] = {"chunks": [body[:9], body[9:]]} if chunked else {"body": body}
-        return signed(proxy, "POST", target, **sent).status_code
+        return send_signed(proxy, "POST", target, **sent).status_code
 
     link, object_ = b'{"storageType": "s3", "contentType": "x"}', b'{"storageType": "object", "contentType": "x"}'
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         assert create(proxy, link) == 200
         assert behind.seen.pop().body == link
         for body in (object_, b"no JSON", link + b" " * 70_000):
             assert create(proxy, body) == 403
         assert behind.seen == []
-    with proxied(behind.root_url, allow_credentials=True) as proxy:
+    with run_proxy(behind.root_url, allow_credentials=True) as proxy:
         assert create(proxy, object_) == 200
 
 
 def test_a_method_in_small_letters_is_the_same_method(behind: Deployment) -> None:
     """Parsers of aiohttp before 3.14 pass it on as it is."""
     for parser in (HttpRequestParserPy, HttpRequestParser):
-        with proxied(behind.root_url) as proxy, pytest.MonkeyPatch.context() as patched:
+        with run_proxy(behind.root_url) as proxy, pytest.MonkeyPatch.context() as patched:
             patched.setattr(
                 web_protocol, "HttpRequestParser", lambda *rest, made=parser, **more: Small(made(*rest, **more))
             )
-            answer = signed(proxy, "POST", "/api/auth/v1/clients/other/reset")
+            answer = send_signed(proxy, "POST", "/api/auth/v1/clients/other/reset")
             assert (answer.status_code, answer.json()["code"]) == (403, "RefusedByProxy")
-            assert signed(proxy, "GET", PING).status_code == 200
+            assert send_signed(proxy, "GET", PING).status_code == 200
         assert behind.seen.pop().target == PING
         assert behind.seen == []
 
@@ -413,12 +413,12 @@ class Small:
 
 
 def test_a_run_that_only_reads(behind: Deployment) -> None:
-    with proxied(behind.root_url, read_only=True) as proxy:
+    with run_proxy(behind.root_url, read_only=True) as proxy:
         for method in ("PUT", "POST", "DELETE", "PATCH", "OPTIONS"):
-            answer = signed(proxy, method, PING, headers={"X-HTTP-Method-Override": "GET"})
+            answer = send_signed(proxy, method, PING, headers={"X-HTTP-Method-Override": "GET"})
             assert answer.status_code == 403
             assert "--read-only" in answer.json()["message"]
-        assert signed(proxy, "GET", PING, headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 200
-        assert signed(proxy, "HEAD", PING).status_code == 200
+        assert send_signed(proxy, "GET", PING, headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 200
+        assert send_signed(proxy, "HEAD", PING).status_code == 200
     assert [seen.method for seen in behind.seen] == ["GET", "HEAD"]
     assert behind.seen[0].header("X-HTTP-Method-Override") is None

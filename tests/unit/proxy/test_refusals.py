@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcenv.proxy import learn
-from tcenv.proxy.learn import Learned, find_least, list_scopes, parse_refusal
-from tests.proxied import CLIENT
+from tcenv.proxy.learn import LearnResult, find_least, list_scopes, parse_refusal
+from tests.proxy import CLIENT
 from tests.unit.proxy.test_learn import HELD, text
 
 
@@ -100,5 +100,5 @@ def test_of_alternatives_the_one_that_needs_least(
 
 
 def test_the_set_holds_nothing_that_another_of_its_scopes_covers() -> None:
-    assert Learned(("queue:*", "a"), {"queue:x": {"c"}, "b": {"c"}}).scopes == ("a", "b", "queue:*")
-    assert learn.Learned().scopes == ()
+    assert LearnResult(("queue:*", "a"), {"queue:x": {"c"}, "b": {"c"}}).scopes == ("a", "b", "queue:*")
+    assert learn.LearnResult().scopes == ()

@@ -87,7 +87,7 @@ def test_what_only_looks_like_it_goes_through(method: str, target: str) -> None:
 @pytest.mark.parametrize("client", [CLIENT, f"{CLIENT}@2", f"{CLIENT}@17"])
 @pytest.mark.parametrize("end", ["", "/reset", "/disable", "/enable", "/"])
 def test_the_sessions_own_client_is_left_alone(method: str, client: str, end: str) -> None:
-    for own in (OwnClient.of(CLIENT), OwnClient.of(f"{CLIENT}@2"), OwnClient.of("other", CLIENT)):
+    for own in (OwnClient.from_ids(CLIENT), OwnClient.from_ids(f"{CLIENT}@2"), OwnClient.from_ids("other", CLIENT)):
         for spelled in (quote(client, safe=""), client, quote(client).replace("m", "%6d")):
             parsed = routes.parse(f"/api/auth/v1/clients/{spelled}{end}")
             assert parsed is not None
@@ -97,7 +97,7 @@ def test_the_sessions_own_client_is_left_alone(method: str, client: str, end: st
 
 
 def test_others_clients_are_not_the_sessions_own() -> None:
-    own = OwnClient.of(CLIENT)
+    own = OwnClient.from_ids(CLIENT)
     for client in (f"{CLIENT}2", CLIENT[:-1], f"{CLIENT}/more", CLIENT.upper()):
         assert not own.is_changed_by("DELETE", call("/clients/<clientId>", clientId=client))
     assert not own.is_changed_by("DELETE", call("/roles/<roleId>", roleId=CLIENT))

@@ -21,13 +21,13 @@ from aiohttp import web
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import PayloadHash, Place
-from tests.calls import LOOPBACK, PING, plain, signed
-from tests.proxied import CLIENT, TOKEN, Deployment, Seen, deployment, proxied
+from tests.calls import LOOPBACK, PING, send_plain, send_signed
+from tests.proxy import CLIENT, TOKEN, Deployment, Seen, run_deployment, run_proxy
 
 
 @pytest.fixture
 def behind() -> Iterator[Deployment]:
-    with deployment() as made:
+    with run_deployment() as made:
         yield made
 
 
@@ -41,7 +41,7 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Depl
     body = os.urandom(size)
     payload = PayloadHash("application/json")
     payload.update(body)
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
         place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
         authorization = hawk.make_header(
@@ -69,7 +69,7 @@ def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked:
     body = os.urandom(size)
     payload = PayloadHash()
     payload.update(body + b"x")
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
         place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
         authorization = hawk.make_header(
@@ -86,7 +86,7 @@ def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked:
 def test_curl_waits_for_a_word_before_it_sends_much(behind: Deployment, tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_bytes(os.urandom(3 * 2**20))
-    with proxied(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(behind.root_url, unsigned=True) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}/queue/v1/x"
         command = [
             "curl",
@@ -116,17 +116,17 @@ def test_an_answer_that_breaks_off_is_broken_off(behind: Deployment) -> None:
         return response
 
     behind.handlers["/api/x"] = answer
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         for target in ("/api/x/v1/length", "/api/x/v1/chunked"):
             with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
-                signed(proxy, "GET", target)
+                send_signed(proxy, "GET", target)
 
 
 def test_a_deployment_that_is_not_there(behind: Deployment) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        with proxied(f"http://127.0.0.1:{nobody.getsockname()[1]}") as proxy:
-            answer = signed(proxy, "GET", PING)
+        with run_proxy(f"http://127.0.0.1:{nobody.getsockname()[1]}") as proxy:
+            answer = send_signed(proxy, "GET", PING)
             assert (answer.status_code, answer.json()["code"]) == (502, "DeploymentUnreachable")
 
 
@@ -137,8 +137,8 @@ def test_no_redirect_is_followed_and_no_netrc_read(behind: Deployment) -> None:
         return web.Response(status=302, headers={"Location": f"{behind.root_url}{PING}"})
 
     behind.handlers["/api/x"] = answer
-    with proxied(behind.root_url) as proxy:
-        got = signed(proxy, "GET", "/api/x/v1/y")
+    with run_proxy(behind.root_url) as proxy:
+        got = send_signed(proxy, "GET", "/api/x/v1/y")
         assert (got.status_code, got.headers["Location"]) == (302, f"{behind.root_url}{PING}")
     (seen,) = behind.seen
     assert seen.client_id == CLIENT
@@ -148,9 +148,9 @@ def test_no_redirect_is_followed_and_no_netrc_read(behind: Deployment) -> None:
 
 
 def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
-    with proxied(behind.root_url, scopes=("queue:a",)) as proxy:
-        for url in (f"{behind.root_url}{PING}?x=%20", f"{proxy.at('localhost')}{PING}?x=%20"):
-            answer = signed(proxy, "POST", "/bewit", body=url.encode())
+    with run_proxy(behind.root_url, scopes=("queue:a",)) as proxy:
+        for url in (f"{behind.root_url}{PING}?x=%20", f"{proxy.make_url('localhost')}{PING}?x=%20"):
+            answer = send_signed(proxy, "POST", "/bewit", body=url.encode())
             assert (answer.status_code, answer.text) == (303, answer.headers["Location"])
             place = Place.of(answer.text)
             parts = hawk.split_bewit(place.resource)
@@ -168,11 +168,11 @@ def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
             f"{behind.root_url}/tasks",
             f"{behind.root_url}/api/hooks/v1/hooks/a/b/token",
         ):
-            assert signed(proxy, "POST", "/bewit", body=url.encode()).status_code == 403
-        chunked = signed(proxy, "POST", "/bewit", chunks=[behind.root_url.encode(), PING.encode()])
+            assert send_signed(proxy, "POST", "/bewit", body=url.encode()).status_code == 403
+        chunked = send_signed(proxy, "POST", "/bewit", chunks=[behind.root_url.encode(), PING.encode()])
         assert chunked.text.startswith(f"{behind.root_url}{PING}?bewit=")
         for body in (f"{behind.root_url}{PING}?bewit=x", f"{behind.root_url}{PING}?{'x' * 9000}"):
-            assert signed(proxy, "POST", "/bewit", body=body.encode()).status_code == 400
+            assert send_signed(proxy, "POST", "/bewit", body=body.encode()).status_code == 400
         line = next(line for line in proxy.lines() if line["path"] == "/bewit")
         assert line["note"] == f"signed GET {PING}"
         assert "bewit=" not in proxy.log.read_text()
@@ -181,8 +181,8 @@ def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
 
 @pytest.mark.parametrize("host", LOOPBACK)
 def test_a_programs_signed_url_works(host: str, behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
-        options = {"rootUrl": proxy.at(host), "credentials": proxy.credentials(), "authorizedScopes": ["queue:a"]}
+    with run_proxy(behind.root_url) as proxy:
+        options = {"rootUrl": proxy.make_url(host), "credentials": proxy.credentials(), "authorizedScopes": ["queue:a"]}
         for number in range(8):
             url = taskcluster.Index(options).buildSignedUrl("findArtifactFromTask", f"x{number}", "public/y z")
             answer = requests.get(url, allow_redirects=False)
@@ -199,11 +199,11 @@ def test_a_programs_signed_url_works(host: str, behind: Deployment) -> None:
 
 
 def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: Deployment) -> None:
-    with proxied(behind.root_url, scopes=("queue:a",)) as proxy:
-        signed(proxy, "GET", f"{PING}?secret=value")
-        signed(proxy, "PUT", "/api/secrets/v1/secret/x%0Ay", body=b"body-secret")
-        signed(proxy, "POST", "/api/hooks/v1/hooks/a/b/trigger/TriggerTokenSecret")
-        plain(proxy, "GET", f"/api/queue/v1/{proxy.run.token}")
+    with run_proxy(behind.root_url, scopes=("queue:a",)) as proxy:
+        send_signed(proxy, "GET", f"{PING}?secret=value")
+        send_signed(proxy, "PUT", "/api/secrets/v1/secret/x%0Ay", body=b"body-secret")
+        send_signed(proxy, "POST", "/api/hooks/v1/hooks/a/b/trigger/TriggerTokenSecret")
+        send_plain(proxy, "GET", f"/api/queue/v1/{proxy.run.token}")
         lines = proxy.lines()
         text = proxy.log.read_text()
     assert [(line["method"], line["path"], line["status"], line["scopes"]) for line in lines] == [
@@ -219,15 +219,15 @@ def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: Deployment) -> 
 
 
 def test_it_is_over_when_the_run_is(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
-        assert signed(proxy, "GET", PING).status_code == 200
+    with run_proxy(behind.root_url) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 200
     for host in ("127.0.0.1", "::1"):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, proxy.port)).close()
 
 
 def test_the_client_itself_through_the_proxy(behind: Deployment) -> None:
-    with proxied(behind.root_url) as proxy:
+    with run_proxy(behind.root_url) as proxy:
         queue = taskcluster.Queue({"rootUrl": proxy.root_url, "credentials": proxy.credentials(), "maxRetries": 0})
         assert queue.ping()["target"] == PING
         assert queue.createTask("abc", {"x": "y"})["length"] == 9

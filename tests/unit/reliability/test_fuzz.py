@@ -24,7 +24,7 @@ from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
 from tests import listener
-from tests.listener import QUERY, Waiting, everything
+from tests.listener import QUERY, WaitingListener, receive_all
 from tests.reliability.record import record, times
 
 TOKEN = "t" * 44
@@ -79,7 +79,7 @@ DEFECTS = (
 @pytest.mark.timeout(1200)
 def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
     count = 0
-    with Waiting(seconds=1100) as waiting:
+    with WaitingListener(seconds=1100) as waiting:
         genuine, secret = waiting.request(), waiting.secret.encode()
 
         @long(20_000)
@@ -95,12 +95,12 @@ def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
                 try:
                     connection.sendall(data)
                     connection.shutdown(socket.SHUT_WR)
-                    response = everything(connection)
+                    response = receive_all(connection)
                 except (BrokenPipeError, ConnectionResetError):
                     response = b""
             assert response[:10] in (b"", b"HTTP/1.1 4"), data
             assert listener.TOKEN.encode() not in response
-            assert waiting.waits, data
+            assert waiting.is_waiting, data
 
         is_refused()
         assert waiting.talk(genuine).startswith(b"HTTP/1.1 303 ")
@@ -115,7 +115,7 @@ PAIRS = re.compile(r"(clientId|accessToken)=([^&]*)&(?!\1)(clientId|accessToken)
 
 @pytest.mark.timeout(1200)
 def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         genuine = waiting.request("/secret?" + QUERY, host=HOST)
         waiting.talk(waiting.request())
     count = accepted = 0

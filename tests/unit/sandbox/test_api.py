@@ -18,7 +18,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterConnectionError, TaskclusterRestFailure
 
 from tcenv.sandbox import Client, Sandbox
-from tcenv.sandbox.records import new_token
+from tcenv.sandbox.records import make_token
 
 HOSTILE = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
 ANONYMOUS = ["assume:anonymous", "auth:current-scopes", "auth:get-client:*", "auth:list-clients"]
@@ -470,7 +470,7 @@ class TestServer:
     def test_tokens_are_of_44_characters_and_some_begin_with_a_dash(self) -> None:
         with Sandbox() as tc:
             assert len(tc.create_client("x").access_token) == 44
-        tokens = {new_token() for _ in range(5000)}
+        tokens = {make_token() for _ in range(5000)}
         assert {len(token) for token in tokens} == {44}
         assert {token[0] for token in tokens} > set("-_")
         with Sandbox(token_factory=lambda: "-" + "x" * 43) as tc:

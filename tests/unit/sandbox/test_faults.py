@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tcenv.sandbox import FAULTS, Sandbox, faults
-from tests.clients import auth
+from tests.clients import make_auth
 
 CLIENT = "/api/auth/v1/clients/me"
 
@@ -48,9 +48,9 @@ def test_nobody_else_is_disturbed_and_healing_helps(fault: str) -> None:
         tc.create_client("me", ["a"])
         tc.fail(fault, path=CLIENT, pace=0.001, size=1 << 20)
         got = raw(tc, most=200, patience=0.2)
-        assert auth(tc).ping()["alive"] is True
+        assert make_auth(tc).ping()["alive"] is True
         tc.heal()
-        assert auth(tc).client("me")["scopes"] == ["a"]
+        assert make_auth(tc).client("me")["scopes"] == ["a"]
         assert FAULTS[fault].about
         assert got or fault == "hang-up"
         assert len(tc.requests) == 3
@@ -148,7 +148,7 @@ def test_what_is_asked_for_happens_where_only_the_answer_is_a_lie() -> None:
     with Sandbox() as tc:
         creator = tc.create_client("c", ["auth:create-client:*"])
         tc.fail("no-token", times=1)
-        made = auth(tc, creator).createClient("new", {"description": "", "expires": "2100-01-01T00:00:00Z"})
+        made = make_auth(tc, creator).createClient("new", {"description": "", "expires": "2100-01-01T00:00:00Z"})
         assert made["accessToken"] == ""
         assert len(tc.clients["new"].access_token) == 44
 

@@ -15,7 +15,7 @@ import requests
 import taskcluster
 
 from tcenv.sandbox import Client, Sandbox
-from tests.clients import auth, failed, failure, rejection
+from tests.clients import get_failure, get_failure_code, get_rejection, make_auth
 
 END = "2100-01-01T00:00:00.000Z"
 
@@ -37,33 +37,33 @@ def wanted(**more: Any) -> dict[str, Any]:
 class TestCreatingAClient:
     def test_the_same_again_within_a_quarter_of_an_hour_is_the_same_client(self) -> None:
         with Sandbox(any_time=True) as tc:
-            mine = auth(tc, tc.create_client("me", ["*"], lifetime=86400 * 9))
+            mine = make_auth(tc, tc.create_client("me", ["*"], lifetime=86400 * 9))
             first = mine.createClient("x", wanted())
             assert mine.createClient("x", wanted(scopes=["a", "b"]))["accessToken"] == first["accessToken"]
             tc.clock_offset = 14 * 60
             assert mine.createClient("x", wanted())["accessToken"] == first["accessToken"]
             tc.clock_offset = 16 * 60
-            status, code, message = failed(mine.createClient, "x", wanted())
+            status, code, message = get_failure(mine.createClient, "x", wanted())
             assert (status, code, message.splitlines()[0]) == (409, "RequestConflict", "Client already exists")
 
     @pytest.mark.parametrize("other", [{"description": "e"}, {"scopes": ["a"]}, {"expires": "2100-01-02T00:00:00Z"}])
     def test_anything_else_is_a_conflict(self, other: dict[str, Any]) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
             mine.createClient("x", wanted())
-            assert failure(mine.createClient, "x", wanted(**other)) == (409, "RequestConflict")
+            assert get_failure_code(mine.createClient, "x", wanted(**other)) == (409, "RequestConflict")
             assert tc.clients["x"].description == "d"
 
     def test_a_disabled_one_is_not_given_back(self) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
             mine.createClient("x", wanted())
             tc.disable("x")
-            assert failure(mine.createClient, "x", wanted()) == (409, "RequestConflict")
+            assert get_failure_code(mine.createClient, "x", wanted()) == (409, "RequestConflict")
 
     def test_scopes_come_back_in_order(self) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
             assert mine.createClient("x", wanted())["scopes"] == ["a", "b"]
             assert mine.updateClient("x", wanted(scopes=["c", "b", "a:*"]))["scopes"] == ["a:*", "b", "c"]
             assert mine.client("x")["scopes"] == ["a:*", "b", "c"]
@@ -84,16 +84,16 @@ class TestCreatingAClient:
     )
     def test_what_breaks_the_schema(self, body: dict[str, Any]) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
             tc.create_client("there")
-            assert failure(mine.createClient, "x", body) == (400, "InputValidationError")
-            assert failure(mine.updateClient, "there", body) == (400, "InputValidationError")
+            assert get_failure_code(mine.createClient, "x", body) == (400, "InputValidationError")
+            assert get_failure_code(mine.updateClient, "there", body) == (400, "InputValidationError")
             assert list(tc.clients) == ["me", "there"]
 
     def test_two_stars_fit_the_schema_and_are_refused(self) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
-            assert failure(mine.createClient, "x", wanted(scopes=["a**"])) == (400, "InputError")
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
+            assert get_failure_code(mine.createClient, "x", wanted(scopes=["a**"])) == (400, "InputError")
 
     @pytest.mark.parametrize(
         "end",
@@ -101,13 +101,13 @@ class TestCreatingAClient:
     )
     def test_a_time_that_no_calendar_has_is_refused(self, end: str) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
-            assert failure(mine.createClient, "x", wanted(expires=end))[0] == 400
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
+            assert get_failure_code(mine.createClient, "x", wanted(expires=end))[0] == 400
             assert list(tc.clients) == ["me"]
 
     def test_a_time_without_a_zone_is_in_utc(self) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
             made = mine.createClient("x", wanted(expires="2100-01-01T00:00:00"))
             assert made["expires"] == "2100-01-01T00:00:00.000Z"
 
@@ -133,9 +133,9 @@ class TestCreatingAClient:
     )
     def test_static_clients_are_the_administrators(self, verb: str) -> None:
         with Sandbox() as tc:
-            mine = auth(tc, tc.create_client("me", ["*"]))
+            mine = make_auth(tc, tc.create_client("me", ["*"]))
             body = [wanted()] if verb in ("createClient", "updateClient") else []
-            status, code, message = failed(getattr(mine, verb), "static/x", *body)
+            status, code, message = get_failure(getattr(mine, verb), "static/x", *body)
             assert (status, code) == (400, "InputError")
             assert 'clientId "static/x" starts with "static/"' in message
 
@@ -151,14 +151,14 @@ class TestAnswers:
 
     def test_a_403_has_both_blocks(self) -> None:
         with Sandbox(public=False) as tc:
-            _, _, message = failed(auth(tc, tc.create_client("me/x")).currentScopes)
+            _, _, message = get_failure(make_auth(tc, tc.create_client("me/x")).currentScopes)
             assert message.split("\n\n---\n\n")[0] == (
                 "Client ID me/x does not have sufficient scopes and is missing the following scopes:\n\n"
                 "```\nauth:current-scopes\n```\n\n"
                 "This request requires the client to satisfy the following scope expression:\n\n"
                 "```\nauth:current-scopes\n```"
             )
-            _, _, message = failed(auth(tc).currentScopes)
+            _, _, message = get_failure(make_auth(tc).currentScopes)
             assert message.split("\n\n---\n\n")[0] == (
                 "This request requires Taskcluster credentials that satisfy the following scope expression:\n\n"
                 "```\nauth:current-scopes\n```"
@@ -174,8 +174,8 @@ class TestAnswers:
                     "me", client.access_token, now, now + timedelta(hours=1), client.scopes[:count]
                 )
                 made["accessToken"] = made["accessToken"].decode()
-                caller = auth(tc, made)
-                return rejection(caller.currentScopes) if count > 62 else str(len(caller.currentScopes()["scopes"]))
+                caller = make_auth(tc, made)
+                return get_rejection(caller.currentScopes) if count > 62 else str(len(caller.currentScopes()["scopes"]))
 
             assert told(60) == "64"
             assert told(70) == "Bad Request: Header length too long"

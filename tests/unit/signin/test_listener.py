@@ -28,10 +28,10 @@ from tests.listener import (
     QUERY,
     SIGNED_IN,
     TOKEN,
-    Waiting,
-    everything,
-    header,
-    status,
+    WaitingListener,
+    find_header,
+    parse_status,
+    receive_all,
 )
 
 CREDENTIALS = Credentials(CLIENT_ID, TOKEN)
@@ -59,13 +59,13 @@ NAVIGATION = (
     ids=["raw", "older browser", "other order", "encoded", "encoded in small letters"],
 )
 def test_the_answer_is_taken(address: str, query: str, more: tuple[str, ...]) -> None:
-    with Waiting(outcome=SIGNED_IN) as waiting:
+    with WaitingListener(outcome=SIGNED_IN) as waiting:
         redirect = waiting.talk(waiting.request(None, *more, query=query), address)
-        assert status(redirect) == 303
-        clean = header(redirect, "location")
+        assert parse_status(redirect) == 303
+        clean = find_header(redirect, "location")
         assert clean.startswith("/") and clean != waiting.secret
         page = waiting.talk(waiting.request(clean, *more), address)
-        assert status(page) == 200
+        assert parse_status(page) == 200
         assert b"You are signed in" in page
         assert TOKEN.encode() not in redirect + page
         taken = waiting.result()
@@ -80,11 +80,11 @@ def test_the_answer_is_taken(address: str, query: str, more: tuple[str, ...]) ->
     "host", ["localhost", "LocalHost", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"]
 )
 def test_the_answer_is_taken_at_every_name_of_this_machine(host: str, address: str) -> None:
-    with Waiting(outcome=SIGNED_IN) as waiting:
+    with WaitingListener(outcome=SIGNED_IN) as waiting:
         host = f"{host}:{waiting.port}"
         redirect = waiting.talk(waiting.request(None, *NAVIGATION, host=host), address)
-        assert status(redirect) == 303, redirect
-        page = waiting.talk(waiting.request(header(redirect, "location"), *NAVIGATION, host=host), address)
+        assert parse_status(redirect) == 303, redirect
+        page = waiting.talk(waiting.request(find_header(redirect, "location"), *NAVIGATION, host=host), address)
         assert b"You are signed in" in page
         assert waiting.result() == CREDENTIALS
 
@@ -96,15 +96,15 @@ def test_browsers_leave_out_the_default_port() -> None:
 
 
 def test_a_browser_is_led_away_from_the_address_with_the_token() -> None:
-    with Waiting(outcome=SIGNED_IN) as waiting:
+    with WaitingListener(outcome=SIGNED_IN) as waiting:
         accepted = "Accept-Encoding: gzip, deflate, br, zstd"
         redirect = waiting.talk(waiting.request(None, accepted, *NAVIGATION))
-        detour = waiting.talk(waiting.request(header(redirect, "location"), accepted, *NAVIGATION))
-        seconds, _, onward = header(detour, "refresh").partition("; url=")
+        detour = waiting.talk(waiting.request(find_header(redirect, "location"), accepted, *NAVIGATION))
+        seconds, _, onward = find_header(detour, "refresh").partition("; url=")
         page = waiting.talk(waiting.request(onward, accepted, *NAVIGATION))
     assert seconds == "0"
     assert b"You are signed in" in page
-    assert len({waiting.secret, header(redirect, "location"), onward}) == 3
+    assert len({waiting.secret, find_header(redirect, "location"), onward}) == 3
     assert TOKEN.encode() not in redirect + detour + page
 
 
@@ -112,7 +112,7 @@ def test_a_program_that_is_no_browser_is_sent_to_the_page_itself() -> None:
     """A client that follows redirects and knows no `Refresh` sees the page, whatever it accepts."""
     import urllib.request
 
-    with Waiting(outcome=SIGNED_IN) as waiting:
+    with WaitingListener(outcome=SIGNED_IN) as waiting:
         url = f"http://localhost:{waiting.port}{waiting.secret}?{QUERY}"
         request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip, deflate"})
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -127,37 +127,37 @@ def test_what_is_taken_does_not_show_its_token() -> None:
 
 @pytest.mark.parametrize("times", [1, 7])
 def test_a_request_in_pieces(times: int) -> None:
-    with Waiting() as waiting, waiting.connect("::1") as connection:
+    with WaitingListener() as waiting, waiting.connect("::1") as connection:
         request = waiting.request()
         for start in range(0, len(request), len(request) // times):
             connection.sendall(request[start : start + len(request) // times])
             time.sleep(0.02)
-        assert status(everything(connection)) == 303
+        assert parse_status(receive_all(connection)) == 303
         assert waiting.result() == CREDENTIALS
 
 
 def test_a_lot_of_other_programs_cookies_come_along() -> None:
-    with Waiting() as waiting:
-        assert status(waiting.talk(waiting.request(None, *[f"Cookie: c={'x' * 4000}"] * 12))) == 303
+    with WaitingListener() as waiting:
+        assert parse_status(waiting.talk(waiting.request(None, *[f"Cookie: c={'x' * 4000}"] * 12))) == 303
         assert waiting.result() == CREDENTIALS
 
 
 def test_every_response_says_what_a_browser_may_not_do() -> None:
-    with Waiting(outcome=SIGNED_IN) as waiting:
+    with WaitingListener(outcome=SIGNED_IN) as waiting:
         refusal = waiting.talk(waiting.request("/"))
         redirect = waiting.talk(waiting.request())
-        page = waiting.talk(waiting.request(header(redirect, "location")))
+        page = waiting.talk(waiting.request(find_header(redirect, "location")))
     for response in (refusal, redirect, page):
         head, _, body = response.partition(b"\r\n\r\n")
-        assert header(response, "cache-control") == "no-store"
-        assert header(response, "referrer-policy") == "no-referrer"
-        assert header(response, "x-content-type-options") == "nosniff"
-        assert header(response, "x-frame-options") == "DENY"
-        assert header(response, "cross-origin-resource-policy") == "same-origin"
-        assert header(response, "connection") == "close"
-        assert int(header(response, "content-length")) == len(body)
+        assert find_header(response, "cache-control") == "no-store"
+        assert find_header(response, "referrer-policy") == "no-referrer"
+        assert find_header(response, "x-content-type-options") == "nosniff"
+        assert find_header(response, "x-frame-options") == "DENY"
+        assert find_header(response, "cross-origin-resource-policy") == "same-origin"
+        assert find_header(response, "connection") == "close"
+        assert int(find_header(response, "content-length")) == len(body)
         policy = dict(
-            part.strip().partition(" ")[::2] for part in header(response, "content-security-policy").split(";")
+            part.strip().partition(" ")[::2] for part in find_header(response, "content-security-policy").split(";")
         )
         style = policy.pop("style-src")
         assert style.startswith("'sha256-") and " " not in style
@@ -165,7 +165,7 @@ def test_every_response_says_what_a_browser_may_not_do() -> None:
         for leak in (TOKEN, waiting.secret, "Python", "tcenv/"):
             assert leak.encode() not in head
         assert TOKEN.encode() not in response
-    assert header(page, "cross-origin-opener-policy") == "same-origin"
+    assert find_header(page, "cross-origin-opener-policy") == "same-origin"
     assert refusal.endswith(b"\r\n\r\n")
 
 
@@ -221,7 +221,7 @@ BAD_QUERIES = [
     f"clientId[]=me&accessToken={TOKEN}",
 ]
 
-Hostile = Callable[[Waiting], bytes]
+Hostile = Callable[[WaitingListener], bytes]
 
 
 def with_line(old: str, new: str) -> Hostile:
@@ -344,17 +344,17 @@ HOSTILE: dict[str, Hostile] = {
 @pytest.mark.parametrize("address", FAMILIES)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_all_else_gets_a_refusal_without_a_word_and_the_wait_goes_on(name: str, address: str) -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         response = waiting.talk(HOSTILE[name](waiting), address)
         # One that goes on sending after it has been refused may find the connection reset.
-        assert 400 <= status(response) < 500 or (not response and "large" in name + "many fields"), response
+        assert 400 <= parse_status(response) < 500 or (not response and "large" in name + "many fields"), response
         head, _, body = response.partition(b"\r\n\r\n")
         assert not body
         assert not any(
             text in head for text in (b"Location", TOKEN.encode(), waiting.secret.encode(), b"Access-Control")
         )
-        assert waiting.waits
-        assert status(waiting.talk(waiting.request(), address)) == 303
+        assert waiting.is_waiting
+        assert parse_status(waiting.talk(waiting.request(), address)) == 303
         assert waiting.result() == CREDENTIALS
 
 
@@ -389,16 +389,16 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
         return made, address
 
     monkeypatch.setattr(socket.socket, "accept", accept)
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         # A refused connection meets every call but those that tell its ends; the answer meets these.
         query = "no=answer" if call in ("send", "shutdown", "close", "recv") else QUERY
         response = waiting.talk(waiting.request(query=query))
         assert not faults
         if call in ("getsockname", "getpeername"):
-            assert status(response) == 403
+            assert parse_status(response) == 403
             assert waiting.listener.seen == {module.STRANGER}
-        assert waiting.waits
-        assert status(waiting.talk(waiting.request())) == 303
+        assert waiting.is_waiting
+        assert parse_status(waiting.talk(waiting.request())) == 303
         assert waiting.result() == CREDENTIALS
 
 
@@ -410,28 +410,28 @@ def test_an_answer_is_taken_though_its_connection_fails(monkeypatch: pytest.Monk
         return made, address
 
     monkeypatch.setattr(socket.socket, "accept", accept)
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         waiting.talk(waiting.request())
         assert waiting.result() == CREDENTIALS
 
 
 def test_a_replay_gets_nothing() -> None:
-    with Waiting(outcome=SIGNED_IN) as waiting:
+    with WaitingListener(outcome=SIGNED_IN) as waiting:
         redirect = waiting.talk(waiting.request())
         replay = waiting.talk(waiting.request(query=f"clientId=you&accessToken={TOKEN}"))
-        assert status(replay) == 404
+        assert parse_status(replay) == 404
         assert waiting.answer == CREDENTIALS
-        assert status(waiting.talk(waiting.request(header(redirect, "location")))) == 200
+        assert parse_status(waiting.talk(waiting.request(find_header(redirect, "location")))) == 200
 
 
 def test_the_clean_address_is_nothing_before_the_outcome() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         clean = waiting.listener._clean
         for early in (waiting.listener._detour, clean):
             response = waiting.talk(waiting.request(early))
-            assert status(response) == 404
+            assert parse_status(response) == 404
             assert b"Refresh" not in response
-        assert status(waiting.talk(waiting.request(f"{clean}?{QUERY}"))) == 404
+        assert parse_status(waiting.talk(waiting.request(f"{clean}?{QUERY}"))) == 404
         waiting.talk(waiting.request())
 
 
@@ -446,15 +446,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("said", [b"G", b"GET /", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 def test_a_connection_that_does_not_get_to_the_end_is_dropped(said: bytes) -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         assert waiting.talk(said) == b""
-        assert waiting.waits
+        assert waiting.is_waiting
         waiting.talk(waiting.request())
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_byte_now_and_then_buys_no_time() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
 
         def drip(slow: socket.socket) -> None:
             for _ in range(100):
@@ -468,32 +468,32 @@ def test_a_byte_now_and_then_buys_no_time() -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_silent_connection_may_be_the_browsers(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Waiting() as waiting, waiting.connect("::1") as early:
+    with WaitingListener() as waiting, waiting.connect("::1") as early:
         # One that came later and has said something is dropped in the meantime.
         assert waiting.talk(b"G") == b""
         monkeypatch.setattr(module, "_PATIENCE", 60)
         early.sendall(waiting.request()[:20])
         time.sleep(0.1)
         early.sendall(waiting.request()[20:])
-        assert status(everything(early)) == 303
+        assert parse_status(receive_all(early)) == 303
 
 
 def test_connections_that_say_nothing_hold_nobody_up() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         silent = [waiting.connect(address) for address in FAMILIES * 100]
-        assert status(waiting.talk(waiting.request())) == 303
+        assert parse_status(waiting.talk(waiting.request())) == 303
         assert waiting.result() == CREDENTIALS
         for connection in silent:
             connection.close()
 
 
 def test_the_number_of_connections_is_bounded_and_the_oldest_goes_first() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         many = [waiting.connect() for _ in range(80)]
         for connection in many[:16]:
             assert connection.recv(1) == b""
         many[-1].sendall(waiting.request("/"))
-        assert status(everything(many[-1])) == 404
+        assert parse_status(receive_all(many[-1])) == 404
         assert len(waiting.listener._connections) <= 64
         waiting.talk(waiting.request())
         for connection in many:
@@ -501,7 +501,7 @@ def test_the_number_of_connections_is_bounded_and_the_oldest_goes_first() -> Non
 
 
 def test_connections_that_are_torn_off() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         for said in (b"", b"GET ", waiting.request("/")):
             connection = waiting.connect()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -519,8 +519,8 @@ def test_nobody_comes() -> None:
 
 
 def test_the_time_goes_by_however_much_is_going_on() -> None:
-    with Waiting(seconds=0.5) as waiting:
-        while waiting.waits:
+    with WaitingListener(seconds=0.5) as waiting:
+        while waiting.is_waiting:
             with waiting.connect() as connection:
                 connection.sendall(waiting.request("/"))
         assert waiting.result() is None
@@ -537,18 +537,18 @@ def test_nobody_follows_to_the_page() -> None:
             )
             assert listener.wait(time.monotonic() + 5) == CREDENTIALS
             # The redirect is on its way before anything else happens.
-            assert status(everything(browser)) == 303
+            assert parse_status(receive_all(browser)) == 303
         listener.finish(SIGNED_IN, linger=0.1)
 
 
 def test_the_browser_follows_before_the_outcome_is_known() -> None:
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         redirect = waiting.talk(waiting.request())
         assert waiting.result() == CREDENTIALS
         with waiting.connect("::1") as browser:
-            browser.sendall(waiting.request(header(redirect, "location")))
+            browser.sendall(waiting.request(find_header(redirect, "location")))
             waiting.listener.finish(SIGNED_IN, linger=10)
-            assert b"You are signed in" in everything(browser)
+            assert b"You are signed in" in receive_all(browser)
 
 
 def test_all_sockets_are_closed_at_the_end_and_none_is_inherited() -> None:
@@ -649,9 +649,9 @@ def test_a_machine_with_one_family_alone(
     missing: socket.AddressFamily, left: str, error: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without(monkeypatch, error, missing)
-    with Waiting() as waiting:
+    with WaitingListener() as waiting:
         assert waiting.listener.families == (left,)
-        assert status(waiting.talk(waiting.request(), left)) == 303
+        assert parse_status(waiting.talk(waiting.request(), left)) == 303
 
 
 @pytest.mark.parametrize("port", [0, 50_123])
@@ -665,8 +665,8 @@ def test_a_chosen_port_can_be_used_again_at_once() -> None:
     with Listener() as listener:
         port = listener.port
     for _ in range(3):
-        with Waiting(port) as waiting:
-            assert status(waiting.talk(waiting.request())) == 303
+        with WaitingListener(port) as waiting:
+            assert parse_status(waiting.talk(waiting.request())) == 303
 
 
 # A pasted address

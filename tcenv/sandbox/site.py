@@ -18,14 +18,14 @@ from urllib.parse import parse_qsl, unquote
 
 from tcenv.sandbox import hawk, pages
 from tcenv.sandbox.answers import Answer
-from tcenv.sandbox.api import Call, Method, call, find, verbs
+from tcenv.sandbox.api import Call, Method, find_method, handle, list_verbs
 from tcenv.sandbox.artifacts import STORAGE
 from tcenv.sandbox.callers import Caller, authenticate
 from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import Signed
-from tcenv.sandbox.records import ApiError, Request, check_parameters, timestamp
-from tcenv.sandbox.references import SERVICES, reference
-from tcenv.sandbox.wire import LARGEST_BODY, Incoming, page_of_the_web_server
+from tcenv.sandbox.http_server import LARGEST_BODY, Incoming, make_web_server_page
+from tcenv.sandbox.records import ApiError, Request, check_parameters, format_timestamp
+from tcenv.sandbox.references import SERVICES, find_reference
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _UPLOAD = "/api/sandbox/v1/upload"
@@ -69,46 +69,48 @@ class Site:
         if request.target.partition("?")[0] == _UPLOAD and request.method in ("POST", "PUT"):
             request.sink = Upload(request.headers)
         elif int(request.headers.get("content-length", "0")) > LARGEST_BODY:
-            return self._failed(request, ApiError(413, "InputTooLarge", "The body is too large"), "sandbox", {}, None)
+            return self._make_error(
+                request, ApiError(413, "InputTooLarge", "The body is too large"), "sandbox", {}, None
+            )
         return None
 
     def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
         """Answer a request, or do what the faults say instead."""
         if self.intercept is not None:
-            other = self.intercept(request, lambda: self.truth(request))
+            other = self.intercept(request, lambda: self.answer_truthfully(request))
             if other is not None:
-                return _packed(request, other)
-        return _packed(request, self.truth(request))
+                return _compress(request, other)
+        return _compress(request, self.answer_truthfully(request))
 
-    def truth(self, request: Incoming) -> Answer | Awaitable[Answer]:
+    def answer_truthfully(self, request: Incoming) -> Answer | Awaitable[Answer]:
         """Answer a request as a deployment does."""
         self.deployment.purge_if_due()
         path, _, query = request.target.partition("?")
         try:
             self._check_host(request)
             if path.startswith("/api/"):
-                return self._api(request, path, query)
+                return self._answer_api(request, path, query)
             if path.startswith("/sandbox/"):
-                return self._sandbox(request, path, query)
-            found = reference(path)
+                return self._answer_sandbox(request, path, query)
+            found = find_reference(path)
             if found is not None and request.method in ("GET", "HEAD"):
-                return self._logged(
-                    request, path, _tagged(request, found, f"Content-Type: {_JSON}\r\n{_REFERENCE_HEAD}")
+                return self._log(
+                    request, path, _make_tagged_answer(request, found, f"Content-Type: {_JSON}\r\n{_REFERENCE_HEAD}")
                 )
-            status, text = self._page(request, path, query)
-            return self._logged(request, path, Answer(status, text.encode(), _HTML_HEAD))
+            status, text = self._draw_page(request, path, query)
+            return self._log(request, path, Answer(status, text.encode(), _HTML_HEAD))
         except ApiError as error:
-            return self._logged(request, path, self._failed(request, error, "sandbox", {}, None))
+            return self._log(request, path, self._make_error(request, error, "sandbox", {}, None))
         except (AttributeError, KeyError, TypeError, ValueError):
             unreadable = ApiError(400, "InputError", "The request could not be read")
-            return self._logged(request, path, self._failed(request, unreadable, "sandbox", {}, None))
+            return self._log(request, path, self._make_error(request, unreadable, "sandbox", {}, None))
 
     def _check_host(self, request: Incoming) -> None:
         host, _, port = request.headers.get("host", "").rpartition(":")
         if host not in _LOOPBACK or port != str(self.port):
             raise ApiError(421, "InputError", "The sandbox goes by no other name than localhost")
 
-    def _logged(self, request: Incoming, path: str, answer: Answer, caller: Caller | None = None) -> Answer:
+    def _log(self, request: Incoming, path: str, answer: Answer, caller: Caller | None = None) -> Answer:
         if caller is None:
             self.requests.append(Request(request.method, path, None, answer.status))
         else:
@@ -119,64 +121,64 @@ class Site:
             self.requests.append(entry)
         return answer
 
-    def _api(self, request: Incoming, path: str, query: str) -> Answer:
+    def _answer_api(self, request: Incoming, path: str, query: str) -> Answer:
         verb = "GET" if request.method == "HEAD" else request.method
-        signed = _signed(request)
+        signed = _make_signed(request)
         if isinstance(request.sink, Upload):
-            return self._uploaded(request, path, request.sink, signed)
+            return self._answer_upload(request, path, request.sink, signed)
         below = path.removeprefix("/api/")
         if below.partition("/")[0] not in SERVICES:
-            return self._logged(request, path, page_of_the_web_server(404, ""))
+            return self._log(request, path, make_web_server_page(404, ""))
         if verb == "OPTIONS":
-            return self._logged(request, path, _options(verbs(SERVICES, below)))
-        name, the_call = "unknown", None
+            return self._log(request, path, _answer_options(list_verbs(SERVICES, below)))
+        name, call = "unknown", None
         body: Any = None
         params: Mapping[str, str] = {}
         try:
-            found = _found(verb, below)
+            found = _find_method(verb, below)
             if found is None:
-                return self._logged(request, path, Answer(404, b'{"error":"Not found"}', _JSON_HEAD))
+                return self._log(request, path, Answer(404, b'{"error":"Not found"}', _JSON_HEAD))
             method, params = found
             name = method.name
             check_parameters(params)
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind == _JSON and request.body:
                 body = request.body.decode("utf-8", "replace")
-                body = _parsed(request.body)
+                body = _parse_body(request.body)
             else:
                 body = {}
-            the_call = Call(self.deployment, method, params, dict(parse_qsl(query)), body, kind, signed)
-            told = call(the_call)
-            answer = self._told(request, told)
+            call = Call(self.deployment, method, params, dict(parse_qsl(query)), body, kind, signed)
+            told = handle(call)
+            answer = self._make_answer(request, told)
         except ApiError as error:
-            answer = self._failed(request, error, name, params, body)
+            answer = self._make_error(request, error, name, params, body)
         except (AttributeError, KeyError, TypeError, ValueError):
             unreadable = ApiError(400, "InputError", "The request could not be read")
-            answer = self._failed(request, unreadable, name, params, body)
-        return self._logged(request, path, answer, _who(the_call))
+            answer = self._make_error(request, unreadable, name, params, body)
+        return self._log(request, path, answer, _find_caller(call))
 
-    def _told(self, request: Incoming, told: Any) -> Answer:
+    def _make_answer(self, request: Incoming, told: Any) -> Answer:
         if told is None:
             return Answer(204, b"", _API_HEAD)
         if isinstance(told, Answer):
             told.head += _API_HEAD
             return told
-        return _tagged(request, _encode(told).encode(), _JSON_HEAD)
+        return _make_tagged_answer(request, _encode(told).encode(), _JSON_HEAD)
 
-    def _uploaded(self, request: Incoming, path: str, upload: Upload, signed: Signed) -> Answer:
+    def _answer_upload(self, request: Incoming, path: str, upload: Upload, signed: Signed) -> Answer:
         caller: Caller | None = None
         try:
-            caller = authenticate(upload.hashed(signed), self.deployment.registry)
-            answer = self._told(request, {"bytes": upload.size, "sha256": upload.whole.hexdigest()})
+            caller = authenticate(upload.add_digest(signed), self.deployment.registry)
+            answer = self._make_answer(request, {"bytes": upload.size, "sha256": upload.whole.hexdigest()})
         except ApiError as error:
-            answer = self._failed(request, error, "upload", {}, None)
-        return self._logged(request, path, answer, caller)
+            answer = self._make_error(request, error, "upload", {}, None)
+        return self._log(request, path, answer, caller)
 
-    def _failed(
+    def _make_error(
         self, request: Incoming, error: ApiError, method: str, params: Mapping[str, str], payload: Any
     ) -> Answer:
         """Return an error as the API tells it: what, then when and where."""
-        time_ = timestamp(self.deployment.now())
+        time_ = format_timestamp(self.deployment.now())
         facts = {"method": method, "errorCode": error.code, "statusCode": error.status, "time": time_}
         trailer = "\n\n---\n\n" + "\n".join(f"* {f'{key}:':<12}{value}" for key, value in facts.items())
         if request.target.startswith("/sandbox/"):
@@ -186,27 +188,29 @@ class Site:
         challenge = "WWW-Authenticate: hawk\r\n" if error.status == 401 else ""
         return Answer(error.status, _encode(told).encode("utf-8", "replace"), challenge + _JSON_HEAD)
 
-    def _sandbox(self, request: Incoming, path: str, query: str) -> Answer | Awaitable[Answer]:
+    def _answer_sandbox(self, request: Incoming, path: str, query: str) -> Answer | Awaitable[Answer]:
         rest = path.removeprefix("/sandbox/")
         if path.startswith(STORAGE):
-            return self._logged(request, path, self._stored(request, path.removeprefix(STORAGE)))
+            return self._log(request, path, self._answer_storage(request, path.removeprefix(STORAGE)))
         if request.method in ("GET", "HEAD") and rest == "pages":
             told = _encode({"pages": list(self.variants)}).encode()
-            return self._logged(request, path, Answer(200, told, _JSON_PAGE_HEAD))
+            return self._log(request, path, Answer(200, told, _JSON_PAGE_HEAD))
         if request.method in ("GET", "HEAD") and rest in pages.FILES:
             head = f"Content-Type: {pages.FILES[rest]}\r\n{_PAGE_HEAD}"
-            return self._logged(request, path, Answer(200, pages.file(rest), head))
+            return self._log(request, path, Answer(200, pages.read_file(rest), head))
         if request.method != "POST":
-            return self._logged(request, path, Answer(404, pages.draw_not_found().encode(), _HTML_HEAD))
+            return self._log(request, path, Answer(404, pages.draw_not_found().encode(), _HTML_HEAD))
         # A page of another origin cannot send this type without asking first.
         if request.headers.get("content-type") != _JSON:
             raise ApiError(400, "InputError", "The body must be JSON")
         content = json.loads(request.body)
         if rest == "user":
             return self._tell_user(request, path, content)
-        return self._logged(request, path, Answer(200, _encode(self._pressed(rest, content)).encode(), _JSON_PAGE_HEAD))
+        return self._log(
+            request, path, Answer(200, _encode(self._press_button(rest, content)).encode(), _JSON_PAGE_HEAD)
+        )
 
-    def _stored(self, request: Incoming, name: str) -> Answer:
+    def _answer_storage(self, request: Incoming, name: str) -> Answer:
         """Store or return the content to which createArtifact and getArtifact redirect."""
         task_id, _, artifact = name.partition("/")
         key = (task_id, unquote(artifact))
@@ -227,10 +231,10 @@ class Site:
         unknown_for = float(content["loaded"]) + self.signed_in_after - time.monotonic()
         await asyncio.sleep(max(0.0, unknown_for))
         with self.deployment.lock:
-            told = pages.about_user(self.deployment, content)
-        return self._logged(request, path, Answer(200, _encode(told).encode(), _JSON_PAGE_HEAD))
+            told = pages.describe_user(self.deployment, content)
+        return self._log(request, path, Answer(200, _encode(told).encode(), _JSON_PAGE_HEAD))
 
-    def _pressed(self, action: str, content: dict[str, Any]) -> dict[str, Any]:
+    def _press_button(self, action: str, content: dict[str, Any]) -> dict[str, Any]:
         """Do what a button of a page does."""
         if action == "sign-in":
             self.signed_in = True
@@ -238,12 +242,12 @@ class Site:
         unknown_for = float(content["loaded"]) + self.signed_in_after - time.monotonic()
         if unknown_for > 0 or not self.signed_in or not content["clientId"]:
             raise ApiError(404, "ResourceNotFound", "Not Found")
-        made = pages.act(self.deployment, action, content)
+        made = pages.press_button(self.deployment, action, content)
         with self.deployment.lock:
             self.approvals += 1
         return made
 
-    def _page(self, request: Incoming, path: str, query: str) -> tuple[int, str]:
+    def _draw_page(self, request: Incoming, path: str, query: str) -> tuple[int, str]:
         if request.method not in ("GET", "HEAD"):
             return 405, pages.draw_not_found()
         parts = path.strip("/").split("/")
@@ -257,8 +261,8 @@ class Site:
             asked, loaded = parse_qsl(query, keep_blank_values=True), time.monotonic()
             try:
                 if parts[2] in self.variants:
-                    known = self.signed_in and self.signed_in_after <= 0 and self.deployment.page_may_know_user()
-                    page = pages.sign_in_page(self.deployment, parts[2], asked, known=known, loaded=loaded)
+                    known = self.signed_in and self.signed_in_after <= 0 and self.deployment.can_page_know_user()
+                    page = pages.make_sign_in_page(self.deployment, parts[2], asked, known=known, loaded=loaded)
                     return 200, pages.draw_sign_in(page, signed_in=self.signed_in)
                 client = self.deployment.clients.get(unquote(parts[2]))
                 if client is None:
@@ -275,8 +279,8 @@ class Upload:
     def __init__(self, headers: dict[str, str]) -> None:
         self.size = 0
         self.whole = hashlib.sha256()
-        claims = hawk.claims_payload(headers.get("authorization", ""))
-        self._payload = hawk.payload_hash(headers.get("content-type", "")) if claims else None
+        claims = hawk.has_payload_hash(headers.get("authorization", ""))
+        self._payload = hawk.start_payload_hash(headers.get("content-type", "")) if claims else None
 
     def __call__(self, piece: bytes) -> None:
         self.size += len(piece)
@@ -284,9 +288,9 @@ class Upload:
         if self._payload is not None:
             self._payload.update(piece)
 
-    def hashed(self, signed: Signed) -> Signed:
+    def add_digest(self, signed: Signed) -> Signed:
         """`signed`, with the digest of the body that has come."""
-        digest = None if self._payload is None else hawk.payload_digest(self._payload)
+        digest = None if self._payload is None else hawk.finish_payload_hash(self._payload)
         return Signed(signed.method, signed.target, signed.host, signed.port, signed.authorization, digest)
 
 
@@ -296,23 +300,23 @@ _JSON_PAGE_HEAD = f"Content-Type: {_JSON}\r\n{_PAGE_HEAD}"
 
 # Most programs ask for the same over and over.
 @lru_cache(maxsize=4096)
-def _found(verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
-    return find(SERVICES, verb, path)
+def _find_method(verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
+    return find_method(SERVICES, verb, path)
 
 
-def _signed(request: Incoming) -> Signed:
+def _make_signed(request: Incoming) -> Signed:
     headers = request.headers
     host, _, port = headers.get("host", "").rpartition(":")
     authorization = headers.get("authorization", "")
     digest = None
-    if request.sink is None and hawk.claims_payload(authorization):
-        fed = hawk.payload_hash(headers.get("content-type", ""))
+    if request.sink is None and hawk.has_payload_hash(authorization):
+        fed = hawk.start_payload_hash(headers.get("content-type", ""))
         fed.update(request.body)
-        digest = hawk.payload_digest(fed)
+        digest = hawk.finish_payload_hash(fed)
     return Signed(request.method, request.target, host.strip("[]"), port, authorization, digest)
 
 
-def _parsed(body: bytes) -> Any:
+def _parse_body(body: bytes) -> Any:
     try:
         content = json.loads(body)
     except json.JSONDecodeError as error:
@@ -327,7 +331,7 @@ def _parsed(body: bytes) -> Any:
     return content
 
 
-def _packed(request: Incoming, answer: Answer | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
+def _compress(request: Incoming, answer: Answer | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
     """Pack an answer of the API that is whole, if the caller takes gzip."""
     if not isinstance(answer, Answer) or answer.raw or answer.stream is not None or not answer.body:
         return answer
@@ -341,7 +345,7 @@ def _packed(request: Incoming, answer: Answer | Awaitable[Answer]) -> Answer | A
     return answer
 
 
-def _tagged(request: Incoming, content: bytes, head: str) -> Answer:
+def _make_tagged_answer(request: Incoming, content: bytes, head: str) -> Answer:
     """Return an answer with an ETag, without a body if the caller has that one already."""
     digest = b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode().rstrip("=")
     tag = f'W/"{len(content):x}-{digest}"'
@@ -351,15 +355,15 @@ def _tagged(request: Incoming, content: bytes, head: str) -> Answer:
     return Answer(200, content, f"ETag: {tag}\r\n{head}")
 
 
-def _options(allowed: list[str]) -> Answer:
+def _answer_options(allowed: list[str]) -> Answer:
     if not allowed:
         return Answer(404, b'{"error":"Not found"}', _JSON_HEAD)
     listed = ", ".join(sorted({*allowed, *(["HEAD"] if "GET" in allowed else [])}))
     return Answer(200, listed.encode(), f"Allow: {listed}\r\nContent-Type: text/html; charset=utf-8\r\n{_API_HEAD}")
 
 
-def _who(the_call: Call | None) -> Caller | None:
+def _find_caller(call: Call | None) -> Caller | None:
     """Who signed a call, if anybody, and if the signature was good."""
     with suppress(ApiError):
-        return the_call.caller if the_call is not None else None
+        return call.caller if call is not None else None
     return None

@@ -14,7 +14,7 @@ from tcenv.sandbox import Sandbox
 from tests.world import TCENV, environ
 
 
-class Waiting:
+class LoginProcess:
     """A login whose browser does nothing: what answers is the test."""
 
     def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, work: str = "", **more: str) -> None:

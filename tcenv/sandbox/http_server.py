@@ -57,7 +57,7 @@ class Application(Protocol):
         """Answer a whole request."""
 
 
-def page_of_the_web_server(status: int, what: str) -> Answer:
+def make_web_server_page(status: int, what: str) -> Answer:
     """Return the page that the web server in front of a deployment sends by itself before it closes the connection."""
     title = f"{status} {what or _REASONS[status]}"
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center></body>\r\n</html>\r\n"
@@ -88,7 +88,7 @@ class Server:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
-    def date(self, ahead: float = 0.0) -> str:
+    def format_date(self, ahead: float = 0.0) -> str:
         """Return the deployment's time for a Date header, `ahead` seconds off."""
         second = int(self.application.now() + ahead)
         if self._date[0] != second:
@@ -201,7 +201,7 @@ class _Connection(asyncio.Protocol):
         if end < 0:
             return self._refuse(400, "Request Header Or Cookie Too Large") if len(head) > _LONGEST_HEAD else False
         del self._buffer[: end + 4]
-        request = self._parsed(head.decode("latin-1"))
+        request = self._parse_head(head.decode("latin-1"))
         if request is None:
             return False
         early = self._server.application.begin(request)
@@ -214,7 +214,7 @@ class _Connection(asyncio.Protocol):
         self._request = request
         return True
 
-    def _parsed(self, head: str) -> Incoming | None:
+    def _parse_head(self, head: str) -> Incoming | None:
         first, *lines = head.split("\r\n")
         parts = first.split(" ")
         if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not parts[2].startswith("HTTP/1."):
@@ -283,7 +283,7 @@ class _Connection(asyncio.Protocol):
         return True
 
     def _refuse(self, status: int, what: str) -> bool:
-        self._respond(Incoming("GET", "/", {}), page_of_the_web_server(status, what))
+        self._respond(Incoming("GET", "/", {}), make_web_server_page(status, what))
         return False
 
     def _respond(self, request: Incoming, answer: Answer | Awaitable[Answer]) -> None:
@@ -308,19 +308,19 @@ class _Connection(asyncio.Protocol):
         self._transport.resume_reading()
         self._advance()
 
-    def _head(self, answer: Answer, ending: bool, length: int | None) -> bytes:
+    def _make_head(self, answer: Answer, ending: bool, length: int | None) -> bytes:
         size = "Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n"
         if answer.status in (204, 304):
             size = ""
         return (
             f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, '')}\r\nServer: tcenv-sandbox\r\n"
-            f"Date: {self._server.date(answer.ahead)}\r\n{size}{answer.head}Connection: {'close' if ending else 'keep-alive'}"
-            "\r\n\r\n"
+            f"Date: {self._server.format_date(answer.ahead)}\r\n{size}{answer.head}"
+            f"Connection: {'close' if ending else 'keep-alive'}\r\n\r\n"
         ).encode("latin-1", "replace")
 
     def _write(self, request: Incoming, answer: Answer) -> None:
         ending = answer.close or not request.keep_alive
-        head = b"" if answer.raw else self._head(answer, ending, len(answer.body))
+        head = b"" if answer.raw else self._make_head(answer, ending, len(answer.body))
         self._transport.write(head if request.method == "HEAD" or answer.status in (204, 304) else head + answer.body)
         if ending:
             self._transport.close()
@@ -330,7 +330,7 @@ class _Connection(asyncio.Protocol):
         ending = answer.close or not request.keep_alive
         chunked = answer.length is None and not answer.raw
         if not answer.raw:
-            self._transport.write(self._head(answer, ending, answer.length))
+            self._transport.write(self._make_head(answer, ending, answer.length))
         if request.method != "HEAD":
             async for piece in answer.stream():
                 await self._writable.wait()
@@ -346,9 +346,9 @@ class _Connection(asyncio.Protocol):
 def _bind(port: int) -> list[socket.socket]:
     """Sockets that listen on the same port of 127.0.0.1 and, where the machine has it, ::1. Raises OSError."""
     for _ in range(1 if port else _TRIES):
-        first = _listening(socket.AF_INET, "127.0.0.1", port)
+        first = _listen(socket.AF_INET, "127.0.0.1", port)
         try:
-            return [first, _listening(socket.AF_INET6, "::1", first.getsockname()[1])]
+            return [first, _listen(socket.AF_INET6, "::1", first.getsockname()[1])]
         except OSError as error:
             if not _has_ipv6():
                 return [first]
@@ -357,7 +357,7 @@ def _bind(port: int) -> list[socket.socket]:
     raise failure
 
 
-def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     one = socket.socket(family, socket.SOCK_STREAM)
     try:
         # The connections of the sandbox that was there before may linger; nobody else can listen beside this one.

@@ -22,7 +22,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.errors import Hint
 from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
-from tcenv.proxy.calllog import CallLog
+from tcenv.proxy.call_log import CallLog
 from tcenv.proxy.child_environment import Run
 from tcenv.proxy.server import Service
 from tcenv.sessions.directory_store import DirectoryStore
@@ -109,7 +109,7 @@ class Deployment:
 
 
 @contextmanager
-def on_a_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) -> Iterator[asyncio.AbstractEventLoop]:
+def run_on_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) -> Iterator[asyncio.AbstractEventLoop]:
     """Run a server on a loop of its own; `make` starts it and returns how to end it."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
@@ -133,7 +133,7 @@ def on_a_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) ->
 
 
 @contextmanager
-def deployment(host: str = "127.0.0.1", **more: Any) -> Iterator[Deployment]:
+def run_deployment(host: str = "127.0.0.1", **more: Any) -> Iterator[Deployment]:
     """A deployment on loopback."""
     made = Deployment(**more)
 
@@ -147,11 +147,11 @@ def deployment(host: str = "127.0.0.1", **more: Any) -> Iterator[Deployment]:
         made.root_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return runner.cleanup
 
-    with on_a_thread(begin):
+    with run_on_thread(begin):
         yield made
 
 
-def session(root_url: str, **more: Any) -> Session:
+def make_session(root_url: str, **more: Any) -> Session:
     now = int(time.time())
     values: dict[str, Any] = {
         "profile": PROFILE,
@@ -167,7 +167,7 @@ def session(root_url: str, **more: Any) -> Session:
 
 
 @dataclass
-class Proxied:
+class RunningProxy:
     """A running proxy and what its programs are given."""
 
     root_url: str
@@ -182,7 +182,7 @@ class Proxied:
     def credentials(self) -> dict[str, str]:
         return {"clientId": self.run.client_id, "accessToken": self.run.token}
 
-    def at(self, host: str) -> str:
+    def make_url(self, host: str) -> str:
         return f"http://{host}:{self.port}"
 
     def lines(self) -> list[dict[str, Any]]:
@@ -190,7 +190,7 @@ class Proxied:
 
 
 @contextmanager
-def proxied(
+def run_proxy(
     root_url: str,
     *,
     unsigned: bool = False,
@@ -199,12 +199,12 @@ def proxied(
     first: Session | None = None,
     address: str | None = None,
     **more: Any,
-) -> Iterator[Proxied]:
+) -> Iterator[RunningProxy]:
     """A proxy for the session of `first`, which is stored."""
     directory = os.path.join(os.environ["XDG_RUNTIME_DIR"], "tcenv")
     os.makedirs(directory, mode=0o700, exist_ok=True)
     store = DirectoryStore("runtime", directory)
-    first = first or session(root_url)
+    first = first or make_session(root_url)
     store.save(first)
     bound = sockets.bind(0, address)
     run = Run.create(first.credentials.client_id, unsigned=unsigned)
@@ -223,13 +223,13 @@ def proxied(
             announce=announce,
             scopes=scopes,
             until=until,
-            log=CallLog(str(log), run.without_secrets),
+            log=CallLog(str(log), run.remove_secrets),
             **more,
         )
 
     proxy = Background(bound, make_service, announce)
     proxy.start()
     try:
-        yield Proxied(bound.root_url, run, proxy, store, bound.port, said, log, first)
+        yield RunningProxy(bound.root_url, run, proxy, store, bound.port, said, log, first)
     finally:
         proxy.stop()

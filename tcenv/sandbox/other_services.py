@@ -8,7 +8,7 @@ from typing import Any
 
 from tcenv.sandbox.answers import Answer
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.records import wrong
+from tcenv.sandbox.records import make_input_error
 
 TRAFFIC = Service("sandbox", "Bodies of any size, in the sandbox alone")
 #: Those of a deployment that nothing here imitates.
@@ -34,7 +34,7 @@ def _download(call: Call) -> Any:
     """Get as many bytes as one asks for"""
     size = call.params["size"]
     if not (size.isascii() and size.isdecimal() and int(size) <= _LARGEST):
-        raise wrong("size must be a number of bytes")
+        raise make_input_error("size must be a number of bytes")
     left = int(size)
 
     async def pieces() -> AsyncIterator[bytes]:

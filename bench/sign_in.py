@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench.common import answer_time, bare, fresh, sign_in
-from bench.measure import Row, ratio
+from bench.common import make_bare_timer, make_runtime_directory, measure_answer_time, sign_in
+from bench.measure import Row, measure_ratio
 from bench.world import World
 
 # Approves as a person would, later than what the command imports while it waits, and notes when it called back and when the page
@@ -19,20 +19,20 @@ _APPROVER = """\
 import os, sys, time
 time.sleep(1.5)
 from tcenv.sandbox import approve
-visited = approve._visited
+visit = approve._visit
 def timed(url, referer=None):
     called = time.time()
-    answer = visited(url, referer)
+    answer = visit(url, referer)
     with open({stamp!r} + ".part", "w") as file:
         file.write(f"{{called!r}} {{time.time()!r}}")
     os.rename({stamp!r} + ".part", {stamp!r})
     return answer
-approve._visited = timed
+approve._visit = timed
 approve.approve(sys.argv[1])
 """
 
 
-def signing_in(world: World) -> Iterator[Row]:
+def measure_sign_in(world: World) -> Iterator[Row]:
     """From the start to the browser's, and from the callback to the statements."""
     stamp = world.home / "stamp"
     browser = world.home / "browser.sh"
@@ -44,7 +44,7 @@ def signing_in(world: World) -> Iterator[Row]:
         env = {
             **world.env,
             "BROWSER": f"{browser} %s",
-            "XDG_RUNTIME_DIR": str(fresh(world, keep=known)),
+            "XDG_RUNTIME_DIR": str(make_runtime_directory(world, keep=known)),
             "TCENV_RETRY": "1",
         }
         start = time.time()
@@ -57,12 +57,14 @@ def signing_in(world: World) -> Iterator[Row]:
         process.communicate()
         return float(stamp.read_text()) - start
 
-    yield Row("login to the browser's start, the first time", ratio(to_browser, bare(world), 15), 6.0)
-    sign_in(world, {**world.env, "XDG_RUNTIME_DIR": str(fresh(world))})
-    again = ratio(lambda: to_browser(known=True), bare(world), 15)
+    yield Row(
+        "login to the browser's start, the first time", measure_ratio(to_browser, make_bare_timer(world), 15), 6.0
+    )
+    sign_in(world, {**world.env, "XDG_RUNTIME_DIR": str(make_runtime_directory(world))})
+    again = measure_ratio(lambda: to_browser(known=True), make_bare_timer(world), 15)
     yield Row("login to the browser's start, on an ordinary morning", again, 6.0)
     world.sandbox.fail("silent")
-    deaf = ratio(lambda: to_browser(known=True), bare(world), 9)
+    deaf = measure_ratio(lambda: to_browser(known=True), make_bare_timer(world), 9)
     world.sandbox.heal()
     yield Row("the same, with a deployment that does not answer", deaf, 6.0)
 
@@ -73,7 +75,11 @@ def signing_in(world: World) -> Iterator[Row]:
         """Seconds from the callback's request to the end of the command, and how much later the page was there."""
         stamp.unlink(missing_ok=True)
         world.sandbox.clients.clear()
-        env = {**world.env, "BROWSER": f"{sys.executable} {approver} %s", "XDG_RUNTIME_DIR": str(fresh(world))}
+        env = {
+            **world.env,
+            "BROWSER": f"{sys.executable} {approver} %s",
+            "XDG_RUNTIME_DIR": str(make_runtime_directory(world)),
+        }
         done = subprocess.run([world.tcenv, "login", "--shell", "sh"], env=env, capture_output=True, check=True)
         end = time.time()
         assert b"TASKCLUSTER_ACCESS_TOKEN" in done.stdout
@@ -82,9 +88,9 @@ def signing_in(world: World) -> Iterator[Row]:
         called, shown = (float(moment) for moment in stamp.read_text().split())
         return end - called, shown - end
 
-    answer = statistics.median(answer_time(world) for _ in range(5))
+    answer = statistics.median(measure_answer_time(world) for _ in range(5))
     spent, page = (statistics.median(times) for times in zip(*(from_callback() for _ in range(9)), strict=True))
-    base = statistics.median(bare(world)() for _ in range(15))
+    base = statistics.median(make_bare_timer(world)() for _ in range(15))
     yield Row(
         "login, callback to the end, less the deployment's answers",
         (spent - answer) / base,
