@@ -54,7 +54,7 @@ def test_what_is_wrong_is_named_with_its_fix(home: Path) -> None:
     store = home / "run" / "tcenv"
     store.mkdir(mode=0o755, exist_ok=True)
     store.chmod(0o755)
-    assert "chmod 700" in findings(environ(sandbox))["store"]["fix"]
+    assert "chmod 700" in findings(environ(sandbox))["session store"]["fix"]
     (home / ".config/tcenv").mkdir(parents=True)
     (home / ".config/tcenv/config.toml").write_text("nonsense = 1\n")
     assert "line 1" in findings(environ(sandbox))["configuration"]["text"]

@@ -34,7 +34,7 @@ def run(options: Options) -> int:
     text = resources.read("shell", "direnv.sh")
     if text is None:
         raise TcenvError("The direnv library is missing from this installation.", "Install tcenv again.")
-    path = _read_library()
+    path = _find_library()
     if uninstall:
         return _uninstall(path)
     if not install:
@@ -72,7 +72,7 @@ def _uninstall(path: str) -> int:
     return 0
 
 
-def _read_library() -> str:
+def _find_library() -> str:
     config = os.environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(config):
         config = os.path.join(paths.home("HOME, or XDG_CONFIG_HOME,"), ".config")

@@ -67,8 +67,8 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Check this machine; 1 when something is bad."""
-    findings = _drop_repeated(finding for check in _CHECKS for finding in _run_check(check, options))
+    """Check this machine. Returns 1 if something is bad."""
+    findings = _drop_repeated(finding for name in _CHECKS for finding in _run_check(name, options))
     if options.as_json:
         print_json({"findings": [_encode(finding) for finding in findings]})
     else:
@@ -82,7 +82,7 @@ def _encode(finding: Finding) -> dict[str, Any]:
 
 
 def _drop_repeated(findings: Iterable[Finding]) -> list[Finding]:
-    """Drop errors that an earlier check has reported already: a wrong configuration fails several."""
+    """Drop errors that an earlier check has reported: a wrong configuration fails several checks."""
     kept: dict[tuple[str, str, Hint | str | None], Finding] = {}
     for finding in findings:
         kept.setdefault(
@@ -94,13 +94,13 @@ def _drop_repeated(findings: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _run_check(check: Callable[[Options], Iterator[Finding]], options: Options) -> Iterator[Finding]:
+def _run_check(name: str, options: Options) -> Iterator[Finding]:
     try:
-        yield from check(options)
+        yield from _CHECKS[name](options)
     except TcenvError as error:
-        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.message, error.hint)
+        yield Finding(name, "bad", error.message, error.hint)
     except OSError as error:
-        yield Finding(check.__name__.strip("_").replace("_", " "), "bad", error.strerror or str(error))
+        yield Finding(name, "bad", error.strerror or str(error))
 
 
 def _check_shell(options: Options) -> Iterator[Finding]:
@@ -265,15 +265,15 @@ def _check_others(options: Options) -> Iterator[Finding]:
         yield Finding("other credentials", "good", "none that conflict with tcenv's")
 
 
-# A wrong configuration is told as such, before what cannot work without it.
-_CHECKS = (
-    _check_configuration,
-    _check_shell,
-    _check_path,
-    _check_browser,
-    _check_loopback,
-    _check_store,
-    _check_deployment,
-    _check_variables,
-    _check_others,
-)
+# The checks by the name that a failure is reported under. A wrong configuration comes before what cannot work without it.
+_CHECKS: dict[str, Callable[[Options], Iterator[Finding]]] = {
+    "configuration": _check_configuration,
+    "shell": _check_shell,
+    "PATH": _check_path,
+    "browser": _check_browser,
+    "loopback": _check_loopback,
+    "session store": _check_store,
+    "deployment": _check_deployment,
+    "variables": _check_variables,
+    "other credentials": _check_others,
+}

@@ -1,5 +1,5 @@
-"""What is written from the declarations in `app` and `options`: completion, man pages, the reference, help texts, the light
-reader's tables. Run by `make generated`, never by a command; a test holds all of it current."""
+"""Writes what is made from the declaration of the command line: completion, man pages, the reference, help texts and the plain
+reader's tables. `make generated` runs it, never a command. A test fails when a file is out of date."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tcenv.shells import SHELLS, load_shell
 
 
 def render_files() -> dict[str, str]:
-    """Every generated file: its path in the checkout, and its content."""
+    """Return every generated file: its path in the checkout, and its content."""
     result = {
-        f"completions/{shell.completion}": import_module(f"tcenv.cli.parsing.generate.{shell.name}").script()
+        f"completions/{shell.completion}": import_module(f"tcenv.cli.parsing.generate.{shell.name}").render()
         for shell in map(load_shell, SHELLS)
         if shell.completion
     }
@@ -28,5 +28,5 @@ def render_files() -> dict[str, str]:
     return result
 
 
-# The folders in which nothing else stands than what is generated.
+# These folders hold generated files alone.
 FOLDERS = ("completions", "man", "tcenv/cli/parsing/help_texts")
