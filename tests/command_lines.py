@@ -1,54 +1,24 @@
-"""Many command lines in one process, each in a fork of it: the full command line takes an interpreter a fifth of a second."""
+"""Run command lines of tcenv in forks of one process that has imported it (fork_server.py)."""
 
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from tests.world import TCENV
-
-# Imports once, and forks for each command line of its input.
-_FORKING = """
-import contextlib, gc, importlib, io, json, os, pkgutil, sys
-import tcenv.__main__, tcenv.cli.commands, tcenv.cli.parsing.app, tcenv.hotpath
-# What is imported when it is needed.
-for line in (["--help"], ["login", "--help"]):
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-        tcenv.cli.parsing.app.run(line)
-main, full = tcenv.__main__.main, lambda: tcenv.cli.parsing.app.run(sys.argv[1:])
-for module in pkgutil.iter_modules(tcenv.cli.commands.__path__, "tcenv.cli.commands."):
-    importlib.import_module(module.name)
-if sys.argv[2:]:
-    tcenv.hotpath.run = lambda *_: None
-answers = []
-entry = sys.argv[1]
-gc.freeze()
-for words, variables in json.load(sys.stdin):
-    files = [os.memfd_create("answer") for _ in range(2)]
-    process = os.fork()
-    if not process:
-        for number, file in enumerate(files, 1):
-            os.dup2(file, number)
-        os.environ.clear()
-        os.environ.update(variables)
-        sys.argv = ["tcenv", *words]
-        status = 1
-        try:
-            status = globals()[entry]()
-        except SystemExit as ended:
-            status = ended.code
-        finally:
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(ValueError):
-                    stream.flush()
-            os._exit(status or 0)
-    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    answers.append([status, *(os.pread(file, 1 << 20, 0).decode() for file in files)])
-json.dump(answers, sys.stdout)
-"""
+SERVER = Path(__file__).with_name("fork_server.py")
+TCENV = str(Path(sys.executable).parent / "tcenv")
+# Variables that an interpreter or the loader reads at its start.
+_READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "FAKETIME", "COVERAGE_", "MALLOC_", "__TCENV_")
 
 
 class Answer(NamedTuple):
@@ -59,30 +29,83 @@ class Answer(NamedTuple):
     errors: str
 
 
+def can_fork(env: Mapping[str, str]) -> bool:
+    """Return whether a fork behaves as a process that starts with this environment."""
+    if sys.platform != "linux":
+        return False
+
+    def read_at_start(variables: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in variables.items() if name.startswith(_READ_AT_START)}
+
+    return read_at_start(env) == read_at_start(os.environ)
+
+
+def run(
+    words: Sequence[str], env: Mapping[str, str], *, timeout: float = 60, start: str = "installed"
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line, with the ends of its lines as they are. Raises TimeoutExpired, after killing it.
+
+    `start` is `main` without the hot path, `app` for the full command line alone, or what the installed command does."""
+    order = json.dumps({"words": [TCENV, *words], "env": dict(env), "cwd": os.getcwd(), "start": start}).encode()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    output, outputs = os.pipe()
+    error, errors = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    with ours, open(output, "rb") as output_file, open(error, "rb") as error_file:
+        with theirs:
+            try:
+                socket.send_fds(_server(), [order], [nothing, outputs, errors, theirs.fileno()])
+            finally:
+                for descriptor in (nothing, outputs, errors):
+                    os.close(descriptor)
+        process = int(ours.recv(64))
+        try:
+            texts = _read_all([output_file.fileno(), error_file.fileno()], time.monotonic() + timeout)
+        except TimeoutError:
+            os.kill(process, signal.SIGKILL)
+            raise subprocess.TimeoutExpired([TCENV, *words], timeout) from None
+        status = int(ours.recv(64))
+    return subprocess.CompletedProcess([TCENV, *words], status, *texts)
+
+
+def _read_all(pipes: Sequence[int], until: float) -> list[str]:
+    """Read pipes to their ends; what was in each. Raises TimeoutError."""
+    texts = dict.fromkeys(pipes, b"")
+    open_ones = list(pipes)
+    while open_ones:
+        ready, _, _ = select.select(open_ones, [], [], max(0, until - time.monotonic()))
+        if not ready:
+            raise TimeoutError
+        for pipe in ready:
+            part = os.read(pipe, 1 << 16)
+            texts[pipe] += part
+            if not part:
+                open_ones.remove(pipe)
+    return [text.decode() for text in texts.values()]
+
+
+@cache
+def _server() -> socket.socket:
+    """Return the socket that this process' server, which it starts, takes orders from."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    with theirs:
+        subprocess.Popen([sys.executable, str(SERVER)], stdin=theirs.fileno(), stdout=subprocess.DEVNULL, cwd="/")
+    return ours
+
+
 def run_command(words: Sequence[str], env: Mapping[str, str]) -> Answer:
-    """Run the installed command."""
+    """Run the installed command, in a process of its own."""
     done = subprocess.run([TCENV, *words], env=dict(env), capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
     return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def run_many(
-    cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], env: Mapping[str, str], *how: str
-) -> list[Answer]:
-    """Run command lines, each with its environment, one after the other; `env` is for the interpreter. `how` is `main`, or
-    `full` for the full command line alone; behind `main`, any word switches the hot path off."""
-    told = [(list(words), dict(variables)) for words, variables in cases]
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKING, *how],
-        input=json.dumps(told),
-        env=dict(env),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return [Answer(*answer) for answer in json.loads(done.stdout)]
+def run_many(cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], start: str) -> list[Answer]:
+    """Run command lines, each with its environment, one after the other. `start` is that of `run`."""
+    answers = (run(words, env, start=start) for words, env in cases)
+    return [Answer(done.returncode, done.stdout, done.stderr) for done in answers]
 
 
-def run_full(cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], env: Mapping[str, str]) -> list[Answer]:
+def run_full(cases: Sequence[tuple[Sequence[str], Mapping[str, str]]]) -> list[Answer]:
     """Run command lines as `run_many` does, without the hot path."""
-    return run_many(cases, env, "main", "no hot path")
+    return run_many(cases, "main")

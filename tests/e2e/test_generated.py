@@ -37,20 +37,20 @@ def test_help_is_the_same_however_it_is_asked_for() -> None:
     env = environ()
     asked = [command.words for command in declaration.list_commands()]
 
-    def answers(*how: str, columns: int = 80, before: str = "", after: str = "") -> list[str]:
+    def answers(start: str, columns: int = 80, before: str = "", after: str = "") -> list[str]:
         case = {**env, "COLUMNS": str(columns)}
         lines = [[*before.split(), *words.split(), *after.split()] for words in asked]
-        return [answer.output for answer in run_many([(line, case) for line in lines], env, *how)]
+        return [answer.output for answer in run_many([(line, case) for line in lines], start)]
 
     ready = [run_command([*words.split(), "--help"], env) for words in asked]
     for words, answer in zip(asked, ready, strict=True):
         text = FILES[f"tcenv/cli/parsing/help_texts/{words.replace(' ', '-') or 'tcenv'}.txt"]
         assert answer == (0, text, ""), words
     wide = [answer.output for answer in ready]
-    assert answers("main", before="help") == wide
-    assert answers("full", after="--help") == answers("full", columns=120, after="--help") == wide
-    narrow = answers("main", columns=40, after="-h")
-    assert narrow == answers("full", columns=40, after="--help")
+    assert answers("installed", before="help") == wide
+    assert answers("app", after="--help") == answers("app", columns=120, after="--help") == wide
+    narrow = answers("installed", columns=40, after="-h")
+    assert narrow == answers("app", columns=40, after="--help")
     for text, other in zip(narrow, wide, strict=True):
         assert text != other
         # Nothing but what cannot be broken (a long option, a line to copy) is wider than the terminal.

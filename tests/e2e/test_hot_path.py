@@ -132,7 +132,7 @@ def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
             (["env"], none),
         )
     ]
-    for (words, case), full in zip(cases, run_full(cases, env), strict=True):
+    for (words, case), full in zip(cases, run_full(cases), strict=True):
         assert run_command(words, case) == full, words
 
 

@@ -89,7 +89,7 @@ def test_a_purpose_with_a_pattern(deployment: Sandbox) -> None:
         assert "worker" not in done.stdout and "queue:scheduler-id:*" in done.stdout
         assert "of queue:* the session holds 6 scopes; of secrets:* the session holds 2 scopes" in done.stderr
     hot = tcenv("env", "--scope", "queue:*", "--format", "json", env=env)
-    (slow,) = run_full([(("env", "--scope", "queue:*", "--format", "json"), env)], env)
+    (slow,) = run_full([(("env", "--scope", "queue:*", "--format", "json"), env)])
     assert hot.stderr == slow.errors
     texts = (hot.stdout, slow.output)
     scopes = [json.loads(json.loads(text)["TASKCLUSTER_CERTIFICATE"])["scopes"] for text in texts]

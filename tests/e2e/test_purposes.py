@@ -49,7 +49,7 @@ def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> Non
         ("exec", "work", "--as=own", "--", "printenv", "TASKCLUSTER_CERTIFICATE"),
     ):
         hot = tcenv(*words, env=env)
-        (slow,) = run_full([(words, env)], env)
+        (slow,) = run_full([(words, env)])
         assert hot.returncode == slow.status == 0, hot.stderr
         assert json.loads(hot.stdout)["scopes"] == json.loads(slow.output)["scopes"]
     shown = tcenv("login", "--as", "own", "--shell", "sh", env=env)

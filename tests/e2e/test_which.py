@@ -164,7 +164,7 @@ def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: S
     ]
     lines = [(("env", *words, "--shell", "sh"), env) for _, words, env in asked]
     meaning = {}
-    for (name, words, env), (line, _), full in zip(asked, lines, run_full(lines, bare), strict=True):
+    for (name, words, env), (line, _), full in zip(asked, lines, run_full(lines), strict=True):
         hot = run_command(line, env)
         assert hot == full, name
         found = [text for text in hot.output.splitlines() if "TCENV_PROFILE=" in text]
