@@ -138,8 +138,8 @@ class Body:
 
 
 def _file_in_memory() -> BinaryIO:
-    """Open a file in the kernel's memory: it is never on a disk and vanishes when closed. If the system has no such
-    files, use this process's memory."""
+    """Open a file that exists only in the kernel's memory. If the system has no such files, use this process's
+    memory."""
     try:
         return os.fdopen(os.memfd_create("body"), "w+b", buffering=0)
     except (AttributeError, OSError):

@@ -250,8 +250,8 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, listening: socket.socket, *, outside: bool, is_private: bool = False) -> None:
-        """Accept connections for good. With `is_private`, only processes of one sandbox can connect, whose network the kernel
-        does not show us."""
+        """Accept connections until the task is cancelled. `is_private` tells that only processes of one sandbox can
+        connect: the kernel does not show us its network, so nobody is asked."""
         loop = asyncio.get_running_loop()
         while True:
             # New connections wait in the socket's queue.

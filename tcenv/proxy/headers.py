@@ -1,4 +1,4 @@
-"""Choose the headers that pass through the proxy. All others belong to one connection."""
+"""Choose the headers that pass through the proxy, and drop those that belong to one connection."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _drop(lines: Lines, dropped: frozenset[str]) -> list[tuple[str, str]]:
 
 
 def parse_scopes(texts: list[str]) -> tuple[str, ...] | None:
-    """Return the scopes in the values of the header SCOPES, a JSON array; None where there is no such header. Raises
+    """Return the scopes in the values of the header SCOPES (a JSON array), or None if there is no such header. Raises
     ValueError."""
     if not texts:
         return None

@@ -327,9 +327,11 @@ def _sort_alternatives(ways: Iterable[frozenset[str]], known: set[str]) -> list[
 
 
 def _rank(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, int, list[str]]:
-    """Return the key that ranks alternatives: the number of scopes with an id that the next run will not have, the number of
-    new scopes, the number of all scopes, the lowest priority (it includes the right to the lower ones), and the most
-    specific text, since that allows least."""
+    """Return the key that ranks alternatives.
+
+    It compares, in this order: the number of scopes with a random id, which the next run will not have; the number of
+    new scopes; the number of all scopes; the priority, since a higher one includes the lower ones; and the length of
+    the text, since a longer pattern allows less."""
     lasting = [scope for scope in known if not holds_random_id(scope)]
     passing = [scope for scope in scopes if holds_random_id(scope) and not covers(lasting, scope)]
     fresh = [scope for scope in scopes if not covers(known, scope)]

@@ -1,4 +1,4 @@
-"""A request that shows that a way leads to this proxy: its path is a secret that nobody else can send."""
+"""Send a request that shows whether a port leads to this proxy. Its path is a secret, so nobody else can send it."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class Rejections:
         self._told: set[tuple[str, Credentials]] = set()
 
     def report(self, content: bytes, encoding: str, credentials: Credentials) -> bool:
-        """Announce what a 401 with this body says about the credentials, unless it was announced before. Return whether it says
-        anything about them."""
+        """Announce once what a 401 with this body says about the credentials. Return whether it says anything about
+        them."""
         try:
             message = json.loads(decode(content, encoding))["message"]
         except (ValueError, LookupError, TypeError, RecursionError, zlib.error):

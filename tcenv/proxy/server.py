@@ -67,11 +67,11 @@ class Service:
 
     @property
     def session(self) -> Session | None:
-        """The session that signs, as it was last read."""
+        """Return the session that signs, as it was last read."""
         return self._signer.session
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """Answer until `stopping` is set. Call `ready` once it answers calls."""
+        """Answer until `stopping` is set. Call `ready` once the proxy answers calls."""
         deployment = Deployment(self._signer.root_url)
         learner = None
         if self.learn is not None:

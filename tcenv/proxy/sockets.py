@@ -24,10 +24,12 @@ _HINT = "Name the bridge's own address, like docker0's: --listen 172.17.0.1"
 
 
 class Sockets:
-    """Listening sockets of one port. `outside` is the one that is not on loopback, or None. `held` is the hold on the
-    port if it was taken back from an earlier proxy. `far_port` is the port on another machine's loopback that leads to
-    these sockets, or None: where there is one, all programs are over there. `name` is the host by which programs call
-    (None: the address). `inside` listen in the network of a sandbox, which only its own processes reach."""
+    """Listening sockets of one port.
+
+    `outside` is the one that is not on loopback, or None. `held` is the hold on the port if it was taken back from an
+    earlier proxy. `far_port` is the port on another machine's loopback that leads to these sockets, or None; if it is
+    set, all programs run on that machine. `name` is the host that programs call (None: the address). `inside` are
+    sockets in a sandbox's own network, which only its processes reach."""
 
     __slots__ = ("far_port", "held", "inside", "loopback", "name", "outside", "port")
 
@@ -105,7 +107,8 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
 
 
 def _take_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
-    """Take back those sockets that this proxy wants of a port that is held for an earlier proxy."""
+    """Take back the sockets of a port that the port holder keeps for an earlier proxy. Close those that this proxy does
+    not need."""
     taken = client.take(port, "proxy") if port else None
     if taken is None:
         return None, []

@@ -62,8 +62,9 @@ class Deployment:
     def sign(
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str = ""
     ) -> str:
-        """Return the header that signs a request with the session's credentials, narrowed to `scopes`. Raises
-        TooLong where they do not fit, even without those that another one covers."""
+        """Return the header that signs a request with the session's credentials, narrowed to `scopes`.
+
+        Raises TooLong if the scopes do not fit, even without those that another one covers."""
         header = self._make_header(authority, method, resource, scopes, payload_hash)
         if len(header) > LONGEST_HEADER and scopes is not None:
             header = self._make_header(authority, method, resource, authority.shorten(scopes), payload_hash)

@@ -1,23 +1,24 @@
-"""A Taskcluster look-alike on loopback: both sign-in pages, the Auth API, and a slice of queue, secrets and hooks, faithful to
-a real deployment (version 106) where it matters to tools that use Taskcluster credentials.
+"""A Taskcluster look-alike on loopback: both sign-in pages, the Auth service, and parts of Queue, Secrets and Hooks.
+
+It behaves like a deployment of version 106 in all that matters to tools that use Taskcluster credentials.
 
     from tcenv.sandbox import Sandbox
 
     with Sandbox() as tc:
         ...  # tc.root_url is a root URL
 
-`Sandbox` is the deployment; `tcenv.sandbox.approve.approve(url)` is a user who approves on its sign-in page (as a program,
-`python -m tcenv.sandbox.approve %s` for BROWSER); `FAULTS` are the ways in which it can be told to fail or to lie.
+`Sandbox` is the deployment. `tcenv.sandbox.approve.approve(url)` approves on its sign-in page as a user does (as a program for
+BROWSER: `python -m tcenv.sandbox.approve %s`). `FAULTS` lists the ways in which it can fail or lie.
 
-- **Who is there:** `user`, `user_scopes`, `roles`, `create_client(client_id, scopes, lifetime=…)`, `credentials(client_id)`,
+- **State:** `user`, `user_scopes`, `roles`, `create_client(client_id, scopes, lifetime=…)`, `credentials(client_id)`,
   `environ(client_id)`, `clients`, `disable`, `delete`, `purge`.
 - **What happened:** `requests` (method, path, status, clientId, authorizedScopes, certificate, bewit), `approvals`, `tasks`,
   `secrets`.
-- **What goes wrong:** `fail(name, path=…, times=…, seconds=…)`, `heal()`, `clock_offset`, `signed_in`, `signed_in_after`.
+- **Failures:** `fail(name, path=…, times=…, seconds=…)`, `heal()`, `clock_offset`, `signed_in`, `signed_in_after`.
 
-With pytest, the fixture `tcenv_sandbox` is a running one. docs/sandbox.md shows it all in use.
+The pytest fixture `tcenv_sandbox` is a running sandbox. docs/sandbox.md shows examples.
 
-It gives credentials to everybody who asks, and must never listen beyond loopback."""
+It gives credentials to everybody who asks, so it must never listen beyond loopback."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    # pytest loads this package in every project where tcenv is installed; the sandbox waits until somebody wants it.
+    # pytest loads this package in every project that has tcenv installed, so import the sandbox only on use.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

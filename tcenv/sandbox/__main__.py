@@ -1,4 +1,4 @@
-"""`python -m tcenv.sandbox`: the same as `tcenv sandbox`, for those who use the sandbox without tcenv."""
+"""Run the sandbox without tcenv's command line: `python -m tcenv.sandbox` does what `tcenv sandbox` does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tcenv.sandbox.server import USER
 
 
 def main() -> int:
-    """Carry out the command line. Returns the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tcenv.sandbox", description="A Taskcluster look-alike on loopback."
     )

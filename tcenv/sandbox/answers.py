@@ -1,4 +1,4 @@
-"""The answers to requests. An answer is whole or a stream, and knows no connection."""
+"""Define the HTTP answers of the sandbox. An answer is whole or a stream, and knows no connection."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Answer:
-    """An answer of HTTP. `head` are its own header lines, each with its end of line. `stream` makes the body instead of
-    `body`: `length` bytes, or as many as it likes, in chunks of its own. With `raw`, the stream is everything that is sent,
-    head included. `close` hangs up afterwards; `silent` sends nothing at all, and waits; `ahead` puts the Date that many
-    seconds off."""
+    """An HTTP answer.
+
+    `head` holds its own header lines, each with its line end. `stream` makes the body instead of `body`: `length`
+    bytes, or chunks if `length` is None. With `raw`, the stream is everything that is sent, head included. `close`
+    closes the connection afterwards. `silent` sends nothing and waits. `ahead` shifts the Date header by that many
+    seconds."""
 
     status: int = 200
     body: bytes = b""
@@ -25,5 +27,5 @@ class Answer:
 
 
 def redirect(location: str, body: bytes = b"", head: str = "", status: int = 303) -> Answer:
-    """To somewhere else."""
+    """Return a redirect to `location`."""
     return Answer(status, body, f"Location: {location}\r\n{head}")

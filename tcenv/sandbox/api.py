@@ -1,5 +1,6 @@
-"""How the sandbox's API methods are declared, found and called. A declaration is the only place where a method's route and
-scopes stand: the deployment's references are made from it too."""
+"""Declare, find and call the sandbox's API methods.
+
+A method's route and scopes stand in its declaration alone. The deployment's references are made from it too."""
 
 from __future__ import annotations
 
@@ -16,15 +17,18 @@ from tcenv.sandbox.records import ApiError
 from tcenv.sandbox.schema import Schema, find_errors
 from tcenv.sandbox.scopes import Expression, find_missing, format_expression, list_parameters, render
 
-# Parameters that may hold slashes as they are.
+# Parameters that may contain slashes.
 _GREEDY = ("name",)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """An API method: `route` has its parameters as `<name>`, `scopes` is the template of what a caller must hold (None:
-    nothing), `body` is the schema of the body that it wants (None: it wants none) and `body_name` that schema's name, `act`
-    carries it out and returns the value to send as JSON (None: 204)."""
+    """An API method.
+
+    `route` has its parameters as `<name>`. `scopes` is the template of what a caller must hold (None: nothing). `body`
+    is the schema of the body (None: it takes none), and `body_name` that schema's name. `act` handles a call and
+    returns the value to send as JSON (None: 204). `by_route` tells that the route's parameters are enough to know the
+    required scopes."""
 
     service: str
     name: str
@@ -37,18 +41,20 @@ class Method:
     query: tuple[str, ...]
     title: str
     pattern: re.Pattern[str]
-    #: Whether what the route tells is enough to know which scopes are required.
     by_route: bool
 
 
 @dataclass
 class Service:
-    """The methods of one service, of which a module declares its own by `@service.get(…)` and its like."""
+    """The methods of one service. A module declares its own with `@service.declare(…)`."""
 
     name: str
     title: str
     version: str = "v1"
     methods: list[Method] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.declare("GET", "ping", "/ping")(_ping)
 
     def declare(
         self,
@@ -61,7 +67,7 @@ class Service:
         body_name: str = "",
         query: Iterable[str] = (),
     ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
-        """Make a decorated function this service's method `name`. See Method."""
+        """Return a decorator that declares a function as this service's method `name`. See Method."""
         arguments = re.findall(r"<(\w+)>", route)
         pattern = re.sub(r"<(\w+)>", lambda m: f"(?P<{m[1]}>{'.+' if m[1] in _GREEDY else '[^/]+'})", route)
 
@@ -90,7 +96,7 @@ class Service:
 
 @dataclass(slots=True)
 class Call:
-    """A call of an API method: `params` are those of the route, decoded, `body` is the JSON that came along."""
+    """A call of an API method. `params` are the decoded parameters of the route, `body` is the JSON that was sent."""
 
     deployment: Deployment
     method: Method
@@ -103,15 +109,16 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """Who calls; asked for only by methods that need to know, since the others answer whatever the signature. Raises
+        """Return the caller, after checking the signature. Methods that do not ask answer any signature. Raises
         ApiError 401."""
         if self._caller is None:
             self._caller = authenticate(self.signed, self.deployment.registry)
         return self._caller
 
     def authorize(self, **values: Any) -> None:
-        """See whether the caller holds what the method requires, with `values` for what the route does not tell. Raises
-        ApiError: 401 for a bad signature, 403 with the text of lib-api (libraries/api, middleware/auth)."""
+        """Check that the caller holds the scopes that the method requires. `values` fills what the route does not tell.
+
+        Raises ApiError: 401 for a bad signature, 403 with the text of lib-api (libraries/api, middleware/auth)."""
         required = render(self.method.scopes, {**self.params, **values})
         caller = self.caller
         lacking = find_missing(required, caller.held)
@@ -127,8 +134,13 @@ class Call:
         raise ApiError(403, "InsufficientScopes", describe_missing_scopes(caller.client_id, lacking, required))
 
 
+def _ping(call: Call) -> Any:
+    """Ping the server"""
+    return {"alive": True, "uptime": 1}
+
+
 def describe_missing_scopes(client_id: str, lacking: Expression, required: Expression) -> str:
-    """Write the message for a caller without the scopes: what is missing, and what is required."""
+    """Return the message for a caller who lacks scopes: what is missing, and what is required."""
     return (
         f"Client ID {client_id} does not have sufficient scopes and is missing the following scopes:\n\n"
         f"```\n{format_expression(lacking)}\n```\n\n"
@@ -137,7 +149,7 @@ def describe_missing_scopes(client_id: str, lacking: Expression, required: Expre
 
 
 def handle(call: Call) -> Any:
-    """Carry out a call. Returns the value to send as JSON, None for nothing. Raises ApiError."""
+    """Handle a call. Return the value to send as JSON, or None for nothing. Raises ApiError."""
     method = call.method
     with call.deployment.lock:
         if method.scopes is not None and method.by_route:
@@ -171,8 +183,8 @@ def get_schema_path(method: Method) -> str:
 
 
 def find_method(services: Mapping[str, Service], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
-    """Find the method for `verb` and `path` (`<service>/v1/…`, as it was sent), and the parameters in the path; None if there
-    is none."""
+    """Return the method for `verb` and `path` (`<service>/v1/…`, as it was sent) with the parameters in the path, or
+    None."""
     for method, match in _match_methods(services, path):
         if method.verb == verb:
             return method, {name: unquote(value) for name, value in match.groupdict().items()}
@@ -180,7 +192,7 @@ def find_method(services: Mapping[str, Service], verb: str, path: str) -> tuple[
 
 
 def list_verbs(services: Mapping[str, Service], path: str) -> list[str]:
-    """Return the HTTP methods that `path` allows, in order; none where there is no such route."""
+    """Return the HTTP methods that `path` allows, sorted. The list is empty if there is no such route."""
     return sorted({method.verb for method, _ in _match_methods(services, path)})
 
 

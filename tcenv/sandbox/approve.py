@@ -1,6 +1,7 @@
-"""A browser for machines without a display, and for tests: `python -m tcenv.sandbox.approve URL` opens a sandbox's sign-in
-page, approves, and goes to the callback as Chromium does. Prints nothing when that went well; refuses everything that is
-not on loopback."""
+"""Approve sign-ins on machines without a display, and in tests.
+
+`python -m tcenv.sandbox.approve URL` opens a sandbox's sign-in page, approves, and follows the callback as Chromium
+does. It prints nothing if all goes well, and refuses every address that is not on loopback."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _CRASH = re.compile(r'id="crashed"[^>]*>([^<]+)<')
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MOST_REDIRECTS = 10
 _LONGEST_SAID = 200
-# By how much a browser's clock may be off (seconds).
+# Seconds by which a browser's clock may be off.
 _SKEW = 15 * 60
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {
@@ -33,13 +34,13 @@ _HEADERS = {
     "Sec-Fetch-User": "?1",
     "Sec-Fetch-Dest": "document",
     "Accept-Language": "en-US,en;q=0.9",
-    # Of another program on localhost: browsers do not keep cookies apart by port.
+    # Another program's on localhost: browsers send cookies to all ports.
     "Cookie": "session=of-another-program",
 }
 
 
 class NotApproved(Exception):
-    """The page shows an error, and no callback comes; the text is what a person would read."""
+    """The page shows an error, and no callback follows. The text is what a person would read."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ class _Answer:
 def approve(
     url: str, *, rename: str | None = None, wait: float = 0.0, expires: str | None = None, keep: bool = False
 ) -> int:
-    """Approve at the sandbox's sign-in page `url` after `wait` seconds, with `rename` typed into the Client ID field and
-    `expires` (a date with its time and zone) into Expires if given, and Delete on Expiration switched off if `keep`; then
-    follow the callback to its end. Returns the HTTP status there. Raises NotApproved, ValueError, OSError."""
+    """Approve at the sandbox's sign-in page `url`, follow the callback to its end, and return the HTTP status there.
+
+    Waits for `wait` seconds first. Types `rename` into the Client ID field and `expires` (a date with time and zone)
+    into Expires, if given. Switches off Delete on Expiration with `keep`. Raises NotApproved, ValueError, OSError."""
     return _approve(url, rename, wait, expires, keep).status
 
 
@@ -91,7 +93,8 @@ def _approve(url: str, rename: str | None, wait: float, expires: str | None, kee
 
 
 def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
-    """Open a sign-in page. Returns it and the data for its form. Raises NotApproved with its text where it has no form."""
+    """Open a sign-in page. Return it and the data of its form. Raises NotApproved with the page's text if it has no
+    form."""
     opened = _request("GET", url)
     found = _DATA.search(opened.text)
     if found is None:
@@ -105,7 +108,7 @@ def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
 
 
 def _extract_text(text: str) -> str:
-    """Return the beginning of what a person would read on a page, or in an error of the API."""
+    """Return the beginning of the text that a person would read on a page, or of an API error's message."""
     with suppress(ValueError, TypeError, KeyError):
         return str(json.loads(text)["message"]).splitlines()[0]
     visible = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
@@ -114,8 +117,10 @@ def _extract_text(text: str) -> str:
 
 
 def visit(url: str, referer: str | None = None) -> int:
-    """Navigate to a loopback address with Chromium's headers, following redirects; the last HTTP status. `referer` is the
-    page that leads there, of another port of localhost. Raises ValueError for other addresses, OSError."""
+    """Open a loopback address with Chromium's headers and follow redirects. Return the last HTTP status.
+
+    `referer` is a page on another port of localhost that leads there. Raises ValueError for other addresses,
+    OSError."""
     return _visit(url, referer).status
 
 
@@ -134,7 +139,7 @@ def _visit(url: str, referer: str | None = None) -> _Answer:
 
 
 def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Press a button. Raises NotApproved with what the page says then."""
+    """Press a button. Raises NotApproved with the error that the page shows."""
     answer = _request(
         "POST",
         urljoin(page_url, f"/sandbox/{action}"),
@@ -177,7 +182,7 @@ def _request(method: str, url: str, headers: dict[str, str] | None = None, body:
 
 
 def _connect(host: str, port: int) -> http.client.HTTPConnection:
-    """As Chromium does: `localhost` is [::1], and 127.0.0.1 only where that is refused."""
+    """Connect as Chromium does: to [::1] for `localhost`, and to 127.0.0.1 only if that is refused."""
     for address in ("::1", "127.0.0.1") if host == "localhost" else (host,):
         connection = http.client.HTTPConnection(address, port, timeout=60)
         with suppress(OSError):
@@ -187,7 +192,7 @@ def _connect(host: str, port: int) -> http.client.HTTPConnection:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Carry out the command line. Returns the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tcenv.sandbox.approve", description="Approve on a sandbox's page.")
     parser.add_argument("url", help="the sign-in page")
     parser.add_argument("--rename", metavar="CLIENT_ID", help="type this into the Client ID field")
@@ -204,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
 def try_to_approve(
     url: str, rename: str | None = None, wait: float = 0.0, expires: str | None = None, keep: bool = False
 ) -> str:
-    """Approve, as `approve` does. Returns what went wrong in one line, empty where nothing did."""
+    """Approve, as `approve` does. Return one line that says what went wrong, or an empty text."""
     try:
         answer = _approve(url, rename, wait, expires, keep)
     except (NotApproved, ValueError, OSError, http.client.HTTPException) as error:

@@ -1,4 +1,5 @@
-"""The Queue service's artifacts: kept by the sandbox, or somewhere else by reference. They are got by a redirect."""
+"""Serve the Queue service's artifacts. The sandbox stores them, or keeps a reference to another place; either way the
+API redirects."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The Auth service: clients, roles, and what everybody may do. (The methods that hand out other clouds' credentials hand
-out nothing that is worth anything.)"""
+"""Serve the Auth service: clients, roles, and the scopes of everybody. Methods that return credentials of other clouds
+return worthless ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLIENT = record(
 
 
 def _describe(call: Call, client: Client) -> dict[str, Any]:
-    """Return what the API tells of a client."""
+    """Return a client as the API shows it."""
     return {
         "clientId": client.client_id,
         "expires": format_timestamp(client.expires),
@@ -40,7 +40,7 @@ def _describe(call: Call, client: Client) -> dict[str, Any]:
 
 
 def _describe_with_token(call: Call, client: Client) -> dict[str, Any]:
-    """Return what the API tells a caller who made the client or reset its token."""
+    """Return a client as the API shows it to the caller who created it or reset its token."""
     return {**_describe(call, client), "accessToken": client.access_token}
 
 
@@ -64,12 +64,6 @@ def _answer_heartbeat(call: Call) -> Any:
 def _get_version(call: Call) -> Any:
     """Get the version of the deployment"""
     return {"source": "tcenv sandbox", "version": "v106.0.0", "commit": "", "build": ""}
-
-
-@AUTH.declare("GET", "ping", "/ping")
-def _ping(call: Call) -> Any:
-    """Ping the server"""
-    return {"alive": True, "uptime": 1}
 
 
 @AUTH.declare("GET", "listClients", "/clients", "auth:list-clients", query=("prefix", "continuationToken", "limit"))

@@ -1,5 +1,5 @@
-"""Who calls and what they may do: clients, the certificates of temporary credentials, and the authorizedScopes of a single
-request, as the auth service reckons with them (services/auth, version 106)."""
+"""Authenticate callers as the auth service does (services/auth, version 106): clients, certificates of temporary
+credentials, and the authorizedScopes of one request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tcenv.sandbox.hawk import Rejected, Signed
 from tcenv.sandbox.records import SCOPE, ApiError, Client, make_token
 from tcenv.sandbox.scopes import Held, normalize
 
-# Of a certificate's start and end (seconds).
+# Seconds by which a certificate's start and end may be off, and how long it may last.
 DRIFT = 5 * 60
 LONGEST_TEMPORARY = 31 * 86400
 _SEED_LENGTH = 44
@@ -26,7 +26,8 @@ EVERYBODY = "assume:anonymous"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, and what they may do. `client_id` is None for nobody in particular; for the rest see records.Request."""
+    """A caller and its scopes. `client_id` is None for an anonymous caller. records.Request explains the other
+    fields."""
 
     client_id: str | None
     held: Held
@@ -37,8 +38,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What has to be known to tell who calls: the clients, what scopes come to with what roles add, the deployment's clock
-    (seconds since the epoch), and whether a signature may be as old as it likes."""
+    """What authentication needs of a deployment.
+
+    `clients` are its clients by name. `held` returns all that scopes grant, roles included. `now` returns the
+    deployment's time (seconds since the epoch). `any_time` accepts signatures of any age."""
 
     clients: Mapping[str, Client]
     held: Callable[[tuple[str, ...]], Held]
@@ -147,7 +150,7 @@ def _check_certificate(client_id: str, certificate: dict[str, Any], registry: Re
 
 
 def mint(issuer: Client, client_id: str, scopes: list[str], start: float, end: float) -> dict[str, str]:
-    """Return temporary credentials of the name `client_id`, as the services hand them out. Times are seconds since the epoch."""
+    """Return temporary credentials named `client_id`, as the services issue them. Times are seconds since the epoch."""
     seed = make_token()
     certificate: dict[str, Any] = {
         "version": 1,

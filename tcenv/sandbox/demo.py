@@ -1,6 +1,7 @@
-"""`make demo`: the main job from nothing, in a home folder of its own, against a sandbox: sign in through the browser,
-evaluate in a shell, and have a call signed with the result answered. A real browser where there is a display and a terminal
-to sit at, else the sandbox's own approver."""
+"""Run the main job in a new home folder against a sandbox (`make demo`): sign in through the browser, evaluate the
+output in a shell, and call the API.
+
+Uses a real browser on a display with a terminal, else the sandbox's own approver."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ _FOREIGN = ("TASKCLUSTER_", "TCENV_", "XDG_")
 
 
 def main() -> int:
-    """Run the demo; the exit status of its script, or 1 when the browser was not used exactly once."""
+    """Run the demo. Return its script's exit status, or 1 if it did not open the browser exactly once."""
     shell = shutil.which("sh")
     if shell is None:
         print("The demo is a script for sh: on Windows, run it in the terminal of Git for Windows.", file=sys.stderr)

@@ -1,4 +1,5 @@
-"""The state of a look-alike deployment: its clients, roles, tasks and secrets, its clock, its user. Knows no HTTP and no page."""
+"""Keep the state of a deployment: its clients, roles, tasks and secrets, its clock and its user. Knows no HTTP and no
+page."""
 
 from __future__ import annotations
 
@@ -16,17 +17,17 @@ from tcenv.sandbox.records import (
 from tcenv.sandbox.scopes import Held, expand, normalize
 
 _PUBLIC = ("auth:current-scopes", "auth:get-client:*", "auth:list-clients")
-# What everybody may do on a public deployment besides what its role of everybody says.
+# Scopes that everybody has on a public deployment, in addition to the anonymous role's.
 _OPEN = ("queue:get-artifact:public/*", "queue:list-artifacts:*", "queue:status:*")
 _DAY = 86400
-# How long createClient takes the same wishes for a repeated call (seconds).
+# Seconds within which createClient accepts the same call again.
 _IDEMPOTENT = 15 * 60
 _MOST_KEPT = 1000
 _ANONYMOUS_ROLE = "anonymous"
 
 
 class Deployment:
-    """What there is, and what happens to it. Every method may be called from any thread."""
+    """The state of a deployment. Any thread may call any method."""
 
     def __init__(
         self,
@@ -51,10 +52,10 @@ class Deployment:
         self.clients: dict[str, Client] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, Any]] = {}
-        #: The hooks by "hookGroupId/hookId", as they were defined, and what came of firing them, the latest first.
+        # By "hookGroupId/hookId": the definitions, and the results of firing them, the latest first.
         self.hooks: dict[str, dict[str, Any]] = {}
         self.fires: dict[str, list[dict[str, Any]]] = {}
-        #: Of artifacts: by (taskId, name) what was said of them; and by (taskId, name) their bytes.
+        # By (taskId, name): the properties of artifacts, and their bytes.
         self.artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self.contents: dict[tuple[str, str], bytes] = {}
         self.lock = threading.RLock()
@@ -68,11 +69,11 @@ class Deployment:
         return self._clock() + self.clock_offset
 
     def expand(self, scopes: Iterable[str]) -> tuple[str, ...]:
-        """`scopes` and what the roles among them add."""
+        """Return `scopes` with those that the roles among them add."""
         return expand(scopes, self.roles)
 
     def held(self, scopes: tuple[str, ...]) -> Held:
-        """Return what a caller with `scopes` holds. Cached, since most callers call again."""
+        """Return all that a caller with `scopes` holds. Cached, since most callers call again."""
         key = (scopes, tuple((role_id, *given) for role_id, given in list(self.roles.items())))
         found = self._held.get(key)
         if found is None:
@@ -82,7 +83,7 @@ class Deployment:
         return found
 
     def purge(self, moment: float | None = None) -> None:
-        """Remove the clients that had expired by `moment` (now) and that were to be deleted then."""
+        """Delete the clients that had expired by `moment` (default: now) and are to be deleted on expiration."""
         with self.lock:
             moment = self.now() if moment is None else moment
             for client in list(self.clients.values()):
@@ -90,7 +91,7 @@ class Deployment:
                     del self.clients[client.client_id]
 
     def purge_if_due(self) -> None:
-        """Catch up on the latest midnight (UTC), when the deployment purges, if it has passed since the last time."""
+        """Purge once after each midnight (UTC), as deployments do."""
         today = self.now() // _DAY
         if today > self._purged:
             with self.lock:
@@ -98,23 +99,25 @@ class Deployment:
                 self.purge(today * _DAY)
 
     def make_user_caller(self) -> Caller:
-        """Return the user who is signed in on the pages."""
+        """Return the caller for the user who is signed in on the pages."""
         return Caller(self.user, Held(self.expand((*self.user_scopes, EVERYBODY))))
 
     def can_page_know_user(self) -> bool:
-        """Whether the sign-in page can find out who the user is: it asks for their scopes, which may be forbidden."""
+        """Return whether the sign-in page can find out who the user is. It calls currentScopes, which scopes may
+        forbid."""
         return "auth:current-scopes" in self.make_user_caller().held
 
     def get_client(self, client_id: str) -> Client:
-        """Return the client. Raises ApiError 404."""
+        """Return a client. Raises ApiError 404."""
         client = self.clients.get(client_id)
         if client is None:
             raise ApiError(404, "ResourceNotFound", "Client not found")
         return client
 
     def create(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
-        """Create a client as `wanted` (see wishes), or return the one that an equal call has just made.
-        Raises ApiError: 400 for the name, 409 where it is taken."""
+        """Create a client as `wanted` (see parse_client), or return the one that an equal call has just created.
+
+        Raises ApiError: 400 for a bad name, 409 if the name is taken."""
         with self.lock:
             now = self.now()
             there = self.clients.get(client_id)
@@ -139,7 +142,7 @@ class Deployment:
             return client
 
     def update(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
-        """Change a client as `wanted` (see wishes). Raises ApiError 404."""
+        """Change a client as `wanted` (see parse_client). Raises ApiError 404."""
         with self.lock:
             client = self.get_client(client_id)
             for name, value in wanted.items():
@@ -148,7 +151,7 @@ class Deployment:
             return client
 
     def reset(self, client_id: str) -> Client:
-        """Give a client another token; the old one is dead from now on. Raises ApiError 404."""
+        """Give a client a new token, which invalidates the old one. Raises ApiError 404."""
         with self.lock:
             client = self.get_client(client_id)
             client.access_token = self.token_factory()
@@ -156,19 +159,19 @@ class Deployment:
             return client
 
     def list_scopes(self, caller: Caller) -> list[str]:
-        """Return the scopes of `caller`, in order."""
+        """Return the scopes of `caller`, sorted."""
         return list(normalize(caller.held.scopes))
 
 
 def check_client_id(client_id: str) -> str:
-    """`client_id`. Raises ApiError 400."""
+    """Return `client_id` if it is a valid name. Raises ApiError 400."""
     check_parameters({"clientId": client_id})
     return client_id
 
 
 def parse_client(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a client that a request's body sets. Scopes are sorted, and deleteOnExpiration is false where the
-    body does not say otherwise. Raises ApiError 400."""
+    """Return the fields of a client that a request's body sets: scopes sorted, deleteOnExpiration false by default.
+    Raises ApiError 400."""
     wanted = {
         "description": body["description"],
         "expires": parse_timestamp(body["expires"]),
@@ -180,7 +183,7 @@ def parse_client(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sort_scopes(scopes: list[str]) -> list[str]:
-    """`scopes` in order. Raises ApiError 400 for one that ends in `**`."""
+    """Return `scopes` sorted. Raises ApiError 400 for a scope that ends in `**`."""
     if any(scope.endswith("**") for scope in scopes):
         raise ApiError(400, "InputError", "scopes must not end with `**`")
     return sorted(scopes)

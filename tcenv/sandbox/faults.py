@@ -1,5 +1,6 @@
-"""Ways in which a deployment fails or lies, by name, for tests of programs that must bear it. `FAULTS` is the whole table;
-`Sandbox.fail` makes one happen. Nothing here ever happens by itself."""
+"""Make a deployment fail or lie, for tests of programs that must cope with it.
+
+`FAULTS` lists all faults by name. They happen only after a call of `Sandbox.fail`."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ _HIDDEN = "\x1b[31m\x07\x00\r\n\u202e\u2028$(touch owned)`';\"\\"
 
 @dataclass(frozen=True)
 class Options:
-    """Options of some faults: the target of a redirect, the seconds between the bytes of a drip, the seconds by which the
-    clock is ahead, the missing fields, the other client, and the size of a large answer (bytes)."""
+    """Options of some faults: the target of a redirect, the seconds between bytes, the seconds by which the clock is
+    ahead, the missing fields, the other client, and the size of a large answer (bytes)."""
 
     location: str = "http://127.0.0.1:1/"
     pace: float = 1.0
@@ -42,8 +43,8 @@ _Act = Callable[[Options, Answer], Answer]
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to fail: `about` for people; `act` makes an answer of the true one. With `blind`, the true one is never made:
-    what was asked for does not happen."""
+    """A way to fail. `about` describes it for people. `act` makes an answer from the true one. With `blind`, the
+    sandbox does not handle the request at all."""
 
     about: str
     act: _Act
@@ -52,7 +53,7 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Which faults happen to which requests, until when. Safe from any thread."""
+    """The faults that are switched on: for which requests, how often, until when. Any thread may use it."""
 
     log: Callable[[Incoming, int], None]
     _rules: list[_Rule] = field(default_factory=list)
@@ -61,20 +62,20 @@ class Faults:
     def add(
         self, name: str, path: str, method: str | None, times: int | None, seconds: float | None, options: Options
     ) -> None:
-        """See Sandbox.fail. Raises KeyError."""
+        """Switch a fault on. See Sandbox.fail. Raises KeyError."""
         until = None if seconds is None else time.monotonic() + seconds
         with self._lock:
             self._rules.append(_Rule(FAULTS[name], path, method, times, until, options))
 
     def clear(self) -> None:
-        """No more faults."""
+        """Switch all faults off."""
         with self._lock:
             self._rules.clear()
 
     def intercept(
         self, request: Incoming, truth: Callable[[], Answer | Awaitable[Answer]]
     ) -> Answer | Awaitable[Answer] | None:
-        """Return the answer that replaces the true one; None where there is no fault."""
+        """Return the answer that replaces the true one, or None if no fault applies."""
         rule = self._find_rule(request)
         if rule is None:
             return None
@@ -191,13 +192,13 @@ async def _send_bomb(options: Options) -> AsyncIterator[bytes]:
 
 @cache
 def _compress_blanks() -> bytes:
-    """_BLANKS, deflated so that it can be repeated."""
+    """Return _BLANKS, deflated in a form that can be repeated."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(_BLANKS) + compressor.flush(zlib.Z_FULL_FLUSH)
 
 
 def _change_answer(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
-    """Change the true answer if it is a good one and a JSON object."""
+    """Return a fault that changes the true answer if it is a JSON object with status 200."""
 
     def act(options: Options, true: Answer) -> Answer:
         if true.status != 200 or not true.body.startswith(b"{"):
@@ -235,9 +236,9 @@ def _answer_stale(options: Options, true: Answer) -> Answer:
     return answer
 
 
-#: Every fault that there is, by name.
+# All faults by name.
 FAULTS: dict[str, Fault] = {
-    # It does not work.
+    # No answer, or one from the web server.
     "unavailable": Fault("503, from the web server in front", _answer_as_web_server(503)),
     "bad-gateway": Fault("502, from the web server in front", _answer_as_web_server(502)),
     "broken": Fault(
@@ -251,7 +252,7 @@ FAULTS: dict[str, Fault] = {
     "drip-head": Fault(
         "an endless head, one byte every `pace` seconds", _answer_with_stream(_send_drip_head, raw=True)
     ),
-    # It says something, but not what the API says.
+    # An answer that is not the API's.
     "html": Fault("200 and the page of a web site", _answer_with(200, _PAGE, _HTML)),
     "text": Fault("200 and some text", _answer_with(200, b"It works!\n", "Content-Type: text/plain\r\n")),
     "empty": Fault("200 and nothing", _answer_with(200, b"")),
@@ -274,7 +275,7 @@ FAULTS: dict[str, Fault] = {
     "string": Fault("200 and a string", _answer_with(200, b'"clientId"')),
     "number": Fault("200 and a number", _answer_with(200, b"7")),
     "empty-object": Fault("200 and an object without fields", _answer_with(200, b"{}")),
-    # It says too much.
+    # Too much.
     "endless": Fault("endless JSON", _answer_with_stream(_send_endless)),
     "endless-head": Fault("endless header lines", _answer_with_stream(_send_endless_head, raw=True)),
     "endless-continue": Fault("endless 100 Continue answers", _answer_with_stream(_send_endless_continue, raw=True)),
@@ -284,11 +285,11 @@ FAULTS: dict[str, Fault] = {
         _answer_with_stream(_send_bomb, f"{_JSON}Content-Encoding: gzip\r\n"),
     ),
     "many-scopes": Fault("100,000 scopes", _set_fields(scopes=[f"s:{n}" for n in range(100_000)]), blind=False),
-    # It leads elsewhere.
+    # Redirects.
     "redirect": Fault("302 to `location`", lambda o, t: redirect(o.location, status=302)),
     "redirect-307": Fault("307 to `location`", lambda o, t: redirect(o.location, status=307)),
     "redirect-loop": Fault("302 to the same address", lambda o, t: redirect("?", status=302)),
-    # It breaks the rules of HTTP.
+    # Broken HTTP.
     "not-http": Fault("an answer in another protocol", _answer_raw(b"SSH-2.0-OpenSSH_9.2p1\r\n")),
     "not-gzip": Fault(
         "claims to be gzip, and is not", _answer_with(200, b'{"a": 1}', f"{_JSON}Content-Encoding: gzip\r\n")
@@ -300,7 +301,7 @@ FAULTS: dict[str, Fault] = {
         "two Content-Length headers",
         _answer_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}"),
     ),
-    # It lies. (What was asked for happens.)
+    # Lies. (The request has its effect.)
     "wrong-types": Fault(
         "each field has the wrong type", _change_answer(lambda o, told: _change_values(told, _change_type)), blind=False
     ),
@@ -329,7 +330,7 @@ FAULTS: dict[str, Fault] = {
     "past": Fault("an expiry long in the past", _set_fields(expires="1970-01-01T00:00:00.000Z"), blind=False),
     "far": Fault("an expiry in an invalid year", _set_fields(expires="+275760-09-13T00:00:00.000Z"), blind=False),
     "disabled": Fault("a client that is disabled", _set_fields(disabled=True), blind=False),
-    # It refuses.
+    # Refusals.
     "unauthorized": Fault(
         "401 for all credentials", lambda o, t: _make_error(401, "AuthenticationFailed", "Unauthorized")
     ),
@@ -337,7 +338,7 @@ FAULTS: dict[str, Fault] = {
     "forbidden": Fault("403 without the code for it", _answer_with(403, b'{"message": "no"}')),
     "forbidden-html": Fault("403 and a page", _answer_with(403, _PAGE, _HTML)),
     "forbidden-code": Fault("403 with another code", lambda o, t: _make_error(403, "Nothing", "no")),
-    # Its clock is off.
+    # A wrong clock.
     "clock": Fault("answers with a Date that is `ahead` seconds off", _shift_date, blind=False),
     "stale": Fault("401 Stale timestamp, with a Date that is `ahead` seconds off", _answer_stale),
 }

@@ -1,5 +1,5 @@
-"""Hawk signatures as the auth service checks them (services/auth, version 106): the one in an Authorization header, and the
-one in an address, a bewit. Knows no client and no scope, and takes no signature on trust."""
+"""Check Hawk signatures as the auth service does (services/auth, version 106): in an Authorization header, or in a URL
+(a bewit). Knows no client and no scope."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-# Of a signature's time (seconds), and of what is read at all (characters).
+# Seconds by which a signature's time may be off, and characters of the longest header.
 SKEW = 15 * 60
 LONGEST_HEADER = 4096
 _ATTRIBUTE = re.compile(r'(\w+)="([^"\\]*)"\s*(?:,\s*|$)')
@@ -20,13 +20,13 @@ _BEWIT = re.compile(r"(.*)([?&])bewit=([^&]*)(?:&(.+))?")
 
 
 class Rejected(Exception):
-    """The signature is not good; the text is the service's."""
+    """The signature is not valid. The text is the service's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A request as far as a signature covers it. `target` is path and query as they were sent, `host` and `port` those of
-    the Host header, `payload` the digest of the body (see payload_hash) when there is a reason to compute it."""
+    """The parts of a request that a signature covers. `target` is path and query as they were sent, `host` and `port`
+    come from the Host header. `payload` is the body's hash, if one was computed."""
 
     method: str
     target: str
@@ -38,7 +38,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a signature says of itself: who made it, when (for a bewit, until when it is good), for which extra data."""
+    """The contents of a signature: who made it, when (a bewit: when it expires), and its extra data."""
 
     client_id: str
     ext: str
@@ -50,7 +50,7 @@ class Claim:
 
 
 def read(signed: Signed) -> Claim | None:
-    """Read the claim in a request; None where nobody signed. Raises Rejected."""
+    """Read the signature of a request, or return None if it has none. Raises Rejected."""
     found = _BEWIT.fullmatch(signed.target)
     if signed.authorization and found:
         raise Rejected(
@@ -63,12 +63,12 @@ def read(signed: Signed) -> Claim | None:
 
 
 def has_payload_hash(authorization: str) -> bool:
-    """Whether the header has a hash of the body, which then must be right."""
+    """Return whether the header has a hash of the body."""
     return "hash=" in authorization
 
 
 def start_payload_hash(content_type: str) -> Any:
-    """Return a hashlib object to feed with the body, for payload_digest."""
+    """Return a hashlib object to feed with the body. finish_payload_hash ends it."""
     kind = content_type.partition(";")[0].strip().lower()
     return hashlib.sha256(f"hawk.1.payload\n{kind}\n".encode())
 
@@ -80,7 +80,8 @@ def finish_payload_hash(fed: Any) -> str:
 
 
 def check(claim: Claim, signed: Signed, token: str, now: float, *, any_time: bool) -> None:
-    """Whether `claim` was made with `token`, of this request, and about now (seconds since the epoch). Raises Rejected."""
+    """Check that `claim` was made with `token`, for this request, at about `now` (seconds since the epoch). Raises
+    Rejected."""
     mac = base64.b64encode(hmac.digest(token.encode(), claim.text.encode("utf-8", "replace"), "sha256")).decode()
     if claim.bewit and claim.moment <= now and not any_time:
         raise Rejected("Unauthorized: Access expired")

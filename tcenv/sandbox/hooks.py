@@ -1,5 +1,5 @@
-"""The Hooks service. Hooks fire when they are triggered, and by no schedule and no binding; their task is taken as it stands,
-without JSON-e. The group `sandbox` has a hook of every name."""
+"""Serve the Hooks service. A hook fires when it is triggered, and by no schedule or binding. Its task is used without
+JSON-e. The group `sandbox` has a hook of every name."""
 
 from __future__ import annotations
 
@@ -30,12 +30,6 @@ _HOOK = record(
     triggerSchema={**_ANYTHING, "default": {"type": "object", "additionalProperties": False}},
 )  # fmt: skip
 _MODIFY = {"AllOf": ["hooks:modify-hook:<hookGroupId>/<hookId>", "assume:hook-id:<hookGroupId>/<hookId>"]}
-
-
-@HOOKS.declare("GET", "ping", "/ping")
-def _ping(call: Call) -> Any:
-    """Ping the server"""
-    return {"alive": True, "uptime": 1}
 
 
 @HOOKS.declare("GET", "listHookGroups", "/hooks", "hooks:list-hooks:")
@@ -94,7 +88,7 @@ def _remove_hook(call: Call) -> Any:
 
 @HOOKS.declare("GET", "getHookStatus", "/hooks/<hookGroupId>/<hookId>/status", "hooks:status:<hookGroupId>/<hookId>")
 def _get_hook_status(call: Call) -> Any:
-    """Get what came of the last time that a hook fired"""
+    """Get the result of the last time that a hook fired"""
     _find(call)
     fires = call.deployment.fires.get(_get_name(call))
     if not fires:
@@ -106,7 +100,7 @@ def _get_hook_status(call: Call) -> Any:
 @HOOKS.declare("GET", "listLastFires", "/hooks/<hookGroupId>/<hookId>/last-fires",
                "hooks:list-last-fires:<hookGroupId>/<hookId>", query=("continuationToken", "limit"))  # fmt: skip
 def _list_last_fires(call: Call) -> Any:
-    """List what came of each time that a hook fired"""
+    """List the results of each time that a hook fired"""
     _find(call)
     return {"lastFires": call.deployment.fires.get(_get_name(call), [])}
 
@@ -114,7 +108,7 @@ def _list_last_fires(call: Call) -> Any:
 @HOOKS.declare("POST", "triggerHook", "/hooks/<hookGroupId>/<hookId>/trigger",
                "hooks:trigger-hook:<hookGroupId>/<hookId>", body=_ANYTHING, body_name="trigger-hook")  # fmt: skip
 def _trigger_hook(call: Call) -> Any:
-    """Trigger a hook: it creates its task, if its role may"""
+    """Trigger a hook, which creates its task if its role may do so"""
     return _fire(call, "triggerHook")
 
 
@@ -130,14 +124,14 @@ def _trigger_hook_with_token(call: Call) -> Any:
 @HOOKS.declare("GET", "getTriggerToken", "/hooks/<hookGroupId>/<hookId>/token",
                "hooks:get-trigger-token:<hookGroupId>/<hookId>")  # fmt: skip
 def _get_trigger_token(call: Call) -> Any:
-    """Get the token with which a hook can be triggered"""
+    """Get the token that triggers a hook"""
     return {"token": _find(call)["triggerToken"]}
 
 
 @HOOKS.declare("POST", "resetTriggerToken", "/hooks/<hookGroupId>/<hookId>/token",
                "hooks:reset-trigger-token:<hookGroupId>/<hookId>")  # fmt: skip
 def _reset_trigger_token(call: Call) -> Any:
-    """Reset that token"""
+    """Reset the token that triggers a hook"""
     hook = _find(call)
     token = make_token()
     if _get_name(call) in call.deployment.hooks:

@@ -1,5 +1,5 @@
-"""HTTP/1.1 on loopback, as much of it as clients and browsers need: requests in, answers out, bodies of any size streamed in
-constant memory. One thread and one event loop serve everybody; never listens anywhere but on loopback."""
+"""Serve HTTP/1.1 on loopback, as far as clients and browsers need it. Bodies of any size are streamed in constant
+memory. One thread with one event loop serves everybody."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Protocol
 
 from tcenv.sandbox.answers import Answer
 
-# What the web server in front of a deployment takes (bytes): nginx with its default buffers of 8 KiB.
+# Limits of the web server in front of a deployment (bytes): nginx with its default buffers of 8 KiB.
 LONGEST_TARGET = 8177
 _LONGEST_LINE = 8192
 _LONGEST_HEAD = 4 * 8192
-# Of a body that is kept whole.
+# Bytes of the largest body without a sink.
 LARGEST_BODY = 16 << 20
 _TRIES = 50
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {
@@ -32,8 +32,8 @@ _TOKEN = re.compile(r"[A-Z]+")
 
 @dataclass(slots=True)
 class Incoming:
-    """A request: `target` is path and query as they were sent, header names are in lower case. Its body is in `body`, unless
-    `sink` was set when the request began: then that was fed with it, piece by piece."""
+    """A request. `target` is path and query as they were sent. Names of headers are in lower case. `body` holds the
+    body, unless `sink` was set at the beginning: then each piece went there."""
 
     method: str
     target: str
@@ -44,8 +44,8 @@ class Incoming:
 
 
 class Application(Protocol):
-    """What answers. `begin` sees a request before its body has come, may give it a sink, and may answer at once (the body
-    then is never read)."""
+    """The program that answers requests. `begin` gets a request before its body, may give it a sink, and may answer at
+    once; then the body is not read."""
 
     def now(self) -> float:
         """Return the time for the Date header, in seconds since the epoch."""
@@ -78,7 +78,7 @@ class Server:
         self._date = (0, "")
 
     def start(self) -> None:
-        """Serve, from now on."""
+        """Start to serve."""
         self._thread.start()
         self._serving.wait()
 
@@ -89,7 +89,7 @@ class Server:
             self._thread.join()
 
     def format_date(self, ahead: float = 0.0) -> str:
-        """Return the deployment's time for a Date header, `ahead` seconds off."""
+        """Return the deployment's time for a Date header, shifted by `ahead` seconds."""
         second = int(self.application.now() + ahead)
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
@@ -119,7 +119,7 @@ class Server:
 
 @dataclass(slots=True)
 class _Body:
-    """How much of a request's body is still to come: `left` bytes (of a chunk, when `chunked`)."""
+    """The part of a request's body that is still to come: `left` bytes, of one chunk if `chunked`."""
 
     left: int = 0
     chunked: bool = False
@@ -131,7 +131,7 @@ class _Body:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: requests are answered one after the other."""
+    """One connection. It answers requests one after the other."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -162,7 +162,7 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     def hang_up(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -174,7 +174,7 @@ class _Connection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        # A client that has said all may still wait for its answer.
+        # A client that has sent everything may still wait for its answer.
         return self._busy
 
     def _advance(self) -> None:
@@ -190,7 +190,7 @@ class _Connection(asyncio.Protocol):
             self._respond(request, self._server.application.answer(request))
 
     def _read_head(self) -> bool:
-        """Whether a request has begun (and has not been answered yet)."""
+        """Read the next head if it is complete. Return whether a request has begun that is not answered yet."""
         while self._buffer[:2] == b"\r\n":
             del self._buffer[:2]
         end = self._buffer.find(b"\r\n\r\n")
@@ -241,7 +241,7 @@ class _Connection(asyncio.Protocol):
         return Incoming(method, target, headers, keep_alive=keep)
 
     def _read_body(self, request: Incoming) -> bool:
-        """Whether the whole body has come."""
+        """Read what has arrived of the body. Return whether it is complete."""
         body, buffer = self._body, self._buffer
         while not body.ended:
             if body.chunked and not body.left:
@@ -344,7 +344,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _bind(port: int) -> list[socket.socket]:
-    """Sockets that listen on the same port of 127.0.0.1 and, where the machine has it, ::1. Raises OSError."""
+    """Return sockets that listen on one port of 127.0.0.1 and, if the machine has IPv6, of ::1. Raises OSError."""
     for _ in range(1 if port else _TRIES):
         first = _listen(socket.AF_INET, "127.0.0.1", port)
         try:
@@ -360,7 +360,7 @@ def _bind(port: int) -> list[socket.socket]:
 def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     one = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # The connections of the sandbox that was there before may linger; nobody else can listen beside this one.
+        # Connections of an earlier sandbox may linger. Nobody else can listen on the port meanwhile.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

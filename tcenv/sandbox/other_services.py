@@ -1,5 +1,5 @@
-"""The services of which the sandbox has no more than a ping, and what no Taskcluster has: a service that takes and gives bodies
-of any size."""
+"""Serve the services of which the sandbox answers only ping, and a service of its own that takes and sends bodies of
+any size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tcenv.sandbox.api import Call, Service
 from tcenv.sandbox.records import make_input_error
 
 TRAFFIC = Service("sandbox", "Bodies of any size, in the sandbox alone")
-#: Those of a deployment that nothing here imitates.
+# Other services of a deployment, which the sandbox does not imitate.
 BARE = tuple(
     Service(name, f"{name}, which answers to ping alone")
     for name in ("github", "index", "notify", "object", "purge-cache", "web-server", "worker-manager")
@@ -20,18 +20,9 @@ _PIECE = bytes(range(256)) * 256
 _LARGEST = 1 << 42
 
 
-def _ping(call: Call) -> Any:
-    """Ping the server"""
-    return {"alive": True, "uptime": 1}
-
-
-for _service in (TRAFFIC, *BARE):
-    _service.declare("GET", "ping", "/ping")(_ping)
-
-
 @TRAFFIC.declare("GET", "download", "/download/<size>", query=("chunked",))
 def _download(call: Call) -> Any:
-    """Get as many bytes as one asks for"""
+    """Get a body of the requested number of bytes"""
     size = call.params["size"]
     if not (size.isascii() and size.isdecimal() and int(size) <= _LARGEST):
         raise make_input_error("size must be a number of bytes")

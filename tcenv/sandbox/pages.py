@@ -1,5 +1,5 @@
-"""The sandbox's pages as a person meets them, crashes and all: today's sign-in page `/auth/clients/create`, the older
-`/auth/clients/new`, a client's own page, and a front page. Their looks are in page.css, what they do in page.js."""
+"""Draw the sandbox's pages, crashes included: the sign-in page `/auth/clients/create`, the older `/auth/clients/new`, a
+client's page, and a front page. page.css has their style, page.js their behaviour."""
 
 from __future__ import annotations
 
@@ -45,13 +45,17 @@ _MOST_SCOPES = 20
 
 
 class Crash(Exception):
-    """The page dies while it is drawn, as the real one does."""
+    """The page crashes while it is drawn, as the real one does."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page knows from its address. `expires` is seconds since the epoch, counted from when the page was loaded;
-    `callback` None when no program waits; `name` and `scopes` are what was asked for."""
+    """The contents of a page.
+
+    `expires` is in seconds since the epoch, counted from the time when the page was loaded. `callback` is None if no
+    program waits. `name` and `scopes` are those that the program asked for, `given` those that the client gets.
+    `refusal` is the error that Save shows instead of saving, `warning` a text to acknowledge first. `now` is the
+    deployment's time when the page was drawn (None: the browser's clock does not matter)."""
 
     variant: str
     name: str
@@ -62,20 +66,17 @@ class Page:
     client_id: str = ""
     given: tuple[str, ...] = ()
     taken: bool = False
-    #: What the page says when Save is pressed, instead of saving.
     refusal: str | None = None
-    #: What has to be acknowledged first.
     warning: str | None = None
     known: bool = True
     loaded: float = 0.0
-    #: The deployment's clock when the page was drawn; None where a browser's clock may be as far off as it likes.
     now: float | None = None
     delete: bool = True
 
 
 def parse_from_now(text: str) -> int:
-    """Return the seconds of a fromNow text in the page's grammar (ui/src/utils/parseTime.js), which has `0d` and `-1d`. Raises
-    Crash."""
+    """Return the seconds of a fromNow text in the page's grammar (ui/src/utils/parseTime.js), which allows `0d` and
+    `-1d`. Raises Crash."""
     match = _FROM_NOW.fullmatch(text)
     if match is None:
         raise Crash(f'"{text}" is not a valid time expression')
@@ -86,8 +87,7 @@ def parse_from_now(text: str) -> int:
 def make_sign_in_page(
     deployment: Deployment, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
 ) -> Page:
-    """Return the page that `query` asks for, as it is after loading. `known` says whether it knows already who is signed in.
-    Raises Crash."""
+    """Return the page that `query` asks for. `known` tells that the page knows the user already. Raises Crash."""
     values = dict(query)
     callback = values.get("callback_url") or None
     scopes = tuple(value for key, value in query if key == "scope")
@@ -115,7 +115,7 @@ def make_sign_in_page(
 
 
 def fill_in(deployment: Deployment, page: Page) -> dict[str, Any]:
-    """Return the fields that a page can fill in only when it knows the user."""
+    """Return the fields that a page can fill in only if it knows the user."""
     client_id = f"{deployment.user}/{page.name}"
     return {
         "client_id": client_id,
@@ -125,8 +125,8 @@ def fill_in(deployment: Deployment, page: Page) -> dict[str, Any]:
 
 
 def describe_user(deployment: Deployment, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the user's clientId and the scopes for the form of a page. Where the user's scopes cannot be read, the clientId
-    stays empty and the scopes are those that were asked for."""
+    """Return the clientId and the scopes for the form of a page. If the user's scopes cannot be read, the clientId is
+    empty and the scopes are those that the program asked for."""
     if _is_clock_off(deployment, content) or not deployment.can_page_know_user():
         return {"clientId": "", "scopes": content["scopes"]}
     page = Page("create", content["name"], tuple(content["scopes"]), "", 0, None)
@@ -135,7 +135,7 @@ def describe_user(deployment: Deployment, content: dict[str, Any]) -> dict[str, 
 
 
 def _is_clock_off(deployment: Deployment, content: dict[str, Any]) -> bool:
-    """Whether the browser signs its calls with a time that the deployment does not take."""
+    """Return whether the browser signs its calls with a time that the deployment rejects."""
     clock = content.get("clock")
     return clock is not None and not deployment.any_time and abs(float(clock) - deployment.now()) > SKEW
 
@@ -151,8 +151,8 @@ def _compute_end(now: float, expires: str, variant: str) -> float:
 
 
 def press_button(deployment: Deployment, action: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Do what a button of a page does in the user's name. Returns the clientId and the accessToken for the callback. Raises
-    ApiError with what the page says then."""
+    """Do what a button of a page does, in the user's name. Return clientId and accessToken for the callback. Raises
+    ApiError with the error that the page shows."""
     if _is_clock_off(deployment, content):
         raise ApiError(404, "ResourceNotFound", "Not Found")
     client_id = str(content["clientId"])
@@ -168,7 +168,7 @@ def press_button(deployment: Deployment, action: str, content: dict[str, Any]) -
             _call_as_user(deployment, "updateClient", client_id, body)
             return _get_credentials(_call_as_user(deployment, "resetAccessToken", client_id))
         if action == "update":
-            # The real page looks for the token of a client that it did not create.
+            # Like the real page, look for a token that this client never got.
             return _get_credentials(
                 _call_as_user(deployment, "updateClient", client_id, body) | {"accessToken": "undefined"}
             )
@@ -192,7 +192,7 @@ def _get_credentials(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
-    """Render a sign-in page. A user who has not signed in gets a dialog before the form."""
+    """Draw a sign-in page. A user who has not signed in gets a dialog before the form."""
     if not signed_in:
         dialog = (
             '<div role="dialog" aria-labelledby="who"><h1 id="who">Sign in</h1>'
@@ -221,7 +221,7 @@ def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
 
 
 def draw_client(deployment: Deployment, client: Client, callback: str | None, loaded: float) -> str:
-    """Render an existing client's own page."""
+    """Draw the page of an existing client."""
     page = Page(
         variant="edit",
         name="",
@@ -246,7 +246,7 @@ def draw_client(deployment: Deployment, client: Client, callback: str | None, lo
 
 
 def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
-    """Render the front page: who is signed in, and the clients."""
+    """Draw the front page: the user and the clients."""
     now = deployment.now()
     rows = "".join(
         f"<tr><td>{escape(client.client_id)}</td><td>{_format_time(client.expires)}</td>"
@@ -264,14 +264,14 @@ def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
 
 
 def draw_crash(crash: Crash) -> str:
-    """Render a page that has crashed."""
+    """Draw a page that has crashed."""
     return _draw_document(
         "Error", f'<h1>Something went wrong</h1><p id="crashed" class="error">{escape(str(crash))}</p>'
     )
 
 
 def draw_not_found() -> str:
-    """Render the page for an unknown address."""
+    """Draw the page for an unknown address."""
     return _draw_document("Not Found", '<h1 id="crashed">Not Found</h1>')
 
 
@@ -292,7 +292,7 @@ def _draw_form(page: Page, *, fixed: bool) -> str:
     checked = " checked" if page.delete else ""
     return (
         '<label for="client-id">Client ID</label>'
-        # Of several lines where it is long: its end is the name that was asked for.
+        # It grows to several lines, since the name that was asked for stands at the end.
         f'<textarea id="client-id" rows="1" autocomplete="off" spellcheck="false"{readonly}>\n'
         f"{escape(page.client_id)}</textarea>"
         '<label for="description">Description</label>'
@@ -324,7 +324,7 @@ def _draw_data(page: Page) -> str:
         "loaded": page.loaded,
         "now": page.now,
     }
-    # The one thing that could end the element early.
+    # Only `<` could end the element early.
     text = json.dumps(facts).replace("<", "\\u003c")
     return f'<script type="application/json" id="page">{text}</script>'
 

@@ -1,5 +1,7 @@
-"""The pytest fixture `tcenv_sandbox`. pytest loads this module in every project where tcenv is installed, so it must import
-nothing before the fixture is used, and change nothing for tests that do not use it."""
+"""Provide the pytest fixture `tcenv_sandbox`.
+
+pytest loads this module in every project that has tcenv installed. So it imports nothing before a test uses the
+fixture, and changes nothing for other tests."""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ _MARKER = "tcenv_sandbox"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers", f"{_MARKER}(**options): how the sandbox of the fixture {_MARKER} is made, e.g. public=False"
     )

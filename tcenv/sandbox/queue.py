@@ -1,4 +1,5 @@
-"""The Queue service's tasks and task groups. Nothing runs by itself; workers.py has what a worker calls."""
+"""Serve the Queue service's tasks and task groups. Nothing runs by itself; workers.py has the methods that a worker
+calls."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ _RESOLVED = ("completed", "failed", "exception")
 
 
 def _make_task_scopes(verb: str) -> Expression:
-    """Return what a caller must hold to do something with a task that is there."""
+    """Return the scopes that a caller needs to change an existing task."""
     return {
         "AnyOf": [
             f"queue:{verb}-task:<schedulerId>/<taskGroupId>/<taskId>",
@@ -62,12 +63,6 @@ def _make_task_scopes(verb: str) -> Expression:
             {"AllOf": [f"queue:{verb}-task", "assume:scheduler-id:<schedulerId>/<taskGroupId>"]},
         ]
     }
-
-
-@QUEUE.declare("GET", "ping", "/ping")
-def _ping(call: Call) -> Any:
-    """Ping the server"""
-    return {"alive": True, "uptime": 1}
 
 
 @QUEUE.declare("GET", "task", "/task/<taskId>", "queue:get-task:<taskId>")
@@ -103,7 +98,7 @@ def _cancel_task(call: Call) -> Any:
 
 @QUEUE.declare("POST", "scheduleTask", "/task/<taskId>/schedule", _make_task_scopes("schedule"))
 def _schedule_task(call: Call) -> Any:
-    """Schedule a task whatever it waits for"""
+    """Schedule a task, whatever it waits for"""
     return {"status": _find_task_to_change(call)["status"]}
 
 
@@ -123,7 +118,7 @@ _GROUP = "queue:list-task-group:<taskGroupId>"
 
 @QUEUE.declare("GET", "getTaskGroup", "/task-group/<taskGroupId>", _GROUP)
 def _get_task_group(call: Call) -> Any:
-    """Get what there is to say of a task group"""
+    """Get a task group"""
     return _describe_group(call, _find_group(call))
 
 
@@ -158,7 +153,7 @@ def _list_provisioners(call: Call) -> Any:
 
 
 def find_task(call: Call, question: str) -> dict[str, Any]:
-    """Return the task that the route names. Raises ApiError 404, with the question that the service asks then."""
+    """Return the task that the route names. Raises ApiError 404 with `question`, as the service words it."""
     task_id = call.params["taskId"]
     task = call.deployment.tasks.get(task_id)
     if task is None:
@@ -212,10 +207,10 @@ def complete_task(task_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_times(task: Mapping[str, Any], deployment: Deployment) -> None:
-    """Raise ApiError 400 for a task whose times do not fit each other, or whose deadline has passed.
+    """Raise ApiError 400 if a task's times contradict each other, or its deadline has passed.
 
-    A deployment also wants `created` to be about now and the deadline within five days. The sandbox takes any, because tests use
-    fixed times."""
+    A deployment also rejects a `created` that is not about now, and a deadline after more than five days. The sandbox
+    accepts them, because tests use fixed times."""
     created, deadline, expires = (parse_timestamp(task[name]) for name in ("created", "deadline", "expires"))
     problems = {
         "`deadline` cannot be later than `created`": created > deadline,
@@ -237,7 +232,7 @@ def get_scope_values(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keep_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Keep a task, with two artifacts to try; its status. Raises ApiError 409 for another task of that ID."""
+    """Keep a task, with two artifacts to try. Return its status. Raises ApiError 409 for another task with that ID."""
     there = deployment.tasks.get(task_id)
     if there is not None:
         if get_definition(there) != task:

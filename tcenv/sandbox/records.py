@@ -1,4 +1,4 @@
-"""What the sandbox keeps and tells: clients, the requests that came in, and errors as the API words them."""
+"""Define what the sandbox keeps and tells: clients, requests, and errors in the API's words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]+")
 SLUG = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-#: What the parameters of routes may be.
+# The format of each parameter of a route.
 _PARAMETERS = {
     "clientId": CLIENT_ID,
     "taskId": SLUG,
@@ -26,7 +26,7 @@ LONGEST_DESCRIPTION = 10_240
 
 
 class ApiError(Exception):
-    """An answer of the API that is not good: HTTP status, the service's code for it, and its message."""
+    """An error answer of the API: its HTTP status, the service's code, and its message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -52,9 +52,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that came in, for tests to look at; it holds no secret. `path` is without the query, `client_id` None for a
-    call that nobody signed (or whose signature was not good). `authorized_scopes` are those to which the caller narrowed
-    this request (None: not narrowed), `certificate` tells temporary credentials, `bewit` a signed URL."""
+    """A request that the sandbox answered, for tests. It holds no secret.
+
+    `path` has no query. `client_id` is None if nobody signed the call, or with a bad signature. `authorized_scopes` are
+    those to which the caller narrowed the request (None: not narrowed). `certificate` tells of temporary credentials,
+    `bewit` of a signed URL."""
 
     method: str
     path: str
@@ -66,13 +68,13 @@ class Request:
 
 
 def format_timestamp(seconds: float) -> str:
-    """Write a time as the API does."""
+    """Format a time (seconds since the epoch) as the API does."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_timestamp(text: str) -> float:
-    """Return the seconds since the epoch of a time that a schema has let through. One without a zone is UTC. Raises ApiError 400
-    for one that has no year in UTC."""
+    """Return the seconds since the epoch of a time that matches the schema. A time without a zone is UTC. Raises
+    ApiError 400 if it has no year in UTC."""
     moment = datetime.fromisoformat(text.upper())
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
@@ -81,17 +83,17 @@ def parse_timestamp(text: str) -> float:
 
 
 def make_token() -> str:
-    """44 characters, two random UUIDs in the URL-safe alphabet; it may begin with `-` or `_`."""
+    """Return a new token: 44 characters, two random UUIDs in the URL-safe alphabet. It may begin with `-` or `_`."""
     return "".join(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in range(2))
 
 
 def make_input_error(what: str) -> ApiError:
-    """Return the error for a body that matches the schema and that the service does not accept."""
+    """Return the error for a body that matches the schema but that the service rejects."""
     return ApiError(400, "InputError", what)
 
 
 def check_parameters(params: Mapping[str, str]) -> None:
-    """Raise ApiError 400 for parameters of a route that cannot be such."""
+    """Raise ApiError 400 if a parameter of a route is malformed."""
     errors = [
         f"URL parameter '{name}' given as '{value}' must match regular expression: '/^{_PARAMETERS[name].pattern}$/'"
         for name, value in params.items()

@@ -1,5 +1,5 @@
-"""What the deployment says of its own API: `/references/<service>/<version>/api.json`, made from the declarations of the
-methods themselves. Nothing is said here that they do not hold to."""
+"""Describe the deployment's API in `/references/<service>/<version>/api.json`, made from the declarations of its
+methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tcenv.sandbox.other_services import BARE, TRAFFIC
 from tcenv.sandbox.queue import QUEUE
 from tcenv.sandbox.secrets import SECRETS
 
-# These declare methods of QUEUE.
+# Imported because they declare methods of QUEUE.
 from tcenv.sandbox import artifacts, workers  # noqa: F401 # isort: skip
 
 SERVICES: Mapping[str, Service] = {one.name: one for one in (AUTH, QUEUE, SECRETS, HOOKS, TRAFFIC, *BARE)}
@@ -23,7 +23,8 @@ _PATH = re.compile(r"/references/([a-z-]+)/(v\d+)/api\.json")
 
 
 def find_reference(path: str) -> bytes | None:
-    """Return the reference at the address `path`, the schema of a body, or the list of all references; None if there is none."""
+    """Return the document at the address `path`, or None: a reference, the schema of a body, or the list of all
+    references."""
     if path == "/references/manifest.json":
         return _make_manifest()
     if path.startswith("/schemas/"):

@@ -1,6 +1,6 @@
 """Check bodies against the part of JSON Schema that the services use, and word the errors as they do (ajv, all errors).
 
-A library would do that too, but the one that tells every error brings a compiled part, and the others stop at the first."""
+One library reports all errors, but needs a compiled part. The others stop at the first error."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ Schema = Mapping[str, Any]
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None),
 }  # fmt: skip
-# A date with its time, as ajv takes it: the zone may be missing.
+# A date with its time, as ajv accepts it: the zone may be missing.
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?")
 
-# What schemas are made of.
 TIME = {"type": "string", "format": "date-time"}
 SCOPES = {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": "^[ -~]*$"}}
 
@@ -28,7 +27,7 @@ def text(longest: int, pattern: str | None = None) -> Schema:
 
 
 def record(required: str = "", **properties: Schema) -> Schema:
-    """Return the schema of an object with these properties and no others; `required` names those that it must have."""
+    """Return the schema of an object with exactly these properties. `required` names those that it must have."""
     return {
         "type": "object",
         "properties": properties,
@@ -38,7 +37,7 @@ def record(required: str = "", **properties: Schema) -> Schema:
 
 
 def find_errors(value: Any, schema: Schema, place: str = "data") -> Iterator[str]:
-    """Return the errors of a value, in the order in which the services report them."""
+    """Yield the errors of a value, in the order in which the services report them."""
     kind = schema.get("type")
     if kind is not None and not _is_of_type(value, kind):
         yield f"{place} must be {kind}"
@@ -108,7 +107,7 @@ def _find_in_object(value: dict[str, Any], schema: Schema, place: str) -> Iterat
 
 
 def fill(value: dict[str, Any], schema: Schema) -> dict[str, Any]:
-    """Return the object with the default values that its schema has for what is missing."""
+    """Return the object with its schema's default values for missing properties."""
     missing = {
         name: inner["default"]
         for name, inner in schema.get("properties", {}).items()

@@ -1,5 +1,5 @@
-"""Scopes, roles and scope expressions as the deployment reckons with them. On purpose not shared with the client's side,
-which it is there to check."""
+"""Compute with scopes, roles and scope expressions as a deployment does. The client's code does the same separately,
+since the sandbox must not share its mistakes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ASSUME = "assume:"
 
 
 class Held:
-    """What somebody holds, ready to be asked: `in` tells whether a scope is among it or matched by a pattern in it."""
+    """A set of scopes. `in` tells whether a scope is in it, or matches a pattern in it."""
 
     __slots__ = ("_exact", "_patterns", "scopes")
 
     def __init__(self, scopes: Iterable[str], unsaid: Iterable[str] = ()) -> None:
-        """`unsaid` is held too, and not listed among the scopes."""
+        """Make the set. `unsaid` are scopes that are held, but not listed."""
         self.scopes = tuple(dict.fromkeys(scopes))
         self._exact = frozenset((*self.scopes, *unsaid))
         self._patterns = tuple(scope[:-1] for scope in self._exact if scope.endswith("*"))
@@ -30,23 +30,23 @@ class Held:
 
 
 def intersect(asked: Sequence[str], held: Sequence[str]) -> list[str]:
-    """Return the scopes that the page gives to a client: those of `asked` that are held, in that order, then those of `held` that
-    a pattern in `asked` covers."""
+    """Return the scopes that the page gives to a client: first those of `asked` that are held, then those of `held`
+    that match a pattern in `asked`."""
     has, wants = Held(held), Held(asked)
     given = [scope for scope in asked if scope in has]
     return list(dict.fromkeys([*given, *(scope for scope in held if scope in wants)]))
 
 
 def normalize(scopes: Iterable[str]) -> tuple[str, ...]:
-    """`scopes` in order, without those that a pattern among them stands for."""
+    """Return `scopes` sorted, without those that match a pattern among them."""
     unique = set(scopes)
     patterns = {scope for scope in unique if scope.endswith("*")}
     return tuple(sorted(scope for scope in unique if not any(scope.startswith(p[:-1]) for p in patterns if p != scope)))
 
 
 def expand(scopes: Iterable[str], roles: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """`scopes` and all that the roles add for which they hold `assume:<roleId>`. A roleId that ends in `*` is a pattern of
-    its own, whose `<..>` in a scope stands for what the `*` stood for."""
+    """Return `scopes` with those that roles add, for each `assume:<roleId>` among them. If a roleId ends in `*`, `<..>`
+    in its scopes stands for the part that `*` matched."""
     found = dict.fromkeys(scopes)
     todo = list(found)
     while todo:
@@ -66,7 +66,7 @@ def expand(scopes: Iterable[str], roles: Mapping[str, Sequence[str]]) -> tuple[s
 
 
 def _match_role(scope: str, role: str) -> str | None:
-    """Return what `<..>` stands for if `scope` lets its holder assume `role` (`assume:` and the roleId), else None."""
+    """Return the text for `<..>` if `scope` allows to assume `role` (`assume:` and the roleId), else None."""
     if scope.endswith("*") and role.startswith(scope[:-1]):
         return "*"
     if role.endswith("*") and scope.startswith(role[:-1]):
@@ -75,7 +75,7 @@ def _match_role(scope: str, role: str) -> str | None:
 
 
 def render(template: Expression, values: Mapping[str, Any]) -> Expression | None:
-    """Fill the values into `template`. Returns None when nothing is left of it. Raises KeyError for a missing value."""
+    """Fill the values into `template`. Return None if nothing is left of it. Raises KeyError for a missing value."""
     rendered = _render(template, values)
     return rendered[0] if rendered else None
 
@@ -111,8 +111,8 @@ def list_parameters(template: Expression) -> set[str]:
 
 
 def find_missing(expression: Expression | None, held: Held) -> Expression | None:
-    """Return the part of `expression` that `held` does not satisfy, as the services tell it: None, one bare scope, or a smaller
-    expression."""
+    """Return the part of `expression` that `held` does not satisfy, as the services report it: None, one scope, or a
+    smaller expression."""
     if expression is None:
         return None
     if isinstance(expression, str):
@@ -129,5 +129,5 @@ def find_missing(expression: Expression | None, held: Held) -> Expression | None
 
 
 def format_expression(expression: Expression | None) -> str:
-    """Write an expression for a message: a single scope bare, everything else as JSON."""
+    """Format an expression for a message: a single scope as it is, everything else as JSON."""
     return expression if isinstance(expression, str) else json.dumps(expression, indent=2)

@@ -1,4 +1,4 @@
-"""The Secrets service."""
+"""Serve the Secrets service."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ _EXAMPLES = "project/sandbox/"
 _SECRET = record("secret expires", secret={"type": "object"}, expires=TIME)
 
 
-@SECRETS.declare("GET", "ping", "/ping")
-def _ping(call: Call) -> Any:
-    """Ping the server"""
-    return {"alive": True, "uptime": 1}
-
-
 @SECRETS.declare("PUT", "set", "/secret/<name>", "secrets:set:<name>", body=_SECRET, body_name="secret")
 def _set_secret(call: Call) -> Any:
     """Set a secret"""
@@ -28,7 +22,7 @@ def _set_secret(call: Call) -> Any:
 
 @SECRETS.declare("GET", "get", "/secret/<name>", "secrets:get:<name>")
 def _get_secret(call: Call) -> Any:
-    """Get a secret; below project/sandbox/ there is one of any name"""
+    """Get a secret; every name below project/sandbox/ has one"""
     name, now = call.params["name"], call.deployment.now()
     secret = call.deployment.secrets.get(name)
     if secret is None:

@@ -1,4 +1,4 @@
-"""Running a sandbox in the foreground until Ctrl-C."""
+"""Run a sandbox in the foreground until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tcenv.sandbox.server import USER, Sandbox
 
 
 class CannotListen(Exception):
-    """The port is taken, or not to be had; the text says which."""
+    """The port is taken or not permitted. The text says which."""
 
 
 def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bool = False) -> int:
-    """Serve on loopback until SIGINT or SIGTERM, for which it takes over the handlers. Prints the root URL, and nothing
-    else, on stdout; returns 0 in the end. Unless somebody is `signed_in`, the first page that is opened asks for that, as for
-    people who come to a deployment. Raises ValueError, CannotListen."""
+    """Serve on loopback until SIGINT or SIGTERM, and return 0. Print the root URL on stdout.
+
+    Replaces the handlers of these signals. Without `signed_in`, the first page shows the sign-in dialog, as a
+    deployment does. Raises ValueError, CannotListen."""
     if not 0 <= port < 65536:
         raise ValueError(f"{port} is not a port. Accepted: 0 (any free one) to 65535.")
     if not CLIENT_ID.fullmatch(user):

@@ -1,4 +1,4 @@
-"""The sandbox as others use it from Python: a look-alike deployment that runs while a `with` block does."""
+"""Provide the sandbox to Python programs: a look-alike deployment that runs during a `with` block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tcenv.sandbox.site import Site
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|sandbox"
 VARIANTS = ("create", "new")
-#: A hook of the group `sandbox` that may create its task; all others there may not.
+# One hook of the group `sandbox` may create its task, no other hook there.
 DEFAULT_ROLES = {
     "hook-id:sandbox/allowed": [
         "queue:create-task:highest:proj-sandbox/*",
@@ -26,8 +26,10 @@ DEFAULT_ROLES = {
 
 
 def default_scopes(user: str, *, public: bool = True) -> list[str]:
-    """Return the scopes of an ordinary developer: all of their own clients, and a part of everything else. On a private
-    deployment they may look at their own scopes, because nobody can sign in on the page without that."""
+    """Return the scopes of an ordinary developer: all of their own clients, and a part of everything else.
+
+    On a private deployment they include the right to read one's own scopes, because nobody can sign in on the page
+    without it."""
     own = [f"auth:{verb}-client:{user}/*" for verb in ("create", "delete", "disable", "enable", "update")]
     return [
         *own,
@@ -51,17 +53,18 @@ def default_scopes(user: str, *, public: bool = True) -> list[str]:
 
 
 class Sandbox:
-    """A running look-alike, as a context manager; `root_url` is `http://localhost:PORT`.
+    """A running look-alike, as a context manager. `root_url` is `http://localhost:PORT`.
 
-    `public`: whether everybody may look at clients, as on public deployments. `user` is the clientId of the person who is signed
-    in on the pages, `user_scopes` what they hold; a page knows them `signed_in_after` seconds after it was loaded, and shows
-    a sign-in dialog first where `signed_in` is false. `roles` are scopes by roleId (they add to those of a hook and of
-    everybody, `anonymous`). `clock` tells the deployment's time (seconds since the epoch), to which `clock_offset` is added.
-    `any_time` lets the time of a signature be as far off as it likes, for tests that simulate days and sign with real
-    clocks. `token_factory` makes access tokens; `variant` is the sign-in page that there is: create, new or both.
+    `public` lets everybody look at clients, as public deployments do. `user` is the clientId of the person who is
+    signed in on the pages, `user_scopes` are that person's scopes. A page knows the user `signed_in_after` seconds
+    after it was loaded, and shows a sign-in dialog first if `signed_in` is false. `roles` maps a roleId to scopes, in
+    addition to the roles of a hook and of everybody (`anonymous`). `clock` returns the deployment's time (seconds since
+    the epoch), to which `clock_offset` is added. `any_time` accepts signatures of any age, for tests that simulate days
+    and sign with real clocks. `token_factory` makes access tokens. `variant` chooses the sign-in page: create, new or
+    both.
 
-    For tests: `clients`, `requests` and `approvals` tell what happened; `create_client`, `disable`, `delete`, `purge` make
-    something happen. Everything may be used from any thread."""
+    For tests: `clients`, `requests` and `approvals` tell what happened. `create_client`, `disable`, `delete` and
+    `purge` change clients. Any thread may use it."""
 
     def __init__(
         self,
@@ -112,17 +115,17 @@ class Sandbox:
 
     @property
     def port(self) -> int:
-        """The port, on both loopback families."""
+        """Return the port, the same on both loopback families."""
         return self._site.port
 
     @property
     def root_url(self) -> str:
-        """The root URL, for TASKCLUSTER_ROOT_URL."""
+        """Return the root URL, for TASKCLUSTER_ROOT_URL."""
         return f"http://localhost:{self.port}"
 
     @property
     def user(self) -> str:
-        """The clientId of the person who is signed in on the pages."""
+        """Return the clientId of the person who is signed in on the pages."""
         return self._deployment.user
 
     @property
@@ -136,32 +139,32 @@ class Sandbox:
 
     @property
     def roles(self) -> dict[str, list[str]]:
-        """The roles: scopes by roleId; changes to them take effect."""
+        """Return the roles, scopes by roleId. You may change them."""
         return self._deployment.roles
 
     @property
     def clients(self) -> dict[str, Client]:
-        """The clients by clientId; changes to them take effect."""
+        """Return the clients by clientId. You may change them."""
         return self._deployment.clients
 
     @property
     def tasks(self) -> dict[str, dict[str, Any]]:
-        """The tasks by taskId, as they were defined; their status is under `status`."""
+        """Return the tasks by taskId, as they were defined, each with its `status`."""
         return self._deployment.tasks
 
     @property
     def secrets(self) -> dict[str, dict[str, Any]]:
-        """The secrets by name, as they were set."""
+        """Return the secrets by name, as they were set."""
         return self._deployment.secrets
 
     @property
     def requests(self) -> list[Request]:
-        """The requests that came in, in order; it may be cleared."""
+        """Return the requests, in order. You may clear the list."""
         return self._site.requests
 
     @property
     def approvals(self) -> int:
-        """How often somebody saved on a page."""
+        """Return how often somebody has saved on a page."""
         return self._site.approvals
 
     @property
@@ -204,7 +207,7 @@ class Sandbox:
         description: str = "",
         delete_on_expiration: bool = True,
     ) -> Client:
-        """Make a client by hand, which lasts `lifetime` seconds. Raises ApiError when there is one."""
+        """Create a client that lasts `lifetime` seconds. Raises ApiError if it exists."""
         wanted = parse_client(
             {
                 "description": description,
@@ -225,7 +228,7 @@ class Sandbox:
             del self.clients[client_id]
 
     def purge(self) -> None:
-        """Do now what the deployment does at midnight (UTC): remove expired clients."""
+        """Delete expired clients now, as the deployment does at midnight (UTC)."""
         self._deployment.purge()
 
     def fail(
@@ -238,22 +241,24 @@ class Sandbox:
         seconds: float | None = None,
         **options: Any,
     ) -> None:
-        """From now on, do `fault` (a name in `FAULTS`) to requests whose path begins with `path` (and whose HTTP method is
-        `method`), the next `times` of them or for `seconds`, else until `heal`. Of several faults that fit, the first that
-        was asked for happens. `options` are those of `tcenv.sandbox.faults.Options`. A request that met a fault is in
-        `requests` without a clientId, with status 0 where nothing sensible was answered. Raises KeyError, TypeError."""
+        """Make requests fail with `fault` (a name in `FAULTS`) until `heal`.
+
+        It affects requests whose path begins with `path` and whose HTTP method is `method`, the next `times` of them,
+        or for `seconds`. If several faults apply, the first added one happens. `options` are the fields of
+        `tcenv.sandbox.faults.Options`. `requests` notes an affected request without a clientId, with status 0 if no
+        valid answer was sent. Raises KeyError, TypeError."""
         self._faults.add(fault, path, method, times, seconds, Options(**options))
 
     def heal(self) -> None:
-        """No more faults."""
+        """Switch all faults off."""
         self._faults.clear()
 
     def credentials(self, client_id: str) -> dict[str, str]:
-        """Return a client's credentials, as the Taskcluster clients take them."""
+        """Return a client's credentials in the form that Taskcluster's clients take."""
         return {"clientId": client_id, "accessToken": self.clients[client_id].access_token}
 
     def environ(self, client_id: str) -> dict[str, str]:
-        """Return the variables from which programs take a deployment and a client's credentials."""
+        """Return the variables that give programs the deployment and a client's credentials."""
         return {
             "TASKCLUSTER_ROOT_URL": self.root_url,
             "TASKCLUSTER_CLIENT_ID": client_id,

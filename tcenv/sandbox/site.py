@@ -1,5 +1,5 @@
-"""What answers on the sandbox's port: the API under `/api`, its references, the pages under `/auth/clients`, and what the
-pages ask for under `/sandbox`. Goes by no other name than localhost's."""
+"""Answer requests on the sandbox's port: the API under `/api`, its references, the pages under `/auth/clients`, and the
+pages' own requests under `/sandbox`. Rejects every host name but localhost."""
 
 from __future__ import annotations
 
@@ -45,8 +45,11 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 @dataclass
 class Site:
-    """A deployment with its pages. `variants` are the sign-in pages that it has; `signed_in` tells whether somebody has
-    signed in to it in the browser, `signed_in_after` how many seconds a page needs to know them. `port` is known when it runs."""
+    """A deployment with its pages.
+
+    `variants` are its sign-in pages. `signed_in` tells whether somebody has signed in in the browser, `signed_in_after`
+    how many seconds a page needs to know them. `port` is known once it runs. `intercept` sees each request with a
+    function that returns the true answer, and may return another one."""
 
     deployment: Deployment
     variants: Sequence[str]
@@ -55,7 +58,6 @@ class Site:
     port: int = 0
     approvals: int = 0
     requests: list[Request] = field(default_factory=list)
-    #: Looks at each request, and answers in the site's place if it likes to; is given what the site would say.
     intercept: (
         Callable[[Incoming, Callable[[], Answer | Awaitable[Answer]]], Answer | Awaitable[Answer] | None] | None
     ) = None
@@ -65,7 +67,7 @@ class Site:
         return self.deployment.now()
 
     def begin(self, request: Incoming) -> Answer | None:
-        """Take bodies of any size where they are only counted, and no large ones elsewhere."""
+        """Accept bodies of any size for an upload, and no large ones elsewhere."""
         if request.target.partition("?")[0] == _UPLOAD and request.method in ("POST", "PUT"):
             request.sink = Upload(request.headers)
         elif int(request.headers.get("content-length", "0")) > LARGEST_BODY:
@@ -75,7 +77,7 @@ class Site:
         return None
 
     def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
-        """Answer a request, or do what the faults say instead."""
+        """Answer a request, or return what a fault makes of the answer."""
         if self.intercept is not None:
             other = self.intercept(request, lambda: self.answer_truthfully(request))
             if other is not None:
@@ -177,7 +179,7 @@ class Site:
     def _make_error(
         self, request: Incoming, error: ApiError, method: str, params: Mapping[str, str], payload: Any
     ) -> Answer:
-        """Return an error as the API tells it: what, then when and where."""
+        """Return an error in the API's form: the message, then when and where it happened."""
         time_ = format_timestamp(self.deployment.now())
         facts = {"method": method, "errorCode": error.code, "statusCode": error.status, "time": time_}
         trailer = "\n\n---\n\n" + "\n".join(f"* {f'{key}:':<12}{value}" for key, value in facts.items())
@@ -200,7 +202,7 @@ class Site:
             return self._log(request, path, Answer(200, pages.read_file(rest), head))
         if request.method != "POST":
             return self._log(request, path, Answer(404, pages.draw_not_found().encode(), _HTML_HEAD))
-        # A page of another origin cannot send this type without asking first.
+        # A page of another origin cannot send this type without a preflight request.
         if request.headers.get("content-type") != _JSON:
             raise ApiError(400, "InputError", "The body must be JSON")
         content = json.loads(request.body)
@@ -227,7 +229,7 @@ class Site:
         return Answer(200, content, f"Content-Type: {kind}\r\nAccess-Control-Allow-Origin: *\r\n{_PAGE_HEAD}")
 
     async def _tell_user(self, request: Incoming, path: str, content: dict[str, Any]) -> Answer:
-        """Tell a page who the user is, as soon as that is known."""
+        """Tell a page who the user is, once that is known."""
         unknown_for = float(content["loaded"]) + self.signed_in_after - time.monotonic()
         await asyncio.sleep(max(0.0, unknown_for))
         with self.deployment.lock:
@@ -235,7 +237,7 @@ class Site:
         return self._log(request, path, Answer(200, _encode(told).encode(), _JSON_PAGE_HEAD))
 
     def _press_button(self, action: str, content: dict[str, Any]) -> dict[str, Any]:
-        """Do what a button of a page does."""
+        """Handle a button of a page."""
         if action == "sign-in":
             self.signed_in = True
             return {}
@@ -274,7 +276,7 @@ class Site:
 
 
 class Upload:
-    """Counts a body and takes its digests, and keeps nothing of it."""
+    """Count a body and compute its hashes, without keeping it."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.size = 0
@@ -289,7 +291,7 @@ class Upload:
             self._payload.update(piece)
 
     def add_digest(self, signed: Signed) -> Signed:
-        """`signed`, with the digest of the body that has come."""
+        """Return `signed` with the hash of the received body."""
         digest = None if self._payload is None else hawk.finish_payload_hash(self._payload)
         return Signed(signed.method, signed.target, signed.host, signed.port, signed.authorization, digest)
 
@@ -298,7 +300,7 @@ _REFERENCE_HEAD = "Access-Control-Allow-Origin: *\r\nCache-Control: max-age=0\r\
 _JSON_PAGE_HEAD = f"Content-Type: {_JSON}\r\n{_PAGE_HEAD}"
 
 
-# Most programs ask for the same over and over.
+# Most programs repeat the same calls.
 @lru_cache(maxsize=4096)
 def _find_method(verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
     return find_method(SERVICES, verb, path)
@@ -320,7 +322,7 @@ def _parse_body(body: bytes) -> Any:
     try:
         content = json.loads(body)
     except json.JSONDecodeError as error:
-        # In the words of the services' own parser, where a client may have got a bracket wrong.
+        # Word the error as the services' parser does: a client may have got a bracket wrong.
         what = "Expected property name or '}'" if error.msg.startswith("Expecting property name") else error.msg
         place = f"in JSON at position {error.pos} (line {error.lineno} column {error.colno})"
         raise ApiError(400, "MalformedPayload", f"Failed to parse JSON: {what} {place}") from None
@@ -332,7 +334,7 @@ def _parse_body(body: bytes) -> Any:
 
 
 def _compress(request: Incoming, answer: Answer | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
-    """Pack an answer of the API that is whole, if the caller takes gzip."""
+    """Compress an answer of the API if it is whole and the caller accepts gzip."""
     if not isinstance(answer, Answer) or answer.raw or answer.stream is not None or not answer.body:
         return answer
     accepted = (one.strip().lower() for one in request.headers.get("accept-encoding", "").split(","))
@@ -346,7 +348,7 @@ def _compress(request: Incoming, answer: Answer | Awaitable[Answer]) -> Answer |
 
 
 def _make_tagged_answer(request: Incoming, content: bytes, head: str) -> Answer:
-    """Return an answer with an ETag, without a body if the caller has that one already."""
+    """Return an answer with an ETag, and without a body if the caller has the same one already."""
     digest = b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode().rstrip("=")
     tag = f'W/"{len(content):x}-{digest}"'
     known = request.headers.get("if-none-match")
@@ -363,7 +365,7 @@ def _answer_options(allowed: list[str]) -> Answer:
 
 
 def _find_caller(call: Call | None) -> Caller | None:
-    """Who signed a call, if anybody, and if the signature was good."""
+    """Return who signed a call, or None if nobody did or the signature is bad."""
     with suppress(ApiError):
         return call.caller if call is not None else None
     return None

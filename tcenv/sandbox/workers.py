@@ -1,5 +1,5 @@
-"""What a worker calls of the Queue service: it claims tasks and reports how they ended. The credentials that it gets are real
-ones of this deployment, and may do what the task's scopes say."""
+"""Serve the Queue methods that a worker calls: it claims tasks and reports how they ended. It gets real credentials of
+this deployment, with the task's scopes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tcenv.sandbox.queue import QUEUE, find_task, get_definition, resolve
 from tcenv.sandbox.records import ApiError, Client, format_timestamp, make_token
 from tcenv.sandbox.schema import record, text
 
-# Seconds for which a worker has a task before it must claim it again.
+# Seconds until a worker must claim a task again.
 _CLAIM = 20 * 60
 _ISSUER = "static/taskcluster/queue"
 _NAME = text(38, "^([a-zA-Z0-9-_]*)$")
@@ -33,7 +33,7 @@ _QUESTION = "Are you sure this task exists?"
     "AllOf": ["queue:claim-work:<taskQueueId>", "queue:worker-id:<workerGroup>/<workerId>"]
 }, body=_CLAIM_WORK, body_name="claim-work-request")  # fmt: skip
 def _claim_work(call: Call) -> Any:
-    """Claim pending tasks of a queue; where there are none, the answer comes at once"""
+    """Claim pending tasks of a queue; answer at once if there are none"""
     worker = {name: call.body[name] for name in ("workerGroup", "workerId")}
     call.authorize(**worker)
     pending = [
