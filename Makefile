@@ -16,7 +16,7 @@ UNREAD = docs/commands.md docs/reliability.md
 PROSE = README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) \
 	$(filter-out $(UNREAD),$(wildcard docs/*.md))
 # What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
-CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rL tests.chromium $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
+CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rLE 'tests.chromium|playwright' $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 # The oldest xonsh and nushell that are supported, in all tests; the others are in `make shells`.
 OLDEST := .tools/shells/xonsh-0.12.6 .tools/shells/nu-0.98.0

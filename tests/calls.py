@@ -45,14 +45,14 @@ def send_signed(
         prepared.prepare_body(body if chunks is None else iter(chunks), None)
     with requests.Session() as session:
         session.trust_env = False
-        return session.send(prepared, allow_redirects=False, timeout=30, **more)
+        return session.send(prepared, allow_redirects=False, timeout=60, **more)
 
 
 def send_plain(
     proxy: RunningProxy, method: str, target: str, host: str = "127.0.0.1", **headers: str
 ) -> http.client.HTTPResponse:
     """A call that is sent as it is written."""
-    connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=20)
+    connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=60)
     connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
     return connection.getresponse()
 

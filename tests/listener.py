@@ -10,6 +10,7 @@ from types import TracebackType
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin.listener import Listener
 from tcenv.signin.pages import Outcome
+from tests.holder import wait_until
 
 CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
 TOKEN = "-_tokenABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"
@@ -21,7 +22,7 @@ SIGNED_IN = Outcome(True, "You are signed in", (), (("Client", CLIENT_ID),))
 class WaitingListener:
     """`Listener.wait` in a thread; with `outcome`, `finish` too."""
 
-    def __init__(self, port: int = 0, *, outcome: Outcome | None = None, seconds: float = 30) -> None:
+    def __init__(self, port: int = 0, *, outcome: Outcome | None = None, seconds: float = 60) -> None:
         self.listener = Listener(port)
         self.port = self.listener.port
         self.secret = self.listener.callback_url.partition(str(self.port))[2]
@@ -52,9 +53,14 @@ class WaitingListener:
         return self._thread.is_alive() and self.answer is None
 
     def result(self) -> Credentials | None:
-        self._thread.join(30)
+        self._thread.join(90)
         assert not self._thread.is_alive(), "the wait has no end"
         return self.answer
+
+    def wait_until_read(self, data: bytes) -> None:
+        """Wait until the listener has read `data` on a connection. A whole request is answered instead of kept."""
+        if b"\r\n\r\n" not in data:
+            wait_until(lambda: any(data == bytes(each.received) for each in list(self.listener._connections)))
 
     def request(self, path: str | None = None, *more: str, query: str = QUERY, host: str | None = None) -> bytes:
         """A navigation as Chromium makes it; `more` are header lines that are added."""
@@ -73,7 +79,7 @@ class WaitingListener:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def connect(self, address: str = "127.0.0.1") -> socket.socket:
-        return socket.create_connection((address, self.port), timeout=20)
+        return socket.create_connection((address, self.port), timeout=60)
 
     def talk(self, data: bytes, address: str = "127.0.0.1") -> bytes:
         """All that comes back for `data`, until the listener hangs up."""

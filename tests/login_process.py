@@ -55,7 +55,7 @@ class LoginProcess:
             [*prefix, sys.executable, "-c", script, self.callback, query, host],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         return done.stdout.strip()
 

@@ -49,14 +49,14 @@ class Office:
 
     def __enter__(self) -> Office:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(60)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
+        self._thread.join(60)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -123,12 +123,12 @@ def run_on_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) 
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(life()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield loop
     finally:
         loop.call_soon_threadsafe(end.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -55,7 +55,7 @@ class Terminal:
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [self._tmux, "-L", self.socket, *arguments], capture_output=True, text=True, env=self._env, timeout=20
+            [self._tmux, "-L", self.socket, *arguments], capture_output=True, text=True, env=self._env, timeout=60
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -134,6 +134,6 @@ def run_in_terminal(
     os.close(theirs)
     reader.start()
     out, _ = process.communicate(timeout=120)
-    reader.join(20)
+    reader.join(60)
     os.close(ours)
     return process.returncode, out or "", b"".join(seen).decode().replace("\r\n", "\n")

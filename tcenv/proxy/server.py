@@ -59,11 +59,12 @@ class Service:
     log: CallLog | None = None
     learn: tuple[str, ...] | None = None
     probe: Probe | None = None
+    clock: Callable[[], float] = field(default=time.time, repr=False)
     learned: LearnResult | None = field(default=None, init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
-        self._signer = Signer(self.store, self.first, scopes=self.scopes, until=self.until)
+        self._signer = Signer(self.store, self.first, scopes=self.scopes, until=self.until, clock=self.clock)
 
     @property
     def session(self) -> Session | None:
@@ -113,10 +114,10 @@ class Service:
 
     async def _announce_end(self) -> None:
         """Announce that the session, or the run's own time, is about to end, and when it has ended."""
-        began = time.time()
+        began = self.clock()
         announced: set[tuple[str, float]] = set()
         while True:
-            now = time.time()
+            now = self.clock()
             ends = self._find_end(began)
             if ends is not None:
                 what, soon, end, hint = ends

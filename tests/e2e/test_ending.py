@@ -65,7 +65,7 @@ def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str
     number = getattr(signal, f"SIG{name}")
     process = waiting(environ(deployment))
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (128 + number, FAILURE)
     assert "Traceback" not in err
     assert ("Interrupted." if name == "INT" else f"SIG{name}") in err

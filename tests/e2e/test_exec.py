@@ -68,13 +68,17 @@ def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
 
 
 def test_a_browser_that_stays_is_no_child_of_the_command(deployment: Sandbox, tmp_path: Path) -> None:
-    browser = tmp_path / "browser.py"
+    browser, end = tmp_path / "browser.py", tmp_path / "end"
     browser.write_text(
-        "import sys, time\nfrom tcenv.sandbox.approve import approve\napprove(sys.argv[1])\ntime.sleep(5)\n"
+        "import os, sys, time\nfrom tcenv.sandbox.approve import approve\napprove(sys.argv[1])\n"
+        f"while not os.path.exists({str(end)!r}):\n    time.sleep(0.05)\n"
     )
     env = environ(deployment, BROWSER=f"{sys.executable} {browser} %s")
     program = "import os\ntry:\n    print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError:\n    print('no child')"
-    done = tcenv("exec", "--", sys.executable, "-c", program, env=env)
+    try:
+        done = tcenv("exec", "--", sys.executable, "-c", program, env=env)
+    finally:
+        end.touch()
     assert done.stdout == "no child\n", done.stderr
 
 
@@ -146,7 +150,7 @@ def test_env_on_a_terminal_shows_no_token(deployment: Sandbox) -> None:
     import pexpect
 
     for arguments in (["env"], ["env", "--format", "json"], ["login"]):
-        child = pexpect.spawn(TCENV, arguments, env=env, encoding="utf-8", timeout=20, dimensions=(50, 200))
+        child = pexpect.spawn(TCENV, arguments, env=env, encoding="utf-8", timeout=60, dimensions=(50, 200))
         child.expect(pexpect.EOF)
         assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in child.before
         assert "eval" in child.before or "to a terminal" in child.before

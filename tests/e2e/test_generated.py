@@ -115,14 +115,14 @@ def test_options_are_declared_once() -> None:
 def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
     for page in sorted((CHECKOUT / "man").glob("*.1")):
         done = subprocess.run(
-            [need("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, timeout=30
+            [need("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, timeout=60
         )
         assert done.stdout + done.stderr == "", page.name
     shown = subprocess.run(
         [need("mandoc"), "-T", "utf8", str(CHECKOUT / "man/tcenv-login.1")],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     ).stdout
     assert "--no-browser" in re.sub(".\x08", "", shown)

@@ -245,7 +245,7 @@ def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
         secretstorage.Collection(connection).lock()
         connection.close()
         for words in (["hook", "bash"], ["hook", "bash", "--for-directory"]):
-            done = tcenv(*words, env=now, timeout=10)
+            done = tcenv(*words, env=now, timeout=60)
             assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
             assert "locked" in done.stderr
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -150,7 +149,7 @@ def test_interrupted_while_waiting(deployment: Sandbox) -> None:
     while "http://" not in process.stderr.readline():
         pass
     process.send_signal(2)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "\\false;\n")
 
 
@@ -227,26 +226,27 @@ def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deploym
 
 
 def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbox, tmp_path: Path) -> None:
-    browser = tmp_path / "browser.py"
+    browser, end = tmp_path / "browser.py", tmp_path / "end"
     browser.write_text(
-        "import sys, time\n"
+        "import os, sys, time\n"
         "print('noise ' * 1000, flush=True); print('noise', file=sys.stderr, flush=True)\n"
         "from tcenv.sandbox.approve import approve\n"
         "approve(sys.argv[1])\n"
-        "time.sleep(30)\n"
+        f"while not os.path.exists({str(end)!r}):\n    time.sleep(0.05)\n"
     )
     env = environ(deployment, BROWSER=f"{sys.executable} {browser} %s")
-    start = time.monotonic()
-    done = subprocess.run(
-        ["bash", "-c", 'out=$(tcenv login --shell bash) && eval "$out" && echo "$TASKCLUSTER_CLIENT_ID"'],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=25,
-    )
+    try:
+        done = subprocess.run(
+            ["bash", "-c", 'out=$(tcenv login --shell bash) && eval "$out" && echo "$TASKCLUSTER_CLIENT_ID"'],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+    finally:
+        end.touch()
     assert done.stdout == f"{HOSTILE_USER}/{NAME}\n"
     assert "noise" not in done.stderr
-    assert time.monotonic() - start < 25
 
 
 def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
@@ -272,7 +272,7 @@ def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
     process.stdin.write("not the address\n")
     process.stdin.write(f"{callback}?clientId={client.client_id}&accessToken={client.access_token}\n")
     process.stdin.flush()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert f"TASKCLUSTER_CLIENT_ID='{client.client_id}'" in out
     assert "not the address" in err

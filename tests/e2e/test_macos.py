@@ -76,10 +76,12 @@ def test_login_says_once_where_filevault_is_off(state: str, mac: Mac, deployment
 def test_doctor_names_what_a_mac_has(mac: Mac, deployment: Sandbox) -> None:
     env = environ(deployment)
     assert mac.tcenv("login", "--shell", "sh", env=env).returncode == 0
-    said = mac.tcenv("doctor", env=env).stdout
-    assert "session store: runtime, 1 session: files on the disk, which FileVault encrypts" in said
+    done = mac.tcenv("doctor", env=env)
+    said = done.stdout
+    assert "session store: runtime, 1 session: files on the disk, which FileVault encrypts" in said, done.stderr
     mac.set_filevault("Off")
-    said = mac.tcenv("doctor", env=env).stdout
+    done = mac.tcenv("doctor", env=env)
+    said = done.stdout
     assert "note: session store: runtime, 1 session: files on the disk, which FileVault does not encrypt" in said
     said = mac.tcenv("doctor", env=environ(deployment, TCENV_STORE="none")).stdout
     assert "keychain" in said

@@ -12,7 +12,7 @@ from tcenv.sandbox import Sandbox
 from tests.world import environ, tcenv
 
 # Each call would take 30 seconds by itself.
-SOON = 15
+SOON = 28
 COMMANDS = {
     ("status",): (0, "not verified"),
     ("status", "--all"): (0, "not verified"),

@@ -319,7 +319,7 @@ def test_a_pipe_in_a_files_place_holds_nobody_up(place: str, home: Path) -> None
             ["env", "--shell", "sh"],
             ["doctor"],
         ):
-            done = subprocess.run([TCENV, *words], env=env, capture_output=True, text=True, timeout=20)
+            done = subprocess.run([TCENV, *words], env=env, capture_output=True, text=True, timeout=60)
             assert "inside tcenv" not in done.stderr
             if place == "config.toml" and words[0] in ("profile", "doctor"):
                 assert "config.toml: it is a pipe, not a file" in done.stdout + done.stderr

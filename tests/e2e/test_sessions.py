@@ -74,7 +74,7 @@ def test_another_takes_over_when_the_leader_is_killed(deployment: Sandbox, tmp_p
         assert "Another tcenv is signing in" in other.stderr.readline()
     leader.send_signal(signal.SIGKILL)
     leader.communicate()
-    outputs = {other.communicate(timeout=40)[0] for other in others}
+    outputs = {other.communicate(timeout=60)[0] for other in others}
     assert len(outputs) == 1
     assert "TASKCLUSTER_ACCESS_TOKEN" in outputs.pop()
     assert deployment.approvals == 1
@@ -96,7 +96,7 @@ def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
     with Sandbox() as other:
         assert login(environ(other)).returncode == 0
     waiting.send_signal(signal.SIGINT)
-    waiting.communicate(timeout=20)
+    waiting.communicate(timeout=60)
 
 
 def test_reset_by_api_needs_no_browser_and_kills_the_old_token(deployment: Sandbox) -> None:
@@ -164,6 +164,7 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
     count = max(100, times(1000))
     while kills < count:
         # A process group of forks, each of which writes until it is killed: starting an interpreter is the slow part.
+        reading, writing = os.pipe()
         parent = os.fork()
         if parent == 0:
             try:
@@ -177,11 +178,17 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
                     scopes = tuple(f"scope:{token}:{i}" for i in range(50))
                     credentials = Credentials("c/" + token, token)
                     store.save(Session("p", "https://tc.example.com", credentials, 1, 2**33, "tcenv", scopes))
+                    os.write(writing, b"x")
             finally:
                 os._exit(0)
+        # Every second one is killed after it has written at least once.
+        if kills % 2:
+            os.read(reading, 1)
         time.sleep(chance.uniform(0.0, 0.006))
         os.kill(parent, signal.SIGKILL)
         os.waitpid(parent, 0)
+        os.close(reading)
+        os.close(writing)
         kills += 1
         session = store.load("p")
         if session is not None:
@@ -189,7 +196,7 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
             assert session.credentials.client_id == "c/" + token
             assert session.scopes == tuple(f"scope:{token}:{i}" for i in range(50))
             seen.add(token)
-    assert len(seen) > count // 10
+    assert len(seen) >= count // 2
     record("kills", kills)
 
 

@@ -33,7 +33,7 @@ def test_the_list_is_the_systems() -> None:
             process.send_signal(number)
             process.send_signal(signal.SIGCONT)
             process.stdin.close()  # type: ignore[union-attr]
-            if process.wait(20) == -number:
+            if process.wait(60) == -number:
                 ending.add(int(number))
     assert ending - FAULTS == {*list_ending_signals(), *(getattr(signal, name) for name in IGNORED_BY_PYTHON)}
 

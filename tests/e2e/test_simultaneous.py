@@ -21,6 +21,7 @@ from tcenv.sessions import known_clients
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.session import Session
+from tests.holder import list_descriptors, wait_until
 from tests.world import TCENV, environ, tcenv
 
 ROOT_URL = "https://tc.example.com"
@@ -78,8 +79,9 @@ def test_a_change_waits_for_the_one_before_it(home: Path) -> None:
         waiting = subprocess.Popen(
             [TCENV, "profile", "set", "work", "--root-url", ROOT_URL], env=environ(), stderr=subprocess.PIPE, text=True
         )
-        with pytest.raises(subprocess.TimeoutExpired):
-            waiting.wait(timeout=3)
+        held = os.path.realpath(*(home / ".local/state/tcenv/locks").iterdir())
+        wait_until(lambda: held in list_descriptors(waiting.pid).values())
+        assert waiting.poll() is None
         assert not (home / ".config/tcenv/config.toml").exists()
     assert waiting.wait(timeout=60) == 0, waiting.communicate()[1]
 

@@ -40,7 +40,7 @@ def _wait_for_the_service() -> None:
     """Until its login collection can be used: asked by the library, as tcenv does."""
     from keyring.backends.SecretService import Keyring
 
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
             Keyring().get_preferred_collection().connection.close()
@@ -83,7 +83,7 @@ def secret_service() -> Iterator[None]:
     finally:
         for process in (service, bus):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
         if former is None:
             del os.environ["DBUS_SESSION_BUS_ADDRESS"]
         else:

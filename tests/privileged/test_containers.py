@@ -23,7 +23,7 @@ PROGRAM = """
 import json, os, sys, urllib.request, taskcluster
 def reach(url):
     try:
-        return urllib.request.urlopen(url, timeout=10).status
+        return urllib.request.urlopen(url, timeout=60).status
     except Exception as error:
         return type(error).__name__
 auth = taskcluster.Auth(taskcluster.optionsFromEnvironment())

@@ -34,7 +34,7 @@ def listening(host: str) -> Iterator[socket.socket]:
     with socket.socket(family) as server:
         server.bind((host, 0))
         server.listen()
-        server.settimeout(10)
+        server.settimeout(60)
         yield server
 
 
@@ -52,7 +52,7 @@ def somebody_elses(host: str, port: int) -> Iterator[None]:
     finally:
         process.stdin.close()
         process.stdout.close()
-        process.wait(10)
+        process.wait(60)
 
 
 def ends(connection: socket.socket) -> tuple[tuple[object, ...], tuple[object, ...]]:
@@ -172,7 +172,7 @@ def test_which_program_it_is() -> None:
             assert not peer.is_program_of_peer(*ends(accepted), {"ssh", "sshd"})
             process.stdin.close()
             process.stdout.close()
-            process.wait(10)
+            process.wait(60)
             assert not peer.is_program_of_peer(*ends(accepted), {name})
 
 

@@ -41,7 +41,7 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
         *("-o", "ConnectionAttempts=30", "-i", str(tmp_path / "user"), "-p", str(port), "127.0.0.1"),
     ]
     server.terminate()
-    server.wait(30)
+    server.wait(60)
 
 
 @pytest.mark.parametrize("fails", [False, True])

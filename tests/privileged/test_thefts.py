@@ -57,7 +57,7 @@ while line := sys.stdin.readline():
                     one.close()
         for one in select.select(list(bound.values()), [], [], 0)[0]:
             connection, _ = one.accept()
-            connection.settimeout(5)
+            connection.settimeout(60)
             came += connection.recv(65536)
     sys.stdin.readline()
     for one in bound.values():
@@ -95,7 +95,7 @@ def thief() -> Iterator[Thief]:
     yield Thief(process)
     assert process.stdin
     process.stdin.close()
-    process.wait(30)
+    process.wait(60)
 
 
 NOTHING = "[] b''"
@@ -149,7 +149,7 @@ print(place.port, flush=True)
 end = time.monotonic() + 60
 while time.monotonic() < end:
     try:
-        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
+        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
         connection.request("PUT", "/api/secrets/v1/secret/mine", body=b"a secret's body", headers={"Connection": "close"})
         if connection.getresponse().status == 410:
             break

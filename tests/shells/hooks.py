@@ -32,7 +32,7 @@ class Prompted:
     traced: tuple[str, str] = ("", "")
     status: str = "$?"
 
-    def run(self, script: str, env: Mapping[str, str], timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `script`, bounded in time: a prompt that hangs is a failure."""
         return subprocess.run(
             [need(self.program[0]), *self.program[1:], script],

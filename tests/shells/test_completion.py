@@ -66,7 +66,7 @@ def in_bash(words: list[str]) -> set[str]:
     _tcenv; printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     done = subprocess.run(
-        [need("bash"), "--norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
+        [need("bash"), "--norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     return set(done.stdout.split())
@@ -124,7 +124,7 @@ def test_a_files_name_is_no_command_to_bash(tmp_path: Path, home: Path) -> None:
 def test_fish(line: str, expected: set[str]) -> None:
     script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
     done = subprocess.run(
-        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
+        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     assert {row.split("\t")[0] for row in done.stdout.splitlines()} >= expected
@@ -144,7 +144,7 @@ def test_fish_offers_options_behind_a_dash_alone() -> None:
 def in_fish(line: str) -> set[str]:
     script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
     done = subprocess.run(
-        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
+        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     return {row.split("\t")[0] for row in done.stdout.splitlines()}
@@ -242,7 +242,7 @@ def in_elvish(line: list[str]) -> list[str]:
     script = f"use re; use str; {text}\ntcenv-complete {words}"
     script = script.replace("edit:complete-filename", "nop")
     done = subprocess.run(
-        [need("elvish"), "-norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
+        [need("elvish"), "-norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return [word.strip("'") for word in done.stdout.replace("▶", " ").split()]
@@ -253,7 +253,7 @@ def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
     known = "print (__tcenv_profiles | to json -r); print (__tcenv_purposes | to json -r)"
     script = f"source {FOLDER}/tcenv.nu; {known}; {names}"
     done = subprocess.run(
-        [need("nu"), "--no-config-file", "-c", script], env=environ(), capture_output=True, text=True, timeout=30
+        [need("nu"), "--no-config-file", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert "community" in done.stdout

@@ -29,7 +29,7 @@ def detector(tmp_path: Path) -> str:
 
 def run(arguments: list[str], **env: str) -> str:
     done = subprocess.run(
-        arguments, env=environ(None, **env), capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
+        arguments, env=environ(None, **env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
     )
     assert done.stdout, done.stderr
     return done.stdout.strip()

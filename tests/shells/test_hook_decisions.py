@@ -220,7 +220,7 @@ def test_tcsh_hands_the_status_on_to_the_users_precmd(tmp_path: Path, home: Path
         steps = ["alias precmd 'echo STATUS=$status'", shell.script(text), "sh -c 'exit 7'", "precmd"]
         # `eval` would take the status away.
         script.write_text("\n".join([*steps, "sh -c 'exit 9'", "precmd", ""]))
-        done = subprocess.run([need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=60)
         assert done.stdout == "STATUS=7\nSTATUS=9\n", done.stderr
 
 

@@ -378,12 +378,13 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
         status = Path(f"/proc/{pid}/status")
         plain.wait(lambda: "TracerPid:\t0\n" not in status.read_text(), "the tracer")
         for _ in range(20):
+            before = plain.screen()
             plain.keys("Enter")
-            time.sleep(0.05)
+            plain.wait(lambda: plain.screen() != before, "the next prompt")  # noqa: B023
         plain.type("echo twenty-pro''mpts")
         plain.wait_for("twenty-prompts")
         strace.terminate()
-        strace.communicate(timeout=10)
+        strace.communicate(timeout=60)
         assert plain.environment()["TASKCLUSTER_ACCESS_TOKEN"] == env["TASKCLUSTER_ACCESS_TOKEN"]
     calls = [line for line in trace.read_text().splitlines() if not re.search("resumed|SIGTERM|CLONE_THREAD", line)]
     assert calls == []
@@ -412,7 +413,7 @@ def test_the_text_parses(shell: str, check: list[str], tmp_path: Path) -> None:
 def test_evaluated_under_strict_flags(shell: str) -> None:
     program = need({"sh": "dash"}.get(shell, shell))
     script = f'set -euC; eval "$({TCENV} init {shell})"; eval "$({TCENV} init {shell})"; echo fine'
-    done = subprocess.run([program, "-c", script], env=environ(), capture_output=True, text=True, timeout=30)
+    done = subprocess.run([program, "-c", script], env=environ(), capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("fine\n", "")
 
 

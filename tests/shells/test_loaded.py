@@ -249,7 +249,7 @@ def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Pa
     script = "\n".join([shell.script(text), "eval precmd", shell.dump(tmp_path / "out", tmp_path)])
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=30)  # type: ignore[call-overload]
+        subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=60)  # type: ignore[call-overload]
         theirs.shutdown(socket.SHUT_WR)
         said = ours.recv(10_000).decode()
     assert said == f"tcenv: {PROFILE}: signed out elsewhere. Sign in again: tcenv login {ROOT}\n"

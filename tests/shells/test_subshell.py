@@ -141,7 +141,7 @@ def test_without_a_terminal_it_reads_its_input(deployment: Sandbox) -> None:
             input='printf %s "$TASKCLUSTER_CLIENT_ID"; exit 3\n',
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         assert (done.stdout, done.returncode) == (f"{deployment.user}/{NAME}", 3), done.stderr
 

@@ -194,7 +194,7 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
         script = tmp_path / "script"
         script.write_text(f"{form.format(tmp_path / 'text')}\ntcenv env\necho id=$TASKCLUSTER_CLIENT_ID\n")
         done = subprocess.run(
-            [need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=30, cwd=home
+            [need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=60, cwd=home
         )
         assert f"id={deployment.user}/" in done.stdout, form + done.stderr
         assert not (home / "owned").exists()
@@ -222,7 +222,7 @@ def test_no_variable_of_ours_is_left_in_any_subshell(deployment: Sandbox) -> Non
     env = sign_in(deployment)
     for shell in ("bash", "zsh", "fish", "dash", "ksh", "mksh", "yash", "tcsh"):
         done = subprocess.run(
-            [TCENV, "shell", "--shell", shell], env=env, input="env\n", capture_output=True, text=True, timeout=30
+            [TCENV, "shell", "--shell", shell], env=env, input="env\n", capture_output=True, text=True, timeout=60
         )
         assert "TASKCLUSTER_ACCESS_TOKEN=" in done.stdout, done.stderr
         assert "__tcenv" not in done.stdout.lower(), shell

@@ -52,7 +52,7 @@ def test_a_command_in_a_hint_is_whole_in_the_narrowest_terminal() -> None:
         env={**os.environ, "TCENV_SHELL": "bash", "TERM": "dumb"},
         dimensions=(20, 40),
         encoding="utf-8",
-        timeout=20,
+        timeout=60,
     )
     lines = child.read().replace("\r", "").split("\n")
     assert '  eval "$(tcenv login https://tc.example.com --name tcenv-new)".' in lines[1]

@@ -136,14 +136,18 @@ def test_a_command_reads_the_terminal_and_gets_a_key_once(sandbox: Sandbox, tmp_
     env = sign_in(sandbox)
     program = tmp_path / "program.py"
     program.write_text(
-        "import signal, time\n"
-        "seen = []\n"
+        "import os, signal, time\n"
+        "seen, again = [], []\n"
         "signal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
+        "signal.signal(signal.SIGUSR2, lambda *_: again.append(1))\n"
         "print('name', '?')\n"
         "print('hello', input())\n"
         "while not seen:\n"
         "    time.sleep(0.01)\n"
-        "time.sleep(0.3)\n"
+        # Another one by way of tcenv would come before this signal that goes the same way.
+        "os.kill(os.getppid(), signal.SIGUSR2)\n"
+        "while not again:\n"
+        "    time.sleep(0.01)\n"
         "print('keys', len(seen), '.')\n"
     )
     with outer(env, tmp_path) as terminal:

@@ -70,7 +70,7 @@ def test_on_a_terminal_it_says_how_to_use_it_and_that_works(shell: str, env: dic
     with running(command, shell, env) as process:
         assert calls(shell, reading, env) == "True\n"
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_file_is_this_users_alone_and_is_removed_at_the_end(env: dict[str, str], tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_file_is_this_users_alone_and_is_removed_at_the_end(env: dict[str, s
         assert (again.returncode, again.stdout) == (2, "")
         assert "already exists" in again.stderr
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert os.listdir(tmp_path) == []
 
 
@@ -93,7 +93,7 @@ def test_a_file_that_somebody_has_put_there_meanwhile_stays(env: dict[str, str],
         path.unlink()
         path.write_text("mine")
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert path.read_text() == "mine"
 
 

@@ -18,7 +18,7 @@ from tests.holder import find_holder, get_runtime_directory, is_free, parse_stat
 from tests.need import need
 from tests.world import TCENV, find_holder_process, sign_in, tcenv
 
-CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret"
+CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nConnection: close\r\nContent-Length: 6\r\n\r\nsecret"
 
 
 @pytest.fixture
@@ -49,7 +49,11 @@ def test_nothing_is_held_where_no_process_is_left(env: dict[str, str], options: 
         ("sleep 600 & echo $!", 0),
         ("setsid sh -c 'echo $$; exec sleep 600' & exit 4", 4),
         # An orphan that has nothing of the run's environment, and nothing of its descriptors.
-        ("(setsid env -i sh -c 'echo $$; exec sleep 600 >&- 2>&- <&-' &) ; sleep 0.2; exit 5", 5),
+        (
+            "exec 3>&1; (setsid env -i sh -c 'echo $$; exec sleep 600 >&- 2>&- <&-' 3>&- &)\n"
+            'until [ "$(wc -l </proc/$$/fd/3)" = 2 ]; do sleep 0.02; done; exit 5',
+            5,
+        ),
         ("sh -c 'sleep 600 & echo $!' & wait; kill -TERM $$", 143),
     ],
 )

@@ -364,7 +364,7 @@ def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: San
     used = subprocess.run(["sh", "-c", f". {output}; {call}"], env=env, capture_output=True, text=True)
     assert used.stdout == "True\n", used.stderr
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert os.path.getsize(output) > 0
 
 
@@ -382,7 +382,7 @@ def test_a_proxy_under_nohup_outlives_its_terminal(sandbox: Sandbox) -> None:
         used = subprocess.run(["sh", "-c", f"{statements}\n{call}"], env=env, capture_output=True, text=True)
         assert used.stdout == "True\n", used.stderr
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_proxy_on_a_port_of_ones_own_tells_when_it_is_taken(sandbox: Sandbox) -> None:

@@ -34,7 +34,7 @@ def test_stdout_is_the_root_url_alone_and_a_signal_ends_it_cleanly(command: list
         assert requests.get(f"{root_url}/api/auth/v1/ping").json()["alive"] is True
         assert requests.get(f"{root_url}/api/auth/v1/scopes/current").status_code == 403
         running.send_signal(ending)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=60)
     finally:
         running.kill()
     assert (running.returncode, out) == (0, "")
@@ -64,7 +64,7 @@ def test_who_is_signed_in_can_be_said() -> None:
         assert "me|x@y" in requests.get(running.stdout.readline().strip()).text
     finally:
         running.terminate()
-        assert running.wait(30) == 0
+        assert running.wait(60) == 0
     wrong = subprocess.run(
         [sys.executable, "-m", "tcenv.sandbox", "--user", "a b"], capture_output=True, text=True, timeout=60
     )
@@ -87,7 +87,7 @@ def test_people_sign_in_first_unless_they_are_spared_it(options: list[str], asks
             assert 'role="dialog"' not in requests.get(url).text
     finally:
         running.terminate()
-        assert running.wait(30) == 0
+        assert running.wait(60) == 0
 
 
 def test_bodies_of_any_size_pass_in_constant_memory() -> None:
@@ -117,7 +117,7 @@ def test_bodies_of_any_size_pass_in_constant_memory() -> None:
         assert most() - idle < 16
     finally:
         running.terminate()
-        assert running.wait(30) == 0
+        assert running.wait(60) == 0
 
 
 def test_only_the_sandbox_command_brings_the_sandbox_along() -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Navigation
 from tcenv.signin import listener as module
 from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
+from tests.holder import wait_until
 from tests.listener import CLIENT_ID, QUERY, TOKEN, WaitingListener
 from tests.need import need
 
@@ -78,10 +79,10 @@ def elsewhere() -> Iterator[str]:
     server.server_close()
 
 
-def save(page: Page, elsewhere: str, callback: str, thinking: float = 0) -> None:
-    """Press the deployment's button, which sends the browser to `callback`, unencoded, after `thinking` seconds."""
+def save(page: Page, elsewhere: str, callback: str, think: Callable[[], object] = lambda: None) -> None:
+    """Press the deployment's button, which sends the browser to `callback`, unencoded, after `think`."""
     page.goto(elsewhere)
-    page.wait_for_timeout(thinking * 1000)
+    think()
     page.evaluate("callback => { target = callback }", callback)
     page.click("button")
     page.wait_for_selector("main h1")
@@ -143,16 +144,22 @@ def test_what_chromium_writes_down_does_not_offer_the_token(
     context: BrowserContext, elsewhere: str, tmp_path: Path
 ) -> None:
     page = context.new_page()
+    profile = tmp_path / "profile" / "Default"
+
+    def is_noted(text: bytes) -> bool:
+        return any(text in file.read_bytes() for file in (profile / "Sessions").iterdir())
+
     with WaitingListener(outcome=GOOD) as waiting:
-        # Chromium writes down what has happened 2.5 seconds later: by then the page before it is done with.
-        save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}", thinking=3)
+        # Chromium writes down what has happened seconds later: by then the page before is done with.
+        def think() -> None:
+            wait_until(lambda: is_noted(elsewhere.encode()))
+
+        save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}", think)
         ended_on = page.url
     context.close()
-    profile = tmp_path / "profile" / "Default"
-    sessions = [file.read_bytes() for file in (profile / "Sessions").iterdir()]
-    assert any(ended_on.encode() in session for session in sessions)
+    assert is_noted(ended_on.encode())
     for spelling in (TOKEN.encode(), TOKEN.encode("utf-16-le")):
-        assert not any(spelling in session for session in sessions)
+        assert not is_noted(spelling)
     with closing(sqlite3.connect(profile / "History")) as history:
         # What the list of visited addresses shows, and the address bar offers.
         offered = [url for (url,) in history.execute("select url from urls where not hidden")]

@@ -118,7 +118,7 @@ def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployme
             time.sleep(0.02)
         waiting.process.kill()
         waiting.end()
-        browser.wait(30)
+        browser.wait(60)
         assert len(deployment.clients) == clients + 1
         deployment.heal()
         done = tcenv("login", "--shell", "sh", "--retry", env=env)
@@ -311,7 +311,7 @@ def test_what_the_page_would_not_take_is_refused_before_it_opens(
 
 def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:
     return pexpect.spawn(
-        need("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=30, dimensions=(30, 200)
+        need("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=60, dimensions=(30, 200)
     )
 
 
@@ -349,7 +349,7 @@ def _shows_cursor(written: str) -> bool:
 @pytest.mark.signals
 def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
     env = {**environ(deployment), "TERM": "xterm"}
-    child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=30)
+    child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=60)
     child.expect(r"\$ ")
     child.sendline(f"{TCENV} login --no-browser --shell sh >{tmp_path}/out; echo ended $?")
     child.expect("paste the address")
@@ -362,7 +362,7 @@ def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, t
     child.sendline("stty -a")
     child.expect(r" echo ")
     child.sendline("fg")
-    assert child.waitnoecho(timeout=30)
+    assert child.waitnoecho(timeout=60)
     child.send("http://localhost:1/typed?clientId=secretly-typed&accessToken=nothing\r")
     child.expect("not the address")
     assert "secretly-typed" not in (child.before or "")
@@ -387,7 +387,7 @@ def test_an_endless_line_is_bounded(deployment: Sandbox) -> None:
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
     process.stdin.close()
     process.stdin = None
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert peak is not None and int(peak[1]) < 120_000
     assert err.count(b"not the address") == 1
 

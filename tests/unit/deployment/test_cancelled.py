@@ -22,7 +22,7 @@ def test_a_request_that_is_not_connected_yet_is_not_sent_later(how: str, monkeyp
     def slow(self: http.client.HTTPConnection) -> None:
         exchanges.append(threading.current_thread())
         connecting.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         connect(self)
 
     monkeypatch.setattr(http.client.HTTPConnection, "connect", slow)
@@ -36,17 +36,18 @@ def test_a_request_that_is_not_connected_yet_is_not_sent_later(how: str, monkeyp
         else:
 
             def interrupt(self: threading.Thread, timeout: float | None = None) -> None:
-                assert connecting.wait(30)
+                assert connecting.wait(60)
                 raise KeyboardInterrupt
 
             with monkeypatch.context() as patched:
                 patched.setattr(module._Exchange, "join", interrupt)
                 with pytest.raises(KeyboardInterrupt):
                     client.send("POST", url, b"{}")
+        assert connecting.wait(60)
         go_on.set()
-        exchanges[0].join(30)
+        exchanges[0].join(60)
         assert not exchanges[0].is_alive()
-        server.settimeout(30)
+        server.settimeout(60)
         connection, _ = server.accept()
-        connection.settimeout(30)
+        connection.settimeout(60)
         assert connection.recv(100) == b"", "it was sent"

@@ -135,7 +135,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look(root_url: str) -> object:
-    return Deployment(root_url, until=time.monotonic() + 8).find_client("somebody/x")
+    return Deployment(root_url, until=time.monotonic() + 60).find_client("somebody/x")
 
 
 def test_certificates_are_verified(served: Served) -> None:
@@ -306,7 +306,7 @@ def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pyte
     connect, looked_up, connected = socket.create_connection, threading.Event(), threading.Event()
 
     def slowly(*arguments: Any, **named: Any) -> socket.socket:
-        looked_up.wait(30)
+        looked_up.wait(60)
         made = connect(*arguments, **named)
         connected.set()
         return made
@@ -319,9 +319,9 @@ def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pyte
             there.reset_token(Credentials("somebody/x", client.access_token), "somebody/x")
         exchanges = [thread for thread in threading.enumerate() if type(thread).__name__ == "_Exchange"]
         looked_up.set()
-        assert connected.wait(30)
+        assert connected.wait(60)
         for thread in exchanges:
-            thread.join(30)
+            thread.join(60)
         assert exchanges and tc.requests == []
         assert tc.clients["somebody/x"].access_token == client.access_token
 

@@ -67,17 +67,18 @@ def test_a_connection_that_asks_nothing_is_closed(
 
 
 def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
-    behind: Deployment, monkeypatch: pytest.MonkeyPatch
+    behind: Deployment, made_connections: list[connections.Connection]
 ) -> None:
-    monkeypatch.setattr(connections, "_FIRST_HEAD", 0.2)
+    timers: list[asyncio.TimerHandle | None] = []
 
-    async def wait(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
-        await asyncio.sleep(0.6)
-        return web.Response(text="late")
+    async def look(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+        timers.extend(each._timer for each in made_connections)
+        return web.Response(text="late" if all(timer and timer.cancelled() for timer in timers) else "too late")
 
-    behind.handlers[PING] = wait
+    behind.handlers[PING] = look
     with run_proxy(behind.root_url) as proxy:
         assert send_signed(proxy, "GET", PING).text == "late"
+    assert len(timers) == 1
 
 
 def test_idle_connections_make_room_for_calls(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

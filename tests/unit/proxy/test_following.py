@@ -18,6 +18,7 @@ from aiohttp import web
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import body as bodies
+from tcenv.proxy import server
 from tcenv.proxy import signer as module
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.no_store import NoStore
@@ -91,14 +92,27 @@ def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None
     def count_refused() -> int:
         return len([seen for seen in behind.seen if not seen.client_id])
 
+    answers: list[int] = []
+    over = threading.Event()
+
+    def call() -> None:
+        while not over.is_set():
+            answers.append(send_signed(proxy, "PUT", PING, body=b"x" * 100).status_code)
+
     with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(send_signed, proxy, "PUT", PING, body=b"x" * 100) for _ in range(count)]
-        for number in range(3):
-            wait_until(lambda: sum(call.done() for call in calls) >= count // 5 * (number + 1))  # noqa: B023
-            refused = count_refused()
-            reset(behind, proxy, f"{NEWER[:-1]}{number}", lambda: count_refused() > refused)  # noqa: B023
-        assert {call.result().status_code for call in calls} == {200}
-    assert len([seen for seen in behind.seen if seen.client_id]) == count
+        calling = [pool.submit(call) for _ in range(4)]
+        try:
+            for number in range(3):
+                wait_until(lambda: len(answers) >= count // 4 * (number + 1))  # noqa: B023
+                refused = count_refused()
+                reset(behind, proxy, f"{NEWER[:-1]}{number}", lambda: count_refused() > refused)  # noqa: B023
+            wait_until(lambda: len(answers) >= count)
+        finally:
+            over.set()
+        for each in calling:
+            each.result()
+    assert set(answers) == {200}
+    assert len([seen for seen in behind.seen if seen.client_id]) == len(answers)
 
 
 def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> None:
@@ -173,11 +187,19 @@ def test_signed_out_is_said_with_what_to_type(behind: Deployment) -> None:
     assert len(behind.seen) == 1
 
 
-def test_the_end_is_announced_and_said(behind: Deployment) -> None:
-    now = int(time.time())
-    ending = make_session(behind.root_url, created=now - 3600, expires=now + 2)
-    with run_proxy(behind.root_url, first=ending) as proxy:
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The time of a proxy whose clock is this list's only number. It looks at it often."""
+    monkeypatch.setattr(server, "_CLOCK_INTERVAL", 0.01)
+    return [int(time.time())]
+
+
+def test_the_end_is_announced_and_said(now: list[int], behind: Deployment) -> None:
+    ending = make_session(behind.root_url, created=now[0] - 3600, expires=now[0] + 2)
+    with run_proxy(behind.root_url, first=ending, clock=lambda: now[0]) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
+        wait_until(lambda: len(proxy.said) == 1)
+        now[0] += 2
         wait_until(lambda: len(proxy.said) == 2)
         answer = send_signed(proxy, "GET", PING)
         assert answer.status_code == 401
@@ -188,9 +210,12 @@ def test_the_end_is_announced_and_said(behind: Deployment) -> None:
     assert all(f"tcenv login {PROFILE}" in text for text in proxy.said)
 
 
-def test_the_end_of_the_runs_own_time_is_announced_too(behind: Deployment) -> None:
-    with run_proxy(behind.root_url, until=time.time() + 1.5) as proxy:
+def test_the_end_of_the_runs_own_time_is_announced_too(now: list[int], behind: Deployment) -> None:
+    with run_proxy(behind.root_url, until=now[0] + 100, clock=lambda: now[0]) as proxy:
+        now[0] += 91
+        wait_until(lambda: len(proxy.said) == 1)
         assert send_signed(proxy, "GET", PING).status_code == 200
+        now[0] += 9
         wait_until(lambda: len(proxy.said) == 2)
         assert send_signed(proxy, "GET", PING).status_code == 401
     assert [text.partition("given ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]

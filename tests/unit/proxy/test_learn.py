@@ -13,6 +13,7 @@ import pytest
 import taskcluster
 from aiohttp import web
 
+from tcenv.proxy import connections
 from tcenv.proxy.learn import LearnResult, find_least, holds_random_id, list_scopes
 from tests.calls import send_plain, send_signed
 from tests.proxy import CLIENT, Deployment, RunningProxy, Seen, make_session, run_deployment, run_proxy
@@ -117,11 +118,14 @@ def test_each_call_carries_what_it_needs_itself(behind: Deployment) -> None:
     assert learned(proxy).scopes == tuple(f"queue:create-task:{number}" for number in range(3))
 
 
-def test_calls_that_come_at_once_are_known_by_the_same_reference(behind: Deployment) -> None:
+def test_calls_that_come_at_once_are_known_by_the_same_reference(
+    behind: Deployment, made_connections: list[connections.Connection]
+) -> None:
     told = behind.handlers["/references/queue/v1/api.json"]
 
     async def slowly(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
-        await asyncio.sleep(0.5)
+        while sum(each._running for each in made_connections) < 8:
+            await asyncio.sleep(0.01)
         return await told(request, seen)
 
     behind.handlers["/references/queue/v1/api.json"] = slowly

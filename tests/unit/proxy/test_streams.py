@@ -42,7 +42,7 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Depl
     payload = PayloadHash("application/json")
     payload.update(body)
     with run_proxy(behind.root_url) as proxy:
-        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
         place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
         authorization = hawk.make_header(
             CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value() if hashed else ""
@@ -70,7 +70,7 @@ def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked:
     payload = PayloadHash()
     payload.update(body + b"x")
     with run_proxy(behind.root_url) as proxy:
-        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
         place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
         authorization = hawk.make_header(
             CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value()

@@ -16,6 +16,7 @@ import requests
 
 from tcenv.sandbox import FAULTS, Sandbox, faults
 from tests.clients import make_auth
+from tests.holder import wait_until
 
 CLIENT = "/api/auth/v1/clients/me"
 
@@ -99,12 +100,12 @@ def test_what_never_ends() -> None:
             ("endless-continue", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100"),
         ):
             tc.fail(fault, pace=0.0001)
-            got = raw(tc, most=20_000, patience=5)
+            got = raw(tc, most=20_000, patience=60)
             assert got.startswith(begin)
             assert len(got) >= 20_000
             tc.heal()
         tc.fail("drip", pace=0.01)
-        got = raw(tc, most=400, patience=5)
+        got = raw(tc, most=400, patience=60)
         assert got.endswith(b"1\r\n \r\n")
 
 
@@ -173,9 +174,8 @@ def test_a_sandbox_ends_while_somebody_waits() -> None:
     waiting: list[bytes] = []
     with Sandbox() as tc:
         tc.fail("silent")
-        thread = threading.Thread(target=lambda: waiting.append(raw(tc, patience=30)))
+        thread = threading.Thread(target=lambda: waiting.append(raw(tc, patience=60)))
         thread.start()
-        while not tc.requests:
-            time.sleep(0.01)
-    thread.join(30)
+        wait_until(lambda: tc.requests)
+    thread.join(60)
     assert waiting == [b""]
