@@ -47,6 +47,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
             os.kill(int(seen.read_text().split()[0]), signal.SIGTERM)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the failure of what fails, however slow the machine is."""
+    for name in ("_LAUNCHER_SECONDS", "_PROGRAM_SECONDS"):
+        monkeypatch.setattr(browser_module, name, 60)
+
+
 def arguments(seen: Path) -> list[str]:
     """What the fake browser was started with; waits for it to write that down."""
     deadline = time.monotonic() + 60
@@ -170,8 +177,8 @@ def test_an_entry_that_is_an_executable_as_a_whole_is_one_program(
     assert not open_browser(URL, f"{program} %s")
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
     make("fails", "exit 3")
     seen, later = make("works"), make("later")
     monkeypatch.setenv(
@@ -182,6 +189,7 @@ def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch)
     assert not later.exists()
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("browser", "failures"),
     [
@@ -195,7 +203,6 @@ def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch)
 def test_what_was_tried_in_vain_is_told(
     browser: str, failures: list[str], make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
     make("fails", "exit 3")
     make("works")
     monkeypatch.setenv("BROWSER", browser)
@@ -204,8 +211,8 @@ def test_what_was_tried_in_vain_is_told(
         assert bool(opening) == browser.endswith("works")
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_desktop_tells_only_of_programs_that_it_has(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
     monkeypatch.setenv("DISPLAY", ":0")
     assert open_browser(URL).failures == ["the desktop's browser: not found"]
     make("xdg-open", "exit 4")
@@ -215,8 +222,8 @@ def test_a_desktop_tells_only_of_programs_that_it_has(make: Make, monkeypatch: p
     assert opening and opening.failures == []
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_desktops_own_comes_after_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser_module, "_LAUNCHER_SECONDS", 20)
     seen = make("xdg-open")
     monkeypatch.setenv("BROWSER", "not-there")
     assert not open_browser(URL), "there is no display"
@@ -233,6 +240,7 @@ def test_without_a_display_no_desktop_browser_is_started(make: Make, monkeypatch
     assert not any(file.exists() for file in seen)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_desktop_without_a_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make("xdg-open", "exit 3")
     monkeypatch.setenv("DISPLAY", ":0")
@@ -249,6 +257,7 @@ def test_a_browser_that_needs_the_terminal_is_not_started(make: Make, entry: str
     assert not seen.exists()
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_is_no_program_is_no_browser(make: Make, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("")
@@ -298,6 +307,7 @@ def test_a_browser_that_starts_stands_still_until_it_is_let_go(make: Make, tmp_p
         end.touch()
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
     broken = "/bin/false"
     seen = make("sound")

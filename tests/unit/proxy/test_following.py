@@ -212,6 +212,7 @@ def test_the_end_is_announced_and_said(now: list[int], behind: Deployment) -> No
 
 def test_the_end_of_the_runs_own_time_is_announced_too(now: list[int], behind: Deployment) -> None:
     with run_proxy(behind.root_url, until=now[0] + 100, clock=lambda: now[0]) as proxy:
+        assert send_signed(proxy, "GET", PING).status_code == 200
         now[0] += 91
         wait_until(lambda: len(proxy.said) == 1)
         assert send_signed(proxy, "GET", PING).status_code == 200
