@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -58,8 +59,6 @@ def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
         return
     try:
         if not locks.acquire(descriptor, patience):
-            import errno
-
             raise OSError(errno.EBUSY, "another tcenv process has held it for too long", path)
         yield
     finally:

@@ -11,7 +11,7 @@ from tcenv import output
 from tcenv.config import index, live_session
 from tcenv.config.index import HandOver
 from tcenv.sessions import session_file
-from tcenv.shells import environment
+from tcenv.shells import environment, load_shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,8 +104,6 @@ def _hand_over(text: str) -> None:
 def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
     """Return what makes `change` in `shell` (None: the one that runs us). Raises HandOver where stdout is a terminal, and
     UsageError."""
-    from tcenv.shells import load_shell
-
     if os.isatty(1) or output.is_readable_by_others():
         raise HandOver  # never show a token on a terminal or in a file that others can read
     name = shell or os.environ.get("TCENV_SHELL")

@@ -138,7 +138,6 @@ def remember(change: Change, fields: Mapping[str, str], file: str) -> None:
     if not inputs or not memo or not file:
         return
     from tcenv.files import write_privately
-    from tcenv.shells import load_shell
 
     rest = {name: value for name, value in change.items() if name != environment.ACCESS_TOKEN}
     first = f"{environment.GENERATION}={fields[environment.GENERATION]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from tcenv.deployment.scopes import covers
+from tcenv.errors import DeploymentError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ def ask(session: Session) -> tuple[str, ...]:
     from tcenv.deployment.auth import Deployment
     from tcenv.deployment.credentials import Credentials
     from tcenv.deployment.temporary import mint
-    from tcenv.errors import DeploymentError, UsageError
 
     held = session.scopes or ()
     roles = [scope for scope in held if scope.startswith("assume:") and scope != _EVERYBODY]

@@ -171,6 +171,29 @@ def test_an_import_inside_a_function_saves_a_slow_one() -> None:
     assert culprits == []
 
 
+def test_an_import_inside_a_function_brings_a_module_that_is_not_there_yet() -> None:
+    known: dict[str, set[str]] = {}
+    culprits = [
+        f"{module}:{line}: {name} is imported at the top already"
+        for module in MODULES
+        if package_of(module) != "sandbox"
+        for line, name in late_imports(module)
+        if name in modules_of(module, known) - {module}
+    ]
+    assert culprits == []
+
+
+def modules_of(name: str, known: dict[str, set[str]]) -> set[str]:
+    """Return the modules that an import of `name` brings, itself included, through tcenv's own modules too."""
+    if name not in known:
+        known[name] = {name}
+        if name in MODULES:
+            of_package = [name.rpartition(".")[0]] if "." in name else []
+            names = [other for _, other in imported(ast.parse(MODULES[name].read_text()).body)]
+            known[name].update(*(modules_of(other, known) for other in (*of_package, *names)))
+    return known[name]
+
+
 # Besides LIGHT, the modules of `env`, `login` and `exec` that do without `typing`, whose import they would feel.
 WITHOUT_TYPING = {
     "tcenv.config.index", "tcenv.config.live_session", "tcenv.deployment.scopes", "tcenv.deployment.temporary",

@@ -12,7 +12,8 @@ from tcenv import paths
 from tcenv.cli.terminal import messages
 from tcenv.errors import Hint, Interrupted, TcenvError
 from tcenv.output import write_last
-from tcenv.shells import EVALUATED
+from tcenv.shells import EVALUATED, load_shell
+from tcenv.shells.detect import choose_shell
 
 _SIGINT = 2
 # What a file system answers that is full, read-only or broken, or that does not let the user in: no fault of tcenv's.
@@ -96,9 +97,6 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
         return
     if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
         return
-    from tcenv.shells import load_shell
-    from tcenv.shells.detect import choose_shell
-
     try:
         text = load_shell(
             choose_shell(_find_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
