@@ -23,7 +23,7 @@ def _find_home(variable: str, *default: str) -> str:
 
 
 def _find_home_on_windows(is_configuration: bool) -> str:
-    """Return the folder of programs' configuration, which may follow the user to other machines, or that of all else."""
+    """Return the folder for configuration, which may follow the user to other machines, or the one for all other data."""
     value = os.environ.get("APPDATA" if is_configuration else "LOCALAPPDATA", "")
     return (
         value if os.path.isabs(value) else os.path.join(home(), "AppData", "Roaming" if is_configuration else "Local")
@@ -34,9 +34,9 @@ def home(variables: str = "HOME") -> str:
     """Return the user's home directory. Raises UsageError where that is no absolute path; `variables` names what could be set."""
     found = os.path.expanduser("~")
     if os.name == "nt" and os.environ.get("MSYSTEM") and os.path.isabs(os.environ.get("HOME", "")):
-        # That of the shells of MSYS2 and Git, where their start-up files are.
+        # The shells of MSYS2 and Git have their start-up files here.
         return os.environ["HOME"]
-    # The current directory is no home, nor is the root: a configuration found there would be somebody else's.
+    # Take neither the current directory nor the root: a configuration there would be another user's.
     if not os.path.isabs(found) or (os.name != "nt" and os.environ.get("HOME") == ""):
         from tcenv.errors import UsageError
 
@@ -95,7 +95,7 @@ def describe_squatter() -> str | None:
 
 
 def runtime_directories() -> list[str]:
-    """All places that the `runtime` store may have had, in another shell or at another time; those that are there."""
+    """Return the existing directories that are or were those of the `runtime` store, in this shell or another one."""
     value = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [os.path.join(value, "tcenv")] if os.path.isabs(value) else []
     if hasattr(os, "geteuid"):
@@ -112,7 +112,7 @@ def _is_own(directory: str) -> bool:
 
 
 def _is_memory(directory: str) -> bool:
-    """Whether a directory that may be a mount of its own (or stand below one in `/dev`) is in memory, by the kernel's word."""
+    """Return whether the kernel keeps a directory in memory. The directory may be a mount, or stand below one in `/dev`."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             mounts = {line.split(b" ", 5)[4]: line.partition(b" - ")[2] for line in file}
@@ -137,6 +137,11 @@ def keyring_directory() -> str:
     return os.path.join(state_directory(), "keyring")
 
 
+def session_directories() -> list[str]:
+    """Return the directories that may hold session files, of every store."""
+    return [*runtime_directories(), file_store_directory(), keyring_directory()]
+
+
 def config_file() -> str:
     """Return the path of the configuration file: `TCENV_CONFIG`, else `config.toml` in the user's configuration directory."""
     named = os.environ.get("TCENV_CONFIG")
@@ -155,7 +160,7 @@ def has_keyring_configuration() -> bool:
 
 
 def index_file() -> str:
-    """Return the path of the configuration's index, for readers that cannot afford a TOML parser."""
+    """Return the path of the configuration's index, for code that cannot afford a TOML parser."""
     return os.path.join(_find_home("XDG_CACHE_HOME", ".cache"), "tcenv", "profiles.index")
 
 
@@ -189,7 +194,7 @@ class Foreign(PermissionError):
     """A file or a directory belongs to another user."""
 
 
-#: What was not read because it belongs to another user, in the order in which it was met.
+#: The files that were not read because they belong to another user, in order.
 ignored: list[str] = []
 # Stands for root, and for every other user without a number, inside a user namespace.
 _UNMAPPED = 65534
@@ -227,7 +232,7 @@ def open_trusted(path: str, flags: int) -> int:
 
 
 def open_trusted_or_ignore(path: str, flags: int) -> int:
-    """Open a cache or a note like `trusted`, and remember in `ignored` a file that belongs to another user."""
+    """Open a cache or a note like `open_trusted`, and remember in `ignored` a file that belongs to another user."""
     try:
         return open_trusted(path, flags)
     except PermissionError as error:
@@ -248,15 +253,15 @@ def ignore(path: str, error: PermissionError) -> None:
 
 
 def check_place(directory: str) -> None:
-    """Raise Foreign where `directory`, or the nearest one above it that is there, belongs to another user than root: tcenv
-    creates nothing in it."""
+    """Raise Foreign if `directory`, or the nearest existing one above it, belongs to another user than root. tcenv creates
+    nothing there."""
     culprit = _make_foreign_directory_error(directory)
     if culprit is not None:
         raise culprit
 
 
 def _find_nearest(directory: str) -> tuple[str, os.stat_result | None]:
-    """Return the nearest directory at or above `directory` that can be looked at, and its status."""
+    """Return the nearest existing directory at or above `directory`, and its status."""
     while True:
         try:
             return directory, os.stat(directory)

@@ -1,54 +1,67 @@
-"""The names that complete `[PROFILE]`: configured profiles, then deployments that have a session or were used lately. Called at
-a keystroke, so it reads the configuration's index where that is current, and asks no deployment and no keyring. Says nothing
-about what is wrong: a completion has nowhere to say it."""
+"""The names that complete `[PROFILE]` and `--as`: configured profiles, deployments with a session or used lately, and purposes.
+
+The shell calls this at a keystroke. So it reads the configuration's index if that is current, asks no deployment and no keyring,
+and reports no error."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 
 from tcenv import output, paths
 from tcenv.config import index
 
-# Deployments without a session that were used since then complete (seconds).
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tcenv.config.config_file import Configuration
+    from tcenv.config.index import Index
+
+# Complete a deployment without a session for this long after its last sign-in (seconds).
 _LATELY = 30 * 86400
 
 
 def print_purposes() -> int:
-    """Print the names of the purposes, one a line."""
+    """Print the names of the purposes, one on each line."""
+    return _print(
+        _list_configured(lambda known: known.list_purposes(), lambda config: (name for _, name in config.purposes))
+    )
+
+
+def print_names() -> int:
+    """Print the names of the profiles and deployments, one on each line."""
+    configured = _list_configured(lambda known: known.list_names(), lambda config: config.profiles)
+    return _print((*configured, *sorted({*_list_used_lately(), *_list_signed_in()})))
+
+
+def _print(names: Iterable[str]) -> int:
+    output.write("".join(f"{name}\n" for name in dict.fromkeys(names)))
+    return 0
+
+
+def _list_configured(
+    from_index: Callable[[Index], Iterable[str]], from_file: Callable[[Configuration], Iterable[str]]
+) -> Iterable[str]:
+    """Return names from the index, or from the configuration if the index is not current."""
     try:
         known = index.read()
-        names = known.list_purposes() if known else []
+        return from_index(known) if known else ()
     except (index.HandOver, OSError, ValueError, IndexError):
         from tcenv.config import config_file
         from tcenv.errors import TcenvError
 
         try:
-            names = list(dict.fromkeys(name for _, name in config_file.load().purposes))
+            return from_file(config_file.load())
         except TcenvError:
-            names = []
-    output.write("".join(f"{name}\n" for name in names))
-    return 0
-
-
-def print_names() -> int:
-    """Print the names, one a line."""
-    try:
-        known = index.read()
-        configured = known.list_names() if known else []
-    except (index.HandOver, OSError, ValueError, IndexError):
-        configured = _load_configured()
-    others = sorted({*_list_used_lately(), *_list_signed_in()})
-    output.write("".join(f"{name}\n" for name in dict.fromkeys((*configured, *others))))
-    return 0
+            return ()
 
 
 def _list_used_lately() -> list[str]:
     since = time.time() - _LATELY
     try:
         entries = os.scandir(f"{paths.state_directory()}/clients")
-        # A directory's time is that of the last sign-in, whose note replaces a file in it.
+        # A sign-in replaces a file in the directory, which sets the directory's time.
         return [entry.name for entry in entries if entry.name[0] != "." and entry.stat().st_mtime > since]
     except OSError:
         return []
@@ -58,25 +71,5 @@ def _list_signed_in() -> list[str]:
     """Return the names of live sessions in any store."""
     from tcenv.sessions import session_file
 
-    found = []
-    for directory in (*paths.runtime_directories(), paths.file_store_directory(), paths.keyring_directory()):
-        try:
-            profiles = session_file.find_profiles(os.listdir(directory))
-        except OSError:
-            continue
-        for profile in profiles:
-            with suppress(session_file.Damaged, paths.Unsafe, OSError):
-                parts = session_file.read(directory, profile)
-                if parts is not None and int(parts[0]["TCENV_EXPIRES"]) > time.time():
-                    found.append(profile)
-    return found
-
-
-def _load_configured() -> list[str]:
-    from tcenv.config import config_file
-    from tcenv.errors import TcenvError
-
-    try:
-        return list(config_file.load().profiles)
-    except TcenvError:
-        return []
+    found = (fields for directory in paths.session_directories() for fields in session_file.read_all(directory))
+    return [fields["TCENV_PROFILE"] for fields in found if int(fields["TCENV_EXPIRES"]) > time.time()]

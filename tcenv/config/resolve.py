@@ -180,16 +180,12 @@ def _find_root_url_of_session(profile: str) -> str | None:
     loaded = environment.read_loaded(os.environ)
     if loaded is not None and loaded.profile == profile:
         return _parse(loaded.root_url)
-    for directory in _list_session_directories():
+    for directory in paths.session_directories():
         with suppress(session_file.Damaged, paths.Unsafe, OSError):
             parts = session_file.read(directory, profile)
             if parts is not None:
                 return _parse(parts[0][environment.ROOT_URL])
     return None
-
-
-def _list_session_directories() -> list[str]:
-    return [*paths.runtime_directories(), paths.file_store_directory(), paths.keyring_directory()]
 
 
 def _choose_elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Choice:
@@ -200,7 +196,7 @@ def _choose_elsewhere(base: str, root_url: str, config: config_file.Configuratio
 def _hint_at_known(config: config_file.Configuration) -> Hint:
     """Return the hint that lists every profile that is known: configured, with a session, or loaded in this shell."""
     names = dict.fromkeys(config.profiles)
-    for directory in _list_session_directories():
+    for directory in paths.session_directories():
         with suppress(OSError):
             names |= dict.fromkeys(session_file.find_profiles(os.listdir(directory)))
     loaded = environment.read_loaded(os.environ)

@@ -16,7 +16,7 @@ from tcenv.sessions.profile_names import get_file_name, get_profile_of_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     # The fields of a session, the scopes that it holds (None: unknown), the requested scopes, and what its roles cover (see
     # `expansions`).
@@ -131,8 +131,8 @@ def decode(data: bytes) -> Parts:
 
 
 def _keep_from_cleaner(descriptor: int, touched: float, fields: Mapping[str, str]) -> None:
-    """Touch the file of a session that lasts longer than the three days after which macOS removes a temporary file that
-    nobody has used. Once an hour is enough, and direnv, which watches the file's time, reloads less."""
+    """Touch the file of a long session. macOS removes a temporary file that nobody has used for three days. Touch it once an
+    hour at most, because direnv reloads when the file's time changes."""
     import time
 
     if int(fields["TCENV_EXPIRES"]) - int(fields["CREATED"]) > _UNUSED_DAYS * 86400 and time.time() - touched > _HOUR:
@@ -171,3 +171,18 @@ def read(directory: str, profile: str) -> Parts | None:
     if parts[0]["TCENV_PROFILE"] != profile:
         raise Damaged("it belongs to another profile")
     return parts
+
+
+def read_all(directory: str) -> Iterator[dict[str, str]]:
+    """Yield the fields of each session in `directory`. Skips the sessions that cannot be read."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for profile in find_profiles(names):
+        try:
+            parts = read(directory, profile)
+        except (Damaged, Unsafe, OSError):
+            continue
+        if parts is not None:
+            yield parts[0]

@@ -38,6 +38,14 @@ def test_sessions_in_the_keyring(deployment: Sandbox, home: Path) -> None:
         assert listed(environ()) == {other.root_url: False, deployment.root_url: False}
 
 
+def test_a_profile_with_capital_letters(deployment: Sandbox, home: Path) -> None:
+    """Its session's file has another name than the profile."""
+    assert tcenv("profile", "set", "CON-Work", "--root-url", deployment.root_url, env=environ()).returncode == 0
+    env = environ(deployment)
+    assert tcenv("login", "CON-Work", "--shell", "sh", env=env).returncode == 0
+    assert listed(env) == {deployment.root_url: True}
+
+
 def test_a_store_that_cannot_be_used_is_said_and_the_profiles_are_listed(home: Path) -> None:
     assert tcenv("profile", "set", "x", "--root-url", "https://x.example.com", env=environ()).returncode == 0
     (home / "run").chmod(0o755)

@@ -37,8 +37,8 @@ class ListOptions(NamedTuple):
 
 
 def run_list(options: ListOptions) -> int:
-    """One line a deployment: the profiles of the configuration, then those signed in to without one, then those used before; who
-    is signed in there, and for how long."""
+    """Print one line for each deployment: the configured profiles, then deployments with a session, then those that were used
+    before. Each line says who is signed in, and for how long."""
     configured, default, store = _list_configured()
     sessions = _list_sessions(store)
     now = time.time()
@@ -103,24 +103,17 @@ def _list_sessions(store: str) -> dict[str, _Found]:
     directory = _find_session_directory(store)
     if directory is None:
         return _load_from_store()
-    try:
-        names = [name[:-8] for name in os.listdir(directory) if name.endswith(".session") and name[0] != "."]
-    except OSError:
-        return {}
-    found = {}
-    for name in names:
-        with suppress(session_file.Damaged, paths.Unsafe, OSError):
-            parts = session_file.read(directory, name)
-            if parts is not None:
-                fields = parts[0]
-                expires = int(fields["TCENV_EXPIRES"])
-                found[name] = _Found(fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], expires)
-    return found
+    return {
+        fields["TCENV_PROFILE"]: _Found(
+            fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"])
+        )
+        for fields in session_file.read_all(directory)
+    }
 
 
 def _find_session_directory(store: str) -> str | None:
-    """Where the sessions are files (a keyring's too, but for the token), which are read without the weight of a store; None where
-    the store has to be asked."""
+    """Return the directory of the session files, which can be read without importing a store. Returns None if only the store can
+    list its sessions."""
     if store in ("file", "keyring"):
         return paths.file_store_directory() if store == "file" else paths.keyring_directory()
     with suppress(paths.Unsafe):
@@ -223,7 +216,7 @@ def run_show(options: ShowOptions) -> int:
     if options.as_json:
         from tcenv.cli.terminal.json_output import print_json
 
-        # What a session asks for is a time from its start, no point in time.
+        # A session asks for a time from its start.
         values["expires_in"] = profile.lifetime
         del values["expires"]
         print_json(values)
@@ -234,7 +227,7 @@ def run_show(options: ShowOptions) -> int:
 
 
 def _format_value(key: str, value: Any) -> str:
-    """Return the value of a key as people say it."""
+    """Return the value of a key for people."""
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, bool):
@@ -271,7 +264,7 @@ class SetOptions(NamedTuple):
 
 
 def run_set(options: SetOptions) -> int:
-    """Make or change a profile. A new one needs a root URL."""
+    """Create or change a profile. A new one needs a root URL."""
     from tcenv.config import config_file
     from tcenv.config.profile import Overrides
 
@@ -331,7 +324,7 @@ def run_remove(options: RemoveOptions) -> int:
 
 
 def _confirm(question: str) -> bool:
-    """Whether somebody at the terminal says yes; nobody there has not."""
+    """Ask at the terminal. Returns False where nobody can answer."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
