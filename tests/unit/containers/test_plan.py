@@ -120,7 +120,7 @@ def test_podman_without_root_forwards_one_port(monkeypatch: pytest.MonkeyPatch) 
 def test_what_cannot_reach_this_machine(text: str, environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)) as raised:
         make(text, environ=environ)
-    assert raised.get_option.hint or "itself" in sentence
+    assert raised.value.hint or "itself" in sentence
 
 
 @pytest.mark.parametrize("text", ["docker run image", "podman run --network mine image", "podman exec box sh"])
