@@ -1,5 +1,7 @@
-"""Make what a release consists of: the sdist, the pure wheel and the wheel for Windows, in dist/. Build all of it twice, with
-the same bytes, check it, and do the main job with each of the three, installed into an environment of its own."""
+"""Build a release in dist/: the sdist, the pure wheel and the wheel for Windows.
+
+Builds everything twice with the same bytes, checks it, and does the main job with each of the three, installed into a
+new environment."""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ def build(folder: Path, **environment: str) -> dict[str, str]:
 
 
 def source_date() -> str:
-    """Return the time of the commit, in seconds; that of the environment first, and today where there is no commit."""
+    """Return SOURCE_DATE_EPOCH, else the time of the commit (both in seconds). The latter is empty without a commit."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return os.environ["SOURCE_DATE_EPOCH"]
     command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
@@ -38,7 +40,7 @@ def source_date() -> str:
 
 
 def check(tools: Path) -> None:
-    """Hold what is in dist/ to what indexes and installers ask."""
+    """Check dist/ against the rules of indexes and installers."""
     built = sorted(DIST.iterdir())
     _run([tools / "twine", "check", "--strict", *built])
     _run([tools / "check-wheel-contents", *(path for path in built if path.suffix == ".whl")])
@@ -79,7 +81,7 @@ def _said(command: list[str | Path]) -> str:
 
 
 def main(tools: Path) -> None:
-    """Build, compare, check, install, run; `tools` is the folder of the release tools' programs."""
+    """Build, compare, check, install and run. `tools` is the folder of the release tools' programs."""
     epoch = source_date()
     with tempfile.TemporaryDirectory() as work:
         first = build(Path(work, "first"), SOURCE_DATE_EPOCH=epoch, TZ="UTC", PYTHONHASHSEED="1")

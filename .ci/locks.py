@@ -1,8 +1,10 @@
-"""Keep the locks. `check` fails on a lock that is not whole and on a file that names a package index; `update` renews the locks
-and prints what changed; `install lowest|newest FOLDER` makes an environment of what pyproject.toml's ranges admit, without the
-locks.
+"""Keep the locks.
 
-An index belongs to the machine that installs, in the configuration of its pip and its npm."""
+`check` fails for a lock that lacks something, and for a file that names a package index. `update` renews the locks and
+prints what changed. `install lowest|newest FOLDER` makes an environment from one end of pyproject.toml's ranges,
+without the locks.
+
+An index belongs to the machine that installs, in the configuration of its pip and npm."""
 
 from __future__ import annotations
 
@@ -84,7 +86,7 @@ def pinned(lock: Path) -> dict[str, str]:
 
 
 def index_options(root: Path) -> Iterator[str]:
-    """Yield the place of each line that names an index or where a package was found."""
+    """Yield each line that names an index or the address of a package."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(set(folders) - _NOT_OURS - (_INSTALL_NOTHING if Path(folder) == root else set()))
         for path in (Path(folder, name) for name in sorted(names)):
@@ -169,7 +171,7 @@ def _normalized(name: str) -> str:
 
 
 def main(words: list[str], root: Path = ROOT) -> int:
-    """Do what the word says; return the exit status."""
+    """Run the command. Return the exit status."""
     match words:
         case ["update"]:
             update()

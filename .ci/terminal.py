@@ -1,4 +1,4 @@
-"""Run a command in a terminal of its own that nobody types into, and drop what it shows there: `terminal.py COMMAND…`."""
+"""Run a command in a new terminal that nobody types into, and drop its output: `terminal.py COMMAND…`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole commands against the bare interpreter; the bounds are the project's own."""
+"""Measure whole commands against the bare interpreter. The bounds are the project's own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _EVERY_DAY = (
 
 
 def measure_commands(world: World) -> Iterator[Row]:
-    """What needs no network."""
+    """Measure the commands that need no network."""
     _run(world, "profile", "set", "work", "--root-url", world.sandbox.root_url, "--default")
     _run(world, "purpose", "set", "reading", "--scope", "queue:get-artifact:private/sandbox/*", "--for", "15m")
     sign_in(world)
@@ -61,7 +61,7 @@ def measure_commands(world: World) -> Iterator[Row]:
 
 
 def measure_online_commands(world: World) -> Iterator[Row]:
-    """What asks the deployment, less its answers: those are timed where they are made."""
+    """Measure the commands that call the deployment, without the time that its answers take."""
     sign_in(world)
     for name, words, prepare, bound in (
         ("status", ["status"], None, 9.0),
@@ -82,7 +82,8 @@ def measure_online_commands(world: World) -> Iterator[Row]:
 def _measure_without_answers(
     world: World, words: list[str], prepare: Callable[[], None] | None
 ) -> tuple[float, float, float]:
-    """The medians of the whole, of what the sandbox had the requests for, and of the bare interpreter in between, in seconds."""
+    """Return three medians in seconds: the whole command, the sandbox's answers to it, and the bare interpreter in
+    between."""
     whole, answers, base = [], [], []
     for _ in range(9):
         if prepare is not None:
@@ -104,7 +105,7 @@ def _measure_without_answers(
 
 
 def _measure_answer(world: World) -> float:
-    """How long the sandbox takes for one call on a connection that is open, in seconds."""
+    """Return how long the sandbox takes for one call on an open connection, in seconds."""
     import http.client
     import urllib.parse
 

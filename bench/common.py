@@ -1,4 +1,5 @@
-"""What the groups of rows share: a session, a fresh store, the bare interpreter, and how long the deployment takes by itself."""
+"""Share helpers between the groups of rows: a session, a new store, the bare interpreter, and the deployment's own
+time."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ def _end_holder(runtime: Path) -> None:
 
 
 def measure_answer_time(world: World) -> float:
-    """How long the two calls that verify take by themselves, the client library imported already."""
+    """Return how long the two calls of a verification take, in seconds, with the client library imported already."""
     client = world.sandbox.create_client(f"{world.sandbox.user}/bench-{time.time_ns()}", ["auth:current-scopes"])
     import taskcluster
 

@@ -1,4 +1,5 @@
-"""What each row cannot be faster than, and what stands between that and the figure; and the floors that can be measured."""
+"""Say for each row what it cannot be faster than, and what makes the difference. Measure the floors that can be
+measured."""
 
 from __future__ import annotations
 
@@ -87,8 +88,8 @@ FLOORS = {
 
 
 def measure_floors(world: World) -> Iterator[Row]:
-    """What libraries cost by being imported, each in an interpreter of its own: this one, which has those that tcenv does
-    without, too."""
+    """Measure what libraries cost to import, each in a new interpreter. This interpreter also has libraries that tcenv
+    does not use."""
     base = functools.partial(measure_seconds, [sys.executable, "-c", "pass"], world.env)
     for statement, note in _IMPORTS:
         took = functools.partial(measure_seconds, [sys.executable, "-c", statement], world.env)

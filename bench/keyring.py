@@ -1,4 +1,4 @@
-"""The session in the keyring: a real Secret Service, and the floor of asking one."""
+"""Measure a session in the keyring: with a real Secret Service, and against one bare call to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ assert open_dbus_connection().send_and_get_reply(call).body[0]
 
 
 def measure_keyring(world: World) -> Iterator[Row]:
-    """`env` with the token in a Secret Service, beside one call to it by the library's own parts."""
+    """Measure `env` with the token in a Secret Service, and one call to it by the library's own parts."""
     if find_program("gnome-keyring-daemon") is None or find_program("dbus-daemon") is None:
         yield Row("env, the token in the keyring", None, 6.0, note="not measured: no gnome-keyring here")
         return

@@ -1,4 +1,4 @@
-"""Measuring: medians of pairs taken in turn in one run, so that what the machine does beside hits both sides alike."""
+"""Measure medians of alternating pairs in one run, so that other load on the machine affects both sides alike."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `value` is a ratio unless `unit` says otherwise; `bound` the most that it may be, None for a
-    peer; `basis` what a ratio is to."""
+    """A row of the table. `value` is a ratio, unless `unit` says otherwise. `bound` is the largest allowed value, None
+    for a peer. `basis` is what a ratio compares with."""
 
     name: str
     value: float | None
@@ -27,14 +27,14 @@ class Row:
 
 
 def measure_seconds(command: Sequence[str], env: Mapping[str, str]) -> float:
-    """How long a command takes, in seconds. It has to succeed: failing is quick."""
+    """Return how long a command takes, in seconds. The command must succeed, since a failure is quick."""
     start = time.perf_counter()
     subprocess.run(command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, check=True)
     return time.perf_counter() - start
 
 
 def measure_ratio(subject: Callable[[], float], base: Callable[[], float], pairs: int = 31) -> float:
-    """The ratio of the medians of `pairs` alternate measurements, after a warm-up of both."""
+    """Return the ratio of the medians of `pairs` alternating measurements, after a warm-up of both."""
     subject(), base()
     left, right = [], []
     for _ in range(pairs):

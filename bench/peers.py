@@ -1,4 +1,4 @@
-"""The tools that tcenv is compared with: those that the machine has, and those that its Go can build."""
+"""Find the tools that tcenv is compared with: those on the machine, and those that its Go can build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _BUILD_SECONDS = 900
 
 
 def obtain(program: str) -> tuple[str | None, str]:
-    """The path of a peer, and where there is none, why. One written in Go is built into .tools/bin at first, if Go is there."""
+    """Return the path of a peer, or None and the reason. Build it into .tools/bin first if it is written in Go and Go
+    is there."""
     path = find_program(program)
     if path is not None or program not in _BUILT:
         return path, "it is not on this machine"
@@ -40,7 +41,7 @@ def obtain(program: str) -> tuple[str | None, str]:
 
 
 def give_gh_a_token(world: World) -> None:
-    """Give gh's configuration a token to print, as somebody has who signed in."""
+    """Write a token into gh's configuration, as a sign-in does."""
     folder = Path(world.env["HOME"]) / ".config" / "gh"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hosts.yml").write_text(

@@ -1,4 +1,4 @@
-"""The signing proxy against the same calls made directly, in one run."""
+"""Measure the signing proxy against the same calls made directly, in one run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PIECE = b"x" * 2**20
 
 @dataclass(frozen=True)
 class _Run:
-    """A running `exec --proxy`: the deployment's port, the proxy's, and what its programs sign with."""
+    """A running `exec --proxy`: the deployment's port, the proxy's port, and what its programs sign with."""
 
     direct: int
     port: int
@@ -44,7 +44,7 @@ class _Run:
         return hawk.make_header(self.client_id, self.token, method, place, now=time.time(), payload_hash=payload_hash)
 
     def memory(self, what: str) -> float:
-        """MiB, by /proc."""
+        """Return a figure of the process's memory from /proc, in MiB."""
         found = re.search(rf"{what}:\s*(\d+) kB", Path(f"/proc/{self.process}/status").read_text())
         assert found is not None
         return int(found[1]) / 1024
@@ -94,7 +94,7 @@ def _run_proxy(world: World) -> Iterator[_Run]:
 
 
 def measure_proxy(world: World) -> Iterator[Row]:
-    """What a call costs, how many there can be, what a big body takes, and how soon the command starts."""
+    """Measure a call's cost, the rate of calls, the memory that a big body takes, and the start of the command."""
     with _run_proxy(world) as run:
         pairs = [(_measure_call(run, run.port, 300), _measure_call(run, run.direct, 300)) for _ in range(9)]
         through, direct = (statistics.median(side) for side in zip(*pairs, strict=True))

@@ -1,4 +1,4 @@
-"""The table and the plot of docs/performance.md."""
+"""Write the table and the plot of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.measure import Row
 
 
 def format_value(row: Row) -> str:
-    """The figure as it stands in the table."""
+    """Return the figure as the table shows it."""
     if row.value is None:
         return "—"
     if row.unit == "×":
@@ -19,7 +19,7 @@ def format_value(row: Row) -> str:
 
 
 def render_markdown(groups: list[tuple[str, list[Row]]]) -> str:
-    """The page."""
+    """Return the page."""
     lines = [
         "# Performance",
         "",

@@ -48,7 +48,7 @@ _HOOKS = {
 
 
 def measure_hooks(world: World) -> Iterator[Row]:
-    """The prompt hook in microseconds a call."""
+    """Measure the prompt hook, in microseconds a call."""
     sign_in(world)
     for shell, (script, bound) in _HOOKS.items():
         program = find_program(shell)
@@ -65,7 +65,7 @@ def measure_hooks(world: World) -> Iterator[Row]:
 
 
 def measure_direnv(world: World) -> Iterator[Row]:
-    """`use taskcluster` against the same .envrc with three plain exports."""
+    """Measure `use taskcluster` against an .envrc with three plain exports."""
     program = find_program("direnv")
     name = "direnv export, use taskcluster"
     if program is None:
@@ -107,7 +107,7 @@ def measure_direnv(world: World) -> Iterator[Row]:
 
 
 def measure_growth(world: World) -> Iterator[Row]:
-    """A thousand sessions and profiles; two hundred logins."""
+    """Measure a thousand sessions and profiles, and two hundred logins at once."""
     few, many = (_populate(world, profiles) for profiles in (1, 1000))
     command = [world.tcenv, "env", "p0", "--shell", "bash"]
     grown = measure_ratio(lambda: measure_seconds(command, many), lambda: measure_seconds(command, few), 101)
@@ -129,7 +129,7 @@ def measure_growth(world: World) -> Iterator[Row]:
 
 
 def _populate(world: World, profiles: int) -> dict[str, str]:
-    """The environment of a home folder with that many profiles, `p0` the last, and a session for each."""
+    """Make a home folder with that many profiles, each with a session; `p0` is the last one. Return its environment."""
     world.sandbox.clients.clear()  # else the second home finds the name taken
     home = world.home / f"of-{profiles}"
     runtime = home / "run"
@@ -149,7 +149,7 @@ def _populate(world: World, profiles: int) -> dict[str, str]:
 
 
 def measure_memory(world: World) -> Iterator[Row]:
-    """The waiting login's peak, with all that it has imported meanwhile; what exec leaves."""
+    """Measure the peak memory of a waiting login with all that it has imported, and what exec leaves behind."""
     env = {**world.env, "BROWSER": "true", "XDG_RUNTIME_DIR": str(make_runtime_directory(world))}
     process = subprocess.Popen(
         [world.tcenv, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -170,7 +170,8 @@ def measure_memory(world: World) -> Iterator[Row]:
 
 
 def measure_peers(world: World) -> Iterator[Row]:
-    """Other tools' quickest comparable commands, by hyperfine in one run: those that print what is stored, and bare starts."""
+    """Measure the quickest comparable commands of other tools with hyperfine, in one run: those that print stored data,
+    and bare starts."""
     hyperfine = find_program("hyperfine")
     if hyperfine is None:
         yield Row("peers", None, None, note="not measured: no hyperfine here")

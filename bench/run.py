@@ -1,4 +1,5 @@
-"""`make bench`: measure everything, print it, and write docs/performance.md with its plot. 1 when a bound does not hold."""
+"""Measure everything, print it, and write docs/performance.md with its plot (`make bench`). Exit with 1 if a bound does
+not hold."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from bench.world import PROJECT, make_world
 
 
 def main() -> int:
-    """Run all groups, or those named on the command line (which then writes nothing)."""
+    """Run all groups, or those named on the command line, which writes no page."""
     wanted = sys.argv[1:]
     groups: list[tuple[str, list[Row]]] = []
     for title, measure in GROUPS:

@@ -1,4 +1,4 @@
-"""Signing in: how soon the browser starts, and how soon the shell has its statements."""
+"""Measure a sign-in: how soon the browser starts, and how soon the shell has its statements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ approve.approve(sys.argv[1])
 
 
 def measure_sign_in(world: World) -> Iterator[Row]:
-    """From the start to the browser's, and from the callback to the statements."""
+    """Measure the time from the start to the browser's start, and from the callback to the statements."""
     stamp = world.home / "stamp"
     browser = world.home / "browser.sh"
     browser.write_text(f"#!/bin/sh\ndate +%s.%N > {stamp}.part; mv {stamp}.part {stamp}\n")
@@ -72,7 +72,8 @@ def measure_sign_in(world: World) -> Iterator[Row]:
     approver.write_text(_APPROVER.format(stamp=str(stamp)))
 
     def from_callback() -> tuple[float, float]:
-        """Seconds from the callback's request to the end of the command, and how much later the page was there."""
+        """Return the seconds from the callback's request to the command's end, and how much later the page was
+        there."""
         stamp.unlink(missing_ok=True)
         world.sandbox.clients.clear()
         env = {

@@ -1,7 +1,8 @@
-"""A deployment that answers as fast as an event loop can, and checks nobody: what the proxy is measured against. Prints its port.
+"""Serve a deployment that answers as fast as an event loop can, and checks nobody. The proxy is measured against it.
+Prints its port.
 
-GET of a path with `big` in it is a GiB, sent as fast as it is taken; whatever is sent to it is taken and thrown away,
-slowly where the path has `slow` in it."""
+GET of a path with `big` in it returns a GiB as fast as it is read. The server reads all bodies and drops them, slowly
+if the path has `slow` in it."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Serve until the end of the process."""
+    """Serve until the process ends."""
     server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -1,4 +1,5 @@
-"""The measured world: tcenv installed as users have it (a plain `pip install`, compiled), a home folder of its own, a sandbox."""
+"""Make the measured world: tcenv installed as users install it (a plain `pip install`, compiled), a home folder, and a
+sandbox."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ PROJECT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class World:
-    """Where things are: `python` and `tcenv` of the installation, the environment, the deployment."""
+    """The measured world: `python` and `tcenv` of the installation, the environment, the deployment and the home
+    folder."""
 
     python: str
     tcenv: str
@@ -31,8 +33,10 @@ class World:
 
 @functools.cache
 def _install() -> Path:
-    """A virtual environment with this checkout installed into it by the pip that comes with Python, kept in .bench; tcenv in
-    it is renewed once a run, the rest when the requirements have changed."""
+    """Install this checkout into a virtual environment in .bench with the pip that comes with Python. Return its folder
+    of programs.
+
+    Installs tcenv once a run, and the rest when the requirements have changed."""
     folder = PROJECT / ".bench" / "venv"
     # Installers compile what they install unless told not to; interpreted sources would be measured else.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -51,7 +55,7 @@ def _install() -> Path:
 
 @contextlib.contextmanager
 def make_world() -> Iterator[World]:
-    """A fresh world; its processes see none of the user's own configuration."""
+    """Make a new world. Its processes see none of the user's own configuration."""
     bin_folder = _install()
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "USER", "LOGNAME")}
     with tempfile.TemporaryDirectory(prefix="tcenv-bench-") as folder, Sandbox() as sandbox:
@@ -70,29 +74,6 @@ def make_world() -> Iterator[World]:
 
 
 def find_program(program: str) -> str | None:
-    """The path of a program, of the project's own tools or the machine's."""
+    """Return the path of a program, from the project's own tools or the machine, or None."""
     own = PROJECT / ".tools" / "bin" / program
     return str(own) if own.exists() else shutil.which(program)
-
-
-_GO_PEERS = {
-    "client-shell": "github.com/taskcluster/taskcluster/v106/clients/client-shell@latest",
-    "aws-vault": "github.com/99designs/aws-vault/v7@latest",
-}
-
-
-def build_go_peers() -> dict[str, str]:
-    """Build the peers that are Go programs into .tools/bin, where Go is there; the reasons why not, by program."""
-    reasons = {}
-    for program, module in _GO_PEERS.items():
-        if find_program(program):
-            continue
-        go = shutil.which("go")
-        if go is None:
-            reasons[program] = "Go is not on this machine"
-            continue
-        env = {**os.environ, "GOBIN": str(PROJECT / ".tools" / "bin")}
-        done = subprocess.run([go, "install", module], env=env, capture_output=True, text=True)
-        if done.returncode != 0:
-            reasons[program] = f"the Go module proxy did not serve {module}"
-    return reasons

@@ -1,4 +1,4 @@
-"""A program that waits for a callback, and writes down what the browser sends."""
+"""Listen for a callback as a waiting program does, and note what the browser sends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 @dataclass
 class Callback:
-    """`url` is the callback_url; `paths` and `headers` are those of the requests that came to it, favicons left out."""
+    """A listener's notes. `url` is the callback_url. `paths` and `headers` are those of the requests, without
+    favicons."""
 
     url: str
     paths: list[str] = field(default_factory=list)
@@ -21,7 +22,7 @@ class Callback:
 
 @contextmanager
 def listen_for_callback() -> Iterator[Callback]:
-    """A listener on 127.0.0.1 alone, that says "received"."""
+    """Listen on 127.0.0.1 alone, and answer "received"."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -52,7 +53,7 @@ def listen_for_callback() -> Iterator[Callback]:
 def make_sign_in_url(
     root_url: str, callback_url: str | None, variant: str = "create", **values: str | list[str]
 ) -> str:
-    """The address of a sign-in page; by default with a name, one scope and a day."""
+    """Return the address of a sign-in page, by default with a name, one scope and a day."""
     asked = {"name": "tcenv", "expires": "1d", "scope": ["queue:*"], **values}
     if callback_url is not None:
         asked["callback_url"] = callback_url

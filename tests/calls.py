@@ -1,4 +1,4 @@
-"""Calls of a proxy for tests: signed as they should be, sent as they are written, and by another user's process."""
+"""Call a proxy: with a correct signature, with a request as it is written, or from another user's process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def send_signed(
     scopes: list[str] | None = None,
     **more: Any,
 ) -> requests.Response:
-    """A call by a program that signs as it should, unless it is told otherwise."""
+    """Send a call with a correct signature, unless the arguments say otherwise."""
     ext = hawk.encode_extension({} if scopes is None else {"authorizedScopes": scopes})
     place = Place(host.strip("[]"), proxy.port, target)
     authorization = hawk.make_header(
@@ -51,13 +51,13 @@ def send_signed(
 def send_plain(
     proxy: RunningProxy, method: str, target: str, host: str = "127.0.0.1", **headers: str
 ) -> http.client.HTTPResponse:
-    """A call that is sent as it is written."""
+    """Send a call as it is written."""
     connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=60)
     connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
     return connection.getresponse()
 
 
 def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program, which imports nothing of ours, as another user of this machine."""
+    """Run a Python program that imports nothing of ours as another user of this machine."""
     command = ["sudo", "-n", "-u", "#65534", "/usr/bin/env", "python3", "-I", "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=60)

@@ -1,5 +1,7 @@
-"""A real Chromium for tests that click, as a context manager; and as a program, `python -m tests.chromium URL`, a browser in
-which a sandbox's sign-in page is opened and its first button pressed, for BROWSER and --browser."""
+"""Start a real Chromium for tests that click.
+
+As a program, `python -m tests.chromium URL` opens a sandbox's sign-in page and presses its first button, for BROWSER
+and --browser."""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _PATIENCE = 20_000
 
 @contextmanager
 def run_chromium() -> Iterator[Browser]:
-    """A running Chromium without a display, for several pages."""
+    """Run a Chromium without a display, for several pages."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=list(_ARGUMENTS))
         try:
@@ -29,7 +31,7 @@ def run_chromium() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(browser: Browser, *, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
-    """A page that shares nothing with the browser's other pages; sizes in CSS pixels."""
+    """Open a page that shares nothing with the browser's other pages. Sizes are in CSS pixels."""
     scheme: Literal["dark", "light"] = "dark" if dark else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     context.set_default_timeout(_PATIENCE)
@@ -41,14 +43,16 @@ def open_page(browser: Browser, *, dark: bool = False, width: int = 1000, height
 
 @contextmanager
 def open_browser_page(*, dark: bool = False, width: int = 1000, height: int = 900) -> Iterator[Page]:
-    """A page of a Chromium of its own."""
+    """Open a page of a new Chromium."""
     with run_chromium() as browser, open_page(browser, dark=dark, width=width, height=height) as page:
         yield page
 
 
 def approve(page: Page, url: str) -> None:
-    """Open a sign-in page, sign in if it asks for that, and press its first button: save, or reset the token where the name
-    is taken. Ends when the browser has left for the callback and stopped loading."""
+    """Open a sign-in page, sign in if it asks for that, and press its first button: save, or reset the token if the
+    name is taken.
+
+    Returns when the browser has left for the callback and has stopped loading."""
     page.goto(url)
     if page.locator("#sign-in").count():
         page.locator("#sign-in").click()

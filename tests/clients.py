@@ -1,4 +1,4 @@
-"""The real clients, as a test's user has them: Python's, and JavaScript's in Node."""
+"""Use the real clients as a user does: Python's, and JavaScript's in Node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Credentials = Client | dict[str, Any] | None
 
 
 def make_options(tc: Sandbox, client: Credentials = None, **more: Any) -> dict[str, Any]:
-    """What a client of Python's is made with, to sign as `client` (or with temporary credentials)."""
+    """Return the options of a Python client that signs as `client` or with temporary credentials."""
     if isinstance(client, Client):
         client = {"clientId": client.client_id, "accessToken": client.access_token}
     credentials = {} if client is None else {"credentials": dict(client)}
@@ -28,22 +28,22 @@ def make_options(tc: Sandbox, client: Credentials = None, **more: Any) -> dict[s
 
 
 def make_auth(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Auth:
-    """The Auth service."""
+    """Return a client of the Auth service."""
     return taskcluster.Auth(make_options(tc, client, **more))
 
 
 def make_queue(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Queue:
-    """The Queue service."""
+    """Return a client of the Queue service."""
     return taskcluster.Queue(make_options(tc, client, **more))
 
 
 def make_secrets(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Secrets:
-    """The Secrets service."""
+    """Return a client of the Secrets service."""
     return taskcluster.Secrets(make_options(tc, client, **more))
 
 
 def get_rejection(call: Any, *arguments: Any) -> str:
-    """The first line of the 401 that `call` ends in."""
+    """Return the first line of the 401 that `call` raises."""
     with pytest.raises(TaskclusterAuthFailure) as caught:
         call(*arguments)
     assert caught.value.status_code == 401
@@ -52,20 +52,20 @@ def get_rejection(call: Any, *arguments: Any) -> str:
 
 
 def get_failure(call: Any, *arguments: Any) -> tuple[int, str, str]:
-    """Status, code and message of the failure that `call` ends in; a 401 would not be one."""
+    """Return status, code and message of the failure that `call` raises. A 401 does not count."""
     with pytest.raises(TaskclusterRestFailure) as caught:
         call(*arguments)
     return caught.value.status_code, caught.value.body["code"], caught.value.body["message"]
 
 
 def get_failure_code(call: Any, *arguments: Any) -> tuple[int, str]:
-    """Status and code of that failure."""
+    """Return status and code of that failure."""
     return get_failure(call, *arguments)[:2]
 
 
 def run_node(script: str, tc: Sandbox, client: Client) -> Any:
-    """What `script`, the inside of an asynchronous function that is given `taskcluster`, returns. The client's options come
-    from the environment, as in a program that tcenv runs."""
+    """Return what `script` returns: the body of an asynchronous function with `taskcluster` in its scope. The client's
+    options come from the environment, as in a program that tcenv runs."""
     program = (
         "const taskcluster = require('taskcluster-client');"
         f"(async () => {{ {script} }})().then(told => console.log(JSON.stringify(told)),"

@@ -1,4 +1,4 @@
-"""A clock that the test moves: libfaketime gives a program and its children another time than the system's."""
+"""Move the clock for a program and its children with libfaketime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.need import need
 
 
 class Clock:
-    """The time of the programs that are started with `variables`, and of `file`: the system's until `advance` moves it."""
+    """The clock of programs started with `variables`, and the time of `file`. It is the system's until `advance` moves
+    it."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "clock"

@@ -1,4 +1,5 @@
-"""Run command lines of tcenv in forks of one process that has imported it (fork_server.py)."""
+"""Run many command lines in one process, each in a fork: a new interpreter for the full command line takes a fifth of a
+second."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "FAKETIME", "COVERAGE_",
 
 
 class Answer(NamedTuple):
-    """How a command line has ended, and what it has written."""
+    """The exit status and the output of a command line."""
 
     status: int
     output: str
@@ -101,7 +102,8 @@ def run_command(words: Sequence[str], env: Mapping[str, str]) -> Answer:
 
 
 def run_many(cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], start: str) -> list[Answer]:
-    """Run command lines, each with its environment, one after the other. `start` is that of `run`."""
+    """Run command lines, each with its environment, one after the other. `env` is for the interpreter. `how` is `main`,
+    or `full` for the full command line alone; any word after `main` switches the hot path off."""
     answers = (run(words, env, start=start) for words, env in cases)
     return [Answer(done.returncode, done.stdout, done.stderr) for done in answers]
 

@@ -1,4 +1,4 @@
-"""Give every test surroundings of its own: a home, XDG directories, and an environment without anybody's credentials."""
+"""Isolate every test: a new home, new XDG directories, and an environment without credentials."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The user's home folder; the runtime directory below it is private, as a login manager makes it."""
+    """Make the user's home folder. The runtime directory below it is private, as a login manager makes it."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(_OF_THE_RUN):
@@ -74,7 +74,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def deployment(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A deployment of the test's own; the mark `deployment` has what it differs in."""
+    """Run a deployment for this test. The mark `deployment` takes what Sandbox takes."""
     marker = request.node.get_closest_marker("deployment")
     with Sandbox(**(marker.kwargs if marker else {})) as sandbox:
         yield sandbox
@@ -82,7 +82,7 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def shared_memory() -> Path:
-    """The directory of the `runtime` store in a /dev/shm that only this worker's tests see."""
+    """Return the directory of the `runtime` store in a /dev/shm that only this worker's tests see."""
     if isolation.is_shared_with_workers:
         pytest.skip("tests of other workers would see these sessions; run this file by itself")
     return Path(f"/dev/shm/tcenv-{os.geteuid()}")
@@ -90,8 +90,9 @@ def shared_memory() -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium for a module's tests: open a `fresh_page` in it, which shares nothing with the others. It cannot stay for
-    other modules: Playwright's event loop would run below their own."""
+    """Run a Chromium for a module's tests. `open_page` opens a page that shares nothing with the others.
+
+    Other modules cannot share it, because Playwright's event loop would run below theirs."""
     with run_chromium() as running:
         yield running
 
@@ -119,7 +120,7 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 def _refuse(report: Report) -> Report:
-    """Make a failure of an expected failure, and of a skip too where TCENV_TEST_REQUIRE is "all"."""
+    """Turn an expected failure into a failure, and a skip too if TCENV_TEST_REQUIRE is "all"."""
     expected = getattr(report, "wasxfail", None)
     if expected is not None or (report.skipped and _EVERYTHING_IS_HERE):
         report.outcome = "failed"

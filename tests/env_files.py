@@ -1,5 +1,5 @@
-"""The real programs that read environment files, and what each makes of a file. `python -m tests.env_files` writes the table of
-docs/formats.md, and a test keeps it."""
+"""Run the real programs that read environment files, and compare what they read. `python -m tests.env_files` writes the
+table of docs/formats.md, which a test checks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _read_with_npm_dotenv(file: Path) -> dict[str, str]:
 
 
 def _find_node() -> str:
-    """Return the node of Playwright, which is new enough for `--env-file` where the system's is not."""
+    """Return Playwright's node, which is new enough for `--env-file`; the system's may not be."""
     return str(compute_driver_executable()[0])
 
 
@@ -100,8 +100,10 @@ def _make_docker_reader(reader: str) -> Reader:
 
 
 def _read_with_systemd(file: Path) -> dict[str, str]:
-    """Return what the manager's reader of EnvironmentFile= makes of the file. A generator of environment.d runs the same code
-    and prints for `.` what it read; beyond that, it replaces `$NAME`."""
+    """Return what systemd's reader of EnvironmentFile= reads from the file.
+
+    A generator of environment.d runs the same code, and prints for `.` what it read. In addition, it replaces
+    `$NAME`."""
     folder = file.with_name("environment.d")
     folder.mkdir(exist_ok=True)
     (folder / "file.conf").write_text(file.read_text())
@@ -129,7 +131,7 @@ PROMISED = {
 
 
 def read(reader: str, form: str) -> dict[str, str]:
-    """Return what the reader makes of the `VALUES` in a format; empty if it rejects the file."""
+    """Return what the reader reads from the `VALUES` in a format, or nothing if it rejects the file."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "env")
         file.write_text(formats.render(VALUES, form))
@@ -141,7 +143,7 @@ def read(reader: str, form: str) -> dict[str, str]:
 
 
 def is_read(reader: str, form: str) -> bool:
-    """Return whether the reader finds exactly the values: a certificate in any spelling of its JSON."""
+    """Return whether the reader reads exactly the values. A certificate may have any spelling of its JSON."""
     found = read(reader, form)
     try:
         certificate = json.loads(found.pop("TASKCLUSTER_CERTIFICATE", ""))
@@ -161,7 +163,7 @@ def make_table() -> str:
 
 
 def replace_table(page: str) -> str:
-    """Return `page` with the table as it is now."""
+    """Return `page` with the current table."""
     pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
     return re.sub(pattern, lambda _: f"{MARKS[0]}\n{make_table()}\n{MARKS[1]}", page, flags=re.S)
 

@@ -1,4 +1,4 @@
-"""Another machine for tests of `tcenv ssh`: a real sshd on loopback, and a throw-away account that it lets in."""
+"""Run another machine for tests of `tcenv ssh`: a real sshd on loopback, with a temporary account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ AS_A_STRANGER = (
 
 
 class FarMachine:
-    """A machine called `far`, with an account whose login shell is `shell`. `settings` are lines of its sshd_config."""
+    """A machine called `far`, with an account that has `shell` as its login shell. `settings` are lines of its
+    sshd_config."""
 
     def __init__(self, shell: str = "bash", settings: tuple[str, ...] = ()) -> None:
         self.settings = settings
@@ -61,7 +62,7 @@ class FarMachine:
         return self
 
     def start(self, *settings: str) -> None:
-        """Start sshd, with further lines of its configuration first."""
+        """Start sshd. `settings` are further lines of its configuration, before the others."""
         self.stop()
         config = self.folder / "sshd_config"
         lines = (
@@ -138,7 +139,7 @@ class FarMachine:
         return found
 
     def left(self) -> tuple[dict[int, str], list[str], list[int]]:
-        """Return what there is of runs: processes, directories and ports."""
+        """Return what is there of runs: processes, directories and ports."""
         return self.processes(), self.files(), self.ports()
 
     def __exit__(
@@ -152,7 +153,7 @@ class FarMachine:
 
 
 def _change_accounts(*command: str) -> None:
-    """Change the machine's accounts. Waits for others who do."""
+    """Change the machine's accounts. Wait for other processes that do so."""
     end = time.monotonic() + _PATIENCE
     while True:
         done = subprocess.run([need(command[0]), *command[1:]], capture_output=True, text=True)

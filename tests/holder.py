@@ -1,4 +1,4 @@
-"""Hand a port to the holder, and look at the holder's process."""
+"""Hand a port to the port holder, and inspect its process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATH = "/" + "5ec4e7" * 6
 
 
 def wait_until(look: Callable[[], _Found], seconds: float = 60) -> _Found:
-    """What `look` finds, as soon as that is true."""
+    """Wait until `look` returns something true, and return it."""
     end = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < end:
         time.sleep(0.01)
@@ -33,14 +33,14 @@ def get_runtime_directory() -> Path:
 
 
 def find_holder() -> int:
-    """The holder's process, as soon as it answers."""
+    """Return the holder's process, once it answers."""
     found = wait_until(lambda: find_holder_process(get_runtime_directory()))
     assert found is not None
     return found
 
 
 def hold_port(**told: str) -> tuple[Held, int]:
-    """A free port, handed to the holder; the sockets here are closed."""
+    """Hand a free port to the holder, and close the sockets here."""
     sockets, port = loopback.bind(0)
     made = client.hold(sockets, {"kind": "sign-in", "path": PATH, "seconds": "900", **told})
     assert made is not None
@@ -50,7 +50,7 @@ def hold_port(**told: str) -> tuple[Held, int]:
 
 
 def talk(port: int, request: str, address: str = "127.0.0.1", timeout: float = 60) -> bytes:
-    """All that comes back for a request."""
+    """Send a request, and return everything that comes back."""
     with socket.create_connection((address, port), timeout) as connection:
         connection.sendall(request.encode())
         received = b""
@@ -68,7 +68,8 @@ def parse_status(response: bytes) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens there on either family. (A connection that has ended may keep it from being bound for a minute.)"""
+    """Return whether nobody listens on the port, on either family. (A connection that has ended may prevent a bind for
+    a minute.)"""
     for address in ("127.0.0.1", "::1"):
         try:
             socket.create_connection((address, port), 60).close()
@@ -79,13 +80,13 @@ def is_free(port: int) -> bool:
 
 
 def measure_memory(process: int) -> int:
-    """The resident memory of a process, in bytes."""
+    """Return the resident memory of a process, in bytes."""
     text = Path(f"/proc/{process}/status").read_text()
     return int(text.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 def list_descriptors(process: int) -> dict[int, str]:
-    """What the descriptors of a process lead to; without one that is closed meanwhile."""
+    """Return the targets of a process's descriptors, without those that close meanwhile."""
     found = {}
     for entry in os.scandir(f"/proc/{process}/fd"):
         with contextlib.suppress(FileNotFoundError):

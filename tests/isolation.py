@@ -1,4 +1,4 @@
-"""Prepare the process that runs the tests, once, so that they find the same surroundings on every start."""
+"""Prepare the process that runs the tests, so that each run starts alike."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ is_shared_with_workers = False
 
 
 def prepare() -> None:
-    """Give up everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory. On
-    Windows, that is variables alone."""
+    """Drop everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory.
+    On Windows, drop variables alone."""
     global shared_memory_problem, is_shared_with_workers
     _clear_environment()
     if sys.platform == "win32":
@@ -62,7 +62,8 @@ def _clear_environment() -> None:
 
 
 def _restore_signals() -> None:
-    """Let children find the default of each signal. A handler does that without ending this process, as it asked for."""
+    """Restore the default of each signal in children. A handler in this process does that, and keeps it alive as its
+    starter asked."""
     # Python itself ignores these, and restores them in its children.
     by_python = {signal.SIGPIPE, signal.SIGXFSZ}
     ignored = {number for number in signal.valid_signals() - by_python if signal.getsignal(number) is signal.SIG_IGN}
@@ -105,7 +106,8 @@ def _raise_limits() -> None:
 
 
 def _make_shared_memory_private() -> str | None:
-    """Mount an empty /dev/shm and /run/user for this thread and its children. Returns why that is not possible."""
+    """Mount an empty /dev/shm and /run/user for this thread and its children. Return why that is impossible, or
+    None."""
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.geteuid(), os.getegid()
     if libc.unshare(_NEW_MOUNTS | (_NEW_USER if user else 0)):

@@ -1,4 +1,4 @@
-"""A listener at work in a thread, and raw connections to it."""
+"""Run a listener in a thread, and connect to it with raw sockets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNED_IN = Outcome(True, "You are signed in", (), (("Client", CLIENT_ID),))
 
 
 class WaitingListener:
-    """`Listener.wait` in a thread; with `outcome`, `finish` too."""
+    """A thread that runs `Listener.wait`, and `finish` too if there is an `outcome`."""
 
     def __init__(self, port: int = 0, *, outcome: Outcome | None = None, seconds: float = 60) -> None:
         self.listener = Listener(port)
@@ -63,7 +63,7 @@ class WaitingListener:
             wait_until(lambda: any(data == bytes(each.received) for each in list(self.listener._connections)))
 
     def request(self, path: str | None = None, *more: str, query: str = QUERY, host: str | None = None) -> bytes:
-        """A navigation as Chromium makes it; `more` are header lines that are added."""
+        """Return a navigation as Chromium sends it. `more` are further header lines."""
         target = path if path is not None else f"{self.secret}?{query}"
         lines = [
             f"GET {target} HTTP/1.1",
@@ -82,7 +82,7 @@ class WaitingListener:
         return socket.create_connection((address, self.port), timeout=60)
 
     def talk(self, data: bytes, address: str = "127.0.0.1") -> bytes:
-        """All that comes back for `data`, until the listener hangs up."""
+        """Send `data`, and return everything that comes back until the listener closes the connection."""
         with self.connect(address) as connection:
             try:
                 connection.sendall(data)

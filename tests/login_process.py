@@ -1,4 +1,4 @@
-"""A sign-in that waits for its browser, which the test is."""
+"""Run a sign-in that waits for its browser. The test is that browser."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.world import TCENV, environ
 
 
 class LoginProcess:
-    """A login whose browser does nothing: what answers is the test."""
+    """A login whose browser does nothing. The test answers in its place."""
 
     def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, work: str = "", **more: str) -> None:
-        """`work` is what the browser's program does after it has noted the address."""
+        """Start the login. `work` is what the browser's program does after it has noted the address."""
         self.seen = tmp_path / "url"
         browser = tmp_path / "browser"
         browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n{work}\n')
@@ -42,7 +42,8 @@ class LoginProcess:
         self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
 
     def answer(self, query: str, *prefix: str, host: str = "localhost") -> str:
-        """Answer as a browser does at `host`, by a process that `prefix` starts; the first line of the response."""
+        """Answer as a browser does, to `host`, from a process that `prefix` starts. Return the first line of the
+        response."""
         script = (
             "import socket,sys\nfrom urllib.parse import urlsplit\nu=urlsplit(sys.argv[1])\n"
             "s=socket.create_connection(('127.0.0.1',u.port))\n"
@@ -60,7 +61,7 @@ class LoginProcess:
         return done.stdout.strip()
 
     def answer_and_follow(self, query: str) -> str:
-        """Answer as a browser does, and go where it is sent; the last page."""
+        """Answer as a browser does, and follow the redirects. Return the last page."""
         there = urlsplit(self.callback)
         target = f"{there.path}?{query}"
         while True:

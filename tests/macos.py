@@ -1,4 +1,4 @@
-"""macOS for the branches that only it has: the real program on Linux, with a stand-in for each call that Linux lacks."""
+"""Run the branches for macOS: the real program on Linux, with a stand-in for each call that Linux lacks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ sys.exit(main())
 
 
 class Mac:
-    """A Mac's parts in a folder: its user's temporary directory, FileVault's state and its names."""
+    """The parts of a Mac in a folder: its user's temporary directory, FileVault's state and its names."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

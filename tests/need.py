@@ -1,4 +1,4 @@
-"""Find what the tests need on the machine. A test that misses it is skipped, and fails where TCENV_TEST_REQUIRE is "all"."""
+"""Find programs that the tests need. A test that lacks one is skipped, or fails if TCENV_TEST_REQUIRE is "all"."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def need(program: str) -> str:
 
 
 def list_versions() -> str:
-    """Return the versions of the system's packages that the running test has used: no lock holds them."""
+    """Return the versions of the system's packages that the running test has used, since no lock holds them."""
     lines = []
     for program in sorted(asked_for):
         # Debian knows a few by the names that they had before /bin became a link.

@@ -1,4 +1,4 @@
-"""A network like an office's: a deployment is reached through its proxy alone, over TLS by an authority of its own."""
+"""Run a network like an office's: its proxy alone leads to the deployment, over TLS with an authority of its own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ HOST = "tc.example.com"
 
 
 class Office:
-    """A proxy for CONNECT, and behind it `https://tc.example.com:PORT`, which is what listens on that port of this machine.
-    `asked` are the heads of the requests that the proxy was sent."""
+    """A CONNECT proxy, and behind it `https://tc.example.com:PORT`, which leads to that port of this machine. `asked`
+    are the heads of the requests to the proxy."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self.root_url = f"https://{HOST}:{port}"
@@ -60,7 +60,7 @@ class Office:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables of a machine in this network."""
+        """Return the variables of a machine in this network."""
         return {
             "HTTPS_PROXY": f"http://me:hunter2@127.0.0.1:{self.proxy_port}",
             "SSL_CERT_FILE": str(self.certificate),

@@ -1,4 +1,5 @@
-"""A deployment behind a proxy, for tests: it verifies with mohawk what reaches it, remembers it, and answers as it is told."""
+"""Run a proxy with a deployment behind it. The deployment verifies requests with mohawk, remembers them, and answers as
+it is told."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ PROFILE = "work"
 
 @dataclass
 class Seen:
-    """A request as the deployment saw it. `scopes` is what it was narrowed to, None for no narrowing."""
+    """A request as the deployment saw it. `scopes` are those to which it was narrowed (None: not narrowed)."""
 
     method: str
     target: str
@@ -54,13 +55,13 @@ Handler = Callable[[web.BaseRequest, Seen], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Deployment:
-    """What stands behind the proxy. `tokens` are the good ones by client; `handlers` answer paths that begin so."""
+    """The deployment behind the proxy. `tokens` maps its clients to valid tokens. `handlers` maps the beginning of a
+    path to its handler. `streaming` are paths whose handlers read the body themselves."""
 
     tokens: dict[str, str] = field(default_factory=lambda: {CLIENT: TOKEN})
     seen: list[Seen] = field(default_factory=list)
     handlers: dict[str, Handler] = field(default_factory=dict)
     root_url: str = ""
-    # The paths whose bodies a handler reads by itself.
     streaming: tuple[str, ...] = ()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -110,7 +111,7 @@ class Deployment:
 
 @contextmanager
 def run_on_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) -> Iterator[asyncio.AbstractEventLoop]:
-    """Run a server on a loop of its own; `make` starts it and returns how to end it."""
+    """Run a server on an event loop of its own. `make` starts it and returns the function that ends it."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     end = asyncio.Event()
@@ -134,7 +135,7 @@ def run_on_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) 
 
 @contextmanager
 def run_deployment(host: str = "127.0.0.1", **more: Any) -> Iterator[Deployment]:
-    """A deployment on loopback."""
+    """Run a deployment on loopback."""
     made = Deployment(**more)
 
     async def begin() -> Callable[[], Awaitable[None]]:
@@ -168,7 +169,7 @@ def make_session(root_url: str, **more: Any) -> Session:
 
 @dataclass
 class RunningProxy:
-    """A running proxy and what its programs are given."""
+    """A running proxy, and what its programs get."""
 
     root_url: str
     run: Run
@@ -200,7 +201,7 @@ def run_proxy(
     address: str | None = None,
     **more: Any,
 ) -> Iterator[RunningProxy]:
-    """A proxy for the session of `first`, which is stored."""
+    """Store the session `first`, and run a proxy for it."""
     directory = os.path.join(os.environ["XDG_RUNTIME_DIR"], "tcenv")
     os.makedirs(directory, mode=0o700, exist_ok=True)
     store = DirectoryStore("runtime", directory)

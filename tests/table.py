@@ -1,4 +1,5 @@
-"""The table of docs/shells.md, made from what the tests run over: `python -m tests.table` writes it, and a test keeps it."""
+"""Make the table of docs/shells.md from the tests' own tables. `python -m tests.table` writes it, and a test checks
+it."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def _make_cells(name: str) -> list[str]:
 
 
 def make_table() -> str:
-    """The table as it is to stand in the page."""
+    """Return the current table."""
     head = [
         "shell",
         "oldest",
@@ -83,7 +84,7 @@ def make_table() -> str:
 
 
 def replace_table(page: str) -> str:
-    """`page` with the table as it is now."""
+    """Return `page` with the current table."""
     pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
     return re.sub(pattern, lambda _: f"{MARKS[0]}\n{make_table()}\n{MARKS[1]}", page, flags=re.S)
 

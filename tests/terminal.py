@@ -1,5 +1,5 @@
-"""A real terminal: tmux runs a shell, keys are typed, the screen is read. What a shell has in its environment is seen through a
-child that writes it to a file."""
+"""Run a real terminal: tmux runs a shell, the test types keys and reads the screen. A child writes the shell's
+environment to a file."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ _DUMP = (
 
 
 class Terminal:
-    """A tmux session of its own server with `arguments` running in it."""
+    """A tmux session with a server of its own that runs `arguments`. `socket` is the server's name."""
 
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, ready: str = "") -> None:
-        #: The name of its tmux server.
         self.socket = f"tcenv-{uuid.uuid4().hex[:12]}"
         self._folder = folder
         self._tmux = need("tmux")
@@ -66,7 +65,7 @@ class Terminal:
         self._run("send-keys", "-t", "t", *keys)
 
     def type(self, line: str) -> None:
-        """Type a line and press Enter, at the prompt if the shell loses what is typed ahead."""
+        """Type a line and press Enter. Wait for the prompt first if the shell drops what is typed ahead."""
         if self._ready:
             self.wait(self._is_at_a_new_prompt, "the prompt")
         self._run("send-keys", "-t", "t", "-l", line)
@@ -80,11 +79,11 @@ class Terminal:
         self._run("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
     def screen(self) -> str:
-        """What has been on the screen, wrapped lines joined."""
+        """Return what has been on the screen, with wrapped lines joined."""
         return self._run("capture-pane", "-p", "-J", "-S", "-500", "-t", "t")
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-        """Wait for `condition`; the test fails with the screen when it does not come."""
+        """Wait for `condition`. The test fails with the screen if it does not come true."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{what} did not come; on the screen:\n{self.screen()}"
@@ -99,7 +98,7 @@ class Terminal:
         self.wait(lambda: text in self.screen(), repr(text), seconds)
 
     def environment(self, prefix: str = "") -> dict[str, str]:
-        """The environment of a child of the shell at its next prompt."""
+        """Return the environment of a child that the shell starts at its next prompt."""
         self._count += 1
         path = self._folder / f"dump{self._count}"
         self.type(f"{prefix}{sys.executable} {self.dump_program} {path}")
@@ -110,8 +109,8 @@ class Terminal:
 def run_in_terminal(
     *command: str, env: Mapping[str, str], columns: int = 500, output: bool = False
 ) -> tuple[int, str, str]:
-    """Run `command` to its end with a terminal for people, and with `output` for its output as well; its status, its output
-    where that is a pipe, and what was on the terminal."""
+    """Run `command` with its stderr, and its stdout too with `output`, on a terminal. Return its status, its output if
+    that is a pipe, and what the terminal showed."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (60, columns))
     seen: list[bytes] = []

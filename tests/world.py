@@ -1,4 +1,4 @@
-"""A user's world for tests: a deployment (the sandbox), a browser that approves, and the installed command."""
+"""Make a user's world: a deployment (the sandbox), a browser that approves, and the installed command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VARIABLES = (
 
 
 def environ(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
-    """This test's environment, with the command on the PATH, a deployment, and a browser that approves."""
+    """Return this test's environment, with the command on the PATH, a deployment, and a browser that approves."""
     result = dict(os.environ)
     result["PATH"] = f"{BIN}{os.pathsep}{Path(__file__).parent.parent / '.tools' / 'bin'}{os.pathsep}{result['PATH']}"
     result["BROWSER"] = start_browser()
@@ -52,7 +52,7 @@ def environ(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
 
 @cache
 def start_browser() -> str:
-    """Return a BROWSER that approves as APPROVE does, without an interpreter's start: a thread of this process is the user."""
+    """Return a BROWSER that approves as APPROVE does, but starts no interpreter: a thread of this process approves."""
     if shutil.which("bash") is None:
         return APPROVE
 
@@ -73,7 +73,7 @@ def start_browser() -> str:
 def tcenv(
     *arguments: str, env: Mapping[str, str], timeout: float = 60, **more: object
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command; its output as text. A fork of a process that has imported tcenv does, where the start does not matter."""
+    """Run the command. Its output is text."""
     if not more and command_lines.can_fork(env):
         done = command_lines.run(arguments, env, timeout=timeout)
         done.stdout, done.stderr = (text.replace("\r\n", "\n") for text in (done.stdout, done.stderr))
@@ -89,7 +89,7 @@ def tcenv(
 
 
 def sign_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """The environment of somebody who has signed in; the session is stored."""
+    """Sign in, which stores the session. Return the environment."""
     env = environ(sandbox, **more)
     done = tcenv("login", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
@@ -97,19 +97,19 @@ def sign_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
 
 
 def find_session_file(env: Mapping[str, str], profile: str | None = None) -> Path:
-    """The runtime store's file of a profile, or of the only one."""
+    """Return the runtime store's file of a profile, or of the only one."""
     folder = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
     return folder / f"{profile}.session" if profile else next(folder.glob("*.session"))
 
 
 def make_loaded_word(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
-    """TCENV_LOADED of a shell that has loaded the stored session; `before` is what was chosen by then."""
+    """Return TCENV_LOADED of a shell that has loaded the stored session. `before` is what was chosen before."""
     file, fields = find_session_file(env, profile), read_session_fields(env, profile)
     return f"{file.stem} {fields['TASKCLUSTER_ROOT_URL']} {fields['GENERATION']} {file} {before}"
 
 
 def evaluate(*words: str, env: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a shell that has evaluated the output of a command."""
+    """Return the environment of a shell that has evaluated the output of a command."""
     script = 'eval "$("$@")" && env -0'
     done = subprocess.run(
         ["sh", "-c", script, "sh", TCENV, *words, "--shell", "sh"],
@@ -124,13 +124,13 @@ def evaluate(*words: str, env: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_session_fields(env: Mapping[str, str], profile: str | None = None) -> dict[str, str]:
-    """What the session's file says, by key (the first scope only)."""
+    """Return the fields of the session's file, with the first scope only."""
     lines = find_session_file(env, profile).read_text().splitlines()
     return dict(line.partition("=")[::2] for line in reversed(lines))
 
 
 def find_holder_process(runtime: Path) -> int | None:
-    """The process that holds the ports of this world's user; None where there is none."""
+    """Return the process that holds the ports of this world's user, or None."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.connect(str(runtime / "tcenv" / "_ports.socket"))
@@ -141,7 +141,8 @@ def find_holder_process(runtime: Path) -> int | None:
 
 
 def list_commands(folder: Path) -> list[tuple[list[str], int]]:
-    """Commands to be started, with the status that a shell would tell of each; `folder` is for those that are no programs."""
+    """Return commands, each with the status that a shell reports for it. `folder` takes the files that are no
+    programs."""
     plain, broken, script, binary = (folder / name for name in ("plain", "broken", "script", "binary"))
     plain.write_text("no program")
     broken.write_text("#!/no/such/interpreter\n")
