@@ -53,13 +53,13 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
 
                 cli.from_function = function
             if sys.stdin is None or sys.stdout is None or sys.stderr is None:
-                from tcenv.cli.terminal import closed_streams
+                from tcenv.cli.terminal import streams
 
-                closed_streams.replace_closed(arguments)
+                streams.replace_closed(arguments)
             if os.name == "nt" or (sys.stdout.encoding, sys.stderr.encoding) != ("utf-8", "utf-8"):
-                from tcenv.cli.terminal import encoding
+                from tcenv.cli.terminal import streams
 
-                encoding.prepare()
+                streams.set_encoding()
             return _carry_out(arguments)
         except Exception as failure:
             _hold_signals()

@@ -27,7 +27,6 @@ from tcenv.shells.child import run_child
 from tcenv.shells.subshell import run_subshell
 
 if TYPE_CHECKING:
-    from tcenv.proxy.call_log import CallLog
     from tcenv.proxy.probe import Probe
     from tcenv.proxy.server import Service
     from tcenv.sessions.session import Session
@@ -158,7 +157,7 @@ def prepare(
     if forward is not None:
         bound.far_port = forward(bound.port, told)
     prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
-    log = _log(options.log, prepared.run.remove_secrets)
+    log = CallLog(options.log, prepared.run.remove_secrets) if options.log else None
     if bound.outside is not None:
         announce(f"Anybody who can reach {bound.root_url} can connect. The proxy answers only signed calls there.")
 
@@ -230,12 +229,6 @@ def _check_scopes(session: OpenedSession) -> tuple[str, ...] | None:
             "Name the scopes that the program needs: --scope S, once for each.",
         )
     return session.scopes
-
-
-def _log(path: str | None, clean: Callable[[str], str]) -> CallLog | None:
-    if not path:
-        return None
-    return CallLog(path, clean)
 
 
 def announce(text: str, hint: Hint | None = None) -> None:

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from tcenv import core_dumps
-from tcenv.shells.process import NOT_EXECUTABLE, NOT_FOUND, SHELL, explain_failure, is_script, list_candidates
+from tcenv.shells.process import SHELL, explain_failure, is_script, list_candidates, report_failure
 from tcenv.signals import IGNORED_BY_PYTHON, list_ending_signals
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
     try:
         child = _spawn(command, environ, mask)
         if isinstance(child, str):
-            return _make_error(command[0], child)
+            return report_failure(command[0], child)
         started()
         return _wait(child, waited_for)
     finally:
@@ -68,12 +68,6 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
                 return spawn(SHELL, ["sh", path, *command[1:]])
             reason = reason or explain_failure(path, error)
     return reason
-
-
-def _make_error(name: str, reason: str) -> int:
-    text = f"tcenv: {name}: {reason or 'command not found'}"
-    print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), file=sys.stderr)
-    return NOT_EXECUTABLE if reason else NOT_FOUND
 
 
 def _wait(child: int, waited_for: set[int]) -> int:
@@ -123,7 +117,7 @@ def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Ca
 
     found = shutil.which(command[0], path=environ.get("PATH"))
     if found is None:
-        return _make_error(command[0], "")
+        return report_failure(command[0], "")
     former: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, _do_nothing)}
     try:
         with core_dumps.Allowed():
@@ -135,7 +129,7 @@ def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Ca
             code = child.wait()
         return code if code >= 0 else 128 - code
     except OSError as error:
-        return _make_error(command[0], error.strerror or str(error))
+        return report_failure(command[0], error.strerror or str(error))
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

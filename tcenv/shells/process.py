@@ -8,6 +8,7 @@ import sys
 
 from tcenv import core_dumps
 from tcenv.signals import restore_ignored
+from tcenv.text import replace_unprintable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
-
-
 # POSIX runs a file by this shell if the kernel cannot run it.
 SHELL = "/bin/sh"
 
@@ -41,9 +40,7 @@ def replace_process(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
             if is_script(path, error):
                 os.execve(SHELL, ["sh", path, *command[1:]], dict(environ))
             reason = reason or explain_failure(path, error)
-    if reason:
-        _refuse(f"tcenv: {command[0]}: {reason}", NOT_EXECUTABLE)
-    _refuse(f"tcenv: {command[0]}: command not found", NOT_FOUND)
+    sys.exit(report_failure(command[0], reason))
 
 
 def list_candidates(name: str, environ: Mapping[str, str]) -> list[str]:
@@ -72,6 +69,7 @@ def explain_failure(path: str, error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _refuse(message: str, status: int) -> NoReturn:
-    print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message), file=sys.stderr)
-    sys.exit(status)
+def report_failure(name: str, reason: str) -> int:
+    """Say why the command `name` does not run (an empty reason: it was not found). Returns its status, as shells do."""
+    print(replace_unprintable(f"tcenv: {name}: {reason or 'command not found'}"), file=sys.stderr)
+    return NOT_EXECUTABLE if reason else NOT_FOUND

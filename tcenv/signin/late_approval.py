@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from tcenv.deployment.credentials import Credentials
     from tcenv.portholder.messages import Table
     from tcenv.sessions.stores import Store
     from tcenv.signin.pages import Outcome

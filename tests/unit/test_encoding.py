@@ -8,9 +8,9 @@ import sys
 import pytest
 
 _SAYS = """
-from tcenv.cli.terminal import encoding
+from tcenv.cli.terminal import streams
 import sys
-encoding.prepare()
+streams.set_encoding()
 for stream in (sys.stdout, sys.stderr):
     stream.write("“a” … · ✓ é 漢 \\ufffd")
 """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.acquire import SessionOptions, apply_purpose, find_live_session
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import render_command_line
-from tcenv.cli.terminal.shell_output import is_stdout_terminal, print_change, render_statements, warn_if_others_can_read
+from tcenv.cli.terminal.shell_output import print_change, render_statements, warn_if_others_can_read
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
 from tcenv.output import write_last
@@ -42,7 +43,7 @@ def run(options: Options) -> int:
         raise UsageError(f"{form!r} is not a format.", f"Accepted: {', '.join(formats.FORMATS)}.")
     if form is not None and shell is not None:
         raise UsageError("Use either --format or --shell.")
-    if is_stdout_terminal():
+    if os.isatty(1):
         raise UsageError(
             "The output contains a token, so tcenv does not print it to a terminal.",
             f"Evaluate it: {render_command_line(_rebuild_words(options), shell)}"

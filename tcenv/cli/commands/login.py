@@ -11,7 +11,7 @@ from tcenv.cli.acquire import SessionOptions, load_session_and_change, resolve_t
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import render_command_line
 from tcenv.cli.terminal.progress import Waiting
-from tcenv.cli.terminal.shell_output import is_stdout_terminal, print_change, render_statements
+from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.errors import login_command
@@ -75,10 +75,10 @@ def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
 
 def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:
     """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
-    if not is_stdout_terminal():
+    if not os.isatty(1):
         render_statements({}, shell)
     session, change = load_session_and_change(wanted)
-    if is_stdout_terminal():
+    if os.isatty(1):
         messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
         messages.hint("To load it in this shell:", login_command(named, "--as", wanted.purpose or ""))
     else:
@@ -91,7 +91,7 @@ def load(
 ) -> int:
     """Make sure that there is a session of `profile`, and print the statements that load it. `overrides` are the options that
     were given."""
-    if not is_stdout_terminal():
+    if not os.isatty(1):
         # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
         render_statements({}, shell)
     display = Waiting(profile)
@@ -101,7 +101,7 @@ def load(
         _say_without_effect(overrides, profile)
     else:
         warn_of_plain_disk(store)
-    if is_stdout_terminal():
+    if os.isatty(1):
         line = render_command_line(login_command(profile.argument), shell)
         display.explain(session, f"To load it in this shell: {line}")
         return 0

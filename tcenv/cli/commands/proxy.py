@@ -12,7 +12,7 @@ from tcenv.cli import proxied_run
 from tcenv.cli.acquire import SessionOptions
 from tcenv.cli.terminal import job_control, messages
 from tcenv.cli.terminal.command_line import READ
-from tcenv.cli.terminal.shell_output import is_stdout_terminal, render_statements, warn_if_others_can_read
+from tcenv.cli.terminal.shell_output import render_statements, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
 from tcenv.proxy.held_port import HeldUntil
@@ -59,7 +59,7 @@ def run(options: Options) -> int:
     """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
-    if options.output is None and is_stdout_terminal():
+    if options.output is None and os.isatty(1):
         raise UsageError(
             "The output contains the run's token, so tcenv does not print it to a terminal.", _hint(options)
         )

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tcenv.cli.parsing import options as o
-    from tcenv.deployment.credentials import Credentials
     from tcenv.sessions.session import Session
 
 # Up to so many scopes are not folded.

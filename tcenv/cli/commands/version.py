@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tcenv import __version__, output
-
-if TYPE_CHECKING:
-    pass
 
 
 class Options(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from typer.models import ArgumentInfo, OptionInfo
 
 from tcenv.cli.parsing import options, plain_reader, proxy_options
-from tcenv.cli.parsing.known import Known
+from tcenv.cli.parsing.options import Known
 
 # The commands by the sections of help, in their order.
 SECTIONS = {

@@ -10,11 +10,19 @@ from typing import Annotated
 
 import typer
 
-from tcenv.cli.parsing.known import known
 from tcenv.config.config_file import REMOVABLE
 from tcenv.deployment.limits import FLOWS
 from tcenv.shells import ALIASES, SHELLS
 from tcenv.shells.formats import FORMATS
+
+
+class Known:
+    """The values that complete an option or argument: `values`, or the names of `of` (profiles, purposes) on this machine. Other
+    values are allowed: the command judges what it gets."""
+
+    def __init__(self, *values: str, of: str = "") -> None:
+        self.values = values
+        self.of = of
 
 
 def _join_choices(values: Iterable[str]) -> str:
@@ -33,15 +41,15 @@ PROFILE_HELP = (
 ProfileArgument = Annotated[
     str | None,
     typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP),
-    known(of="profiles"),
+    Known(of="profiles"),
 ]
-ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), known(of="profiles")]
+ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), Known(of="profiles")]
 ShellArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[SHELL]", help="The shell, such as bash, zsh or fish. With --install: the default is this shell."
     ),
-    known(*SHELLS, *ALIASES),
+    Known(*SHELLS, *ALIASES),
 ]
 
 
@@ -88,7 +96,7 @@ Expires = Annotated[
         help="How long the session lasts, such as 8h or 2 days. Default: 1d.",
         rich_help_panel=_SIGNING_IN,
     ),
-    known("1h", "8h", "1d", "1w"),
+    Known("1h", "8h", "1d", "1w"),
 ]
 Description = Annotated[
     str | None,
@@ -115,7 +123,7 @@ Flow = Annotated[
         help="Open this sign-in page. Default: auto.",
         rich_help_panel=_BROWSER,
     ),
-    known(*FLOWS),
+    Known(*FLOWS),
 ]
 Port = Annotated[
     int | None,
@@ -134,14 +142,14 @@ Timeout = Annotated[
         help="How long to wait for the browser. Default: 5m.",
         rich_help_panel=_BROWSER,
     ),
-    known("1m", "5m", "15m"),
+    Known("1m", "5m", "15m"),
 ]
 Patience = Annotated[
     str | None,
     typer.Option(
         "--timeout", metavar="TIME", help="How long to wait for the deployment, such as 10s. At most 30s for each call."
     ),
-    known("5s", "10s", "30s"),
+    Known("5s", "10s", "30s"),
 ]
 Browser = Annotated[
     str | None,
@@ -184,7 +192,7 @@ Shell = Annotated[
         help="Print statements for this shell. Default: the shell that runs tcenv.",
         rich_help_panel=_OUTPUT,
     ),
-    known(*SHELLS, *ALIASES),
+    Known(*SHELLS, *ALIASES),
 ]
 Format = Annotated[
     str | None,
@@ -194,7 +202,7 @@ Format = Annotated[
         help="Print the session in a format for other programs.",
         rich_help_panel=_OUTPUT,
     ),
-    known(*FORMATS),
+    Known(*FORMATS),
 ]
 For = Annotated[
     str | None,
@@ -204,7 +212,7 @@ For = Annotated[
         help="How long temporary credentials last, such as 15m. At most 31 days.",
         rich_help_panel=_CUT,
     ),
-    known("15m", "1h", "8h"),
+    Known("15m", "1h", "8h"),
 ]
 As = Annotated[
     str | None,
@@ -214,7 +222,7 @@ As = Annotated[
         help="Restrict the session to the scopes and the time of a purpose. Without a session: sign in with these.",
         rich_help_panel=_CUT,
     ),
-    known(of="purposes"),
+    Known(of="purposes"),
 ]
 KeepClient = Annotated[bool, typer.Option("--keep-client", help="Keep the client on the deployment until it expires.")]
 DeleteClient = Annotated[
@@ -262,11 +270,11 @@ SigninPort = Annotated[
         rich_help_panel=_BROWSER,
     ),
 ]
-PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), known(of="purposes")]
+PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), Known(of="purposes")]
 OfProfile = Annotated[
     str | None,
     typer.Option("--profile", metavar="PROFILE", help="Use the purpose of this profile only."),
-    known(of="profiles"),
+    Known(of="profiles"),
 ]
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Never sign in. Exit with 3 if there is no session.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
@@ -284,12 +292,12 @@ Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove that line, 
 CommandLine = Annotated[
     tuple[str, ...],
     typer.Argument(metavar="[PROFILE] -- CMD...", help="The command and its arguments."),
-    known(of="profiles"),
+    Known(of="profiles"),
 ]
 HookWords = Annotated[
     tuple[str, ...],
     typer.Argument(metavar="SHELL", help="The shell. With --for-directory: also the profile."),
-    known(*SHELLS, *ALIASES),
+    Known(*SHELLS, *ALIASES),
 ]
 ForDirectory = Annotated[
     bool, typer.Option("--for-directory", help="Select a profile for a directory, signed in or not.")
@@ -315,7 +323,7 @@ Default = Annotated[bool, typer.Option("--default", help="Make it the default pr
 Unset = Annotated[
     tuple[str, ...],
     typer.Option("--unset", metavar="KEY", help=f"Remove a key: {', '.join(REMOVABLE)}."),
-    known(*REMOVABLE),
+    Known(*REMOVABLE),
 ]
 PurposeScopes = Annotated[
     tuple[str, ...], typer.Option("--scope", metavar="S", help="Add this scope to the purpose. Repeatable.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tcenv.cli.parsing.known import known
+from tcenv.cli.parsing.options import Known
 
 _PROXY = "Without a token"
 
@@ -114,5 +114,5 @@ SshOptions = Annotated[
 ForProfile = Annotated[
     str | None,
     typer.Option("--profile", metavar="PROFILE", help="Use the session of this profile."),
-    known(of="profiles"),
+    Known(of="profiles"),
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tcenv.errors import Hint, TcenvError
+    from tcenv.errors import TcenvError
 
     Part = str | tuple[str, ...]
 

@@ -52,8 +52,3 @@ def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:
         messages.warn(
             "Other users can read the file that receives this token. Set umask 077 and create the file again."
         )
-
-
-def is_stdout_terminal() -> bool:
-    """Whether what we print would be shown to a person instead of being evaluated."""
-    return os.isatty(1)

@@ -1,11 +1,15 @@
-"""Write to the standard streams only what their encoding has: a typographic character becomes ASCII, and any other an escape."""
+"""Repairs standard streams before anything uses them: those that the caller has closed, and those whose encoding lacks
+characters."""
 
 from __future__ import annotations
 
 import codecs
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
+
+from tcenv.errors import TcenvError
 
 _NAME = "tcenv-ascii"
 _ASCII = {
@@ -30,9 +34,26 @@ _ASCII = {
 }
 
 
-def prepare() -> None:
-    """Make both streams replace what their encoding lacks. On Windows, a pipe or a file also gets the encoding that its reader
-    expects, and plain line ends, which every shell there takes: bash would see a carriage return as a part of the line."""
+def replace_closed(arguments: Sequence[str]) -> None:
+    """Open /dev/null in place of every closed stream, for this process alone: what `exec` becomes finds them closed. Otherwise
+    the next file or socket would take the stream's number and receive its output. Raises TcenvError for a closed standard
+    output, except for `exec`."""
+    missing = [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
+    # Python closes these descriptors on exec.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name in missing:
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - they live as long as we do
+    if "stdout" in missing and arguments[:1] != ["exec"]:
+        raise TcenvError("Standard output (1) is closed.", "To discard the output, send it to /dev/null: >/dev/null")
+
+
+def set_encoding() -> None:
+    """Make both streams replace what their encoding lacks: a typographic character by ASCII, any other one by an escape.
+
+    On Windows, a pipe or a file also gets the encoding that its reader expects, and plain line ends, which every shell there
+    takes: bash would read a carriage return as a part of the line."""
     codecs.register_error(_NAME, _replace)
     for stream in (sys.stdout, sys.stderr):
         change: dict[str, Any] = {"errors": _NAME}
