@@ -14,32 +14,52 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from tests.reliability.known_changes import KNOWN
 
 ROOT = Path(__file__).parents[2]
 SEED = 20261124
 # Seconds until tests that do not end count as having noticed.
 PATIENCE = 90
 FUZZ = "tests/unit/reliability/test_fuzz.py"
+UNNOTICED = "tests/e2e/test_unnoticed.py"
 LISTENER = "tests/unit/signin/test_listener.py"
 STRANGER = "tests/e2e/signin/test_wait.py::test_another_users_process_is_refused_and_the_genuine_answer_still_comes"
 THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
 
 # Each module with how many of its places are changed, and the tests that are run for it: those first that notice soonest.
 MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "tcenv/portholder/callback_request.py": (14, (FUZZ, LISTENER)),
-    "tcenv/signin/listener.py": (22, (FUZZ, LISTENER, STRANGER)),
-    "tcenv/sessions/session_file.py": (14, (FUZZ, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py")),
-    "tcenv/sessions/directory_store.py": (8, (FUZZ, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py")),
-    "tcenv/config/index.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
-    "tcenv/config/live_session.py": (14, (FUZZ, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
+    "tcenv/portholder/callback_request.py": (14, (FUZZ, UNNOTICED, LISTENER)),
+    "tcenv/signin/listener.py": (22, (FUZZ, UNNOTICED, LISTENER, STRANGER)),
+    "tcenv/sessions/session_file.py": (
+        14,
+        (FUZZ, UNNOTICED, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py"),
+    ),
+    "tcenv/sessions/directory_store.py": (
+        8,
+        (FUZZ, UNNOTICED, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py"),
+    ),
+    "tcenv/config/index.py": (14, (FUZZ, UNNOTICED, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
+    "tcenv/config/live_session.py": (14, (FUZZ, UNNOTICED, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
+    "tcenv/hotpath.py": (8, (FUZZ, UNNOTICED, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
     "tcenv/sessions/stores.py": (
         6,
-        ("tests/e2e/test_store_contract.py", "tests/e2e/test_which.py", "tests/e2e/test_places.py"),
+        (UNNOTICED, "tests/e2e/test_store_contract.py", "tests/e2e/test_which.py", "tests/e2e/test_places.py"),
     ),
-    "tcenv/signin/client_names.py": (10, ("tests/e2e/test_names.py", "--deselect=tests/e2e/test_names.py::" + THIRTY)),
-    "tcenv/signin/flow.py": (8, ("tests/e2e/test_login.py", "tests/e2e/signin/test_wait.py")),
-    "tcenv/signin/reset.py": (8, ("tests/e2e/signin/test_reset.py",)),
-    "tcenv/signin/approval.py": (8, ("tests/e2e/signin/test_wait.py", "tests/e2e/test_login.py")),
+    "tcenv/signin/client_names.py": (
+        10,
+        (UNNOTICED, "tests/e2e/test_names.py", "--deselect=tests/e2e/test_names.py::" + THIRTY),
+    ),
+    "tcenv/signin/flow.py": (8, (UNNOTICED, "tests/e2e/test_login.py", "tests/e2e/signin/test_wait.py")),
+    "tcenv/signin/reset.py": (
+        8,
+        (
+            UNNOTICED,
+            "tests/e2e/signin/test_reset.py",
+        ),
+    ),
+    "tcenv/signin/approval.py": (8, (UNNOTICED, "tests/e2e/signin/test_wait.py", "tests/e2e/test_login.py")),
 }
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -128,33 +148,64 @@ def noticed(tests: tuple[str, ...]) -> str | None:
     return found[1] if found else None if run.returncode == 0 else f"pytest, status {run.returncode}"
 
 
-def main(results: Path, seconds: float) -> None:
-    """Change what is sampled, a place of each module in turn, for as long as `seconds` last."""
-    end = time.monotonic() + seconds
-    sampled = []
-    for module, (count, tests) in MODULES.items():
+class Trial(NamedTuple):
+    """A change: the module's source before and after it, where it is, and of how many places."""
+
+    module: str
+    source: str
+    changed: str
+    line: int
+    was: str | None
+    to: str
+    places: int
+
+
+def sample() -> list[Trial]:
+    """Return the changes of the sample, a place of each module in turn."""
+    found = []
+    for module, (count, _) in MODULES.items():
         source = (ROOT / module).read_text(encoding="utf-8")
         every = list(places(source))
         for number, (node, to) in enumerate(random.Random(SEED).sample(every, min(count, len(every)))):
-            sampled.append((number, module, tests, source, node, to, len(every)))
-    for _, module, tests, source, node, to, every_place in sorted(sampled, key=lambda one: one[0]):
+            was = ast.get_source_segment(source, node)
+            trial = Trial(module, source, replaced(source, node, to), node.lineno, was, to, len(every))
+            found.append((number, trial))
+    return [trial for _, trial in sorted(found, key=lambda one: one[0])]
+
+
+def list_known() -> list[Trial]:
+    """Return the changes of `known_changes`. Raises ValueError where today's code does not have one of them."""
+    found = []
+    for module, was, to in KNOWN:
+        source = (ROOT / module).read_text(encoding="utf-8")
+        if source.count(was) != 1:
+            raise ValueError(f"{module} has {source.count(was)} of {was}")
+        line = source[: source.index(was)].count("\n") + 1
+        found.append(Trial(module, source, source.replace(was, to), line, was, to, len(KNOWN)))
+    return found
+
+
+def main(results: Path, seconds: float, known: bool) -> None:
+    """Make one change after the other for as long as `seconds` last, and note which test noticed."""
+    end = time.monotonic() + seconds
+    for trial in list_known() if known else sample():
         if time.monotonic() > end:
             return
-        path = ROOT / module
-        path.write_text(replaced(source, node, to), encoding="utf-8")
+        path = ROOT / trial.module
+        path.write_text(trial.changed, encoding="utf-8")
         began = time.monotonic()
         try:
-            by = noticed(tests)
+            by = noticed(MODULES[trial.module][1])
         finally:
-            path.write_text(source, encoding="utf-8")
+            path.write_text(trial.source, encoding="utf-8")
         note = {
-            "module": module, "line": node.lineno, "places": every_place, "by": by,
-            "was": ast.get_source_segment(source, node), "is": to, "seconds": round(time.monotonic() - began),
+            "module": trial.module, "line": trial.line, "places": trial.places, "by": by,
+            "was": trial.was, "is": trial.to, "seconds": round(time.monotonic() - began),
         }  # fmt: skip
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(note) + "\n")
 
 
 if __name__ == "__main__":
-    # Where to note what was found, and how long to go on.
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    # Where to note what was found, how long to go on, and whether to make the known changes instead of a sample.
+    main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:] == ["known"])
