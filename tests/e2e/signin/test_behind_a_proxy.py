@@ -9,7 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tcenv.sandbox import Sandbox, web
+from tcenv.sandbox import Sandbox, site
 from tests.need import need
 from tests.office import HOST, Office
 from tests.world import TCENV, environ, tcenv
@@ -17,7 +17,7 @@ from tests.world import TCENV, environ, tcenv
 
 @pytest.fixture(autouse=True)
 def host_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "_LOOPBACK", (HOST, *web._LOOPBACK))
+    monkeypatch.setattr(site, "_LOOPBACK", (HOST, *site._LOOPBACK))
 
 
 @pytest.fixture
