@@ -1,5 +1,5 @@
-"""Starts a run: handles signals, then tries the hot path, the plain reader and the full command line. Everything that ends a run
-early ends here, so that a shell that evaluates the output learns of it."""
+"""Start a run: handle signals, then try the hot path, the plain reader and the full command line. A failure or a signal
+also ends here, so that a shell that evaluates the output fails too."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _HOT = ("env", "exec", "login")
 
 
 class Ended(BaseException):
-    """A signal has come that ends the run. No library takes it for an error, or for the end of a prompt."""
+    """A signal that ends the run. It is no Exception, so no library takes it for an error or for the end of a prompt."""
 
-    # What the user can do next, if what was interrupted knows.
+    # What the user can do next, where the interrupted code says so.
     hint: Hint | None = None
 
     def __init__(self, number: int) -> None:
@@ -31,8 +31,8 @@ class Ended(BaseException):
 
 
 def main(blocked_before: Iterable[int] | None = None) -> int:
-    """Run the command line of this process; the exit status. `blocked_before` are the signals that were blocked before
-    the command's script blocked all of them, None where it did not."""
+    """Run the command line of this process and return the exit status. `blocked_before` are the signals that were blocked
+    before the command's script blocked all of them (None: it did not)."""
     arguments = sys.argv[1:]
     reason: BaseException
     try:
@@ -45,7 +45,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"):
                 value = os.environ.pop(f"__TCENV_{name}", None)
                 if value is not None:
-                    # The script has started anew without it; what we start is given what the user had set.
+                    # The script has restarted without this variable. Restore it for the programs that tcenv starts.
                     os.environ[name] = value
             function = os.environ.pop("__TCENV_FUNCTION", "")
             if function:
@@ -63,7 +63,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             return _carry_out(arguments)
         except Exception as failure:
             _hold_signals()
-            # The compiler makes a SyntaxError of whatever a handler raises in it.
+            # The compiler turns whatever a handler raises in it into a SyntaxError.
             reason = Ended(_came[0]) if _came else failure
     except Ended as ended:
         _hold_signals()
@@ -72,8 +72,8 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
 
 
 def _forget_the_current_directory() -> None:
-    """Drop what `python -m` and relative entries of PYTHONPATH put into the search path: files of the current directory are no
-    code. (tcenv's own modules are found in its package.) The command's script has done so by starting anew."""
+    """Remove what `python -m` and relative entries of PYTHONPATH add to the search path, so that no file of the current
+    directory runs as code. The command's script restarts instead."""
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     relative = {os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)}
     if not sys.flags.safe_path:
@@ -84,7 +84,7 @@ def _forget_the_current_directory() -> None:
 def _take_signals(blocked_before: Iterable[int] | None) -> None:
     handle_ending(_raise)
     if blocked_before is not None:
-        # What came since is delivered now.
+        # This delivers the signals that came since.
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked_before)
 
 
@@ -104,7 +104,7 @@ def _raise(number: int, frame: object) -> None:
 
 
 def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    """Show and forget what is raised where nobody can catch it, in a finalizer for example; end the run for a signal."""
+    """Print an exception that nothing can catch, such as one in a finalizer. For a signal, end the run."""
     if not isinstance(unraisable.exc_value, Ended):
         sys.__unraisablehook__(unraisable)
         return
@@ -123,7 +123,7 @@ def _end_early(arguments: list[str], reason: BaseException) -> int:
             )
         return exit_status.report_failure(arguments, reason)
     except Exception:
-        # Not even that can be imported: no descriptors, no memory. Most shells take this for a failure.
+        # Even this import has failed: no descriptors or no memory are left. Most shells know `false`.
         os.write(2, b"tcenv: error: tcenv cannot run here: too few resources, or its files cannot be read.\n")
         if not os.isatty(1):
             os.write(1, b"false\n")
@@ -137,7 +137,7 @@ def _carry_out(arguments: list[str]) -> int:
 
         arguments = [arguments[0], *verbosity.take(arguments[1:])]
         is_verbose = verbosity.is_verbose
-    # The hot path has nothing to say of what it does.
+    # The hot path prints nothing about what it does.
     if arguments and arguments[0] in _HOT and not is_verbose:
         from tcenv import hotpath
 
@@ -206,8 +206,8 @@ def _report_reuse(fields: Mapping[str, str]) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End without taking the interpreter down first: `$(…)` waits for that, and after a sign-in, with the client library
-    loaded, it takes longer than all the rest since the answer came."""
+    """End without the interpreter's shutdown. `$(…)` would wait for it, and after a sign-in, with the client library
+    loaded, it takes longer than everything since the answer came."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

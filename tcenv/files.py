@@ -47,7 +47,8 @@ def _make(path: str) -> None:
 def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock for reading, changing and writing the file (or the files of the directory) `path`.
 
-    The lock's file is in the state directory, where no other user can hold it. Does without one where that cannot be written.
+    The lock's file is in the state directory, where no other user can hold it. Goes on without a lock if that directory
+    cannot be written.
     Raises OSError where another process holds it for more than `patience` seconds."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:24]
     directory = os.path.join(paths.state_directory(), "locks")
@@ -66,8 +67,9 @@ def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
 
 
 def write_privately(path: str, data: bytes, *, durable: bool = False) -> None:
-    """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600, in a directory of the
-    user's own. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError, OSError."""
+    """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600, in a directory of
+    the user's own. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError,
+    OSError."""
     directory = os.path.dirname(path)
     make_private_directory(directory)
     sweep(directory)
@@ -79,8 +81,8 @@ def write_privately(path: str, data: bytes, *, durable: bool = False) -> None:
 
 
 def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 0o600) -> bool:
-    """Replace a file that the user may have linked or opened to others: links are followed, and owner and mode stay. A new file
-    gets `mode` within the umask. The content is on the disk when this returns.
+    """Replace a file that the user may have linked or opened to others: links are followed, and owner and mode stay. A new
+    file gets `mode` within the umask. The content is on the disk when this returns.
 
     `before` is the content that `data` was made from: False, and nothing is changed, where the file holds another one by now.
     Raises Foreign (also for a new file in a directory of another user), OSError."""
@@ -173,13 +175,13 @@ def sweep(directory: str, beginning: str = ".") -> None:
 
 def _is_at_work(process: int, entry: os.DirEntry[str]) -> bool:
     if os.name == "nt":
-        # There, signal 0 would end it.
+        # On Windows, signal 0 would end the process.
         return time.time() - entry.stat(follow_symlinks=False).st_mtime < _STALE
     return is_alive(process)
 
 
 def is_alive(process: int) -> bool:
-    """Whether there is a process of this number, where that can be told without ending it; else True."""
+    """Return whether there is a process with this number. Returns True where asking would end it."""
     if os.name == "nt":
         return True
     try:

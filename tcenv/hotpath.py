@@ -1,4 +1,4 @@
-"""Carries out `env`, `login` and `exec` for a stored session with time left, and imports next to nothing.
+"""Carry out `env`, `login` and `exec` for a stored session with time left. Imports almost nothing.
 
 Prints to the byte what the full command line would. Leaves anything unusual to that: an option or a variable that it does not
 know, a stale index, a damaged or missing session, an error of any kind."""
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tcenv.errors import Announce
     from tcenv.sessions.session_file import Parts
 
-# The options that the hot path knows, by command, with the keys that it uses for them.
+# The options of each command on the hot path, with their keys.
 _LOGIN = {"--shell": "shell"}
 _EXEC = {"--scope": "scopes", "--for": "term", "--as": "purpose"}
 _ENV = {**_LOGIN, **_EXEC}
-# Proxy options that need no look at anything before the command starts.
+# Proxy options that need no check before the command starts.
 _BEHIND_A_PROXY = {
     "--proxy": "proxy",
     "--read-only": "read_only",
@@ -48,7 +48,7 @@ def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None],
         found, file = live_session.find(profile, for_signing_in=command == "login")
         fields, change = _narrow(found, file, options)
         output.write_last(render_statements(change, options.get("shell")))
-    except Exception:  # whatever it is, the full command line says it better
+    except Exception:  # the full command line explains any failure
         return None
     if command == "login" and os.isatty(2):
         report_reuse(fields)
@@ -102,8 +102,8 @@ def _hand_over(text: str) -> None:
 
 
 def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
-    """Return what makes `change` in `shell` (None: the one that runs us). Raises HandOver where stdout is a terminal, and
-    UsageError."""
+    """Return the statements that make `change` in `shell` (None: the one that runs tcenv). Raises HandOver where stdout is
+    a terminal, and UsageError."""
     if os.isatty(1) or output.is_readable_by_others():
         raise HandOver  # never show a token on a terminal or in a file that others can read
     name = shell or os.environ.get("TCENV_SHELL")

@@ -1,4 +1,4 @@
-"""Locks between processes: a lock on a file ends with the process that holds it, however that ends."""
+"""Lock files between processes. The system releases a lock when its process ends, in any way."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import errno
 import os
 import time
 
-# How often another process's lock is tried again (seconds): no signal and no timer, since a program that uses tcenv as a library
-# has its own.
+# Seconds between two attempts at another process's lock. A program that uses tcenv as a library may need the signals and
+# the timer for itself.
 _SHORTEST, _LONGEST = 0.005, 0.1
 
 
 def open_lock(path: str) -> int:
-    """Open the lock file `path`, made where it is missing; one on a file system that has become read-only can be locked as well.
-    Raises OSError."""
+    """Open the lock file `path`, or create it. A file on a read-only file system can be locked too. Raises OSError."""
     links = getattr(os, "O_NOFOLLOW", 0)
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | links, 0o600)
@@ -24,7 +23,7 @@ def open_lock(path: str) -> int:
 
 
 def acquire(descriptor: int, timeout: float) -> bool:
-    """Wait for the lock on an open file; False where it is still held after `timeout` seconds."""
+    """Wait for the lock on an open file. Returns False if another process still holds it after `timeout` seconds."""
     end = time.monotonic() + timeout
     pause = _SHORTEST
     while not try_lock(descriptor):
@@ -39,7 +38,7 @@ def acquire(descriptor: int, timeout: float) -> bool:
 if os.name == "nt":
 
     def try_lock(descriptor: int) -> bool:
-        """Lock an open file; False where another process holds its lock."""
+        """Lock an open file. Returns False if another process holds the lock."""
         import msvcrt
 
         try:
@@ -51,7 +50,7 @@ if os.name == "nt":
 else:
 
     def try_lock(descriptor: int) -> bool:
-        """Lock an open file; False where another process holds its lock."""
+        """Lock an open file. Returns False if another process holds the lock."""
         import fcntl
 
         try:

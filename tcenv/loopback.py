@@ -12,14 +12,14 @@ from tcenv.errors import TcenvError
 _BACKLOG = 64
 # How many ports that are free on IPv4 may turn out to be taken on IPv6.
 _TRIES = 50
-# What the system says where it has no address of that family on loopback.
+# The system's errors if loopback has no address of that family.
 _MISSING = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 FAMILIES = ((socket.AF_INET, "IPv4", "127.0.0.1"), (socket.AF_INET6, "IPv6", "::1"))
 
 
 def bind(port: int) -> tuple[list[socket.socket], int]:
-    """Return sockets on the same port of both loopback families. Another program on the other family would get the token, since
-    browsers try both. One alone where the machine does not have the other. Raises TcenvError."""
+    """Return sockets on the same port of both loopback families. Another program on the other family would get the token,
+    since browsers try both. One alone where the machine does not have the other. Raises TcenvError."""
     for _ in range(1 if port else _TRIES):
         bound: list[socket.socket] = []
         number = port

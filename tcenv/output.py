@@ -1,4 +1,4 @@
-"""Writes what a command was asked for to standard output: all of it, or the command fails and says why.
+"""Write requested output to standard output: all of it, or the command fails and says why.
 
 The hot path imports this module, so it imports next to nothing."""
 
@@ -24,14 +24,14 @@ def write(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is buffered stays there: Python's own exit must not trip over it again.
+        # The buffer keeps the text. Python's own exit must not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise make_write_error(error) from None
 
 
 def write_last(data: bytes) -> None:
-    """Write all of `data` to standard output as the last thing that the process does. Blocks signals first: a signal that
-    came in between would give the shell statements that load a session, and then one that fails. Raises as `write` does."""
+    """Write all of `data` to standard output as the last step of the process. Blocks signals first: after one, the shell
+    would get statements that load a session, and then one that fails. Raises as `write` does."""
     if hasattr(_signal, "pthread_sigmask"):
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     try:
@@ -49,8 +49,8 @@ def write_unbuffered(data: bytes) -> None:
 
 
 def is_readable_by_others() -> bool:
-    """Tell whether standard output is a regular file that other users may read. One without a name is nobody else's: ksh93 takes
-    it for what it substitutes."""
+    """Return whether standard output is a regular file that other users may read. Nobody else can open a file without a
+    name, which ksh93 uses for command substitution."""
     if os.name != "posix":
         return False
     status = os.fstat(1)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _socket import socket as Socket
     from collections.abc import Collection, Iterator
 
-# Elsewhere nobody tells whose a connection is; docs/threats.md says what that means.
+# Other kernels do not tell whose a connection is (see docs/threats.md).
 KERNEL_TELLS = sys.platform == "linux"
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
@@ -26,14 +26,14 @@ _ANY = 0xFFFFFFFF
 _HELD = (1, 4, 5, 8)
 # In a user namespace every user that it does not map has this id, so it names nobody.
 _UNMAPPED = 65534
-# What stands before an IPv4 address in a socket of both families.
+# The prefix of an IPv4 address in a socket of both families.
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
-    """Whether the connection between our `local` address and `remote` (as `getsockname` and `getpeername` tell them)
-    comes from a process of this user, or of root. Where no kernel tells (see `KERNEL_TELLS`), everybody's does. Raises OSError
-    where no descriptor is left to ask with."""
+    """Return whether a process of this user, or of root, holds the other end of a connection. `local` and `remote` are what
+    `getsockname` and `getpeername` return. Returns True where no kernel tells (see `KERNEL_TELLS`). Raises OSError if no
+    descriptor is left to ask with."""
     if not KERNEL_TELLS:
         return True
     owner = find_owner_of_peer(local, remote)
@@ -50,17 +50,17 @@ def is_own(connection: Socket) -> bool:
 
 
 def find_owner_of_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> int | None:
-    """Find the user who owns the other end of a TCP connection on this machine; None where that is unknown.
+    """Return the id of the user who owns the other end of a TCP connection on this machine, or None if it is unknown.
 
-    `local` and `remote` are the addresses of this end, as `getsockname` and `getpeername` return them. A socket that has been
-    closed belongs to nobody any more (the kernel shows it as root's, without an inode), so call this while the connection is
-    answered."""
+    `local` and `remote` are what `getsockname` and `getpeername` return for this end. Call this while the connection is
+    open: the kernel shows a closed socket as root's, without an inode."""
     found = _find_socket(local, remote)
     return None if found is None else found[0]
 
 
 def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], names: Collection[str]) -> bool:
-    """Whether a program with one of these `names` (as the kernel calls it, 15 characters at most) holds the other end."""
+    """Return whether a program with one of these `names` (as the kernel knows it, at most 15 characters) holds the other
+    end."""
     found = _find_socket(local, remote)
     if found is None:
         return False
@@ -78,7 +78,7 @@ def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], na
 
 
 def _find_socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple[int, int] | None:
-    """Return the user id and the inode of the other end; None where it belongs to nobody any more, or is unknown."""
+    """Return the user id and the inode of the other end, or None if it is closed or unknown."""
     if not KERNEL_TELLS:
         return None
     try:
@@ -91,7 +91,7 @@ def _find_socket(local: tuple[object, ...], remote: tuple[object, ...]) -> tuple
         return _ask_netlink(here, there)
     except OSError as error:
         _raise_if_out_of_descriptors(error)
-        # Some containers have no such sockets.
+        # Some containers have no netlink sockets.
         return _search_tables(here, there)
 
 
@@ -104,7 +104,7 @@ def _raise_if_out_of_descriptors(error: OSError) -> None:
 
 def _parse_address(name: tuple[object, ...]) -> tuple[bytes, int]:
     """Return the address as 4 or 16 bytes, and the port."""
-    # `socket` brings its enumerations.
+    # `socket` imports enumerations.
     from _socket import AF_INET, AF_INET6, inet_pton
 
     host, port = str(name[0]).partition("%")[0], name[1]
@@ -116,7 +116,7 @@ def _parse_address(name: tuple[object, ...]) -> tuple[bytes, int]:
 
 
 def _ask_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
-    """Ask for the one socket with these ends. Raises OSError where the kernel takes no such question."""
+    """Ask the kernel for the socket with these ends. Raises OSError if the kernel does not answer."""
     import struct
     from _socket import AF_INET, AF_INET6, AF_NETLINK, IPPROTO_TCP, SOCK_RAW, socket
 
@@ -135,21 +135,21 @@ def _ask_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int
         kernel.close()
     kind = struct.unpack_from(_HEADER, answer)[1]
     if kind != _SOCK_DIAG_BY_FAMILY:
-        # An error: ENOENT says that there is no such socket, all others that the question was not understood.
+        # An error. ENOENT means that there is no such socket, any other one that the kernel does not know the question.
         (code,) = struct.unpack_from("=i", answer, _HEADER_SIZE)
         if code == -2:
             return None
         raise OSError(-code, "the kernel does not say")
     state = answer[_HEADER_SIZE + 1]
     uid, inode = struct.unpack_from("=II", answer, _HEADER_SIZE + 4 + 48 + 12)
-    # The kernel falls back to a socket that listens at that port: not the one that was asked for.
+    # The kernel may answer with a socket that listens on that port instead.
     told = answer[_HEADER_SIZE + 4 : _HEADER_SIZE + 4 + 36]
     same = told in (ends, ports + _MAPPED + there[0] + _MAPPED + here[0])
     return (uid, inode) if same and inode and state in _HELD else None
 
 
 def _search_tables(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
-    """Look the other end up in the tables of /proc/net, which every Linux has."""
+    """Find the other end in the tables of /proc/net, which every Linux has."""
     wanted = [("tcp", here[0], there[0])] if len(here[0]) == 4 else [("tcp6", here[0], there[0])]
     if len(here[0]) == 4:
         wanted.append(("tcp6", _MAPPED + here[0], _MAPPED + there[0]))

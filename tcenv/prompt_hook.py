@@ -1,5 +1,5 @@
-"""The hot path of `tcenv hook`: prompt hooks call it when a session's file or the time differs from what they have loaded, and
-direnv's library when a directory selects a profile. Imports next to nothing, and hands over what it does not know."""
+"""The hot path of `tcenv hook`: prompt hooks call it when a session's file or the time differs from what they have loaded,
+and direnv's library when a directory selects a profile. Imports next to nothing, and hands over what it does not know."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     # What the user is told: prose, and commands as tuples of words.
     Said = tuple[str | tuple[str, ...], ...]
 
-# Seconds before its end from when on a session is spoken of.
+# Mention the end of a session this many seconds before it.
 _SOON = 600
-# direnv's library tells in these what it decided by, and where it wants the answer remembered.
+# Variables of direnv's library: what it decided by, and the file in which to remember the answer.
 INPUTS, MEMO = "__TCENV_INPUTS", "__TCENV_MEMO"
-# The file that direnv is to watch besides the configuration.
+# Tells direnv which file to watch besides the configuration.
 WATCH = "__TCENV_WATCH"
 
 
 def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
-    """Carry out `tcenv hook` with these words; None hands over to the full command line, with nothing printed. `say` tells the
-    user something, with commands as tuples of words."""
+    """Carry out `tcenv hook` with these words; None hands over to the full command line, with nothing printed. `say` tells
+    the user something, with commands as tuples of words."""
     try:
         if len(words) == 1:
             change, said = reload(os.environ, _read_from_keyring)
@@ -43,7 +43,7 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
         if os.isatty(1) or output.is_readable_by_others():
             return None  # never show a token on a terminal or in a file that others can read
         text = load_shell(words[0]).export(change).encode()
-    except Exception:  # whatever it is, the full command line says it better
+    except Exception:  # the full command line explains any failure
         return None
     if said:
         say(*said)
@@ -69,7 +69,7 @@ def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Chang
         loaded.root_url != environ.get(environment.ROOT_URL)
         or session_file.compute_generation(token) != loaded.generation
     ):
-        return {}, ()  # somebody has chosen another deployment, or set credentials of their own since
+        return {}, ()  # the user has chosen another deployment or set other credentials since
     if loaded.file and environ.get(environment.CERTIFICATE):
         return {}, ()
     login = login_command(get_argument(loaded.profile, loaded.root_url))
@@ -101,14 +101,15 @@ def _parse_seconds(text: str) -> int:
 
 
 def _read_stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
-    """Return the fields of the loaded session's file, None where it is gone; none at all where there is no file to compare."""
+    """Return the fields of the loaded session's file: None if the file is gone, and no fields if there is no file to
+    compare."""
     directory = loaded.file.rpartition("/")[0]
     if loaded.file != session_file.get_path(directory, loaded.profile) or not os.path.isabs(directory):
         return {}
     parts = session_file.read(directory, loaded.profile)
     if parts is not None:
         return parts[0]
-    # Where its place is not there either (another machine, a container), nobody knows.
+    # If the directory is missing too (another machine, a container), nothing is known.
     return None if os.path.isdir(directory) or os.path.isdir(os.path.dirname(directory)) else {}
 
 
@@ -124,7 +125,8 @@ def _load_for_directory(argument: str | None) -> Change:
 
 
 def select(fields: Mapping[str, str], file: str, environ: Mapping[str, str]) -> Change:
-    """Return the change that loads a session into a directory that selects its profile; unloading leaves the profile selected."""
+    """Return the change that loads a session into a directory that selects its profile; unloading leaves the profile
+    selected."""
     before = environment.encode_choice(fields[environment.PROFILE], fields[environment.ROOT_URL])
     change = environment.make_loading(fields, environ, file=file, before=before)
     change[WATCH] = file or None
@@ -132,8 +134,8 @@ def select(fields: Mapping[str, str], file: str, environ: Mapping[str, str]) -> 
 
 
 def remember(change: Change, fields: Mapping[str, str], file: str) -> None:
-    """Write for direnv's library what it may load again without this program, as long as its inputs and the first line of the
-    session's file stay what they are: all but the token, which it reads from that file."""
+    """Write what direnv's library may load again without this program, while its inputs and the first line of the session's
+    file are the same. It reads the token from that file."""
     inputs, memo = os.environ.get(INPUTS), os.environ.get(MEMO)
     if not inputs or not memo or not file:
         return
@@ -144,5 +146,5 @@ def remember(change: Change, fields: Mapping[str, str], file: str) -> None:
     parts = (inputs, file, first, fields[environment.EXPIRES], load_shell("bash").export(rest))
     try:
         write_privately(memo, "".join(f"{part}\0" for part in parts).encode("utf-8", "surrogateescape"))
-    except Exception:  # it is only slower without
+    except Exception:  # direnv is only slower without it
         return

@@ -1,10 +1,10 @@
-"""Words and times for people."""
+"""Write words and times for people."""
 
 from __future__ import annotations
 
 
 def replace_unprintable(text: str) -> str:
-    """`text` without anything that a terminal would obey: what is not printable becomes U+FFFD."""
+    """Return `text` with U+FFFD in place of each character that is not printable, so that a terminal obeys none of it."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
@@ -37,8 +37,8 @@ def format_time(seconds: float) -> str:
 
 
 def wrap(text: str, width: int, first: str = "", rest: str = "") -> str:
-    """`text` behind `first`, broken between words into lines of at most `width` columns, the further ones behind `rest`. A
-    word that is longer than a line stays whole: it is something to copy."""
+    """Return `text` broken between words into lines of at most `width` columns, the first one behind `first`, all others
+    behind `rest`. A word that is longer than a line stays whole, since the user may copy it."""
     lines: list[str] = []
     line, room = first, width
     empty = True

@@ -1,4 +1,5 @@
-"""How much tcenv says. `--quiet` leaves out what is neither an error nor asked for; `--verbose` says what tcenv does and asks.
+"""Control how much tcenv prints. `--quiet` drops everything but errors and requested output. `--verbose` adds what tcenv
+does.
 
 Never log a secret: no token, no query of a URL, no body."""
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LEVELS = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 
-# They count where the command line says nothing.
+# These apply where the command line has no such option.
 VARIABLES = {"quiet": "TCENV_QUIET", "verbose": "TCENV_VERBOSE"}
 
 is_quiet = False
@@ -56,5 +57,5 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
-# A sign-in replaces this while it shows a line that moves.
+# A sign-in replaces this while it shows moving lines.
 write: Callable[[str], None] = _write

@@ -1,4 +1,5 @@
-"""What `exec`, `shell` and `proxy` share: the session, signed in to first if need be, and what of it the child is to have."""
+"""Open the session for `exec`, `shell`, `ssh` and `proxy`: sign in first if necessary, and narrow it to what the child
+gets."""
 
 from __future__ import annotations
 
@@ -27,9 +28,9 @@ from tcenv.signin.flow import ensure_session
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A live session, and how much of it is wanted: `scopes` (none given: all), for `term` (fromNow text; None: as long as it
-    lasts), by the name of `purpose` (None: none was named). `told` says that a sign-in has just told what of the scopes the
-    session holds."""
+    """A live session, and the part of it that the command wants: `scopes` (empty: all), `term` (fromNow text; None: as long
+    as the session) and the name of the `purpose` (None: the user named none). `told` is true if a sign-in has just said
+    which of the scopes the session holds."""
 
     session: Session
     store: Store
@@ -45,14 +46,15 @@ class OpenedSession:
 
     @property
     def until(self) -> float | None:
-        """When what is wanted ends (seconds since the epoch), None where the session's end is meant. Raises UsageError."""
+        """The end of the wanted part (seconds since the epoch), or None for the session's own end. Raises UsageError."""
         if self.term is None:
             return None
         return time.time() + parse_expires(self.term)
 
 
 class SessionOptions(NamedTuple):
-    """What a command wants of a session. `scopes` and `duration` narrow it to temporary credentials; `purpose` names both."""
+    """The options of a command that choose a session. `scopes` and `duration` narrow it to temporary credentials, and
+    `purpose` names both."""
 
     profile: str | None
     overrides: Overrides
@@ -65,7 +67,7 @@ class SessionOptions(NamedTuple):
 
     @classmethod
     def of(cls, options: Any) -> SessionOptions:
-        """Take it from the options of a command."""
+        """Take them from the options of a command."""
         return cls(
             options.profile,
             Overrides.of(options)._replace(scopes=()),
@@ -79,7 +81,7 @@ class SessionOptions(NamedTuple):
 
 
 def open_session(wanted: SessionOptions) -> OpenedSession:
-    """Return the session that is wanted, after a sign-in if there is none. Raises NotSignedIn where `--no-login` forbids that."""
+    """Return the wanted session, and sign in first if there is none. Raises NotSignedIn if `--no-login` forbids that."""
     wanted = apply_purpose(wanted)
     scopes, term = wanted.scopes, wanted.duration
     store = open_store(profiles.read_store_name(), messages.warn)
@@ -92,7 +94,7 @@ def open_session(wanted: SessionOptions) -> OpenedSession:
     profile = resolve_to_open(wanted.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
     if scopes and (stored is None or not stored.has_time_left()):
-        # There is nothing to cut from: ask for what the command needs.
+        # Without a session to narrow, ask for what the command needs.
         scopes = _check_number(wanted, profile.argument)
         expires = overrides.expires or (term if wanted.purpose else None)
         profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
@@ -108,7 +110,7 @@ def open_session(wanted: SessionOptions) -> OpenedSession:
 
 
 def _check_number(wanted: SessionOptions, argument: str) -> tuple[str, ...]:
-    """Return the scopes of `wanted` without those that another one covers. Raises UsageError for more than a sign-in takes."""
+    """Return the scopes of `wanted` that no other one covers. Raises UsageError for more scopes than a sign-in takes."""
     scopes = remove_covered(wanted.scopes)
     if len(scopes) <= MOST_SCOPES:
         return scopes
@@ -120,7 +122,7 @@ def _check_number(wanted: SessionOptions, argument: str) -> tuple[str, ...]:
 
 
 def warn_of_plain_disk(store: Store) -> None:
-    """Say once that the new session is on a disk which is not encrypted, and how to keep its token in the keychain instead."""
+    """Warn once that the new session is on a disk without encryption, and say how to keep its token in the keychain."""
     if sys.platform != "darwin" or store.name != "runtime":
         return
     from tcenv import macos
@@ -133,7 +135,7 @@ def warn_of_plain_disk(store: Store) -> None:
 
 
 def apply_purpose(wanted: SessionOptions) -> SessionOptions:
-    """Replace the purpose that is named by its scopes and its time. Raises UsageError."""
+    """Replace the named purpose by its scopes and its time. Raises UsageError."""
     if wanted.purpose is None:
         return wanted
     if wanted.scopes:
@@ -147,8 +149,8 @@ def apply_purpose(wanted: SessionOptions) -> SessionOptions:
 
 
 def load_session_and_change(wanted: SessionOptions) -> tuple[Session, dict[str, str | None]]:
-    """Return the session, after a sign-in if there is none, and the change that loads it, narrowed to `--scope` and `--for`.
-    Raises NotSignedIn where `--no-login` forbids signing in."""
+    """Return the session, and sign in first if there is none; also the change that loads it, narrowed to `--scope` and
+    `--for`. Raises NotSignedIn if `--no-login` forbids a sign-in."""
     found = open_session(wanted)
     if found.scopes or found.term:
         return found.session, temporary.make_loading(found.session, found.scopes, found.term, found.tell_narrowing)
@@ -156,7 +158,7 @@ def load_session_and_change(wanted: SessionOptions) -> tuple[Session, dict[str, 
 
 
 def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
-    """Resolve the profile to sign in to. Raises UsageError also where nothing names a deployment."""
+    """Resolve the profile to sign in to. Raises UsageError, also if nothing names a deployment."""
     try:
         return profiles.resolve(argument, overrides)
     except profiles.NoDeployment as missing:
@@ -164,15 +166,15 @@ def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Prof
 
 
 def choose_session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
-    """Return the session of a profile, and until when (time.monotonic) the deployment may be asked: for `timeout`, the option,
-    or as long as the profile says. Raises as `live_session` does."""
+    """Return the session of a profile, and the deadline (time.monotonic) for asking its deployment: the time of the option
+    `timeout`, else the profile's. Raises as `find_live_session` does."""
     profile = profiles.resolve(argument, Overrides(timeout=timeout))
     return _load_live(profile), time.monotonic() + profile.timeout
 
 
 def find_live_session(argument: str | None, *, stored: bool = False) -> Session:
-    """Return the session of a profile. `stored` excludes what this shell has loaded where the store keeps no session.
-    Raises NotSignedIn when there is none, or it has expired."""
+    """Return the session of a profile. `stored` excludes what only this shell has loaded. Raises NotSignedIn if there is no
+    session, or if it has expired."""
     return _load_live(profiles.resolve(argument), stored=stored)
 
 
@@ -201,7 +203,8 @@ def _load_live(profile: profiles.Profile, *, stored: bool = False) -> Session:
 
 
 def explain_rejection(session: Session, rejection: CredentialsRejected) -> CredentialsRejected:
-    """Note what the deployment said, and return the rejection with a hint that names the session's profile."""
+    """Remember why the deployment rejects a client, and return the rejection with a hint that names the session's
+    profile."""
     known_clients.note_rejection(session.root_url, session.credentials.client_id, rejection.reason)
     if rejection.reason == "clock":
         return rejection

@@ -1,4 +1,4 @@
-"""What else on this machine holds Taskcluster credentials and mixes with those that tcenv loads. Never shows one."""
+"""Find other Taskcluster credentials on this machine that conflict with those that tcenv loads. Never shows one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find_credentials() -> Iterator[tuple[str, str]]:
 
 
 def _check_go() -> Iterator[tuple[str, str]]:
-    """Look into the Go command's configuration. The command takes from there each value that the environment does not set."""
+    """Check the Go command's configuration. It takes each value from there that the environment does not set."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(paths.home(), ".config")
     path = os.path.join(folder, "taskcluster.yml")
     kinds = sorted({match[1] for match in _SECRET.finditer(_read(path))})

@@ -1,4 +1,4 @@
-"""Runs a command, a subshell or nothing at all with a signing proxy: what `tcenv proxy` and `--proxy` have in common."""
+"""Run a command, a subshell or nothing with a signing proxy: the common part of `tcenv proxy` and `--proxy`."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class ProxyOptions(NamedTuple):
 
     @classmethod
     def of(cls, options: object) -> ProxyOptions:
-        """Take them from the options of a command, as far as that has them."""
+        """Take them from the options of a command. Those that it does not have get their defaults."""
         defaults: dict[str, Any] = cls._field_defaults
         return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
 
     def check(self) -> None:
-        """Raise UsageError where one of them needs another."""
+        """Raise UsageError if one option needs another."""
         if self.save and not self.learn:
             raise UsageError("--save needs --learn.")
         if self.agent and self.learn:
@@ -139,9 +139,9 @@ def prepare(
     forward: Forward | None = None,
     probe: Probe | None = None,
 ) -> Started:
-    """Do everything that can fail before a program is started: the session, the scopes, the log, the sockets. `run_only` says
-    that only the programs of one run on this machine use the proxy. `plan` tells how a container reaches it. `forward` opens
-    the port on another machine by which programs there call, and `probe` shows that it leads to this proxy."""
+    """Prepare everything that can fail before a program starts: the session, the scopes, the log, the sockets. `run_only`
+    says that only the programs of one run on this machine use the proxy. `plan` tells how a container reaches it. `forward`
+    opens the port on another machine by which programs there call, and `probe` shows that it leads to this proxy."""
     core_dumps.hide_memory()
     if options.unsigned and (options.listen or (plan is not None and plan.listen)):
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
@@ -186,7 +186,7 @@ def prepare(
 
 
 def _complete_for_agent(wanted: SessionOptions, options: ProxyOptions) -> tuple[SessionOptions, ProxyOptions]:
-    """Return what a run of an agent gets where the user names nothing else. Raises UsageError."""
+    """Return the options of an agent's run, with defaults for what the user did not name. Raises UsageError."""
     narrowed = bool(wanted.scopes or wanted.purpose)
     log = options.log or os.path.join(paths.state_directory(), _AGENT_LOG)
     if options.log is None:
@@ -214,8 +214,8 @@ def _open_for_learning(wanted: SessionOptions) -> OpenedSession:
 
 
 def _check_scopes(session: OpenedSession) -> tuple[str, ...] | None:
-    """Return the scopes that the run is narrowed to, or None: as they were asked for, since a later session may hold more of
-    a pattern. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
+    """Return the requested scopes of the run, or None if it is not narrowed. Keeps patterns, since a later session may hold
+    more of them. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
     if not session.scopes:
         return None
     whole = session.session
@@ -232,7 +232,7 @@ def _check_scopes(session: OpenedSession) -> tuple[str, ...] | None:
 
 
 def announce(text: str, hint: Hint | None = None) -> None:
-    """Tell the user what the proxy has to say, while the terminal is the program's."""
+    """Tell the user what the proxy reports, while a program uses the terminal."""
     raw = _is_raw_terminal()
     if raw:
         os.write(2, b"\r\n")

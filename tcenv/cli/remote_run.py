@@ -1,4 +1,4 @@
-"""Runs a shell or a command on another machine, with a signing proxy on this one: what `tcenv ssh` does."""
+"""Run a shell or a command on another machine, with a signing proxy on this one: `tcenv ssh`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def execute(
         return status
     finally:
         if background is not None:
-            # First: ssh waits for connections that programs over there hold open.
+            # Stop the proxy first: ssh waits for connections that programs over there hold open.
             background.stop()
         connection.close()
 

@@ -1,5 +1,5 @@
-"""The configuration file: read strictly (a wrong key is named with its line, nothing is guessed), edited without losing
-comments, and indexed for readers that cannot afford a TOML parser."""
+"""Read the configuration file strictly (an error names a wrong key and its line), edit it without losing comments, and
+index it for code that cannot afford a TOML parser."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def _check_flag(value: Any) -> bool:
     return value
 
 
-# What may stand in a profile, and (but for the root URL) at the top of the file as the default of all profiles.
+# The keys of a profile. Except for the root URL, they may also stand at the top of the file as the defaults of all
+# profiles.
 KEYS: Mapping[str, Any] = {
     "root_url": lambda value: parse_root_url(_check_text(value)),
     "name": _check_name,
@@ -105,7 +106,7 @@ class Configuration:
 
 
 def _find_line(text: str, *path: str) -> int | None:
-    """Find the line of a key by searching the text, inside the last of the tables in `path` that has a header."""
+    """Return the line of a key. Searches the text inside the last of the tables in `path` that has a header."""
     lines = text.splitlines()
     start = 0
     if len(path) > 1:
@@ -229,7 +230,7 @@ def load() -> Configuration:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: not UTF-8 text") from None
     configuration = parse(text, path)
-    # A cache: where it cannot be written, the configuration itself is read again.
+    # Without this cache, the next command reads the configuration itself.
     with suppress(OSError, TcenvError):
         _write_index(configuration, path, text)
     return configuration
@@ -256,13 +257,13 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
         if file.read() == data:
             return
     with hold_lock(cache, _PATIENCE_FOR_A_CACHE):
-        # Another process may have changed the configuration, and written the index of that.
+        # Another process may have changed the configuration and written its index.
         if _read(path) == text.encode():
             write_privately(cache, data)
 
 
 def check_option(key: str, value: Any) -> Any:
-    """`value` as it may stand in the file under `key`. Raises UsageError that names the option."""
+    """Return `value` as the file may hold it under `key`. Raises UsageError that names the option."""
     try:
         return KEYS[key](value)
     except UsageError as error:
@@ -272,8 +273,8 @@ def check_option(key: str, value: Any) -> Any:
 
 
 def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remove: bool = False) -> None:
-    """Set the keys of `change` (None removes one) in `profile`, make it the `default`, or remove it whole. Raises ConfigError,
-    UsageError."""
+    """Set the keys of `change` (None removes one) in `profile`, make it the `default`, or remove it whole. Raises
+    ConfigError, UsageError."""
     import tomlkit
 
     if not is_configurable_name(profile):
@@ -291,8 +292,8 @@ def edit(change: Mapping[str, Any], profile: str, *, default: bool = False, remo
 
 
 def edit_purpose(change: Mapping[str, Any] | None, name: str, profile: str | None) -> None:
-    """Set the keys of `change` (None as a value removes one) in the purpose `name`, of a profile or of everybody; None removes
-    it whole. Raises ConfigError, UsageError."""
+    """Set the keys of `change` (None as a value removes one) in the purpose `name`, of a profile or of everybody; None
+    removes it whole. Raises ConfigError, UsageError."""
     import tomlkit
 
     with _open_document() as document:
@@ -326,7 +327,7 @@ def _remove(tables: Any, name: str, kind: str) -> None:
 def _open_document() -> Iterator[Any]:
     """Yield the file's content for editing, under a lock, and write it back with its comments and its order.
 
-    It is parsed before and after, so that a wrong value never reaches the file. Raises ConfigError."""
+    Parses it before and after, so that a wrong value never reaches the file. Raises ConfigError."""
     import tomlkit
 
     path = paths.config_file()

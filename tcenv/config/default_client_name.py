@@ -18,8 +18,9 @@ _LONGEST_PART = {"hostname": 63}
 
 
 def fill(template: str, profile: str) -> str:
-    """`template` with `{hostname}` (up to its first dot), `{user}`, `{profile}` and `{machine}` replaced; what a clientId
-    cannot hold becomes `-`, and so do `:` and `@` in these parts. Raises UsageError where there is no machine's id to be had."""
+    """Return `template` with `{hostname}` (up to its first dot), `{user}`, `{profile}` and `{machine}` replaced. What a
+    clientId cannot hold becomes `-`, and so do `:` and `@` in these parts. Raises UsageError if the machine can have no
+    id."""
     for part in PARTS:
         mark = "{" + part + "}"
         if mark in template:
@@ -28,7 +29,7 @@ def fill(template: str, profile: str) -> str:
 
 
 def fit(text: str) -> str:
-    """`text` as one part of a client's name."""
+    """Return `text` as one part of a client's name."""
     return "".join(character if character in _HARMLESS else "-" for character in text) or "-"
 
 
@@ -70,8 +71,8 @@ def _get_user() -> str:
 
 
 def get_machine_id() -> str:
-    """Return a short id of this home's state directory, made once. It tells machines apart whose names change or are the same.
-    Raises UsageError where it cannot be stored."""
+    """Return a short id of this home's state directory, made once. It distinguishes machines whose names change or are the
+    same. Raises UsageError if it cannot be stored."""
     path = os.path.join(paths.state_directory(), "machine")
     known = _read(path)
     if known:
@@ -87,7 +88,7 @@ def get_machine_id() -> str:
             f"{{machine}} needs a stored id, and {path} cannot be written: {reason}",
             "Use {hostname} in the name, or set XDG_STATE_HOME to a directory that stays.",
         ) from None
-    # Another process was first, and has named the machine.
+    # Another process may have stored an id first.
     return _read(path) or new
 
 

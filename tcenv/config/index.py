@@ -1,5 +1,5 @@
-"""The configuration's index, for readers that cannot afford a TOML parser: which store, which default, which root URL a profile
-has. Written when the configuration is read in full. Must stay importable for next to nothing (hot path)."""
+"""Read and write the configuration's index, for code that cannot afford a TOML parser: the store, the default, the profiles
+and the purposes. tcenv writes it when it reads the whole configuration. Imports almost nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Index:
         return [line.split(" ")[1] for line in self._profiles.split("\n") if line[:8] == "PROFILE "]
 
     def find_purpose(self, profile: str, name: str) -> tuple[list[str], str | None] | None:
-        """Return the scopes and the time of a purpose (None: as long as the session). The profile's own purpose goes first."""
+        """Return the scopes and the time of a purpose (None: as long as the session). The profile's own purpose goes
+        first."""
         for of in (profile, "-"):
             key = f"\nPURPOSE {of} {name}\t"
             start = self._profiles.find(key)
@@ -67,8 +68,8 @@ class Index:
 
 
 def read() -> Index | None:
-    """Read the index of the configuration; None where there is no configuration. Raises HandOver for a stale or damaged index,
-    OSError, ValueError."""
+    """Read the index of the configuration. Returns None if there is no configuration. Raises HandOver for a stale or
+    damaged index, OSError, ValueError."""
     path = paths.config_file()
     try:
         text = _read_file(path)
@@ -77,7 +78,7 @@ def read() -> Index | None:
             raise HandOver from None
         return None
     known = _read_file(paths.index_file())
-    # The configuration itself stands behind its index: times and sizes can stay what they were.
+    # The index holds a copy of the configuration, since times and sizes do not show every change.
     head, mark, of = known.partition(_MARK)
     first, store, default, profiles = f"{head}\n".split("\n", 3)
     if not mark or of != text or first != f"CONFIG={path}" or store[:6] != "STORE=" or default[:8] != "DEFAULT=":
@@ -86,7 +87,7 @@ def read() -> Index | None:
 
 
 def is_configured(word: str) -> bool:
-    """Whether the configuration says anything with this word in it."""
+    """Return whether the configuration contains this word."""
     try:
         return word in _read_file(paths.config_file())
     except (OSError, ValueError):

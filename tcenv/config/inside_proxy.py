@@ -1,4 +1,4 @@
-"""Inside of a proxied run the root URL is the proxy's; this tells which deployment and which profile are behind it. Hot path."""
+"""Find the deployment and the profile behind the proxy of a run, in which the root URL is the proxy's. Hot path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class SurroundingRun:
-    """What is behind the proxy at `proxy` (a root URL, as programs are given it)."""
+    """The profile and the root URL behind the proxy at `proxy` (the root URL that programs get)."""
 
     __slots__ = ("profile", "proxy", "root_url")
 
@@ -28,7 +28,7 @@ class SurroundingRun:
         return f"{self.proxy} {self.profile} {self.root_url}"
 
     def is_at(self, root_url: str | None) -> bool:
-        """Whether a root URL is the proxy's, by whichever name of this machine."""
+        """Return whether a root URL is the proxy's, under any name of this machine."""
         if root_url is None:
             return False
         host, port = _split_host_and_port(root_url)

@@ -1,5 +1,5 @@
-"""Finds the live session that a command means, for readers that cannot afford a TOML parser: by the configuration's index
-and the session's file alone. Anything unusual is left to the full command line.
+"""Find the live session that a command means by the configuration's index and the session's file, without a TOML parser.
+Leaves anything unusual to the full command line.
 
 The hot path imports this module, so it imports next to nothing."""
 
@@ -26,7 +26,7 @@ _BOOLEANS = ("0", "1", "false", "true", "no", "yes", "off", "on")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-# The other variables of options that `resolve` checks, whatever the command does with them.
+# The other variables that `resolve` checks for every command.
 _CHECKED = (
     *("TCENV_PORT", "TCENV_TIMEOUT", "TCENV_LOGIN_EXPIRES", "TCENV_FLOW", "TCENV_NAME", "TCENV_SCOPE", "TCENV_RETRY"),
     *("TCENV_DESCRIPTION", "TCENV_BROWSER", "TCENV_NO_BROWSER", "TCENV_NO_SELF_DELETE"),
@@ -72,7 +72,7 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
     configured = known and known.find_root_url(profile)
     if (get_profile_name(held) != profile) if configured is None else (configured != held):
         raise HandOver
-    # Root URLs are compared as they are; another spelling of the same one is for the full command line.
+    # The full command line handles other spellings of the same root URL.
     if root_url not in (None, held) or "STATE" in fields:
         raise HandOver
     if time.time() >= int(fields["RENEW" if for_signing_in else "TCENV_EXPIRES"]):
@@ -83,8 +83,8 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
 
 
 def add_token_from_keyring(fields: dict[str, str]) -> None:
-    """Add the token to the fields of a session whose file names an item of the keyring. Raises HandOver where the Secret Service
-    does not tell it at once."""
+    """Add the token to the fields of a session whose file names an item of the keyring. Raises HandOver if the Secret
+    Service does not answer at once."""
     from tcenv.sessions import secret_service
 
     if not secret_service.is_known():
@@ -101,7 +101,7 @@ def add_token_from_keyring(fields: dict[str, str]) -> None:
 
 
 def _is_plain(variable: str, value: str) -> bool:
-    """Whether the value of an option's variable is right beyond doubt, so that the full command line would not refuse it."""
+    """Return whether the full command line certainly accepts this value of an option's variable."""
     if variable == "TCENV_PORT":
         return len(value) < 5 and value.isascii() and value.isdecimal()
     if variable in ("TCENV_TIMEOUT", "TCENV_LOGIN_EXPIRES"):

@@ -1,5 +1,5 @@
-"""What one run is about: option > variable > named profile > the file's defaults > built-in defaults, resolved once into
-one value. Knows no command line and no session."""
+"""Resolve the profile of a run into one value: an option goes before a variable, then come the named profile, the file's
+defaults and the built-in defaults. Knows no command line and no session."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "resolve",
 ]
 
-# Further than that, the system's timers do not count (seconds).
+# The longest time of the system's timers (seconds).
 _LONGEST_WAIT = 20 * 86400
 
 BUILT_IN: Mapping[str, Any] = {
@@ -63,8 +63,8 @@ FALSE = ("0", "false", "no", "off", "")
 class Profile:
     """A deployment and how to sign in to it. `expires` is fromNow text, `lifetime` the same and `timeout` in seconds.
 
-    `argument` is what to type behind a command to mean this profile. `insisted` holds the keys that an option or a variable
-    gave: tcenv never alters those by itself. `has_scopes` says that the configuration names scopes."""
+    `argument` names this profile on a command line. `insisted` holds the keys that an option or a variable gave: tcenv
+    never changes those by itself. `has_scopes` says that the configuration names scopes."""
 
     name: str
     root_url: str
@@ -89,7 +89,7 @@ class Profile:
 
 
 class Overrides(NamedTuple):
-    """What options of the command line say instead of the configuration. None, no scope and False stand for "not given"."""
+    """The options of the command line that override the configuration. None, no scope and False mean "not given"."""
 
     root_url: str | None = None
     name: str | None = None
@@ -105,12 +105,12 @@ class Overrides(NamedTuple):
 
     @classmethod
     def of(cls, options: object) -> Overrides:
-        """Take them from the options of a command, as far as that has them."""
+        """Take them from the options of a command. Those that it does not have get their defaults."""
         defaults: dict[str, Any] = cls._field_defaults
         return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
 
     def given(self) -> dict[str, Any]:
-        """Return those that were given, by configuration key."""
+        """Return the given ones, by configuration key."""
         values = self._asdict()
         given = {key: value for key, value in values.items() if value is not None and value is not False}
         if self.scopes:
@@ -123,7 +123,7 @@ NOTHING = Overrides()
 
 
 def read_flag(variable: str) -> bool | None:
-    """Return the value of a variable that is true or false; None where it is not set. Raises UsageError."""
+    """Return the value of a variable that is true or false, or None if it is not set. Raises UsageError."""
     value = os.environ.get(variable)
     if value is None:
         return None
@@ -162,7 +162,7 @@ def _check(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_store_name(config: config_file.Configuration | None = None) -> str:
-    """Which store the user wants: `TCENV_STORE`, the file's `store`, else auto."""
+    """Return the name of the store that the user wants: `TCENV_STORE`, the file's `store`, else auto. Raises UsageError."""
     named = os.environ.get("TCENV_STORE")
     if named:
         if named not in config_file.STORES:
@@ -178,9 +178,8 @@ def find_purpose(name: str, of: Profile) -> Purpose:
 
 
 def resolve_timeout(argument: str | None, option: str | None) -> float:
-    """How long (seconds) the deployment of what `argument` names is waited for, also where that is not configured (any more).
-    `option` is the value of --timeout.
-    Raises UsageError for one that is not a time, whatever else is wrong."""
+    """Return how long (seconds) to wait for the deployment that `argument` names, even if that is not configured. `option`
+    is the value of --timeout. Raises UsageError if that is no time."""
     wanted = Overrides(timeout=option)
     try:
         return resolve(argument, wanted).timeout
@@ -189,8 +188,8 @@ def resolve_timeout(argument: str | None, option: str | None) -> float:
 
 
 def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Profile:
-    """Resolve the profile that this run is about. `argument` is a profile name or a root URL. Raises
-    UsageError, and NoDeployment where nothing names a deployment."""
+    """Resolve the profile of this run. `argument` is a profile name or a root URL. Raises UsageError, and NoDeployment if
+    nothing names a deployment."""
     config = config_file.load()
     given = {key: config_file.check_option(key, value) for key, value in overrides.given().items()}
     variables = _check(_read_variables())

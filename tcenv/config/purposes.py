@@ -20,8 +20,8 @@ _LONGEST = 31 * 86400
 
 @dataclass(frozen=True)
 class Purpose:
-    """What `--as NAME` stands for: `scopes`, and `term` (fromNow text; None: as long as the session lasts). `profile` is the one
-    whose it is, None for everybody's."""
+    """What `--as NAME` stands for: `scopes`, and `term` (fromNow text; None: as long as the session lasts). `profile` is
+    its profile, or None if all profiles have it."""
 
     name: str
     scopes: tuple[str, ...]
@@ -30,7 +30,7 @@ class Purpose:
 
 
 def check_scopes(value: Any) -> tuple[str, ...]:
-    """`value` as the scopes of a purpose. Raises UsageError."""
+    """Return `value` as the scopes of a purpose. Raises UsageError."""
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(scope, str) for scope in value):
         raise UsageError('must be a list of strings, like ["queue:*"], with one at least')
     for scope in value:
@@ -39,7 +39,7 @@ def check_scopes(value: Any) -> tuple[str, ...]:
 
 
 def check_term(value: Any) -> str:
-    """`value` as the time of a purpose. Raises UsageError."""
+    """Return `value` as the time of a purpose. Raises UsageError."""
     if not isinstance(value, str):
         raise UsageError("must be a string in quotes")
     if parse_expires(value) > _LONGEST:
@@ -48,7 +48,7 @@ def check_term(value: Any) -> str:
 
 
 def find(purposes: Mapping[tuple[str, str], Purpose], profile: str | None, name: str) -> Purpose:
-    """Find the purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
+    """Find the purpose `name` for a profile: its own one first. Raises UsageError."""
     found = purposes.get((profile or "", name)) or purposes.get(("", name))
     if found is not None:
         return found

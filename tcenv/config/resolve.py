@@ -1,6 +1,6 @@
-"""Which deployment a run is about: the first of the argument, `--root-url`, `TCENV_ROOT_URL`, `TCENV_PROFILE` (unless
-`TASKCLUSTER_ROOT_URL` has been changed since that was loaded), `TASKCLUSTER_ROOT_URL` and the configuration's default. The hot
-path decides the same from the configuration's index."""
+"""Choose the deployment of a run: the first of the argument, `--root-url`, `TCENV_ROOT_URL`, `TCENV_PROFILE` (unless the
+user has changed `TASKCLUSTER_ROOT_URL` since tcenv loaded it), `TASKCLUSTER_ROOT_URL` and the configuration's default. The
+hot path chooses the same one by the configuration's index."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """A deployment: the name of its session, its root URL, the configured profile that it is (None: a bare root URL), and what
-    the configuration says of that."""
+    """A chosen deployment: the name of its session (`key`), its root URL, the name of its configured `profile` (None: a
+    bare root URL), and that profile's `own` keys."""
 
     key: str
     root_url: str
@@ -35,16 +35,16 @@ class Choice:
 
     @property
     def argument(self) -> str:
-        """What to type behind a command to mean this one, whatever is set or loaded."""
+        """The command-line words that name this deployment in any environment."""
         return get_argument(self.key, self.root_url)
 
 
 class NoDeployment(NotSignedIn):
-    """Nothing says which deployment is meant: a usage error where one must be opened, not signed in where one is read."""
+    """Nothing names a deployment. Commands that sign in report it as a usage error, the others as "not signed in"."""
 
 
 class UnknownProfile(UsageError):
-    """What was named is neither configured nor known from a former sign-in."""
+    """The named profile is neither configured nor known from a former sign-in."""
 
 
 def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Choice:
@@ -103,7 +103,7 @@ def _choose(
 
 
 def _parse_host(argument: str) -> str | None:
-    """Return the root URL of a host that was given without a scheme and has a dot or a port; None for anything else."""
+    """Return the root URL of a host without a scheme that has a dot or a port, or None for anything else."""
     host, colon, port = argument.partition("/")[0].partition(":")
     if not ("." in host or (colon and port)) or "@" in argument:
         return None
@@ -115,7 +115,7 @@ def _parse_host(argument: str) -> str | None:
 
 
 def _choose_behind_proxy(around: SurroundingRun, config: config_file.Configuration) -> Choice:
-    """Return the deployment behind the proxy around this process, under the name that it has outside."""
+    """Return the deployment behind this run's proxy, under its name outside of the run."""
     base = around.profile.partition("@")[0]
     if base in config.profiles:
         return _choose_named(base, around.root_url, config)
@@ -123,7 +123,7 @@ def _choose_behind_proxy(around: SurroundingRun, config: config_file.Configurati
 
 
 def choose_by_root_url(root_url: str, config: config_file.Configuration) -> Choice:
-    """Return the one configured profile with this root URL, or the default among several; else the bare root URL."""
+    """Return the configured profile with this root URL (the default one of several), else the bare root URL."""
     names = [name for name, keys in config.profiles.items() if keys["root_url"] == root_url]
     if len(names) == 1:
         return _choose_configured(names[0], config)
@@ -158,7 +158,7 @@ def _choose_named(argument: str, root_url: str | None, config: config_file.Confi
             return _choose_configured(base, config)
         return _choose_elsewhere(base, root_url, config)
     if root_url is None:
-        # The name of a session, loaded or stored; or the one under which a bare or overridden root URL was used before.
+        # It may name a loaded or stored session, or a root URL that was used before.
         root_url = _find_root_url_of_session(argument)
         if root_url is not None and own is None:
             return Choice(argument, root_url)
@@ -176,7 +176,7 @@ def _choose_named(argument: str, root_url: str | None, config: config_file.Confi
 
 
 def _find_root_url_of_session(profile: str) -> str | None:
-    """Return the root URL of the session of `profile` that this shell has loaded, or that is stored in whichever place."""
+    """Return the root URL of the session of `profile` that this shell has loaded or that any store keeps."""
     loaded = environment.read_loaded(os.environ)
     if loaded is not None and loaded.profile == profile:
         return _parse(loaded.root_url)
@@ -189,12 +189,12 @@ def _find_root_url_of_session(profile: str) -> str | None:
 
 
 def _choose_elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Choice:
-    """Return a configured profile with another root URL than its own."""
+    """Return a configured profile with another root URL."""
     return Choice(f"{base}@{get_profile_name(root_url)}"[:128], root_url, base, config.profiles[base])
 
 
 def _hint_at_known(config: config_file.Configuration) -> Hint:
-    """Return the hint that lists every profile that is known: configured, with a session, or loaded in this shell."""
+    """Return a hint that lists the known profiles: configured, with a session, or loaded in this shell."""
     names = dict.fromkeys(config.profiles)
     for directory in paths.session_directories():
         with suppress(OSError):

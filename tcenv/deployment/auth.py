@@ -1,9 +1,9 @@
 """Call a deployment's Auth service: what it says of credentials and clients.
 
-The routes, the signatures and the errors are those of the service (version 106) and of the `taskcluster` client 60 to 113. A
-sign-in calls through that client. Its import takes as long as eleven interpreters take to start, so all other commands use the
-routes below; a test holds them against the client. Every answer is read strictly: each field has the right type and is about
-the right client, or nothing of it is believed."""
+The routes, the signatures and the errors are those of the service (version 106) and of the `taskcluster` client 60 to 113.
+A sign-in calls through that client. Its import takes as long as eleven interpreters take to start, so all other commands
+use the routes below; a test holds them against the client. Every answer is read strictly: each field has the right type and
+is about the right client, or nothing of it is believed."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class ClientFacts:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a deployment says of credentials whose signature it has accepted. None stands for what it does not tell: on a
-    private deployment a client may look at nothing without the scopes for it.
+    """What a deployment says of credentials whose signature it has accepted. None stands for what it does not tell, because
+    a private deployment shows nothing without the scopes for it.
 
-    `scopes` are the credentials' own, without what everybody holds: temporary credentials cannot get that."""
+    `scopes` leaves out the scopes that everybody has, since temporary credentials cannot get those."""
 
     scopes: tuple[str, ...] | None
     client: ClientFacts | None
@@ -81,12 +81,12 @@ class _Failure(Exception):
 
 
 class Deployment:
-    """The Auth service at a root URL, over one connection. Every method raises DeploymentError where it cannot be reached or
-    gives no usable answer, and CredentialsRejected where it does not accept the credentials.
+    """The Auth service at a root URL, over one connection. Every method raises DeploymentError if it cannot be reached or
+    gives no usable answer, and CredentialsRejected if it does not accept the credentials.
 
-    `until` (time.monotonic) is when the command's time is up; each method takes 30 seconds at most. Messages tell the user to
-    type `tcenv login` and `argument` (None: the root URL). `library` calls through the `taskcluster` client, where there is
-    time to import it."""
+    `until` (time.monotonic) is the command's deadline; each method takes 30 seconds at most. Messages tell the user to type
+    `tcenv login` and `argument` (None: the root URL). `library` calls through the `taskcluster` client, if there is time to
+    import it."""
 
     def __init__(
         self, root_url: str, *, until: float | None = None, argument: str | None = None, library: bool = False
@@ -98,7 +98,7 @@ class Deployment:
         self._http = http.Client()
 
     def confirm(self, credentials: Credentials) -> Confirmation:
-        """Have the deployment check the signature of a call. A 403 shows a good signature as well."""
+        """Have the deployment check the signature of a call, and return what it says. A 403 shows a good signature too."""
         with self._errors():
             client = None
             if credentials.certificate is None:
@@ -107,8 +107,8 @@ class Deployment:
         return Confirmation(scopes, client)
 
     def find_client(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
-        """Return what the deployment says of a client; None where no such client exists. Raises PermissionError where the
-        deployment does not let these credentials (or, without any, everybody) look."""
+        """Return the facts about a client, or None if there is no such client. Raises PermissionError if the deployment
+        does not show it to these credentials (None: to everybody)."""
         with self._errors():
             try:
                 client = self._read_client(client_id, credentials)
@@ -121,7 +121,8 @@ class Deployment:
         return client
 
     def read_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
-        """Return all that these credentials may do, with what everybody may; None where the deployment does not tell."""
+        """Return all scopes of these credentials, with those that everybody has, or None if the deployment does not
+        tell."""
         with self._errors():
             held = self._call_if_allowed(credentials, "currentScopes")
             return None if held is None else _parse_scopes(_check_object(held), "scopes")
@@ -129,7 +130,7 @@ class Deployment:
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
         """Give the client a new token and return it. The old one dies at once.
 
-        The old token may be dead as well where this raises anything but `Refused`."""
+        The old token may be dead too if this raises anything but `Refused`."""
         with self._errors():
             return _parse_token(self._call(credentials, "resetAccessToken", client_id), client_id)
 
@@ -148,15 +149,15 @@ class Deployment:
             return _parse_client(self._call(credentials, "updateClient", client_id, content), client_id)
 
     def delete_client(self, credentials: Credentials, client_id: str) -> None:
-        """Delete a client. Does nothing where no such client exists."""
+        """Delete a client. Does nothing if there is no such client."""
         with self._errors():
             answer = self._call(credentials, "deleteClient", client_id)
             if answer is not None:
                 _check_object(answer)
 
     def ping(self) -> float:
-        """Check that the service answers to its `ping`, which no other web server does. Return the deployment's time, by the Date
-        of the answer (whole seconds since the epoch)."""
+        """Check that the service answers to its `ping`, which no other web server does. Returns the deployment's time from
+        the answer's Date (whole seconds since the epoch)."""
         with self._errors():
             answer = self._send(None, "GET", f"{self.root_url}/api/auth/v1/ping", None)
             if _check_object(_parse_answer(answer)).get("alive") is not True:
@@ -172,12 +173,12 @@ class Deployment:
             return self._call_if_allowed(None, "currentScopes") is not None
 
     def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
-        """Return the client; None where the scopes do not suffice to look at it."""
+        """Return the client, or None if the scopes do not suffice to read it."""
         answer = self._call_if_allowed(credentials, "client", client_id)
         return None if answer is None else _parse_client(answer, client_id)
 
     def _read_own_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
-        """Return the caller's scopes without those that everybody has; None where the deployment does not say."""
+        """Return the caller's scopes without those that everybody has, or None if the deployment does not tell."""
         held = self._call_if_allowed(credentials, "currentScopes")
         if held is None:
             return None
@@ -187,7 +188,7 @@ class Deployment:
         return tuple(scope for scope in scopes if scope not in common)
 
     def _call_if_allowed(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
-        """Call a method; None where the deployment accepts the caller and says that the scopes do not suffice."""
+        """Call a method. Returns None if the deployment accepts the caller but the scopes do not suffice."""
         try:
             answer = self._call(credentials, name, *arguments)
         except _Failure as failure:
@@ -199,8 +200,8 @@ class Deployment:
         return answer
 
     def _call(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
-        """Call a method of the service with a clientId and the content of the body, as far as it takes them. Returns the JSON
-        of the answer (None: it has no result)."""
+        """Call a method of the service with its arguments: a clientId, and the content of the body. Returns the JSON of the
+        answer (None: it has no result)."""
 
         def exchange(method: str, url: str, content: Any) -> Any:
             return self._exchange(credentials, method, url, content)
@@ -218,8 +219,8 @@ class Deployment:
         return _parse_answer(self._send(credentials, method, url, content))
 
     def _send(self, credentials: Credentials | None, method: str, url: str, content: Any) -> http.Answer:
-        """Send a call and return the answer. A call that could not be sent, or was answered with 5xx, is repeated twice, after
-        the pauses of the `taskcluster` client."""
+        """Send a call and return the answer. A call that could not be sent, or was answered with 5xx, is repeated twice,
+        after the pauses of the `taskcluster` client."""
         body = None if content is None else json.dumps(content).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         for tried in range(1, _TRIES + 1):
@@ -301,7 +302,7 @@ def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -
 
 
 def _parse_answer(answer: http.Answer) -> Any:
-    """Return the JSON of a good answer, None for 204. Raises _Failure for an error, Unusable."""
+    """Return the JSON of a good answer, or None for 204. Raises _Failure for an error, Unusable."""
     if answer.status == 204:
         return None
     if 200 <= answer.status < 300:

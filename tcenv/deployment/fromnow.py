@@ -38,7 +38,7 @@ def parse_expires(text: str) -> int:
 
 
 def _from_now(text: str) -> int:
-    """Return the seconds of `text`, 0 where it is not in the grammar."""
+    """Return the seconds of `text`, or 0 if it is not in the grammar."""
     if not text.isascii():
         return 0
     rest = text.lower().strip(_SPACE)

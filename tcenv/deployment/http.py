@@ -146,7 +146,7 @@ class _Exchange(threading.Thread):
             self.connection.close()
 
     def cancel(self) -> None:
-        """Stop, from another thread. A request that is not on its way yet is never sent."""
+        """Stop the exchange, from another thread. A request that has not started is never sent."""
         self.connection.cancel()
 
     def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
@@ -214,7 +214,7 @@ class _Connection:
 
 
 def parse_date(text: str) -> int | None:
-    """Return the seconds since the epoch of a Date header; None unless it has the form that HTTP wants servers to write."""
+    """Return the seconds since the epoch of a Date header, or None if it is not in the form that HTTP prescribes."""
     try:
         return int(datetime.strptime(text.strip(), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp())
     except ValueError:

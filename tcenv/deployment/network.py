@@ -42,7 +42,7 @@ def make_ssl_context() -> ssl.SSLContext:
 
 
 def find_proxy(url: str) -> SplitResult | None:
-    """Return the address of the proxy for requests to `url`; None where they go straight to the deployment.
+    """Return the address of the proxy for requests to `url`, or None if they go to the deployment directly.
 
     Reads HTTPS_PROXY, ALL_PROXY and NO_PROXY as urllib does, or else the settings of macOS or Windows. No proxy serves a
     deployment on this machine. Raises SettingsError for an address that is not http:// or https://."""

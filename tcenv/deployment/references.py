@@ -1,5 +1,5 @@
-"""Read a deployment's references (`/references/SERVICE/VERSION/api.json`): the names of a service's methods, their routes and the
-scopes that they need. The scopes are a hint and no proof, because the server computes some of their parameters."""
+"""Read a deployment's references (`/references/SERVICE/VERSION/api.json`): the names of a service's methods, their routes
+and the scopes that they need. The scopes are a hint and no proof, because the server computes some of their parameters."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Method:
     scopes: Any
 
     def matches(self, verb: str, segments: Sequence[str]) -> bool:
-        """Return whether a call is one of this method's, by its HTTP method and the decoded parts of its path. A parameter at the
-        end of a route may hold slashes."""
+        """Return whether a call with this HTTP method and these decoded parts of its path is one of this method. A
+        parameter at the end of a route may hold slashes."""
         if verb != self.verb:
             return False
         if self.route and self.route[-1] is _PARAMETER and len(segments) > len(self.route):
@@ -52,7 +52,8 @@ class Method:
 
 
 def parse(body: bytes) -> list[Method] | None:
-    """Return the methods of a reference, None for anything else: a deployment without the service may answer with its page."""
+    """Return the methods of a reference, or None for anything else: a deployment without the service may answer with a web
+    page."""
     try:
         entries = json.loads(body)["entries"]
         return [_parse_method(entry) for entry in entries if entry.get("type", "function") == "function"]
@@ -61,17 +62,17 @@ def parse(body: bytes) -> list[Method] | None:
 
 
 def find(methods: Iterable[Method], verb: str, segments: Sequence[str]) -> Method | None:
-    """Return the method that a call is one of; of several, the one with the longest fixed parts in its route."""
+    """Return the method of a call; of several, the one with the longest fixed parts in its route."""
     wanted = "GET" if verb == "HEAD" else verb
     found = [method for method in methods if method.matches(wanted, segments)]
     return max(found, key=lambda method: sum(len(part) for part in method.route if part is not None), default=None)
 
 
 def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Method] | None:
-    """Return the methods of a service (`queue`, or `queue/v2` for another version than v1); None where the deployment does not
-    have it. Keeps the reference with its ETag, and uses the kept one where the deployment cannot be reached.
+    """Return the methods of a service (`queue`, or `queue/v2` for another version than v1); None if the deployment does not
+    have it. Keeps the reference with its ETag, and uses the kept one if the deployment cannot be reached.
 
-    `until` (time.monotonic) is when the command's time is up. Raises DeploymentError."""
+    `until` (time.monotonic) is the command's deadline. Raises DeploymentError."""
     match = _SERVICE.fullmatch(service)
     if match is None:
         return None
@@ -96,7 +97,7 @@ def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Me
 
 
 def describe(expression: Any, depth: int = 0) -> Iterator[str]:
-    """Write a scope expression for people, one scope a line, indented below what joins them."""
+    """Write a scope expression for people: one scope on each line, indented below the word that joins them."""
     indent = "  " * depth
     if expression is None:
         yield f"{indent}(no scopes)"
@@ -132,7 +133,7 @@ def _get_cache_path(root_url: str, service: str, version: str) -> str:
 
 
 def _read_cache(path: str) -> tuple[bytes, str]:
-    """Return the body and the ETag, both empty where no reference is kept."""
+    """Return the body and the ETag, both empty if there is no kept reference."""
     try:
         with open(path, "rb", opener=paths.open_trusted_or_ignore) as file:
             etag, _, body = file.read().partition(b"\n")

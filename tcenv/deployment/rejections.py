@@ -1,4 +1,4 @@
-"""Tell from the message of an AuthenticationFailed why a deployment rejects credentials."""
+"""Find out from the message of an AuthenticationFailed why a deployment rejects credentials."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class Rejection(NamedTuple):
-    """Why a deployment rejects credentials: the reason's name (see CredentialsRejected), a sentence without its full stop, and a
-    hint where signing in again does not help."""
+    """Why a deployment rejects credentials: the reason's name (see CredentialsRejected), a sentence without its full stop,
+    and a hint where signing in again does not help."""
 
     reason: str
     sentence: str
@@ -29,5 +29,5 @@ _REJECTIONS = {
 
 
 def find_rejection(message: str) -> Rejection | None:
-    """Return what the message of an AuthenticationFailed means, None where it is not known."""
+    """Return what the message of an AuthenticationFailed means, or None if it is not known."""
     return next((rejection for phrase, rejection in _REJECTIONS.items() if phrase in message), None)

@@ -1,7 +1,8 @@
-"""Know what the `assume:` scopes of a session cover, so that one can replace many where a call's header has no room for them.
+"""Find out what the `assume:` scopes of a session cover, so that one can replace many if a call's header has no room for
+them.
 
-Roles change. So what was known at sign-in only serves to leave out what another requested scope covers, and never bounds what
-such a scope gives."""
+Roles change, so this only serves to leave out scopes that another requested scope covers. It never limits what a scope
+gives."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def leave_out(scopes: Sequence[str], expansions: Mapping[str, Sequence[str]]) ->
     """Return `scopes` without those that a role among them covers. Adds nothing, and uses no role that is not among them."""
     kept: list[str] = []
     covered: list[str] = []
-    # The one that covers most first: it often covers the other roles.
+    # Start with the role that covers most: it often covers the other roles.
     for role in sorted({*scopes} & expansions.keys(), key=lambda role: -len(expansions[role])):
         if not covers(covered, role):
             kept.append(role)
@@ -87,8 +88,8 @@ def leave_out(scopes: Sequence[str], expansions: Mapping[str, Sequence[str]]) ->
 
 
 def ask(session: Session) -> tuple[str, ...]:
-    """Ask the deployment what the `assume:` scopes of `session` cover, and return a line for each (see `encode`). A role that the
-    deployment does not tell of has none."""
+    """Ask the deployment what the `assume:` scopes of `session` cover, and return a line for each (see `encode`). A role
+    that the deployment does not show has no line."""
     import threading
     from contextlib import suppress
 

@@ -39,13 +39,13 @@ class KnownClient:
     made: bool = True
     #: Whether the deployment has confirmed the client. Do not derive a prefix from an unconfirmed one.
     confirmed: bool = True
-    #: Where its session is stored (see `stores.place`). Empty if no store has it, or no longer.
+    #: Where its session is stored (see `stores.describe_place`). Empty if no store has it, or no longer.
     place: str = ""
     #: The process that noted the client, if the deployment has not confirmed it yet.
     process: int = 0
 
     def purged_by(self) -> int:
-        """When the deployment has removed the client: the first midnight (UTC) after its end."""
+        """Return when the deployment has removed the client: at the first midnight (UTC) after its end."""
         return (self.expires // _DAY + 1) * _DAY
 
     @property
@@ -179,8 +179,8 @@ def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
 
 
 def note_rejection(root_url: str, client_id: str, reason: str) -> None:
-    """Note why the deployment rejects the credentials of a client (see CredentialsRejected). One that does not exist any more is
-    forgotten."""
+    """Note why the deployment rejects the credentials of a client (see CredentialsRejected). Forgets one that no longer
+    exists."""
     if reason == "deleted":
         forget(root_url, client_id)
 

@@ -35,7 +35,7 @@ class Session:
     """Permanent credentials on one deployment, with their details. Times are seconds since the epoch.
 
     `scopes` is None if the deployment did not tell them. `asked` are the requested scopes, with the right to delete the
-    session's own client. `name` is the requested client name (of the series, see `clients.series`). `state` is empty,
+    session's own client. `name` is the requested client name (of the series, see `name_series`). `state` is empty,
     `ENDED` or `RESETTING`. `chosen` says that the user named the scopes for this sign-in alone, by an option, a variable
     or a purpose. `expansions` says what the roles among its scopes cover (see `expansions`)."""
 

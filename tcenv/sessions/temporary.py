@@ -94,9 +94,9 @@ def narrow(
     scopes: Sequence[str],
     say: Callable[[str], None],
 ) -> tuple[str, ...]:
-    """Return what a session holds of `scopes`. The first three arguments are the parts of its file (`held` is None: unknown,
-    so all of them). Passes a sentence to `say` where it holds a part of a pattern. Raises UsageError for a text that is no
-    scope, and for a scope of which it holds nothing: with such a scope every call fails."""
+    """Return the part of `scopes` that a session holds. The first three arguments are the parts of its file (`held` is
+    None: unknown, so all of them). Passes a sentence to `say` if it holds a part of a pattern. Raises UsageError for a text
+    that is no scope, and for a scope of which it holds nothing, because every call with such a scope fails."""
     for scope in scopes:
         check_scope(scope)
     if held is None:
@@ -114,8 +114,8 @@ def narrow(
 
 
 def shorten(scopes: Sequence[str], expansions: Sequence[str], held: Sequence[str] | None) -> tuple[str, ...]:
-    """Return `scopes` without those that another one covers, by what is known of the roles of a session that holds `held`. Adds
-    none: credentials never carry more than the user asked for."""
+    """Return `scopes` without those that another one covers, by the known roles of a session that holds `held`. Adds none:
+    credentials never carry more than the user asked for."""
     from tcenv.sessions.expansions import decode, leave_out
 
     return leave_out(remove_covered(scopes), decode(expansions, held or ()))

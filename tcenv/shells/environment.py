@@ -31,7 +31,7 @@ _OF_URLS = _OF_NAMES | frozenset(":/~%+[]")
 
 
 class Loaded:
-    """What tcenv has loaded into an environment. `before` is the choice before that, in the form of `chosen`."""
+    """What tcenv has loaded into an environment. `before` is the choice before that, in the form of `encode_choice`."""
 
     __slots__ = ("before", "file", "generation", "profile", "root_url")
 

@@ -1,4 +1,5 @@
-"""Sign in by one approval in the browser: choose a name, listen, open the page, take the callback, verify it, store the session.
+"""Sign in by one approval in the browser: choose a name, listen, open the page, take the callback, verify it, store the
+session.
 
 Credentials leave this module only after the deployment has accepted them, and then nothing loses them."""
 
@@ -75,8 +76,8 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
 def _request_approval(
     profile: Profile, flow: str, replacing: Session | None, listener: Listener, store: Store, display: Display
 ) -> ApprovalRequest:
-    """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment and the
-    session turn out to be good."""
+    """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment
+    and the session turn out to be good."""
     if flow == "new":
         if not has_new_page(profile.root_url):
             display.warn(
@@ -207,7 +208,7 @@ def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
 
 
 def _try_step(display: Display, step: Callable[[], object]) -> None:
-    """Do a step that the session does not depend on. If it fails, only say so."""
+    """Run a step that the session does not depend on. If it fails, only say so."""
     try:
         step()
     except Exception as error:

@@ -1,5 +1,5 @@
-"""Ask a person for an approval, and wait: open the page, say what is found out meanwhile, and ask for the next name where the
-first one is taken. The first answer counts, whichever name it is for."""
+"""Ask a person for an approval, and wait: open the page, report what tcenv finds out meanwhile, and ask for the next name
+if the first one is taken. The first answer counts, for any of the names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLEAR_HSTS = "clear HSTS for localhost (Chrome: chrome://net-internals/#hsts)"
 
 
 def describe_seen(seen: str, *, can_paste: bool) -> str:
-    """Say what came to the listener and was refused (`listener.STRANGER` and its like), and what to do."""
+    """Say what the listener has refused (such as `listener.STRANGER`), and what to do."""
     if seen == TLS:
         paste = "Paste here the address that it shows, " if can_paste else "To go on, "
         return (
@@ -136,7 +136,7 @@ class ApprovalRequest:
         return self.opened
 
     def _describe(self) -> dict[str, str]:
-        """Return what `late_approval` has to know."""
+        """Return what `late_approval` needs."""
         profile = self._profile
         return {
             "profile": profile.name,
@@ -172,7 +172,7 @@ class ApprovalRequest:
         self.show(pasting=False, enter=True)
 
     def tick(self, left: float) -> None:
-        """Say what has been found out. Called about once a second."""
+        """Report what tcenv has found out. The listener calls this about once a second."""
         assert self._preflight is not None, "shown first"
         for text in self._preflight.take_news():
             self._display.warn(text)
@@ -211,7 +211,7 @@ class ApprovalRequest:
             self._display.warn(f"The browser's answer is invalid: {error.message} Still waiting.")
 
     def advise_after_timeout(self) -> Hint:
-        """Return what to do after nobody approved in time, by what was seen meanwhile."""
+        """Return a hint for a sign-in that nobody approved in time, by what the listener and the preflight saw."""
         preflight = self._preflight
         client_id = self.names.make_client_id(self.name) if self.names is not None else None
         return advise_after_timeout(

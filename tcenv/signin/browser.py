@@ -1,7 +1,7 @@
 """Open a browser that gets no token and neither writes to stdout nor keeps it open.
 
-Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep`, tried in order and before the desktop's own;
-`%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows.
+Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep`, tried in order and before the desktop's
+own; `%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows.
 Beyond that, a command may be the path of a program with spaces in it."""
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ _BROWSERS = frozenset(
 
 
 class Opening:
-    """What came of starting a browser: true if one has started. `failures` names what was tried in vain, each with the reason."""
+    """What came of starting a browser: true if one has started. `failures` names what was tried in vain, each with the
+    reason."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []
@@ -70,7 +71,7 @@ class Opening:
         return True
 
     def find_failure(self) -> str | None:
-        """Return the name and the reason if the program that was started has failed since, once."""
+        """Return the name and the reason, once, if the program has failed since it started."""
         if self._program is None:
             return None
         status = self._program.wait(0)
@@ -82,8 +83,8 @@ class Opening:
 
 
 def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> Opening:
-    """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch` starts a
-    program (see `PausedLaunch`). If none starts, the user has the URL, and the wait goes on."""
+    """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch`
+    starts a program (see `PausedLaunch`). If none starts, the user has the URL, and the wait goes on."""
     launch = launch or _start
     opening = Opening()
     named = command or os.environ.get("BROWSER", "")
@@ -125,7 +126,8 @@ def _split_on_windows(entry: str) -> list[str]:
 
 
 def is_on_path(program: str) -> bool:
-    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for them.)"""
+    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for
+    them.)"""
     if os.name == "nt":
         from tcenv.shells.windows import find_program
 
@@ -178,7 +180,8 @@ def _open_desktop(url: str, launch: Launch, opening: Opening) -> None:
 
 def _find_registered(name: str, url: str) -> list[str]:
     """Return the command that opens a browser which `webbrowser` knows under a name that is no command (`chrome`, `macosx`,
-    `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown name."""
+    `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown
+    name."""
     import webbrowser
 
     # It takes each command in BROWSER for a browser that it knows.
@@ -217,8 +220,8 @@ def _describe_status(status: int) -> str:
 
 
 class PausedLaunch:
-    """A context manager whose `launch` starts a program and stops it as soon as that has not failed. The program goes on when the
-    context ends, also if this process is killed.
+    """A context manager whose `launch` starts a program and stops it as soon as that has not failed. The program goes on
+    when the context ends, also if this process is killed.
 
     So a step can be taken after it is known that a browser starts, and before anybody sees its page."""
 

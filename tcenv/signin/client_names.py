@@ -38,9 +38,9 @@ _PATIENCE = 30.0
 class Names:
     """The `free` names in the order in which to ask for them, and the `taken` clients of the series.
 
-    `prefix` is what the deployment puts before this user's names (their own clientId and a slash), None until a sign-in has shown
-    it. `insisted` says that the user wants this one name. `unsure` says that each name may be taken, and that the deployment does
-    not say."""
+    `prefix` is what the deployment puts before this user's names (their own clientId and a slash), None until a sign-in has
+    shown it. `insisted` says that the user wants this one name. `unsure` says that each name may be taken, and that the
+    deployment does not say."""
 
     asked: str
     prefix: str | None
@@ -74,8 +74,8 @@ class Names:
 
 
 def choose_names(profile: Profile, replacing: Session | None = None, by: Session | None = None) -> Names:
-    """Return the names to ask today's page for. `replacing` is a session whose client will be deleted before the answer comes,
-    so its name is free and comes first.
+    """Return the names to ask today's page for. `replacing` is a session whose client will be deleted before the answer
+    comes, so its name is free and comes first.
 
     Leaves a name alone that the user insists on. Where all names seem to be taken, asks the deployment, with the credentials
     of `by` if that is live. Raises TcenvError where they are taken."""
@@ -196,7 +196,7 @@ def remember(session: Session, page_name: str, *, made: bool = True, kept_in: st
     """Remember the client that the page made when it was asked for `page_name`. If it has another name, `page_name` is taken.
 
     `made` says that the client is new (the older page may have reset an existing one), `kept_in` where its session is (see
-    `stores.place`)."""
+    `stores.describe_place`)."""
     client_id = session.credentials.client_id
     given = name_series.get_name(client_id, page_name)
     if given != page_name:
@@ -217,8 +217,8 @@ def may_delete(session: Session, client_id: str | None = None) -> bool:
 
 
 def delete(session: Session, by: Session) -> bool:
-    """Delete the client of `session` with the credentials of the session `by`. Return False if there was no such client any more.
-    Raises DeploymentError."""
+    """Delete the client of `session` with the credentials of the session `by`. Return False if there was no such client any
+    more. Raises DeploymentError."""
     from tcenv.deployment.auth import Deployment
 
     client_id = session.credentials.client_id
@@ -240,8 +240,8 @@ def delete(session: Session, by: Session) -> bool:
 
 
 def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> None:
-    """Delete the client of a session that another one of the same name has replaced, with either of the two. If neither may, or
-    the names differ, say until when its token works and where to delete it."""
+    """Delete the client of a session that another one of the same name has replaced, with either of the two. If neither
+    may, or the names differ, say until when its token works and where to delete it."""
     client_id = old.credentials.client_id
     if not old.is_live() or client_id == new.credentials.client_id or old.root_url != new.root_url:
         return
@@ -274,9 +274,9 @@ def describe_live_token(session: Session) -> str:
 
 
 def delete_unused(session: Session, store: Store, say: Callable[[str], None]) -> None:
-    """Delete the clients of the series that nobody can use, which frees their names: the expired ones, and those whose session
-    was in this store and is gone (after a reboot, a logout, or the end of the last login). Ignores what it may not or cannot
-    delete, and forgets those that the deployment does not have."""
+    """Delete the clients of the series that nobody can use, which frees their names: the expired ones, and those whose
+    session was in this store and is gone (after a reboot, a logout, or the end of the last login). Ignores what it may not
+    or cannot delete, and forgets those that the deployment does not have."""
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)

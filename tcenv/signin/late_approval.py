@@ -1,8 +1,8 @@
-"""Deal with an approval that came after its sign-in had ended: delete the client, which nobody can use, and say so in the
+"""Handle an approval that came after its sign-in had ended: delete the client, which nobody can use, and say so in the
 browser.
 
-The port holder starts this file as a script (`python -I`) and passes what it received through standard input. The page goes back
-through standard output (see `portholder.late_answer`)."""
+The port holder starts this file as a script (`python -I`) and passes what it received through standard input. The page goes
+back through standard output (see `portholder.late_answer`)."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _LONGEST_WAIT = 15 * 60.0
 
 
 class _Kept(Exception):
-    """The client is left as it is, for a reason that completes "it was not deleted: …"."""
+    """The client stays, for a reason that completes "it was not deleted: …"."""
 
 
 def settle(told: Table, received: Credentials, tell: Tell) -> None:
-    """Delete the client of `received` if it is the one that the sign-in described by `told` asked for, and if no stored session
-    has it; `tell` is given the pages that say so, the last one last."""
+    """Delete the client of `received` if it is the one that the sign-in described by `told` asked for, and if no stored
+    session has it; `tell` is given the pages that say so, the last one last."""
     client_id, root_url, argument = received.client_id, told["root_url"], told["argument"]
 
     def page(what: str, *, deleted: bool = False) -> Outcome:
@@ -92,7 +92,7 @@ def _delete(told: Table, received: Credentials) -> None:
     deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=told["argument"])
     try:
         # The token is this client's: the deployment has accepted its signature.
-        vouched = deployment.confirm(received)
+        confirmed = deployment.confirm(received)
     except CredentialsRejected:
         known_clients.forget_unconfirmed(root_url, client_id)
         raise
@@ -103,7 +103,7 @@ def _delete(told: Table, received: Credentials) -> None:
         raise _Kept(f"tcenv cannot tell whether a session uses it ({error.message.rstrip('.')})") from None
     if client_id in kept:
         raise _Kept("one of your sessions uses it")
-    by = [received] if vouched.scopes is None or covers(vouched.scopes, client_names.DELETE + client_id) else []
+    by = [received] if confirmed.scopes is None or covers(confirmed.scopes, client_names.DELETE + client_id) else []
     by += _find_credentials(told, client_id, store)
     for credentials in by:
         try:
@@ -133,7 +133,7 @@ def _find_credentials(told: Table, client_id: str, store: Store) -> list[Credent
 
 
 def main() -> NoReturn:
-    """Read what came, and deal with it."""
+    """Read the approval and settle it."""
     buffer = bytearray()
     while data := os.read(0, 65536):
         buffer += data

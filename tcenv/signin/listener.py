@@ -111,7 +111,8 @@ class Listener:
                 self._held.leave()
 
     def _take_back(self, port: int) -> tuple[list[socket.socket], int] | None:
-        """Return the sockets of a port that is held for an earlier sign-in, whose page may still answer; None if it is not."""
+        """Return the sockets of a port that is held for an earlier sign-in, whose page may still answer; None if it is
+        not."""
         taken = client.take(port, "sign-in") if port else None
         if taken is None:
             return None
@@ -120,8 +121,9 @@ class Listener:
         return [socket.socket(fileno=descriptor) for descriptor in descriptors], port
 
     def hold(self, **told: str) -> bool:
-        """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an approval
-        that comes then (see `late_approval`). Call it again to change that. Return False where a port cannot be held."""
+        """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an
+        approval that comes then (see `late_approval`). Call it again to change that. Return False where a port cannot be
+        held."""
         table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SECONDS), **told}
         if self._held is None:
             self._held = client.hold(self._sockets, table)
@@ -176,8 +178,8 @@ class Listener:
             self._selector.unregister(descriptor)
 
     def parse_pasted(self, address: str) -> Credentials:
-        """Return the credentials in an address that the user copied from the browser's address bar: with `http://`, `https://`
-        or neither, perhaps in quotes. Raises Refused."""
+        """Return the credentials in an address that the user copied from the browser's address bar: with `http://`,
+        `https://` or neither, perhaps in quotes. Raises Refused."""
         scheme, mark, rest = address.strip(_AROUND).partition("://")
         if not mark:
             rest = scheme
@@ -260,7 +262,7 @@ class Listener:
                 self._drop(connection)
 
     def _handle_safely(self, connection: _Connection) -> Credentials | None:
-        """Deal with an event of a connection. An error ends that connection, never the wait."""
+        """Handle an event of a connection. An error ends that connection, never the wait."""
         try:
             return self._handle(connection)
         except Exception:

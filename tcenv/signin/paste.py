@@ -1,7 +1,8 @@
 """Read the answer from standard input, for a browser on another machine: the user pastes the address that it ended on.
 
-That address holds the token, so the terminal does not echo. An empty line asks for the next name. What else is typed meanwhile
-was meant for the shell: it gets a line that was only begun, and the user is told which lines were read and not run."""
+That address holds the token, so the terminal does not echo. An empty line asks for the next name. What else is typed
+meanwhile was meant for the shell: it gets a line that was only begun, and the user is told which lines were read and not
+run."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ _ADDRESS = re.compile(r"(?i)localhost|127\.0\.0\.1|\[::1\]|://|accessToken|clien
 class StandardInput:
     """A context manager that keeps a terminal at standard input from echoing while the sign-in waits.
 
-    At the end it tells the display which lines were typed and not run. It leaves a line that was only begun to the shell where a
-    browser was opened, unless that line is as long as an address; all else is discarded."""
+    At the end it tells the display which lines were typed and not run. It leaves a line that was only begun to the shell
+    where a browser was opened, unless that line is as long as an address; all else is discarded."""
 
     def __init__(self, listener: Listener, display: Display) -> None:
         self._listener = listener
@@ -124,7 +125,7 @@ class StandardInput:
         return None
 
     def _reject(self, line: bytes) -> None:
-        """Deal with a line that is not the address. After a browser was opened, say so only if it looks like one: people type
+        """Keep a line that is not the address. After a browser was opened, report it only if it looks like one: people type
         ahead."""
         self._keep(line)
         if not self._is_opened or b"://" in line or b"localhost:" in line.lower() or b"accessToken" in line:
@@ -151,8 +152,8 @@ class StandardInput:
 
 
 def _split_presentable(lines: list[str]) -> tuple[list[str], int]:
-    """Return the lines that hold no part of an address, and the number of the others. Behind an address, a line without blanks
-    may be the rest of it: terminals break what is copied."""
+    """Return the lines that hold no part of an address, and the number of the others. Behind an address, a line without
+    blanks may be the rest of it: terminals break what is copied."""
     shown: list[str] = []
     is_behind = False
     for line in lines:

@@ -70,9 +70,9 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
         held = session.asked  # it can hold no more
     if held is not None and not covers(held, f"auth:reset-access-token:{client_id}"):
         return None
-    vouched = deployment.confirm(session.credentials)
-    own = vouched.client.scopes if vouched.client else session.scopes
-    held = vouched.scopes or own or ()
+    confirmed = deployment.confirm(session.credentials)
+    own = confirmed.client.scopes if confirmed.client else session.scopes
+    held = confirmed.scopes or own or ()
     # Scopes that were asked for before and not granted would not be granted now.
     if not all(covers(held, scope) or covers(session.asked, scope) for scope in profile.scopes):
         return None

@@ -28,7 +28,7 @@ def verify(
     pause = _FIRST_PAUSE
     while True:
         try:
-            vouched = Deployment(profile.root_url, until=until, argument=profile.argument, library=True).confirm(
+            confirmed = Deployment(profile.root_url, until=until, argument=profile.argument, library=True).confirm(
                 credentials
             )
             break
@@ -41,7 +41,7 @@ def verify(
                 display.warn(f"{error.message} tcenv asks again until it answers.")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-    client = vouched.client
+    client = confirmed.client
     if client is not None and client.disabled:
         raise DeploymentError(
             "The deployment created the client and disabled it immediately.", "Ask for fewer scopes: --scope."
@@ -59,7 +59,7 @@ def verify(
         created=now,
         expires=expires,
         name=profile.client_name,
-        scopes=vouched.scopes,
+        scopes=confirmed.scopes,
         asked=asked,
         chosen="scopes" in profile.insisted,
     )

@@ -112,6 +112,30 @@ def test_no_module_is_too_long_to_be_read_in_one_sitting() -> None:
     assert long == {}
 
 
+# With these a docstring says what a function is, and not what it does (PEP 257 wants "Return whether …").
+NO_VERBS = {
+    "a", "all", "an", "any", "both", "each", "every", "everything", "how", "its", "no",
+    "nothing", "one", "some", "something", "text", "that", "the", "these", "this", "those", "two",
+    "what", "when", "where", "whether", "which", "who", "whose", "why",
+}  # fmt: skip
+
+
+def test_the_docstring_of_a_function_begins_with_what_it_does() -> None:
+    culprits = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_property(node):
+                text = ast.get_docstring(node) or "Do"
+                first = text.split()[0].strip(".,:;").lower()
+                if first in NO_VERBS or not first.isalpha():
+                    culprits.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}: {text.splitlines()[0]}")
+    assert culprits == []
+
+
+def is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
 # The modules of commands that run at prompts: each import counts there (see tests/e2e/test_hot_path.py).
 LIGHT = {
     "tcenv", "tcenv.__main__", "tcenv.hotpath", "tcenv.prompt_hook", "tcenv.cli.parsing.plain_reader",

@@ -28,7 +28,7 @@ from tcenv.text import format_count, format_duration
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
-# The service refuses a clock that is off by an hour and lets ten minutes pass; past this, one should know.
+# Warn early (seconds): the service accepts a clock that is ten minutes off, and refuses one that is an hour off.
 _SKEW = 60.0
 
 # What keeps sessions, and what sets the clock, by the system.

@@ -59,7 +59,8 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Become the `command` of `options`, with the session loaded, or run it behind a proxy of its own; its status."""
+    """Replace this process by the command with the session loaded, or run the command with its own proxy and return its
+    status."""
     command = list(options.command)
     wanted, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
     if not any(proxy):

@@ -24,7 +24,7 @@ from tcenv.shells import environment
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
-# A prompt waits for this: seconds.
+# Seconds: a prompt waits for this.
 _PATIENCE = 2.0
 
 
@@ -42,8 +42,8 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Print the statements that bring this shell up to date, or that select a directory's profile. Status 1, with one line and no
-    statement, where that cannot be done."""
+    """Print the statements that bring this shell up to date, or that select a directory's profile. If that fails, returns 1
+    and prints one line and no statement."""
     shell, *named = options.words
     if len(named) > 1 or ((named or options.purpose) and not options.for_directory):
         raise UsageError("tcenv hook takes a shell, and a profile with --for-directory.")
@@ -64,7 +64,7 @@ def run(options: Options) -> int:
 
 @contextmanager
 def _limit_time() -> Iterator[None]:
-    """Bound what is done to `_PATIENCE`. Raises StoreError."""
+    """Limit the time of what is done inside to `_PATIENCE`. Raises StoreError."""
 
     def ring(number: int, frame: object) -> None:
         raise StoreError("The session's store has not answered in time.")
@@ -81,14 +81,14 @@ def _limit_time() -> Iterator[None]:
 
 
 def _read_from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
-    """Return the fields of the profile's session in the keyring, None where there is none. Raises StoreError."""
+    """Return the fields of the profile's session in the keyring, or None if there is none. Raises StoreError."""
     store = open_store("keyring", unlock=False)
     session = store.load(fields[environment.PROFILE])
     return None if session is None else session.encode_fields()
 
 
 def _select(argument: str | None, purpose: str | None, shell: str) -> int:
-    """Print what selects a profile for a directory: with its session, or without credentials where it has none."""
+    """Print the statements that select a directory's profile: with its session, or without credentials if it has none."""
     try:
         profile = profiles.resolve(argument)
     except profiles.UnknownProfile as unknown:

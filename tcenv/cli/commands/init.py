@@ -41,8 +41,7 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Print the start-up text of the shell `argument`, or write the line that evaluates it into its start-up file, or take
-    that away."""
+    """Print the start-up text of a shell, or add or remove the line in its start-up file that evaluates the text."""
     if options.everything:
         if not options.uninstall or options.install or options.shell:
             raise UsageError(
@@ -110,7 +109,7 @@ def _edit(options: Options) -> int:
 
 
 def _uninstall_everywhere(options: Options) -> int:
-    """Take the line out of the start-up file of every shell; 1 where one of them cannot be written."""
+    """Remove the line from the start-up file of every shell. Returns 1 if one of them cannot be written."""
     home = paths.home()
     status, found = 0, False
     for shell in map(load_shell, SHELLS):
@@ -131,7 +130,7 @@ def _uninstall_everywhere(options: Options) -> int:
 
 
 def _uninstall(path: str, beside: str | None, options: Options) -> bool:
-    """Take the line out of one start-up file, and remove the text `beside` it; False where neither was there."""
+    """Remove the line from one start-up file, and the text `beside` it. Returns False if neither was there."""
     while True:
         before = _read(path)
         after = startup_file.remove_line(before)
@@ -162,7 +161,7 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
     messages.note(f"{path}" + (f" (a link to {real})" if real != os.path.abspath(path) else "") + ":")
     for sign, lines in (("-", gone), ("+", new)):
         for line in lines:
-            # As it is, however wide: it may have to be pasted.
+            # Do not wrap it: the user may have to paste it.
             messages.get_face().write(f"  {sign} {replace_unprintable(line)}")
     if options.yes:
         return
@@ -182,8 +181,8 @@ def _find_missing_lines(text: str, other: str) -> list[str]:
 
 
 def _write(path: str, text: str, line: str | None, *, before: str | None = None) -> bool:
-    """Write a start-up file through the links that lead to it; one that its user has made read-only stays as it is. False where
-    it does not hold `before` any more."""
+    """Write a start-up file, through links. Returns False if it no longer holds `before`. Raises TcenvError, also for a
+    file that its user has made read-only."""
     real = os.path.realpath(path)
     hint = f"Add this line where you want it: {line}" if line else "Remove the line yourself."
     try:

@@ -74,7 +74,7 @@ def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
 
 
 def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:
-    """Load temporary credentials for a purpose; where there is no session yet, one with just its scopes is signed in to."""
+    """Load temporary credentials for a purpose. Without a session, sign in with just the purpose's scopes."""
     if not os.isatty(1):
         render_statements({}, shell)
     session, change = load_session_and_change(wanted)
@@ -89,10 +89,9 @@ def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:
 def load(
     profile: profiles.Profile, overrides: Overrides, shell: str | None, *, reset: bool = False, retry: bool = False
 ) -> int:
-    """Make sure that there is a session of `profile`, and print the statements that load it. `overrides` are the options that
-    were given."""
+    """Get a session of `profile`, and print the statements that load it. `overrides` are the given options."""
     if not os.isatty(1):
-        # Before a browser opens: a shell that we cannot speak, or not tell, is no reason to sign in first.
+        # Fail before a browser opens if tcenv cannot write statements for the shell.
         render_statements({}, shell)
     display = Waiting(profile)
     store = open_store(profiles.read_store_name(), messages.warn)
@@ -114,7 +113,7 @@ def load(
     return 0
 
 
-# These say how to sign in, or what with; a session that is there was made with others.
+# These only affect a new sign-in.
 _OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
 
 

@@ -34,13 +34,13 @@ from tcenv.signin import client_names
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
-# Signing out must not wait for a network that is not there (seconds, for all clients together).
+# Do not wait longer for a missing network (seconds, for all clients together).
 _PATIENCE = 4.0
 
 
 class _Ending:
-    """A session that is signed out of, and the end of its client: `dead` says that the token no longer works, and `said` is the
-    sentence about it. Else there is a `failure`."""
+    """A session to sign out of, and what became of its client. `dead` is true if the token no longer works, and `said` is
+    the sentence about that. Else there is a `failure`."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -87,9 +87,9 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Forget the session of a profile, or all, wherever they are kept; end their clients where they are tcenv's own and may be;
-    print the statements that unset what this shell has loaded of them. Status 1 if a client was to be deleted with
-    `--delete-client` and could not be: its session is kept then, so that it can be tried again."""
+    """Forget the session of a profile, or all sessions, in every store. Delete their clients if tcenv made them, and print
+    the statements that unload them from this shell. Returns 1 if `--delete-client` could not delete a client: its session
+    stays then, so that the user can try again."""
     insisted, kept = options.delete_client, options.keep_client
     if insisted and kept:
         raise UsageError("Use either --delete-client or --keep-client.")
@@ -97,7 +97,7 @@ def run(options: Options) -> int:
         raise UsageError("--forget needs --all.", Hint(("tcenv", "logout", "--all", "--forget")))
     shell = options.shell
     render_statements({}, shell)
-    # Not longer than the options or the profile say.
+    # The option or the profile may allow less.
     patience = min(_PATIENCE, profiles.resolve_timeout(options.profile, options.timeout))
     places = list_stores(open_store(profiles.read_store_name(), messages.warn))
     if options.everything:
@@ -133,12 +133,12 @@ def _forget_this_machine() -> None:
 def sign_out(
     names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False, patience: float = _PATIENCE
 ) -> dict[str, bool]:
-    """Forget the sessions of the profiles `names` in all `places`, then end their clients: `insisted`, or where they are tcenv's
-    own and may be; or none at all (`kept`). Says what came of each.
+    """Forget the sessions of the profiles `names` in all `places`, then delete their clients: all if `insisted`, none if
+    `kept`, else those that tcenv made and that the session may delete. Reports what became of each.
 
-    The store comes first: a session that stays there must not have a dead token. Returns, for each profile that is signed out
-    of, whether there was a session. Left out is one whose store cannot be changed, or whose client was to be ended and could
-    not be: its session is kept."""
+    Changes the stores first: a session that stays there must not have a dead token. Returns for each profile whether there
+    was a session. Leaves out a profile whose session stays, because its store cannot be changed or `insisted` has
+    failed."""
     endings = {name: [_Ending(session) for session in list_sessions(places, name)] for name in names}
     there = {}
     for name in names:
@@ -173,7 +173,7 @@ def sign_out(
 
 
 def _forget(places: list[Store], name: str) -> bool:
-    """Remove the session of `name` from all stores; whether there was one. Raises StoreError."""
+    """Remove the session of `name` from all stores. Returns whether there was one. Raises StoreError."""
     found = False
     for store in places:
         found |= store.forget(name)
@@ -181,14 +181,14 @@ def _forget(places: list[Store], name: str) -> bool:
 
 
 def _mark(places: list[Store], endings: list[_Ending]) -> None:
-    """Have the stored sessions say that their token may be dead, so that what finds them after an interruption asks the
-    deployment. Raises StoreError where that cannot be written."""
+    """Mark the stored sessions as possibly dead, so that the next command asks the deployment if this one is interrupted.
+    Raises StoreError."""
     for store, session in _list_copies(places, endings):
         store.save(replace(session, state=RESETTING))
 
 
 def _unmark(places: list[Store], endings: list[_Ending]) -> None:
-    """Take the mark off again. Where that cannot be written, the deployment is asked in vain, and nothing else."""
+    """Remove the mark. If that fails, the next command asks the deployment in vain."""
     for store, session in _list_copies(places, endings):
         with suppress(StoreError):
             store.save(session)
@@ -205,8 +205,8 @@ def _list_copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[
 
 
 def _find_profile(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
-    """Return the profile to sign out of, and its root URL where that is known. A profile that is loaded here or has a session
-    need not be configured. Raises UsageError for any other that is not configured."""
+    """Return the profile to sign out of, and its root URL if that is known. A profile that is loaded here or has a session
+    need not be configured. Raises UsageError for any other one that is not configured."""
     found = environment.read_loaded(os.environ)
     loaded = found and found.profile
     try:
@@ -242,7 +242,7 @@ def list_sessions(places: list[Store], name: str) -> list[Session]:
 
 
 def _is_own(session: Session) -> bool:
-    """Whether tcenv made the session's client, under its own name."""
+    """Return whether tcenv made the session's client, under its own name."""
     client_id = session.credentials.client_id
     known = next(
         (known for known in known_clients.list_clients(session.root_url) if known.client_id == client_id), None
@@ -256,7 +256,7 @@ def _may_delete(session: Session) -> bool:
 
 
 def _delete(endings: list[_Ending], patience: float) -> None:
-    """Have the deployments delete the clients, all at once and not for long."""
+    """Delete the clients on their deployments, all at once, for at most `patience` seconds."""
     threads = []
     for ending in endings:
         if ending.session.is_live() and ending.session.state != ENDED:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at the end of the session that the proxy signs with.
 _SESSION_CHECK = 15.0
-# The options whose keys are called otherwise.
+# The options that have other names than their keys.
 _NAMES = {"purpose": "--as", "duration": "--for"}
 
 
@@ -56,7 +56,7 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Be a proxy in the foreground, until Ctrl-C, and print the statements that make a shell use it."""
+    """Run a proxy in the foreground until Ctrl-C, and print the statements that make a shell use it."""
     job_control.refuse_where_the_shell_waits("proxy")
     shell = options.shell
     if options.output is None and os.isatty(1):
@@ -70,7 +70,7 @@ def run(options: Options) -> int:
         SessionOptions.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
     )
     ended = threading.Event()
-    # Before anybody learns of the port.
+    # Hold the port before anybody learns of it.
     held = HeldUntil(started.prepared.sockets, started.opened.session.expires)
     handle_ending(lambda *_: ended.set())
     text = render_statements(started.prepared.change, shell)
@@ -78,7 +78,7 @@ def run(options: Options) -> int:
         if options.output is None:
             warn_if_others_can_read(started.prepared.change)
             write_unbuffered(text)
-            # The reader of the statements has them all; `source <(tcenv proxy)` waits for nothing else.
+            # `source <(tcenv proxy)` waits for the end of the statements.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         else:
             stack.enter_context(_write_new_file(options.output, text))
@@ -98,8 +98,8 @@ def run(options: Options) -> int:
 
 
 def _hint(options: Options) -> Hint:
-    """Name the command that was meant, with a file that does not exist yet, and the line with which another terminal's shell
-    reads that file."""
+    """Return the command with a file that does not exist yet, and the line with which another terminal's shell reads that
+    file."""
     directory = os.environ.get("XDG_RUNTIME_DIR") or paths.home()
     number = 1
     while os.path.lexists(path := os.path.join(directory, f"tcenv-proxy{number if number > 1 else ''}.env")):

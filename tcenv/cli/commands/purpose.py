@@ -28,7 +28,7 @@ class ListOptions(NamedTuple):
 
 
 def run_list(options: ListOptions) -> int:
-    """One line a purpose: name, the profile whose it is, time, scopes. Only what a profile can use, if one is named."""
+    """Print one line for each purpose: name, profile, time and scopes. With a profile, only those that it can use."""
     config = config_file.load()
     _check_profile(config, options.profile)
     found = [
@@ -63,7 +63,7 @@ class ShowOptions(NamedTuple):
 
 
 def run_show(options: ShowOptions) -> int:
-    """Print the time and the scopes of a purpose, one scope a line."""
+    """Print the time and the scopes of a purpose, one scope on each line."""
     config = config_file.load()
     _check_profile(config, options.profile)
     purpose = purposes.find(config.purposes, options.profile, options.purpose)
@@ -91,7 +91,7 @@ class SetOptions(NamedTuple):
 
 
 def run_set(options: SetOptions) -> int:
-    """Make a purpose, or change it: its scopes are those that are given now."""
+    """Create a purpose, or replace its scopes or its time."""
     name, profile = options.purpose, options.profile
     if not is_configurable_name(name):
         raise UsageError(f"{name!r} is not a valid purpose name.", "Accepted: letters, digits, '.', '_' and '-'.")

@@ -17,7 +17,7 @@ from tcenv.errors import CredentialsRejected, DeploymentError, UsageError
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
-# The deployment does not tell.
+# The exit status if the deployment does not tell.
 UNKNOWN = 4
 
 
@@ -37,8 +37,8 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Print what the session may do, one scope a line; or answer by the status whether that satisfies scopes; or print what a
-    method of the API needs."""
+    """Print the scopes of the session, one on each line. With --satisfies, tell by the status whether they satisfy others.
+    With --method, print the scopes that a method of the API needs."""
     method, wanted = options.method, options.satisfies
     if method is not None:
         if wanted:
@@ -60,13 +60,13 @@ def _read_held_scopes(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
     session, until = choose_session_to_ask_with(options.profile, options.timeout)
     try:
-        vouched = Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
+        confirmed = Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
     except CredentialsRejected as rejection:
         raise explain_rejection(session, rejection) from None
     except DeploymentError as error:
         messages.warn(f"Not verified: {error.message}")
         return session.scopes
-    return vouched.scopes if vouched.scopes is not None else session.scopes
+    return confirmed.scopes if confirmed.scopes is not None else session.scopes
 
 
 def _find_method(name: str, options: Options) -> int:

@@ -58,7 +58,7 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Run a subshell with the session loaded; its status."""
+    """Run a subshell with the session loaded, and return its status."""
     shell = load_shell(choose_shell(options.shell))
     subshell.find_program(shell)
     _refuse_nesting(options)

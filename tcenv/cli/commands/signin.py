@@ -1,4 +1,5 @@
-"""`tcenv signin`: `tcenv login` with the options of the Go tool's `taskcluster signin`, so that start-up files go on working."""
+"""`tcenv signin`: `tcenv login` with the options of the Go tool's `taskcluster signin`, so that start-up files go on
+working."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Sign in if need be and print the statements, or (`check`) only say by the status, 0 or 1, whether anybody is signed in."""
+    """Sign in if necessary and print the statements. With --check, only tell by the status, 0 or 1, whether the user is
+    signed in."""
     shell = options.shell or ("tcsh" if options.csh else None)
     if options.check:
         return _check(options, shell)
@@ -49,7 +51,7 @@ def run(options: Options) -> int:
     if not named:
         overrides = overrides._replace(name=_NAME)
     profile = resolve_to_open(options.profile, overrides)
-    # There, the name was no promise: one that is still taken is followed by the next of its series.
+    # In the Go tool the name is only a wish: if it is taken, ask for the next one of its series.
     insisted = profile.insisted - {"name"}
     return login.load(replace(profile, insisted=insisted | {"series"} if named else insisted), overrides, shell)
 

@@ -50,6 +50,6 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Run the login shell of `host`, or the `command`, with a proxy on this machine; its status."""
+    """Run the login shell of `host`, or the `command`, with a proxy on this machine, and return its status."""
     proxy = proxied_run.ProxyOptions.of(options)
     return remote_run.execute(SessionOptions.of(options), proxy, options.host, options.ssh_options, options.command)

@@ -1,5 +1,5 @@
-"""`tcenv status`: who am I, where, until when, with which scopes. On stdout: for a terminal folded and with a bar, for anything
-else plain, one fact a line, and whole."""
+"""`tcenv status`: show who is signed in, where, until when and with which scopes. A terminal gets a short form with a bar,
+any other output one plain fact on each line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
     from tcenv.sessions.session import Session
 
-# Up to so many scopes are not folded.
+# Show up to this many scopes without folding.
 _FEW = 8
 _BAR = 20
 # The width of the labels (columns).
@@ -53,7 +53,7 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Tell it; 3 when nobody is signed in, or not any more (with `--all`: nowhere)."""
+    """Show the session. Returns 3 if nobody is signed in (with `--all`: anywhere)."""
     told = _read_all(options) if options.everything else [_read_one(options)]
     if options.as_json:
         whole = [facts.as_json() for facts in told]
@@ -73,7 +73,7 @@ def _read_one(options: Options) -> _Facts:
     if offline or (
         options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.is_configured("timeout")
     ):
-        # Most often there is a plain session in a file, and its parts are all that is needed.
+        # Most often the parts of a session's file are enough.
         found = find_stored(options.profile, with_token=not offline)
         if found is not None:
             fields, scopes, store = found
@@ -123,7 +123,7 @@ def _list_fields(session: Session) -> dict[str, str]:
 
 
 class _Facts:
-    """What there is to tell of one profile."""
+    """The facts about one profile."""
 
     def __init__(self, profile: str, root_url: str, store: str) -> None:
         self.profile = profile
@@ -165,7 +165,7 @@ class _Facts:
             fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
         )
         try:
-            vouched = Deployment(self.root_url, until=until, argument=self.argument).confirm(credentials)
+            confirmed = Deployment(self.root_url, until=until, argument=self.argument).confirm(credentials)
         except CredentialsRejected as rejection:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
@@ -178,13 +178,14 @@ class _Facts:
             self.problem, self.hint = f"not verified: {error.message}", error.hint
             return
         self.verified = True
-        if vouched.scopes is not None:
-            self.scopes = vouched.scopes
-        if vouched.client is not None:
-            self.expires = vouched.client.expires
+        if confirmed.scopes is not None:
+            self.scopes = confirmed.scopes
+        if confirmed.client is not None:
+            self.expires = confirmed.client.expires
 
     def _forget(self, credentials: Credentials, reason: str) -> None:
-        """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was asked."""
+        """Forget the session, if the store still has it: another terminal may have renewed it while the deployment was
+        asked."""
         try:
             known_clients.note_rejection(self.root_url, credentials.client_id, reason)
             store = open_store(profiles.read_store_name())
@@ -195,8 +196,8 @@ class _Facts:
             return
 
     def loaded(self) -> str:
-        """Whether the shell that asks has this session: `yes`, `no`, `stale` (an older token of it), `temporary`, `proxy` (it
-        has none, and calls through one), or `other`."""
+        """Return what this shell has loaded of the session: `yes`, `no`, `stale` (an older token of it), `temporary`,
+        `proxy` (no token, and it calls through a proxy), or `other`."""
         variables = os.environ
         if "TCENV_PROXY" in variables:
             around = find_surrounding_run()

@@ -1,8 +1,9 @@
-"""Describes the command line as plain values: every command, its options and its argument. Help, completion, man pages, the
+"""Describe the command line as plain values: every command, its options and its argument. Help, completion, man pages, the
 reference and the tables of the plain reader are all made from this.
 
-A command is declared in its own module: the fields of its `Options` class are its options (see `options`), the class's docstring
-is its help, and lines below "Examples:" are its examples. This module imports Typer, so it is never on a hot path."""
+A command is declared in its own module: the fields of its `Options` class are its options (see `options`), the class's
+docstring is its help, and lines below "Examples:" are its examples. This module imports Typer, so it is never on a hot
+path."""
 
 from __future__ import annotations
 
@@ -51,8 +52,8 @@ _KINDS = {bool: "flag", int: "number", tuple: "list", str: "text"}
 
 @dataclass(frozen=True)
 class Option:
-    """One option. `key` is the field of the command's options; `kind` is flag, text, list (repeatable) or number; `values` are
-    known values, and `of` says whose names complete it (profiles, purposes or nothing)."""
+    """One option. `key` is the field of the command's options; `kind` is flag, text, list (repeatable) or number; `values`
+    are known values, and `of` says whose names complete it (profiles, purposes or nothing)."""
 
     name: str
     short: str

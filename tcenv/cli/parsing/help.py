@@ -1,4 +1,4 @@
-"""Renders the help of a command as text. `make generated` keeps the text for 80 columns, so that showing it needs no Typer."""
+"""Render the help of a command as text. `make generated` keeps the text for 80 columns, so that showing it needs no Typer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST = 26
 
 
 def measure_width() -> int:
-    """How wide help is written here: as the terminal, between 40 and 80."""
+    """Return the width of help: the terminal's, between 40 and 80 columns."""
     return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 

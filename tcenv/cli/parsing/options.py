@@ -1,7 +1,7 @@
-"""Declares each option and argument of the command line once: its names, the kind of its value, known values, help and group.
+"""Declare each option and argument of the command line once: its names, the kind of its value, known values, help and group.
 
-A command takes one by naming it in its `Options` class. The name of the field is the key of the configuration file where there
-is one."""
+A command takes one by naming it in its `Options` class. The name of the field is the key of the configuration file where
+there is one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tcenv.shells.formats import FORMATS
 
 
 class Known:
-    """The values that complete an option or argument: `values`, or the names of `of` (profiles, purposes) on this machine. Other
-    values are allowed: the command judges what it gets."""
+    """The values that complete an option or argument: `values`, or the names of `of` (profiles, purposes) on this machine.
+    Other values are allowed: the command judges what it gets."""
 
     def __init__(self, *values: str, of: str = "") -> None:
         self.values = values

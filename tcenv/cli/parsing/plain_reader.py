@@ -1,7 +1,8 @@
-"""Reads command lines without Typer, by tables that are generated from their declaration. Typer takes about ten times as long to
-start as the interpreter; users type plain command lines all day and put them into start-up files.
+"""Read command lines without Typer, by tables that `make generated` writes from the declaration. Typer takes about ten
+times as long to start as the interpreter, and users put plain command lines into start-up files.
 
-Anything that is not plain (an unknown option, a missing value) is left to the full command line, which says what is wrong."""
+Leaves anything that is not plain (an unknown option, a missing value) to the full command line, which says what is
+wrong."""
 
 from __future__ import annotations
 

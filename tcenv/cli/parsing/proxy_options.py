@@ -1,4 +1,4 @@
-"""Declares the options of runs behind a signing proxy, here and on another machine (see `options`)."""
+"""Declare the options of runs behind a signing proxy, here and on another machine (see `options`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says in tcenv's words what is wrong with a command line that Typer's parser refuses."""
+"""Say in tcenv's words what is wrong with a command line that Typer's parser refuses."""
 
 from __future__ import annotations
 

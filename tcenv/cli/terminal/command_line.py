@@ -1,4 +1,4 @@
-"""Writes the commands of messages in the form for the user's shell. Messages and shell output both need this module."""
+"""Write the commands in messages in the form for the user's shell."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tcenv.errors import UsageError
 from tcenv.shells import EVALUATED, load_shell
 from tcenv.shells.detect import choose_shell
 
-# Stands in the words of a command for whatever reads a file of statements in the user's shell.
+# The first word of a command that stands for the shell's own way to read a file of statements.
 READ = "."
 
 
 def render_command_line(words: Sequence[str], name: str | None = None) -> str:
-    """Return the line that the user types in the shell `name` (None: the one that runs tcenv) to run a command. A command whose
-    output a shell evaluates gets the form that makes it take effect."""
+    """Return the line that the user types in the shell `name` (None: the one that runs tcenv) to run a command. A command
+    whose output a shell evaluates gets the form that makes it take effect."""
     try:
         shell = load_shell(choose_shell(name))
     except UsageError:

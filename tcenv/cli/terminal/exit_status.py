@@ -1,5 +1,5 @@
-"""How every command ends: its failures as a sentence and an exit status, and, where a shell evaluates stdout, a statement
-that makes the evaluation fail too."""
+"""End every command: report a failure as a sentence and an exit status, and make the evaluation fail too if a shell
+evaluates stdout."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tcenv.shells import EVALUATED, load_shell
 from tcenv.shells.detect import choose_shell
 
 _SIGINT = 2
-# What a file system answers that is full, read-only or broken, or that does not let the user in: no fault of tcenv's.
+# The errors of a file system that is full, read-only, broken or closed to the user. They are no bugs of tcenv.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 _PLACE = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
 _OF_THE_MACHINE = (*_DISK, *_PLACE, errno.EMFILE, errno.ENFILE)
 
 
 def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
-    """Run `function`, the command that `arguments` ask for; the exit status for how it ended (see docs/configuration.md). What is
-    raised is left to `__main__`, which comes back for `failed` or `interrupted`."""
+    """Run `function`, which carries out `arguments`, and return the exit status (see docs/configuration.md). Exceptions
+    pass to `__main__`, which calls `report_failure` or `report_interruption`."""
     try:
         status = function()
         sys.stdout.flush()

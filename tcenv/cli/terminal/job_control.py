@@ -1,5 +1,5 @@
-"""Refuses to wait in the background of a shell that cannot put its functions there: it would wait for us, and no key that the
-user presses would reach us."""
+"""Refuse to run in the background of a shell that cannot run functions there: the shell would wait for tcenv, and no key
+would reach tcenv."""
 
 from __future__ import annotations
 

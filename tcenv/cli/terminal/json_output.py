@@ -1,4 +1,5 @@
-"""Prints JSON in the form that docs/json.md promises: an object with a `version`; times in ISO 8601, and durations in seconds."""
+"""Print JSON in the form that docs/json.md promises: an object with a `version`; times in ISO 8601, and durations in
+seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-#: Grows when a key goes or changes its meaning; a new key changes nothing.
+#: Raise this when a key goes or changes its meaning, but not for a new key.
 VERSION = 1
 
 

@@ -1,4 +1,5 @@
-"""What `--learn` ends with: the least set of scopes, which calls needed them, and the line that keeps them."""
+"""Report at the end of `--learn`: the smallest set of scopes, the calls that needed them, and the command that saves
+them."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def report(learned: LearnResult | None, opened: OpenedSession, save: str | None) -> bool:
-    """Say on stderr what the run has taught, and keep it under the purpose `save` if that is asked for; whether that worked."""
+    """Print on stderr what the run has learned, and save it as the purpose `save` (None: do not). Returns whether that
+    worked."""
     # The user asked for the report, so --quiet leaves it.
     verbosity.set_level()
     if learned is None:
@@ -74,12 +76,12 @@ def _list_calls(calls: set[str]) -> str:
 
 
 def _is_the_profiles_own(name: str, opened: OpenedSession) -> bool:
-    """Whether a purpose of this name is the profile's alone, and not everybody's."""
+    """Return whether the profile has a purpose of its own with this name."""
     return (opened.session.profile, name) in config_file.load().purposes
 
 
 def _keep(name: str, learned: LearnResult, opened: OpenedSession) -> bool:
-    """Keep the set as a purpose, as `tcenv purpose set` does; whether that worked."""
+    """Save the set as a purpose, as `tcenv purpose set` does. Returns whether that worked."""
     if not learned.scopes:
         messages.warn(f"Nothing was learned, so the purpose {name} is unchanged.")
         return True

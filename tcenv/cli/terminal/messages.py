@@ -1,7 +1,7 @@
-"""What tcenv says to people, in one voice: on stderr, with a mark and colours in a terminal, plain and one line each elsewhere.
+"""Print messages for people on stderr: in a terminal with a mark and colours, elsewhere as plain lines.
 Never shows a token, and shows nothing from outside before `replace_unprintable` has been over it.
 
-Without rich, whose import takes five times as long as the interpreter: that is for what moves (`waiting`)."""
+Does not import rich, which takes five times as long as the interpreter. Only moving output needs it (`progress`)."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class Face:
         return text
 
     def style(self, text: str, style: str) -> str:
-        """`text` in a colour or weight, where the stream shows any."""
+        """Return `text` in a colour or weight, if the stream shows any."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
 
     def wrap(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
-        """`text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. What has no blank
-        in it (an address, a scope) is never broken."""
+        """Return `text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. A word,
+        such as an address or a scope, stays whole."""
         width = self.width
         whole = wrap(text, width, first, rest) if width else first + text
         return (first if shown is None else shown) + whole[len(first) :]
@@ -91,7 +91,8 @@ class Face:
         )
 
     def write(self, text: str) -> None:
-        """Write a line. One for people is lost where the stream is closed or full; what was asked for is not (see `output`)."""
+        """Write a line. A message is lost if the stream is closed or full; requested output then fails the command (see
+        `output`)."""
         if self.stream is None:
             return
         text = self.transliterate(text)
@@ -104,12 +105,12 @@ class Face:
         except ValueError:
             return
         except OSError:
-            # The text stays in the buffer: Python's own exit must not trip over it again, and fail.
+            # The buffer keeps the text. Python's own exit must not fail on it again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
 def _find_locale() -> str:
-    """Return the locale that decides on characters, "" where the user has set none."""
+    """Return the locale that decides on characters, or "" if the user has set none."""
     names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     return next(filter(None, names), "")
 
@@ -137,7 +138,7 @@ def report() -> Face:
 
 
 class _Steady:
-    """Standard error. That it takes nothing (a terminal that has gone, a disk that is full) is no reason to lose a session."""
+    """Standard error that ignores failed writes: a closed terminal or a full disk is no reason to lose a session."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -157,7 +158,7 @@ class _Steady:
 
 @cache
 def get_console() -> Console:
-    """Return rich's console on stderr, for what moves."""
+    """Return rich's console on stderr, for moving output."""
     from rich.console import Console
 
     steady: Any = _Steady(sys.stderr)
@@ -188,7 +189,7 @@ def note(*parts: Part) -> None:
 
 def note_reuse(profile: str, root_url: str, client_id: str, expires: int) -> None:
     """Say that a session is reused."""
-    # A name that is made of the root URL is nobody's word.
+    # The user does not know a name that was made from the root URL.
     where = root_url if profile == get_profile_name(root_url) else profile
     done(f"{where}: signed in as {client_id}, {format_duration(expires - time.time())} left.")
 
@@ -226,7 +227,7 @@ def _render(*parts: Part) -> str:
     return Hint(*parts).render(show)
 
 
-# Stands for a blank at which no line is broken: nobody can type it.
+# Stands for a blank at which no line breaks. Nobody can type it.
 _TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
@@ -257,7 +258,7 @@ def plain(text: str) -> None:
 
 
 def error(failure: TcenvError) -> None:
-    """Why the command fails, and what to do next."""
+    """Say why the command fails, and what to do next."""
     _render_line("✗", "error", "bold red", failure.message)
     if failure.hint:
         # Part of the error, so --quiet leaves it.

@@ -1,5 +1,5 @@
-"""What a person sees on stderr while signing in takes its time: the URL, the time that is left, what to do if the page
-objects. rich is imported after the browser has been started."""
+"""Show a person on stderr how a sign-in goes on: the URL, the time that is left, and what to do if the page objects.
+Imports rich after the browser has started."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tcenv.sessions.session import Session
 
 
-# Where one of these is set, a browser that has been started may be another machine's.
+# With one of these variables, the browser may be on another machine.
 _ELSEWHERE = ("SSH_CONNECTION", "REMOTE_CONTAINERS", "VSCODE_IPC_HOOK_CLI")
 
 
@@ -41,7 +41,7 @@ class Waiting:
         self.is_new = False
 
     def note(self, *parts: str | tuple[str, ...]) -> None:
-        # Until the browser is on its way, nothing is worth the time that importing rich takes.
+        # Keep it until the browser has started: importing rich would delay the browser.
         self._notes.append(parts)
 
     def note_once(self, topic: str, *parts: str | tuple[str, ...]) -> None:
@@ -52,7 +52,7 @@ class Waiting:
         self._said(lambda: messages.warn(*parts))
 
     def _said(self, say: Callable[[], None]) -> None:
-        """Say something in mid-wait: above the line that moves."""
+        """Say something during the wait, above the moving lines."""
         if self._moving is None:
             self._flush()
             say()
@@ -86,8 +86,8 @@ class Waiting:
         self._prepare()
 
     def _print_address(self, url: str, is_here: bool) -> None:
-        """Print the address of the sign-in page. It is short where it is a link and the browser of this machine has it anyway;
-        elsewhere it is whole, to be copied."""
+        """Print the address of the sign-in page. Shortens it if it is a link and this machine's browser has it anyway;
+        prints it whole if the user has to copy it."""
         from rich.text import Text
 
         console = messages.get_console()
@@ -96,7 +96,7 @@ class Waiting:
         console.print(Text("  ").append(link), soft_wrap=True)
 
     def _prepare(self) -> None:
-        """Import what verifying and the end need while the person is busy in the browser."""
+        """Import the modules for the end of the sign-in while the person is busy in the browser."""
 
         def load() -> None:
             import tcenv.deployment.client
@@ -163,7 +163,7 @@ class Waiting:
             messages.hint("This session has all your scopes. To narrow it, use --scope or set scopes in a profile.")
 
     def _is_first_time(self, topic: str) -> bool:
-        """Whether the user of this profile has not read about `topic` yet."""
+        """Return whether the user of this profile has not read about `topic` yet, and remember that they have now."""
         place = os.path.join(paths.state_directory(), "told", f"{topic}-{self._profile.name}")
         if os.path.exists(place):
             return False
@@ -172,7 +172,7 @@ class Waiting:
         return True
 
     def explain(self, session: Session, line: str) -> None:
-        """Stdout is a terminal: nothing secret goes there, so say what there is and how to load it."""
+        """Say which session there is and how to load it, for a terminal at stdout, which gets nothing secret."""
         self._flush()
         if not self.is_new:
             messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)

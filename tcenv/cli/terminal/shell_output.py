@@ -1,4 +1,4 @@
-"""Printing a change to the environment in the words of a shell, in one piece and never to a terminal."""
+"""Print a change to the environment as a shell's statements, in one piece and never to a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes what is made from the declaration of the command line: completion, man pages, the reference, help texts and the plain
+"""Write what is made from the declaration of the command line: completion, man pages, the reference, help texts and the plain
 reader's tables. `make generated` runs it, never a command. A test fails when a file is out of date."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Man pages: one a command, and `tcenv(1)`."""
+"""Man pages: one for each command, and `tcenv(1)`."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def _quote(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text in which the formatter obeys nothing: no backslash, no request at the start, hyphens to be copied."""
+    """Escape what the formatter would obey: backslashes, a request at the start, hyphens that users copy."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq").replace("`", "\\(ga")
     return "\\&" + escaped if escaped[:1] in (".", "'") else escaped

@@ -1,4 +1,4 @@
-"""What the simpler completers work from: per command its fixed completions and whose names complete it."""
+"""Collect what the simpler completers need: each command's fixed completions, and whose names complete it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Row:
 
 
 def list_rows() -> list[Row]:
-    """One row a command."""
+    """Return one row for each command."""
     found = []
     for command in declaration.list_commands():
         argument = command.argument

@@ -1,4 +1,4 @@
-"""Writes the tables of the plain reader."""
+"""Write the tables of the plain reader."""
 
 from __future__ import annotations
 
