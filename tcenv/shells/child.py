@@ -86,8 +86,8 @@ def _wait(child: int, waited_for: set[int]) -> int:
         _reap_others(child)
         info = signal.sigwaitinfo(waited_for)
         # A signal from the terminal (a positive code) has also reached the child. Pass on one that was sent only to
-        # tcenv.
-        if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
+        # tcenv. A closed terminal sends SIGHUP to the leader of the session alone.
+        if info.si_signo != signal.SIGCHLD and (info.si_code <= 0 or info.si_signo == signal.SIGHUP):
             _send(child, info.si_signo)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tcenv.signals import IGNORED_BY_PYTHON, list_ending_signals
+from tests.holder import wait_until
 
 pytestmark = pytest.mark.signals
 FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
@@ -22,6 +26,13 @@ with HeldSignals() as received:
     if sys.argv[2] == "forget":
         received.clear()
 print("went on", flush=True)
+"""
+
+_RUN = """
+import os, sys
+from tcenv.shells.child import run_child
+status = run_child(["sleep", "600"], os.environ, lambda: print("started", flush=True))
+open(sys.argv[1], "w").write(str(status))
 """
 
 
@@ -45,3 +56,14 @@ def test_none_of_them_interrupts_what_holds_them() -> None:
                 status = -signal.SIGINT
             done = subprocess.run([sys.executable, "-c", _HOLD, str(number), what], capture_output=True, text=True)
             assert (done.returncode, done.stdout) == (status, told), signal.strsignal(number)
+
+
+def test_the_command_of_a_window_ends_when_the_window_is_closed(tmp_path: Path) -> None:
+    """As in `tmux new-window 'tcenv ssh HOST'`: tcenv leads the session, and the system tells the leader alone."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, [sys.executable, "-c", _RUN, str(tmp_path / "status")])
+    assert b"started" in os.read(terminal, 100)
+    os.close(terminal)
+    wait_until(lambda: os.waitpid(process, os.WNOHANG)[0])
+    assert (tmp_path / "status").read_text() == str(128 + signal.SIGHUP)
