@@ -122,8 +122,8 @@ def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(
     process = find_holder()
     again, port = proxy(env, "--port", str(ports[0]))
     assert port == ports[0]
-    # By the new one, which takes no call without a host.
-    assert parse_status(talk(port, CALL)) == 400
+    # By the new one, which takes no call without a host: older versions of aiohttp leave that to the proxy.
+    assert parse_status(talk(port, CALL)) in (400, 403)
     assert find_holder() == process
     again.kill()
     again.wait()
