@@ -15,7 +15,7 @@ PYTHON_CODE := tcenv tests bench hatch_build.py .ci
 UNREAD = docs/commands.md docs/reliability.md
 PROSE = README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) \
 	$(filter-out $(UNREAD),$(wildcard docs/*.md))
-# What tells that other versions of the libraries do: everything but browsers, terminals and what needs root.
+# What tells that other versions of the libraries do: everything but browsers, the pages of docs/, most shells and what needs root.
 CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rLE 'tests.chromium|playwright' $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 # The oldest xonsh and nushell that are supported, in all tests; the others are in `make shells`.

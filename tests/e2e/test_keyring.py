@@ -85,7 +85,7 @@ def killed_at(number: int, keyring: Filed, work: Callable[[KeyringStore], object
             files.write_privately(path, data, **more)
 
         keyring.step = step
-        keyring_store.write_privately = directory_store.write_privately = stepping
+        keyring_store.write_privately = directory_store.write_privately = stepping  # type: ignore[attr-defined]
         try:
             work(KeyringStore(keyring))
         finally:

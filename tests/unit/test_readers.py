@@ -99,7 +99,7 @@ def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> N
         return
     try:
         profile, options = hotpath._parse(words[1:], takes)
-    except hotpath.HandOver:
+    except hotpath.HandOver:  # type: ignore[attr-defined]
         return
     keys = {"term": "duration"}
     values = {keys.get(key, key): tuple(value) if key == "scopes" else value for key, value in options.items()}

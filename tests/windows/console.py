@@ -13,7 +13,7 @@ def ctrl_c() -> Iterator[None]:
     """Press Ctrl-C for every process of the console; this one takes no notice."""
     former = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
-        assert ctypes.windll.kernel32.GenerateConsoleCtrlEvent(0, 0)
+        assert ctypes.windll.kernel32.GenerateConsoleCtrlEvent(0, 0)  # type: ignore[attr-defined,unused-ignore]
         yield
     finally:
         signal.signal(signal.SIGINT, former)

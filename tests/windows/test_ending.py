@@ -18,7 +18,7 @@ from tests.windows.world import PYTHON, TCENV, environ, signed_in, tcenv
 
 @pytest.fixture(autouse=True)
 def console() -> None:
-    assert ctypes.windll.kernel32.GetConsoleOutputCP(), "these tests need a console: python -m tests.windows"
+    assert ctypes.windll.kernel32.GetConsoleOutputCP(), "these tests need a console: python -m tests.windows"  # type: ignore[attr-defined,unused-ignore]
 
 
 def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:

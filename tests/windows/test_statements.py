@@ -94,7 +94,7 @@ def test_the_code_page_of_the_console_is_the_one_that_its_shells_read(deployment
     """PowerShell decodes a program's output by it; Python alone would write the system's other code page."""
     import ctypes
 
-    kernel = ctypes.windll.kernel32
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
     former = kernel.GetConsoleOutputCP()
     assert former, "this test needs a console: python -m tests.windows"
     try:

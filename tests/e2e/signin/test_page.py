@@ -107,7 +107,7 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
         save(page, elsewhere, callback)
         assert waiting.result() == Credentials(CLIENT_ID, TOKEN)
         # The browser had its time to come for more: an icon, say.
-        waiting.listener.wait(module.time.monotonic() + 1)
+        waiting.listener.wait(module.time.monotonic() + 1)  # type: ignore[attr-defined]
 
     assert page.inner_text("h1") == outcome.title
     text = page.inner_text("body")

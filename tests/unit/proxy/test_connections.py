@@ -168,14 +168,14 @@ def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
     behind: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel is asked through a descriptor of its own."""
-    real, failing = connections.peer.is_own_peer, [True] * 3
+    real, failing = connections.peer.is_own_peer, [True] * 3  # type: ignore[attr-defined]
 
     def is_own_peer(*ends: tuple[object, ...]) -> bool:
         if failing:
             raise OSError(24, "too many open files")
         return real(*ends)
 
-    monkeypatch.setattr(connections.peer, "is_own_peer", is_own_peer)
+    monkeypatch.setattr(connections.peer, "is_own_peer", is_own_peer)  # type: ignore[attr-defined]
     monkeypatch.setattr(connections, "_PAUSE", 0.01)
     with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send_plain, proxy, "GET", "/")

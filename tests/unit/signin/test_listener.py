@@ -383,7 +383,7 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
     faults = [call]
 
     def accept(server: socket.socket) -> tuple[socket.socket, object]:
-        descriptor, address = server._accept()
+        descriptor, address = server._accept()  # type: ignore[attr-defined]
         made = Faulty(fileno=descriptor)
         made.fault = faults.pop() if faults else ""
         return made, address
@@ -404,7 +404,7 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
 
 def test_an_answer_is_taken_though_its_connection_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def accept(server: socket.socket) -> tuple[socket.socket, object]:
-        descriptor, address = server._accept()
+        descriptor, address = server._accept()  # type: ignore[attr-defined]
         made = Faulty(fileno=descriptor)
         made.fault = "send"
         return made, address
