@@ -149,8 +149,8 @@ __tcenv_adopt() {
 
 __tcenv_reload() {
   \builtin local __tcenv_text __tcenv_loaded
-  __tcenv_loaded=$TCENV_LOADED
-  __tcenv_tried="$TCENV_LOADED $__tcenv_line"
+  __tcenv_loaded=$TCENV_LOADED __tcenv_tried="$TCENV_LOADED $__tcenv_line"
+  ((__tcenv_now < __tcenv_moment)) || __tcenv_moment=$((__tcenv_now < __tcenv_end ? __tcenv_end : 999999999999999))
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook bash); then
     \builtin eval "$__tcenv_text"
   elif ((__tcenv_now >= __tcenv_end)); then
@@ -159,18 +159,10 @@ __tcenv_reload() {
     \builtin printf 'tcenv: the session of %s has expired\n' "${TCENV_LOADED%% *}" >&2
     \builtin unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
       TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
-    # shellcheck disable=SC2034 # shellcheck does not see through the backslash
-    case $__tcenv_text in *=*) \builtin export TCENV_PROFILE && TCENV_PROFILE=${__tcenv_text%%=*} ;; esac
-    # shellcheck disable=SC2034 # shellcheck does not see through the backslash
-    case ${__tcenv_text##*=} in -) ;; *) \builtin export TASKCLUSTER_ROOT_URL && TASKCLUSTER_ROOT_URL=${__tcenv_text##*=} ;; esac
+    [[ $__tcenv_text != *=* ]] || \builtin export "TCENV_PROFILE=${__tcenv_text%%=*}"
+    [[ ${__tcenv_text##*=} == - ]] || \builtin export "TASKCLUSTER_ROOT_URL=${__tcenv_text##*=}"
   fi
-  if [[ ${TCENV_LOADED-} != "$__tcenv_loaded" ]]; then
-    __tcenv_tried=''
-  elif ((__tcenv_now >= __tcenv_end)); then
-    __tcenv_moment=999999999999999
-  elif ((__tcenv_now >= __tcenv_moment)); then
-    __tcenv_moment=$__tcenv_end
-  fi
+  [[ ${TCENV_LOADED-} == "$__tcenv_loaded" ]] || __tcenv_tried=''
 }
 
 # Put the hook first, so that it gets the status of the user's command.

@@ -100,6 +100,11 @@ function __tcenv_reload --argument-names line age
     set -l loaded "$TCENV_LOADED"
     set __tcenv_tried "$TCENV_LOADED $line"
     test -n "$age"; or set age 0
+    if test "$age" -ge "$__tcenv_end"
+        set __tcenv_moment 999999999999
+    else if test "$age" -ge "$__tcenv_moment"
+        set __tcenv_moment $__tcenv_end
+    end
     set -l text
     if test -x "$__tcenv_program"; and set text (__TCENV_FUNCTION=1 $__tcenv_program hook fish)
         builtin string join -- \n $text | source
@@ -115,13 +120,7 @@ function __tcenv_reload --argument-names line age
         test (count $before) = 2; and set -gx TCENV_PROFILE "$before[1]"
         test "$before[-1]" != -; and set -gx TASKCLUSTER_ROOT_URL "$before[-1]"
     end
-    if test "$TCENV_LOADED" != "$loaded"
-        set __tcenv_tried ''
-    else if test "$age" -ge "$__tcenv_end"
-        set __tcenv_moment 999999999999
-    else if test "$age" -ge "$__tcenv_moment"
-        set __tcenv_moment $__tcenv_end
-    end
+    test "$TCENV_LOADED" = "$loaded"; or set __tcenv_tried ''
     set -e fish_trace
 end
 

@@ -142,8 +142,10 @@ function __tcenv_adopt {
 function __tcenv_reload {
   { \set +a +v +x; } 2>/dev/null
   \typeset __tcenv_text __tcenv_loaded
-  __tcenv_loaded=$TCENV_LOADED
-  __tcenv_tried="$TCENV_LOADED $__tcenv_line"
+  __tcenv_loaded=$TCENV_LOADED __tcenv_tried="$TCENV_LOADED $__tcenv_line"
+  if ((__tcenv_moment > 0 && __tcenv_now >= __tcenv_moment)); then
+    ((__tcenv_moment = __tcenv_moment < __tcenv_end ? __tcenv_end : 0)) || :
+  fi
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook "$__tcenv_shell"); then
     \eval "$__tcenv_text"
   elif ((__tcenv_end > 0 && __tcenv_now >= __tcenv_end)); then
@@ -155,11 +157,7 @@ function __tcenv_reload {
     case $__tcenv_text in *=*) \export TCENV_PROFILE && TCENV_PROFILE=${__tcenv_text%%=*} ;; esac
     case ${__tcenv_text##*=} in -) ;; *) \export TASKCLUSTER_ROOT_URL && TASKCLUSTER_ROOT_URL=${__tcenv_text##*=} ;; esac
   fi
-  if [[ ${TCENV_LOADED-} != "$__tcenv_loaded" ]]; then
-    __tcenv_tried=''
-  elif ((__tcenv_moment > 0 && __tcenv_now >= __tcenv_moment)); then
-    ((__tcenv_moment = __tcenv_moment < __tcenv_end ? __tcenv_end : 0)) || :
-  fi
+  [[ ${TCENV_LOADED-} == "$__tcenv_loaded" ]] || __tcenv_tried=''
 }
 
 # `${ …; }` runs in this shell and starts no process.

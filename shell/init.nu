@@ -51,6 +51,7 @@ def --env __tcenv_hook [] {
 def --env __tcenv_reload [line: string, now: int, end: int] {
     let loaded = $env.TCENV_LOADED
     $env.__TCENV.tried = $"($loaded) ($line)"
+    if $now >= $env.__TCENV.moment { $env.__TCENV.moment = (if $now < $end { $end } else { 999999999999999 }) }
     let change = (try {
         with-env {__TCENV_FUNCTION: "1"} { ^@PROGRAM@ hook nu } | from json
     } catch { null })
@@ -65,13 +66,7 @@ def --env __tcenv_reload [line: string, now: int, end: int] {
         if ($before | length) > 1 { $env.TCENV_PROFILE = $before.0 }
         if ($before | last) != "-" { $env.TASKCLUSTER_ROOT_URL = ($before | last) }
     }
-    if $env.TCENV_LOADED? != $loaded {
-        $env.__TCENV.tried = ""
-    } else if $now >= $end {
-        $env.__TCENV.moment = 999999999999999
-    } else if $now >= $env.__TCENV.moment {
-        $env.__TCENV.moment = $end
-    }
+    if $env.TCENV_LOADED? != $loaded { $env.__TCENV.tried = "" }
 }
 
 if ($env.__TCENV_HOOKED? | describe) != "bool" {

@@ -27,7 +27,7 @@ aliases["tcenv"] = _tcenv
 
 # --- hook
 def _tcenv_first_line(path):
-    """The first line of a regular file, which alone can be read without a wait; nothing of any other."""
+    """Return the first line of a regular file, and nothing of any other, which could block."""
     import os
 
     try:
@@ -40,10 +40,10 @@ def _tcenv_first_line(path):
 
 
 def _tcenv_hook(state={"seen": None, "moment": 0, "tried": None}, **_):
-    """Compare the first line of the session's file, and the time, with what is loaded. On a difference the program decides.
+    """Compare what is loaded with the first line of the session's file and with the time. If they differ, the program decides.
 
-    `state` holds what was compared: TCENV_LOADED, the next moment that matters, and the difference about which nothing was to
-    be done."""
+    `state` holds the last comparison: TCENV_LOADED, the next time to act, and the difference for which the program changed
+    nothing."""
     import time
 
     env = __xonsh__.env
@@ -101,7 +101,7 @@ if not getattr(__xonsh__, "_tcenv_hooked", False):
 
 # --- prompt
 def _tcenv_prompt(own=__xonsh__.env["PROMPT"]):
-    """The profile that is loaded, in front of the user's own prompt."""
+    """Return the user's own prompt with the loaded profile in front of it."""
     import re
 
     shown = own() if callable(own) else own

@@ -76,6 +76,7 @@ __tcenv_adopt() {
 __tcenv_reload() {
   \builtin local __tcenv_text __tcenv_loaded="$TCENV_LOADED"
   __tcenv_tried="$TCENV_LOADED $__tcenv_line"
+  (( EPOCHSECONDS < __tcenv_moment )) || __tcenv_moment=$(( EPOCHSECONDS < __tcenv_end ? __tcenv_end : 999999999999999 ))
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__tcenv_ask); then
     \builtin eval "$__tcenv_text"
   elif (( EPOCHSECONDS >= __tcenv_end )); then
@@ -87,13 +88,7 @@ __tcenv_reload() {
     [[ $__tcenv_text != *=* ]] || \builtin export TCENV_PROFILE=${__tcenv_text%%=*}
     [[ ${__tcenv_text##*=} == - ]] || \builtin export TASKCLUSTER_ROOT_URL=${__tcenv_text##*=}
   fi
-  if [[ ${TCENV_LOADED-} != "$__tcenv_loaded" ]]; then
-    __tcenv_tried=''
-  elif (( EPOCHSECONDS >= __tcenv_end )); then
-    __tcenv_moment=999999999999999
-  elif (( EPOCHSECONDS >= __tcenv_moment )); then
-    __tcenv_moment=$__tcenv_end
-  fi
+  [[ ${TCENV_LOADED-} == "$__tcenv_loaded" ]] || __tcenv_tried=''
 }
 
 # Ask the program to decide. While powerlevel10k's instant prompt is active, save the program's messages in a variable
