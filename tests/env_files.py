@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from playwright._impl._driver import compute_driver_executable
 
 from tcenv.deployment.temporary import mint
 from tcenv.shells import formats
+from tests.marks import replace_between
 from tests.need import need
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
@@ -164,8 +164,7 @@ def make_table() -> str:
 
 def replace_table(page: str) -> str:
     """Return `page` with the current table."""
-    pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
-    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{make_table()}\n{MARKS[1]}", page, flags=re.S)
+    return replace_between(page, MARKS, make_table())
 
 
 if __name__ == "__main__":

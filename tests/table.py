@@ -3,11 +3,11 @@ it."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from tcenv.shells import load_shell
 from tests.e2e import test_keyring
+from tests.marks import replace_between
 from tests.shells import test_completion, test_in_a_terminal, test_powershell
 from tests.shells.hooks import HOOKED
 from tests.shells.real import SHELLS
@@ -85,8 +85,7 @@ def make_table() -> str:
 
 def replace_table(page: str) -> str:
     """Return `page` with the current table."""
-    pattern = re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1])
-    return re.sub(pattern, lambda _: f"{MARKS[0]}\n{make_table()}\n{MARKS[1]}", page, flags=re.S)
+    return replace_between(page, MARKS, make_table())
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def execute(wanted: SessionOptions, options: ProxyOptions, command: list[str]) -
         )
     plan = None
     if options.container:
-        plan = containers.make(command, os.environ, containers.Finder(), is_root=_is_root(), listen=options.listen)
+        plan = containers.make(command, os.environ, containers.find_address, is_root=_is_root(), listen=options.listen)
     started = prepare(wanted, options, plan=plan)
     bound, environ = started.prepared.sockets, started.prepared.environ
     if plan is not None:

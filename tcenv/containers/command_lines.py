@@ -1,4 +1,4 @@
-"""Read the command lines of docker, podman and bubblewrap as far as needed: the subcommand, its options, and where they end."""
+"""Parse the command lines of docker, podman and bubblewrap as far as needed: the subcommand and its options."""
 
 from __future__ import annotations
 
@@ -63,8 +63,10 @@ BUBBLEWRAP: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command line of docker or podman. `subcommand` is its words (`run`, `container run`), `position` is that of the
-    subcommand's first option, `before` are the tool's own options and `options` the subcommand's, as (name, value)."""
+    """A command line of docker or podman.
+
+    `subcommand` holds its words (`run`, `container run`). `position` is that of the subcommand's first option. `before`
+    are the tool's own options and `options` the subcommand's, as (name, value)."""
 
     subcommand: str
     position: int
@@ -77,7 +79,7 @@ class CommandLine:
 
 
 def read(command: Sequence[str], tool: str) -> CommandLine:
-    """Read a command line of `tool`, a key of TOOLS."""
+    """Parse a command line of `tool`, a key of TOOLS."""
     own, flags = TOOLS[tool]
     before, position = _read_options(command, 1, own)
     words = []
@@ -99,7 +101,7 @@ def list_bubblewrap_options(command: Sequence[str]) -> list[str]:
 
 
 def _read_options(command: Sequence[str], position: int, flags: Collection[str]) -> tuple[list[tuple[str, str]], int]:
-    """Return the options from `position` on, and where they end. `flags` take no value."""
+    """Return the options from `position` on, and the position after them. `flags` take no value."""
     found = []
     while position < len(command) and command[position].startswith("-") and command[position] not in ("-", "--"):
         word = command[position]

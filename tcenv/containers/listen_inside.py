@@ -1,6 +1,7 @@
-"""Run as a program: enter the network of a process, listen on its loopback, and hand over the sockets through standard input.
+"""Enter the network of a process, listen on its loopback, and hand over the sockets through standard input. A program
+of its own.
 
-Imports nothing of tcenv. Arguments: the process id and the port."""
+It imports nothing of tcenv. Arguments: the process id and the port."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _IPV6_FREEBIND = 78
 
 
 def main() -> None:
-    """Enter the namespaces, listen, and hand over."""
+    """Enter the namespaces, listen, and hand over the sockets."""
     process, port = int(sys.argv[1]), int(sys.argv[2])
     libc = CDLL(None, use_errno=True)
     network = os.open(f"/proc/{process}/ns/net", os.O_RDONLY)

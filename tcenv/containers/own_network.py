@@ -1,5 +1,7 @@
-"""Listen inside of the network that bubblewrap makes for a command: a socket belongs to the network in which it was made, and any
-process can answer on it. So the command reaches the proxy on its own loopback, and nothing else."""
+"""Listen inside of the network that bubblewrap makes for a command.
+
+A socket belongs to the network in which it was made, and any process can answer on it. So the command reaches the proxy
+on its own loopback, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ _MOST = 4096
 
 
 class Gate:
-    """Bubblewrap waits with its command until `open`. Make it before bubblewrap starts, with `options` as its first options."""
+    """Keep bubblewrap's command waiting until `open`. Make the gate before bubblewrap starts, and pass `options`
+    first."""
 
     def __init__(self) -> None:
         self._information, information = os.pipe()
@@ -29,8 +32,9 @@ class Gate:
         self.options = ["--info-fd", str(information), "--block-fd", str(waiting)]
 
     def open(self, port: int) -> list[socket.socket]:
-        """Return sockets that listen at `port` on the loopback of bubblewrap's network, and let the command start. Returns none
-        if bubblewrap has ended. Raises TcenvError."""
+        """Return sockets that listen at `port` on the loopback of bubblewrap's network, and let the command start.
+
+        Returns none if bubblewrap has ended. Raises TcenvError."""
         for descriptor in self._given:
             os.close(descriptor)
         told = b""
@@ -55,8 +59,9 @@ class Gate:
 
 
 def _listen(process: int, port: int) -> list[socket.socket]:
-    """Return sockets that listen in the network of `process`. A process of its own makes them, since entering a user namespace is
-    for processes with one thread."""
+    """Return sockets that listen in the network of `process`.
+
+    A new process makes them, since only a process with one thread may enter a user namespace."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         done = subprocess.run(

@@ -1,5 +1,6 @@
-"""Decide how a container reaches the proxy, and add what its tool needs to the command line. No value of a variable goes there:
-the tools take those from their own environment."""
+"""Decide how a container reaches the proxy, and add what its tool needs to the command line.
+
+The command line names variables, but holds no value of one: the tools take values from their own environment."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tcenv.containers import command_lines
@@ -25,14 +26,21 @@ _REMOTE = {
     "podman": (("--url", "-c", "--connection"), ("CONTAINER_HOST", "CONTAINER_CONNECTION")),
 }
 _LOCAL = ("unix://", "fd://", "npipe://")
+# linux/sockios.h
+_SIOCGIFADDR = 0x8915
 _KNOWN = "docker, podman, devcontainer and bwrap"
+
+Finder = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a container reaches the proxy. `listen` is the address to listen on besides loopback (None: none), `name` is the host
-    in the container's root URL (None: the address), `own_network` tells that bubblewrap makes a network of its own, and
-    `port_option` is an option of podman that takes the proxy's port."""
+    """How a container reaches the proxy.
+
+    `position` is the place of added options in the command line. `listen` is the address to listen on besides loopback
+    (None: none). `name` is the host in the container's root URL (None: the address). `own_network` tells that
+    bubblewrap makes a network of its own. `port_option` is an option of podman that takes the proxy's port.
+    `names_variables` adds the variables that the container takes over."""
 
     position: int = 0
     listen: str | None = None
@@ -53,19 +61,21 @@ class Plan:
 def make(
     command: Sequence[str],
     environ: Mapping[str, str],
-    find_address: Finder,
+    find: Finder,
     *,
     is_root: bool,
     listen: str | None = None,
 ) -> Plan:
-    """Make the plan for `command`. `find_address` returns the IPv4 address of an interface of this machine, or None. `listen` is
-    the address that the user names for the container. Raises UsageError for a command that is not known, or whose container
-    cannot reach this machine."""
+    """Make the plan for `command`.
+
+    `find` returns the IPv4 address of an interface of this machine, or None. `listen` is the address that the user
+    names for the container. Raises UsageError for an unknown command, and for a container that cannot reach this
+    machine."""
     tool = os.path.basename(command[0])
     if tool == "bwrap":
         return _plan_for_bubblewrap(command)
     if tool == "devcontainer":
-        address = listen or _find_bridge("docker", find_address)
+        address = listen or _find_bridge("docker", find)
         return Plan(listen=address, name=None if address else _DOCKERS_NAME)
     if tool not in command_lines.TOOLS:
         raise UsageError(
@@ -87,17 +97,17 @@ def make(
     if network == "host":
         return Plan(read.position, names_variables=True)
     if tool == "podman":
-        return _plan_for_podman(read, network, find_address, is_root=is_root)
-    address = _find_bridge(tool, find_address)
+        return _plan_for_podman(read, network, find, is_root=is_root)
+    address = _find_bridge(tool, find)
     return Plan(read.position, address, None if address else _DOCKERS_NAME, names_variables=True)
 
 
-def _plan_for_podman(read: command_lines.CommandLine, network: str, find_address: Finder, *, is_root: bool) -> Plan:
+def _plan_for_podman(read: command_lines.CommandLine, network: str, find: Finder, *, is_root: bool) -> Plan:
     if sys.platform != "linux":
         # Containers run in a virtual machine, which maps this name to the loopback here.
         return Plan(read.position, name=_PODMANS_NAME, names_variables=True)
     if is_root:
-        address = _find_bridge("podman", find_address)
+        address = _find_bridge("podman", find)
         if address is None:
             raise UsageError(
                 "podman has no bridge on this machine yet: it makes one for the first container.",
@@ -138,28 +148,21 @@ def _refuse_remote(tool: str, read: command_lines.CommandLine, environ: Mapping[
         )
 
 
-def _find_bridge(tool: str, find_address: Finder) -> str | None:
-    return next(filter(None, map(find_address, _BRIDGES[tool])), None)
+def _find_bridge(tool: str, find: Finder) -> str | None:
+    return next(filter(None, map(find, _BRIDGES[tool])), None)
 
 
-class Finder:
-    """Find the IPv4 address of an interface of this machine."""
-
-    def __call__(self, interface: str) -> str | None:
-        """Return the address of `interface`, or None if it has none, or on a system that does not tell."""
+def find_address(interface: str) -> str | None:
+    """Return the IPv4 address of an interface of this machine, or None if it has none or the system does not tell."""
+    try:
+        from fcntl import ioctl
+    except ImportError:
+        return None
+    if sys.platform != "linux":
+        return None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
-            from fcntl import ioctl
-        except ImportError:
+            found = ioctl(sock, _SIOCGIFADDR, struct.pack("256s", interface.encode()[:15]))
+        except OSError:
             return None
-        if sys.platform != "linux":
-            return None
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-            try:
-                found = ioctl(asking, _SIOCGIFADDR, struct.pack("256s", interface.encode()[:15]))
-            except OSError:
-                return None
-        return socket.inet_ntoa(found[20:24])
-
-
-# linux/sockios.h
-_SIOCGIFADDR = 0x8915
+    return socket.inet_ntoa(found[20:24])

@@ -31,23 +31,25 @@ _ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
 
 
 class SshFailed(TcenvError):
-    """ssh has failed, and said why by itself: the exit status is its own."""
+    """ssh has failed and has said why. The exit status is ssh's own."""
 
     exit_code = SSH_FAILED
 
 
 class SshMissing(TcenvError):
-    """There is no ssh that can be used."""
+    """No usable ssh is there."""
 
     exit_code = 127
 
 
 class Client:
-    """The user's ssh for one host. `config` is its configuration for that host, as `ssh -G` tells it. `socket` is the path of
-    the control socket of the run's own connection. `environ` is the environment of ssh."""
+    """The user's ssh for one host.
+
+    `config` is its configuration for that host, as `ssh -G` prints it. `socket` is the path of the run's control
+    socket. `environ` is the environment of ssh."""
 
     def __init__(self, host: str, options: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Find ssh, and have it judge the host, the options and its configuration. Raises UsageError, SshMissing,
+        """Find ssh and let it check the host, the options and its configuration. Raises UsageError, SshMissing,
         SshFailed."""
         if not host or host.startswith("-"):
             raise UsageError(
@@ -86,7 +88,7 @@ class Client:
         return {key: value for key, _, value in (line.partition(" ") for line in reversed(lines))}
 
     def make_connection_command(self, command: str) -> list[str]:
-        """Return the command line of the run's own connection, whose main session runs `command` without a terminal."""
+        """Return the command line of the run's own connection. Its main session runs `command` without a terminal."""
         words = [self._program, "-M", *self._socket, "-T", *self._overrides, *_ALIVE, *self._options]
         return [*words, "--", self.host, command]
 
@@ -98,5 +100,5 @@ class Client:
         return [*words, *(["-t"] if terminal else []), "--", self.host, command]
 
     def make_control_command(self, *words: str) -> list[str]:
-        """Return the command line of a question to that connection. The user's configuration has no part in it."""
+        """Return the command line of a request to that connection, which ignores the user's configuration."""
         return [self._program, "-F", "none", *self._socket, *words, "--", "tcenv"]

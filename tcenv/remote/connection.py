@@ -1,6 +1,7 @@
-"""The run's own ssh connection: its main session is the lifeline, a script on the far side that ends when this process does.
+"""Keep the run's own ssh connection. Its main session is the lifeline: a script on the far side that ends when this
+process does.
 
-The user's session, and every question, goes over the same connection by its control socket."""
+The user's session and all requests use the same connection through its control socket."""
 
 from __future__ import annotations
 
@@ -36,11 +37,12 @@ _MOST_SAID = 20
 
 
 class _NoAnswer(TcenvError):
-    """The other side has been silent for too long."""
+    """The far side has been silent for too long."""
 
 
 class Connection:
-    """The connection of one run, from `open` to `close`. `host` is for messages, `uid` is the user's number on the far side."""
+    """The connection of one run, from `open` to `close`. `host` is for messages, `uid` is the user's id on the far
+    side."""
 
     def __init__(self, client: Client, note: Callable[[str], None]) -> None:
         self.host = client.host
@@ -60,7 +62,7 @@ class Connection:
         self._ssh: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
-        """Connect, and wait until the lifeline answers. ssh asks on the terminal for what it needs. Raises TcenvError."""
+        """Connect, and wait until the lifeline answers. ssh asks on the terminal for passwords. Raises TcenvError."""
         with core_dumps.Allowed():
             self._ssh = subprocess.Popen(
                 self._client.make_connection_command(scripts.LIFELINE),
@@ -99,8 +101,8 @@ class Connection:
         return self._read_answer("port")[1:]
 
     def send(self, port: int, data: bytes) -> bool:
-        """Connect to the far side's `port` from over there, and send `data`. Returns whether ssh could connect, also to a
-        program that does not answer."""
+        """Connect to the far side's `port` from there, and send `data`. Return whether ssh could connect, even to a
+        silent program."""
         try:
             with core_dumps.Allowed():
                 done = self._ask_ssh("-W", f"127.0.0.1:{port}", data=data)
@@ -122,7 +124,8 @@ class Connection:
             raise _NoAnswer(f"{self.host} does not answer any more.") from None
 
     def send_script(self, values: Mapping[str, str], token: str, command: str) -> str:
-        """Hand the far side the script of the user's session and the run's token. Returns the command that starts it."""
+        """Send the script of the user's session and the run's token to the far side. Return the command that starts
+        it."""
         self._write(b"script\n" + scripts.make_run_script(self._mark, values, command))
         self._read_answer("script")
         # `echo` could take a dash at the beginning for an option.
@@ -131,7 +134,7 @@ class Connection:
         return scripts.make_run_command(self._directory)
 
     def has_begun(self) -> bool:
-        """Return whether the user's session has begun on the far side; also if the connection is lost, which ends that."""
+        """Return whether the user's session has begun on the far side. A lost connection counts as begun."""
         try:
             self._write(b"state\n")
             return self._read_answer("state") == ["state", "begun"]
@@ -139,7 +142,7 @@ class Connection:
             return True
 
     def close(self) -> None:
-        """End the run on both sides. Shows what the connection had to say if it was lost."""
+        """End the run on both sides. If the connection was lost, show its messages."""
         self._ended.set()
         if self._ssh is None:
             return
@@ -166,7 +169,7 @@ class Connection:
             threading.Thread(target=work, daemon=True).start()
 
     def _relay_messages(self) -> None:
-        """Show what ssh says while it connects. Keep what it says later, when the terminal is the user's program's."""
+        """Show ssh's messages while it connects. Keep later ones, since the user's program then has the terminal."""
         assert self._ssh is not None and self._ssh.stderr is not None
         for line in self._ssh.stderr:
             text = line.decode("utf-8", "replace").rstrip("\r\n")
@@ -180,14 +183,16 @@ class Connection:
             self._write(b"beat\n")
 
     def _write(self, data: bytes) -> None:
-        """Write to the lifeline. That it has gone is seen where its answer is read."""
+        """Write to the lifeline. If it has ended, the next read of an answer reports that."""
         with self._lock, suppress(OSError, ValueError):
             if self._ssh is not None and self._ssh.stdin is not None:
                 self._ssh.stdin.write(data)
 
     def _read_answer(self, *wanted: str, slow: bool = False) -> list[str]:
-        """Return the words of the lifeline's next answer that begins with one of `wanted`. Skips what start-up files print.
-        With `slow`, wait as long as it takes, as ssh does. Raises TcenvError."""
+        """Return the words of the lifeline's next answer that begins with one of `wanted`. Skip the output of start-up
+        files.
+
+        With `slow`, wait as long as ssh waits. Raises TcenvError."""
         while True:
             for line in self._read_lines(slow=slow):
                 mark, _, answer = line.partition(f"{self._mark} ")
@@ -197,7 +202,7 @@ class Connection:
                 self._skipped = [*self._skipped[1 - _MOST_SAID :], replace_unprintable(line)]
 
     def _read_lines(self, *, slow: bool) -> Sequence[str]:
-        """Return the complete lines that come next. Raises TcenvError at the end of the output."""
+        """Return the next complete lines. Raises TcenvError at the end of the output."""
         assert self._ssh is not None and self._ssh.stdout is not None
         descriptor = self._ssh.stdout.fileno()
         poll = select.poll()

@@ -1,4 +1,4 @@
-"""Choose the path of a run's control socket, and remove those that killed runs have left."""
+"""Choose the path of a run's control socket, and remove sockets of killed runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 86
 
 
 def choose() -> str:
-    """Return an unused path in a directory that is this user's alone. Raises TcenvError."""
+    """Return an unused path in a private directory of this user. Raises TcenvError."""
     for directory in _list_directories():
         path = os.path.join(directory, _PREFIX + os.urandom(6).hex())
         # ssh replaces what begins with $ or ~ in a path.
@@ -45,7 +45,7 @@ def _list_directories() -> Iterator[str]:
 
 
 def remove(path: str) -> None:
-    """Remove the socket, and the name that ssh gives it until it listens."""
+    """Remove the socket, also under the temporary name that ssh uses until it listens."""
     directory, name = os.path.split(path)
     with suppress(OSError):
         for found in os.listdir(directory):

@@ -1,4 +1,4 @@
-"""Make sure that the far side's port leads to this run's proxy and to nobody else, before the first program there can call it."""
+"""Make sure that the far side's port leads to this run's proxy alone, before a program there calls it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _PATIENCE = 10.0
 
 
 def check_listeners(words: Sequence[str], uid: str, host: str) -> bool:
-    """Judge who listens on the far port. `words` are those of the lifeline: `known` where the system tells, and ADDRESS/UID for
-    each listener. Return whether the system tells. Raises TcenvError where the port is not this run's, or not on loopback
-    alone."""
+    """Check who listens on the far port. Return whether the far system tells.
+
+    `words` are the lifeline's: `known` if the system tells, and ADDRESS/UID for each listener. Raises TcenvError if the
+    port is not this run's, or not on loopback alone."""
     if "known" not in words:
         return False
     listeners = [(address, owner) for address, _, owner in (word.partition("/") for word in words) if owner]
@@ -40,8 +41,10 @@ def check_listeners(words: Sequence[str], uid: str, host: str) -> bool:
 
 
 def check_path(probe: Probe, send: Callable[[bytes], bool], port: int, *, is_known: bool, host: str) -> None:
-    """Send the probe from here through the far port, by `send`, which tells whether ssh could connect to it. Raises TcenvError
-    where it does not arrive, and where neither this nor the far system (`is_known`) tells whose the port is."""
+    """Send the probe through the far port with `send`, which returns whether ssh could connect.
+
+    Raises TcenvError if the probe does not arrive, or if neither ssh nor the far system (`is_known`) tells whose port
+    it is."""
     if send(probe.request(port)):
         if not probe.seen.wait(_PATIENCE):
             raise TcenvError(f"The forwarded port on {host} does not lead to this run: another program has taken it.")

@@ -1,6 +1,7 @@
-"""Write what the far side reads: the commands for its login shell, and the texts of `shell/remote` with their values.
+"""Make the texts that the far side reads: the commands for its login shell, and the scripts of `shell/remote` with
+their values.
 
-No text of this module holds the run's token: that goes into the lifeline alone."""
+No text of this module holds the run's token, which only the lifeline gets."""
 
 from __future__ import annotations
 
@@ -29,14 +30,15 @@ _SAFE = re.compile(rb"[A-Za-z0-9 /._@:=,+|!~#%^*(){}<>\[\];?$&\"`-]")
 
 
 def make_lifeline(mark: str) -> bytes:
-    """Return what the lifeline's shell reads first. `mark` begins its answers."""
+    """Return the first text for the lifeline's shell. `mark` begins its answers."""
     lines = [_BOOTSTRAP.format(mark=mark, quiet=QUIET, step=STEP), _read("lifeline.sh").rstrip("\n"), mark, ""]
     return "\n".join(lines).encode("ascii")
 
 
 def make_run_script(mark: str, values: Mapping[str, str], command: str) -> bytes:
-    """Return the script of the user's session, up to the mark that ends it. `values` are its variables, `command` is what the
-    login shell runs (empty: it reads from its input)."""
+    """Return the script of the user's session, up to the mark that ends it.
+
+    `values` are its variables. `command` is for the login shell (empty: it reads its input)."""
     lines = [f"{name}={_quote(value)}" for name, value in {**values, "command": command}.items()]
     return "\n".join([*lines, _read("run.sh").rstrip("\n"), mark, ""]).encode("ascii")
 
@@ -47,12 +49,12 @@ def make_run_command(directory: str) -> str:
 
 
 def is_directory(text: str, mark: str) -> bool:
-    """Return whether `text` is a path that the lifeline may have made, and is a plain word in every shell."""
+    """Return whether `text` is a path that the lifeline may have made, and a plain word in every shell."""
     return re.fullmatch(rf"/[A-Za-z0-9/._-]*/?tcenv-{mark}", text) is not None
 
 
 def _quote(text: str) -> str:
-    """Write any text as a word of a POSIX shell, on one line of ASCII. The shell drops newlines at the end."""
+    """Quote a text for a POSIX shell, on one line of ASCII. The shell drops newlines at the end."""
     octal = "".join(chr(byte) if _SAFE.match(bytes([byte])) else f"\\0{byte:03o}" for byte in os.fsencode(text))
     return f"$(printf %b '{octal}')"
 

@@ -40,19 +40,11 @@ NAMED = [
 BRIDGE = {"docker0": "172.17.0.1", "podman0": "10.88.0.1"}
 
 
-class Interfaces(plan.Finder):
-    def __init__(self, known: dict[str, str]) -> None:
-        self._known = known
-
-    def __call__(self, interface: str) -> str | None:
-        return self._known.get(interface)
-
-
 def make(
     text: str, *, bridges: bool = True, is_root: bool = False, environ: dict[str, str] | None = None
 ) -> tuple[Plan, list[str]]:
     command = text.split()
-    made = plan.make(command, environ or {}, Interfaces(BRIDGE if bridges else {}), is_root=is_root)
+    made = plan.make(command, environ or {}, (BRIDGE if bridges else {}).get, is_root=is_root)
     return made, made.complete(command, 8086, ENVIRON)
 
 
@@ -125,7 +117,7 @@ def test_what_cannot_reach_this_machine(text: str, environ: dict[str, str], sent
 
 @pytest.mark.parametrize("text", ["docker run image", "podman run --network mine image", "podman exec box sh"])
 def test_an_address_that_the_user_names_is_taken(text: str) -> None:
-    made = plan.make(text.split(), {}, Interfaces({}), is_root=False, listen="10.0.0.1")
+    made = plan.make(text.split(), {}, lambda _: None, is_root=False, listen="10.0.0.1")
     assert (made.listen, made.name, made.names_variables) == ("10.0.0.1", None, True)
 
 
