@@ -53,7 +53,6 @@ shells: .venv/developing tools .tools/shells/xonsh-0.13.4 .tools/shells/bullseye
 fuzz: .venv/developing tools ## the long form of the attacks and faults, and write docs/reliability.md
 	$(PYTEST) -n 4 --dist worksteal -m fuzz
 	$(BIN)/python -m tests.reliability.page
-	$(MAKE) --no-print-directory windows
 
 check: .venv/developing tools ## format, lint, types, locks, layers, generated files
 	$(BIN)/ruff format --check $(PYTHON_CODE)

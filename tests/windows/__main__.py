@@ -1,5 +1,5 @@
-"""Run the Windows tests in the console that this process has, which they need for Ctrl-C, and write what pytest says to a file,
-where no console changes it: `python -m tests.windows FILE [PYTEST'S OPTIONS]`."""
+"""Run the Windows tests in this process's console, which they need for Ctrl-C. Write pytest's output to a file, since a console
+would change it: `python -m tests.windows FILE [PYTEST'S OPTIONS AND FILES]`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 
 
 def main(file: str, *options: str) -> int:
-    """Return pytest's exit status."""
+    """Run the tests. Return pytest's exit status."""
     # The tests press Ctrl-C, which reaches every process of the console.
     for name in ("SIGINT", "SIGBREAK"):
         signal.signal(getattr(signal, name), lambda number, frame: None)
-    command = [sys.executable, "-m", "pytest", "-q", "--confcutdir=tests/windows", *options, "tests/windows"]
+    command = [sys.executable, "-m", "pytest", "-q", "--confcutdir=tests/windows", *(options or ["tests/windows"])]
     with open(file, "wb") as said:
         return subprocess.call(command, stdout=said, stderr=subprocess.STDOUT)
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from unittest import mock
 
+from tcenv.deployment.credentials import Credentials
 from tcenv.sandbox import Sandbox
+from tcenv.sessions.profile_names import get_profile_name
+from tcenv.sessions.session import Session
+from tcenv.sessions.stores import open_store
 
 PYTHON = sys.executable
 SCRIPTS = Path(PYTHON).parent if Path(PYTHON).parent.name == "Scripts" else Path(PYTHON).parent / "Scripts"
 TCENV = str(SCRIPTS / "tcenv.exe")
 # `BROWSER` is split as a POSIX shell would: no backslashes.
 APPROVE = f"{Path(PYTHON).as_posix()} -m tcenv.sandbox.approve %s"
-# A process of its own console group, which Ctrl-Break reaches and the tests do not.
-NEW_GROUP = 0x200
-NEW_CONSOLE = 0x10
+_NAME = "tcenv-windows"
 
 
 def environ(sandbox: Sandbox, **more: str) -> dict[str, str]:
@@ -43,8 +47,19 @@ def tcenv(*arguments: str, env: Mapping[str, str], **more: object) -> subprocess
 
 
 def signed_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """The environment of somebody who has signed in; the session is stored."""
+    """Store the session of a sign-in, without its slow processes: test_signin.py has those. Return the environment."""
     env = environ(sandbox, **more)
-    done = tcenv("login", "--shell", "powershell", env=env)
-    assert done.returncode == 0, done.stderr
+    client = sandbox.create_client(f"{sandbox.user}/{_NAME}", sandbox.user_scopes)
+    session = Session(
+        profile=get_profile_name(sandbox.root_url),
+        root_url=sandbox.root_url,
+        credentials=Credentials(client.client_id, client.access_token),
+        created=int(time.time()),
+        expires=int(client.expires),
+        name=_NAME,
+        scopes=tuple(client.scopes),
+        asked=("*",),
+    )
+    with mock.patch.dict(os.environ, env):
+        open_store("auto").save(session)
     return env
