@@ -130,7 +130,7 @@ class Sandbox:
 
     @property
     def user_scopes(self) -> tuple[str, ...]:
-        """What they hold, besides what roles and everybody's scopes add. May be set."""
+        """Return the user's scopes, without those that roles and everybody's scopes add. You may set them."""
         return self._deployment.user_scopes
 
     @user_scopes.setter
@@ -169,7 +169,7 @@ class Sandbox:
 
     @property
     def signed_in(self) -> bool:
-        """Whether somebody has signed in to the deployment in the browser. May be set."""
+        """Return whether somebody has signed in to the deployment in the browser. You may set it."""
         return self._site.signed_in
 
     @signed_in.setter
@@ -178,7 +178,7 @@ class Sandbox:
 
     @property
     def signed_in_after(self) -> float:
-        """Seconds that a page needs until it knows the user. May be set."""
+        """Return how many seconds a page needs until it knows the user. You may set them."""
         return self._site.signed_in_after
 
     @signed_in_after.setter
@@ -187,7 +187,7 @@ class Sandbox:
 
     @property
     def clock_offset(self) -> float:
-        """Seconds by which the deployment's clock is ahead of `clock`."""
+        """Return by how many seconds the deployment's clock is ahead of `clock`. You may set it."""
         return self._deployment.clock_offset
 
     @clock_offset.setter

@@ -22,7 +22,7 @@ def console() -> None:
 
 
 def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:
-    """The environment of a user whose browser opens, which makes the file `opened`, and who does nothing there."""
+    """Return the environment of a user who does nothing in the browser, which makes the file `opened`."""
     script = home / "nobody.py"
     script.write_text(f"open({str(home / 'opened')!r}, 'w').close()\n")
     return environ(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
@@ -30,7 +30,7 @@ def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def waiting(deployment: Sandbox, home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A sign-in that waits for a browser in which nobody approves."""
+    """Start a sign-in that waits for a browser in which nobody approves."""
     with subprocess.Popen(
         [TCENV, "login", "--shell", "powershell"],
         env=nobody_approves(deployment, home),

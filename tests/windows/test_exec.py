@@ -32,7 +32,7 @@ def test_a_program_gets_its_arguments_unchanged(deployment: Sandbox) -> None:
 
 @pytest.fixture
 def batch(home: Path) -> Path:
-    """A batch file that passes all its arguments on to a program, as those that npm writes do."""
+    """Write a batch file that passes all its arguments on to a program, as npm's do."""
     script = home / "show.py"
     script.write_text("import json, sys\njson.dump(sys.argv[2:], open(sys.argv[1], 'w'))\n")
     path = home / "show it.cmd"

@@ -43,7 +43,8 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[WinVaultKeyring]:
 def kept(
     request: pytest.FixtureRequest, vault: WinVaultKeyring, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Callable[[], Store], bool]:
-    """How the store is opened, and whether it keeps anything. Windows has a runtime directory only where a variable says so."""
+    """Return a function that opens the store, and whether it keeps anything. Windows has a runtime directory only if a
+    variable names one."""
     (home / "run").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     return lambda: open_store(request.param), request.param != "none"

@@ -25,7 +25,7 @@ _NAME = "tcenv-windows"
 
 
 def environ(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """This test's environment, with a deployment and a browser that approves."""
+    """Return this test's environment, with a deployment and a browser that approves."""
     return {
         **os.environ,
         "BROWSER": APPROVE,
