@@ -47,7 +47,23 @@ def run(
     """Run a command line, with the ends of its lines as they are. Raises TimeoutExpired, after killing it.
 
     `start` is `main` without the hot path, `app` for the full command line alone, or what the installed command does."""
-    order = json.dumps({"words": [TCENV, *words], "env": dict(env), "cwd": os.getcwd(), "start": start}).encode()
+    return _carry_out([TCENV, *words], env, timeout, start)
+
+
+def can_fork_xonsh(program: str, env: Mapping[str, str]) -> bool:
+    """Return whether `program` is this interpreter's xonsh, and a fork behaves as it."""
+    return program == str(Path(TCENV).with_name("xonsh")) and can_fork(env)
+
+
+def run_xonsh(words: Sequence[str], env: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run the installed xonsh, whose first word is its path, in a session of its own. Raises TimeoutExpired, as `run`."""
+    return _carry_out(words, env, timeout, "xonsh")
+
+
+def _carry_out(
+    words: Sequence[str], env: Mapping[str, str], timeout: float, start: str
+) -> subprocess.CompletedProcess[str]:
+    order = json.dumps({"words": words, "env": dict(env), "cwd": os.getcwd(), "start": start}).encode()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     output, outputs = os.pipe()
     error, errors = os.pipe()
@@ -64,9 +80,9 @@ def run(
             texts = _read_all([output_file.fileno(), error_file.fileno()], time.monotonic() + timeout)
         except TimeoutError:
             os.kill(process, signal.SIGKILL)
-            raise subprocess.TimeoutExpired([TCENV, *words], timeout) from None
+            raise subprocess.TimeoutExpired(words, timeout) from None
         status = int(ours.recv(64))
-    return subprocess.CompletedProcess([TCENV, *words], status, *texts)
+    return subprocess.CompletedProcess(words, status, *texts)
 
 
 def _read_all(pipes: Sequence[int], until: float) -> list[str]:

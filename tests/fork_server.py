@@ -18,7 +18,9 @@ import signal
 import socket
 import sys
 from contextlib import redirect_stdout, suppress
+from functools import cache
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 import tcenv
@@ -40,6 +42,22 @@ def import_everything() -> None:
         remembered.cache_clear()
 
 
+@cache
+def import_xonsh() -> ModuleType:
+    """Import what xonsh runs a script with."""
+    for module in (
+        "aliases",
+        "commands_cache",
+        "completer",
+        "procs.posix",
+        "procs.specs",
+        "prompt.env",
+        "shells.base_shell",
+    ):
+        importlib.import_module(f"xonsh.{module}")
+    return importlib.import_module("xonsh.main")
+
+
 def carry_out(order: dict[str, Any], files: list[int]) -> int:
     """Be the command: what the interpreter and the command's script do before `main`, then `main` itself. Returns its status."""
     signal.set_wakeup_fd(-1)
@@ -52,12 +70,17 @@ def carry_out(order: dict[str, Any], files: list[int]) -> int:
     os.chdir(order["cwd"])
     sys.argv = order["words"]
     sys.orig_argv = [sys.executable, *order["words"]]
-    if order["start"] != "installed":
+    if order["start"] == "xonsh":
+        os.setsid()
+    elif order["start"] != "installed":
         # The hot path says each time that it cannot do it.
         tcenv.hotpath.run = lambda *_: None
     status: Any = 1
     try:
-        status = app.run(sys.argv[1:]) if order["start"] == "app" else tcenv.__main__.main(())
+        if order["start"] == "xonsh":
+            status = import_xonsh().main(sys.argv[1:])
+        else:
+            status = app.run(sys.argv[1:]) if order["start"] == "app" else tcenv.__main__.main(())
     except SystemExit as ended:
         status = ended.code
     atexit._run_exitfuncs()
@@ -88,11 +111,14 @@ def main() -> None:
             order, files, _, _ = socket.recv_fds(orders, LARGEST, 4)
             if not order:
                 return
+            wanted = json.loads(order)
+            if wanted["start"] == "xonsh":
+                import_xonsh()
             process = os.fork()
             if not process:
                 status = 1
                 try:
-                    status = carry_out(json.loads(order), files[:3])
+                    status = carry_out(wanted, files[:3])
                 except BaseException:
                     sys.excepthook(*sys.exc_info())
                 finally:

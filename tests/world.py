@@ -88,6 +88,13 @@ def tcenv(
     )
 
 
+def make_init_text(shell: str, *options: str, env: Mapping[str, str]) -> str:
+    """Return the start-up text that `tcenv init` prints."""
+    done = tcenv("init", shell, *options, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def sign_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Sign in, which stores the session. Return the environment."""
     env = environ(sandbox, **more)

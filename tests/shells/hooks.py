@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tcenv.sessions.session_file import compute_generation
+from tests.command_lines import can_fork_xonsh, run_xonsh
 from tests.need import need
-from tests.world import TCENV
+from tests.world import make_init_text
 
 _DUMP = "import json,os,sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
 
@@ -34,8 +35,11 @@ class Prompted:
 
     def run(self, script: str, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `script`, bounded in time: a prompt that hangs is a failure."""
+        command = [need(self.program[0]), *self.program[1:], script]
+        if can_fork_xonsh(command[0], env):
+            return run_xonsh(command, env, timeout)
         return subprocess.run(
-            [need(self.program[0]), *self.program[1:], script],
+            command,
             env=dict(env),
             capture_output=True,
             text=True,
@@ -85,13 +89,7 @@ HOOKED = tuple(shell for shell in PROMPTED if shell.hook)
 
 def start_up_text(shell: Prompted, env: Mapping[str, str], folder: Path, *options: str) -> Path:
     """The text of `tcenv init`, in a file that the shell can read without a terminal."""
-    text = subprocess.run(
-        [TCENV, "init", shell.init, "--no-completion", *options],
-        env=dict(env),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    text = make_init_text(shell.init, "--no-completion", *options, env=env)
     if shell.name == "elvish":
         # Without its guard the functions are the caller's; there is no line editor without a terminal.
         text = text.partition("  eval '")[2].rpartition("'\n} else {")[0].replace("''", "'")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tcenv import shells
 from tcenv.shells import Shell, load_shell
+from tests.command_lines import can_fork_xonsh, run_xonsh
 from tests.need import need
 
 _DUMP = "import json,os,sys; json.dump({k: v for k, v in os.environ.items()}, open(sys.argv[1], 'w'))"
@@ -29,8 +30,11 @@ class RealShell:
 
     def run(self, script: str, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `script` as a command line of the shell, without start-up files."""
+        command = [need(self.program), *self.flags, script]
+        if can_fork_xonsh(command[0], env):
+            return run_xonsh(command, env, timeout)
         return subprocess.run(
-            [need(self.program), *self.flags, script],
+            command,
             env=dict(env),
             capture_output=True,
             text=True,

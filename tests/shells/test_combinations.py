@@ -13,7 +13,7 @@ import pytest
 from tests.need import need
 from tests.shells.hooks import PROMPTED, Prompted, loaded, stored
 from tests.terminal import Terminal
-from tests.world import TCENV, environ
+from tests.world import environ, make_init_text
 
 OPTIONS = ("--no-hook", "--no-completion", "--prompt")
 COMBINATIONS = [
@@ -66,11 +66,8 @@ def test_under_strict_flags(shell: Prompted, combination: tuple[str, ...], tmp_p
     root, profile, own, new = "https://tc.example.com", "tc.example.com", "o" * 44, "n" * 44
     env = environ(**loaded(home / "run/tcenv", profile, root, own))
     stored(home / "run/tcenv", profile, root, new)
-    text = subprocess.run(
-        [TCENV, "init", shell.init, *combination], env=env, capture_output=True, text=True, check=True
-    )
     path = tmp_path / "text"
-    path.write_text(text.stdout)
+    path.write_text(make_init_text(shell.init, *combination, env=env))
     twice = [shell.script(path)] * (1 if shell.name == "nu" else 2)
     if shell.name == "zsh" and "--no-completion" not in combination:
         twice.insert(0, "autoload -Uz compinit; compinit -u")
@@ -95,11 +92,7 @@ def test_elvish_in_its_line_editor(tmp_path: Path, home: Path) -> None:
     text = tmp_path / "text"
     with Terminal([need("elvish"), "-norc"], environ(), tmp_path) as terminal:
         for number, combination in enumerate(COMBINATIONS):
-            text.write_text(
-                subprocess.run(
-                    [TCENV, "init", "elvish", *combination], env=environ(), capture_output=True, text=True, check=True
-                ).stdout
-            )
+            text.write_text(make_init_text("elvish", *combination, env=environ()))
             terminal.type(f"eval (slurp < {text}); eval (slurp < {text}); echo fine-(+ {number} 100)")
             terminal.wait_for(f"fine-{number + 100}")
         assert "xception" not in terminal.screen()
@@ -109,11 +102,8 @@ def test_elvish_in_its_line_editor(tmp_path: Path, home: Path) -> None:
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=names)
 @pytest.mark.parametrize("shell", [s for s in SHELLS if s.name in LINTERS], ids=lambda shell: shell.name)
 def test_linted(shell: Prompted, combination: tuple[str, ...], tmp_path: Path) -> None:
-    text = subprocess.run(
-        [TCENV, "init", shell.init, *combination], env=environ(), capture_output=True, text=True, check=True
-    ).stdout
     path = tmp_path / f"text.{shell.name}"
-    path.write_text(text)
+    path.write_text(make_init_text(shell.init, *combination, env=environ()))
     for linter in LINTERS[shell.name]:
         command = [need(linter[0]), *linter[1:]]
         command = [word.format(path) for word in command] if shell.name == "nu" else [*command, str(path)]

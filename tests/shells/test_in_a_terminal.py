@@ -29,6 +29,7 @@ from tests.world import (
     environ,
     evaluate,
     find_session_file,
+    make_init_text,
     make_loaded_word,
     read_session_fields,
     tcenv,
@@ -75,7 +76,7 @@ def start(
 ) -> Terminal:
     """An interactive shell whose start-up file has the text of `tcenv init` in it. `program` is another version of it, `clock`
     tells it the time."""
-    text = subprocess.run([TCENV, "init", shell, *options], env=env, capture_output=True, text=True, check=True).stdout
+    text = make_init_text(shell, *options, env=env)
     rc = folder / f"rc.{shell}"
     rc.write_text(f"{before}\n{text}\n{text if shell not in ('nu',) else ''}\n{after}\n")
     program = program or need(PROGRAMS[shell])
@@ -324,11 +325,8 @@ def test_an_interrupted_command_is_nothing_to_the_prompt(shell: str, deployment:
 @pytest.mark.parametrize("shell", FUNCTION_SHELLS)
 def test_the_function_passes_statuses_and_substitutions(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = environ(deployment)
-    text = subprocess.run(
-        [TCENV, "init", shell, "--no-hook"], env=env, capture_output=True, text=True, check=True
-    ).stdout
     rc = tmp_path / "rc"
-    rc.write_text(text)
+    rc.write_text(make_init_text(shell, "--no-hook", env=env))
     program = need({"sh": "dash", "ksh": "ksh93"}.get(shell, shell))
     source = f"source {rc}" if shell == "fish" else f". {rc}"
     status = "$status" if shell == "fish" else "$?"
@@ -402,9 +400,8 @@ def test_twenty_prompts_fork_nothing(shell: str, deployment: Sandbox, tmp_path: 
     ],
 )
 def test_the_text_parses(shell: str, check: list[str], tmp_path: Path) -> None:
-    text = subprocess.run([TCENV, "init", shell], env=environ(), capture_output=True, text=True, check=True).stdout
     path = tmp_path / "text"
-    path.write_text(text)
+    path.write_text(make_init_text(shell, env=environ()))
     done = subprocess.run([need(check[0]), *check[1:], str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
