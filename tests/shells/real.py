@@ -28,10 +28,13 @@ class RealShell:
     line: str
     chain: str = "{} && {}"
 
-    def run(self, script: str, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run `script` as a command line of the shell, without start-up files."""
+    def run(
+        self, script: str, env: Mapping[str, str], timeout: float = 60, *, may_fork: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `script` as a command line of the shell, without start-up files. With `may_fork`, its process may have another
+        command line."""
         command = [need(self.program), *self.flags, script]
-        if can_fork_xonsh(command[0], env):
+        if may_fork and can_fork_xonsh(command[0], env):
             return run_xonsh(command, env, timeout)
         return subprocess.run(
             command,
