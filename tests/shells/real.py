@@ -29,7 +29,7 @@ class RealShell:
     chain: str = "{} && {}"
 
     def run(
-        self, script: str, env: Mapping[str, str], timeout: float = 60, *, may_fork: bool = True
+        self, script: str, env: Mapping[str, str], timeout: float = 60, *, may_fork: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Run `script` as a command line of the shell, without start-up files. With `may_fork`, its process may have another
         command line."""

@@ -39,7 +39,7 @@ def run(arguments: list[str], **env: str) -> str:
 def test_each_shell_is_told(shell: RealShell, detector: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     # The second statement keeps the shell from becoming the program.
-    done = shell.run(f"{caret}{detector}\n{caret}true", environ(None, SHELL="/bin/false"), may_fork=False)
+    done = shell.run(f"{caret}{detector}\n{caret}true", environ(None, SHELL="/bin/false"))
     assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
@@ -121,7 +121,7 @@ def foreign(tmp_path: Path) -> str:
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
 def test_the_shell_of_another_user(shell: RealShell, foreign: str) -> None:
     caret = "^" if shell.name == "nu" else ""
-    done = shell.run(f"{caret}{foreign}\n{caret}true", environ(None, SHELL="/bin/false"), may_fork=False)
+    done = shell.run(f"{caret}{foreign}\n{caret}true", environ(None, SHELL="/bin/false"))
     assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
@@ -145,7 +145,7 @@ def elsewhere(tmp_path: Path) -> str:
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
 def test_each_shell_is_told_by_ps(shell: RealShell, elsewhere: str) -> None:
     caret = "^" if shell.name == "nu" else ""
-    done = shell.run(f"{caret}{elsewhere}\n{caret}true", environ(None, SHELL="/bin/false"), may_fork=False)
+    done = shell.run(f"{caret}{elsewhere}\n{caret}true", environ(None, SHELL="/bin/false"))
     assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 

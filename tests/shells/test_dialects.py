@@ -79,7 +79,9 @@ def check(shell: RealShell, values: list[str]) -> None:
         text, out = Path(folder) / "text", Path(folder) / "out"
         text.write_text(speaks.export(change), newline="")
         cat = f"^cat {text}" if shell.name == "nu" else f"cat {text}"
-        done = shell.run(shell.chain.format(shell.evaluate(cat), shell.dump(out)), environ(TCENV_GONE="there"))
+        done = shell.run(
+            shell.chain.format(shell.evaluate(cat), shell.dump(out)), environ(TCENV_GONE="there"), may_fork=True
+        )
         assert out.exists(), done.stderr
         after = environment_after(out)
         assert "TCENV_GONE" not in after
@@ -119,7 +121,7 @@ def evaluated(shell: RealShell, line: str, text: str, folder: Path, before: str 
     cat = f"^cat {written}" if shell.name == "nu" else f"cat {written}"
     # In csh, a first line of nothing would take the rest for the shell's arguments.
     start = f"{before}\n" if before else ""
-    done = shell.run(start + shell.chain.format(line.format(cat), shell.dump(out)), environ(**OLD))
+    done = shell.run(start + shell.chain.format(line.format(cat), shell.dump(out)), environ(**OLD), may_fork=True)
     return (environment_after(out) if out.exists() else {}), done.stdout + done.stderr
 
 
@@ -417,11 +419,11 @@ class TestEveryShell:
         text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
         text.write_text(load_shell(shell.name).make_failure(), newline="")
         line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
-        shell.run(shell.chain.format(line, f"touch {reached}"), environ())
+        shell.run(shell.chain.format(line, f"touch {reached}"), environ(), may_fork=True)
         assert not reached.exists()
         regardless = "try:\n    {}\nexcept Exception:\n    pass\n{}" if shell.name == "xonsh" else "{}; {}"
         env = environ(TCENV_A="a", **OLD)
-        done = shell.run(REGARDLESS.get(shell.name, regardless).format(line, shell.dump(out)), env)
+        done = shell.run(REGARDLESS.get(shell.name, regardless).format(line, shell.dump(out)), env, may_fork=True)
         assert out.exists(), done.stderr
         after = environment_after(out)
         assert {name: after.get(name) for name in ("TCENV_A", *OLD)} == {"TCENV_A": "a", **OLD}

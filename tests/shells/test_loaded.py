@@ -106,7 +106,7 @@ def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox
             line.format(f"{caret}{TCENV} logout --shell {name}"),
             shell.dump(after),
         ]
-        done = shell.run("\n".join(steps), env)
+        done = shell.run("\n".join(steps), env, may_fork=True)
         inside = environment_after(between)
         assert inside["TASKCLUSTER_ROOT_URL"] == deployment.root_url, done.stderr
         found = environment.read_loaded(inside)
@@ -129,7 +129,7 @@ def test_nothing_to_unload_is_evaluated_too(shell: RealShell, deployment: Sandbo
         shell.evaluate(f"{caret}{TCENV} login one --shell {name}"),
         shell.chain.format(shell.evaluate(f"{caret}{TCENV} logout two --shell {name}"), shell.dump(tmp_path / "out")),
     ]
-    done = shell.run("\n".join(steps), env)
+    done = shell.run("\n".join(steps), env, may_fork=True)
     after = environment_after(tmp_path / "out")
     assert after["TCENV_PROFILE"] == "one", done.stderr
     assert len(after["TASKCLUSTER_ACCESS_TOKEN"]) > 20
