@@ -12,9 +12,7 @@ use_taskcluster() {
     local - || :
     set +avx
   } 2>/dev/null
-  if [[ -n ${TCENV_PROXY-} ]]; then
-    return 0
-  fi
+  [[ -z ${TCENV_PROXY-} ]] || return 0
   while (($#)); do
     case $1 in
       --required) required=1 ;;
@@ -26,9 +24,7 @@ use_taskcluster() {
     esac
     shift
   done
-  if [[ -f $config && -r $config ]]; then
-    IFS='' read -r -d '' text <"$config" || :
-  fi
+  [[ ! -f $config || ! -r $config ]] || IFS='' read -r -d '' text <"$config" || :
   printf -v inputs '%s\n' "$named" "${TCENV_ROOT_URL-}" "${TCENV_PROFILE-}" "${TCENV_LOADED-}" "${TASKCLUSTER_ROOT_URL-}" \
     "${TCENV_STORE-}" "$config" "${XDG_RUNTIME_DIR-}" "${XDG_STATE_HOME-}" "$HOME" "$text"
   if [[ -n $purpose ]] || ! __tcenv_from_note; then
@@ -42,12 +38,9 @@ use_taskcluster() {
   if [[ -n $login && $status == 0 && -z ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
     text=$(command tcenv login ${named:+"$named"} ${purpose:+--as "$purpose"} --shell bash) && eval "$text"
   fi
-  if [[ $status == 0 && -n ${TASKCLUSTER_ACCESS_TOKEN-} ]]; then
-    return 0
-  elif [[ -n $required ]]; then
-    # direnv goes on after a command that fails. Only `exit` makes the .envrc fail.
-    exit 1
-  fi
+  [[ $status != 0 || -z ${TASKCLUSTER_ACCESS_TOKEN-} ]] || return 0
+  # direnv goes on after a command that fails. Only `exit` makes the .envrc fail.
+  [[ -z $required ]] || exit 1
   return 1
 }
 

@@ -66,13 +66,8 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             if ( $#__tcenv_words > 1 ) setenv TCENV_PROFILE $__tcenv_words[1]:q
             if ( x$__tcenv_words[$#__tcenv_words]:q != x- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_words[$#__tcenv_words]:q
         endif
-        if ( $__tcenv_due ) then
-            if ( $__tcenv_moment < $__tcenv_end && $__tcenv_now < $__tcenv_end ) then
-                set __tcenv_moment = $__tcenv_end
-            else
-                set __tcenv_moment = 0
-            endif
-        endif
+        # Act next at the end, then no more (0).
+        if ( $__tcenv_due ) @ __tcenv_moment = ( $__tcenv_now < $__tcenv_end ) * $__tcenv_end
     endif
 endif
 if ( $__tcenv_prompts && $?prompt ) then
