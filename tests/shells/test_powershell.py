@@ -17,7 +17,7 @@ from tcenv.shells import load_shell
 from tests.need import need
 from tests.shells.test_dialects import NASTY
 from tests.terminal import Terminal
-from tests.world import NAME, TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.world import NAME, TCENV, environ, make_init_text, read_session_fields, sign_in, tcenv
 
 LOAD = f"{TCENV} init powershell --no-completion {{}} | Out-String | Invoke-Expression"
 CONSTRAINED = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"
@@ -37,6 +37,56 @@ def pwsh(script: str, env: Mapping[str, str], *, options: str = "", load: bool =
         stdin=subprocess.DEVNULL,
     )
     return done.stdout + done.stderr
+
+
+# A new runspace is as a new process: it has functions, variables, preferences and a language mode of its own.
+_EACH = r"""
+$before = [Environment]::GetEnvironmentVariables()
+foreach ($file in $args) {
+    [Console]::Out.WriteLine("@@@ $file")
+    $space = [RunspaceFactory]::CreateRunspace($Host)
+    $space.Open()
+    $shell = [PowerShell]::Create($space)
+    $null = $shell.AddScript((Get-Content -Raw $file)).AddCommand('Out-Default')
+    try { $null = $shell.Invoke() } catch { [Console]::Out.WriteLine("error $_") }
+    foreach ($one in $shell.Streams.Error) { [Console]::Out.WriteLine("error $one") }
+    $space.Dispose()
+    foreach ($name in @([Environment]::GetEnvironmentVariables().Keys)) {
+        [Environment]::SetEnvironmentVariable($name, $before[$name])
+    }
+}
+"""
+
+
+def pwsh_each(scripts: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """Run scripts in one process, each in a runspace and with the environment of its own; what each printed."""
+    folder = Path(env["HOME"]) / "scripts"
+    folder.mkdir()
+    files = {str(folder / f"{number}.ps1"): name for number, name in enumerate(scripts)}
+    for file, name in files.items():
+        Path(file).write_text(scripts[name] + "\n")
+    each = folder / "each.ps1"
+    each.write_text(_EACH)
+    done = subprocess.run(
+        [need("pwsh"), "-NoProfile", "-NoLogo", "-File", str(each), *files],
+        env={**env, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert not done.stderr
+    parts = [part.partition("\n") for part in done.stdout.split("@@@ ")[1:]]
+    printed = {files[file]: text for file, _, text in parts}
+    assert list(printed) == list(scripts), done.stdout
+    return printed
+
+
+def load_line(env: Mapping[str, str], *options: str) -> str:
+    """The line of a profile, by a program that is quicker than tcenv."""
+    path = Path(env["HOME"]) / "init.ps1"
+    path.write_text(make_init_text("powershell", "--no-completion", *options, env=env))
+    return f"cat {path} | Out-String | Invoke-Expression"
 
 
 @pytest.fixture
@@ -198,25 +248,17 @@ foreach ($one in $Error) { if ("$one" -notlike '*only on core types*') { "error 
 """
 
 
-# Each mode is met once, and what differs most both before and after.
-TWICE = ("everything", "constrained")
-ORDERS = [
-    pytest.param(mode, when, marks=() if mode in TWICE or (number % 2 == 0) == (when == "before") else pytest.mark.fuzz)
-    for number, mode in enumerate(MODES)
-    for when in ("before", "after")
-]
-
-
-@pytest.mark.parametrize(("mode", "when"), ORDERS)
-def test_every_mode_before_the_line_and_after_it(deployment: Sandbox, mode: str, when: str) -> None:
+def test_every_mode_before_the_line_and_after_it(deployment: Sandbox) -> None:
     env = sign_in(deployment)
-    lines = [LOAD.format("--prompt"), MODES[mode]]
-    printed = pwsh("\n".join([*(reversed(lines) if when == "before" else lines), USE]), env, load=False)
-    assert "loaded True 44" in printed
-    assert "after the prompt 44" in printed
-    assert "<*><~>" in printed
-    assert "error" not in printed.lower()
-    assert "WARNING" not in printed
+    line = load_line(env, "--prompt")
+    scripts = {f"{name} before": f"{mode}\n{line}\n{USE}" for name, mode in MODES.items()}
+    scripts |= {f"{name} after": f"{line}\n{mode}\n{USE}" for name, mode in MODES.items()}
+    for name, printed in pwsh_each(scripts, env).items():
+        assert "loaded True 44" in printed, name
+        assert "after the prompt 44" in printed, name
+        assert "<*><~>" in printed, name
+        assert "error" not in printed.lower(), name
+        assert "WARNING" not in printed, name
 
 
 def test_constrained_language_says_how_to_write_the_dashes(deployment: Sandbox) -> None:
@@ -232,22 +274,21 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_it_is_there_wherever_it_was_loaded(deployment: Sandbox, place: str) -> None:
+def test_it_is_there_wherever_it_was_loaded(deployment: Sandbox) -> None:
     env = sign_in(deployment)
-    load = PLACES[place].format(LOAD.format("--prompt"))
-    printed = pwsh(
-        f'{load}\n"kind $((Get-Command tcenv).CommandType)"\ntcenv env\n$text = prompt\n"prompt <$text>"'
-        '\n"length $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"',
-        env,
-        load=False,
+    line = load_line(env, "--prompt")
+    use = (
+        '"kind $((Get-Command tcenv).CommandType)"\ntcenv env\n$text = prompt\n"prompt <$text>"'
+        '\n"length $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"'
     )
-    assert "kind Alias" in printed
-    assert "length 44" in printed
-    # The mark once, and the user's own prompt behind it.
-    assert printed.count("(tcenv:") == 1
-    assert "prompt <PS " in printed
-    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in printed
+    scripts = {name: f"{place.format(line)}\n{use}" for name, place in PLACES.items()}
+    for name, printed in pwsh_each(scripts, env).items():
+        assert "kind Alias" in printed, name
+        assert "length 44" in printed, name
+        # The mark once, and the user's own prompt behind it.
+        assert printed.count("(tcenv:") == 1, name
+        assert "prompt <PS " in printed, name
+        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in printed, name
 
 
 def test_where_scripts_may_not_run_a_function_takes_the_place(deployment: Sandbox) -> None:
@@ -276,19 +317,17 @@ PROMPTS = {
 }
 
 
-@pytest.mark.parametrize("kind", PROMPTS)
-def test_the_users_own_prompt_sees_the_last_status(words: dict[str, str], kind: str) -> None:
-    own, expected = PROMPTS[kind]
+def test_the_users_own_prompt_sees_the_last_status(words: dict[str, str]) -> None:
+    line = load_line(environ(), "--prompt")
+    use = "tcenv fail > $null\n$text = prompt\n\"=$($text -join '')=\""
     env = {**words, "TCENV_PROFILE": "fx", "TCENV_LOADED": "fx https://tc.example.com 0 - -"}
-    printed = pwsh(
-        f"{own}\n{LOAD.format('--prompt')}\ntcenv fail > $null\n$text = prompt\n\"=$($text -join '')=\"",
-        env,
-        load=False,
-    )
-    assert "(tcenv:fx) " in printed
-    assert expected in printed
-    # The mark comes first, also where a prompt writes by itself.
-    assert printed.index("(tcenv:fx)") < printed.index(expected)
+    scripts = {name: f"{own}\n{line}\n{use}" for name, (own, _) in PROMPTS.items()}
+    for name, printed in pwsh_each(scripts, env).items():
+        expected = PROMPTS[name][1]
+        assert "(tcenv:fx) " in printed, name
+        assert expected in printed, name
+        # The mark comes first, also where a prompt writes by itself.
+        assert printed.index("(tcenv:fx)") < printed.index(expected), name
 
 
 def test_completion(words: dict[str, str]) -> None:
@@ -379,8 +418,7 @@ def test_doctor_says_that_the_line_comes_last(home: Path) -> None:
 HOSTILE = [*(value for value in NASTY if value), "2026-01-31T12:00:00Z", "/Date(1)/", "null", "[1]", "a" * 20_000]
 
 
-@pytest.mark.parametrize("encoding", ["UTF8", "ASCII", "Latin1"])
-def test_any_value_arrives_by_the_command(tmp_path: Path, encoding: str) -> None:
+def test_any_value_arrives_by_the_command(tmp_path: Path) -> None:
     """Whatever the console's encoding is: the data are ASCII. A text that reads like a date stays a text."""
     change = {f"TCENV_T{number}": value for number, value in enumerate(HOSTILE)}
     (tmp_path / "data").write_text(load_shell("nu").export({**change, "TCENV_GONE": None}))
@@ -390,10 +428,13 @@ def test_any_value_arrives_by_the_command(tmp_path: Path, encoding: str) -> None
     dump = tmp_path / "dump.py"
     dump.write_text("import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))")
     env = environ(TCENV_GONE="there")
-    printed = pwsh(
-        f"[Console]::OutputEncoding = [Text.Encoding]::{encoding}\n$OFS = '-'\ntcenv env\n{sys.executable} {dump} {tmp_path}/out",
-        {**env, "PATH": f"{tmp_path}:{env['PATH']}"},
-    )
-    after = json.loads((tmp_path / "out").read_text())
-    assert {name: after.get(name) for name in change} == change, printed
-    assert "TCENV_GONE" not in after
+    line = load_line(env)
+    scripts = {
+        encoding: f"{line}\n[Console]::OutputEncoding = [Text.Encoding]::{encoding}\n$OFS = '-'\ntcenv env\n"
+        f"{sys.executable} {dump} {tmp_path}/{encoding}"
+        for encoding in ("UTF8", "ASCII", "Latin1")
+    }
+    for encoding, printed in pwsh_each(scripts, {**env, "PATH": f"{tmp_path}:{env['PATH']}"}).items():
+        after = json.loads((tmp_path / encoding).read_text())
+        assert {name: after.get(name) for name in change} == change, (encoding, printed)
+        assert "TCENV_GONE" not in after, encoding
