@@ -8,6 +8,11 @@ def replace_unprintable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+def end_sentence(text: str) -> str:
+    """Add a full stop to `text` if it ends without one, as the messages of a deployment do, so that a sentence can follow."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def format_duration(seconds: float) -> str:
     """Write a span in its two largest units: `1 d 3 h`, `7 h 12 min`, `45 s`."""
     left = max(0, int(seconds))

@@ -24,7 +24,7 @@ from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.deployment.patterns import ACCESS_TOKEN, SCOPE
 from tcenv.deployment.rejections import find_rejection
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, UnknownAuthority, login_command
-from tcenv.text import replace_unprintable
+from tcenv.text import end_sentence, replace_unprintable
 
 # The methods that tcenv calls: the HTTP method and the route, with the clientId in the place of {}.
 ROUTES = {
@@ -268,7 +268,7 @@ class Deployment:
                 f"{self.root_url} is out: it answered {failure.status} to {_TRIES} tries ({message}).",
                 "Try again later.",
             )
-        sentence = f"{self.root_url} answered {failure.status}: {message}"
+        sentence = end_sentence(f"{self.root_url} answered {failure.status}: {message}")
         if failure.code == "InsufficientScopes":
             return Refused(sentence, "The session does not hold the scopes for it.")
         return Refused(sentence) if 400 <= failure.status < 500 else DeploymentError(sentence)
@@ -283,8 +283,8 @@ class Deployment:
         again = Hint("Sign in again:", login_command(self._argument))
         found = find_rejection(message)
         if found is not None:
-            return CredentialsRejected(f"{found.sentence}. ({self.root_url})", found.hint or again, reason=found.reason)
-        return CredentialsRejected(f"{self.root_url} rejects the credentials: {message}", again)
+            return CredentialsRejected(f"{found.sentence} ({self.root_url}).", found.hint or again, reason=found.reason)
+        return CredentialsRejected(end_sentence(f"{self.root_url} rejects the credentials: {message}"), again)
 
 
 def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -> str:

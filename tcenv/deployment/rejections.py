@@ -19,7 +19,7 @@ _REJECTIONS = {
     "has expired": Rejection("expired", "The client has expired"),
     "is disabled": Rejection("disabled", "The client is disabled: its owner may have lost scopes"),
     "not found": Rejection("deleted", "The client no longer exists"),
-    "Bad mac": Rejection("bad-token", "The token is not (or no longer) the client's: it was reset elsewhere"),
+    "Bad mac": Rejection("bad-token", "The token was reset elsewhere, or is not the client's"),
     "Stale timestamp": Rejection(
         "clock",
         "This machine's clock is wrong, so the deployment refuses its signatures",

@@ -40,5 +40,5 @@ class Rejections:
         self._told.add((found.reason, credentials))
         known_clients.note_rejection(self._root_url, credentials.client_id, found.reason)
         hint = Hint("Sign in again:", login_command(self._argument, "--reset"))
-        self._announce(f"{found.sentence}. ({self._root_url})", Hint(found.hint) if found.hint else hint)
+        self._announce(f"{found.sentence} ({self._root_url}).", Hint(found.hint) if found.hint else hint)
         return True

@@ -327,13 +327,13 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
     [
         (
             "Client with clientId 'x' not found",
-            "The client no longer exists. ({}) Sign in again: tcenv login work --reset",
+            "The client no longer exists ({}). Sign in again: tcenv login work --reset",
         ),
-        ("Client with clientId 'x' is disabled", "The client is disabled: its owner may have lost scopes. ({})"),
-        ("Unauthorized: Bad mac", "The token is not (or no longer) the client's: it was reset elsewhere. ({})"),
+        ("Client with clientId 'x' is disabled", "The client is disabled: its owner may have lost scopes ({})."),
+        ("Unauthorized: Bad mac", "The token was reset elsewhere, or is not the client's ({})."),
         (
             "Unauthorized: Stale timestamp",
-            "This machine's clock is wrong, so the deployment refuses its signatures. ({}) Set",
+            "This machine's clock is wrong, so the deployment refuses its signatures ({}). Set",
         ),
     ],
 )

@@ -1,0 +1,42 @@
+"""What a deployment says ends as a sentence, because one of tcenv's own may follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcenv.deployment.auth import Deployment
+from tcenv.deployment.credentials import Credentials
+from tcenv.errors import DeploymentError
+from tcenv.sandbox import FAULTS, Sandbox
+from tcenv.text import end_sentence
+
+_ANSWERS = ["unauthorized", "forbidden", "forbidden-code", "broken", "too-many", "html", "not-http", "stale"]
+
+
+@pytest.mark.parametrize("fault", _ANSWERS)
+def test_a_sentence_can_follow_the_words_of_a_deployment(fault: str) -> None:
+    assert fault in FAULTS
+    with Sandbox() as sandbox:
+        client = sandbox.create_client("me/x")
+        sandbox.fail(fault)
+        with pytest.raises(DeploymentError) as found:
+            Deployment(sandbox.root_url).vouch(Credentials(client.client_id, client.access_token))
+    assert found.value.message.endswith(".")
+    assert not found.value.message.endswith("..")
+
+
+@pytest.mark.parametrize("client_id", ["me/deleted", "me/disabled"])
+def test_a_sentence_can_follow_a_rejection(client_id: str) -> None:
+    with Sandbox() as sandbox:
+        client = sandbox.create_client("me/disabled")
+        client.disabled = True
+        with pytest.raises(DeploymentError) as found:
+            Deployment(sandbox.root_url).vouch(Credentials(client_id, client.access_token))
+    assert found.value.message.endswith(f"({sandbox.root_url}).")
+
+
+@pytest.mark.parametrize(
+    ("text", "ended"), [("Unauthorized", "Unauthorized."), ("No.", "No."), ("31 days!", "31 days!"), ("Why?", "Why?")]
+)
+def test_a_sentence_has_one_end(text: str, ended: str) -> None:
+    assert end_sentence(text) == ended
