@@ -161,7 +161,7 @@ export extern "tcenv init" [
   --install # Add the line to the shell's start-up file, or write direnv's library
   --uninstall # Remove that line, or direnv's library
   --all # With --uninstall: change the files of all shells
-  --yes # Write without a question
+  --yes # Write without asking
   --quiet # Print only errors, and the output that you asked for
   --verbose # Also print what tcenv does and asks
   --help(-h) # Show help
@@ -181,7 +181,7 @@ export extern "tcenv doctor" [
 # Run a Taskcluster look-alike on loopback, to try tcenv and to test tools that use Taskcluster credentials
 export extern "tcenv sandbox" [
   --port: string # Listen on this port
-  --private # Look like a private deployment, which answers nobody without scopes
+  --private # Act as a private deployment, which answers only callers with scopes
   --quiet # Print only errors, and the output that you asked for
   --verbose # Also print what tcenv does and asks
   --help(-h) # Show help

@@ -122,8 +122,8 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--read-only|-|Pass only GET and HEAD through the proxy',
             '--unsigned|-|Also set TASKCLUSTER_PROXY_URL, an unguessable address for programs that do not sign',
             '--allow-credentials|-|Also pass calls that return credentials through the proxy',
-            '--container|-|Behind a proxy that the container reaches which CMD starts: docker, podman, devcontainer or bwrap',
-            '--agent|-|For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question',
+            '--container|-|Run a container or sandbox that reaches the proxy',
+            '--agent|-|For an AI agent or a script that you do not trust: use the proxy, log each call, stop after one hour, and ask nothing',
             '--learn|-|Start with no scopes, through the proxy',
             '--save||With --learn: save the scopes as this purpose',
             '--quiet|-|Print only errors, and the output that you asked for',
@@ -255,7 +255,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--install|-|Add the line to the shell''s start-up file, or write direnv''s library',
             '--uninstall|-|Remove that line, or direnv''s library',
             '--all|-|With --uninstall: change the files of all shells',
-            '--yes|-|Write without a question',
+            '--yes|-|Write without asking',
             '--quiet|-|Print only errors, and the output that you asked for',
             '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'
@@ -276,7 +276,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         )
         'sandbox' = @(
             '--port||Listen on this port',
-            '--private|-|Look like a private deployment, which answers nobody without scopes',
+            '--private|-|Act as a private deployment, which answers only callers with scopes',
             '--quiet|-|Print only errors, and the output that you asked for',
             '--verbose|-|Also print what tcenv does and asks',
             '--help|-|Show help'

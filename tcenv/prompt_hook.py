@@ -92,7 +92,7 @@ def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Chang
     if over:
         return unload(over)
     if end and now >= end - _SOON:
-        return {}, (f"{loaded.profile} ends in {int(end - now) // 60} min. Renew it:", (*login, "--reset"))
+        return {}, (f"{loaded.profile} expires in {int(end - now) // 60} min. Renew it:", (*login, "--reset"))
     return {}, ()
 
 

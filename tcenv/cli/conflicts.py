@@ -35,7 +35,7 @@ def _check_go() -> Iterator[tuple[str, str]]:
     kinds = sorted({match[1] for match in _SECRET.finditer(_read(path))})
     if kinds:
         yield (
-            f"{path}, of the taskcluster command, holds {' and '.join(kinds)}, which mixes with tcenv's variables",
+            f"{path} of the taskcluster command contains {' and '.join(kinds)}, which mixes with tcenv's variables",
             f"Remove {'it' if len(kinds) == 1 else 'them'}: "
             + "; ".join(f"taskcluster config reset {kind}" for kind in kinds),
         )

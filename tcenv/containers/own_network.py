@@ -74,6 +74,6 @@ def _listen(process: int, port: int) -> list[socket.socket]:
         )
         if done.returncode:
             reason = done.stderr.strip().rpartition("\n")[2] or "it says nothing"
-            raise TcenvError(f"The network of the sandbox cannot be entered: {reason}.")
+            raise TcenvError(f"tcenv cannot enter the network of the sandbox: {reason}.")
         _, descriptors, _, _ = socket.recv_fds(ours, _MOST, 2)
     return [socket.socket(fileno=descriptor) for descriptor in descriptors]

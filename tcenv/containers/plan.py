@@ -79,14 +79,14 @@ def make(
         return Plan(listen=address, name=None if address else _DOCKERS_NAME)
     if tool not in command_lines.TOOLS:
         raise UsageError(
-            f"--container does not know {tool!r}. It knows {_KNOWN}.",
+            f"--container does not support {tool!r}. It supports {_KNOWN}.",
             "For another tool, name the address that its containers reach: --proxy --listen ADDRESS",
         )
     read = command_lines.read(command, tool)
     if read.subcommand.rpartition(" ")[2] not in command_lines.STARTING:
         raise UsageError(
-            f"--container does not know '{tool} {read.subcommand}'.",
-            Hint("It takes run, create and exec:", ("tcenv", "exec", "--container", "--", tool, "run", "IMAGE")),
+            f"--container does not support '{tool} {read.subcommand}'.",
+            Hint("It supports run, create and exec:", ("tcenv", "exec", "--container", "--", tool, "run", "IMAGE")),
         )
     _refuse_remote(tool, read, environ)
     if listen is not None:
@@ -110,7 +110,7 @@ def _plan_for_podman(read: command_lines.CommandLine, network: str, find: Finder
         address = _find_bridge("podman", find)
         if address is None:
             raise UsageError(
-                "podman has no bridge on this machine yet: it makes one for the first container.",
+                "podman has no bridge on this machine yet. It creates one for the first container.",
                 "Share the network with the container: podman run --network host",
             )
         return Plan(read.position, address, names_variables=True)
@@ -127,7 +127,7 @@ def _plan_for_bubblewrap(command: Sequence[str]) -> Plan:
     options = command_lines.list_bubblewrap_options(command)
     if "--clearenv" in options:
         raise UsageError(
-            "bwrap --clearenv takes the variables away that lead to the proxy.",
+            "bwrap --clearenv removes the variables that lead to the proxy.",
             "Leave it out, and use --unsetenv for the variables that the program must not have.",
         )
     own = "--unshare-net" in options or ("--unshare-all" in options and "--share-net" not in options)
@@ -144,7 +144,7 @@ def _refuse_remote(tool: str, read: command_lines.CommandLine, environ: Mapping[
     if is_remote or (tool == "podman" and {"-r", "--remote"} & {name for name, _ in read.before}):
         raise UsageError(
             f"This {tool} starts containers on another machine, and they cannot reach this one.",
-            Hint("Run it over there:", ("tcenv", "ssh", "HOST", "--", tool, "run", "IMAGE")),
+            Hint("Run it on that machine:", ("tcenv", "ssh", "HOST", "--", tool, "run", "IMAGE")),
         )
 
 

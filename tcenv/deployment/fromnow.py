@@ -29,7 +29,7 @@ def parse_expires(text: str) -> int:
     seconds = _from_now(text)
     if not seconds:
         raise UsageError(
-            f"{text!r} is not a time from now.",
+            f"{text!r} is not a duration.",
             "Accepted: 8h, 1d, 90m, 2 days 3 hours, 1w, 1mo, 1y, largest unit first.",
         )
     if seconds > _LONGEST:

@@ -49,9 +49,9 @@ def remove_covered(scopes: Sequence[str]) -> tuple[str, ...]:
 
 
 def describe_narrowing(scope: str, granted: Sequence[str]) -> str:
-    """Say how much of a pattern was granted: `of queue:* you hold 4 scopes`."""
+    """Say how much of a pattern was granted: `you hold 4 scopes of queue:*`."""
     count = len(intersect([scope], granted))
-    return f"of {scope} you hold {count} scope{'s' if count != 1 else ''}"
+    return f"you hold {count} scope{'s' if count != 1 else ''} of {scope}"
 
 
 def find_missing(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -78,7 +78,7 @@ def _make_length_error(client_id: str, quoted: Sequence[str], certificate: str) 
             break
     return (
         f"{len(quoted)} scopes do not fit into temporary credentials: each call carries them in a header of "
-        f"{LONGEST_HEADER:,} characters, which holds the first {count} of these."
+        f"{LONGEST_HEADER:,} characters, which has room for the first {count}."
     )
 
 

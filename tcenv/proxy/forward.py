@@ -238,7 +238,7 @@ class Forwarder:
             async for piece in body:
                 content += piece
                 if len(content) > _LONGEST_URL:
-                    raise Stop(400, "InputError", "The URL to sign is the request's whole body.")
+                    raise Stop(400, "InputError", "The body must be the URL to sign, and nothing else.")
         finally:
             body.close()
         url = content.decode("ascii", "replace").strip()
@@ -267,13 +267,13 @@ def _refuse_unsupported(request: web.BaseRequest) -> None:
     # All other upgrades are offers, which a server may ignore (RFC 9110, 7.8).
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
     if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
-        raise Stop(501, "UpgradeRefused", "tcenv's proxy passes on no upgrades (websockets).")
+        raise Stop(501, "UpgradeRefused", "tcenv's proxy does not pass upgrades (websockets).")
     if request.method in _NO_CALLS:
-        raise Stop(405, "MethodRefused", f"tcenv's proxy passes on no {request.method}.")
+        raise Stop(405, "MethodRefused", f"tcenv's proxy does not pass {request.method}.")
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
         # aiohttp would decode the body, and the deployment would get it without the encoding that its header names.
         raise Stop(
-            501, "EncodingRefused", "tcenv's proxy takes bodies whole or chunked, in no other transfer encoding."
+            501, "EncodingRefused", "tcenv's proxy accepts a body whole or chunked, but in no other transfer encoding."
         )
 
 

@@ -140,7 +140,7 @@ class Service:
         session."""
         session, until = self._signer.session, self.until
         if until is not None and (session is None or until < session.expires):
-            return "The time that this run was given", until - min(600.0, (until - began) / 10), until, None
+            return "The time of this run", until - min(600.0, (until - began) / 10), until, None
         if session is None:
             return None
         hint = Hint("To renew it, in any shell:", login_command(session.argument))

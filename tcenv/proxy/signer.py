@@ -130,7 +130,7 @@ class Signer:
     def _require_authority(self) -> Authority:
         now = self._clock()
         if self.until is not None and now >= self.until:
-            raise SessionEnded("The time that this run was given has passed.")
+            raise SessionEnded("The time of this run is over.")
         again = Hint("Sign in again:", login_command(get_argument(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
             raise SessionEnded(f"Signed out of {self.profile}. {again}")

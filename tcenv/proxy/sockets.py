@@ -134,7 +134,7 @@ def _find_family(address: str) -> socket.AddressFamily:
             continue
         if plain == anywhere:
             raise UsageError(
-                "--listen takes one address, not all: everybody who reaches this machine could call.", _HINT
+                "--listen takes one address. With all of them, everybody who reaches this machine could call.", _HINT
             )
         if plain.startswith(own):
             raise UsageError("The proxy listens on loopback anyway.", _HINT)

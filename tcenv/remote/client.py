@@ -53,7 +53,7 @@ class Client:
         SshFailed."""
         if not host or host.startswith("-"):
             raise UsageError(
-                f"{host!r} cannot be a host.",
+                f"{host!r} is not a valid host.",
                 Hint("Name the host as for ssh:", ("tcenv", "ssh", "user@host.example.com")),
             )
         if os.name == "nt":

@@ -78,7 +78,7 @@ class Connection:
         if words[0] == "failed":
             raise TcenvError(f"{self.host} cannot hold the run's files: {replace_unprintable(' '.join(words[1:]))}.")
         if len(words) != 3 or not scripts.is_directory(words[1], self._mark) or not words[2].isdecimal():
-            raise TcenvError(f"{self.host} has answered what its lifeline never says.")
+            raise TcenvError(f"{self.host} sent an unexpected answer.")
         self._directory, self.uid = words[1:]
         self._is_ready = True
         self._start_thread(self._send_beats)
@@ -232,5 +232,5 @@ class Connection:
         said = next((line for line in reversed(self._skipped) if line.strip()), "")
         return TcenvError(
             f"{self.host} did not start a POSIX sh{f': it says {said.strip()!r}' if said else ''}.",
-            "A server that runs a fixed command, or offers files alone, cannot be used.",
+            "A server with a fixed command, or with file transfers only, does not work.",
         )

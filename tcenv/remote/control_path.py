@@ -30,8 +30,8 @@ def choose() -> str:
             _remove_stale(directory)
             return path
     raise TcenvError(
-        "No directory for the connection's socket can be used.",
-        "Name a shorter one that is yours alone: XDG_RUNTIME_DIR",
+        "tcenv found no usable directory for the connection's socket.",
+        "Set XDG_RUNTIME_DIR to a private directory with a shorter path.",
     )
 
 

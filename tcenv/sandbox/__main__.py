@@ -15,11 +15,13 @@ def main() -> int:
         prog="python -m tcenv.sandbox", description="A Taskcluster look-alike on loopback."
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="the port (default: a free one)")
-    parser.add_argument("--private", action="store_true", help="let nobody look at clients without scopes")
     parser.add_argument(
-        "--user", default=USER, metavar="CLIENT_ID", help="who is signed in on the pages (default: %(default)s)"
+        "--private", action="store_true", help="act as a private deployment, which answers only callers with scopes"
     )
-    parser.add_argument("--signed-in", action="store_true", help="spare people the pages' sign-in dialog")
+    parser.add_argument(
+        "--user", default=USER, metavar="CLIENT_ID", help="the user of the pages (default: %(default)s)"
+    )
+    parser.add_argument("--signed-in", action="store_true", help="skip the sign-in dialog of the pages")
     options = parser.parse_args()
     try:
         return serve(port=options.port, public=not options.private, user=options.user, signed_in=options.signed_in)

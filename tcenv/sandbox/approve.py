@@ -164,7 +164,7 @@ def _read_message(text: str) -> str:
 def _request(method: str, url: str, headers: dict[str, str] | None = None, body: str | None = None) -> _Answer:
     target = urlsplit(url)
     if target.scheme != "http" or target.hostname not in _LOOPBACK:
-        raise ValueError("this browser goes to http addresses on loopback alone")
+        raise ValueError("this browser opens only http addresses on loopback")
     connection = _connect(target.hostname or "", target.port or 80)
     try:
         path = url.partition("://")[2].removeprefix(target.netloc).partition("#")[0]
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tcenv.sandbox.approve", description="Approve on a sandbox's page.")
     parser.add_argument("url", help="the sign-in page")
     parser.add_argument("--rename", metavar="CLIENT_ID", help="type this into the Client ID field")
-    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="think before pressing the button")
+    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait before pressing the button")
     parser.add_argument("--expires", metavar="TIME", help="type this into the Expires field, e.g. 2030-01-01T00:00:00Z")
     parser.add_argument("--keep", action="store_true", help="switch off Delete on Expiration")
     options = parser.parse_args(arguments)
@@ -224,7 +224,7 @@ def _describe_error(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer came within a minute"
     if isinstance(error, http.client.HTTPException):
-        return f"that is no answer of HTTP ({type(error).__name__})"
+        return f"that is not an HTTP answer ({type(error).__name__})"
     return str(error) or type(error).__name__
 
 

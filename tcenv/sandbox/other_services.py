@@ -13,7 +13,7 @@ from tcenv.sandbox.records import make_input_error
 TRAFFIC = Service("sandbox", "Bodies of any size, in the sandbox alone")
 # Other services of a deployment, which the sandbox does not imitate.
 BARE = tuple(
-    Service(name, f"{name}, which answers to ping alone")
+    Service(name, f"{name}, which answers only ping")
     for name in ("github", "index", "notify", "object", "purge-cache", "web-server", "worker-manager")
 )
 _PIECE = bytes(range(256)) * 256

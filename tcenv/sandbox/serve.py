@@ -31,11 +31,11 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bo
         with Sandbox(port=port, public=public, user=user, signed_in=signed_in) as sandbox:
             print(sandbox.root_url, flush=True)
             print(
-                f"A {'public' if public else 'private'} Taskcluster sandbox, on loopback alone; everything in it is gone "
-                "when it ends (Ctrl-C).\n"
+                f"A {'public' if public else 'private'} Taskcluster sandbox, on loopback only. It runs until Ctrl-C, "
+                "and stores nothing.\n"
                 "Sign in to it from another terminal:\n"
                 f'  eval "$(TASKCLUSTER_ROOT_URL={sandbox.root_url} tcenv login)"\n'
-                "Your browser opens. To have it approved without one, put this before:\n"
+                "Your browser opens. To approve without a browser, run this first:\n"
                 f"  export BROWSER='{get_approver_command()}'",
                 file=sys.stderr,
                 flush=True,

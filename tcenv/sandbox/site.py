@@ -110,7 +110,7 @@ class Site:
     def _check_host(self, request: Incoming) -> None:
         host, _, port = request.headers.get("host", "").rpartition(":")
         if host not in _LOOPBACK or port != str(self.port):
-            raise ApiError(421, "InputError", "The sandbox goes by no other name than localhost")
+            raise ApiError(421, "InputError", "The sandbox answers only to the name localhost")
 
     def _log(self, request: Incoming, path: str, answer: Answer, caller: Caller | None = None) -> Answer:
         if caller is None:

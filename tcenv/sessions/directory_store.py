@@ -98,7 +98,7 @@ class DirectoryStore:
 
     def _refusal(self, error: Exception) -> StoreError:
         if isinstance(error, OSError) and not isinstance(error, PermissionError):
-            reason, fix = error.strerror, f"Free or replace the disk of {self.directory}"
+            reason, fix = error.strerror, f"Free space on the disk of {self.directory}"
         else:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             fix = f"Make {self.directory} private (chmod 700, its files chmod 600)"

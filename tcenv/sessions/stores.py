@@ -112,7 +112,7 @@ def _open_runtime_store(say: Callable[[str], None]) -> Store | None:
         if directory is None:
             squatted = paths.describe_squatter() if hasattr(os, "geteuid") else None
             if squatted:
-                say(f"{squatted}: no session is kept there.")
+                say(f"{squatted}: no session is stored there.")
             return None
         make_private_directory(directory)
     except paths.Unsafe as unsafe:

@@ -108,8 +108,8 @@ def narrow(
 
         raise make_missing_error(fields, asked, missing)
     if parts:
-        told = (f"of {scope} the session holds {count} scope{'s' * (count > 1)}" for scope, count in parts.items())
-        say(f"Narrowed: {'; '.join(told)}.")
+        told = (f"{count} scope{'s' * (count > 1)} of {scope}" for scope, count in parts.items())
+        say(f"Narrowed: the session holds {', '.join(told)}.")
     return intersect(scopes, held)
 
 

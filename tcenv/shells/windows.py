@@ -62,7 +62,7 @@ def build_arguments(program: str, arguments: Sequence[str], environ: Mapping[str
 def _quote(word: str) -> str:
     found = sorted(_NOT_QUOTABLE & set(word))
     if found:
-        raise NotQuotable(f"a batch file cannot be given an argument with {' or '.join(map(repr, found))}")
+        raise NotQuotable(f"a batch file cannot take an argument with {' or '.join(map(repr, found))}")
     if word and not set(word) - _PLAIN:
         return word
     # Programs take a backslash before a quote for an escape.

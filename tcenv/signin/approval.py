@@ -233,8 +233,8 @@ def _clean_up(
         and session.credentials.client_id != names.make_client_id(request.name)
     ):
         display.note(
-            f"The Client ID was changed on the page, so the scope to delete it ({', '.join(request.deletion_scopes)}) "
-            "does not cover it."
+            "You changed the Client ID on the page, so the session does not have the scope to delete this client: "
+            f"{', '.join(request.deletion_scopes)} does not cover it."
         )
     if replacing is not None:
         client_names.delete_replaced(replacing, session, display.note)

@@ -27,15 +27,15 @@ def describe_seen(seen: str, *, can_paste: bool) -> str:
     if seen == TLS:
         paste = "Paste here the address that it shows, " if can_paste else "To go on, "
         return (
-            "The browser insists on https, because another program on localhost has told it to (HSTS), and this address has "
-            f"none. {paste}{_CLEAR_HSTS}, or open the page in another browser."
+            "The browser insists on https, because another program on localhost requested it (HSTS), but this address is "
+            f"http. {paste}{_CLEAR_HSTS}, or open the page in another browser."
         )
     if seen == OTHER_HOST:
         return (
             "The browser's answer named another host than localhost, and was refused. "
-            "Put localhost in the place of that host in the address bar."
+            "In the address bar, replace that host with localhost."
         )
-    paste = " If your page has ended on an address of localhost, paste that address here." if can_paste else ""
+    paste = " If your browser ended on a localhost address, paste that address here." if can_paste else ""
     return f"Another user's process on this machine answered in place of your browser, and was refused.{paste}"
 
 

@@ -65,7 +65,7 @@ class SigninRequest:
         parse_expires(self.expires)
         if len(self.url) > _LONGEST_URL:
             raise UsageError(
-                f"The address of the sign-in page would have {len(self.url):,} characters, and the deployment takes "
+                f"The address of the sign-in page would have {len(self.url):,} characters. The deployment accepts "
                 f"{_LONGEST_URL:,}.",
                 "Ask for fewer scopes, or patterns (queue:*), or give a shorter --description.",
             )

@@ -152,7 +152,7 @@ def _update_client(
             session.credentials, client_id, scopes, now + profile.lifetime, profile.description
         )
     except DeploymentError as error:
-        display.note(f"The token is new, but the client's scopes and end could not be changed: {error.message}")
+        display.note(f"The token is new, but the client's scopes and expiry could not be changed: {error.message}")
         return session
     asked = (*profile.scopes, *_list_deletion_scopes(session))
     chosen = "scopes" in profile.insisted

@@ -98,7 +98,7 @@ def test_a_client_id_that_was_edited_is_said_to_stay(deployment: Sandbox) -> Non
     )
     done = tcenv("login", "--shell", "sh", env={**env, "BROWSER": edit})
     assert done.returncode == 0
-    assert "was changed on the page" in done.stderr
+    assert "changed the Client ID on the page" in done.stderr
     out = logout(env)
     assert f"{deployment.user}/laptop" in deployment.clients
     assert "works until" in out.stderr

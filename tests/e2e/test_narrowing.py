@@ -43,7 +43,7 @@ def test_a_pattern_that_is_wider_than_the_session_is_narrowed_to_it(proxy: tuple
         done = may(*proxy, "--scope", "queue:*", "--scope", "secrets:get:project/sandbox/x", env=env)
         assert allowed(done) == {*QUEUE, "secrets:get:project/sandbox/x"}
         said = [line for line in done.stderr.splitlines() if "queue:*" in line]
-        assert len(said) == 1 and "of queue:* the session holds 6 scopes" in said[0]
+        assert len(said) == 1 and "the session holds 6 scopes of queue:*" in said[0]
         assert "secrets:get" not in done.stderr
         # What is held as it is asked for needs no word.
         quiet = may(*proxy, "--scope", "queue:scheduler-id:a*", env=env)
@@ -65,7 +65,7 @@ def test_granted_in_part_runs_the_command(deployment: Sandbox) -> None:
     env = environ(deployment)
     done = may("--scope", "queue:*", env=env)
     assert allowed(done) == QUEUE
-    assert "Granted in part: of queue:* you hold 6 scopes." in done.stderr
+    assert "Granted in part: you hold 6 scopes of queue:*." in done.stderr
     assert done.stderr.count("queue:*") == 1
     again = may("--scope", "queue:*", env=env)
     assert allowed(again) == QUEUE
@@ -87,7 +87,7 @@ def test_a_purpose_with_a_pattern(deployment: Sandbox) -> None:
         done = tcenv(*words, *(() if words[0] == "hook" else ("--shell", "sh")), env=env)
         assert done.returncode == 0, done.stderr
         assert "worker" not in done.stdout and "queue:scheduler-id:*" in done.stdout
-        assert "of queue:* the session holds 6 scopes; of secrets:* the session holds 2 scopes" in done.stderr
+        assert "the session holds 6 scopes of queue:*, 2 scopes of secrets:*" in done.stderr
     hot = tcenv("env", "--scope", "queue:*", "--format", "json", env=env)
     (slow,) = run_full([(("env", "--scope", "queue:*", "--format", "json"), env)])
     assert hot.stderr == slow.errors

@@ -137,7 +137,7 @@ def _check_path(options: Options) -> Iterator[Finding]:
         yield Finding(
             "PATH",
             "note",
-            f"{folder} is not on it: the function of tcenv init finds tcenv, scripts and direnv do not",
+            f"{folder} is not on it: the function of tcenv init finds tcenv, but scripts and direnv do not",
             "pipx ensurepath, or uv tool update-shell; then a new terminal",
         )
 

@@ -156,7 +156,7 @@ Browser = Annotated[
     typer.Option(
         "--browser",
         metavar="CMD",
-        help="Open this browser. Takes what the variable BROWSER takes.",
+        help="Open this browser. Accepts the same values as the variable BROWSER.",
         rich_help_panel=_BROWSER,
     ),
 ]
@@ -312,12 +312,12 @@ EveryShell = Annotated[bool, typer.Option("--all", help="With --uninstall: chang
 Forget = Annotated[
     bool, typer.Option("--forget", help="With --all: also remove notes, locks and caches from this machine.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Write without a question.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 SandboxPort = Annotated[
     int | None, typer.Option("--port", metavar="N", help="Listen on this port. Default: a free port.")
 ]
 Private = Annotated[
-    bool, typer.Option("--private", help="Look like a private deployment, which answers nobody without scopes.")
+    bool, typer.Option("--private", help="Act as a private deployment, which answers only callers with scopes.")
 ]
 Default = Annotated[bool, typer.Option("--default", help="Make it the default profile.")]
 Unset = Annotated[

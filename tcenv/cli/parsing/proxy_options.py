@@ -14,7 +14,7 @@ Proxy = Annotated[
     bool,
     typer.Option(
         "--proxy",
-        help="Give the command no token. Its calls go through a signing proxy, which ends with it.",
+        help="Give the command no token. Its calls go through a signing proxy, which ends with the command.",
         rich_help_panel=_PROXY,
     ),
 ]
@@ -59,7 +59,7 @@ Container = Annotated[
     bool,
     typer.Option(
         "--container",
-        help="Behind a proxy that the container reaches which CMD starts: docker, podman, devcontainer or bwrap.",
+        help="Run a container or sandbox that reaches the proxy. CMD is docker, podman, devcontainer or bwrap.",
         rich_help_panel=_PROXY,
     ),
 ]
@@ -67,8 +67,8 @@ Agent = Annotated[
     bool,
     typer.Option(
         "--agent",
-        help="For an AI agent or a script that you do not trust: the proxy, a log, one hour, no question. Without --as or "
-        "--scope, the run is read-only and gets no secrets and no private artifacts.",
+        help="For an AI agent or a script that you do not trust: use the proxy, log each call, stop after one hour, and ask "
+        "nothing. Without --as or --scope, the run is read-only and gets no secrets and no private artifacts.",
         rich_help_panel=_PROXY,
     ),
 ]

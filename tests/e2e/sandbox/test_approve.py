@@ -88,7 +88,7 @@ def test_it_says_what_went_wrong_elsewhere() -> None:
         assert "status 414" in approve(url + "&x=" + "y" * 8200)[2]
         assert "no sign-in form at that address (status 200, 'Sandbox" in approve(tc.root_url)[2]
         assert "Client not found" in approve(f"{tc.root_url}/auth/clients/nobody")[2]
-        for fault, said in (("not-http", "no answer of HTTP"), ("unavailable", "status 503"), ("text", "It works!")):
+        for fault, said in (("not-http", "not an HTTP answer"), ("unavailable", "status 503"), ("text", "It works!")):
             tc.fail(fault, path="/auth/clients/create")
             status, out, err = approve(url)
             assert (status, out) == (1, "")

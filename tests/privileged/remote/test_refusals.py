@@ -184,7 +184,7 @@ def answer(taken: socket.socket) -> None:
     [
         (["--", "-oProxyCommand=false"], 2, "HOST [-- CMD...]"),
         (["-oProxyCommand=false"], 2, "HOST is missing"),
-        ([""], 2, "cannot be a host"),
+        ([""], 2, "is not a valid host"),
         (["--unsigned", "far"], 2, "hides who calls"),
         (["-o", "NoSuchOption=1", "far"], 255, "Bad configuration option"),
         (["--as", "nobody", "far"], 2, "nobody"),

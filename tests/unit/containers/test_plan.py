@@ -93,10 +93,10 @@ def test_podman_without_root_forwards_one_port(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("text", "environ", "sentence"),
     [
-        ("lxc-start box", {}, "does not know 'lxc-start'"),
-        ("sudo docker run image", {}, "does not know 'sudo'"),
-        ("docker build .", {}, "does not know 'docker build'"),
-        ("docker", {}, "does not know 'docker '"),
+        ("lxc-start box", {}, "does not support 'lxc-start'"),
+        ("sudo docker run image", {}, "does not support 'sudo'"),
+        ("docker build .", {}, "does not support 'docker build'"),
+        ("docker", {}, "does not support 'docker '"),
         ("docker run --network none image", {}, "without a network"),
         ("docker -H ssh://far run image", {}, "on another machine"),
         ("docker --host=tcp://far:2375 run image", {}, "on another machine"),
@@ -105,7 +105,7 @@ def test_podman_without_root_forwards_one_port(monkeypatch: pytest.MonkeyPatch) 
         ("podman -c far run image", {}, "on another machine"),
         ("podman run --network mine image", {}, "does not lead to the proxy"),
         ("podman exec box sh", {}, "does not lead to the proxy"),
-        ("bwrap --clearenv sh", {}, "takes the variables away"),
+        ("bwrap --clearenv sh", {}, "removes the variables"),
         ("bwrap --unshare-net --info-fd 3 sh", {}, "for itself"),
     ],
 )
