@@ -20,7 +20,7 @@ def test_a_sentence_can_follow_the_words_of_a_deployment(fault: str) -> None:
         client = sandbox.create_client("me/x")
         sandbox.fail(fault)
         with pytest.raises(DeploymentError) as found:
-            Deployment(sandbox.root_url).vouch(Credentials(client.client_id, client.access_token))
+            Deployment(sandbox.root_url).confirm(Credentials(client.client_id, client.access_token))
     assert found.value.message.endswith(".")
     assert not found.value.message.endswith("..")
 
@@ -31,7 +31,7 @@ def test_a_sentence_can_follow_a_rejection(client_id: str) -> None:
         client = sandbox.create_client("me/disabled")
         client.disabled = True
         with pytest.raises(DeploymentError) as found:
-            Deployment(sandbox.root_url).vouch(Credentials(client_id, client.access_token))
+            Deployment(sandbox.root_url).confirm(Credentials(client_id, client.access_token))
     assert found.value.message.endswith(f"({sandbox.root_url}).")
 
 
