@@ -95,10 +95,12 @@ def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox
     """login and logout, evaluated as the shell does; in the Bourne family unquoted as well."""
     env = environ()
     env |= {"TASKCLUSTER_ROOT_URL": before} if before else {}
-    lines = [shell.line, *(("eval $({})", "eval `{}`") if shell in POSIX else ())]
+    # The brackets of an address are what an unquoted line might take for a pattern.
+    lines = [shell.line, *(("eval $({})", "eval `{}`") if shell in POSIX and before else ())]
     name = {"sh": "sh", "busybox": "sh", "csh": "tcsh"}.get(shell.name, shell.name)
     caret = "^" if shell.name == "nu" else ""
     for number, line in enumerate(lines):
+        assert tcenv("login", deployment.root_url, "--shell", "sh", env=env).returncode == 0
         between, after = tmp_path / f"between{number}", tmp_path / f"after{number}"
         steps = [
             line.format(f"{caret}{TCENV} login {deployment.root_url} --shell {name}"),
@@ -122,7 +124,7 @@ def test_nothing_to_unload_is_evaluated_too(shell: RealShell, deployment: Sandbo
     env = environ()
     for name in ("one", "two"):
         assert tcenv("profile", "set", name, "--root-url", deployment.root_url, env=env).returncode == 0
-    assert tcenv("login", "two", "--shell", "sh", env=env).returncode == 0
+        assert tcenv("login", name, "--shell", "sh", env=env).returncode == 0
     name = {"busybox": "sh", "csh": "tcsh"}.get(shell.name, shell.name)
     caret = "^" if shell.name == "nu" else ""
     steps = [
