@@ -54,7 +54,7 @@ def render_markdown(groups: list[tuple[str, list[Row]]]) -> str:
     return "\n".join(lines)
 
 
-# Ratios beyond this end at the border with an arrow: a few imports would make all other bars short.
+# Larger ratios end here with an arrow, since a few imports would make all other bars short.
 _LONGEST = 10.0
 _LEFT, _WIDTH, _HEIGHT, _TOP = 360, 460, 26, 58
 _COLOURS = {"holds": "#1d7f5f", "over": "#b3402f", "none": "#8a94a6"}

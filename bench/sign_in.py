@@ -13,8 +13,7 @@ from bench.common import make_bare_timer, make_runtime_directory, measure_answer
 from bench.measure import Row, measure_ratio
 from bench.world import World
 
-# Approves as a person would, later than what the command imports while it waits, and notes when it called back and when the page
-# was whole.
+# Approves after the command has imported everything, and notes when it called back and when the page was complete.
 _APPROVER = """\
 import os, sys, time
 time.sleep(1.5)

@@ -22,7 +22,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._head = b""
         self._left = 0
-        # The end of a body in chunks that has come so far, None outside of one.
+        # The last bytes of a chunked body so far, None outside of one.
         self._chunked: bytes | None = None
         self._slow = False
         self._gulp = 0

@@ -38,7 +38,7 @@ def _install() -> Path:
 
     Installs tcenv once a run, and the rest when the requirements have changed."""
     folder = PROJECT / ".bench" / "venv"
-    # Installers compile what they install unless told not to; interpreted sources would be measured else.
+    # Let pip compile what it installs, as users' installers do.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     stamp = folder / "installed"
     locks = [PROJECT / "requirements.txt", PROJECT / "requirements-build.txt"]

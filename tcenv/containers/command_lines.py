@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-# The options that take no value; all others take one. Tests compare these with what the tools' own help says.
+# Options without a value; all others take one. Tests compare these with the tools' own help.
 _DOCKER = frozenset(("-D", "--debug", "--tls", "--tlsverify", "-v", "--version", "--help"))
 _PODMAN = frozenset(("-r", "--remote", "--noout", "--syslog", "-v", "--version", "--help", "--transient-store"))
 _RUN = frozenset(
@@ -21,7 +21,7 @@ _PODMAN_RUN = _RUN | frozenset(
         *("--read-only-tmpfs", "--replace", "--rmi", "--rootfs", "--tls-verify", "--unsetenv-all"),
     )
 )
-#: The tools by name: their own options without a value, and those of the subcommands that start a process.
+# By tool: its own options without a value, and those of the subcommands that start a process.
 TOOLS: Mapping[str, tuple[Collection[str], Collection[str]]] = {
     "docker": (_DOCKER, _RUN),
     "podman": (_PODMAN, _PODMAN_RUN),

@@ -27,7 +27,7 @@ def main() -> None:
     libc = CDLL(None, use_errno=True)
     network = os.open(f"/proc/{process}/ns/net", os.O_RDONLY)
     if libc.setns(network, _CLONE_NEWNET):
-        # Without root's rights, enter the user namespace first that owns the network: there this user has them.
+        # Only root may do that. In the user namespace that owns the network, this user is root.
         owner = ioctl(network, _NS_GET_USERNS)
         if libc.setns(owner, _CLONE_NEWUSER) or libc.setns(network, _CLONE_NEWNET):
             sys.exit(os.strerror(get_errno()))

@@ -39,7 +39,7 @@ class Gate:
             os.close(descriptor)
         told = b""
         with os.fdopen(self._information, "rb") as file:
-            # It stays open in bubblewrap.
+            # bubblewrap keeps the pipe open, so do not wait for its end.
             while b"}" not in told and (line := file.readline()):
                 told += line
         if b"}" not in told:
@@ -49,7 +49,7 @@ class Gate:
         try:
             found = _listen(process, port)
         except TcenvError:
-            # At the end of this pipe, bubblewrap would start the command.
+            # Otherwise bubblewrap would start the command when this pipe closes.
             os.kill(process, signal.SIGKILL)
             raise
         with suppress(OSError):

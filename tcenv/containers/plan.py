@@ -15,12 +15,12 @@ from tcenv.containers import command_lines
 from tcenv.errors import Hint, UsageError
 from tcenv.shells.environment import ACCESS_TOKEN, CLIENT_ID, PROXY_URL, ROOT_URL
 
-# The variables that go into the container.
+# Variables that the container takes over.
 _VARIABLES = (ROOT_URL, CLIENT_ID, ACCESS_TOKEN, PROXY_URL, "TCENV_PROXY")
 _DOCKERS_NAME = "host.docker.internal"
 _PODMANS_NAME = "host.containers.internal"
 _BRIDGES = {"docker": ("docker0",), "podman": ("podman0", "cni-podman0")}
-# Where the daemon is: the tool's option, and the variable that stands for it.
+# Options and variables that name the daemon.
 _REMOTE = {
     "docker": (("-H", "--host"), ("DOCKER_HOST",)),
     "podman": (("--url", "-c", "--connection"), ("CONTAINER_HOST", "CONTAINER_CONNECTION")),
@@ -104,7 +104,7 @@ def make(
 
 def _plan_for_podman(read: command_lines.CommandLine, network: str, find: Finder, *, is_root: bool) -> Plan:
     if sys.platform != "linux":
-        # Containers run in a virtual machine, which maps this name to the loopback here.
+        # Containers run in a virtual machine, which maps this name to this machine's loopback.
         return Plan(read.position, name=_PODMANS_NAME, names_variables=True)
     if is_root:
         address = _find_bridge("podman", find)
@@ -119,7 +119,7 @@ def _plan_for_podman(read: command_lines.CommandLine, network: str, find: Finder
             "The network of this container does not lead to the proxy.",
             "For podman without root, use podman run with --network host, or without --network.",
         )
-    # The loopback of the container leads to the loopback here, for this port alone.
+    # Forward this port alone from the container's loopback to this machine's.
     return Plan(read.position, port_option=("--network", "pasta:-T,{port}"), names_variables=True)
 
 

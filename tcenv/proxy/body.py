@@ -50,11 +50,6 @@ class Body:
         self._reading = asyncio.Lock()
 
     @property
-    def is_empty(self) -> bool:
-        """Return whether there is no body."""
-        return self.length == 0
-
-    @property
     def is_small(self) -> bool:
         """Return whether the body is short enough to read it before calling the deployment."""
         return self.length is not None and self.length <= SMALL

@@ -122,11 +122,6 @@ class Trial:
         self._missing: set[str] | None = None
         self._rounds = 0
 
-    @property
-    def has_added(self) -> bool:
-        """Return whether the request has more scopes than the run started with."""
-        return bool(self._added)
-
     def get_scopes(self, authority: Authority) -> tuple[str, ...]:
         """Return the scopes to which the request is narrowed now."""
         return tuple(sorted({*(authority.scopes or ()), *self._added}))
@@ -155,7 +150,7 @@ class Trial:
         self._added |= chosen
         label = await self._make_label()
         for scope in self._latest:
-            # It was needed, even if the call fails for another reason.
+            # The call needs it, even if it then fails for another reason.
             self._learner.learned.needed.setdefault(scope, set()).add(label)
         return True
 

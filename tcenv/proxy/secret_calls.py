@@ -24,7 +24,7 @@ ARTIFACT_METHODS: tuple[tuple[str, str, str, str], ...] = (
     ("queue", "GET", "/task/<taskId>/artifact-content/<name>", "latestArtifact"),
     ("index", "GET", "/task/<indexPath>/artifacts/<name>", "findArtifactFromTask"),
 )
-# Everybody may read the artifacts whose names begin so.
+# Artifact names; everybody may read those that begin with `public/`.
 _PUBLIC = re.compile(r"/task/[^/]+(?:/runs/[^/]+)?/artifact(?:s|-content)/(?P<name>[^/].*)", re.DOTALL)
 
 _SECRETS = tuple(Method.parse(*entry) for entry in SECRET_METHODS)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # ssh's own status for its errors (ssh(1)).
 SSH_FAILED = 255
-# The user's configuration may set these for plain logins. They would break the run's own connection. Those that only
-# newer versions know are left out where this ssh does not have them.
+# The user's configuration may set these options for logins, but they would break the run's own connection. An older ssh
+# lacks some of them.
 _OVERRIDES = {
     "sessiontype": "default",
     "stdinnull": "no",
@@ -26,7 +26,7 @@ _OVERRIDES = {
     "controlpersist": "no",
 }
 _ALWAYS = ("remotecommand", "controlpersist")
-# Seconds between two questions to the server whether it still answers, and how many it may leave open.
+# Seconds between two checks that the server still answers, and how many checks may fail.
 _ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
 
 
@@ -74,7 +74,7 @@ class Client:
     def _read_config(self) -> dict[str, str]:
         with core_dumps.Allowed():
             done = subprocess.run(
-                # With a command, whose absence some settings do not allow.
+                # Some settings require a command.
                 [self._program, "-G", "-o", "RemoteCommand=none", *self._options, "--", self.host, "true"],
                 env=dict(self.environ),
                 stdin=subprocess.DEVNULL,
@@ -94,7 +94,7 @@ class Client:
 
     def make_session_command(self, command: str, *, terminal: bool) -> list[str]:
         """Return the command line of the user's session over that connection, with a pty if `terminal`."""
-        # The false proxy keeps ssh from connecting anew when the connection is gone.
+        # The proxy `false` keeps ssh from making a new connection when this one is lost.
         own = ("-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "ClearAllForwardings=yes")
         words = [self._program, *self._socket, *own, *self._overrides, *self._options]
         return [*words, *(["-t"] if terminal else []), "--", self.host, command]

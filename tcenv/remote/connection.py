@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 # All times are in seconds. How often to show the far side that this process lives.
 _BEAT = 20.0
-# After how long to say that the far side's shell is slow.
+# When to say that the far side's shell is slow.
 _SLOW = 20.0
 # How long the far side may take to end the run, and ssh to end after that.
 _ENDING = 15.0
 _KILLING = 3.0
 _ANSWER = 30.0
-# How much of the connection's messages to keep.
+# How many of the connection's messages to keep.
 _MOST_SAID = 20
 
 
@@ -128,7 +128,7 @@ class Connection:
         it."""
         self._write(b"script\n" + scripts.make_run_script(self._mark, values, command))
         self._read_answer("script")
-        # `echo` could take a dash at the beginning for an option.
+        # A leading t, since `echo` could read a dash as an option.
         self._write(f"token\nt{token}\n".encode())
         self._read_answer("token")
         return scripts.make_run_command(self._directory)
@@ -151,7 +151,7 @@ class Connection:
         with self._lock, suppress(OSError):
             if self._ssh.stdin is not None:
                 self._ssh.stdin.close()
-        # One that still connects, or asks for a password, does not see that its input has ended.
+        # While ssh connects or asks for a password, it does not notice the end of its input.
         patience = _ENDING if self._is_ready else 0
         for end, seconds in ((None, patience), (self._ssh.terminate, _KILLING), (self._ssh.kill, _KILLING)):
             if end is not None:
@@ -211,7 +211,7 @@ class Connection:
             if not poll.poll((_SLOW if slow else _ANSWER) * 1000):
                 if not slow:
                     raise _NoAnswer(f"{self.host} does not answer any more.")
-                # Until the socket is there, ssh waits for the network or for a password.
+                # Before the socket exists, ssh waits for the network or for a password.
                 if os.path.exists(self._socket) and not self._is_slow:
                     self._is_slow = True
                     self._note(f"The login shell of {self.host} has not started yet. Ctrl-C ends the wait.")

@@ -22,7 +22,7 @@ def choose() -> str:
     """Return an unused path in a private directory of this user. Raises TcenvError."""
     for directory in _list_directories():
         path = os.path.join(directory, _PREFIX + os.urandom(6).hex())
-        # ssh replaces what begins with $ or ~ in a path.
+        # ssh expands $ and ~ in a path.
         if len(os.fsencode(path)) > _LONGEST or "$" in path or "~" in path:
             continue
         with suppress(OSError, StoreError, paths.Unsafe):

@@ -14,14 +14,14 @@ from tcenv import resources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Seconds of silence after which the far side ends the run: less than a laptop's short sleep must not cost it.
+# Seconds of silence after which the far side ends the run. A laptop's short sleep must not end it.
 QUIET = 120
-# Seconds between two looks over there.
+# Seconds between two checks on the far side.
 STEP = 10
-# These two are read by a login shell that is not known: no quotes but these, no backslash, no `!`, no newline.
+# An unknown login shell reads these two, so they have no other quotes, no backslash, no `!` and no newline.
 LIFELINE = """exec sh -c 'IFS= read -r s && eval "$s"' tcenv"""
 _RUN = "exec sh {}/run"
-# A line that reads the following ones until the mark, and runs them. `printf` gives the newline.
+# Reads the lines up to the mark, and runs them. `printf` makes the newline.
 _BOOTSTRAP = (
     'n=$(printf "\\nx"); n=${{n%x}}; s=; '
     'while IFS= read -r l && [ "$l" != {mark} ]; do s=$s$n$l; done; mark={mark} quiet={quiet} step={step}; eval "$s"'
