@@ -73,6 +73,18 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_last_line_loads_it_in_this_shell(shell: str, on_path: bool, home: Path) -> None:
+    path = f"{BIN}:/usr/bin:/bin" if on_path else "/usr/bin:/bin"
+    done = tcenv("init", shell, "--install", "--yes", env=environ(PATH=path, TCENV_SHELL=shell, COLUMNS="400"))
+    assert done.returncode == 0, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "To load it in this shell: " in last
+    expected = "tcenv.nu" if shell == "nu" else f"init {shell}"
+    assert expected in last.partition(": ")[2], done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_the_function_finds_the_program_that_made_it(
     shell: str, tmp_path: Path, home: Path, deployment: Sandbox
 ) -> None:

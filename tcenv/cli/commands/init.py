@@ -101,8 +101,8 @@ def _edit(options: Options) -> int:
             messages.done(f"Wrote {path}. Shells that read it have it.")
             for text in unread:
                 messages.note(text)
-        _say_how_to_load(shell, program, given, beside)
         _say_where_tcenv_is(program)
+        _say_how_to_load(shell, program, given, beside)
     else:
         messages.done(f"Removed the line from {path}.")
     return 0

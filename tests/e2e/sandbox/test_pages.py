@@ -59,6 +59,28 @@ def answered(waiting: Callback) -> dict[str, str]:
 PAGES = ("create", "new")
 
 
+@pytest.mark.parametrize("variant", PAGES)
+def test_the_save_button_needs_no_scrolling(variant: str, browser: Browser, waiting: Callback) -> None:
+    """With the three scopes of an ordinary sign-in, on a small laptop."""
+    height = 800
+    scopes = ["queue:*", "secrets:*", "auth:delete-client:mozilla-auth0/x/*"]
+    with (
+        Sandbox(user=USER, variant=variant, signed_in=True) as sandbox,
+        open_page(browser, width=1280, height=height) as page,
+    ):
+        page.goto(make_sign_in_url(sandbox.root_url, waiting.url, variant, scope=scopes))
+        box = page.get_by_role("button", name="Save Client").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height
+
+
+def test_the_list_has_every_client(tc: Sandbox, page: Page) -> None:
+    tc.create_client("me/one")
+    tc.create_client("me/two")
+    page.goto(f"{tc.root_url}/auth/clients")
+    expect(page.get_by_role("row")).to_contain_text(["Client", "me/one", "me/two"])
+
+
 class TestBothPages:
     """What both sign-in pages promise, today's and the one of the original guide. A new page is one more in PAGES."""
 
