@@ -60,6 +60,7 @@ class Connection:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._ssh: subprocess.Popen[bytes] | None = None
+        self._relay: threading.Thread | None = None
 
     def open(self) -> None:
         """Connect, and wait until the lifeline answers. ssh asks on the terminal for passwords. Raises TcenvError."""
@@ -72,7 +73,7 @@ class Connection:
                 stderr=subprocess.PIPE,
                 bufsize=0,
             )
-        self._start_thread(self._relay_messages)
+        self._relay = self._start_thread(self._relay_messages)
         self._write(scripts.make_lifeline(self._mark))
         words = self._read_answer("ready", "failed", slow=True)
         if words[0] == "failed":
@@ -160,13 +161,17 @@ class Connection:
                 self._ssh.wait(seconds)
                 break
         control_path.remove(self._socket)
-        if was_lost:
+        if was_lost and self._relay is not None:
+            # A program of ProxyCommand may hold the stream open.
+            self._relay.join(_KILLING)
             for line in self._messages:
                 print(line, file=sys.stderr)
 
-    def _start_thread(self, work: Callable[[], None]) -> None:
+    def _start_thread(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, daemon=True)
         with AllSignalsBlocked():
-            threading.Thread(target=work, daemon=True).start()
+            thread.start()
+        return thread
 
     def _relay_messages(self) -> None:
         """Show ssh's messages while it connects. Keep later ones, since the user's program then has the terminal."""

@@ -18,6 +18,7 @@ from tcenv.errors import TcenvError, UsageError
 from tcenv.proxy.probe import Probe
 from tcenv.remote import control_path, far_port, scripts
 from tcenv.remote.client import Client
+from tcenv.remote.connection import Connection
 from tests.holder import wait_until
 from tests.need import need
 
@@ -228,3 +229,21 @@ def test_a_long_runtime_directory_is_not_used(tmp_path: Path, monkeypatch: pytes
     long.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
     assert len(control_path.choose()) <= 86
+
+
+def test_a_lost_connection_is_explained_also_by_a_slow_ssh(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ssh = home / "ssh"
+    ssh.write_text(
+        '#!/bin/sh\n[ "$1" != -G ] || exit 0\nread -r mark\n'
+        "(while kill -0 $$ 2>/dev/null; do sleep 0.01; done; sleep 0.1; echo Connection closed. >&2) >/dev/null &\n"
+        'echo "$mark ready /tmp/tcenv-$mark 0"\nexit 255\n'
+    )
+    ssh.chmod(0o700)
+    monkeypatch.setattr(scripts, "make_lifeline", lambda mark: f"{mark}\n".encode())
+    connection = Connection(Client("far", (), {"PATH": f"{home}:{os.environ['PATH']}"}), print)
+    connection.open()
+    assert connection.has_begun()
+    connection.close()
+    assert capsys.readouterr().err == "Connection closed.\n"
