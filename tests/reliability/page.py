@@ -40,55 +40,55 @@ class Row:
 
 ROWS = (
     Row(
-        "Callbacks, mutated from a genuine one, to the listener's socket; then the genuine one",
-        "nothing: each gets an error without a word, and the genuine answer is taken",
+        "Mutated callbacks to the listener's socket, and then the genuine one",
+        "nothing: each gets an empty error, and tcenv accepts the genuine answer",
         (FUZZ + "test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is",),
         "callbacks",
         "requests",
     ),
     Row(
-        "Requests, mutated from a genuine one, read",
-        "nothing: what is not of the exact form is refused",
+        "Mutated requests to the parser",
+        "nothing: tcenv refuses every request that does not have the exact form",
         (FUZZ + "test_parsed_requests_are_of_the_exact_form_or_refused",),
         "requests",
         "requests",
     ),
     Row(
-        "Session files, mutated",
-        "that the stored session is damaged; `login` makes a new one",
+        "Mutated session files",
+        "that the stored session is damaged; `login` creates a new one",
         (FUZZ + "test_session_files_are_whole_or_damaged",),
         "session files",
         "files",
     ),
     Row(
-        "Configurations, mutated",
+        "Mutated configurations",
         "the line and the key that are wrong",
         (FUZZ + "test_configurations_are_read_or_named_as_wrong",),
         "configurations",
         "files",
     ),
     Row(
-        "Indexes of the configuration, mutated, and one that is stale",
-        "nothing: the configuration itself is read",
+        "Mutated indexes of the configuration, and a stale one",
+        "nothing: tcenv reads the configuration itself",
         (FUZZ + "test_an_index_is_of_the_configuration_as_it_is_or_not_taken",),
         "indexes",
         "files",
     ),
     Row(
-        "Writers of a session killed (KILL)",
-        "the old session or the new one, whole",
+        "SIGKILL of a process that writes a session",
+        "the old session or the new one, complete",
         ("tests/e2e/test_sessions.py::test_a_thousand_kills_leave_no_torn_session",),
         "kills",
         "kills",
     ),
     Row(
-        "Answers of a deployment that lies, stalls or sends what is no answer",
-        "one sentence; the session stays as it was",
+        "A deployment that lies, stalls or sends invalid answers",
+        "one sentence; the session is unchanged",
         ("tests/e2e/deployment/test_lies.py",),
     ),
     Row(
-        "Two users: another one of the machine answers in the browser's place, or holds what should be ours",
-        "on the wait, that somebody else's process was refused; the genuine answer is taken; no place but ours is used",
+        "Another user of the machine answers in the browser's place, or takes a directory of tcenv",
+        "during the wait, that another user's process was refused; tcenv accepts the genuine answer and uses only its places",
         (
             WAIT + "test_another_users_process_is_refused_and_the_genuine_answer_still_comes",
             "tests/privileged/test_peer.py",
@@ -97,9 +97,9 @@ ROWS = (
         ),
     ),
     Row(
-        "Another user waits for the port of a sign-in: connections reset in the wait; then Ctrl-C, TERM, a timeout or KILL, and "
+        "Another user waits for the port of a sign-in: resets in the wait; then Ctrl-C, SIGTERM, a timeout or SIGKILL, and "
         "Save on the page that is still open",
-        "in the wait nothing, the genuine answer is taken; then that the sign-in has ended and that its client was deleted",
+        "in the wait nothing, tcenv accepts the genuine answer; then, that the sign-in has ended and its client was deleted",
         (
             THEFTS + "test_a_reset_connection_in_the_wait_gives_nobody_the_port",
             THEFTS + "test_after_the_wait_nobody_gets_the_port_while_the_page_is_open",
@@ -110,7 +110,7 @@ ROWS = (
     Row(
         "Another user waits for the proxy's port: a program outlives its run, its run is killed, a shell goes on after "
         "`tcenv proxy`",
-        "nothing: the program is answered with 410",
+        "nothing: the program gets a 410",
         (
             THEFTS + "test_a_program_that_outlives_its_run_tells_nobody_else",
             THEFTS + "test_a_shell_that_has_sourced_the_statements_tells_nobody_else",
@@ -119,8 +119,8 @@ ROWS = (
         "thefts",
     ),
     Row(
-        "The connection of `tcenv ssh` cut, tcenv killed, or tcenv and ssh killed at once, at random moments",
-        "the end of the run; no process, port or file of it stays on either side (a socket here, until the next run)",
+        "At a random moment, the connection of `tcenv ssh` is cut, tcenv is killed, or both tcenv and ssh are killed",
+        "the end of the run; no process, port or file of it stays on either side, except a socket here until the next run",
         (REMOTE + "test_end.py::test_nothing_stays_after_an_end_at_any_moment",),
         "connections of tcenv ssh",
         "runs",
@@ -133,8 +133,8 @@ ROWS = (
         "terminals",
     ),
     Row(
-        "During the wait: what the deployment rejects, a deployment that is out, somebody else's client, a clock that is off",
-        "said on the wait, which goes on; the genuine answer is still taken",
+        "During the wait: a rejected answer, an outage of the deployment, another person's client, a wrong clock",
+        "a message, and the wait continues; tcenv still accepts the genuine answer",
         tuple(
             WAIT + name
             for name in (
@@ -148,8 +148,8 @@ ROWS = (
         ),
     ),
     Row(
-        "A full disk: before a reset, after it, after an approval, behind a report",
-        "before: that nothing was changed; after: that only this shell has the session, which it is given; a report fails",
+        "A full disk: before a reset, after it, after an approval, during a report",
+        "before: that nothing was changed; after: that only this shell has the session; a report fails",
         (
             RESET + "test_a_full_disk_before_the_reset",
             RESET + "test_a_store_that_fails_after_the_reset[full]",
@@ -160,8 +160,8 @@ ROWS = (
         ),
     ),
     Row(
-        "A store or a home that is read-only: before a reset, after it, at a sign-in",
-        "before: that nothing was changed; else that only this shell has the session, which it is given",
+        "A read-only store or home: before a reset, after it, at a sign-in",
+        "before: that nothing was changed; otherwise, that only this shell has the session",
         (
             RESET + "test_a_store_that_is_read_only",
             RESET + "test_a_store_that_fails_after_the_reset[read-only]",
@@ -169,58 +169,58 @@ ROWS = (
         ),
     ),
     Row(
-        "Few file descriptors: ulimit -n 16 for a sign-in, 3 to 7 to start with",
-        "16: nothing, it works; fewer: one sentence, and the evaluation fails",
+        "Few file descriptors: 16 for a sign-in (`ulimit -n 16`), 3 to 7 for the start of a command",
+        "with 16: nothing, it works; with fewer: one sentence, and the evaluation fails",
         (
             WAIT + "test_with_hardly_any_descriptors",
             "tests/e2e/test_ending.py::test_too_few_descriptors_to_start_with",
         ),
     ),
     Row(
-        "KILL between a reset and the storing, or an approval and the deployment's word, more often than a series has names",
-        "that the session was lost and its client is deleted; `login` makes a new one",
+        "SIGKILL between a reset and storing it, or between an approval and its verification, more often than there are names",
+        "that the session was lost and its client is deleted; `login` creates a new one",
         (
             RESET + "test_names_do_not_run_out_by_resets_that_were_killed",
             WAIT + "test_names_do_not_run_out_by_approvals_that_were_killed",
         ),
-        lost="the sessions that KILL took",
+        lost="the sessions that SIGKILL hit",
     ),
     Row(
         "Thirty days of sign-ins on two machines with two profiles each, of a public and of a private deployment",
-        "nothing: the same client every day, and nobody's token is killed",
+        "nothing: the same client every day, and no sign-in ends another token",
         ("tests/e2e/test_names.py::test_thirty_days_on_two_machines_with_two_profiles_each",),
         "days",
         "days",
     ),
     Row(
-        "A home that is no absolute path, with a configuration lying there",
-        "that the home is not known; nothing is read or written there",
+        "A home directory that is not an absolute path, with a configuration in it",
+        "that the home directory is unknown; tcenv reads and writes nothing there",
         ("tests/e2e/test_places.py::test_a_home_that_is_no_absolute_path_is_refused",),
     ),
     Row(
         "Hostile environments at the start of a shell and at its prompts, in each shell that has a hook",
-        "nothing: no command in them is run",
+        "nothing: the shell runs no command in them",
         ("tests/shells/test_hostile.py::test_no_variable_is_believed",),
         "hooks",
         "environments",
     ),
     Row(
         "Session files that tcenv has not written, in each shell's hook",
-        "nothing: they are not loaded",
+        "nothing: the hook does not load them",
         ("tests/shells/test_hostile.py::test_no_file_is_believed_that_tcenv_has_not_written",),
     ),
     Row(
-        "Signals at any moment of a command, closed and full streams",
-        "that it was interrupted or cannot write; the evaluation fails",
+        "Signals at any moment of a command; closed and full streams",
+        "that the command was interrupted or cannot write; the evaluation fails",
         ("tests/e2e/test_ending.py",),
     ),
     Row(
-        "Interruptions of a reset by INT, TERM, HUP and KILL at random moments",
-        "that it was interrupted; after KILL, `login` heals by itself",
+        "Interruptions of a reset by SIGINT, SIGTERM, SIGHUP and SIGKILL at random moments",
+        "that it was interrupted; after SIGKILL, `login` recovers by itself",
         ("tests/e2e/signin/test_reset.py::test_interruptions_lose_nothing",),
         "interruptions",
         "interruptions",
-        "{lost} tokens, all to KILL",
+        "{lost} tokens, all by SIGKILL",
     ),
 )
 MUTATIONS = Path(__file__).with_name("mutations.md")
@@ -268,7 +268,7 @@ def page(lines: list[str]) -> str:
         (
             "# Reliability",
             "",
-            "What tcenv was put through, written by `make fuzz`. A short form of the same runs in `make test`.",
+            "`make fuzz` runs these attacks and faults, and writes this page. `make test` runs a short form of each.",
             "",
             f"{today}, commit {commit.stdout.strip()}, {platform.system()} on {platform.machine()} with {os.cpu_count()} cores, "
             f"Python {platform.python_version()}.",
@@ -277,7 +277,7 @@ def page(lines: list[str]) -> str:
             "| --- | --- | --- | --- | --- |",
             *lines,
             "",
-            "A fault that has no row was not run to its end in this run: rows are written one by one as their tests end.",
+            "`make fuzz` writes each row when its tests end. If a fault has no row, its tests did not end in this run.",
             "",
             MUTATIONS.read_text() if MUTATIONS.exists() else "",
         )
