@@ -3,7 +3,6 @@ session whatever is interrupted. The keyring is one of files here, which replace
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -25,6 +24,7 @@ from tcenv.sessions.session import Session
 from tests.clock import Clock
 from tests.e2e.test_hot_path import modules
 from tests.e2e.test_store_contract import SESSION, secret_service
+from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, start_up_text
 from tests.shells.test_in_a_terminal import CLOCKED, start, unloaded
 from tests.world import environ, evaluate, tcenv
@@ -194,7 +194,7 @@ def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
             prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
             steps = [shell.script(text), prompt, shell.dump(home / "out", home)]
             done = shell.run("\n".join(steps), now)
-            found = json.loads((home / "out").read_text())
+            found = environment_after(home / "out")
             assert found["TASKCLUSTER_ACCESS_TOKEN"] != now["TASKCLUSTER_ACCESS_TOKEN"], (shell.name, done.stderr)
         ended = {**evaluate("env", env=env), "TCENV_EXPIRES": str(int(time.time()) - 60)}
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
@@ -203,7 +203,7 @@ def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
                 text = start_up_text(shell, env, home)
                 prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
                 shell.run("\n".join([shell.script(text), prompt, shell.dump(home / "out", home)]), before)
-                assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((home / "out").read_text()), shell.name
+                assert "TASKCLUSTER_ACCESS_TOKEN" not in environment_after(home / "out"), shell.name
         assert not list((home / ".local/state/tcenv/keyring").glob("*.items"))
 
 

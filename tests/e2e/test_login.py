@@ -10,7 +10,8 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
-from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
+from tests.shells.child import environment_after
+from tests.shells.real import POSIX, SHELLS, RealShell
 from tests.world import (
     HOSTILE_USER,
     NAME,

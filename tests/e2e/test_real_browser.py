@@ -13,7 +13,8 @@ from playwright.sync_api import Browser
 
 from tcenv.sandbox import Sandbox
 from tests.chromium import approve, open_page
-from tests.shells.real import BY_NAME, environment_after
+from tests.shells.child import environment_after
+from tests.shells.real import BY_NAME
 from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, make_loaded_word, read_session_fields, tcenv
 
 PROJECT = Path(__file__).parents[2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from pathlib import Path
 from tcenv.sessions.session_file import compute_generation
 from tests.command_lines import can_fork_xonsh, run_xonsh
 from tests.need import need
+from tests.shells.child import make_dump
 from tests.world import make_init_text
-
-_DUMP = "import json,os,sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
 
 
 @dataclass(frozen=True)
@@ -55,9 +53,7 @@ class Prompted:
 
     def dump(self, path: Path, folder: Path) -> str:
         """A statement that writes the environment of a child to `path`."""
-        helper = folder / "dump.py"
-        helper.write_text(_DUMP)
-        return f"{'^' if self.name == 'nu' else ''}{sys.executable} {helper} {path}"
+        return f"{'^' if self.name == 'nu' else ''}{make_dump(path, folder)}"
 
 
 _SET_X = ("case $- in *x*) echo traced-still ;; esac", "traced-still")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,7 @@ from tcenv import shells
 from tcenv.shells import Shell, load_shell
 from tests.command_lines import can_fork_xonsh, run_xonsh
 from tests.need import need
-
-_DUMP = "import json,os,sys; json.dump({k: v for k, v in os.environ.items()}, open(sys.argv[1], 'w'))"
+from tests.shells.child import make_dump
 
 
 @dataclass(frozen=True)
@@ -50,18 +47,8 @@ class RealShell:
         return self.line.format(command)
 
     def dump(self, path: Path) -> str:
-        """A statement that writes the environment of the shell's children to `path` as JSON."""
-        quote = '"' if self.name in ("nu", "xonsh") else "'"
-        caret = "^" if self.name == "nu" else ""
-        program = f"{caret}{quote}{sys.executable}{quote}" if self.name == "nu" else sys.executable
-        helper = path.parent / "dump.py"
-        helper.write_text(_DUMP)
-        return f"{program} {helper} {path}"
-
-
-def environment_after(path: Path) -> dict[str, str]:
-    """What `dump` wrote."""
-    return dict(json.loads(path.read_text()))
+        """A statement that writes the environment of the shell's children to `path`."""
+        return f"{'^' if self.name == 'nu' else ''}{make_dump(path, path.parent)}"
 
 
 # How a shell runs a script without start-up files, and how it chains two statements, where it differs from `sh -c` and `&&`.

@@ -4,13 +4,13 @@ linted."""
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.need import need
+from tests.shells.child import environment_after
 from tests.shells.hooks import PROMPTED, Prompted, loaded, stored
 from tests.terminal import Terminal
 from tests.world import environ, make_init_text
@@ -82,7 +82,7 @@ def test_under_strict_flags(shell: Prompted, combination: tuple[str, ...], tmp_p
     # xonsh shows what an expression in a script comes to.
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and "<function" not in line]
     assert said == []
-    after = json.loads((tmp_path / "out").read_text())
+    after = environment_after(tmp_path / "out")
     heals = shell.hook and "--no-hook" not in combination
     assert after["TASKCLUSTER_ACCESS_TOKEN"] == (new if heals else own)
 

@@ -15,7 +15,8 @@ from tcenv.errors import UsageError
 from tcenv.shells import ALIASES, Shell, Unrepresentable, get_canonical_name, load_shell
 from tcenv.shells import SHELLS as NAMES
 from tests.need import need
-from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell, environment_after
+from tests.shells.child import environment_after
+from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell
 from tests.terminal import Terminal
 from tests.world import environ
 

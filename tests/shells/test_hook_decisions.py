@@ -14,6 +14,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
+from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.world import TCENV, VARIABLES, environ, evaluate, read_session_fields, sign_in, tcenv
 
@@ -60,12 +61,12 @@ def test_one_call_for_each_difference(shell: Prompted, tmp_path: Path, home: Pat
     stored(runtime, PROFILE, ROOT, NEW)
     shell.run("\n".join([*steps, shell.dump(tmp_path / "out", tmp_path)]), env)
     assert len(calls(home)) == (2 if shell.name == "tcsh" else 1), calls(home)
-    assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == NEW
+    assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == NEW
     (home / "calls").unlink()
     file.write_text("GENERATION=half")
     shell.run("\n".join([*steps, shell.dump(tmp_path / "out", tmp_path)]), env)
     assert len(calls(home)) == 1
-    assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == OWN
+    assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == OWN
     (home / "calls").unlink()
     # SurroundingRun a proxy nobody asks, nor where nothing is loaded.
     shell.run("\n".join(steps), {**env, "TCENV_PROXY": "http://localhost:1 p https://tc.example.com"})
@@ -87,12 +88,12 @@ def test_without_the_program(shell: Prompted, program: str, tmp_path: Path, home
     clock = f"set tty = ..{tmp_path}/clock" if shell.name == "tcsh" else ""
     steps = [clock, shell.script(text), *[prompt(shell)] * 2, shell.dump(tmp_path / "out", tmp_path), prompt(shell)]
     done = shell.run("\n".join(steps), env)
-    assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == OWN, done.stderr
+    assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == OWN, done.stderr
     assert "expired" not in done.stdout + done.stderr
     if shell.name == "elvish":
         return  # it has no clock
     done = shell.run("\n".join(steps), {**env, "TCENV_EXPIRES": str(int(time.time()) - 5)})
-    found = json.loads((tmp_path / "out").read_text())
+    found = environment_after(tmp_path / "out")
     left = {name: found[name] for name in VARIABLES if name in found}
     assert left == {"TASKCLUSTER_ROOT_URL": "https://before.example.com", "TCENV_PROFILE": "chosen"}, done.stderr
     assert (done.stdout + done.stderr).count("has expired") == 1
@@ -108,7 +109,7 @@ def test_nothing_of_the_hook_is_exported(shell: Prompted, tmp_path: Path, home: 
     load = "eval tcenv env" if shell.name == "tcsh" else "tcenv env"
     steps = [every, shell.script(text), load, prompt(shell), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]
     done = shell.run("\n".join(steps), env)
-    found = json.loads((tmp_path / "out").read_text())
+    found = environment_after(tmp_path / "out")
     assert [name for name in found if token in found[name]] == ["TASKCLUSTER_ACCESS_TOKEN"], done.stderr
     assert [name for name in found if name.startswith("__tcenv")] == []
 
@@ -128,7 +129,7 @@ def test_a_store_that_is_changed_in_the_configuration(deployment: Sandbox, home:
             *(prompt(shell), shell.dump(tmp_path / "out", tmp_path)),
         ]
         done = shell.run("\n".join(steps), {**env, "TCENV_TIMEOUT": "30s"}, timeout=60)
-        found = json.loads((tmp_path / "out").read_text())
+        found = environment_after(tmp_path / "out")
         kept = json.loads(tcenv("env", "--format", "json", env=env).stdout)
         assert found["TASKCLUSTER_ACCESS_TOKEN"] == kept["TASKCLUSTER_ACCESS_TOKEN"], done.stderr
         assert "signed out" not in done.stderr
@@ -248,7 +249,7 @@ def test_homes_with_odd_names(shell: Prompted, tmp_path: Path, home: Path) -> No
         text = start_up_text(shell, env, tmp_path)
         stored(folder, PROFILE, ROOT, NEW)
         done = shell.run("\n".join([shell.script(text), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]), env)
-        assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == NEW, (name, done.stderr)
+        assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == NEW, (name, done.stderr)
         assert not list(home.rglob("owned"))
 
 
@@ -272,6 +273,6 @@ def test_at_a_prompt_whose_sessions_directory_is_gone_one_line_says_so(
     text = start_up_text(shell, env, tmp_path)
     lines = [shell.script(text), prompt(shell), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]
     done = shell.run("\n".join(lines), env)
-    assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in environment_after(tmp_path / "out")
     assert done.stderr.count("signed out elsewhere") == 1, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -3,7 +3,6 @@ nothing hangs, and no neighbour's credentials are taken."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.record import record, times
+from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.world import environ
 
@@ -90,7 +90,7 @@ def test_no_variable_is_believed(shell: Prompted, tmp_path: Path, home: Path) ->
         assert "\x1b]0;" not in done.stdout + done.stderr, name
         out = tmp_path / "out"
         assert out.exists(), f"{name}: {done.stdout}{done.stderr}"
-        assert json.loads(out.read_text()).get("TASKCLUSTER_ACCESS_TOKEN") in (OWN, "(", None), name
+        assert environment_after(out).get("TASKCLUSTER_ACCESS_TOKEN") in (OWN, "(", None), name
         assert not [line for line in done.stderr.splitlines() if not line.startswith(f"tcenv: {PROFILE}: ")], name
         out.unlink()
     record("hooks", len(chosen))
@@ -180,7 +180,7 @@ def test_no_file_is_believed_that_tcenv_has_not_written(shell: Prompted, tmp_pat
             left.rmdir() if left.is_dir() and not left.is_symlink() else left.unlink()
         make(stored(run / "tcenv", PROFILE, ROOT, FOREIGN))
         shell.run(prompts(shell, text, tmp_path), {**env, "TCENV_TIMEOUT": "1s"})
-        out = json.loads((tmp_path / "out").read_text())
+        out = environment_after(tmp_path / "out")
         assert out.get("TASKCLUSTER_ACCESS_TOKEN") == OWN, name
         assert not (home / "owned").exists(), name
         (tmp_path / "out").unlink()
@@ -197,7 +197,7 @@ def test_only_where_the_session_was_loaded_from(shell: Prompted, tmp_path: Path,
     stored(state / "sessions", PROFILE, ROOT, FOREIGN)
     for more in ({"TCENV_STORE": "file"}, {"TCENV_STORE": "keyring"}, {"XDG_RUNTIME_DIR": str(home)}):
         shell.run(prompts(shell, text, tmp_path), {**env, **more})
-        assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == OWN, more
+        assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == OWN, more
     stored(runtime, PROFILE, ROOT, FOREIGN)
     shell.run(prompts(shell, text, tmp_path), {**env, "TCENV_STORE": "file"})
-    assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == FOREIGN
+    assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == FOREIGN

@@ -14,8 +14,9 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.shells import environment
 from tests.need import need
+from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, Prompted, loaded, start_up_text, stored
-from tests.shells.real import POSIX, SHELLS, RealShell, environment_after
+from tests.shells.real import POSIX, SHELLS, RealShell
 from tests.terminal import Terminal
 from tests.world import TCENV, environ, evaluate, tcenv
 
@@ -140,7 +141,7 @@ def test_nothing_to_unload_is_evaluated_too(shell: RealShell, deployment: Sandbo
 def prompted(shell: Prompted, text: Path, folder: Path, env: dict[str, str]) -> tuple[dict[str, str], str]:
     hook = "eval precmd" if shell.name == "tcsh" else shell.hook
     done = shell.run("\n".join([shell.script(text), hook, shell.dump(folder / "out", folder), hook]), env)
-    found = json.loads((folder / "out").read_text())
+    found = environment_after(folder / "out")
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("tcenv")]
     return {name: found[name] for name in LEFT if name in found}, "\n".join(said)
 
@@ -255,4 +256,4 @@ def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Pa
         theirs.shutdown(socket.SHUT_WR)
         said = ours.recv(10_000).decode()
     assert said == f"tcenv: {PROFILE}: signed out elsewhere. Sign in again: tcenv login {ROOT}\n"
-    assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out").read_text())
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in environment_after(tmp_path / "out")

@@ -3,7 +3,6 @@ and leave it as it was. And a command that dies without a word fails where the f
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.need import need
+from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.terminal import Terminal
 from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
@@ -34,7 +34,7 @@ def test_the_function_under_a_trace(shell: Prompted, deployment: Sandbox, tmp_pa
     script = "\n".join([*steps, shell.dump(tmp_path / "out", tmp_path), call.format("logout"), still])
     done = shell.run(script, env)
     shown = done.stdout + done.stderr
-    assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == fields["TASKCLUSTER_ACCESS_TOKEN"]
+    assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == fields["TASKCLUSTER_ACCESS_TOKEN"]
     assert fields["TASKCLUSTER_ACCESS_TOKEN"] not in shown
     assert "status=0." in shown
     assert done.stdout.count(says) >= 2, shown
@@ -60,8 +60,8 @@ def test_the_hook_under_a_trace(shell: Prompted, tmp_path: Path, home: Path) -> 
     ]
     done = shell.run("\n".join([*steps, shell.dump(tmp_path / "out2", tmp_path)]), env)
     shown = done.stdout + done.stderr
-    assert json.loads((tmp_path / "out").read_text())["TASKCLUSTER_ACCESS_TOKEN"] == NEW
-    assert "TASKCLUSTER_ACCESS_TOKEN" not in json.loads((tmp_path / "out2").read_text())
+    assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == NEW
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in environment_after(tmp_path / "out2")
     assert "signed out elsewhere" in shown
     assert OWN not in shown
     assert NEW not in shown

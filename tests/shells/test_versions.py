@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tcenv.shells import SHELLS, load_shell
 from tests.need import need
+from tests.shells.child import environment_after
 from tests.shells.hooks import PROMPTED, loaded, start_up_text, stored
 from tests.shells.test_in_a_terminal import start
 from tests.shells.versions import EVERY_VERSION, SUPPORTED, VERSIONS, Version, span
@@ -86,7 +86,7 @@ def without_a_hook(version: Version, env: dict[str, str], folder: Path) -> dict[
         [version.path, *shell.program[1:], script], env=env, capture_output=True, text=True, timeout=60
     )
     assert "Signed out" in done.stderr
-    return dict(json.loads((folder / "out").read_text()))
+    return environment_after(folder / "out")
 
 
 @pytest.mark.parametrize("version", [each for each in here(VERSIONS) if each.shell == "xonsh"], ids=ids)
