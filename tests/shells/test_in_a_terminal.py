@@ -183,13 +183,13 @@ def test_the_end_is_announced_once_and_then_unloads(shell: str, deployment: Sand
         terminal.keys("Enter")
         terminal.environment(caret)
         assert terminal.environment(caret)["TASKCLUSTER_ACCESS_TOKEN"] == "n" * 44
-        assert "ends in" not in terminal.screen()
+        assert "expires in" not in terminal.screen()
         clock.advance(3100)
         terminal.keys("Enter")
-        terminal.wait_for("ends in ")
+        terminal.wait_for("expires in ")
         terminal.keys("Enter")
         assert terminal.environment(caret)["TASKCLUSTER_ACCESS_TOKEN"] == "n" * 44
-        assert terminal.screen().count("ends in") == 1
+        assert terminal.screen().count("expires in") == 1
         clock.advance(3700)
         terminal.keys("Enter")
         terminal.wait_for("has expired")
