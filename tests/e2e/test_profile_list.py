@@ -135,3 +135,12 @@ def test_what_a_running_tcenv_uses_stays(deployment: Sandbox, home: Path) -> Non
     assert done.returncode == 0
     assert f"In use, and not removed: {home}/run/tcenv/busy.lock" in done.stderr
     assert [path.name for path in (home / "run/tcenv").iterdir()] == ["busy.lock"]
+
+
+def test_a_session_from_before_its_deployment_had_a_profile(deployment: Sandbox, home: Path) -> None:
+    env = sign_in(deployment)
+    assert tcenv("profile", "set", "two", "--root-url", deployment.root_url, env=env).returncode == 0
+    assert tcenv("login", "two", "--shell", "sh", env=env).returncode == 0
+    rows = json.loads(tcenv("profile", "list", "--json", env=env).stdout)["profiles"]
+    assert {row["client_id"] for row in rows if row["signed_in"]} == set(deployment.clients)
+    assert len(rows) == 2

@@ -47,12 +47,7 @@ def run_list(options: ListOptions) -> int:
         found = sessions.pop(name, None)
         live = found is not None and found.root_url == root_url and found.expires > now
         rows.append(_make_row(name, root_url, found if live else None, is_default=name == default))
-    shown = {row["root_url"] for row in rows if row["signed_in"]}
-    rows += [
-        _make_row(name, found.root_url, found)
-        for name, found in sorted(sessions.items())
-        if found.expires > now and found.root_url not in shown
-    ]
+    rows += [_make_row(name, found.root_url, found) for name, found in sorted(sessions.items()) if found.expires > now]
     rows += [
         _make_row(name, root_url, None)
         for name, root_url in _list_used_before({str(row["root_url"]) for row in rows}).items()
