@@ -104,7 +104,7 @@ def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
     cut = json.loads(done.stdout)
     certificate = json.loads(cut["TASKCLUSTER_CERTIFICATE"])
     assert certificate["scopes"] == ["queue:scheduler-id:mine"]
-    assert abs(int(cut["TCENV_EXPIRES"]) - time.time() - 900) < 30
+    assert abs(int(cut["TCENV_EXPIRES"]) - time.time() - 900) < 120
     assert cut["TASKCLUSTER_ACCESS_TOKEN"] != read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     credentials = {
         "clientId": cut["TASKCLUSTER_CLIENT_ID"],

@@ -216,7 +216,7 @@ def test_the_page_and_the_terminal_say_that_a_wrong_clock_ends_the_wait(deployme
 
 
 def test_a_refused_answer_and_no_other_is_the_cause_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = LoginProcess(deployment, tmp_path, "--timeout", "4s")
+    waiting = LoginProcess(deployment, tmp_path, "--timeout", "8s")
     waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}")
     status, _, err = waiting.end()
     assert status == 1
@@ -254,7 +254,8 @@ def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: San
 @pytest.mark.parametrize(("variant", "warned"), [("create", True), ("both", False), ("new", False)])
 def test_the_older_page_is_warned_of_before_it_opens(variant: str, warned: bool, tmp_path: Path) -> None:
     with Sandbox(variant=variant) as sandbox:
-        waiting = LoginProcess(sandbox, tmp_path, "--flow", "new", "--timeout", "3s")
+        limit = () if variant == "new" else ("--timeout", "3s")
+        waiting = LoginProcess(sandbox, tmp_path, "--flow", "new", *limit)
         # Said when the browser starts, and the page is opened all the same.
         assert ("has no such page" in waiting.said.read_text()) == warned
         assert "/auth/clients/new?" in waiting.url
