@@ -164,6 +164,23 @@ def test_a_caller_that_has_gone_is_let_go() -> None:
         assert ours.fileno() == -1
 
 
+def test_a_caller_that_has_its_answer_is_let_go_too() -> None:
+    """It may keep its end open for as long as it likes."""
+    with Listener() as listener:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.settimeout(60)
+        theirs.sendall(b"nonsense\r\n\r\n")
+        connection = _Connection(ours)
+        listener._connections[connection] = None
+        listener._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
+        listener._handle_safely(connection)
+        assert theirs.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert not listener._connections
+        assert ours.fileno() == -1
+        theirs.close()
+
+
 def test_the_listener_tells_its_addresses() -> None:
     with Listener() as listener:
         assert set(listener.families) <= {"127.0.0.1", "::1"} and listener.families
