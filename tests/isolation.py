@@ -34,10 +34,12 @@ is_shared_with_workers = False
 
 
 def prepare() -> None:
-    """Drop everything that a process inherits: variables, ignored signals, the terminal, limits, umask, shared memory.
-    On Windows, drop variables alone."""
+    """Drop everything that a process inherits: variables and what Python read in them, ignored signals, the terminal,
+    limits, umask, shared memory. On Windows, drop variables alone."""
     global shared_memory_problem, is_shared_with_workers
     _clear_environment()
+    # What pytest makes of the tests' modules is kept for the next run: making it takes most of the time of collection.
+    sys.dont_write_bytecode = False
     if sys.platform == "win32":
         shared_memory_problem = "only Linux has it"
         return
