@@ -219,7 +219,7 @@ def test_the_end_of_the_runs_own_time_is_announced_too(now: list[int], behind: D
         now[0] += 9
         wait_until(lambda: len(proxy.said) == 2)
         assert send_signed(proxy, "GET", PING).status_code == 401
-    assert [text.partition("given ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
+    assert [text.partition("this run ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
 
 
 def test_a_session_of_another_deployment_is_not_used(behind: Deployment) -> None:
