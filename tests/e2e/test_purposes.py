@@ -262,7 +262,7 @@ def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None
     found = others()
     assert len(found) == 3
     text = json.dumps(found)
-    assert "taskcluster.yml, of the taskcluster command, holds accessToken and certificate" in text
+    assert "taskcluster.yml of the taskcluster command contains accessToken and certificate" in text
     assert "taskcluster_credentials.json" in text
     assert "entry for localhost" in text
     assert "secret" not in text

@@ -55,7 +55,7 @@ def test_a_batch_file_is_refused_what_cmd_would_change(batch: Path, deployment: 
     for word in REFUSED[-4:]:
         done = tcenv("exec", "--", str(batch), word, env=env)
         assert (done.returncode, done.stdout) == (126, b""), word
-        assert b"a batch file cannot be given" in done.stderr
+        assert b"a batch file cannot take" in done.stderr
         assert not (home / "shown").exists()
 
 
