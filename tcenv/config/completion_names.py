@@ -10,13 +10,17 @@ import time
 
 from tcenv import output, paths
 from tcenv.config import index
+from tcenv.sessions.profile_names import get_profile_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from tcenv.config.config_file import Configuration
     from tcenv.config.index import Index
+
+    Found = TypeVar("Found")
 
 # Complete a deployment without a session for this long after its last sign-in (seconds).
 _LATELY = 30 * 86400
@@ -30,9 +34,16 @@ def print_purposes() -> int:
 
 
 def print_names() -> int:
-    """Print the names of the profiles and deployments, one on each line."""
-    configured = _list_configured(lambda known: known.list_names(), lambda config: config.profiles)
-    return _print((*configured, *sorted({*_list_used_lately(), *_list_signed_in()})))
+    """Print the names of the profiles and deployments, one on each line. Leaves out a deployment that was used by a profile,
+    unless it has a session of its own."""
+    configured = dict(
+        _list_configured(
+            lambda known: ((name, known.find_root_url(name) or "") for name in known.list_names()),
+            lambda config: ((name, str(keys["root_url"])) for name, keys in config.profiles.items()),
+        )
+    )
+    used = set(_list_used_lately()).difference(map(get_profile_name, configured.values()))
+    return _print((*configured, *sorted(used.union(_list_signed_in()))))
 
 
 def _print(names: Iterable[str]) -> int:
@@ -41,9 +52,9 @@ def _print(names: Iterable[str]) -> int:
 
 
 def _list_configured(
-    from_index: Callable[[Index], Iterable[str]], from_file: Callable[[Configuration], Iterable[str]]
-) -> Iterable[str]:
-    """Return names from the index, or from the configuration if the index is not current."""
+    from_index: Callable[[Index], Iterable[Found]], from_file: Callable[[Configuration], Iterable[Found]]
+) -> Iterable[Found]:
+    """Return what is configured, from the index, or from the configuration if the index is not current."""
     try:
         known = index.read()
         return from_index(known) if known else ()

@@ -229,8 +229,20 @@ def main(arguments: Sequence[str]) -> NoReturn:
             _lock.clear()  # hold this port only
         holder.run()
         if _lock:
-            os.unlink(os.path.join(directory, messages.SOCKET))
+            _remove_files(directory)
     os._exit(0)
+
+
+def _remove_files(directory: str) -> None:
+    """Remove this process' files. Where nothing else is in the directory, the user has removed everything else: remove the lock
+    and the directory too."""
+    os.unlink(os.path.join(directory, messages.SOCKET))
+    if os.listdir(directory) == [messages.LOCK]:
+        os.unlink(os.path.join(directory, messages.LOCK))
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return  # another process has just written a file
 
 
 def _detach(count: int, *, fork: bool) -> None:
@@ -277,6 +289,11 @@ def _hand_over(directory: str, descriptors: Sequence[int]) -> bool:
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 lock = os.open(os.path.join(directory, messages.LOCK), flags, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(lock).st_nlink:
+                # A holder has removed the file at its end, since it was opened here.
+                os.close(lock)
+                lock = None
+                continue
             _lock.append(lock)
             return False
         except BlockingIOError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
 from tests.e2e.test_store_contract import secret_service
-from tests.world import environ, find_session_file, read_session_fields, sign_in, tcenv
+from tests.world import environ, find_holder_process, find_session_file, read_session_fields, sign_in, tcenv
 
 
 def listed(env: dict[str, str]) -> dict[str, bool]:
@@ -94,6 +94,9 @@ def test_what_completes_a_profile(deployment: Sandbox, home: Path) -> None:
     assert completed(env) == ["never"]
     os.utime(folder, (long_ago + 2 * 86400, long_ago + 2 * 86400))
     assert completed(env) == ["never", key]
+    # The deployment of a profile is offered once.
+    assert tcenv("profile", "set", "ours", "--root-url", deployment.root_url, env=env).returncode == 0
+    assert completed(env) == ["never", "ours"]
 
 
 def test_an_expired_session_does_not_complete(deployment: Sandbox, home: Path) -> None:
@@ -144,3 +147,24 @@ def test_a_session_from_before_its_deployment_had_a_profile(deployment: Sandbox,
     rows = json.loads(tcenv("profile", "list", "--json", env=env).stdout)["profiles"]
     assert {row["client_id"] for row in rows if row["signed_in"]} == set(deployment.clients)
     assert len(rows) == 2
+
+
+def test_a_port_that_is_still_held_is_said(deployment: Sandbox, home: Path) -> None:
+    """The sign-in got no answer, so its port stays taken while the page may be open."""
+    env = environ(deployment, BROWSER="true")
+    assert tcenv("login", "--timeout", "1s", "--shell", "sh", env=env).returncode == 124
+    assert find_holder_process(home / "run") is not None
+    done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "tcenv-ports, a process, still holds the port" in done.stderr
+    assert "In use" not in done.stderr and "Removed what" not in done.stderr
+    assert sorted(path.name for path in (home / "run/tcenv").iterdir()) == ["_ports.lock", "_ports.socket"]
+
+
+def test_what_is_forgotten_is_not_promised(home: Path) -> None:
+    with Sandbox() as deployment:
+        env = sign_in(deployment)
+    done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "The client could not be deleted" in done.stderr
+    assert "The next sign-in deletes it" not in done.stderr

@@ -23,6 +23,7 @@ from tcenv.errors import (
     TcenvError,
     UsageError,
 )
+from tcenv.portholder import messages as holder_files
 from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.profile_names import get_display_name, is_profile_name
 from tcenv.sessions.session import ENDED, RESETTING, Session
@@ -110,7 +111,7 @@ def run(options: Options) -> int:
         name, root_url = _find_profile(options.profile, places)
         names = [name]
     loaded = environment.read_loaded(os.environ)
-    ended = sign_out(names, places, kept=kept, insisted=insisted, patience=patience)
+    ended = sign_out(names, places, kept=kept, insisted=insisted, forgets=options.forget, patience=patience)
     if len(ended) < len(names):
         return 1
     if options.forget:
@@ -124,17 +125,31 @@ def run(options: Options) -> int:
 
 def _forget_this_machine() -> None:
     left = remove()
+    held = [path for path in left if os.path.basename(path) in (holder_files.SOCKET, holder_files.LOCK)]
+    if held:
+        messages.note(
+            f"{holder_files.NAME}, a process, still holds the port of an earlier sign-in or proxy. It ends by itself after at "
+            f"most 15 minutes (a proxy: 24 hours), and then removes its files in {os.path.dirname(held[0])}."
+        )
+    left = [path for path in left if path not in held]
     if left:
         messages.note(f"In use, and not removed: {', '.join(left)}.")
-    else:
+    elif not held:
         messages.done("Removed what tcenv remembered on this machine.")
 
 
 def sign_out(
-    names: list[str], places: list[Store], *, kept: bool = False, insisted: bool = False, patience: float = _PATIENCE
+    names: list[str],
+    places: list[Store],
+    *,
+    kept: bool = False,
+    insisted: bool = False,
+    forgets: bool = False,
+    patience: float = _PATIENCE,
 ) -> dict[str, bool]:
     """Forget the sessions of the profiles `names` in all `places`, then delete their clients: all if `insisted`, none if
-    `kept`, else those that tcenv made and that the session may delete. Reports what became of each.
+    `kept`, else those that tcenv made and that the session may delete. Reports what became of each. With `forgets`, no later
+    sign-in will know of these clients.
 
     Changes the stores first: a session that stays there must not have a dead token. Returns for each profile whether there
     was a session. Leaves out a profile whose session stays, because its store cannot be changed or `insisted` has
@@ -168,7 +183,7 @@ def sign_out(
         if result[name]:
             messages.done(f"Signed out of {get_display_name(name, own[0].session.root_url) if own else name}.")
         for ending in own:
-            _tell(ending, kept=kept)
+            _tell(ending, kept=kept, forgets=forgets)
     return result
 
 
@@ -281,7 +296,7 @@ def _refuse(endings: list[_Ending]) -> None:
             )
 
 
-def _tell(ending: _Ending, *, kept: bool) -> None:
+def _tell(ending: _Ending, *, kept: bool, forgets: bool) -> None:
     session = ending.session
     if ending.dead:
         if ending.said:
@@ -293,5 +308,7 @@ def _tell(ending: _Ending, *, kept: bool) -> None:
         elif ending.failure is not None:
             messages.warn(f"The client could not be deleted: {ending.failure.message}")
         messages.note(client_names.describe_live_token(session))
-        if any(known.place and known.client_id == client_id for known in known_clients.list_clients(session.root_url)):
+        if not forgets and any(
+            known.place and known.client_id == client_id for known in known_clients.list_clients(session.root_url)
+        ):
             messages.note("The next sign-in deletes it if it has the scope for that.")

@@ -71,6 +71,20 @@ def test_a_port_that_is_released_is_free_at_once() -> None:
     wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
 
 
+def test_it_leaves_nothing_where_all_else_has_been_removed() -> None:
+    """`logout --all --forget` removes all but what the holder uses."""
+    made, _ = hold_port(seconds="1")
+    made.leave()
+    wait_until(lambda: not (get_runtime_directory() / "tcenv").exists())
+    (get_runtime_directory() / "tcenv").mkdir(mode=0o700)
+    (get_runtime_directory() / "tcenv" / "work.lock").touch()
+    made, _ = hold_port(seconds="1")
+    find_holder()
+    made.leave()
+    wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
+    assert {path.name for path in (get_runtime_directory() / "tcenv").iterdir()} >= {"work.lock", "_ports.lock"}
+
+
 def _is_accepted(port: int) -> bool:
     """Whether a process has the one connection to a port: until then, the kernel tells no inode of it."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
