@@ -198,7 +198,7 @@ client = socket.create_connection(server.getsockname())
 connection, _ = server.accept()
 ends = connection.getsockname(), connection.getpeername()
 pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-print(os.geteuid(), peer.owner_of_peer(*ends), peer.is_own(connection), messages.is_own(pair[0]))
+print(os.geteuid(), peer.find_owner_of_peer(*ends), peer.is_own(connection), messages.is_own(pair[0]))
 """
 
 
