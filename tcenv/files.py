@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
+from binascii import crc32
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -50,7 +50,8 @@ def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
     The lock's file is in the state directory, where no other user can hold it. Goes on without a lock if that directory
     cannot be written.
     Raises OSError where another process holds it for more than `patience` seconds."""
-    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:24]
+    # Two files with the same checksum share a lock, which harms neither.
+    name = f"{crc32(os.fsencode(os.path.realpath(path))):08x}"
     directory = os.path.join(paths.state_directory(), "locks")
     try:
         make_private_directory(directory)

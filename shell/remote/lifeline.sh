@@ -65,6 +65,16 @@ members() {
   echo "$found"
 }
 
+# Prints who listens on $port, from a table of Linux.
+listeners() {
+  # shellcheck disable=SC2034  # columns
+  while read -r slot address other state queues timer retries uid rest; do
+    case $state$address in
+      0A*:"$port") echo "${address%:*}/$uid" ;;
+    esac
+  done
+}
+
 signal() {
   if [ -n "$began" ]; then
     # shellcheck disable=SC2046  # numbers
@@ -187,15 +197,12 @@ while IFS= read -r word; do
       found=
       for table in /proc/net/tcp /proc/net/tcp6; do
         [ -r "$table" ] || continue
-        found="$found known"
-        # shellcheck disable=SC2034  # columns
-        while read -r slot address other state queues timer retries uid rest; do
-          case $state$address in
-            0A*:"$port") found="$found ${address%:*}/$uid" ;;
-          esac
-        done <"$table"
+        # bash reads the file itself a line at a time, and Linux makes all lines before it anew for each.
+        # shellcheck disable=SC2002
+        found="$found known $(cat "$table" | listeners)"
       done
-      say "port$found"
+      # shellcheck disable=SC2086  # words
+      say port $found
       ;;
     script)
       while IFS= read -r line && [ "$line" != "$mark" ]; do

@@ -146,9 +146,9 @@ LIGHT = {
 LIGHT_PACKAGES = {"shells", "portholder"}
 # Libraries whose import a command can feel, and those that only some systems have.
 SLOW = {
-    "asyncio", "certifi", "ctypes", "getpass", "hashlib", "hmac", "http", "jeepney", "json", "keyring", "rich", "secrets",
-    "secretstorage", "shutil", "socket", "ssl", "subprocess", "taskcluster", "threading", "tomlkit", "tomllib",
-    "traceback", "typer", "urllib.request", "webbrowser",
+    "asyncio", "certifi", "ctypes", "dataclasses", "getpass", "hashlib", "hmac", "html", "http", "jeepney", "json",
+    "keyring", "rich", "secrets", "secretstorage", "shutil", "socket", "ssl", "subprocess", "taskcluster",
+    "threading", "tomlkit", "tomllib", "traceback", "typer", "urllib.request", "webbrowser",
 }  # fmt: skip
 OF_SOME_SYSTEMS = {"_hashlib", "fcntl", "msvcrt", "pwd", "resource", "termios"}
 
