@@ -4,7 +4,6 @@ machines may share a home directory. No file ever holds a token."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -14,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from tcenv import paths
 from tcenv.errors import StoreError
-from tcenv.files import hold_lock, is_alive, write_privately
+from tcenv.files import compute_checksum, hold_lock, is_alive, write_privately
 from tcenv.sessions.name_series import get_name, list_names
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 
@@ -68,8 +67,7 @@ def _get_directory() -> str:
 
 
 def _get_path(root_url: str, asked: str) -> str:
-    name = hashlib.sha256(asked.encode()).hexdigest()[:32]
-    return os.path.join(_get_folder(root_url), f"{name}.json")
+    return os.path.join(_get_folder(root_url), f"{compute_checksum(asked.encode())}.json")
 
 
 def _read(path: str) -> dict[str, object]:

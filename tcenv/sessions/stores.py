@@ -3,7 +3,6 @@ one."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import paths, verbosity
 from tcenv.errors import DamagedSession, StoreError
-from tcenv.files import make_private_directory
+from tcenv.files import compute_checksum, make_private_directory
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.no_store import NoStore
@@ -156,7 +155,7 @@ def describe_place(store: Store) -> str:
 
         host = socket.gethostname()
     user = os.geteuid() if hasattr(os, "geteuid") else ""
-    return hashlib.sha256(f"{host}\0{user}\0{store.where}".encode()).hexdigest()[:16]
+    return compute_checksum(f"{host}\0{user}\0{store.where}".encode())
 
 
 def load_session(store: Store, profile: str, root_url: str, say: Callable[[str], None]) -> Session | None:
