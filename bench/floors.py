@@ -52,7 +52,8 @@ FLOORS = {
     "exec --as, a purpose's": "1 and the start of `true`. The difference: the same; the purpose is in the index",
     "env, the token in the keyring": "the row below. The difference: the same as for env, and two more calls",
     "one call to the keyring, by the library's own parts": _START + "sockets, selectors, and the library's D-Bus",
-    "status --offline": _START + "reading the plain command line, the session, printing",
+    "status --offline": _START
+    + "reading the plain command line, the session, printing, and the dataclasses that hold both",
     "profile list": _START + "the configuration's index, the stores",
     "profile show": _START + "the configuration itself (tomllib), for where each value comes from",
     "purpose list": _START + "the configuration itself (tomllib)",
