@@ -13,7 +13,7 @@ from bench.world import World
 _IMPORTS = (
     ("import dataclasses", "with inspect; the hot path does without"),
     ("import hmac, hashlib, json, base64", "the usual way to compute temporary credentials"),
-    ("import ssl, http.client", "what tcenv sends its calls with"),
+    ("import ssl, http.client", "tcenv sends its calls with these"),
     ("import urllib.request", "the same with the proxies of the system"),
     ("import urllib3", "not used: tcenv needs only what http.client does"),
     ("import requests", "not used: the same with cookies, netrc, redirects"),
