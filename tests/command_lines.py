@@ -1,5 +1,4 @@
-"""Run many command lines in one process, each in a fork: a new interpreter for the full command line takes a fifth of a
-second."""
+"""Run command lines of tcenv, and scripts of xonsh, in forks of a process that has imported both (fork_server.py)."""
 
 from __future__ import annotations
 
@@ -71,7 +70,7 @@ def _carry_out(
     with ours, open(output, "rb") as output_file, open(error, "rb") as error_file:
         with theirs:
             try:
-                socket.send_fds(_server(), [order], [nothing, outputs, errors, theirs.fileno()])
+                socket.send_fds(_start_server(), [order], [nothing, outputs, errors, theirs.fileno()])
             finally:
                 for descriptor in (nothing, outputs, errors):
                     os.close(descriptor)
@@ -86,7 +85,7 @@ def _carry_out(
 
 
 def _read_all(pipes: Sequence[int], until: float) -> list[str]:
-    """Read pipes to their ends; what was in each. Raises TimeoutError."""
+    """Read pipes to their ends. Returns the content of each. Raises TimeoutError."""
     texts = dict.fromkeys(pipes, b"")
     open_ones = list(pipes)
     while open_ones:
@@ -102,8 +101,8 @@ def _read_all(pipes: Sequence[int], until: float) -> list[str]:
 
 
 @cache
-def _server() -> socket.socket:
-    """Return the socket that this process' server, which it starts, takes orders from."""
+def _start_server() -> socket.socket:
+    """Start this process' server, once. Returns the socket that takes its orders."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     with theirs:
@@ -118,8 +117,7 @@ def run_command(words: Sequence[str], env: Mapping[str, str]) -> Answer:
 
 
 def run_many(cases: Sequence[tuple[Sequence[str], Mapping[str, str]]], start: str) -> list[Answer]:
-    """Run command lines, each with its environment, one after the other. `env` is for the interpreter. `how` is `main`,
-    or `full` for the full command line alone; any word after `main` switches the hot path off."""
+    """Run command lines in forks, each with its environment, one after the other. `start` is that of `run`."""
     answers = (run(words, env, start=start) for words, env in cases)
     return [Answer(done.returncode, done.stdout, done.stderr) for done in answers]
 

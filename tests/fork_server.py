@@ -32,6 +32,7 @@ LARGEST = 1 << 20
 
 
 def import_everything() -> None:
+    """Import all that a command line may need, and forget what that looked up in this process' environment."""
     for module in pkgutil.walk_packages(tcenv.__path__, "tcenv."):
         if not module.name.startswith("tcenv.sandbox") and not module.name.endswith("__main__"):
             importlib.import_module(module.name)

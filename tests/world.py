@@ -73,7 +73,7 @@ def start_browser() -> str:
 def tcenv(
     *arguments: str, env: Mapping[str, str], timeout: float = 60, **more: object
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command. Its output is text."""
+    """Run the command. Its output is text. Forks a process that has imported tcenv, if no option or variable needs a new one."""
     if not more and command_lines.can_fork(env):
         done = command_lines.run(arguments, env, timeout=timeout)
         done.stdout, done.stderr = (text.replace("\r\n", "\n") for text in (done.stdout, done.stderr))
