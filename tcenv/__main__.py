@@ -198,11 +198,9 @@ def _note(*parts: str | tuple[str, ...]) -> None:
 
 
 def _report_reuse(fields: Mapping[str, str]) -> None:
-    """Tell the user which session a login reuses."""
     from tcenv.cli.terminal import messages
 
-    root_url, client_id = fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"]
-    messages.note_reuse(fields["TCENV_PROFILE"], root_url, client_id, int(fields["TCENV_EXPIRES"]))
+    messages.note_reuse(fields)
 
 
 def _leave(status: int) -> NoReturn:

@@ -6,7 +6,7 @@ import sys
 from typing import TypedDict
 
 from tcenv.config import profile as profiles
-from tcenv.errors import Hint, NotSignedIn, TcenvError, login_command
+from tcenv.errors import Hint, NotSignedIn, TcenvError, make_login_command
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.sessions.recovery import recover
 from tcenv.sessions.stores import load_session, open_store
@@ -34,7 +34,7 @@ def credentials(profile: str | None = None) -> Options:
         state = "has expired" if session else "is not there"
         raise NotSignedIn(
             f"The session of {get_display_name(wanted.name, wanted.root_url)} {state}.",
-            Hint("Sign in:", login_command(wanted.argument)),
+            Hint("Sign in:", make_login_command(wanted.argument)),
         )
     return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}
 

@@ -45,8 +45,8 @@ class Hint:
         return hash(self.parts)
 
 
-def login_command(argument: str, *more: str) -> tuple[str, ...]:
-    """Return the words of `tcenv login`; `argument` names the profile (see `get_argument`)."""
+def make_login_command(argument: str, *more: str) -> tuple[str, ...]:
+    """Return the words of `tcenv login` for the profile that `argument` names (see `get_argument`)."""
     return ("tcenv", "login", *argument.split(), *more)
 
 

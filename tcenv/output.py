@@ -62,3 +62,14 @@ def make_write_error(error: OSError) -> TcenvError:
     from tcenv.errors import TcenvError
 
     return TcenvError(f"Standard output cannot be written to: {error.strerror}.")
+
+
+def measure_width(descriptor: int = 1) -> int:
+    """Return the columns of a terminal: those that COLUMNS names, else its own, or 80 if it does not tell."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(descriptor).columns
+    except (OSError, ValueError):
+        return 80

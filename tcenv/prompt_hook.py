@@ -8,7 +8,7 @@ import time
 
 from tcenv import output
 from tcenv.config import live_session
-from tcenv.errors import login_command
+from tcenv.errors import make_login_command
 from tcenv.sessions import session_file
 from tcenv.sessions.profile_names import get_argument, is_profile_name
 from tcenv.shells import environment, load_shell
@@ -72,7 +72,7 @@ def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Chang
         return {}, ()  # the user has chosen another deployment or set other credentials since
     if loaded.file and environ.get(environment.CERTIFICATE):
         return {}, ()
-    login = login_command(get_argument(loaded.profile, loaded.root_url))
+    login = make_login_command(get_argument(loaded.profile, loaded.root_url))
     end, now = _parse_seconds(environ.get(environment.EXPIRES, "")), time.time()
 
     def unload(why: str) -> tuple[Change, Said]:

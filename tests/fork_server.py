@@ -39,7 +39,7 @@ def import_everything() -> None:
     # What is imported when it is needed.
     with redirect_stdout(StringIO()), suppress(SystemExit):
         app.run(["login", "--help"])
-    for remembered in (messages.get_face, messages.report, messages.get_console, shell_output._say_sh):
+    for remembered in (messages.get_stderr, messages.get_stdout, messages.get_console, shell_output._say_sh):
         remembered.cache_clear()
 
 

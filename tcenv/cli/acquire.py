@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.progress import Waiting
+from tcenv.cli.terminal.progress import SignInProgress
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import remove_covered
-from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, login_command
+from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, make_login_command
 from tcenv.sessions import known_clients, temporary
 from tcenv.sessions.missing_scopes import fit_for_the_page
 from tcenv.sessions.profile_names import get_display_name
@@ -98,14 +98,14 @@ def open_session(wanted: SessionOptions) -> OpenedSession:
         scopes = _check_number(wanted, profile.argument)
         expires = overrides.expires or (term if wanted.purpose else None)
         profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
-    display = Waiting(profile)
-    session = ensure_session(profile, store, display, reset=wanted.reset, retry=wanted.retry)
-    if display.is_new:
+    progress = SignInProgress(profile)
+    session = ensure_session(profile, store, progress, reset=wanted.reset, retry=wanted.retry)
+    if progress.is_new:
         warn_of_plain_disk(store)
-    if not store.keeps and display.is_new:
+    if not store.keeps and progress.is_new:
         messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
-        messages.hint("To load it in this shell:", login_command(profile.argument))
-    told = display.is_new and bool(scopes) and session.wanted == scopes
+        messages.hint("To load it in this shell:", make_login_command(profile.argument))
+    told = progress.is_new and bool(scopes) and session.wanted == scopes
     return OpenedSession(session, store, wanted.scopes, term, wanted.purpose, told)
 
 
@@ -118,7 +118,7 @@ def _check_number(wanted: SessionOptions, argument: str) -> tuple[str, ...]:
     message = f"The purpose {wanted.purpose} has {count}." if wanted.purpose else f"These are {count}."
     patterns = [scope for scope in fit_for_the_page(scopes) or () if scope not in scopes]
     more = f". Or use patterns that cover them: {', '.join(patterns)}" if patterns else ""
-    raise UsageError(message, Hint("To sign in with the profile's scopes first:", login_command(argument), more))
+    raise UsageError(message, Hint("To sign in with the profile's scopes first:", make_login_command(argument), more))
 
 
 def warn_of_plain_disk(store: Store) -> None:
@@ -180,7 +180,7 @@ def find_live_session(argument: str | None, *, stored: bool = False) -> Session:
 
 def _load_live(profile: profiles.Profile, *, stored: bool = False) -> Session:
     store = open_store(profiles.read_store_name(), messages.warn)
-    command = login_command(profile.argument)
+    command = make_login_command(profile.argument)
     if not store.keeps and stored:
         raise NotSignedIn(
             f"No session of {profile.name} is stored: {store.reason}.",
@@ -209,5 +209,7 @@ def explain_rejection(session: Session, rejection: CredentialsRejected) -> Crede
     if rejection.reason == "clock":
         return rejection
     return CredentialsRejected(
-        rejection.message, Hint("Sign in again:", login_command(session.argument, "--reset")), reason=rejection.reason
+        rejection.message,
+        Hint("Sign in again:", make_login_command(session.argument, "--reset")),
+        reason=rejection.reason,
     )

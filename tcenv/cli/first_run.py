@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from tcenv.cli.terminal import messages
 from tcenv.config import config_file
@@ -30,9 +29,9 @@ def ask_for_deployment() -> str | None:
     for number, (_, title, root_url) in enumerate(_KNOWN, 1):
         messages.say(f"  {number}  {title:12} {root_url}")
     messages.say(f"  {len(_KNOWN) + 1}  another address")
-    while answer := _read("Number or address: "):
+    while answer := messages.ask("Number or address: ").strip():
         if answer == str(len(_KNOWN) + 1):
-            answer = _read("Root URL: ")
+            answer = messages.ask("Root URL: ").strip()
         known = next((entry for number, entry in enumerate(_KNOWN, 1) if answer in (str(number), entry[0])), None)
         try:
             root_url = parse_root_url(known[2] if known else answer if "://" in answer else f"https://{answer}")
@@ -49,16 +48,9 @@ def _offer_profile(root_url: str, name: str) -> str:
     """Keep the root URL as the default profile if the user wants that. Return the profile's name, or the root URL."""
     if not is_configurable_name(name):
         name = "taskcluster"
-    if _read(f"Save it as your default profile, {name}? [Y/n] ").lower() not in ("", "y", "yes"):
+    if messages.ask(f"Save it as your default profile, {name}? [Y/n] ").strip().lower() not in ("", "y", "yes"):
         return root_url
     config_file.edit({"root_url": root_url}, name, default=True)
     config_file.load()
-    messages.done(f"Saved the profile {name}.")
+    messages.confirm(f"Saved the profile {name}.")
     return name
-
-
-def _read(question: str) -> str:
-    """Ask on standard error, because a shell evaluates standard output. Return the answer, "" at the end of the input."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()

@@ -23,7 +23,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.http import Unreachable, Unusable
 from tcenv.deployment.patterns import ACCESS_TOKEN, SCOPE
 from tcenv.deployment.rejections import find_rejection
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, UnknownAuthority, login_command
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, UnknownAuthority, make_login_command
 from tcenv.text import end_sentence, replace_unprintable
 
 # The methods that tcenv calls: the HTTP method and the route, with the clientId in the place of {}.
@@ -280,7 +280,7 @@ class Deployment:
         )
 
     def _reject(self, message: str) -> CredentialsRejected:
-        again = Hint("Sign in again:", login_command(self._argument))
+        again = Hint("Sign in again:", make_login_command(self._argument))
         found = find_rejection(message)
         if found is not None:
             return CredentialsRejected(f"{found.sentence} ({self.root_url}).", found.hint or again, reason=found.reason)

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from tcenv.deployment.rejections import find_rejection
-from tcenv.errors import Hint, login_command
+from tcenv.errors import Hint, make_login_command
 from tcenv.proxy.learn import decode
 from tcenv.sessions import known_clients
 
@@ -39,6 +39,6 @@ class Rejections:
             return True
         self._told.add((found.reason, credentials))
         known_clients.note_rejection(self._root_url, credentials.client_id, found.reason)
-        hint = Hint("Sign in again:", login_command(self._argument, "--reset"))
+        hint = Hint("Sign in again:", make_login_command(self._argument, "--reset"))
         self._announce(f"{found.sentence} ({self._root_url}).", Hint(found.hint) if found.hint else hint)
         return True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tcenv.errors import Hint, login_command
+from tcenv.errors import Hint, make_login_command
 from tcenv.proxy.connections import Connection, Listener
 from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.forward import Forwarder
@@ -143,5 +143,5 @@ class Service:
             return "The time of this run", until - min(600.0, (until - began) / 10), until, None
         if session is None:
             return None
-        hint = Hint("To renew it, in any shell:", login_command(session.argument))
+        hint = Hint("To renew it, in any shell:", make_login_command(session.argument))
         return f"The session of {session.profile}", session.renew, session.expires, hint

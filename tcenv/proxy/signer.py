@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import Hint, StoreError, TcenvError, login_command
+from tcenv.errors import Hint, StoreError, TcenvError, make_login_command
 from tcenv.proxy.callers import narrow
 from tcenv.proxy.header_length import count_fitting
 from tcenv.sessions.lock import is_held
@@ -131,7 +131,7 @@ class Signer:
         now = self._clock()
         if self.until is not None and now >= self.until:
             raise SessionEnded("The time of this run is over.")
-        again = Hint("Sign in again:", login_command(get_argument(self.profile, self.root_url)))
+        again = Hint("Sign in again:", make_login_command(get_argument(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
             raise SessionEnded(f"Signed out of {self.profile}. {again}")
         if not self._session.is_live(now):

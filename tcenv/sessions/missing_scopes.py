@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers, remove_covered
-from tcenv.errors import Hint, UsageError, login_command
+from tcenv.errors import Hint, UsageError, make_login_command
 from tcenv.sessions.name_series import drop_deletion_scopes
 from tcenv.sessions.profile_names import get_argument, get_stored_argument
 from tcenv.shells import environment
@@ -41,7 +41,7 @@ def make_missing_error(fields: Mapping[str, str], asked: Sequence[str], missing:
             ),
         )
     words = [word for scope in wanted for word in ("--scope", scope)]
-    login = login_command(get_argument(fields[environment.PROFILE], root_url), "--reset", *words)
+    login = make_login_command(get_argument(fields[environment.PROFILE], root_url), "--reset", *words)
     return UsageError(
         message, Hint("To list its scopes:", held, ". To sign in with its former scopes and these:", login)
     )

@@ -9,7 +9,7 @@ import time
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope, covers, intersect, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, fits, mint
-from tcenv.errors import Hint, NotSignedIn, UsageError, login_command
+from tcenv.errors import Hint, NotSignedIn, UsageError, make_login_command
 from tcenv.sessions.name_series import drop_deletion_scopes
 from tcenv.sessions.profile_names import get_argument
 from tcenv.sessions.session_file import compute_generation
@@ -31,7 +31,7 @@ def make_loading(
     if session.credentials.certificate is not None:
         raise UsageError(
             "This shell already has temporary credentials, and those cannot issue others.",
-            Hint("Load the session itself:", login_command(session.argument)),
+            Hint("Load the session itself:", make_login_command(session.argument)),
         )
     values = mint_from_parts(
         session.encode_fields(), session.scopes, session.asked, session.expansions, scopes, term, say
@@ -54,7 +54,7 @@ def mint_from_parts(
     if now >= end:
         raise NotSignedIn(
             f"The session of {fields[environment.PROFILE]} has expired.",
-            Hint("Sign in again:", login_command(_get_argument(fields))),
+            Hint("Sign in again:", make_login_command(_get_argument(fields))),
         )
     client_id = fields[environment.CLIENT_ID]
     expires = min(end, now + LONGEST_LIFETIME)

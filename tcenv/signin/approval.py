@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
 from tcenv.config.profile import Profile
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, TcenvError, TimedOut, login_command
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, TcenvError, TimedOut, make_login_command
 from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
@@ -152,7 +152,7 @@ def _wait_for_session(
     if rejection is not None:
         raise DeploymentError(
             f"The browser sent no valid answer in time. About the last one: {rejection.message} {_close_page(listener)}",
-            Hint("To approve again, run:", login_command(profile.argument)),
+            Hint("To approve again, run:", make_login_command(profile.argument)),
         )
     raise TimedOut(f"Nobody approved in the browser in time. {_close_page(listener)}", request.advise_after_timeout())
 

@@ -8,7 +8,7 @@ import time
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import DeploymentError, Hint, login_command
+from tcenv.errors import DeploymentError, Hint, make_login_command
 from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.signin import browser
@@ -45,21 +45,21 @@ def advise_after_timeout(seen: set[str], argument: str, name: str, *, client_id:
     if TLS in seen:
         return Hint(
             f"The browser insists on https for localhost: {_CLEAR_HSTS}, or paste the address that it shows:",
-            login_command(argument, "--no-browser"),
+            make_login_command(argument, "--no-browser"),
         )
     if CLOCK in seen:
         return Hint(
             "This machine's clock is wrong. Set the clock (timedatectl set-ntp true), then run:",
-            login_command(argument),
+            make_login_command(argument),
         )
     if AUTHORITY in seen:
-        return Hint(f"{ADD_AUTHORITY} Then run:", login_command(argument))
+        return Hint(f"{ADD_AUTHORITY} Then run:", make_login_command(argument))
     if OUTAGE in seen:
-        return Hint(f"{outage} When it answers again, run:", login_command(argument))
+        return Hint(f"{outage} When it answers again, run:", make_login_command(argument))
     private = f"If the page said “Not Found”, type the whole Client ID there: {client_id}. " if PRIVATE in seen else ""
     return Hint(
         f"{private}If it said “Client already exists”, ask for another name:",
-        login_command(argument, "--name", f"{name}-new"),
+        make_login_command(argument, "--name", f"{name}-new"),
         ". With more time: --timeout 15m. Without a browser on this machine: --no-browser.",
     )
 

@@ -16,7 +16,7 @@ from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
-from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, login_command
+from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, make_login_command
 from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient, choose_two
 from tcenv.sessions.name_series import list_names
@@ -161,7 +161,7 @@ def _make_taken_error(profile: Profile, found: Names, problem: str = "") -> Tcen
         f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.{problem and f' {problem}'}",
         Hint(
             "Ask for another one:",
-            login_command(profile.argument, "--name", f"{profile.client_name}-new"),
+            make_login_command(profile.argument, "--name", f"{profile.client_name}-new"),
             f". Or delete one of them on its page: {get_client_page(profile.root_url, found.taken[0].client_id)}",
         ),
     )

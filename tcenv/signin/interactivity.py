@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from tcenv import paths
 from tcenv.config.profile import Profile
-from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, login_command
+from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, make_login_command
 from tcenv.files import write_privately
 from tcenv.sessions.lock import lock_directory
 from tcenv.sessions.profile_names import get_display_name, get_file_name
@@ -36,7 +36,7 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
             "is no terminal, no display and no BROWSER.",
             Hint(
                 "Run this in a terminal, or pipe in the address that the browser ends on:",
-                login_command(profile.argument, "--no-browser"),
+                make_login_command(profile.argument, "--no-browser"),
             ),
         )
     if retry or is_in_person():
@@ -46,7 +46,7 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     if 0 < left <= _MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
         raise NotSignedIn(
             f"Nobody answered the last sign-in to {name}: tcenv opens no other browser for {format_duration(left)}.",
-            Hint("Sign in at a terminal, or use --retry:", login_command(profile.argument, "--retry")),
+            Hint("Sign in at a terminal, or use --retry:", make_login_command(profile.argument, "--retry")),
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tcenv.deployment.scopes import describe_narrowing, find_missing
-from tcenv.errors import CredentialsRejected, Hint, TcenvError, login_command
+from tcenv.errors import CredentialsRejected, Hint, TcenvError, make_login_command
 from tcenv.signin.client_names import get_client_page
 from tcenv.text import format_count, format_duration
 
@@ -69,7 +69,7 @@ def describe_success(session: Session) -> Outcome:
 
 def describe_failure(profile: Profile, error: Exception, *, goes_on: bool = False) -> Outcome:
     """Describe a sign-in that `error` has ended, or an answer that was invalid while the wait `goes_on`."""
-    again = f"Go back to the terminal and run `{Hint(login_command(profile.argument))}` again."
+    again = f"Go back to the terminal and run `{Hint(make_login_command(profile.argument))}` again."
     if isinstance(error, CredentialsRejected) and error.reason == "clock":
         line = "The clocks of this machine and of the deployment do not agree, so it refuses the new credentials."
         again = f"Set the clock, then g{again[1:]}"
@@ -90,7 +90,7 @@ def describe_late_approval(root_url: str, argument: str, client_id: str, what: s
     lines = [
         "The command that asked for it has ended, so nothing has the token of this client.",
         what,
-        f"To sign in, run `{Hint(login_command(argument))}`.",
+        f"To sign in, run `{Hint(make_login_command(argument))}`.",
     ]
     if not deleted:
         lines.append("To delete the client yourself, go to its page:")

@@ -13,7 +13,7 @@ from tcenv.config.profile import Profile
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers, intersect
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, StoreError, login_command
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, StoreError, make_login_command
 from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
@@ -124,7 +124,7 @@ def _reset_token(session: Session, store: Store, deployment: Deployment, display
 
 def _add_note(end: BaseException, argument: str) -> None:
     end.add_note(_STORED)
-    end.__dict__.setdefault("hint", Hint("To load it:", login_command(argument)))
+    end.__dict__.setdefault("hint", Hint("To load it:", make_login_command(argument)))
 
 
 def _call_reset(session: Session, store: Store, deployment: Deployment) -> str:

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from tcenv.cli.terminal.command_line import render_command_line
-from tcenv.errors import Hint, TcenvError, login_command
+from tcenv.errors import Hint, TcenvError, make_login_command
 
 PACKAGE = Path(__file__).parents[2] / "tcenv"
 SCOPES = ("tcenv", "scopes", "work", "--satisfies", "queue:it's *")
 
 
 def test_a_hint_holds_prose_and_words() -> None:
-    hint = Hint("Ask for another:", login_command("work --root-url http://[::1]:80", "--name", "a b"), ". Or wait.")
+    hint = Hint(
+        "Ask for another:", make_login_command("work --root-url http://[::1]:80", "--name", "a b"), ". Or wait."
+    )
     assert str(hint) == "Ask for another: tcenv login work --root-url 'http://[::1]:80' --name 'a b'. Or wait."
     assert TcenvError("No.", "Try again.").hint == Hint("Try again.")
     assert TcenvError("No.").hint is None

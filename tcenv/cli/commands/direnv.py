@@ -46,7 +46,7 @@ def run(options: Options) -> int:
     except (OSError, UnicodeDecodeError):
         current = None
     if current == text:
-        messages.done(f"{path} is up to date.")
+        messages.confirm(f"{path} is up to date.")
     else:
         try:
             rewrite(path, text.encode(), mode=0o666)
@@ -55,7 +55,7 @@ def run(options: Options) -> int:
                 f"{path} cannot be written: {error.strerror}.",
                 "Write the text where direnv finds it: tcenv direnv > FILE (see direnv's documentation of direnvrc and lib/).",
             ) from None
-        messages.done(f"{'Wrote' if current is None else 'Updated'} {path}.")
+        messages.confirm(f"{'Wrote' if current is None else 'Updated'} {path}.")
     messages.hint("In an .envrc: use taskcluster [PROFILE]")
     return 0
 
@@ -68,7 +68,7 @@ def _uninstall(path: str) -> int:
         return 0
     except OSError as error:
         raise TcenvError(f"{path} cannot be removed: {error.strerror}.", "Remove it yourself.") from None
-    messages.done(f"Removed {path}.")
+    messages.confirm(f"Removed {path}.")
     return 0
 
 

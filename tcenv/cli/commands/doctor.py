@@ -73,7 +73,7 @@ def run(options: Options) -> int:
         print_json({"findings": [_encode(finding) for finding in findings]})
     else:
         for finding in findings:
-            messages.finding(finding.state, f"{finding.check}: {finding.text}", finding.fix)
+            messages.print_finding(finding.state, f"{finding.check}: {finding.text}", finding.fix)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 

@@ -13,7 +13,7 @@ from tcenv import paths, prompt_hook
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
-from tcenv.errors import Hint, NotSignedIn, StoreError, TcenvError, UsageError, login_command
+from tcenv.errors import Hint, NotSignedIn, StoreError, TcenvError, UsageError, make_login_command
 from tcenv.sessions import session_file, temporary
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.sessions.recovery import recover
@@ -54,7 +54,7 @@ def run(options: Options) -> int:
                 return _select(named[0] if named else None, options.purpose, shell)
             change, said = prompt_hook.reload(os.environ, _read_from_keyring)
     except (TcenvError, session_file.Damaged, paths.Unsafe, OSError) as failure:
-        messages.error(TcenvError(getattr(failure, "message", "") or f"The session cannot be read: {failure}."))
+        messages.report_error(TcenvError(getattr(failure, "message", "") or f"The session cannot be read: {failure}."))
         return 1
     if said:
         messages.note(*said)
@@ -93,7 +93,7 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
         profile = profiles.resolve(argument)
     except profiles.UnknownProfile as unknown:
         name = argument or os.environ.get(environment.PROFILE, "")
-        messages.error(TcenvError(f"{unknown.message} {unknown.hint}"))
+        messages.report_error(TcenvError(f"{unknown.message} {unknown.hint}"))
         print_change(environment.make_selecting(name, None), shell)
         return unknown.exit_code
     except profiles.NoDeployment as missing:
@@ -126,6 +126,6 @@ def _load_live(profile: profiles.Profile, store: Store) -> Session:
     if session is None or session.state == ENDED or not session.is_live():
         raise NotSignedIn(
             f"Not signed in to {get_display_name(profile.name, profile.root_url)}.",
-            Hint("Sign in:", login_command(profile.argument)),
+            Hint("Sign in:", make_login_command(profile.argument)),
         )
     return session

@@ -15,7 +15,6 @@ from tcenv.files import rewrite
 from tcenv.shells import SHELLS, Shell, load_shell, startup_file
 from tcenv.shells.detect import choose_shell
 from tcenv.shells.init_text import render_startup_text
-from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -83,7 +82,7 @@ def _edit(options: Options) -> int:
         before = _read(path)
         after = startup_file.add_line(before, line) if options.install else startup_file.remove_line(before)
         if after == before and not (beside and options.install):
-            messages.done(
+            messages.confirm(
                 f"{path} {'has the line already' if options.install else 'has no line of tcenv init --install'}."
             )
             return 0
@@ -96,15 +95,15 @@ def _edit(options: Options) -> int:
     if options.install:
         unread = shell.explain_unread(path, home)
         if unread is None:
-            messages.done(f"Wrote {path}. New shells have it.")
+            messages.confirm(f"Wrote {path}. New shells have it.")
         else:
-            messages.done(f"Wrote {path}. Shells that read it have it.")
+            messages.confirm(f"Wrote {path}. Shells that read it have it.")
             for text in unread:
                 messages.note(text)
         _say_where_tcenv_is(program)
         _say_how_to_load(shell, program, given, beside)
     else:
-        messages.done(f"Removed the line from {path}.")
+        messages.confirm(f"Removed the line from {path}.")
     return 0
 
 
@@ -118,14 +117,14 @@ def _uninstall_everywhere(options: Options) -> int:
             try:
                 if _uninstall(path, beside, options):
                     found = True
-                    messages.done(f"Removed the line from {path}.")
+                    messages.confirm(f"Removed the line from {path}.")
             except UsageError:
                 raise
             except TcenvError as error:
-                messages.error(error)
+                messages.report_error(error)
                 status = 1
     if not found and not status:
-        messages.done("No start-up file has a line of tcenv init --install.")
+        messages.confirm("No start-up file has a line of tcenv init --install.")
     return status
 
 
@@ -162,16 +161,14 @@ def _show(path: str, before: str, after: str, options: Options) -> None:
     for sign, lines in (("-", gone), ("+", new)):
         for line in lines:
             # Do not wrap it: the user may have to paste it.
-            messages.get_face().write(f"  {sign} {replace_unprintable(line)}")
+            messages.say(f"  {sign} {line}")
     if options.yes:
         return
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(
             "Nothing was written: there is no terminal to ask on.", "To write it without a question: --yes"
         )
-    sys.stderr.write("Write that? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if messages.ask("Write that? [y/N] ").strip().lower() not in ("y", "yes"):
         raise UsageError("Nothing was written.")
 
 

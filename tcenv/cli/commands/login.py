@@ -10,11 +10,11 @@ from tcenv.cli import first_run
 from tcenv.cli.acquire import SessionOptions, load_session_and_change, resolve_to_open, warn_of_plain_disk
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import render_command_line
-from tcenv.cli.terminal.progress import Waiting
+from tcenv.cli.terminal.progress import SignInProgress
 from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
-from tcenv.errors import login_command
+from tcenv.errors import make_login_command
 from tcenv.sessions.stores import open_store
 from tcenv.signin.flow import ensure_session
 
@@ -79,8 +79,8 @@ def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:
         render_statements({}, shell)
     session, change = load_session_and_change(wanted)
     if os.isatty(1):
-        messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
-        messages.hint("To load it in this shell:", login_command(named, "--as", wanted.purpose or ""))
+        messages.note_reuse(session.encode_fields())
+        messages.hint("To load it in this shell:", make_login_command(named, "--as", wanted.purpose or ""))
     else:
         print_change(change, shell)
     return 0
@@ -93,21 +93,21 @@ def load(
     if not os.isatty(1):
         # Fail before a browser opens if tcenv cannot write statements for the shell.
         render_statements({}, shell)
-    display = Waiting(profile)
+    progress = SignInProgress(profile)
     store = open_store(profiles.read_store_name(), messages.warn)
-    session = ensure_session(profile, store, display, reset=reset, retry=retry)
-    if not display.is_new:
+    session = ensure_session(profile, store, progress, reset=reset, retry=retry)
+    if not progress.is_new:
         _say_without_effect(overrides, profile)
     else:
         warn_of_plain_disk(store)
     if os.isatty(1):
-        line = render_command_line(login_command(profile.argument), shell)
-        display.explain(session, f"To load it in this shell: {line}")
+        line = render_command_line(make_login_command(profile.argument), shell)
+        progress.explain(session, f"To load it in this shell: {line}")
         return 0
     print_change(session.make_loading(file=store.get_path(session.profile)), shell)
-    if not display.is_new and os.isatty(2):
-        messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
-    if not store.keeps and display.is_new:
+    if not progress.is_new and os.isatty(2):
+        messages.note_reuse(session.encode_fields())
+    if not store.keeps and progress.is_new:
         messages.note(f"The session is not stored, so only this shell has it: {store.reason}.")
         messages.hint(f'To store it in a file, set TCENV_STORE=file, or store = "file" in {paths.config_file()}')
     return 0
@@ -129,5 +129,5 @@ def _say_without_effect(overrides: Overrides, profile: profiles.Profile) -> None
             words += [name] if options[key] is True else [name, str(options[key])]
         messages.hint(
             f"For a new token, with {'it' if len(names) == 1 else 'them'}:",
-            login_command(profile.argument, "--reset", *words),
+            make_login_command(profile.argument, "--reset", *words),
         )

@@ -135,7 +135,7 @@ def _forget_this_machine() -> None:
     if left:
         messages.note(f"In use, and not removed: {', '.join(left)}.")
     elif not held:
-        messages.done("Removed what tcenv remembered on this machine.")
+        messages.confirm("Removed what tcenv remembered on this machine.")
 
 
 def sign_out(
@@ -163,7 +163,7 @@ def sign_out(
             else:
                 there[name] = _forget(places, name)
         except StoreError as error:
-            messages.error(error)
+            messages.report_error(error)
             messages.hint(f"{name} is still signed in, and its client was not deleted.")
             del endings[name]
     wanted = [
@@ -181,7 +181,7 @@ def sign_out(
             continue
         result[name] = there[name] if name in there else _forget(places, name)
         if result[name]:
-            messages.done(f"Signed out of {get_display_name(name, own[0].session.root_url) if own else name}.")
+            messages.confirm(f"Signed out of {get_display_name(name, own[0].session.root_url) if own else name}.")
         for ending in own:
             _tell(ending, kept=kept, forgets=forgets)
     return result
@@ -288,7 +288,7 @@ def _delete(endings: list[_Ending], patience: float) -> None:
 def _refuse(endings: list[_Ending]) -> None:
     for ending in endings:
         if ending.failure is not None:
-            messages.error(ending.failure)
+            messages.report_error(ending.failure)
             client_id = ending.session.credentials.client_id
             messages.hint(
                 f"{client_id} expires by itself. To sign out without deleting it:",
@@ -300,7 +300,7 @@ def _tell(ending: _Ending, *, kept: bool, forgets: bool) -> None:
     session = ending.session
     if ending.dead:
         if ending.said:
-            messages.done(ending.said)
+            messages.confirm(ending.said)
     elif session.is_live() and session.state != ENDED:
         client_id = session.credentials.client_id
         if ending.failure is None and (kept or not _is_own(session)):

@@ -57,13 +57,13 @@ def run_list(options: ListOptions) -> int:
 
         print_json({"profiles": [{**row, **describe_end(row["expires"])} if row["signed_in"] else row for row in rows]})
         return 0
-    face = messages.report()
-    lines = list(_render_table(rows, padded=face.terminal))
-    if face.terminal and max(map(len, lines), default=0) > face.width:
+    out = messages.get_stdout()
+    lines = list(_render_table(rows, padded=out.is_terminal))
+    if out.is_terminal and max(map(len, lines), default=0) > out.width:
         # No room for columns: each profile is a paragraph.
-        lines = [face.wrap("  ".join(line.split("\t")).strip(), "", "  ") for line in _render_table(rows, padded=False)]
+        lines = [out.wrap("  ".join(line.split("\t")).strip(), "", "  ") for line in _render_table(rows, padded=False)]
     for number, line in enumerate(lines):
-        face.write(line if number else face.style(line, "bold"))
+        out.write(line if number else out.style(line, "bold"))
     if not rows:
         messages.hint("There is no profile yet:", ("tcenv", "profile", "set", "NAME", "--root-url", "URL", "--default"))
     return 0
@@ -217,7 +217,7 @@ def run_show(options: ShowOptions) -> int:
         print_json(values)
         return 0
     for key, value in values.items():
-        messages.report().write(f"{key:14} {replace_unprintable(_format_value(key, value))}")
+        messages.get_stdout().write(f"{key:14} {replace_unprintable(_format_value(key, value))}")
     return 0
 
 
@@ -281,7 +281,7 @@ def run_set(options: SetOptions) -> int:
     change = {key: config_file.check_option(key, value) for key, value in given.items()}
     config_file.edit({**change, **dict.fromkeys(unset)}, name, default=default)
     config_file.load()
-    messages.done(f"The profile {name} is set{' and the default' if default else ''}.")
+    messages.confirm(f"The profile {name} is set{' and the default' if default else ''}.")
     return 0
 
 
@@ -314,7 +314,7 @@ def run_remove(options: RemoveOptions) -> int:
         sign_out([name], places, kept=not (is_live and _confirm(asked)))
     config_file.edit({}, name, remove=True)
     config_file.load()
-    messages.done(f"The profile {name} is removed.")
+    messages.confirm(f"The profile {name} is removed.")
     return 0
 
 
@@ -322,9 +322,9 @@ def _confirm(question: str) -> bool:
     """Ask at the terminal. Returns False where nobody can answer."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline()
+    answer = messages.ask(f"{question} [Y/n] ")
     if not answer:
         # Ctrl-D is no Enter.
         print(file=sys.stderr)
-    return answer.strip().lower() in ("", "y", "yes") if answer else False
+        return False
+    return answer.strip().lower() in ("", "y", "yes")

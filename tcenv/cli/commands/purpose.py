@@ -39,7 +39,7 @@ def run_list(options: ListOptions) -> int:
     if options.as_json:
         print_json({"purposes": [_describe(purpose) for purpose in found]})
         return 0
-    out = messages.report()
+    out = messages.get_stdout()
     width = max((len(purpose.name) for purpose in found), default=0)
     for purpose in found:
         of = f" ({purpose.profile})" if purpose.profile else ""
@@ -70,7 +70,7 @@ def run_show(options: ShowOptions) -> int:
     if options.as_json:
         print_json(_describe(purpose))
         return 0
-    out = messages.report()
+    out = messages.get_stdout()
     out.write(f"for      {purpose.term or '(as long as the session)'}")
     for position, scope in enumerate(purpose.scopes):
         out.write(f"{'scopes' if position == 0 else '':8} {scope}")
@@ -111,7 +111,7 @@ def run_set(options: SetOptions) -> int:
         raise UsageError("Nothing to set.", Hint("See:", ("tcenv", "purpose", "set", "--help")))
     config_file.edit_purpose(change, name, profile)
     config_file.load()
-    messages.done(
+    messages.confirm(
         f"The purpose {name}{f' of {profile}' if profile else ''} is set:",
         ("tcenv", "exec", "--as", name, "--", "CMD"),
     )
@@ -140,7 +140,7 @@ def run_remove(options: RemoveOptions) -> int:
         raise UsageError(f"There is no purpose {name!r}{f' of {profile}' if profile else ''}.", hint)
     config_file.edit_purpose(None, name, profile)
     config_file.load()
-    messages.done(f"The purpose {name} is removed.")
+    messages.confirm(f"The purpose {name} is removed.")
     return 0
 
 

@@ -50,7 +50,7 @@ def run(options: Options) -> int:
         return UNKNOWN
     if wanted:
         return 0 if all(covers(held, scope) for scope in wanted) else 1
-    out = messages.report()
+    out = messages.get_stdout()
     for scope in sorted(held):
         out.write(scope)
     return 0
@@ -88,7 +88,7 @@ def _find_method(name: str, options: Options) -> int:
         near = sorted(known for known in needed if method.lower() in known.lower())
         hint = f"Known: {', '.join(near or sorted(needed))}."
         raise UsageError(f"The service {service} has no method {method!r}.", hint)
-    out = messages.report()
+    out = messages.get_stdout()
     for line in references.describe(needed[method]):
         out.write(line)
     return 0

@@ -11,7 +11,7 @@ from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
 from tcenv.config.inside_proxy import find_surrounding_run
 from tcenv.config.profile import Overrides
-from tcenv.errors import Hint, TcenvError, UsageError, login_command
+from tcenv.errors import Hint, TcenvError, UsageError, make_login_command
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import open_store
 from tcenv.shells import environment, load_shell, subshell
@@ -82,7 +82,7 @@ def _refuse_nesting(options: Options) -> None:
     if wanted.name == here:
         raise UsageError(
             f"This is already a tcenv subshell with the session of {here}.",
-            Hint("Leave it: exit. To renew its token:", login_command(wanted.argument, "--reset")),
+            Hint("Leave it: exit. To renew its token:", make_login_command(wanted.argument, "--reset")),
         )
 
 

@@ -63,10 +63,10 @@ def _check(options: Options, shell: str | None) -> int:
 
         Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
     except NotSignedIn as failure:
-        messages.error(failure)
+        messages.report_error(failure)
         return 1
     except CredentialsRejected as rejection:
-        messages.error(explain_rejection(session, rejection))
+        messages.report_error(explain_rejection(session, rejection))
         return 1
     except DeploymentError as failure:
         messages.warn(f"Not verified: {failure.message}")

@@ -16,7 +16,7 @@ from tcenv.config import profile as profiles
 from tcenv.config.inside_proxy import find_surrounding_run
 from tcenv.config.live_session import find_stored
 from tcenv.deployment.credentials import Credentials
-from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, login_command
+from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, make_login_command
 from tcenv.sessions import known_clients
 from tcenv.sessions.profile_names import get_argument, get_display_name, get_stored_argument
 from tcenv.sessions.stores import load_session, open_store
@@ -61,10 +61,10 @@ def run(options: Options) -> int:
     else:
         for number, facts in enumerate(told):
             if number:
-                messages.report().write("")
+                messages.get_stdout().write("")
             _Report(facts, all_scopes=options.scopes).show()
         if not told:
-            messages.report().write("Not signed in anywhere.")
+            messages.get_stdout().write("Not signed in anywhere.")
     return 0 if any(facts.signed_in for facts in told) else 3
 
 
@@ -134,7 +134,7 @@ class _Facts:
         self.fields: dict[str, str] | None = None
         self.signed_in = self.verified = False
         self.problem: str | None = "not signed in"
-        self.hint: Hint | None = Hint("Sign in:", login_command(self.argument))
+        self.hint: Hint | None = Hint("Sign in:", make_login_command(self.argument))
         self.scopes: Sequence[str] | None = None
         self.expires = 0
 
@@ -170,7 +170,7 @@ class _Facts:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
             if rejection.reason != "clock":
-                self.hint = Hint("Sign in again:", login_command(self.argument))
+                self.hint = Hint("Sign in again:", make_login_command(self.argument))
             if rejection.reason in ("expired", "disabled", "deleted", "bad-token"):
                 self._forget(credentials, rejection.reason)
             return
@@ -247,15 +247,15 @@ class _Report:
 
     def __init__(self, facts: _Facts, *, all_scopes: bool) -> None:
         self._facts = facts
-        self._out = messages.report()
-        self._all = all_scopes or not self._out.terminal
+        self._out = messages.get_stdout()
+        self._all = all_scopes or not self._out.is_terminal
 
     def show(self) -> None:
         facts, fields = self._facts, self._facts.fields
         if fields is None:
             where = get_display_name(facts.profile, facts.root_url)
             # A sentence in a terminal; elsewhere the form of all other facts.
-            self._row("not signed in", f"to {where}" if self._out.terminal else where, "yellow")
+            self._row("not signed in", f"to {where}" if self._out.is_terminal else where, "yellow")
         else:
             self._row("client", fields[environment.CLIENT_ID], "bold")
             self._row("deployment", facts.root_url)
@@ -275,7 +275,7 @@ class _Report:
     def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
         """Write a label and its value. `more` follows the value unchanged."""
         out, value = self._out, replace_unprintable(value)
-        if not out.terminal:
+        if not out.is_terminal:
             out.write(f"{label}: {value}")
             return
         lead = f"{label:{_LABEL}}"
@@ -294,7 +294,7 @@ class _Report:
         expires = self._facts.expires
         left = expires - time.time()
         value, bar = f"{format_time(expires)} ({format_duration(left)} left)", ""
-        if self._out.fancy and self._out.width >= _LABEL + len(value) + 2 + _BAR:
+        if self._out.has_marks and self._out.width >= _LABEL + len(value) + 2 + _BAR:
             share = min(1.0, left / max(1, expires - created))
             full = max(1, round(share * _BAR))
             colour = "green" if time.time() < renew else "yellow"
@@ -315,7 +315,7 @@ class _Report:
             self._row("scopes", "the deployment does not say")
         elif not scopes:
             self._row("scopes", "none")
-        elif not self._out.terminal:
+        elif not self._out.is_terminal:
             for scope in scopes:
                 self._row("scope", scope)
         else:

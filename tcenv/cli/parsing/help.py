@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Iterable
 
+from tcenv import output
 from tcenv.cli.parsing import declaration
 from tcenv.cli.parsing.declaration import Command
 
@@ -16,7 +16,7 @@ _FIRST = 26
 
 def measure_width() -> int:
     """Return the width of help: the terminal's, between 40 and 80 columns."""
-    return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+    return max(_NARROWEST, min(WIDTH, output.measure_width() or WIDTH))
 
 
 def render(command: Command, width: int = WIDTH) -> str:

@@ -131,10 +131,11 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 def _print_help(words: Sequence[str]) -> int | None:
     """Print the generated help. Returns None where the terminal is narrower than that, or there is none."""
-    names = [word for word in words[:2] if word.isalpha()]
     from tcenv.cli.parsing.tables import GROUPS
+    from tcenv.output import measure_width, write_last
 
-    if _measure_width() < 80 or (len(names) == 2 and names[0] in GROUPS and find(names) == (names[0], 1)):
+    names = [word for word in words[:2] if word.isalpha()]
+    if (measure_width() or 80) < 80 or (len(names) == 2 and names[0] in GROUPS and find(names) == (names[0], 1)):
         return None
     # An argument may stand before the option: then the first word alone is the command.
     for name in ("-".join(names), names[0] if names else "tcenv", "tcenv" if not names else ""):
@@ -144,8 +145,6 @@ def _print_help(words: Sequence[str]) -> int | None:
             continue
         with open(descriptor, "rb", buffering=0) as file:
             text = file.read()
-        from tcenv.output import write_last
-
         write_last(embolden_heads(text))
         return 0
     return None
@@ -161,13 +160,3 @@ def embolden_heads(text: bytes) -> bytes:
         if colon and line[:1] != b" " and (not rest or head == b"Usage"):
             lines[number] = b"\x1b[1m" + head + colon + b"\x1b[0m" + rest
     return b"\n".join(lines)
-
-
-def _measure_width() -> int:
-    named = os.environ.get("COLUMNS", "")
-    if named.isdecimal() and int(named):
-        return int(named)
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except (OSError, ValueError):
-        return 80

@@ -51,7 +51,7 @@ def report_interruption(
     """Say that a signal ended the run, and fail the evaluation. `notes` tell what had happened by then. Returns the
     exit status."""
     what = "Interrupted." if number == _SIGINT else f"Ended by {_get_signal_name(number)}."
-    messages.error(Interrupted(" ".join([what, *notes]), hint))
+    messages.report_error(Interrupted(" ".join([what, *notes]), hint))
     fail_evaluation(arguments)
     return 128 + number
 
@@ -63,10 +63,10 @@ def _report(failure: BaseException, arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     if isinstance(failure, TcenvError):
-        messages.error(failure)
+        messages.report_error(failure)
         return failure.exit_code
     if isinstance(failure, OSError) and failure.filename is not None and failure.errno in _OF_THE_MACHINE:
-        messages.error(TcenvError(f"{failure.filename}: {failure.strerror}."))
+        messages.report_error(TcenvError(f"{failure.filename}: {failure.strerror}."))
         return 1
     _confess(failure)
     return 1
@@ -84,7 +84,9 @@ def _get_signal_name(number: int) -> str:
 def _confess(failure: BaseException) -> None:
     """Report an unforeseen error: where it happened, without any value."""
     kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
-    messages.error(TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:"))
+    messages.report_error(
+        TcenvError(f"Something went wrong inside tcenv ({kind}).", "Please report it with these lines:")
+    )
     import traceback
 
     for frame in traceback.extract_tb(failure.__traceback__):

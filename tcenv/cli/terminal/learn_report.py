@@ -56,17 +56,17 @@ def report(learned: LearnResult | None, opened: OpenedSession, save: str | None)
 def _tell_needed(learned: LearnResult, opened: OpenedSession) -> None:
     if not learned.scopes:
         if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold or learned.failed):
-            messages.done("The command needed no scopes.")
+            messages.confirm("The command needed no scopes.")
         return
     length = measure_certificate(opened.session.credentials.client_id, learned.scopes)
     number = len(learned.scopes)
-    messages.done(
+    messages.confirm(
         f"The command needed {number} scope{'s' if number > 1 else ''}; a request with a certificate for "
         f"{'them' if number > 1 else 'it'} has a header of {length:,} characters (at most {LONGEST_HEADER:,})."
     )
     for scope in learned.scopes:
         calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
-        messages.plain(f"  {scope}  {_list_calls(calls) if calls else '(kept)'}")
+        messages.say(f"  {scope}  {_list_calls(calls) if calls else '(kept)'}")
     if length > LONGEST_HEADER:
         messages.warn("A certificate with all of them does not fit. Use patterns that end in *.")
 
@@ -89,5 +89,5 @@ def _keep(name: str, learned: LearnResult, opened: OpenedSession) -> bool:
         profile = opened.session.profile if _is_the_profiles_own(name, opened) else None
         return run_set(SetOptions(purpose=name, scopes=tuple(learned.scopes), profile=profile)) == 0
     except TcenvError as failure:
-        messages.error(failure)
+        messages.report_error(failure)
         return False

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from tcenv import output, verbosity
 from tcenv.cli.terminal.command_line import render_command_line
+from tcenv.cli.terminal.streams import ASCII
 from tcenv.errors import Hint
 from tcenv.sessions.profile_names import get_profile_name
 from tcenv.text import format_duration, replace_unprintable, wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any, TextIO
 
     from rich.console import Console
@@ -28,45 +30,40 @@ if TYPE_CHECKING:
     Part = str | tuple[str, ...]
 
 _STYLES = {"bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
-
-
 # As TERM_PROGRAM and TERM name them.
 _WITH_LINKS = frozenset({"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio"})
 _TYPES_WITH_LINKS = frozenset({"xterm-kitty", "alacritty", "foot", "foot-extra", "xterm-ghostty", "wezterm"})
-_IN_ASCII = {"“": '"', "”": '"', "’": "'", "…": "...", "·": "-", "→": "->", "✓": "ok", "✗": "x"}
+_TO_ASCII = str.maketrans(ASCII)
 
 
-class Face:
-    """What a stream can show: `terminal`, `colour` and `fancy` (marks beyond ASCII)."""
+class StyledStream:
+    """A stream that people read, and what it can show: `has_colour`, and `has_marks` beyond ASCII."""
 
-    def __init__(self, stream: TextIO | None, *, asked_for: bool = False) -> None:
+    def __init__(self, stream: TextIO | None, *, is_requested: bool = False) -> None:
         self.stream = stream
-        self._asked_for = asked_for
+        self._is_requested = is_requested
         try:
-            self.terminal = stream is not None and stream.isatty()
+            self.is_terminal = stream is not None and stream.isatty()
         except ValueError:  # closed
-            self.terminal = False
-        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
-        self.colour = self.terminal and not dumb and not os.environ.get("NO_COLOR")
-        self.ascii = _find_locale() in ("C", "POSIX")
+            self.is_terminal = False
+        is_smart = self.is_terminal and os.environ.get("TERM", "") not in ("dumb", "unknown")
+        self.has_colour = is_smart and not os.environ.get("NO_COLOR")
+        self._is_ascii = _find_locale() in ("C", "POSIX")
         is_unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
-        self.fancy = self.terminal and not dumb and is_unicode and not self.ascii
+        self.has_marks = is_smart and is_unicode and not self._is_ascii
 
     @property
     def width(self) -> int:
         """The terminal's columns, which a resize changes; 0 where there is no terminal."""
-        return _measure_width(self.stream) if self.terminal else 0
+        return output.measure_width(self.stream.fileno()) if self.stream is not None and self.is_terminal else 0
 
     def transliterate(self, text: str) -> str:
         """Return `text` with ASCII in place of our own typography, where the locale is C."""
-        if self.ascii:
-            for mark, plain in _IN_ASCII.items():
-                text = text.replace(mark, plain)
-        return text
+        return text.translate(_TO_ASCII) if self._is_ascii else text
 
     def style(self, text: str, style: str) -> str:
         """Return `text` in a colour or weight, if the stream shows any."""
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.has_colour and text else text
 
     def wrap(self, text: str, first: str = "", rest: str = "", *, shown: str | None = None) -> str:
         """Return `text` broken between words to the stream's width, behind `first` (shown as `shown`) and `rest`. A word,
@@ -76,10 +73,10 @@ class Face:
         return (first if shown is None else shown) + whole[len(first) :]
 
     @property
-    def links(self) -> bool:
+    def has_links(self) -> bool:
         """Whether the terminal is known to follow links (OSC 8). tmux and screen pass them on only if they are told to."""
         environ = os.environ
-        if not self.colour or "TMUX" in environ or "STY" in environ:
+        if not self.has_colour or "TMUX" in environ or "STY" in environ:
             return False
         # VTE is the terminal of GNOME, Xfce and others. It has had links since 0.50.
         vte = environ.get("VTE_VERSION", "")
@@ -96,7 +93,7 @@ class Face:
         if self.stream is None:
             return
         text = self.transliterate(text)
-        if self._asked_for:
+        if self._is_requested:
             output.write(text + "\n")
             return
         try:
@@ -115,29 +112,19 @@ def _find_locale() -> str:
     return next(filter(None, names), "")
 
 
-def _measure_width(stream: TextIO | None) -> int:
-    named = os.environ.get("COLUMNS", "")
-    if named.isdecimal() and int(named):
-        return int(named)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
-    except (OSError, ValueError):
-        return 80
+@cache
+def get_stderr() -> StyledStream:
+    """Return standard error, for messages."""
+    return StyledStream(sys.stderr)
 
 
 @cache
-def get_face() -> Face:
-    """Return the face of stderr."""
-    return Face(sys.stderr)
+def get_stdout() -> StyledStream:
+    """Return standard output, for the commands that report."""
+    return StyledStream(sys.stdout, is_requested=True)
 
 
-@cache
-def report() -> Face:
-    """Return the face of stdout, for the commands that report."""
-    return Face(sys.stdout, asked_for=True)
-
-
-class _Steady:
+class _SteadyStream:
     """Standard error that ignores failed writes: a closed terminal or a full disk is no reason to lose a session."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -161,105 +148,100 @@ def get_console() -> Console:
     """Return rich's console on stderr, for moving output."""
     from rich.console import Console
 
-    steady: Any = _Steady(sys.stderr)
+    steady: Any = _SteadyStream(sys.stderr)
     return Console(file=steady, highlight=False, soft_wrap=True)
 
 
-def _render_line(mark: str, word: str, style: str, text: str) -> None:
-    out = get_face()
-    lead = mark if out.fancy else f"tcenv: {word}:" if word else "tcenv:"
-    first = f"{lead} "
-    whole = out.wrap(replace_unprintable(text), first, "  " if out.terminal else "", shown=out.style(lead, style) + " ")
-    out.write(whole.replace(_TOGETHER, " "))
+# Kind of a message -> mark, word, style.
+_MARKS = {
+    "done": ("✓", "", "green"),
+    "note": ("·", "", "dim"),
+    "warning": ("!", "warning", "yellow"),
+    "hint": ("→", "", "cyan"),
+    "error": ("✗", "error", "bold red"),
+}
+# State of a finding -> mark, style.
+_STATES = {"good": ("✓", "green"), "note": ("·", "dim"), "bad": ("✗", "bold red")}
+# Stands for a blank at which no line breaks. Nobody can type it.
+_NO_BREAK = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
-def done(*parts: Part) -> None:
+def confirm(*parts: Part) -> None:
     """Say that something has been done. Each of `parts` is prose or a command, as in a Hint."""
-    if verbosity.is_quiet:
-        return
-    _render_line("✓", "", "green", _render(*parts))
+    if not verbosity.is_quiet:
+        _print_message("done", parts)
 
 
 def note(*parts: Part) -> None:
     """Say something worth knowing."""
-    if verbosity.is_quiet:
-        return
-    _render_line("·", "", "dim", _render(*parts))
+    if not verbosity.is_quiet:
+        _print_message("note", parts)
 
 
-def note_reuse(profile: str, root_url: str, client_id: str, expires: int) -> None:
-    """Say that a session is reused."""
+def note_reuse(fields: Mapping[str, str]) -> None:
+    """Say that a session is reused. `fields` are those of its file."""
+    profile, root_url = fields["TCENV_PROFILE"], fields["TASKCLUSTER_ROOT_URL"]
     # The user does not know a name that was made from the root URL.
     where = root_url if profile == get_profile_name(root_url) else profile
-    done(f"{where}: signed in as {client_id}, {format_duration(expires - time.time())} left.")
+    left = format_duration(int(fields["TCENV_EXPIRES"]) - time.time())
+    confirm(f"{where}: signed in as {fields['TASKCLUSTER_CLIENT_ID']}, {left} left.")
 
 
 def warn(*parts: Part) -> None:
     """Say something that the user should look at."""
-    if verbosity.is_quiet:
-        return
-    _render_line("!", "warning", "yellow", _render(*parts))
+    if not verbosity.is_quiet:
+        _print_message("warning", parts)
 
 
 def hint(*parts: Part) -> None:
     """Say what to do next."""
-    if verbosity.is_quiet:
-        return
-    _render_line("→", "", "cyan", _render(*parts))
+    if not verbosity.is_quiet:
+        _print_message("hint", parts)
+
+
+def report_error(failure: TcenvError) -> None:
+    """Say why the command fails, and what to do next."""
+    _print_message("error", (failure.message,))
+    if failure.hint:
+        # Part of the error, so --quiet leaves it.
+        _print_message("hint", failure.hint.parts)
 
 
 def say(text: str) -> None:
-    """Write a line of a question. It has no mark, and `--quiet` leaves it."""
-    get_face().write(replace_unprintable(text))
+    """Write a line without a mark, which `--quiet` leaves: a part of a question or of a report."""
+    get_stderr().write(replace_unprintable(text))
 
 
-def detail(text: str) -> None:
-    """Say what tcenv does, with `--verbose`."""
-    get_face().write(get_face().style(f"tcenv: {text}", "dim"))
+def ask(question: str) -> str:
+    """Ask on standard error, because a shell may evaluate standard output. Returns the answer with its line end, or "" at the
+    end of the input."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline()
 
 
-def _render(*parts: Part) -> str:
-    """Write each command in the form for the user's shell, and so that no line breaks inside of it."""
+def print_finding(state: str, text: str, fix: Hint | str | None) -> None:
+    """Write a line of a report on stdout: `state` is good, note or bad; `fix` says what to do."""
+    out = get_stdout()
+    mark, style = _STATES[state]
+    _write(out, mark if out.has_marks else f"{state}:", style, (text,))
+    if fix:
+        parts = (fix,) if isinstance(fix, str) else fix.parts
+        _write(out, "→" if out.has_marks else "fix:", "cyan", parts, indent="  ")
+
+
+def _print_message(kind: str, parts: Sequence[Part]) -> None:
+    out = get_stderr()
+    mark, word, style = _MARKS[kind]
+    _write(out, mark if out.has_marks else f"tcenv: {word}:" if word else "tcenv:", style, parts)
+
+
+def _write(out: StyledStream, lead: str, style: str, parts: Sequence[Part], indent: str = "") -> None:
+    """Write `parts` behind a `lead`, broken between words to the stream's width. No line breaks inside of a command."""
 
     def show(command: tuple[str, ...]) -> str:
-        return render_command_line(command).replace(" ", _TOGETHER)
+        return render_command_line(command).replace(" ", _NO_BREAK)
 
-    return Hint(*parts).render(show)
-
-
-# Stands for a blank at which no line breaks. Nobody can type it.
-_TOGETHER = "\N{OBJECT REPLACEMENT CHARACTER}"
-
-
-# state -> mark, word, style
-_FOUND = {"good": ("✓", "good", "green"), "note": ("·", "note", "dim"), "bad": ("✗", "bad", "bold red")}
-
-
-def finding(state: str, text: str, fix: Hint | str | None) -> None:
-    """Write a line of a report on stdout: `state` is good, note or bad; `fix` says what to do."""
-    out = report()
-    mark, word, style = _FOUND[state]
-    lead = mark if out.fancy else f"{word}:"
-    rest = "  " if out.terminal else ""
-    out.write(out.wrap(replace_unprintable(text), f"{lead} ", rest, shown=out.style(lead, style) + " "))
-    if fix:
-        arrow = "→" if out.fancy else "fix:"
-        shown = f"  {out.style(arrow, 'cyan')} "
-        text = replace_unprintable(_render(*([fix] if isinstance(fix, str) else fix.parts)))
-        line = out.wrap(text, f"  {arrow} ", "    " if out.terminal else "", shown=shown)
-        out.write(line.replace(_TOGETHER, " "))
-
-
-def plain(text: str) -> None:
-    """Write a line that belongs to the one above."""
-    if verbosity.is_quiet:
-        return
-    get_face().write(replace_unprintable(text))
-
-
-def error(failure: TcenvError) -> None:
-    """Say why the command fails, and what to do next."""
-    _render_line("✗", "error", "bold red", failure.message)
-    if failure.hint:
-        # Part of the error, so --quiet leaves it.
-        _render_line("→", "", "cyan", _render(*failure.hint.parts))
+    text = replace_unprintable(Hint(*parts).render(show))
+    shown = f"{indent}{out.style(lead, style)} "
+    out.write(out.wrap(text, f"{indent}{lead} ", f"{indent}  ", shown=shown).replace(_NO_BREAK, " "))

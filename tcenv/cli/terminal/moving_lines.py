@@ -11,7 +11,7 @@ from tcenv.text import wrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tcenv.cli.terminal.messages import Face
+    from tcenv.cli.terminal.messages import StyledStream
 
 # Columns. A terminal that is made narrower, but not as narrow as this, breaks no line. Broken ones may push the first one out of
 # the screen, where nothing can be erased.
@@ -29,15 +29,15 @@ class MovingLines:
     cursor there, so erasing everything behind it is right. (rich's `Live` counts the lines that it has written, and leaves some
     behind when a terminal breaks them anew.) Each change is one write, so that a signal finds the screen in order."""
 
-    def __init__(self, face: Face) -> None:
-        self._face = face
-        self._descriptor = face.stream.fileno() if face.stream is not None else -1
-        self._encoding = getattr(face.stream, "encoding", None) or "utf-8"
+    def __init__(self, stream: StyledStream) -> None:
+        self._styled = stream
+        self._descriptor = stream.stream.fileno() if stream.stream is not None else -1
+        self._encoding = getattr(stream.stream, "encoding", None) or "utf-8"
         self._lines: Sequence[str] = ()
 
     def show(self, lines: Sequence[str]) -> None:
         """Replace the lines. Breaks each one between words, by the terminal's width of now at the latest."""
-        self._lines = lines = [self._face.transliterate(line) for line in lines]
+        self._lines = lines = [self._styled.transliterate(line) for line in lines]
         try:
             columns, rows = os.get_terminal_size(self._descriptor)
         except OSError:
@@ -46,7 +46,7 @@ class MovingLines:
         text = "\n".join(wrap(line, width, "  ", "  ") for line in lines)
         shown = text.split("\n")[: max(1, (rows or 24) - 1)]
         up = f"\x1b[{len(shown) - 1}A" if len(shown) > 1 else ""
-        content = "\r\n".join(self._face.style(line, "dim") for line in shown)
+        content = "\r\n".join(self._styled.style(line, "dim") for line in shown)
         self._write(f"{_ERASE}{_NO_WRAP}{content}{_WRAP}{up}\r")
 
     def repeat(self) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _ELSEWHERE = ("SSH_CONNECTION", "REMOTE_CONTAINERS", "VSCODE_IPC_HOOK_CLI")
 
 
-class Waiting:
-    """The `Display` of the sign-in flow for a terminal, or for a log when stderr is none."""
+class SignInProgress:
+    """The `Display` of the sign-in flow for a terminal, or for a log where stderr is no terminal."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -49,9 +49,9 @@ class Waiting:
             self.note(*parts)
 
     def warn(self, *parts: str | tuple[str, ...]) -> None:
-        self._said(lambda: messages.warn(*parts))
+        self._print_above(lambda: messages.warn(*parts))
 
-    def _said(self, say: Callable[[], None]) -> None:
+    def _print_above(self, say: Callable[[], None]) -> None:
         """Say something during the wait, above the moving lines."""
         if self._moving is None:
             self._flush()
@@ -81,8 +81,11 @@ class Waiting:
         self._flush()
         console = messages.get_console()
         if console.is_terminal and not console.is_dumb_terminal and not verbosity.is_quiet:
-            self._moving = MovingLines(messages.get_face())
-            verbosity.write = lambda text: self._said(lambda: messages.detail(text))
+            stderr = messages.get_stderr()
+            self._moving = MovingLines(stderr)
+            verbosity.write = lambda text: self._print_above(
+                lambda: stderr.write(stderr.style(f"tcenv: {text}", "dim"))
+            )
         self._prepare()
 
     def _print_address(self, url: str, is_here: bool) -> None:
@@ -91,7 +94,7 @@ class Waiting:
         from rich.text import Text
 
         console = messages.get_console()
-        label = url.partition("?")[0] if is_here and messages.get_face().links else url
+        label = url.partition("?")[0] if is_here and messages.get_stderr().has_links else url
         link = Text(label, style=f"link {url}" if console.is_terminal else "")
         console.print(Text("  ").append(link), soft_wrap=True)
 
@@ -150,7 +153,7 @@ class Waiting:
         self.is_new = True
         left = format_duration(session.expires - time.time())
         client_id, until = session.credentials.client_id, f"until {format_time(session.expires)} ({left})"
-        messages.done(f"New token for {client_id}, {until}." if is_reset else f"Signed in as {client_id} {until}.")
+        messages.confirm(f"New token for {client_id}, {until}." if is_reset else f"Signed in as {client_id} {until}.")
         if session.scopes is not None:
             dropped, partly = find_missing(session.wanted, session.scopes)
             if dropped:
@@ -175,6 +178,6 @@ class Waiting:
         """Say which session there is and how to load it, for a terminal at stdout, which gets nothing secret."""
         self._flush()
         if not self.is_new:
-            messages.note_reuse(session.profile, session.root_url, session.credentials.client_id, session.expires)
+            messages.note_reuse(session.encode_fields())
         messages.hint(line)
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Repairs standard streams before anything uses them: those that the caller has closed, and those whose encoding lacks
+"""Repair standard streams before anything uses them: those that the caller has closed, and those whose encoding lacks
 characters."""
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 from tcenv.errors import TcenvError
 
 _NAME = "tcenv-ascii"
-_ASCII = {
+# What stands for a character that a stream cannot show.
+ASCII = {
     "“": '"',
     "”": '"',
     "„": '"',
@@ -85,4 +86,4 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    return "".join(_ASCII.get(one) or ascii(one)[1:-1] for one in text), error.end
+    return "".join(ASCII.get(one) or ascii(one)[1:-1] for one in text), error.end
