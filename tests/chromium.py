@@ -12,7 +12,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.need import need
+from tests.programs import require
 
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server")
 _PATIENCE = 20_000
@@ -22,7 +22,7 @@ _PATIENCE = 20_000
 def run_chromium() -> Iterator[Browser]:
     """Run a Chromium without a display, for several pages."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=need("chromium"), args=list(_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=require("chromium"), args=list(_ARGUMENTS))
         try:
             yield browser
         finally:

@@ -13,7 +13,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Client, Sandbox
-from tests.need import need
+from tests.programs import require
 
 MODULES = Path(__file__).parent.parent / ".tools" / "node_modules"
 Credentials = Client | dict[str, Any] | None
@@ -72,7 +72,7 @@ def run_node(script: str, tc: Sandbox, client: Client) -> Any:
         "  error => { console.error(error); process.exit(1); });"
     )
     done = subprocess.run(
-        [need("node"), "-e", program],
+        [require("node"), "-e", program],
         env={
             "PATH": os.environ["PATH"],
             "NODE_PATH": str(MODULES),

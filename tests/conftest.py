@@ -18,8 +18,8 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from tcenv.sandbox import Sandbox
 from tests import isolation
 from tests.chromium import run_chromium
-from tests.need import asked_for, list_versions
-from tests.reliability.record import times
+from tests.programs import list_versions, required
+from tests.reliability.record import scale
 from tests.world import find_holder_process
 
 # `make windows` runs these by Windows' Python.
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.option.markexpr and times(2) == 1:
+    if not config.option.markexpr and scale(2) == 1:
         long = [item for item in items if item.get_closest_marker("fuzz")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
@@ -102,10 +102,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = _refuse((yield))
-    if report.failed and asked_for:
+    if report.failed and required:
         report.sections.append(("versions of the programs", list_versions()))
     if report.when == "teardown":
-        asked_for.clear()
+        required.clear()
     return report
 
 
@@ -136,6 +136,6 @@ class Text(SingleFileSnapshotExtension):
 
 
 @pytest.fixture
-def shown(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+def text_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Return the text that people read: `assert text == shown`. To take a new one: --snapshot-update."""
     return snapshot.use_extension(Text)

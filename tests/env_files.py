@@ -17,7 +17,7 @@ from playwright._impl._driver import compute_driver_executable
 from tcenv.deployment.temporary import mint
 from tcenv.shells import formats
 from tests.marks import replace_between
-from tests.need import need
+from tests.programs import require
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
 MARKS = ("<!-- table, made by python -m tests.env_files -->", "<!-- end of the table -->")
@@ -67,7 +67,7 @@ def _run(*command: str, env: dict[str, str] | None = None) -> str:
 
 
 def _make_shell_reader(name: str) -> Reader:
-    words = [need(name), *(["sh"] if name == "busybox" else [])]
+    words = [require(name), *(["sh"] if name == "busybox" else [])]
     line = 'set -a; . "$1" || exit; exec "$2" -c "$3"'
     return lambda file: json.loads(_run(*words, "-c", line, "sh", str(file), sys.executable, _DUMP))
 
@@ -92,11 +92,11 @@ def _read_with_node(file: Path) -> dict[str, str]:
 def _read_with_just(file: Path) -> dict[str, str]:
     recipe = file.with_name("justfile")
     recipe.write_text(f"dump:\n  @{sys.executable} -c '{_DUMP}'\n")
-    return dict(json.loads(_run(need("just"), "--justfile", str(recipe), "--dotenv-path", str(file), "dump")))
+    return dict(json.loads(_run(require("just"), "--justfile", str(recipe), "--dotenv-path", str(file), "dump")))
 
 
 def _make_docker_reader(reader: str) -> Reader:
-    return lambda file: json.loads(_run(need("docker-readers"), reader, str(file)))
+    return lambda file: json.loads(_run(require("docker-readers"), reader, str(file)))
 
 
 def _read_with_systemd(file: Path) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _read_with_systemd(file: Path) -> dict[str, str]:
     folder.mkdir(exist_ok=True)
     (folder / "file.conf").write_text(file.read_text())
     printed = file.with_name("printed")
-    printed.write_text(_run(need(_SYSTEMD), env={"XDG_CONFIG_HOME": str(file.parent)}))
+    printed.write_text(_run(require(_SYSTEMD), env={"XDG_CONFIG_HOME": str(file.parent)}))
     return _make_shell_reader("dash")(printed)
 
 

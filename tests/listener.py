@@ -10,7 +10,7 @@ from types import TracebackType
 from tcenv.deployment.credentials import Credentials
 from tcenv.signin.listener import Listener
 from tcenv.signin.pages import Outcome
-from tests.holder import wait_until
+from tests.portholder import wait_until
 
 CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
 TOKEN = "-_tokenABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"
@@ -81,7 +81,7 @@ class WaitingListener:
     def connect(self, address: str = "127.0.0.1") -> socket.socket:
         return socket.create_connection((address, self.port), timeout=60)
 
-    def talk(self, data: bytes, address: str = "127.0.0.1") -> bytes:
+    def exchange(self, data: bytes, address: str = "127.0.0.1") -> bytes:
         """Send `data`, and return everything that comes back until the listener closes the connection."""
         with self.connect(address) as connection:
             try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ
+from tests.world import TCENV, make_env
 
 
 class LoginProcess:
@@ -24,7 +24,7 @@ class LoginProcess:
         browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n{work}\n')
         browser.chmod(0o755)
         self.sandbox = sandbox
-        self.env = environ(sandbox, BROWSER=f"{browser} %s", **more)
+        self.env = make_env(sandbox, BROWSER=f"{browser} %s", **more)
         self.process = subprocess.Popen(
             [TCENV, "login", "--shell", "sh", *arguments],
             env=self.env,

@@ -35,7 +35,7 @@ PROFILE = "work"
 
 
 @dataclass
-class Seen:
+class SeenRequest:
     """A request as the deployment saw it. `scopes` are those to which it was narrowed (None: not narrowed)."""
 
     method: str
@@ -50,16 +50,16 @@ class Seen:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-Handler = Callable[[web.BaseRequest, Seen], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest, SeenRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class Deployment:
+class FakeDeployment:
     """The deployment behind the proxy. `tokens` maps its clients to valid tokens. `handlers` maps the beginning of a
     path to its handler. `streaming` are paths whose handlers read the body themselves."""
 
     tokens: dict[str, str] = field(default_factory=lambda: {CLIENT: TOKEN})
-    seen: list[Seen] = field(default_factory=list)
+    requests: list[SeenRequest] = field(default_factory=list)
     handlers: dict[str, Handler] = field(default_factory=dict)
     root_url: str = ""
     streaming: tuple[str, ...] = ()
@@ -69,12 +69,12 @@ class Deployment:
         body = b"" if request.raw_path.startswith(self.streaming or ("\0",)) else await request.content.read()
         found = self._authenticate(request, body)
         if isinstance(found, str):
-            self.seen.append(
-                Seen(request.method, request.raw_path, list(request.headers.items()), body, None, None, False)
+            self.requests.append(
+                SeenRequest(request.method, request.raw_path, list(request.headers.items()), body, None, None, False)
             )
             return web.json_response({"code": "AuthenticationFailed", "message": found}, status=401)
-        seen = Seen(request.method, request.raw_path, list(request.headers.items()), body, *found)
-        self.seen.append(seen)
+        seen = SeenRequest(request.method, request.raw_path, list(request.headers.items()), body, *found)
+        self.requests.append(seen)
         if handler is not None:
             return await handler(request, seen)
         return web.json_response({"method": seen.method, "target": seen.target, "length": len(body)})
@@ -134,9 +134,9 @@ def run_on_thread(make: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) 
 
 
 @contextmanager
-def run_deployment(host: str = "127.0.0.1", **more: Any) -> Iterator[Deployment]:
+def run_deployment(host: str = "127.0.0.1", **more: Any) -> Iterator[FakeDeployment]:
     """Run a deployment on loopback."""
-    made = Deployment(**more)
+    made = FakeDeployment(**more)
 
     async def begin() -> Callable[[], Awaitable[None]]:
         server = web.Server(made.answer, auto_decompress=False, max_field_size=16384, max_line_size=16384)
@@ -176,7 +176,7 @@ class RunningProxy:
     proxy: Background
     store: DirectoryStore
     port: int
-    said: list[str]
+    messages: list[str]
     log: Path
     session: Session
 
@@ -209,11 +209,11 @@ def run_proxy(
     store.save(first)
     bound = sockets.bind(0, address)
     run = Run.create(first.credentials.client_id, unsigned=unsigned)
-    said: list[str] = []
+    messages: list[str] = []
     log = Path(os.environ["HOME"]) / "calls.log"
 
     def announce(text: str, hint: Hint | None) -> None:
-        said.append(f"{text} {hint}" if hint is not None else text)
+        messages.append(f"{text} {hint}" if hint is not None else text)
 
     def make_service() -> Service:
         return Service(
@@ -231,6 +231,6 @@ def run_proxy(
     proxy = Background(bound, make_service, announce)
     proxy.start()
     try:
-        yield RunningProxy(bound.root_url, run, proxy, store, bound.port, said, log, first)
+        yield RunningProxy(bound.root_url, run, proxy, store, bound.port, messages, log, first)
     finally:
         proxy.stop()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.need import need
+from tests.programs import require
 
 _DUMP = (
     "import json,os,sys\n"
@@ -33,7 +33,7 @@ class Terminal:
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, ready: str = "") -> None:
         self.socket = f"tcenv-{uuid.uuid4().hex[:12]}"
         self._folder = folder
-        self._tmux = need("tmux")
+        self._tmux = require("tmux")
         self._count = 0
         self._ready = ready
         self._before = ""
@@ -59,9 +59,9 @@ class Terminal:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def keys(self, *keys: str) -> None:
+    def press(self, *keys: str) -> None:
         """Press keys by tmux's names."""
-        self._before = self.screen() if self._ready else ""
+        self._before = self.read_screen() if self._ready else ""
         self._run("send-keys", "-t", "t", *keys)
 
     def type(self, line: str) -> None:
@@ -69,16 +69,16 @@ class Terminal:
         if self._ready:
             self.wait(self._is_at_a_new_prompt, "the prompt")
         self._run("send-keys", "-t", "t", "-l", line)
-        self.keys("Enter")
+        self.press("Enter")
 
     def _is_at_a_new_prompt(self) -> bool:
-        screen = self.screen()
+        screen = self.read_screen()
         return screen != self._before and screen.rstrip().endswith(self._ready)
 
     def resize(self, columns: int, rows: int) -> None:
         self._run("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
-    def screen(self) -> str:
+    def read_screen(self) -> str:
         """Return what has been on the screen, with wrapped lines joined."""
         return self._run("capture-pane", "-p", "-J", "-S", "-500", "-t", "t")
 
@@ -86,7 +86,7 @@ class Terminal:
         """Wait for `condition`. The test fails with the screen if it does not come true."""
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"{what} did not come; on the screen:\n{self.screen()}"
+            assert time.monotonic() < end, f"{what} did not come; on the screen:\n{self.read_screen()}"
             time.sleep(0.05)
 
     def wait_for_program(self, name: str) -> None:
@@ -95,9 +95,9 @@ class Terminal:
         self.wait(lambda: self._run(*current).strip() == name, name)
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
-        self.wait(lambda: text in self.screen(), repr(text), seconds)
+        self.wait(lambda: text in self.read_screen(), repr(text), seconds)
 
-    def environment(self, prefix: str = "") -> dict[str, str]:
+    def read_environment(self, prefix: str = "") -> dict[str, str]:
         """Return the environment of a child that the shell starts at its next prompt."""
         self._count += 1
         path = self._folder / f"dump{self._count}"

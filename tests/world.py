@@ -36,7 +36,7 @@ VARIABLES = (
 )
 
 
-def environ(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
+def make_env(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
     """Return this test's environment, with the command on the PATH, a deployment, and a browser that approves."""
     result = dict(os.environ)
     result["PATH"] = f"{BIN}{os.pathsep}{Path(__file__).parent.parent / '.tools' / 'bin'}{os.pathsep}{result['PATH']}"
@@ -97,7 +97,7 @@ def make_init_text(shell: str, *options: str, env: Mapping[str, str]) -> str:
 
 def sign_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Sign in, which stores the session. Return the environment."""
-    env = environ(sandbox, **more)
+    env = make_env(sandbox, **more)
     done = tcenv("login", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
     return env
@@ -109,7 +109,7 @@ def find_session_file(env: Mapping[str, str], profile: str | None = None) -> Pat
     return folder / f"{profile}.session" if profile else next(folder.glob("*.session"))
 
 
-def make_loaded_word(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
+def make_loaded_value(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
     """Return TCENV_LOADED of a shell that has loaded the stored session. `before` is what was chosen before."""
     file, fields = find_session_file(env, profile), read_session_fields(env, profile)
     return f"{file.stem} {fields['TASKCLUSTER_ROOT_URL']} {fields['GENERATION']} {file} {before}"

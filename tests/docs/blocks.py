@@ -28,15 +28,15 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def pages() -> list[Path]:
+def list_pages() -> list[Path]:
     """The pages, README first."""
     return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 
-def blocks() -> list[Block]:
+def read_blocks() -> list[Block]:
     """All blocks of all pages, in their order. Raises ValueError for a mark without a reason."""
     found = []
-    for page in pages():
+    for page in list_pages():
         content = page.read_text(encoding="utf-8")
         for fence in _FENCE.finditer(content):
             language, _, rest = fence["info"].strip().partition(" ")
@@ -56,7 +56,7 @@ print(sys.argv[0], len(taskcluster.Auth(taskcluster.optionsFromEnvironment()).cu
 """
 
 
-def furnish(folder: Path) -> None:
+def write_programs(folder: Path) -> None:
     """Put what the pages call by name into `folder`, and what is on the PATH into its `bin`. The `taskcluster` command, which is
     written in Go, makes the one call that the pages have it make."""
     (folder / "bin").mkdir()

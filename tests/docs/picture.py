@@ -16,7 +16,7 @@ from pathlib import Path
 import pexpect
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.world import BIN
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -99,7 +99,7 @@ def record(folder: Path) -> str:
         "set -g status off\nset -g default-terminal tmux-256color\nset -g pane-border-style fg=brightblack\n"
         "set -g pane-active-border-style fg=brightblack\nset -g escape-time 0\n"
     )
-    shell = f"{need('bash')} --noprofile --rcfile {folder / 'bashrc'}"
+    shell = f"{require('bash')} --noprofile --rcfile {folder / 'bashrc'}"
     with Sandbox(user="github/42|jane") as sandbox:
         env = {
             "HOME": str(folder),
@@ -107,12 +107,12 @@ def record(folder: Path) -> str:
             "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
-            "SHELL": need("bash"),
+            "SHELL": require("bash"),
             "TASKCLUSTER_ROOT_URL": sandbox.root_url,
             "TCENV_DESCRIPTION": "tcenv",
             "BROWSER": f"{sys.executable} -m tcenv.sandbox.approve --wait 0.3 %s",
         }
-        tmux = [need("tmux"), "-L", f"tcenv-{os.getpid()}", "-f", str(folder / "tmux.conf")]
+        tmux = [require("tmux"), "-L", f"tcenv-{os.getpid()}", "-f", str(folder / "tmux.conf")]
         terminal = Recording(
             [*tmux, "new-session", shell, ";", "split-window", "-l", "17", shell, ";", "select-pane", "-U"], env
         )

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.need import need
+from tests.programs import require
 
 CHECKOUT = Path(__file__).parents[2]
 A_TEST = """
-from tests.need import need
+from tests.programs import require
 
 def test_of_powershell():
-    need("pwsh-of-no-machine")
+    require("pwsh-of-no-machine")
 """
 
 
@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 
 def powershell(project: Path, **more: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": f"{project.parent / 'bin'}:{os.environ['PATH']}", "HOME": str(project.parent / "home"), **more}
-    command = [need("bash"), project / ".ci/powershell"]
+    command = [require("bash"), project / ".ci/powershell"]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)  # type: ignore[arg-type]
 
 

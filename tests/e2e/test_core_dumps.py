@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, sign_in
+from tests.world import TCENV, make_env, sign_in
 
 _LIMITED = 'ulimit -c unlimited 2>/dev/null || ulimit -c "$(ulimit -Hc)"; ulimit -c; exec "$@"'
 
@@ -39,7 +39,7 @@ def test_what_waits_for_the_browser_or_serves_writes_no_core_file() -> None:
         done = subprocess.run(["sh", "-c", _LIMITED, "sh", *words], env=env, capture_output=True, text=True, timeout=60)
         assert done.stdout.splitlines()[1] == "nothing", done.stderr
         words = [TCENV, "login", "--shell", "sh", "--reset", "--name", "other"]
-        env = {**environ(sandbox), "BROWSER": "true"}
+        env = {**make_env(sandbox), "BROWSER": "true"}
         with subprocess.Popen(
             ["sh", "-c", _LIMITED, "sh", *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:

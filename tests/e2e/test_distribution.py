@@ -20,7 +20,7 @@ import pytest
 
 import tcenv
 from tcenv.sandbox import Sandbox
-from tests.world import BIN, environ
+from tests.world import BIN, make_env
 from tests.world import NAME as CLIENT
 
 PROJECT = Path(__file__).parents[2]
@@ -145,17 +145,17 @@ def test_no_other_wheel_is_built(tmp_path: Path) -> None:
 def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path) -> None:
     """Below the prefix that the wheel is installed into; the shells and man themselves say where that is."""
     prefix = installed.parent
-    environ = {**os.environ, "PATH": f"{installed}:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{prefix / 'share'}"}
+    variables = {**os.environ, "PATH": f"{installed}:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{prefix / 'share'}"}
     loaded = "source /usr/share/bash-completion/bash_completion; __load_completion tcenv && complete -p tcenv"
-    assert "tcenv" in _run(["bash", "--norc", "-c", loaded], environ).stdout
+    assert "tcenv" in _run(["bash", "--norc", "-c", loaded], variables).stdout
     zsh = (
         f"fpath=({prefix}/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; echo $_comps[tcenv]"
     )
-    assert _run(["zsh", "-f", "-c", zsh], environ).stdout == "_tcenv\n"
-    assert "proxy" in _run(["fish", "-c", "complete -C 'tcenv pro'"], environ).stdout
+    assert _run(["zsh", "-f", "-c", zsh], variables).stdout == "_tcenv\n"
+    assert "proxy" in _run(["fish", "-c", "complete -C 'tcenv pro'"], variables).stdout
     # man finds the pages beside a program's folder that is on the PATH.
     for page in (PROJECT / "man").iterdir():
-        found = _run(["man", "-w", page.stem], {**environ, "MANPATH": f"{prefix}/share/man"}).stdout
+        found = _run(["man", "-w", page.stem], {**variables, "MANPATH": f"{prefix}/share/man"}).stdout
         assert found.strip() == str(prefix / "share/man/man1" / page.name)
 
 
@@ -222,7 +222,7 @@ def test_the_installed_command_serves_the_same_shell_code_as_a_checkout(
 
 def test_the_main_job_with_the_installed_command(installed: Path) -> None:
     with Sandbox() as sandbox:
-        env = environ(sandbox)
+        env = make_env(sandbox)
         env["PATH"] = f"{installed}:{env['PATH']}"
         script = 'eval "$(tcenv login)" && eval "$(tcenv env)" && printf %s "$TASKCLUSTER_CLIENT_ID"'
         assert _run(["bash", "-c", script], env).stdout == f"{sandbox.user}/{CLIENT}"

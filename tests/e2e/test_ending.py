@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "XCPU", "VTALRM", "PROF", "IO", "PWR", "RTMIN")
 FAILURE = "\\false;\n"
@@ -63,7 +63,7 @@ def waiting(env: dict[str, str], *arguments: str, **more: object) -> subprocess.
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str, deployment: Sandbox) -> None:
     number = getattr(signal, f"SIG{name}")
-    process = waiting(environ(deployment))
+    process = waiting(make_env(deployment))
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (128 + number, FAILURE)
@@ -84,7 +84,7 @@ def wait_until_taken(process: subprocess.Popen[str], number: signal.Signals) -> 
 @pytest.mark.linux
 @pytest.mark.signals
 def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
-    process = waiting(environ(deployment), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = waiting(make_env(deployment), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)
     wait_until_taken(process, signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
 @pytest.mark.signals
 def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
     """A browser that hangs up on the listener would send this signal."""
-    process = waiting(environ(deployment))
+    process = waiting(make_env(deployment))
     process.send_signal(signal.SIGPIPE)
     wait_until_taken(process, signal.SIGPIPE)
     process.send_signal(signal.SIGINT)
@@ -108,7 +108,7 @@ def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
 def test_from_the_first_line_on_no_signal_ends_it_without_a_word(
     live: bool, deployment: Sandbox, hooked: dict[str, str], tmp_path: Path
 ) -> None:
-    env = {**(sign_in(deployment) if live else environ(deployment)), **hooked}
+    env = {**(sign_in(deployment) if live else make_env(deployment)), **hooked}
     whole = tcenv("env", "--shell", "bash", env={**env, "COUNT_TO": str(tmp_path / "count")})
     events = int((tmp_path / "count").read_text())
     assert events > 10
@@ -156,7 +156,7 @@ def test_a_closed_stdout_is_an_error_that_is_said(command: str, closed: str, dep
 @pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
 def test_a_closed_stderr_is_as_good_as_a_discarded_one(closed: str, deployment: Sandbox) -> None:
     """The first command signs in: the browser, the listener and the session's file open descriptors while 2 is free."""
-    env = environ(deployment)
+    env = make_env(deployment)
     shown = []
     for command in ("login --shell bash", "env --shell bash", "status --json", "hook bash", "profile list", "nonsense"):
         for stderr in (closed, closed.replace("2>&-", "2>/dev/null")):
@@ -223,7 +223,7 @@ def test_a_report_that_cannot_be_written_is_no_success(deployment: Sandbox) -> N
 
 
 def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [TCENV, "login", "--shell", "bash"],

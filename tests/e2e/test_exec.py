@@ -14,7 +14,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Sandbox
-from tests.world import NAME, TCENV, environ, list_commands, read_session_fields, sign_in, tcenv
+from tests.world import NAME, TCENV, list_commands, make_env, read_session_fields, sign_in, tcenv
 
 _CALL = (
     "import json, taskcluster; "
@@ -58,7 +58,7 @@ def test_arguments_and_streams_are_untouched(deployment: Sandbox) -> None:
 
 
 def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     refused = tcenv("exec", "--no-login", "--", "true", env=env)
     assert (refused.returncode, refused.stdout) == (3, "")
     assert deployment.approvals == 0
@@ -73,7 +73,7 @@ def test_a_browser_that_stays_is_no_child_of_the_command(deployment: Sandbox, tm
         "import os, sys, time\nfrom tcenv.sandbox.approve import approve\napprove(sys.argv[1])\n"
         f"while not os.path.exists({str(end)!r}):\n    time.sleep(0.05)\n"
     )
-    env = environ(deployment, BROWSER=f"{sys.executable} {browser} %s")
+    env = make_env(deployment, BROWSER=f"{sys.executable} {browser} %s")
     program = "import os\ntry:\n    print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError:\n    print('no child')"
     try:
         done = tcenv("exec", "--", sys.executable, "-c", program, env=env)
@@ -84,7 +84,7 @@ def test_a_browser_that_stays_is_no_child_of_the_command(deployment: Sandbox, tm
 
 def test_exec_without_a_command_is_a_usage_error(deployment: Sandbox) -> None:
     for arguments in (["exec"], ["exec", "--"], ["exec", "ls", "-l"]):
-        assert tcenv(*arguments, env=environ(deployment)).returncode == 2
+        assert tcenv(*arguments, env=make_env(deployment)).returncode == 2
 
 
 def test_the_real_client_signs_with_what_it_finds(deployment: Sandbox) -> None:
@@ -127,7 +127,7 @@ def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
 @pytest.mark.parametrize("arguments", [["--for", "15m"], ["--scope", "queue:scheduler-id:a"]])
 def test_temporary_credentials_of_a_narrow_session_work(arguments: list[str], deployment: Sandbox) -> None:
     """What everybody may do is not the session's to give on; a certificate with it would be refused whole."""
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:*")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:*")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     done = tcenv("exec", *arguments, "--", sys.executable, "-c", _CALL, env=env)
     assert "queue:scheduler-id:" in done.stdout, done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.terminal import run_in_terminal
-from tests.world import APPROVE, NAME, TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.world import APPROVE, NAME, TCENV, make_env, read_session_fields, sign_in, tcenv
 
 LINK = re.compile(r"\x1b\]8;[^;]*;([^\x1b]+)\x1b\\([^\x1b]*)\x1b\]8;;\x1b\\")
 KITTY = {"TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"}
@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 def test_a_sign_in_asks_first_and_tells_the_rest_after(deployment: Sandbox) -> None:
     # A program of its own, which a reset can pause until the former client is deleted.
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TERM="xterm-256color", BROWSER=APPROVE)
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a", TERM="xterm-256color", BROWSER=APPROVE)
     # The first sign-in tells the user's prefix, and from then on tcenv can ask for the scope to delete.
     sign_in_on_terminal(env)
     second = plain(sign_in_on_terminal(env, "--reset"))
@@ -41,7 +41,7 @@ def test_a_sign_in_asks_first_and_tells_the_rest_after(deployment: Sandbox) -> N
 
 
 def test_the_address_is_a_short_link_where_a_browser_was_started_here(deployment: Sandbox) -> None:
-    said = sign_in_on_terminal(environ(deployment, **KITTY))
+    said = sign_in_on_terminal(make_env(deployment, **KITTY))
     ((target, label),) = LINK.findall(said)
     assert label == f"{deployment.root_url}/auth/clients/create"
     assert target.startswith(f"{label}?")
@@ -54,12 +54,12 @@ def test_the_address_is_whole_where_it_may_have_to_be_copied(elsewhere: str, dep
         "unknown terminal": {"TERM": "xterm-256color"},
         "tmux": {**KITTY, "TMUX": "/tmp/tmux-1000/default,1,0"},
     }[elsewhere]
-    assert "/auth/clients/create?name=" in plain(sign_in_on_terminal(environ(deployment, **more)))
+    assert "/auth/clients/create?name=" in plain(sign_in_on_terminal(make_env(deployment, **more)))
 
 
 def test_the_address_is_whole_where_no_browser_starts(deployment: Sandbox) -> None:
     for words, browser in (((), "/nosuch/browser %s"), (("--no-browser",), APPROVE)):
-        env = environ(deployment, BROWSER=browser, TCENV_RETRY="1", **KITTY)
+        env = make_env(deployment, BROWSER=browser, TCENV_RETRY="1", **KITTY)
         _, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", "--timeout", "1s", *words, env=env, columns=100)
         assert "To approve" in said
         assert f"{deployment.root_url}/auth/clients/create?" in plain(said)
@@ -72,15 +72,15 @@ def test_a_reset_says_that_the_token_is_new(deployment: Sandbox) -> None:
 
 
 def test_not_granted_has_the_right_pronoun(deployment: Sandbox) -> None:
-    one = tcenv("login", "--shell", "sh", "--scope", "no:a", "--scope", "queue:*", env=environ(deployment))
+    one = tcenv("login", "--shell", "sh", "--scope", "no:a", "--scope", "queue:*", env=make_env(deployment))
     assert "Not granted: no:a. You do not hold it on" in one.stderr
     both = ["--scope", "no:a", "--scope", "no:b", "--scope", "queue:*"]
-    two = tcenv("login", "--shell", "sh", "--reset", *both, env=environ(deployment))
+    two = tcenv("login", "--shell", "sh", "--reset", *both, env=make_env(deployment))
     assert "Not granted: no:a, no:b. You do not hold them on" in two.stderr
 
 
 def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     done = tcenv("login", "--shell", "bash", "-q", env=env)
     assert (done.returncode, done.stderr) == (0, "")
     assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
@@ -96,14 +96,14 @@ def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> 
 
 
 def test_quiet_still_gives_the_address_that_nobody_else_opens(deployment: Sandbox) -> None:
-    env = environ(deployment, BROWSER="/nosuch/browser %s")
+    env = make_env(deployment, BROWSER="/nosuch/browser %s")
     _, _, said = run_in_terminal(TCENV, "login", "-q", "--shell", "bash", "--timeout", "1s", env=env)
     assert f"{deployment.root_url}/auth/clients/create?" in said
     assert "To approve" not in said
 
 
 def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     done = tcenv("login", "--shell", "bash", "-v", env=env)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     for said in (
@@ -134,7 +134,7 @@ def test_both_are_a_usage_error_and_neither_reaches_a_command(deployment: Sandbo
 
 
 def test_the_locale_c_gets_ascii(deployment: Sandbox) -> None:
-    env = environ(deployment, LC_ALL="C", TERM="xterm-256color")
+    env = make_env(deployment, LC_ALL="C", TERM="xterm-256color")
     said = sign_in_on_terminal(env)
     assert said.isascii()
     assert f'Approve "{NAME}"' in said

@@ -10,14 +10,14 @@ import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.world import TCENV, environ, tcenv
+from tests.programs import require
+from tests.world import TCENV, make_env, tcenv
 
 
 @pytest.fixture
 def env(deployment: Sandbox) -> dict[str, str]:
     """A machine with a browser, and nothing that names a deployment."""
-    found = environ(deployment, PS1="$ ", LC_ALL="C.UTF-8")
+    found = make_env(deployment, PS1="$ ", LC_ALL="C.UTF-8")
     del found["TASKCLUSTER_ROOT_URL"]
     return found
 
@@ -25,7 +25,7 @@ def env(deployment: Sandbox) -> dict[str, str]:
 @pytest.fixture
 def shell(env: dict[str, str]) -> Iterator[pexpect.spawn[str]]:
     """An interactive bash that shows only what programs print."""
-    child = pexpect.spawn(need("bash"), ["--norc", "-i"], env=env, encoding="utf-8", timeout=60, echo=False)
+    child = pexpect.spawn(require("bash"), ["--norc", "-i"], env=env, encoding="utf-8", timeout=60, echo=False)
     child.expect(r"\$ ")
     yield child
     child.close(force=True)

@@ -13,8 +13,8 @@ from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_op
 from tcenv.cli.parsing.generate import FOLDERS, render_files
 from tcenv.cli.parsing.tables import COMMANDS
 from tests.command_lines import run_command, run_many
-from tests.need import need
-from tests.world import environ, tcenv
+from tests.programs import require
+from tests.world import make_env, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = render_files()
@@ -34,7 +34,7 @@ def test_nothing_stale_stands_beside_them(folder: str) -> None:
 @pytest.mark.linux
 def test_help_is_the_same_however_it_is_asked_for() -> None:
     """By the ready-made text, by `help`, and by the full command line, which alone knows narrow terminals."""
-    env = environ()
+    env = make_env()
     asked = [command.words for command in declaration.list_commands()]
 
     def answers(start: str, columns: int = 80, before: str = "", after: str = "") -> list[str]:
@@ -90,7 +90,7 @@ def test_the_plain_reader_reads_what_the_full_command_line_reads() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> None:
-    done = tcenv(*words, env=environ())
+    done = tcenv(*words, env=make_env())
     assert done.returncode == 2
     assert done.stdout.strip("\\;\n") == ("false" if words[0] == "login" else "")
     if words != ["profile"]:
@@ -115,11 +115,11 @@ def test_options_are_declared_once() -> None:
 def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
     for page in sorted((CHECKOUT / "man").glob("*.1")):
         done = subprocess.run(
-            [need("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, timeout=60
+            [require("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, timeout=60
         )
         assert done.stdout + done.stderr == "", page.name
     shown = subprocess.run(
-        [need("mandoc"), "-T", "utf8", str(CHECKOUT / "man/tcenv-login.1")],
+        [require("mandoc"), "-T", "utf8", str(CHECKOUT / "man/tcenv-login.1")],
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,7 +10,7 @@ from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, Hint
 from tcenv.sandbox import Sandbox
-from tests.world import environ, tcenv
+from tests.world import make_env, tcenv
 
 
 def test_rejected_credentials_are_the_profiles() -> None:
@@ -20,7 +20,7 @@ def test_rejected_credentials_are_the_profiles() -> None:
 
 
 def two_profiles_of_one_deployment(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    env = environ(**more)
+    env = make_env(**more)
     for name in ("work", "play"):
         assert tcenv("profile", "set", name, "--root-url", sandbox.root_url, env=env).returncode == 0
     return env

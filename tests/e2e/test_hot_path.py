@@ -11,8 +11,8 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
 from tests.command_lines import run_command, run_full, run_many
-from tests.need import need
-from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
+from tests.programs import require
+from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
 
 # Besides what the interpreter brings itself.
 HOT_MODULES = {
@@ -65,7 +65,7 @@ def test_env_imports_a_fixed_small_set(deployment: Sandbox) -> None:
     assert modules("env", "--shell", "bash", env=env) == {*HOT_MODULES, "tcenv.shells.bash", "tcenv.shells.posix"}
     assert modules("env", "--shell", "fish", env=env) == {*HOT_MODULES, "tcenv.shells.fish"}
     assert modules("login", "--shell", "nu", env=env) == {*HOT_MODULES, "tcenv.shells.nu"}
-    detected = modules("env", env=environ(deployment, SHELL="/bin/bash"))
+    detected = modules("env", env=make_env(deployment, SHELL="/bin/bash"))
     assert detected - HOT_MODULES <= {
         "tcenv.shells.bash",
         "tcenv.shells.posix",
@@ -106,7 +106,7 @@ def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: 
     with log.open("w") as stream:
         subprocess.run(
             [sys.executable, "-X", "importtime", TCENV, "login", "--shell", "sh", "--timeout", "1s"],
-            env=environ(deployment, BROWSER=f"{browser} %s"),
+            env=make_env(deployment, BROWSER=f"{browser} %s"),
             stdout=subprocess.PIPE,
             stderr=stream,
             timeout=60,
@@ -145,7 +145,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
 
     def calls(*command: str) -> list[str]:
         subprocess.run(
-            [need("strace"), "-f", "-qq", "-o", str(trace), *command],
+            [require("strace"), "-f", "-qq", "-o", str(trace), *command],
             env=env,
             stdout=subprocess.PIPE,
             timeout=60,
@@ -170,7 +170,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> None:
-    env = environ()
+    env = make_env()
     tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     assert "tomllib" not in modules("env", "--shell", "sh", env=env)
@@ -219,7 +219,7 @@ def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     subprocess.run(
         [
-            need("strace"),
+            require("strace"),
             "-f",
             "-qq",
             "-e",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import isolation
-from tests.need import need
+from tests.programs import require
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.linux
@@ -101,7 +101,7 @@ def run_tests(
 
 def test_under_nohup_and_without_stdin_signals_end_what_they_end(starter: dict[str, str]) -> None:
     files = {str(path) for path in (PROJECT / "tests").rglob("test_*.py") if "mark.signals" in path.read_text()}
-    done = run_tests(starter, [need("nohup")], "-m", "signals", *sorted(files - {__file__}))
+    done = run_tests(starter, [require("nohup")], "-m", "signals", *sorted(files - {__file__}))
     assert (done.returncode, " passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
@@ -112,7 +112,7 @@ def test_an_odd_starter_changes_nothing(
 ) -> None:
     ours, terminal = pty.openpty()
     name = f"{__file__}::{test_a_child_finds_nothing_of_the_starter.__name__}"
-    done = run_tests(starter, [need(command[0]), *command[1:]], *workers, name, stdin=terminal)
+    done = run_tests(starter, [require(command[0]), *command[1:]], *workers, name, stdin=terminal)
     os.close(ours)
     os.close(terminal)
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr

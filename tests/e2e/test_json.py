@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import environ, sign_in, tcenv
+from tests.world import make_env, sign_in, tcenv
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text()
 ROWS = dict(re.findall(r"^\| `tcenv ([^`]+)` \| (.*) \|$", PAGE, re.M))
@@ -64,11 +64,11 @@ def test_keys_and_values(line: str, env: dict[str, str]) -> None:
 
 
 def test_where_nobody_is_signed_in(home: Path) -> None:
-    done = tcenv("status", "https://x.example.com", "--json", env=environ())
+    done = tcenv("status", "https://x.example.com", "--json", env=make_env())
     content = json.loads(done.stdout)
     assert (done.returncode, content["signed_in"], content["version"]) == (3, False, 1)
     assert "expires" not in content
-    assert json.loads(tcenv("status", "--all", "--json", env=environ()).stdout) == {"version": 1, "sessions": []}
+    assert json.loads(tcenv("status", "--all", "--json", env=make_env()).stdout) == {"version": 1, "sessions": []}
 
 
 def test_profile_set_takes_every_key_and_unset_removes_every_one(env: dict[str, str]) -> None:
@@ -109,5 +109,5 @@ def test_profile_set_takes_every_key_and_unset_removes_every_one(env: dict[str, 
     ],
 )
 def test_what_is_no_command(words: list[str], said: str) -> None:
-    done = tcenv(*words, env=environ())
+    done = tcenv(*words, env=make_env())
     assert (done.returncode, done.stdout, said in done.stderr) == (2, "", True)

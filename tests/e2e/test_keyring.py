@@ -21,13 +21,13 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions import directory_store, keyring_store
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.session import Session
-from tests.clock import Clock
 from tests.e2e.test_hot_path import modules
 from tests.e2e.test_store_contract import SESSION, secret_service
+from tests.fake_clock import FakeClock
 from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, start_up_text
 from tests.shells.test_in_a_terminal import CLOCKED, start, unloaded
-from tests.world import environ, evaluate, tcenv
+from tests.world import evaluate, make_env, tcenv
 
 OLD = SESSION
 NEW = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44))
@@ -184,7 +184,7 @@ def test_a_keyring_that_fails_is_one_sentence(keyring: Filed, monkeypatch: pytes
 def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
     """With a real Secret Service: the prompt hook compares the file, and has the program fetch the token."""
     with secret_service(), Sandbox() as deployment:
-        env = environ(deployment, TCENV_STORE="keyring")
+        env = make_env(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         now = evaluate("env", env=env)
         assert "/tcenv/keyring/" in now["TCENV_LOADED"]
@@ -213,31 +213,31 @@ IN_A_TERMINAL = "powershell"
 
 def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: Sandbox, tmp_path: Path) -> None:
     with secret_service():
-        env = environ(deployment, TCENV_STORE="keyring")
+        env = make_env(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
-        clock = Clock(tmp_path)
+        clock = FakeClock(tmp_path)
         with start(IN_A_TERMINAL, tmp_path, evaluate("env", env=env), clock=clock) as terminal:
-            first = terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
+            first = terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"]
             assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
-            terminal.keys("Enter")
-            assert terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"] != first
+            terminal.press("Enter")
+            assert terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"] != first
             assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
-            terminal.keys("Enter")
+            terminal.press("Enter")
             terminal.wait_for("signed out elsewhere")
-            assert unloaded(terminal.environment(), env)
+            assert unloaded(terminal.read_environment(), env)
             assert tcenv("login", "--shell", "sh", env=env).returncode == 0
             terminal.type("tcenv env")
-            assert terminal.environment()["TASKCLUSTER_ACCESS_TOKEN"]
+            assert terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"]
             clock.advance(25 * 3600)
-            terminal.keys("Enter")
+            terminal.press("Enter")
             terminal.wait_for("has expired")
-            assert unloaded(terminal.environment(), env)
+            assert unloaded(terminal.read_environment(), env)
 
 
 def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
     """The hook says so in one line and changes nothing; so does direnv."""
     with secret_service(), Sandbox() as deployment:
-        env = environ(deployment, TCENV_STORE="keyring")
+        env = make_env(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         now = evaluate("env", env=env)
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
@@ -257,7 +257,7 @@ _BY_DBUS = 80
 def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path) -> None:
     """`keyring` and `importlib.metadata`, by which it searches, take ten times as long as the interpreter."""
     with secret_service(), Sandbox() as deployment:
-        env = environ(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
+        env = make_env(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         shown = tcenv("env", env=env).stdout
         for words in (["env"], ["login"], ["exec", "--", "true"], ["env", "--scope", "queue:get-task:x"]):
@@ -275,7 +275,7 @@ def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path) -> N
 
 def test_the_library_is_asked_where_the_user_has_configured_it(home: Path) -> None:
     with secret_service(), Sandbox() as deployment:
-        env = environ(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
+        env = make_env(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         shown = tcenv("env", env=env).stdout
         ours = env | {"PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring"}
@@ -290,7 +290,7 @@ def test_the_library_is_asked_where_the_user_has_configured_it(home: Path) -> No
 
 def test_what_is_in_the_file_needs_no_keyring(home: Path) -> None:
     with secret_service(), Sandbox() as deployment:
-        env = environ(deployment, TCENV_STORE="keyring")
+        env = make_env(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}
     for words in (["status", "--offline"], ["profile", "list"], ["--profiles"]):

@@ -9,7 +9,7 @@ from tcenv.sessions import known_clients
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.name_series import list_names
 from tests.terminal import run_in_terminal
-from tests.world import APPROVE, NAME, TCENV, environ, find_session_file, read_session_fields, tcenv
+from tests.world import APPROVE, NAME, TCENV, find_session_file, make_env, read_session_fields, tcenv
 
 NARROW = "queue:scheduler-id:a"
 
@@ -48,7 +48,7 @@ def client(env: dict[str, str]) -> str:
 def test_a_client_that_the_deployment_says_is_deleted_leaves_its_name_free(
     words: tuple[str, ...], deployment: Sandbox
 ) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env)
     name = client(env)
     deployment.delete(name)
@@ -62,7 +62,7 @@ def test_a_client_that_the_deployment_says_is_deleted_leaves_its_name_free(
 
 
 def test_behind_the_proxy_too(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env)
     name = client(env)
     deployment.delete(name)
@@ -73,7 +73,7 @@ def test_behind_the_proxy_too(deployment: Sandbox) -> None:
 
 
 def test_a_logout_does_not_claim_what_others_did(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env)
     name = client(env)
     deployment.delete(name)
@@ -89,7 +89,7 @@ def test_a_logout_does_not_claim_what_others_did(deployment: Sandbox) -> None:
 
 def test_a_name_that_was_taken_when_tcenv_last_heard(deployment: Sandbox) -> None:
     """Deleted on its page after its session was lost: nobody has told tcenv yet, and it claims nothing."""
-    env = environ(deployment, TCENV_SCOPE=NARROW)
+    env = make_env(deployment, TCENV_SCOPE=NARROW)
     login(env)
     name = client(env)
     find_session_file(env).unlink()
@@ -114,7 +114,7 @@ def take_all_names(deployment: Sandbox) -> list[str]:
 
 
 def test_where_all_names_are_taken_the_deployment_is_asked(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
+    env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     refused = tcenv("login", "--shell", "sh", env=env)
     assert refused.returncode == 1 and all(name in refused.stderr for name in names)
@@ -125,7 +125,7 @@ def test_where_all_names_are_taken_the_deployment_is_asked(deployment: Sandbox) 
 
 @pytest.mark.deployment(public=False)
 def test_where_the_deployment_does_not_say_the_page_decides(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
+    env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     deployment.delete(names[0])
     said = login(env)
@@ -134,7 +134,7 @@ def test_where_the_deployment_does_not_say_the_page_decides(deployment: Sandbox)
 
 
 def test_where_the_deployment_cannot_be_asked_the_login_says_so(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
+    env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     deployment.delete(names[0])
     deployment.fail("hang-up")
@@ -150,7 +150,7 @@ def test_the_prefix_outlives_its_clients() -> None:
     port = 0
     with Sandbox(user="a/one") as tc:
         port = tc.port
-        env = environ(tc)
+        env = make_env(tc)
         login(env)
         logout(env)
         assert tc.clients == {}
@@ -174,7 +174,7 @@ def test_the_prefix_outlives_its_clients() -> None:
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool, deployment: Sandbox) -> None:
     # A browser that has not approved before it is held up.
-    env = environ(deployment, TCENV_SCOPE=NARROW, BROWSER=APPROVE)
+    env = make_env(deployment, TCENV_SCOPE=NARROW, BROWSER=APPROVE)
     login(env)
     first = client(env)
     said = logout(env)
@@ -194,7 +194,7 @@ def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool,
 
 
 def test_a_client_that_the_user_kept_or_named_is_not_deleted(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE=NARROW)
+    env = make_env(deployment, TCENV_SCOPE=NARROW)
     login(env)
     kept = client(env)
     said = logout(env, "--keep-client")
@@ -217,7 +217,7 @@ def test_a_client_that_the_user_kept_or_named_is_not_deleted(deployment: Sandbox
 def test_a_sign_in_under_another_name_ends_nothing(
     command: str, option: str, scope: str, names: list[str], deployment: Sandbox
 ) -> None:
-    env = environ(deployment, TCENV_SCOPE=scope)
+    env = make_env(deployment, TCENV_SCOPE=scope)
     tokens: dict[str, str] = {}
     for name in names:
         said = login(env, option, name.partition("@")[0], command=command)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.real import POSIX, SHELLS, RealShell
 from tests.world import (
@@ -17,9 +17,9 @@ from tests.world import (
     NAME,
     TCENV,
     VARIABLES,
-    environ,
     find_session_file,
-    make_loaded_word,
+    make_env,
+    make_loaded_value,
     read_session_fields,
     sign_in,
     tcenv,
@@ -40,7 +40,7 @@ def command(shell: RealShell, text: str) -> str:
 def test_login_sets_exact_values_and_unsets_a_stale_certificate(
     shell: RealShell, deployment: Sandbox, tmp_path: Path
 ) -> None:
-    env = environ(deployment, TASKCLUSTER_CERTIFICATE="stale", TASKCLUSTER_CLIENT_ID="old")
+    env = make_env(deployment, TASKCLUSTER_CERTIFICATE="stale", TASKCLUSTER_CLIENT_ID="old")
     out = tmp_path / "env.json"
     line = shell.evaluate(command(shell, "tcenv login"))
     done = shell.run(shell.chain.format(line, shell.dump(out)), env)
@@ -53,7 +53,7 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
         "TASKCLUSTER_CERTIFICATE": None,
         "TCENV_PROFILE": f"http_localhost_{deployment.port}",
         "TCENV_EXPIRES": read_session_fields(env)["TCENV_EXPIRES"],
-        "TCENV_LOADED": make_loaded_word(env, before=deployment.root_url),
+        "TCENV_LOADED": make_loaded_value(env, before=deployment.root_url),
     }
     assert done.stdout == ""
 
@@ -62,7 +62,9 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
 def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
     shell: RealShell, deployment: Sandbox, tmp_path: Path
 ) -> None:
-    env = environ(deployment, TASKCLUSTER_CLIENT_ID="old", TASKCLUSTER_ACCESS_TOKEN="kept", TASKCLUSTER_CERTIFICATE="c")
+    env = make_env(
+        deployment, TASKCLUSTER_CLIENT_ID="old", TASKCLUSTER_ACCESS_TOKEN="kept", TASKCLUSTER_CERTIFICATE="c"
+    )
     deployed, out = tmp_path / "deployed", tmp_path / "env.json"
     line = shell.evaluate(command(shell, "tcenv login --expires banana"))
     shell.run(shell.chain.format(line, f"touch {deployed}"), env)
@@ -93,7 +95,7 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
     loaded = dict.fromkeys(VARIABLES, "x")
     loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
     loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
-    loaded["TCENV_LOADED"] = make_loaded_word(env)
+    loaded["TCENV_LOADED"] = make_loaded_value(env)
     line = shell.evaluate(command(shell, "tcenv logout"))
     done = shell.run(shell.chain.format(line, shell.dump(out)), {**env, **loaded})
     assert out.exists(), done.stderr
@@ -105,7 +107,7 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
 @pytest.mark.parametrize("shell", POSIX, ids=[shell.name for shell in POSIX])
 @pytest.mark.parametrize("form", ["eval $({})", "eval `{}`"])
 def test_unquoted_evaluation(shell: RealShell, form: str, deployment: Sandbox, tmp_path: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     out = tmp_path / "env.json"
     done = shell.run(f"{form.format('tcenv login')} && {shell.dump(out)}", env)
     assert out.exists(), done.stderr
@@ -121,7 +123,7 @@ def test_the_second_login_needs_no_browser(deployment: Sandbox) -> None:
 
 
 def test_streams_and_codes(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     missing = tcenv("env", "--shell", "bash", env=env)
     assert (missing.returncode, missing.stdout) == (3, "\\false;\n")
     assert "tcenv login" in missing.stderr
@@ -142,7 +144,7 @@ def test_streams_and_codes(deployment: Sandbox) -> None:
 
 @pytest.mark.signals
 def test_interrupted_while_waiting(deployment: Sandbox) -> None:
-    env = environ(deployment, BROWSER="true")
+    env = make_env(deployment, BROWSER="true")
     process = subprocess.Popen(
         [TCENV, "login", "--shell", "bash"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -171,7 +173,7 @@ def test_interrupted_while_waiting(deployment: Sandbox) -> None:
 def test_what_would_crash_the_page_is_refused_before_a_browser_opens(
     arguments: list[str], accepted: str, deployment: Sandbox
 ) -> None:
-    done = tcenv("login", "--shell", "bash", *arguments, env=environ(deployment))
+    done = tcenv("login", "--shell", "bash", *arguments, env=make_env(deployment))
     assert (done.returncode, done.stdout) == (2, "\\false;\n")
     assert accepted in done.stderr
     assert not deployment.requests
@@ -186,7 +188,7 @@ def test_scopes_that_are_not_granted_are_named(deployment: Sandbox) -> None:
         "queue:scheduler-id:a",
         "--scope",
         "secrets:get:not/mine",
-        env=environ(deployment),
+        env=make_env(deployment),
     )
     assert done.returncode == 0
     assert "secrets:get:not/mine" in done.stderr
@@ -194,7 +196,7 @@ def test_scopes_that_are_not_granted_are_named(deployment: Sandbox) -> None:
 
 
 def test_the_older_page_resets_the_same_client(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_FLOW="new")
+    env = make_env(deployment, TCENV_FLOW="new")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
@@ -211,10 +213,10 @@ def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deploym
         "q = urllib.parse.parse_qs(urllib.parse.urlsplit(sys.argv[1]).query)\n"
         "visit(q['callback_url'][0] + '?clientId=evil/client&accessToken=' + 'x' * 44)\n"
     )
-    env = environ(deployment, BROWSER=f"{sys.executable} {forger} %s", TASKCLUSTER_CLIENT_ID="old", TCENV_TIMEOUT="1m")
+    env = make_env(deployment, BROWSER=f"{sys.executable} {forger} %s", TASKCLUSTER_CLIENT_ID="old", TCENV_TIMEOUT="1m")
     # The wait for the genuine answer, which does not come, by a clock that runs fast.
     done = subprocess.run(
-        [need("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh"],
+        [require("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh"],
         env=env,
         capture_output=True,
         text=True,
@@ -235,7 +237,7 @@ def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbo
         "approve(sys.argv[1])\n"
         f"while not os.path.exists({str(end)!r}):\n    time.sleep(0.05)\n"
     )
-    env = environ(deployment, BROWSER=f"{sys.executable} {browser} %s")
+    env = make_env(deployment, BROWSER=f"{sys.executable} {browser} %s")
     try:
         done = subprocess.run(
             ["bash", "-c", 'out=$(tcenv login --shell bash) && eval "$out" && echo "$TASKCLUSTER_CLIENT_ID"'],
@@ -251,7 +253,7 @@ def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbo
 
 
 def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     process = subprocess.Popen(
         [TCENV, "login", "--shell", "bash", "--no-browser"],
         env=env,

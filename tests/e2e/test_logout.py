@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.clock import Clock
-from tests.need import need
+from tests.fake_clock import FakeClock
+from tests.programs import require
 from tests.terminal import Terminal
-from tests.world import APPROVE, NAME, environ, read_session_fields, sign_in, tcenv
+from tests.world import APPROVE, NAME, make_env, read_session_fields, sign_in, tcenv
 
 DELETED = "its token no longer works"
 
@@ -38,7 +38,7 @@ def test_logout_ends_the_client_and_frees_its_name(deployment: Sandbox) -> None:
 
 
 def test_a_narrow_session_ends_itself_once_the_prefix_is_known(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     first = logout(env)
     assert first.returncode == 0
@@ -58,14 +58,14 @@ def test_a_narrow_session_ends_itself_once_the_prefix_is_known(deployment: Sandb
 
 
 def test_the_right_to_end_itself_is_left_out_when_asked_and_where_there_is_no_room(deployment: Sandbox) -> None:
-    narrow = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    narrow = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     assert tcenv("login", "--shell", "sh", env=narrow).returncode == 0
     assert logout(narrow).returncode == 0
     without = tcenv("login", "--no-self-delete", "--shell", "sh", env=narrow)
     assert "delete-client" not in without.stderr
     assert logout(narrow, "--keep-client").returncode == 0
     for count, asked in ((18, 2), (19, 1), (20, 0)):
-        env = environ(deployment, TCENV_SCOPE=" ".join(f"queue:x:{n}" for n in range(count)))
+        env = make_env(deployment, TCENV_SCOPE=" ".join(f"queue:x:{n}" for n in range(count)))
         done = tcenv("login", "--shell", "sh", env=env)
         assert done.returncode == 0, done.stderr
         assert done.stderr.replace("%3A", ":").count("scope=auth:delete-client:") == asked
@@ -74,7 +74,7 @@ def test_the_right_to_end_itself_is_left_out_when_asked_and_where_there_is_no_ro
 
 
 def test_the_right_to_end_itself_is_never_passed_on(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     logout(env)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
@@ -87,7 +87,7 @@ def test_the_right_to_end_itself_is_never_passed_on(deployment: Sandbox) -> None
 
 
 def test_a_client_id_that_was_edited_is_said_to_stay(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     logout(env)
     import sys
@@ -152,7 +152,7 @@ def test_without_a_network_it_is_forgotten_at_once(network: str) -> None:
 
 def test_another_profile_never_unloads_this_one(deployment: Sandbox) -> None:
     with Sandbox() as other:
-        env = environ()
+        env = make_env()
         for name, root_url in (("work", deployment.root_url), ("sb", other.root_url)):
             assert tcenv("profile", "set", name, "--root-url", root_url, env=env).returncode == 0
             assert tcenv("login", name, "--shell", "sh", env=env).returncode == 0
@@ -193,7 +193,7 @@ def test_all_looks_in_all_places(deployment: Sandbox, home: Path) -> None:
     env = sign_in(deployment)
     with Sandbox() as other:
         sign_in(other)
-        filed = environ(other, TCENV_STORE="file")
+        filed = make_env(other, TCENV_STORE="file")
         assert tcenv("login", "--shell", "sh", env=filed).returncode == 0
         assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
         left = home / "run/tcenv/.x.session.999999999.0123456789ab.tmp"
@@ -235,7 +235,7 @@ def test_all_ends_what_it_can_at_once() -> None:
 
 
 def test_profile_remove_says_what_becomes_of_its_session(deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
     assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
     done = tcenv("profile", "remove", "work", env=env)
@@ -252,15 +252,15 @@ def test_profile_remove_says_what_becomes_of_its_session(deployment: Sandbox) ->
 def test_profile_remove_offers_to_end_a_live_session(
     keys: str, status: int, is_dead: bool, deployment: Sandbox, home: Path, tmp_path: Path
 ) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
     assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
-    with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "> "}, tmp_path) as terminal:
+    with Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "> "}, tmp_path) as terminal:
         terminal.type("tcenv profile remove work; echo status $?.")
         terminal.wait_for("[Y/n]")
-        terminal.keys(keys) if keys.startswith("C-") else terminal.type(keys)
+        terminal.press(keys) if keys.startswith("C-") else terminal.type(keys)
         terminal.wait_for(f"status {status}.")
-        screen = terminal.screen()
+        screen = terminal.read_screen()
     assert (deployment.clients == {}) == is_dead
     # Who interrupts it has changed nothing.
     assert (sessions(env) == []) == (status == 0)
@@ -269,14 +269,14 @@ def test_profile_remove_offers_to_end_a_live_session(
 
 
 def test_profile_remove_does_not_ask_about_a_session_that_is_over(deployment: Sandbox, tmp_path: Path) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
     assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
-    clock = Clock(tmp_path)
+    clock = FakeClock(tmp_path)
     clock.advance(2 * 86400)
-    bash = [need("bash"), "--norc", "--noprofile"]
+    bash = [require("bash"), "--norc", "--noprofile"]
     with Terminal(bash, {**env, **clock.variables, "PS1": "> "}, tmp_path) as terminal:
         terminal.type("tcenv profile remove work; echo status $?.")
         terminal.wait_for("status 0.")
-        assert "[Y/n]" not in terminal.screen()
+        assert "[Y/n]" not in terminal.read_screen()
     assert sessions(env) == []

@@ -11,7 +11,7 @@ import pytest
 from tcenv import macos, paths
 from tcenv.sandbox import Sandbox
 from tests.macos import Mac
-from tests.world import environ
+from tests.world import make_env
 
 DAY = 86400
 
@@ -26,7 +26,7 @@ def in_temporary_directory(mac: Mac) -> Path:
 
 
 def test_runtime_is_the_users_own_temporary_directory(mac: Mac, deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     done = mac.tcenv("login", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
     file = in_temporary_directory(mac)
@@ -42,7 +42,7 @@ def test_runtime_is_the_users_own_temporary_directory(mac: Mac, deployment: Sand
 def test_an_open_temporary_directory_is_not_used(mac: Mac, deployment: Sandbox) -> None:
     """As any runtime directory: one that others can enter counts as none."""
     mac.temporary.chmod(0o755)
-    done = mac.tcenv("login", "--shell", "sh", env=environ(deployment, TCENV_STORE="runtime"))
+    done = mac.tcenv("login", "--shell", "sh", env=make_env(deployment, TCENV_STORE="runtime"))
     assert done.returncode == 1
     assert "your own temporary directory" in done.stderr
     assert "/dev/shm" not in done.stderr
@@ -52,7 +52,7 @@ def test_an_open_temporary_directory_is_not_used(mac: Mac, deployment: Sandbox) 
 def test_a_long_session_is_kept_from_the_cleaner(mac: Mac, deployment: Sandbox) -> None:
     """macOS removes what nobody has used for three days. A shorter session has ended by then, and is left alone."""
     for length, is_touched in (("1d", False), ("7d", True)):
-        env = environ(deployment, TCENV_LOGIN_EXPIRES=length)
+        env = make_env(deployment, TCENV_LOGIN_EXPIRES=length)
         assert mac.tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         file = in_temporary_directory(mac)
         for command in (["env", "--shell", "sh"], ["status", "--offline"], ["exec", "--", "true"]):
@@ -65,7 +65,7 @@ def test_a_long_session_is_kept_from_the_cleaner(mac: Mac, deployment: Sandbox) 
 @pytest.mark.parametrize("state", ["On", "Off"])
 def test_login_says_once_where_filevault_is_off(state: str, mac: Mac, deployment: Sandbox) -> None:
     mac.set_filevault(state)
-    env = environ(deployment)
+    env = make_env(deployment)
     first = mac.tcenv("login", "--shell", "sh", env=env)
     assert ("FileVault" in first.stderr) is (state == "Off"), first.stderr
     assert ("TCENV_STORE=keyring" in first.stderr) is (state == "Off")
@@ -74,7 +74,7 @@ def test_login_says_once_where_filevault_is_off(state: str, mac: Mac, deployment
 
 
 def test_doctor_names_what_a_mac_has(mac: Mac, deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert mac.tcenv("login", "--shell", "sh", env=env).returncode == 0
     done = mac.tcenv("doctor", env=env)
     said = done.stdout
@@ -83,14 +83,14 @@ def test_doctor_names_what_a_mac_has(mac: Mac, deployment: Sandbox) -> None:
     done = mac.tcenv("doctor", env=env)
     said = done.stdout
     assert "note: session store: runtime, 1 session: files on the disk, which FileVault does not encrypt" in said
-    said = mac.tcenv("doctor", env=environ(deployment, TCENV_STORE="none")).stdout
+    said = mac.tcenv("doctor", env=make_env(deployment, TCENV_STORE="none")).stdout
     assert "keychain" in said
     for word in ("login manager", "XDG_RUNTIME_DIR", "timedatectl", "/dev/shm"):
         assert word not in said
 
 
 def test_the_clients_name_stays_when_the_network_renames_the_mac(mac: Mac, deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
 
     def name_after(**names: str) -> str:
         mac.set_names(**names)
@@ -111,7 +111,7 @@ def test_the_clients_name_stays_when_the_network_renames_the_mac(mac: Mac, deplo
 def test_without_a_name_of_its_own_the_networks_is_used(mac: Mac, deployment: Sandbox) -> None:
     mac.set_names(machine="", local="", host="mac.lan")
     (mac.folder / "scutil").unlink()
-    done = mac.tcenv("login", "--shell", "sh", env=environ(deployment))
+    done = mac.tcenv("login", "--shell", "sh", env=make_env(deployment))
     assert "/tcenv-mac'" in done.stdout, done.stdout + done.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.server import USER, default_scopes
-from tests.world import environ, find_session_file, tcenv
+from tests.world import find_session_file, make_env, tcenv
 
 SELF = f"assume:login-identity:{USER}"
 MANY = [f"secrets:get:project/number-{number:03}/secret" for number in range(480)]
@@ -44,7 +44,7 @@ def tc() -> Iterator[Sandbox]:
 
 
 def sign_in(tc: Sandbox, *scopes: str) -> dict[str, str]:
-    env = environ(tc)
+    env = make_env(tc)
     done = tcenv("login", "--shell", "sh", *(f"--scope={scope}" for scope in scopes), env=env)
     assert done.returncode == 0, done.stderr
     return env

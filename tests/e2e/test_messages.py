@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from tcenv.sandbox import Sandbox
 from tests.terminal import run_in_terminal
-from tests.world import TCENV, environ, sign_in, tcenv
+from tests.world import TCENV, make_env, sign_in, tcenv
 
 
 def settled(text: str, env: Mapping[str, str]) -> str:
@@ -67,12 +67,12 @@ CASES: dict[str, tuple[list[str], bool]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_in_a_log(name: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
+def test_in_a_log(name: str, deployment: Sandbox, text_snapshot: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
-    env = sign_in(deployment) if needs_session else environ(deployment)
+    env = sign_in(deployment) if needs_session else make_env(deployment)
     done = tcenv(*words, env=env)
     out = done.stdout if words[0] in ("status", "profile", "doctor") else ""
-    assert settled(f"$ tcenv {' '.join(words)}\n{out}{done.stderr}[{done.returncode}]\n", env) == shown
+    assert settled(f"$ tcenv {' '.join(words)}\n{out}{done.stderr}[{done.returncode}]\n", env) == text_snapshot
 
 
 def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
@@ -85,10 +85,10 @@ def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
 @pytest.mark.parametrize(
     "name", ["status", "status, not signed in", "wrong time", "not signed in", "login again", "profile list"]
 )
-def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: SnapshotAssertion) -> None:
+def test_in_a_terminal(name: str, face: str, deployment: Sandbox, text_snapshot: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
     more = {"dumb": {"TERM": "dumb"}, "plain": {"TERM": "xterm", "NO_COLOR": "1"}}.get(face, {"TERM": "xterm-256color"})
-    env = {**(sign_in(deployment) if needs_session else environ(deployment)), **more}
+    env = {**(sign_in(deployment) if needs_session else make_env(deployment)), **more}
     text = on_screen(words, env, 40 if face == "narrow" else 80)
     if face in ("dumb", "plain"):
         assert "\x1b[" not in text
@@ -97,7 +97,7 @@ def test_in_a_terminal(name: str, face: str, deployment: Sandbox, shown: Snapsho
         # Only addresses and commands may be wider, because people copy them.
         long = [line for line in plain.splitlines() if len(line) > 40 and " " in line.strip(" ·✓✗→!")]
         assert all("tcenv " in line for line in long)
-    assert settled(text, env) == shown
+    assert settled(text, env) == text_snapshot
 
 
 def test_doctor(deployment: Sandbox) -> None:

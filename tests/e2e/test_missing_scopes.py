@@ -8,7 +8,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.missing_scopes import fit_for_the_page
-from tests.world import environ, find_session_file, tcenv
+from tests.world import find_session_file, make_env, tcenv
 
 
 def asked(env: dict[str, str]) -> list[str]:
@@ -37,7 +37,7 @@ def line_to_paste(said: str) -> str:
 
 @pytest.mark.parametrize("proxy", [False, True])
 def test_a_session_of_everything_can_get_no_more(proxy: bool, deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env)
     said = missing(env, "auth:create-role:x", "worker-manager:*", proxy=proxy)
     assert f"You do not hold auth:create-role:x, worker-manager:* on {deployment.root_url}." in said
@@ -45,7 +45,7 @@ def test_a_session_of_everything_can_get_no_more(proxy: bool, deployment: Sandbo
 
 
 def test_the_line_to_paste_asks_for_the_former_scopes_too(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env, "queue:scheduler-id:a", "secrets:*")
     said = missing(env, "queue:get-task:x", "queue:scheduler-id:a")
     assert "The session does not hold queue:get-task:x." in said
@@ -58,7 +58,7 @@ def test_the_line_to_paste_asks_for_the_former_scopes_too(deployment: Sandbox) -
 
 
 def test_what_was_asked_for_in_vain_is_not_asked_for_again(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env, "queue:scheduler-id:a", "worker-manager:*")
     said = missing(env, "worker-manager:x", "queue:get-task:x")
     assert f"You do not hold worker-manager:x on {deployment.root_url}." in said
@@ -66,7 +66,7 @@ def test_what_was_asked_for_in_vain_is_not_asked_for_again(deployment: Sandbox) 
 
 
 def test_more_than_a_sign_in_takes_are_asked_for_by_patterns(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     login(env, *(f"queue:scheduler-id:{number}" for number in range(18)), "secrets:get:project/sandbox/a")
     line = line_to_paste(missing(env, "queue:get-task:x", "queue:get-task:y", "index:insert-task:sandbox.x"))
     shell = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=60)
@@ -75,7 +75,7 @@ def test_more_than_a_sign_in_takes_are_asked_for_by_patterns(deployment: Sandbox
     # Nothing in common: no line.
     others = Sandbox(user_scopes=[*(f"s{number}:x" for number in range(20)), "y:z", "auth:create-client:*"])
     with others as tc:
-        env = environ(tc)
+        env = make_env(tc)
         login(env, *(f"s{number}:x" for number in range(20)))
         said = missing(env, "y:z")
         assert "does not hold y:z" in said and "tcenv login" not in said and "20" in said
@@ -96,7 +96,7 @@ def test_patterns_that_fit() -> None:
 
 
 def test_a_reset_keeps_what_the_session_was_asked_for(deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     words = ("profile", "set", "work", "--root-url", deployment.root_url, "--scope", "queue:scheduler-id:a")
     assert tcenv(*words, env=env).returncode == 0
     login(env, "secrets:*", more=("work",))

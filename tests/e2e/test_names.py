@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.reliability.record import record, times
+from tests.programs import require
+from tests.reliability.record import record, scale
 from tests.terminal import run_in_terminal
-from tests.world import APPROVE, NAME, TCENV, environ, find_session_file, read_session_fields, start_browser, tcenv
+from tests.world import APPROVE, NAME, TCENV, find_session_file, make_env, read_session_fields, start_browser, tcenv
 
 DAY = 86400
 _ON = (
@@ -36,7 +36,7 @@ def on_machine(
     """Run the command on a machine of that name (with a runtime directory of its own, below the shared home)."""
     runtime = Path(env["HOME"]) / f"run-{host}"
     runtime.mkdir(mode=0o700, exist_ok=True)
-    clock = [need("faketime"), f"@{int(at)}"] if at is not None else []
+    clock = [require("faketime"), f"@{int(at)}"] if at is not None else []
     # The user lives in the same time.
     browser = {"BROWSER": APPROVE} if at is not None and env["BROWSER"] == start_browser() else {}
     return subprocess.run(
@@ -59,11 +59,11 @@ def test_thirty_days_on_two_machines_with_two_profiles_each(public: bool, scope:
     """The machines share a home. A little later each day, so that yesterday's session has just ended."""
     start = int(time.time())
     with Sandbox(public=public) as sandbox:
-        env = environ(TCENV_SCOPE=scope, TCENV_TIMEOUT="90s")
+        env = make_env(TCENV_SCOPE=scope, TCENV_TIMEOUT="90s")
         for profile in ("work", "play"):
             assert tcenv("profile", "set", profile, "--root-url", sandbox.root_url, env=env).returncode == 0
         actors = [(host, profile) for host in ("alpha", "beta") for profile in ("work", "play")]
-        days = max(4, times(30))
+        days = max(4, scale(30))
         for day in range(days):
             now = start + day * (DAY + 600)
             sandbox.clock_offset = now - time.time()
@@ -98,7 +98,7 @@ def test_a_reset_and_a_logout_concern_one_machine_and_one_profile(public: bool, 
     """By API or through the browser, whatever else is signed in under the same home keeps its token."""
     actors = [(host, profile) for host in ("alpha", "beta") for profile in ("work", "play")]
     with Sandbox(public=public) as sandbox:
-        env = environ(TCENV_SCOPE=scope)
+        env = make_env(TCENV_SCOPE=scope)
         for profile in ("work", "play"):
             assert tcenv("profile", "set", profile, "--root-url", sandbox.root_url, env=env).returncode == 0
 
@@ -134,7 +134,7 @@ def test_a_reset_and_a_logout_concern_one_machine_and_one_profile(public: bool, 
 def test_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
     with Sandbox(public=public) as deployment:
         # A process, which can be paused until the former client is deleted.
-        env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER=APPROVE)
+        env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER=APPROVE)
         assert login(env).returncode == 0
         # The first sign-in knew no prefix: the other name.
         status, out, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
@@ -159,7 +159,7 @@ def test_resets_of_a_narrow_session_in_a_terminal(public: bool) -> None:
 
 
 def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
     client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
@@ -179,7 +179,7 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
 
 def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deployment: Sandbox) -> None:
     """The program is there, and fails: the client is not deleted for a page that nobody will see."""
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
     former = read_session_fields(env)
@@ -198,9 +198,9 @@ def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deploy
 @pytest.mark.parametrize("trouble", ["clock", "network"])
 def test_a_reset_that_cannot_reach_the_deployment_leaves_the_old_client_alone(trouble: str) -> None:
     with Sandbox() as deployment:
-        env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER="true")
+        env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER="true")
         for _ in range(2):
-            assert login({**env, "BROWSER": environ()["BROWSER"]}, "--reset").returncode == 0
+            assert login({**env, "BROWSER": make_env()["BROWSER"]}, "--reset").returncode == 0
         former = read_session_fields(env)
         client_id = former["TASKCLUSTER_CLIENT_ID"]
         if trouble == "clock":
@@ -216,7 +216,7 @@ def test_a_reset_that_cannot_reach_the_deployment_leaves_the_old_client_alone(tr
 
 
 def test_without_a_terminal_the_old_client_is_ended_after_the_new_session_is_stored(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
     former = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
@@ -232,14 +232,14 @@ def test_without_a_terminal_the_old_client_is_ended_after_the_new_session_is_sto
 
 
 def test_other_scopes_end_the_session_that_they_replace(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     for scope in ("queue:scheduler-id:a", "queue:scheduler-id:b", "queue:scheduler-id:c"):
         assert login(env, "--scope", scope).returncode == 0
     assert len(deployment.clients) == 1
 
 
 def test_the_parts_of_a_name(home: Path, deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     for host, name in {
         "box.example.com": "tcenv-box",
         "bo:x@é/y": "tcenv-bo-x---y",
@@ -261,21 +261,21 @@ def test_the_parts_of_a_name(home: Path, deployment: Sandbox) -> None:
 
 def test_a_machines_own_id_stays(home: Path, deployment: Sandbox) -> None:
     """Containers with a new hostname each day: `{machine}` is kept in the state directory."""
-    env = environ(deployment, TCENV_NAME="tcenv-{machine}")
+    env = make_env(deployment, TCENV_NAME="tcenv-{machine}")
     names = set()
     for host in ("c1", "c2", "c3"):
         done = on_machine(host, env, "profile", "show", "--json")
         assert done.returncode == 0
         names.add(json.loads(done.stdout)["name"])
     assert len(names) == 1
-    other = environ(deployment, TCENV_NAME="tcenv-{machine}", XDG_STATE_HOME=str(home / "other"))
+    other = make_env(deployment, TCENV_NAME="tcenv-{machine}", XDG_STATE_HOME=str(home / "other"))
     assert json.loads(on_machine("c1", other, "profile", "show", "--json").stdout)["name"] not in names
 
 
 @pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
 def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deployment: Sandbox) -> None:
     """The session is lost again and again, as at each reboot: the next one ends the client that nobody can use any more."""
-    env = environ(deployment, TCENV_SCOPE=scope)
+    env = make_env(deployment, TCENV_SCOPE=scope)
     seen = []
     for _ in range(3):
         done = login(env)
@@ -291,7 +291,7 @@ def test_two_names_are_enough_where_clients_can_be_deleted(scope: str, deploymen
 
 def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(home: Path, deployment: Sandbox) -> None:
     """Up to five names then: another store's session, one that only a shell has, and one that was to be kept."""
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     (home / "elsewhere").mkdir(mode=0o700)
     for around in ({"XDG_RUNTIME_DIR": str(home / "elsewhere")}, {"TCENV_STORE": "none"}, {"TCENV_STORE": "file"}):
         assert login({**env, **around}).returncode == 0
@@ -302,7 +302,7 @@ def test_a_client_whose_session_is_kept_elsewhere_or_was_let_go_is_not_ended(hom
 
 
 def test_a_client_that_a_logout_could_not_reach_is_ended_by_the_next_session(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert login(env).returncode == 0
     former = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     deployment.fail("hang-up")
@@ -316,7 +316,7 @@ def test_a_client_that_a_logout_could_not_reach_is_ended_by_the_next_session(dep
 
 
 def test_all_names_taken_is_said_at_once(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a", TCENV_NO_SELF_DELETE="1")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a", TCENV_NO_SELF_DELETE="1")
     for _ in range(5):
         assert login(env).returncode == 0
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0

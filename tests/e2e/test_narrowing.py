@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.command_lines import run_full
-from tests.world import TCENV, environ, sign_in, tcenv
+from tests.world import TCENV, make_env, sign_in, tcenv
 
 HELD = {"queue:get-task:*", "queue:route:index.sandbox.*", "queue:scheduler-id:*"}
 QUEUE = {
@@ -62,7 +62,7 @@ def test_nothing_held_is_an_error_and_names_only_that() -> None:
 
 def test_granted_in_part_runs_the_command(deployment: Sandbox) -> None:
     """Without a session, the sign-in asks for the pattern and says what was granted of it. That is not said twice."""
-    env = environ(deployment)
+    env = make_env(deployment)
     done = may("--scope", "queue:*", env=env)
     assert allowed(done) == QUEUE
     assert "Granted in part: you hold 6 scopes of queue:*." in done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import environ, tcenv
+from tests.world import make_env, tcenv
 
 # Each call would take 30 seconds by itself.
 SOON = 28
@@ -27,7 +27,7 @@ COMMANDS = {
 @pytest.mark.parametrize("way", ["option", "profile", "defaults"])
 def test_a_deployment_that_never_answers(words: tuple[str, ...], way: str, home: Path) -> None:
     with Sandbox() as sandbox:
-        env = environ(sandbox)
+        env = make_env(sandbox)
         assert tcenv("profile", "set", "work", "--root-url", sandbox.root_url, env=env).returncode == 0
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         del env["TCENV_TIMEOUT"]
@@ -50,7 +50,7 @@ def test_references_that_never_come() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         root_url = f"http://127.0.0.1:{server.getsockname()[1]}"
         words = ("scopes", root_url, "--method", "queue.createTask", "--timeout", "1s")
-        done = tcenv(*words, env=environ(), timeout=SOON)
+        done = tcenv(*words, env=make_env(), timeout=SOON)
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr
 
@@ -58,6 +58,6 @@ def test_references_that_never_come() -> None:
 @pytest.mark.parametrize("command", ["status", "scopes", "doctor", "logout"])
 def test_what_is_no_time(command: str) -> None:
     with Sandbox() as sandbox:
-        done = tcenv(command, "--timeout", "banana", env=environ(sandbox))
+        done = tcenv(command, "--timeout", "banana", env=make_env(sandbox))
     assert "--timeout" in done.stdout + done.stderr
     assert done.returncode == (1 if command == "doctor" else 2)

@@ -14,14 +14,14 @@ import pytest
 
 from tcenv import paths
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.world import NAME, TCENV, environ, find_session_file, sign_in, tcenv
+from tests.programs import require
+from tests.world import NAME, TCENV, find_session_file, make_env, sign_in, tcenv
 
 
 @pytest.fixture
 def no_manager(deployment: Sandbox, shared_memory: Path) -> Iterator[dict[str, str]]:
     """In the environment of `su -` no variable names a runtime directory, and this machine has none for the user."""
-    env = environ(deployment)
+    env = make_env(deployment)
     del env["XDG_RUNTIME_DIR"]
     assert not Path(f"/run/user/{os.geteuid()}").is_dir(), "this test is for a machine without a login manager"
     yield env
@@ -50,13 +50,13 @@ def test_one_sign_in_serves_every_shell_of_the_machine(
     folder.mkdir()
     (folder / ".envrc").write_text(f"use taskcluster {deployment.root_url}\n")
     assert tcenv("direnv", "--install", env=no_manager).returncode == 0
-    subprocess.run([need("direnv"), "allow", str(folder)], env=no_manager, check=True, capture_output=True)
-    command = [need("direnv"), "exec", str(folder), "printenv", "TASKCLUSTER_CLIENT_ID"]
+    subprocess.run([require("direnv"), "allow", str(folder)], env=no_manager, check=True, capture_output=True)
+    command = [require("direnv"), "exec", str(folder), "printenv", "TASKCLUSTER_CLIENT_ID"]
     shown = subprocess.run(command, env=no_manager, cwd=folder, capture_output=True, text=True, timeout=60)
     assert shown.stdout == f"{deployment.user}/{NAME}\n", shown.stderr
     assert deployment.approvals == 1
     # A shell with a runtime directory of its own signs out of it all the same.
-    assert tcenv("logout", "--shell", "sh", env=environ(deployment)).returncode == 0
+    assert tcenv("logout", "--shell", "sh", env=make_env(deployment)).returncode == 0
     assert not kept.exists()
 
 
@@ -78,7 +78,7 @@ def test_one_that_is_open_to_others_is_an_error(deployment: Sandbox, tmp_path: P
     shared = tmp_path / "open"
     shared.mkdir()
     shared.chmod(0o755)
-    done = login(environ(deployment, XDG_RUNTIME_DIR=str(shared)))
+    done = login(make_env(deployment, XDG_RUNTIME_DIR=str(shared)))
     assert (done.returncode, done.stdout) == (1, "\\false;\n")
     assert "is open to other users" in done.stderr
     assert deployment.approvals == 0
@@ -133,7 +133,7 @@ def test_what_is_not_in_memory_is_no_runtime_store(no_manager: dict[str, str], t
 
 def test_where_nothing_is_kept_what_is_loaded_serves(deployment: Sandbox) -> None:
     """`exec` makes no new client each time, and each command says what it cannot do."""
-    env = environ(deployment, TCENV_STORE="none")
+    env = make_env(deployment, TCENV_STORE="none")
     script = (
         'eval "$(tcenv login)"\nfor n in 1 2 3; do tcenv exec -- printenv TASKCLUSTER_CLIENT_ID; done\n'
         'tcenv status --json | grep signed_in\neval "$(tcenv login)"\n'
@@ -176,7 +176,7 @@ def test_a_broken_keyring_is_none(no_manager: dict[str, str], tmp_path: Path, ho
 
 
 def test_scopes_without_end_can_be_read_again(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert login(env).returncode == 0
     path = find_session_file(env)
     head, _, tail = path.read_text().partition("\nSCOPES=")
@@ -191,7 +191,7 @@ def test_scopes_without_end_can_be_read_again(deployment: Sandbox) -> None:
 
 @pytest.mark.parametrize("what", ["link", "directory"])
 def test_a_lock_that_is_none_is_said(what: str, deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     lock = Path(env["XDG_RUNTIME_DIR"]) / f"tcenv/http_localhost_{deployment.port}.lock"
     lock.parent.mkdir(mode=0o700)
     if what == "link":
@@ -205,13 +205,13 @@ def test_a_lock_that_is_none_is_said(what: str, deployment: Sandbox) -> None:
 
 
 def test_the_longest_time_to_wait_is_taken(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     del env["TCENV_TIMEOUT"]
     assert login(env, "--timeout", "1000y").returncode == 0
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_write(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     folder = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
     folder.mkdir(mode=0o700)
     ended = subprocess.Popen(["true"])
@@ -242,7 +242,7 @@ def test_a_home_that_is_no_absolute_path_is_refused(wrong: str, deployment: Sand
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.toml").write_text(f'browser = "touch {home}/run-by-tcenv %s"\ndefault = "evil"\n')
     before = sorted(home.rglob("*"))
-    env = {k: v for k, v in environ(deployment).items() if not k.startswith("XDG_") or k == "XDG_RUNTIME_DIR"}
+    env = {k: v for k, v in make_env(deployment).items() if not k.startswith("XDG_") or k == "XDG_RUNTIME_DIR"}
     del env["BROWSER"]
     # Each command meets one of them, and what every shell runs meets all.
     turn = ["~", "relative", ".", ""].index(wrong)
@@ -262,7 +262,7 @@ def test_a_home_that_cannot_be_written(deployment: Sandbox, home: Path) -> None:
         wrapped = []
     else:
         wrapped = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o ro none {mounted} && exec "$@"', "sh"]
-    env = {k: v for k, v in environ(deployment).items() if not k.startswith("XDG_") or k == "XDG_RUNTIME_DIR"}
+    env = {k: v for k, v in make_env(deployment).items() if not k.startswith("XDG_") or k == "XDG_RUNTIME_DIR"}
     env["HOME"] = str(mounted)
     for words in (["login", "--shell", "sh"], ["env", "--shell", "sh"], ["status"], ["logout", "--shell", "sh"]):
         done = subprocess.run(
@@ -288,7 +288,7 @@ def test_a_home_that_cannot_be_written(deployment: Sandbox, home: Path) -> None:
 
 
 def test_what_cannot_be_read_is_said(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert login(env).returncode == 0
     path = find_session_file(env)
     path.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.world import TCENV, environ, sign_in, tcenv
+from tests.world import TCENV, make_env, sign_in, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
 # What the interpreter itself imports by the search path before the first line of any program (docs/threats.md).
@@ -143,11 +143,11 @@ def test_the_users_commands_have_the_variable_as_it_was(env: dict[str, str], tmp
 def test_an_absolute_entry_and_an_editable_install_work_all_the_same(tmp_path: Path) -> None:
     """In the checkout itself, an empty entry names the folder from which tcenv is installed."""
     for path in (":", ".", f"{tmp_path}:"):
-        done = tcenv("version", env=environ(PYTHONPATH=path), cwd=CHECKOUT)
+        done = tcenv("version", env=make_env(PYTHONPATH=path), cwd=CHECKOUT)
         assert (done.returncode, done.stderr) == (0, "")
     (tmp_path / "shadow").mkdir()
     (tmp_path / "shadow/tcenv.py").write_text("raise SystemExit('mine, by my own word')")
-    done = tcenv("version", env=environ(PYTHONPATH=str(tmp_path / "shadow")), cwd=tmp_path)
+    done = tcenv("version", env=make_env(PYTHONPATH=str(tmp_path / "shadow")), cwd=tmp_path)
     assert "by my own word" in done.stderr
 
 

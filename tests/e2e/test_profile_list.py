@@ -10,7 +10,7 @@ from pathlib import Path
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
 from tests.e2e.test_store_contract import secret_service
-from tests.world import environ, find_holder_process, find_session_file, read_session_fields, sign_in, tcenv
+from tests.world import find_holder_process, find_session_file, make_env, read_session_fields, sign_in, tcenv
 
 
 def listed(env: dict[str, str]) -> dict[str, bool]:
@@ -31,25 +31,25 @@ def test_sessions_without_a_profile_where_the_index_cannot_be_written(deployment
 
 def test_sessions_in_the_keyring(deployment: Sandbox, home: Path) -> None:
     with secret_service(), Sandbox() as other:
-        assert tcenv("profile", "set", "x", "--root-url", other.root_url, env=environ()).returncode == 0
+        assert tcenv("profile", "set", "x", "--root-url", other.root_url, env=make_env()).returncode == 0
         for sandbox in (deployment, other):
             sign_in(sandbox, TCENV_STORE="keyring")
-        assert listed(environ(TCENV_STORE="keyring")) == {deployment.root_url: True, other.root_url: True}
-        assert listed(environ()) == {other.root_url: False, deployment.root_url: False}
+        assert listed(make_env(TCENV_STORE="keyring")) == {deployment.root_url: True, other.root_url: True}
+        assert listed(make_env()) == {other.root_url: False, deployment.root_url: False}
 
 
 def test_a_profile_with_capital_letters(deployment: Sandbox, home: Path) -> None:
     """Its session's file has another name than the profile."""
-    assert tcenv("profile", "set", "CON-Work", "--root-url", deployment.root_url, env=environ()).returncode == 0
-    env = environ(deployment)
+    assert tcenv("profile", "set", "CON-Work", "--root-url", deployment.root_url, env=make_env()).returncode == 0
+    env = make_env(deployment)
     assert tcenv("login", "CON-Work", "--shell", "sh", env=env).returncode == 0
     assert listed(env) == {deployment.root_url: True}
 
 
 def test_a_store_that_cannot_be_used_is_said_and_the_profiles_are_listed(home: Path) -> None:
-    assert tcenv("profile", "set", "x", "--root-url", "https://x.example.com", env=environ()).returncode == 0
+    assert tcenv("profile", "set", "x", "--root-url", "https://x.example.com", env=make_env()).returncode == 0
     (home / "run").chmod(0o755)
-    done = tcenv("profile", "list", env=environ())
+    done = tcenv("profile", "list", env=make_env())
     assert (done.returncode, "https://x.example.com" in done.stdout, "XDG_RUNTIME_DIR" in done.stderr) == (
         0,
         True,
@@ -115,7 +115,7 @@ def test_logout_of_all_that_forgets_leaves_nothing(deployment: Sandbox, home: Pa
     with secret_service(), Sandbox() as other:
         for store, sandbox in (("runtime", deployment), ("file", other), ("keyring", deployment)):
             sign_in(sandbox, TCENV_STORE=store)
-        env = environ(deployment)
+        env = make_env(deployment)
         assert (
             tcenv("profile", "set", "x", "--root-url", other.root_url, "--name", "n-{machine}", env=env).returncode == 0
         )
@@ -151,7 +151,7 @@ def test_a_session_from_before_its_deployment_had_a_profile(deployment: Sandbox,
 
 def test_a_port_that_is_still_held_is_said(deployment: Sandbox, home: Path) -> None:
     """The sign-in got no answer, so its port stays taken while the page may be open."""
-    env = environ(deployment, BROWSER="true")
+    env = make_env(deployment, BROWSER="true")
     assert tcenv("login", "--timeout", "1s", "--shell", "sh", env=env).returncode == 124
     assert find_holder_process(home / "run") is not None
     done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)

@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.command_lines import run_full
-from tests.world import NAME, environ, read_session_fields, tcenv
+from tests.world import NAME, make_env, read_session_fields, tcenv
 
 CONFIG = """default = "work"
 [profiles.work]
@@ -37,7 +37,7 @@ def scopes_of(text: str) -> list[str]:
 
 
 def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     done = tcenv("env", "--as", "relduty", "--format", "json", env=env)
     assert done.returncode == 0, done.stderr
@@ -67,7 +67,7 @@ def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> Non
 
 
 def test_without_a_session_just_those_are_signed_in_with(config: Path, deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("env", "--as", "relduty", "--shell", "sh", env=env).returncode == 3
     done = tcenv("exec", "--as", "relduty", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,7 @@ def test_without_a_session_just_those_are_signed_in_with(config: Path, deploymen
 
 
 def test_a_purpose_of_more_scopes_than_a_sign_in_takes(config: Path, deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     scopes = [f"queue:route:index.sandbox.{number}" for number in range(34)] + [
         "queue:scheduler-id:a",
         "secrets:get:project/sandbox/x",
@@ -103,7 +103,7 @@ def test_a_purpose_of_more_scopes_than_a_sign_in_takes(config: Path, deployment:
 
 
 def test_purposes_are_kept_with_their_comments(config: Path) -> None:
-    env = environ()
+    env = make_env()
     config.write_text("# mine\n" + config.read_text())
     assert tcenv("purpose", "set", "new", "--scope", "a:*", "--scope", "b", "--for", "30m", env=env).returncode == 0
     assert tcenv("purpose", "set", "new", "--for", "45m", env=env).returncode == 0
@@ -144,14 +144,14 @@ def test_a_wrong_purpose_is_named_with_its_line(text: str, line: int, what: str,
     path = home / ".config/tcenv/config.toml"
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    done = tcenv("purpose", "list", env=environ())
+    done = tcenv("purpose", "list", env=make_env())
     assert done.returncode == 2
     assert f"line {line}" in done.stderr
     assert what in done.stderr
 
 
 def test_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("scopes", env=env).returncode == 3
     assert tcenv("scopes", "--satisfies", "queue:x", env=env).returncode == 3
     narrow = {**env, "TCENV_SCOPE": "queue:scheduler-id:a queue:route:x.*"}
@@ -169,14 +169,14 @@ def test_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
 
 def test_a_private_deployment_does_not_tell() -> None:
     with Sandbox(public=False) as sandbox:
-        env = environ(sandbox)
+        env = make_env(sandbox)
         assert tcenv("login", "--scope", "queue:scheduler-id:a", "--shell", "sh", env=env).returncode == 0
         assert tcenv("scopes", env=env).returncode == 4
         assert tcenv("scopes", "--satisfies", "queue:scheduler-id:a", env=env).returncode == 4
 
 
 def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     done = tcenv("scopes", "--method", "queue.createTask", env=env)
     assert done.returncode == 0, done.stderr
     assert "queue:create-task" in done.stdout
@@ -197,7 +197,7 @@ def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
 
 def test_what_a_method_needs_is_known_without_a_network() -> None:
     with Sandbox() as sandbox:
-        env = environ(sandbox)
+        env = make_env(sandbox)
         done = tcenv("scopes", "--method", "queue.createTask", env=env)
     assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout != ""
     unknown = tcenv("scopes", "--method", "secrets.get", env=env)
@@ -206,7 +206,7 @@ def test_what_a_method_needs_is_known_without_a_network() -> None:
 
 
 def test_the_go_tools_options(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     absent = tcenv("signin", "--check", "--shell", "sh", env=env)
     assert (absent.returncode, absent.stdout) == (1, "\\false;\n")
     line = 'eval "$(tcenv signin -s queue:scheduler-id:a -s queue:scheduler-id:b --expires 2h)"'
@@ -227,7 +227,7 @@ def test_the_go_tools_options(deployment: Sandbox) -> None:
 
 
 def test_for_taskclusters_own_clients(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     fields = read_session_fields(env)
     shown = json.loads(tcenv("env", "--format", "taskcluster", env=env).stdout)
@@ -243,7 +243,7 @@ def test_for_taskclusters_own_clients(deployment: Sandbox) -> None:
 
 
 def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
 
     def others() -> list[dict[str, str]]:
         findings = json.loads(tcenv("doctor", "--json", env=env).stdout)["findings"]

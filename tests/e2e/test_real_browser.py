@@ -15,7 +15,7 @@ from tcenv.sandbox import Sandbox
 from tests.chromium import approve, open_page
 from tests.shells.child import environment_after
 from tests.shells.real import BY_NAME
-from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, environ, make_loaded_word, read_session_fields, tcenv
+from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, make_env, make_loaded_value, read_session_fields, tcenv
 
 PROJECT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
         if flow == "new":
             # The page then asks what to do about the name, and the first button resets the token.
             sandbox.create_client(f"{HOSTILE_USER}/{NAME}")
-        env = environ(
+        env = make_env(
             sandbox,
             BROWSER=f"{sys.executable} -m tests.chromium %s",
             PYTHONPATH=str(PROJECT),
@@ -45,7 +45,7 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
             "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
             "TASKCLUSTER_CERTIFICATE": None,
             # Where the root URL goes back to: this shell had it before.
-            "TCENV_LOADED": make_loaded_word(env, before=sandbox.root_url),
+            "TCENV_LOADED": make_loaded_value(env, before=sandbox.root_url),
         }
         assert sandbox.clients[after["TASKCLUSTER_CLIENT_ID"]].access_token == after["TASKCLUSTER_ACCESS_TOKEN"]
         assert len(sandbox.clients) == 1
@@ -56,7 +56,7 @@ def test_what_the_person_sees(browser: Browser) -> None:
     with Sandbox(user=HOSTILE_USER) as sandbox, open_page(browser) as page:
         process = subprocess.Popen(
             [TCENV, "login", "--shell", "sh", "--scope", "queue:scheduler-id:a", "--scope", "secrets:get:not/mine"],
-            env=environ(sandbox, BROWSER="true"),
+            env=make_env(sandbox, BROWSER="true"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -84,7 +84,7 @@ def test_what_the_person_sees(browser: Browser) -> None:
 def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on(browser: Browser) -> None:
     with Sandbox() as sandbox, open_page(browser) as page:
         sandbox.create_client(f"{sandbox.user}/{NAME}")
-        env = environ(sandbox, BROWSER="true")
+        env = make_env(sandbox, BROWSER="true")
         process = subprocess.Popen(
             [TCENV, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -104,5 +104,5 @@ def test_the_page_tells_of_a_taken_name_and_the_wait_goes_on(browser: Browser) -
         assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/my-laptop"
         # Tomorrow that name is asked for by itself, as long as the first one is taken.
         tcenv("logout", "--delete-client", "--shell", "sh", env=env)
-        assert tcenv("login", "--shell", "sh", env=environ(sandbox)).returncode == 0
+        assert tcenv("login", "--shell", "sh", env=make_env(sandbox)).returncode == 0
         assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{sandbox.user}/{NAME}@2"

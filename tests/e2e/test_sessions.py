@@ -17,9 +17,9 @@ import pytest
 import tcenv as library
 from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.reliability.record import record, times
-from tests.world import APPROVE, NAME, TCENV, environ, find_session_file, read_session_fields, sign_in, tcenv
+from tests.programs import require
+from tests.reliability.record import record, scale
+from tests.world import APPROVE, NAME, TCENV, find_session_file, make_env, read_session_fields, sign_in, tcenv
 
 DAY = 86400
 
@@ -32,7 +32,7 @@ def test_twenty_logins_at_once_ask_once(deployment: Sandbox) -> None:
     slow = (
         f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve; approve(sys.argv[1], wait=2)' %s"
     )
-    env = environ(deployment, BROWSER=slow)
+    env = make_env(deployment, BROWSER=slow)
     script = 'eval "$(tcenv login)" && printf "%s" "$TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN $TCENV_EXPIRES"'
     shells = ["bash", "zsh", "dash", "mksh"]
     with ThreadPoolExecutor(20) as pool:
@@ -40,7 +40,7 @@ def test_twenty_logins_at_once_ask_once(deployment: Sandbox) -> None:
             pool.map(
                 lambda n: (
                     subprocess.run(
-                        [need(shells[n % 4]), "-c", script], env=env, capture_output=True, text=True, timeout=60
+                        [require(shells[n % 4]), "-c", script], env=env, capture_output=True, text=True, timeout=60
                     ).stdout
                 ),
                 range(20),
@@ -52,7 +52,7 @@ def test_twenty_logins_at_once_ask_once(deployment: Sandbox) -> None:
 
 
 def test_another_takes_over_when_the_leader_is_killed(deployment: Sandbox, tmp_path: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     leader = subprocess.Popen(
         [TCENV, "login", "--shell", "sh"],
         env={**env, "BROWSER": "true"},
@@ -82,7 +82,7 @@ def test_another_takes_over_when_the_leader_is_killed(deployment: Sandbox, tmp_p
 
 @pytest.mark.signals
 def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     waiting = subprocess.Popen(
         [TCENV, "login", "--shell", "sh"],
         env={**env, "BROWSER": "true"},
@@ -94,7 +94,7 @@ def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
     while "http://" not in waiting.stderr.readline():
         pass
     with Sandbox() as other:
-        assert login(environ(other)).returncode == 0
+        assert login(make_env(other)).returncode == 0
     waiting.send_signal(signal.SIGINT)
     waiting.communicate(timeout=60)
 
@@ -115,7 +115,7 @@ def test_reset_by_api_needs_no_browser_and_kills_the_old_token(deployment: Sandb
 
 
 def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment: Sandbox) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:scheduler-id:a")
+    env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
     assert login(env).returncode == 0
     done = login(env, "--reset")
     assert done.returncode == 0, done.stderr
@@ -129,7 +129,7 @@ def test_reset_without_the_scopes_asks_the_browser_for_the_next_name(deployment:
 
 
 def test_a_name_that_the_user_insists_on_is_not_altered(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert login(env).returncode == 0
     tcenv("logout", "--keep-client", "--shell", "sh", env=env)
     done = login(env, "--name", NAME, "--timeout", "2s")
@@ -144,7 +144,7 @@ def test_an_edited_client_id_is_taken_and_remembered(deployment: Sandbox) -> Non
         f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve;"
         f' approve(sys.argv[1], rename="{deployment.user}/laptop")\' %s'
     )
-    env = environ(deployment, BROWSER=edit)
+    env = make_env(deployment, BROWSER=edit)
     assert login(env).returncode == 0
     assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/laptop"
     tcenv("logout", "--delete-client", "--shell", "sh", env=env)
@@ -161,7 +161,7 @@ def test_a_thousand_kills_leave_no_torn_session(tmp_path: Path) -> None:
     chance = random.Random(4)
     kills = 0
     seen = set()
-    count = max(100, times(1000))
+    count = max(100, scale(1000))
     while kills < count:
         # A process group of forks, each of which writes until it is killed: starting an interpreter is the slow part.
         reading, writing = os.pipe()
@@ -241,7 +241,7 @@ def test_an_unsafe_store_is_refused_with_the_reason(attack: str, deployment: San
 
 
 def test_a_session_is_never_offered_for_another_root_url(deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     with Sandbox() as other:
         assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env).returncode == 0
         assert login(env).returncode == 0
@@ -252,11 +252,11 @@ def test_a_session_is_never_offered_for_another_root_url(deployment: Sandbox) ->
 
 
 def test_stores(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment, TCENV_STORE="file")
+    env = make_env(deployment, TCENV_STORE="file")
     assert login(env).returncode == 0
     assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
     assert tcenv("env", "--shell", "sh", env=env).returncode == 0
-    nothing = environ(deployment, TCENV_STORE="none")
+    nothing = make_env(deployment, TCENV_STORE="none")
     done = login(nothing)
     assert done.returncode == 0
     assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
@@ -266,9 +266,9 @@ def test_stores(deployment: Sandbox, home: Path) -> None:
 
 
 def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment, TCENV_STORE="keyring")
+    env = make_env(deployment, TCENV_STORE="keyring")
     script = f"""
-    printf '\\n' | {need("gnome-keyring-daemon")} --unlock --components=secrets >/dev/null 2>&1
+    printf '\\n' | {require("gnome-keyring-daemon")} --unlock --components=secrets >/dev/null 2>&1
     {TCENV} login --shell sh > first || exit 1
     {TCENV} login --shell sh > second || exit 2
     cmp first second || exit 3
@@ -277,7 +277,7 @@ def test_the_keyring_store_in_a_real_secret_service(deployment: Sandbox, home: P
     {TCENV} env --shell sh; test $? = 3 || exit 6
     """
     done = subprocess.run(
-        [need("dbus-run-session"), "--", "sh", "-c", script],
+        [require("dbus-run-session"), "--", "sh", "-c", script],
         env=env,
         capture_output=True,
         text=True,
@@ -343,12 +343,12 @@ def test_logout_delete_client_and_all(deployment: Sandbox) -> None:
 def test_an_expiring_session_is_renewed_and_a_live_one_is_not() -> None:
     with Sandbox() as sandbox:
         # A user of the same time.
-        env = environ(sandbox, BROWSER=APPROVE)
+        env = make_env(sandbox, BROWSER=APPROVE)
         now = int(time.time())
         for offset, approvals in ((0, 1), (49 * 60, 1), (55 * 60, 2)):
             sandbox.clock_offset = offset
             done = subprocess.run(
-                [need("faketime"), f"@{now + offset}", TCENV, "login", "--shell", "sh", "--expires", "1h"],
+                [require("faketime"), f"@{now + offset}", TCENV, "login", "--shell", "sh", "--expires", "1h"],
                 env=env,
                 capture_output=True,
                 text=True,
@@ -360,7 +360,7 @@ def test_an_expiring_session_is_renewed_and_a_live_one_is_not() -> None:
 
 
 def test_profiles_keep_comments_and_name_what_is_wrong(home: Path) -> None:
-    env = environ()
+    env = make_env()
     config = home / ".config/tcenv/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text('# mine\ndefault = "a"\n[profiles.a] # first\nroot_url = "https://a.example.com"\n')
@@ -411,12 +411,12 @@ def test_precedence(home: Path, deployment: Sandbox) -> None:
     )
 
     def shown(**env: str) -> int:
-        return int(json.loads(tcenv("profile", "show", "--json", env=environ(**env)).stdout)["expires_in"])
+        return int(json.loads(tcenv("profile", "show", "--json", env=make_env(**env)).stdout)["expires_in"])
 
     assert shown() == 3 * 3600
     assert shown(TCENV_LOGIN_EXPIRES="4h") == 4 * 3600
-    assert login(environ(TCENV_LOGIN_EXPIRES="4h"), "--expires", "5h").returncode == 0
-    lifetime = int(read_session_fields(environ())["TCENV_EXPIRES"]) - time.time()
+    assert login(make_env(TCENV_LOGIN_EXPIRES="4h"), "--expires", "5h").returncode == 0
+    lifetime = int(read_session_fields(make_env())["TCENV_EXPIRES"]) - time.time()
     assert abs(lifetime - 5 * 3600) < 60
 
 

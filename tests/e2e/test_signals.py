@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.signals import IGNORED_BY_PYTHON, list_ending_signals
-from tests.holder import wait_until
+from tests.portholder import wait_until
 
 pytestmark = pytest.mark.signals
 FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}

@@ -21,8 +21,8 @@ from tcenv.sessions import known_clients
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.session import Session
-from tests.holder import list_descriptors, wait_until
-from tests.world import TCENV, environ, tcenv
+from tests.portholder import list_descriptors, wait_until
+from tests.world import TCENV, make_env, tcenv
 
 ROOT_URL = "https://tc.example.com"
 
@@ -59,7 +59,7 @@ def test_twenty_changes_of_the_configuration_are_all_kept(home: Path) -> None:
         *(["profile", "remove", f"old{n}"] for n in range(6)),
     ]
     running = [
-        subprocess.Popen([TCENV, *words], env=environ(), stderr=subprocess.PIPE, text=True) for words in commands
+        subprocess.Popen([TCENV, *words], env=make_env(), stderr=subprocess.PIPE, text=True) for words in commands
     ]
     for process in running:
         assert process.wait(timeout=100) == 0, process.communicate()[1]
@@ -68,7 +68,7 @@ def test_twenty_changes_of_the_configuration_are_all_kept(home: Path) -> None:
     assert sorted(content["profiles"]) == [f"new{n}" for n in range(7)]
     assert sorted(content["purposes"]) == [f"for{n}" for n in range(7)]
     assert text.startswith("# mine\n")
-    assert tcenv("profile", "list", env=environ()).returncode == 0
+    assert tcenv("profile", "list", env=make_env()).returncode == 0
     known = index.read()
     assert known is not None
     assert sorted(known.list_names()) == sorted(content["profiles"])
@@ -77,7 +77,7 @@ def test_twenty_changes_of_the_configuration_are_all_kept(home: Path) -> None:
 def test_a_change_waits_for_the_one_before_it(home: Path) -> None:
     with hold_lock(str(home / ".config/tcenv/config.toml")):
         waiting = subprocess.Popen(
-            [TCENV, "profile", "set", "work", "--root-url", ROOT_URL], env=environ(), stderr=subprocess.PIPE, text=True
+            [TCENV, "profile", "set", "work", "--root-url", ROOT_URL], env=make_env(), stderr=subprocess.PIPE, text=True
         )
         held = os.path.realpath(*(home / ".local/state/tcenv/locks").iterdir())
         wait_until(lambda: held in list_descriptors(waiting.pid).values())
@@ -160,7 +160,7 @@ def test_what_is_appended_to_a_start_up_file_while_the_question_stands_is_kept(h
     file = home / ".bashrc"
     file.write_text("# mine\n")
     child = pexpect.spawn(
-        TCENV, ["init", "bash", "--install"], env=environ(), encoding="utf-8", timeout=60, dimensions=(24, 300)
+        TCENV, ["init", "bash", "--install"], env=make_env(), encoding="utf-8", timeout=60, dimensions=(24, 300)
     )
     child.expect_exact("Write that?")
     file.write_text("# mine\nexport OTHER=1\n")
@@ -182,7 +182,7 @@ def test_a_long_start_up_file_is_no_matter(home: Path) -> None:
     text = "".join(f"alias a{number}='b{number}'\n" for number in range(60_000))
     file.write_text(text)
     file.chmod(0o600)
-    done = tcenv("init", "bash", "--install", "--yes", env=environ())
+    done = tcenv("init", "bash", "--install", "--yes", env=make_env())
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) < 10
     assert file.read_text().startswith(text)
@@ -192,7 +192,7 @@ def test_a_long_start_up_file_is_no_matter(home: Path) -> None:
 @pytest.mark.parametrize(("mask", "mode"), [("022", 0o644), ("077", 0o600), ("002", 0o664)])
 def test_a_new_start_up_file_has_the_mode_of_the_umask(mask: str, mode: int, home: Path) -> None:
     done = subprocess.run(
-        ["sh", "-c", f"umask {mask}; exec {TCENV} init bash --install --yes"], env=environ(), capture_output=True
+        ["sh", "-c", f"umask {mask}; exec {TCENV} init bash --install --yes"], env=make_env(), capture_output=True
     )
     assert done.returncode == 0
     assert (home / ".bashrc").stat().st_mode & 0o777 == mode
@@ -200,14 +200,14 @@ def test_a_new_start_up_file_has_the_mode_of_the_umask(mask: str, mode: int, hom
 
 def test_the_direnv_library_on_a_disk_that_takes_nothing(home: Path) -> None:
     full = subprocess.run(
-        ["sh", "-c", f"ulimit -f 0; exec {TCENV} direnv --install"], env=environ(), capture_output=True, text=True
+        ["sh", "-c", f"ulimit -f 0; exec {TCENV} direnv --install"], env=make_env(), capture_output=True, text=True
     )
     assert (full.returncode, full.stdout) == (1, "")
     assert "tcenv.sh cannot be written: File too large." in full.stderr
     assert "inside tcenv" not in full.stderr
     assert list((home / ".config/direnv/lib").iterdir()) == []
-    nowhere = tcenv("direnv", "--install", env=environ(DIRENV_CONFIG="/dev/null/direnv"))
+    nowhere = tcenv("direnv", "--install", env=make_env(DIRENV_CONFIG="/dev/null/direnv"))
     assert (nowhere.returncode, "cannot be written: Not a directory" in nowhere.stderr) == (1, True)
     (home / ".config/direnv/lib/tcenv.sh").mkdir()
-    stays = tcenv("direnv", "--uninstall", env=environ())
+    stays = tcenv("direnv", "--uninstall", env=make_env())
     assert (stays.returncode, "cannot be removed: Is a directory" in stays.stderr) == (1, True)

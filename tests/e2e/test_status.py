@@ -12,7 +12,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.terminal import run_in_terminal
-from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
+from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_asked_of_deployments_at_once(tc: Sandbox) -> None:
 
 
 def test_what_only_this_shell_has(tc: Sandbox) -> None:
-    env = {**environ(tc), "TCENV_STORE": "none"}
+    env = {**make_env(tc), "TCENV_STORE": "none"}
     script = f'eval "$({TCENV} login --shell sh)" && env -0'
     done = subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, timeout=60)
     loaded = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
@@ -123,7 +123,7 @@ def test_what_only_this_shell_has(tc: Sandbox) -> None:
 
 
 def test_nobody_is_signed_in(tc: Sandbox) -> None:
-    done = tcenv("status", env=environ(tc))
+    done = tcenv("status", env=make_env(tc))
     assert (done.returncode, list(rows(done.stdout))) == (3, ["not signed in"])
     assert f"tcenv login {tc.root_url}" in done.stderr
 
@@ -138,7 +138,7 @@ def test_a_reset_that_was_cut_short(tc: Sandbox) -> None:
 
 
 def test_status_with_nothing_kept_and_a_root_url_that_is_none() -> None:
-    env = environ(
+    env = make_env(
         TCENV_STORE="none",
         TASKCLUSTER_ROOT_URL="http://tc.example.com",
         TASKCLUSTER_CLIENT_ID="u/n",

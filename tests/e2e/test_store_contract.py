@@ -16,7 +16,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.errors import DamagedSession
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, open_store
-from tests.need import need
+from tests.programs import require
 
 TOKEN = "A" * 43 + "-"
 SESSION = Session(
@@ -60,7 +60,7 @@ def secret_service() -> Iterator[None]:
     config = Path(os.environ["HOME"], "bus.conf")
     config.write_text(_BUS)
     bus = subprocess.Popen(
-        [need("dbus-daemon"), f"--config-file={config}", "--nofork", "--print-address=1"],
+        [require("dbus-daemon"), f"--config-file={config}", "--nofork", "--print-address=1"],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -68,7 +68,7 @@ def secret_service() -> Iterator[None]:
     former = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
     os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
     service = subprocess.Popen(
-        [need("gnome-keyring-daemon"), "--foreground", "--unlock", "--components=secrets"],
+        [require("gnome-keyring-daemon"), "--foreground", "--unlock", "--components=secrets"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

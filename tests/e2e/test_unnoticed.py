@@ -30,7 +30,7 @@ from tcenv.signin import client_names, reset
 from tcenv.signin.client_names import Names
 from tcenv.signin.flow import is_usable
 from tcenv.signin.listener import Listener, _Connection
-from tests.world import NAME, environ, find_session_file, sign_in, tcenv
+from tests.world import NAME, find_session_file, make_env, sign_in, tcenv
 
 ROOT = "https://tc.example.com"
 
@@ -138,7 +138,7 @@ def test_another_token_is_another_generation(tmp_path: Path) -> None:
 
 def test_the_index_tells_what_the_configuration_does(home: Path) -> None:
     """Completion asks for the purposes at a keystroke, and the hot path for the store: neither reads anything else."""
-    env = environ()
+    env = make_env()
     (home / ".config/tcenv").mkdir(parents=True)
     (home / ".config/tcenv/config.toml").write_text('store = "file"\n')
     assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", "--default", env=env).returncode == 0
@@ -203,7 +203,7 @@ def test_on_the_hot_path_too_a_purpose_lasts_as_long_as_it_says(words: tuple[str
 def test_an_answer_that_is_no_good_ends_with_what_to_do(fault: str, hint: str) -> None:
     with Sandbox() as deployment:
         deployment.fail(fault)
-        done = tcenv("login", "--shell", "sh", "--timeout", "6s", env=environ(deployment))
+        done = tcenv("login", "--shell", "sh", "--timeout", "6s", env=make_env(deployment))
         assert done.returncode != 0 and "TASKCLUSTER_ACCESS_TOKEN" not in done.stdout
         assert hint in done.stderr
 
@@ -220,7 +220,7 @@ def test_where_the_deployment_tells_nothing_an_end_is_an_end(public: bool) -> No
 
 
 def test_a_store_that_is_open_to_others_is_not_opened(home: Path) -> None:
-    directory = Path(environ()["XDG_RUNTIME_DIR"]) / "tcenv"
+    directory = Path(make_env()["XDG_RUNTIME_DIR"]) / "tcenv"
     directory.mkdir()
     directory.chmod(0o755)
     with pytest.raises(StoreError, match="open to other"):
@@ -252,7 +252,7 @@ def test_what_was_changed_and_could_not_be_stored_is_said() -> None:
 @pytest.mark.parametrize("insisted", [False, True])
 def test_a_name_that_is_known_to_be_taken_is_said_before_it_is_asked_for(insisted: bool) -> None:
     with Sandbox() as deployment:
-        env = environ(deployment)
+        env = make_env(deployment)
         words = ["login", "--shell", "sh", "--scope", "queue:get-task:a", "--no-self-delete"]
         words += ["--name", "x"] if insisted else []
         assert tcenv(*words, env=env).returncode == 0

@@ -12,8 +12,8 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 from tests.command_lines import run_command, run_full
-from tests.need import need
-from tests.world import NAME, environ, evaluate, find_session_file, tcenv
+from tests.programs import require
+from tests.world import NAME, evaluate, find_session_file, make_env, tcenv
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def meant(env: dict[str, str], *words: str) -> str:
 
 def test_a_new_users_walk(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
     """With a default profile configured, the variable of a sandbox wins: the sign-in goes there."""
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", production.root_url, "--default", env=env).returncode == 0
     said = after(
         f"export TASKCLUSTER_ROOT_URL={sandbox.root_url}\n"
@@ -69,7 +69,7 @@ def test_a_new_users_walk(home: Path, production: Sandbox, sandbox: Sandbox) -> 
 
 def test_the_first_that_says_so(home: Path) -> None:
     configured(home, work="https://work.example.com", sb="https://sb.example.com", other="https://other.example.com")
-    env = environ()
+    env = make_env()
     assert meant(env) == "work"
     env["TASKCLUSTER_ROOT_URL"] = "https://sb.example.com/"
     assert meant(env) == "sb"
@@ -90,7 +90,7 @@ def test_the_first_that_says_so(home: Path) -> None:
 
 def test_a_name_that_nobody_knows_is_an_error_wherever_it_came_from(home: Path, sandbox: Sandbox) -> None:
     configured(home, work="https://work.example.com", sb=sandbox.root_url)
-    env = environ(TASKCLUSTER_ROOT_URL="https://work.example.com")
+    env = make_env(TASKCLUSTER_ROOT_URL="https://work.example.com")
     (home / "project").mkdir()
     for more, words in (
         ({"TCENV_PROFILE": "nope"}, ()),
@@ -106,14 +106,14 @@ def test_a_name_that_nobody_knows_is_an_error_wherever_it_came_from(home: Path, 
     assert (done.returncode, "'nope'" in done.stderr) == (2, True)
     config = home / ".config/tcenv/config.toml"
     config.write_text(config.read_text().replace('default = "work"', 'default = "nope"'))
-    done = tcenv("status", env=environ())
+    done = tcenv("status", env=make_env())
     assert (done.returncode, "default" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_name_is_known_that_has_a_session_or_is_loaded(home: Path, sandbox: Sandbox) -> None:
     """Whose profile has gone from the configuration."""
     configured(home, sb=sandbox.root_url)
-    env = environ(TCENV_PROFILE="sb")
+    env = make_env(TCENV_PROFILE="sb")
     now = evaluate("login", env=env)
     configured(home, work="https://work.example.com")
     assert meant(env) == "sb"
@@ -127,15 +127,15 @@ def test_a_name_is_known_that_has_a_session_or_is_loaded(home: Path, sandbox: Sa
 
 def test_a_root_url_of_several_profiles_is_the_defaults_or_nobodys(home: Path) -> None:
     configured(home, a="https://tc.example.com", b="https://tc.example.com", c="https://two.example.com")
-    assert meant(environ(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "a"
+    assert meant(make_env(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "a"
     configured(home, c="https://two.example.com", a="https://tc.example.com", b="https://tc.example.com")
-    assert meant(environ(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "tc.example.com"
+    assert meant(make_env(TASKCLUSTER_ROOT_URL="https://tc.example.com")) == "tc.example.com"
 
 
 @pytest.mark.linux
 def test_the_hot_path_means_the_same(home: Path, production: Sandbox, sandbox: Sandbox) -> None:
     configured(home, work=production.root_url, also=production.root_url, sb=sandbox.root_url)
-    bare = environ()
+    bare = make_env()
     for profile in ("work", "also", "sb"):
         assert tcenv("login", profile, "--shell", "sh", env=bare).returncode == 0
     loaded = {
@@ -191,7 +191,7 @@ def test_loading_again_and_unloading_brings_the_variable_back(
     home: Path, production: Sandbox, sandbox: Sandbox
 ) -> None:
     configured(home, work=production.root_url, sb=sandbox.root_url)
-    env = environ(TASKCLUSTER_ROOT_URL="https://mine.example.com")
+    env = make_env(TASKCLUSTER_ROOT_URL="https://mine.example.com")
     said = after(
         'eval "$(tcenv login work)"; eval "$(tcenv login sb)"; echo "$TASKCLUSTER_ROOT_URL"\n'
         'eval "$(tcenv logout work)"; echo "$TCENV_PROFILE $TASKCLUSTER_ROOT_URL"\n'
@@ -203,7 +203,7 @@ def test_loading_again_and_unloading_brings_the_variable_back(
 
 def test_every_hint_names_the_profile_in_the_shells_own_form(home: Path) -> None:
     configured(home, work="https://work.example.com", sb="https://sb.example.com")
-    env = environ(TASKCLUSTER_ROOT_URL="https://sb.example.com")
+    env = make_env(TASKCLUSTER_ROOT_URL="https://sb.example.com")
     for shell, line in {
         "bash": 'eval "$(tcenv login sb)"',
         "fish": "tcenv login sb | source",
@@ -247,7 +247,7 @@ def test_no_two_root_urls_share_a_session(sandbox: Sandbox) -> None:
 
 def test_a_session_of_a_path_is_not_anothers(home: Path, sandbox: Sandbox) -> None:
     """Names could meet by hand-made files alone; then root URLs are compared, by the hot path and by direnv."""
-    env = environ(sandbox)
+    env = make_env(sandbox)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     mine = find_session_file(env)
     other = f"{sandbox.root_url}/team_a"
@@ -263,15 +263,15 @@ def test_a_session_of_a_path_is_not_anothers(home: Path, sandbox: Sandbox) -> No
     folder.mkdir()
     (folder / ".envrc").write_text(f"use taskcluster {other}\n")
     assert tcenv("direnv", "--install", env=env).returncode == 0
-    subprocess.run([need("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
+    subprocess.run([require("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
     shown = subprocess.run(
-        [need("direnv"), "exec", str(folder), "env"], env=env, cwd=folder, capture_output=True, text=True, timeout=60
+        [require("direnv"), "exec", str(folder), "env"], env=env, cwd=folder, capture_output=True, text=True, timeout=60
     )
     assert "TASKCLUSTER_ACCESS_TOKEN" not in shown.stdout
 
 
 def test_a_home_that_is_no_absolute_path_is_refused(home: Path) -> None:
-    env = {k: v for k, v in environ(TASKCLUSTER_ROOT_URL="https://x.example.com").items() if not k.startswith("XDG_")}
+    env = {k: v for k, v in make_env(TASKCLUSTER_ROOT_URL="https://x.example.com").items() if not k.startswith("XDG_")}
     (home / "~/.config/tcenv").mkdir(parents=True)
     (home / "~/.config/tcenv/config.toml").write_text('browser = "evil"\n')
     for value in ("~", ".", "relative"):
@@ -286,7 +286,7 @@ def test_a_configuration_changed_without_a_new_time_or_size_counts(
     import os
 
     configured(home, one=production.root_url, two=sandbox.root_url)
-    env = environ()
+    env = make_env()
     for profile in ("one", "two"):
         assert tcenv("login", profile, "--shell", "sh", env=env).returncode == 0
     path = home / ".config/tcenv/config.toml"
@@ -299,7 +299,7 @@ def test_a_configuration_changed_without_a_new_time_or_size_counts(
 
 def test_a_host_is_understood_without_its_scheme(home: Path) -> None:
     """A configured name first, then one that is remembered, then only what has a dot or a port."""
-    env = {name: value for name, value in environ().items() if name != "TASKCLUSTER_ROOT_URL"}
+    env = {name: value for name, value in make_env().items() if name != "TASKCLUSTER_ROOT_URL"}
     for word, root_url in (
         ("tc.example.com", "https://tc.example.com"),
         ("tc.example.com/path", "https://tc.example.com/path"),

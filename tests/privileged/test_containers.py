@@ -16,7 +16,7 @@ import pytest
 
 from tcenv.containers import listen_inside
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.world import read_session_fields, sign_in, tcenv
 
 PROGRAM = """
@@ -51,7 +51,7 @@ def env(deployment: Sandbox) -> dict[str, str]:
 
 
 def bwrap(*options: str) -> list[str]:
-    return [need("bwrap"), "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *options, "--"]
+    return [require("bwrap"), "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *options, "--"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_account_without_rights_has_such_a_sandbox_too(tmp_path: Path) -> Non
         os.chmod(folder, 0o755)
         script = shutil.copy(listen_inside.__file__, folder)
         user = [
-            need("setpriv"),
+            require("setpriv"),
             "--reuid=4242",
             "--regid=4242",
             "--clear-groups",
@@ -135,7 +135,7 @@ def test_the_status_of_a_sandbox_that_does_not_start(env: dict[str, str]) -> Non
 @pytest.fixture
 def networks() -> Iterator[tuple[str, str]]:
     """Two network namespaces, `host` and `inside`, with a pair of interfaces between them. The host's is called docker0."""
-    ip = need("ip")
+    ip = require("ip")
     host, inside = f"tcenv-host-{os.getpid()}", f"tcenv-in-{os.getpid()}"
     commands = [
         f"netns add {host}",
@@ -176,7 +176,7 @@ def test_a_container_on_dockers_bridge(networks: tuple[str, str], tmp_path: Path
     seen = tmp_path / "seen"
     checkout = Path(__file__).parents[2]
     done = subprocess.run(
-        [need("ip"), "netns", "exec", host, sys.executable, "-c", script, docker, PROGRAM, seen],
+        [require("ip"), "netns", "exec", host, sys.executable, "-c", script, docker, PROGRAM, seen],
         capture_output=True,
         text=True,
         timeout=120,

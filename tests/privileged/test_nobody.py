@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.world import TCENV, environ, read_session_fields, tcenv
+from tests.programs import require
+from tests.world import TCENV, make_env, read_session_fields, tcenv
 
 
 def alone(deployment: Sandbox) -> dict[str, str]:
     """The environment of a job: no browser. (The tests run without a terminal of their own, or leave it.)"""
-    env = environ(deployment)
+    env = make_env(deployment)
     del env["BROWSER"]
     return env
 
@@ -51,7 +51,7 @@ def test_a_terminal_is_somebody(deployment: Sandbox) -> None:
     env = {**alone(deployment), "TCENV_TIMEOUT": "1s"}
     ours, theirs = pty.openpty()
     done = subprocess.run(
-        [need("setsid"), "--ctty", "--wait", TCENV, "login", "--shell", "sh"],
+        [require("setsid"), "--ctty", "--wait", TCENV, "login", "--shell", "sh"],
         env=env,
         stdin=theirs,
         capture_output=True,
@@ -65,7 +65,7 @@ def test_a_terminal_is_somebody(deployment: Sandbox) -> None:
 
 def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     opened = tmp_path / "opened"
-    env = {**environ(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s", "TCENV_TIMEOUT": "1s"}
+    env = {**make_env(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s", "TCENV_TIMEOUT": "1s"}
     assert [run("login", "--shell", "sh", env=env).returncode for _ in range(4)] == [124, 3, 3, 3]
     assert run("exec", "--", "true", env=env).returncode == 3
     assert len(opened.read_text().splitlines()) == 1
@@ -74,21 +74,23 @@ def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Pat
     folder.mkdir()
     (folder / ".envrc").write_text("use taskcluster --login\n")
     assert tcenv("direnv", "--install", env=env).returncode == 0
-    subprocess.run([need("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
-    subprocess.run([need("direnv"), "exec", str(folder), "true"], env=env, cwd=folder, capture_output=True, timeout=60)
+    subprocess.run([require("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
+    subprocess.run(
+        [require("direnv"), "exec", str(folder), "true"], env=env, cwd=folder, capture_output=True, timeout=60
+    )
     assert len(opened.read_text().splitlines()) == 1
     # With --retry tcenv opens another; an answer ends it.
     assert run("login", "--retry", "--shell", "sh", env=env).returncode == 124
     assert len(opened.read_text().splitlines()) == 2
-    assert run("login", "--retry", "--shell", "sh", env=environ(deployment)).returncode == 0
+    assert run("login", "--retry", "--shell", "sh", env=make_env(deployment)).returncode == 0
     assert run("logout", "--shell", "sh", env=env).returncode == 0
-    assert run("login", "--shell", "sh", env=environ(deployment)).returncode == 0
+    assert run("login", "--shell", "sh", env=make_env(deployment)).returncode == 0
     assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
 
 
 def test_one_that_was_killed_counts_as_unanswered(deployment: Sandbox, tmp_path: Path) -> None:
     opened = tmp_path / "opened"
-    env = {**environ(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s"}
+    env = {**make_env(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s"}
     process = subprocess.Popen(
         [TCENV, "login", "--shell", "sh"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -102,11 +104,11 @@ def test_one_that_was_killed_counts_as_unanswered(deployment: Sandbox, tmp_path:
 
 
 def test_it_is_remembered_for_a_quarter_of_an_hour(deployment: Sandbox) -> None:
-    env = {**environ(deployment), "BROWSER": "true", "TCENV_TIMEOUT": "1s"}
+    env = {**make_env(deployment), "BROWSER": "true", "TCENV_TIMEOUT": "1s"}
     assert run("login", "--shell", "sh", env=env).returncode == 124
     for minutes, status in ((14, 3), (16, 124)):
         done = subprocess.run(
-            [need("faketime"), f"@{int(time.time()) + minutes * 60}", TCENV, "login", "--shell", "sh"],
+            [require("faketime"), f"@{int(time.time()) + minutes * 60}", TCENV, "login", "--shell", "sh"],
             env=env,
             capture_output=True,
             timeout=60,

@@ -14,8 +14,8 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import approve
-from tests.need import need
-from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.programs import require
+from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 # An account that every system has, and one that none has.
 OTHER, NAME = 1, "daemon"
@@ -47,7 +47,7 @@ def config(home: Path) -> Path:
 
 def as_user(user: int, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run tcenv as another user."""
-    command = [need("setpriv"), f"--reuid={user}", f"--regid={user}", "--clear-groups", TCENV, *words]
+    command = [require("setpriv"), f"--reuid={user}", f"--regid={user}", "--clear-groups", TCENV, *words]
     return subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
@@ -77,7 +77,7 @@ def test_the_browser_of_another_users_configuration_never_runs(
     give(file, OTHER)
     if reached == "through a link":
         config.symlink_to(file)
-    env = environ(deployment, **({"TCENV_CONFIG": str(file)} if reached == "by its name" else {}))
+    env = make_env(deployment, **({"TCENV_CONFIG": str(file)} if reached == "by its name" else {}))
     for words in (
         ["login", "--shell", "sh"],
         ["env", "--shell", "sh"],
@@ -103,7 +103,7 @@ def test_somebody_elses_link_to_the_users_own_file_is_fine(deployment: Sandbox, 
     own.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
     config.symlink_to(own)
     os.chown(config, OTHER, OTHER, follow_symlinks=False)
-    assert tcenv("profile", "show", env=environ()).returncode == 0
+    assert tcenv("profile", "show", env=make_env()).returncode == 0
 
 
 def test_roots_configuration_serves_a_user_unless_others_can_write_it(deployment: Sandbox, public: Path) -> None:
@@ -112,7 +112,7 @@ def test_roots_configuration_serves_a_user_unless_others_can_write_it(deployment
     store.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
     store.chmod(0o444)
     own.mkdir()
-    env = {name: value for name, value in environ().items() if not name.startswith("XDG_")}
+    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
     env.update(HOME=str(own), TCENV_CONFIG=str(store), PYTHONDONTWRITEBYTECODE="1")
     give(own, USER)
     shown = as_user(USER, "profile", "show", env=env)
@@ -135,8 +135,8 @@ def test_in_a_user_namespace_root_is_known_by_a_mount_that_nobody_can_write(
     give(folder / "c.toml", OTHER)
     script = f'mount --bind $0 $0; {options} exec "$1" profile show'
     done = subprocess.run(
-        [need("unshare"), "-Urm", "sh", "-c", script, str(folder), TCENV],
-        env=environ(TCENV_CONFIG=str(folder / "c.toml")),
+        [require("unshare"), "-Urm", "sh", "-c", script, str(folder), TCENV],
+        env=make_env(TCENV_CONFIG=str(folder / "c.toml")),
         capture_output=True,
         text=True,
     )
@@ -151,7 +151,7 @@ def test_a_configuration_that_is_no_file_is_an_error(kind: str, home: Path) -> N
         os.mkfifo(path)
     elif kind == "directory":
         path.mkdir()
-    env = environ(TCENV_CONFIG=str(path), TASKCLUSTER_ROOT_URL="https://tc.example.com")
+    env = make_env(TCENV_CONFIG=str(path), TASKCLUSTER_ROOT_URL="https://tc.example.com")
     for words in (
         ["env", "--shell", "sh"],
         ["status"],
@@ -215,7 +215,7 @@ def test_root_leaves_nothing_in_the_home_of_a_user(deployment: Sandbox, home: Pa
         (user / name).mkdir(parents=True, mode=0o700)
     (user / ".bashrc").write_text("# mine\n")
     give(user, USER)
-    env = environ(
+    env = make_env(
         deployment,
         HOME=str(user),
         XDG_RUNTIME_DIR=str(user / "run"),
@@ -251,7 +251,7 @@ def test_what_root_rewrites_keeps_its_owner(home: Path) -> None:
     file.write_text("# theirs\n")
     file.chmod(0o640)
     os.chown(file, OTHER, 2)
-    assert tcenv("init", "bash", "--install", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", "bash", "--install", "--yes", env=make_env()).returncode == 0
     status = file.stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (OTHER, 2, 0o640)
     assert "tcenv init --install" in file.read_text()
@@ -266,7 +266,7 @@ def test_a_user_does_not_take_over_what_belongs_to_another(public: Path) -> None
     file.write_text("# theirs\n")
     os.chown(file, OTHER, USER)
     file.chmod(0o664)
-    env = {name: value for name, value in environ().items() if not name.startswith("XDG_")}
+    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
     done = as_user(
         USER, "init", "bash", "--install", "--yes", env={**env, "HOME": str(own), "PYTHONDONTWRITEBYTECODE": "1"}
     )
@@ -286,7 +286,7 @@ def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, publ
     give(user, USER)
     for name in (".local", ".local/state", ".local/state/tcenv", ".cache", ".cache/tcenv"):
         (user / name).mkdir(mode=0o700)
-    env = environ(
+    env = make_env(
         deployment,
         HOME=str(user),
         XDG_RUNTIME_DIR=str(user / "run"),
@@ -296,7 +296,16 @@ def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, publ
         PYTHONDONTWRITEBYTECODE="1",
     )
     env["BROWSER"] = "true"
-    command = [need("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups", TCENV, "login", "--shell", "sh"]
+    command = [
+        require("setpriv"),
+        f"--reuid={USER}",
+        f"--regid={USER}",
+        "--clear-groups",
+        TCENV,
+        "login",
+        "--shell",
+        "sh",
+    ]
     signing_in = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert signing_in.stderr is not None
     # The interpreter that a program of this user's would need may lie in root's home: root approves.
@@ -323,7 +332,7 @@ def test_a_group_that_the_user_may_not_give_reads_nothing(public: Path) -> None:
     give(own, USER)
     os.chown(own / ".bashrc", USER, 2)
     (own / ".bashrc").chmod(0o660)
-    env = {name: value for name, value in environ().items() if not name.startswith("XDG_")}
+    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
     env.update(HOME=str(own), PYTHONDONTWRITEBYTECODE="1")
     done = as_user(USER, "init", "bash", "--install", "--yes", env=env)
     assert done.returncode == 0, done.stderr

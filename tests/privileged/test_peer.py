@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tcenv import peer
-from tests.need import need
+from tests.programs import require
 
 PROJECT = Path(__file__).parents[2]
 Address = tuple[bytes, int]
@@ -205,7 +205,7 @@ print(os.geteuid(), peer.find_owner_of_peer(*ends), peer.is_own(connection), mes
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "unmapped"])
 def test_in_a_namespace_that_maps_no_user_nobody_is_the_same_user(mapped: bool, tmp_path: Path) -> None:
     """There every user of the machine has the number 65534, and so does the process itself."""
-    command = [need("unshare"), "--user", *(["--map-root-user"] if mapped else [])]
+    command = [require("unshare"), "--user", *(["--map-root-user"] if mapped else [])]
     done = subprocess.run(
         [*command, sys.executable, "-I", "-c", _UNMAPPED, str(PROJECT)], capture_output=True, text=True, timeout=60
     )

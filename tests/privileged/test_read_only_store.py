@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
+from tests.programs import require
+from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
 
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
 
 def on_a_read_only_disk(folder: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run tcenv where `folder` can be read and not be written."""
-    command = [need("unshare"), "-Urm", "sh", "-c", _READ_ONLY, str(folder), TCENV, *words]
+    command = [require("unshare"), "-Urm", "sh", "-c", _READ_ONLY, str(folder), TCENV, *words]
     return subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
@@ -70,6 +70,6 @@ def test_a_client_that_was_to_be_deleted_and_could_not_be_leaves_the_session_as_
 @pytest.mark.parametrize("words", ["profile set a --root-url https://a.example.com", "purpose set p --scope queue:*"])
 def test_a_configuration_that_cannot_be_written_is_no_mistake_of_the_users(words: str, home: Path) -> None:
     (home / ".config").mkdir(exist_ok=True)
-    done = on_a_read_only_disk(home / ".config", *words.split(), env=environ())
+    done = on_a_read_only_disk(home / ".config", *words.split(), env=make_env())
     assert done.returncode == 1
     assert f"{home}/.config/tcenv/config.toml cannot be written: Read-only file system." in done.stderr

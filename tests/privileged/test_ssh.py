@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.holder import find_holder, wait_until
-from tests.need import need
-from tests.world import TCENV, environ
+from tests.portholder import find_holder, wait_until
+from tests.programs import require
+from tests.world import TCENV, make_env
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     tmp_path.chmod(0o700)
     for name in ("host", "user"):
-        subprocess.run([need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+        subprocess.run([require("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -33,10 +33,10 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
         "PermitRootLogin prohibit-password\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAcceptEnv *\n"
         f"PidFile {tmp_path}/pid\n"
     )
-    server = subprocess.Popen([need("sshd"), "-D", "-e", "-f", config], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([require("sshd"), "-D", "-e", "-f", config], stderr=subprocess.DEVNULL)
     options = ["StrictHostKeyChecking=no", f"UserKnownHostsFile={tmp_path}/known", "SendEnv=*", "LogLevel=ERROR"]
     yield [
-        need("ssh"),
+        require("ssh"),
         *(word for option in options for word in ("-o", option)),
         *("-o", "ConnectionAttempts=30", "-i", str(tmp_path / "user"), "-p", str(port), "127.0.0.1"),
     ]
@@ -47,7 +47,7 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_login_over_ssh_ends_the_connection_at_once(fails: bool, ssh: list[str], tmp_path: Path) -> None:
     with Sandbox() as deployment:
-        env = environ(deployment, **({"BROWSER": "true"} if fails else {}))
+        env = make_env(deployment, **({"BROWSER": "true"} if fails else {}))
         limit = "--timeout 1s" if fails else ""
         began = time.monotonic()
         done = subprocess.run(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.terminal import Terminal
 from tests.world import read_session_fields, sign_in
 
@@ -18,7 +18,7 @@ def shell_with(system_file: str, text: str, shell: str, env: dict[str, str], fol
     ours = folder / "system-file"
     ours.write_text(Path(system_file).read_text() + text)
     script = f"mount --bind {ours} {system_file} && tcenv shell --shell {shell}"
-    return Terminal([need("unshare"), "-m", "sh", "-c", script], env, folder)
+    return Terminal([require("unshare"), "-m", "sh", "-c", script], env, folder)
 
 
 def test_zsh_keeps_history_and_completion_where_they_belong(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
@@ -31,7 +31,7 @@ def test_zsh_keeps_history_and_completion_where_they_belong(deployment: Sandbox,
         terminal.type("echo file=$HISTFILE dump=$_comp_dumpfile dir=$ZDOTDIR.")
         terminal.wait_for(f"file={home}/.zsh_history dump={home}/.zcompdump dir=.")
         terminal.type("fc -l 1 1")
-        terminal.wait(lambda: terminal.screen().count("echo from-before") == 1, "the history")
+        terminal.wait(lambda: terminal.read_screen().count("echo from-before") == 1, "the history")
     assert [path.name for path in (PACKAGE_FILES / "zsh").iterdir()] == [".zshenv"]
 
 
@@ -40,5 +40,5 @@ def test_bash_reads_the_systems_file_once(deployment: Sandbox, tmp_path: Path, h
     env = sign_in(deployment)
     with shell_with("/etc/bash.bashrc", "\nreadonly TMOUT=900; echo read''-it\n", "bash", env, tmp_path) as terminal:
         terminal.wait_for(f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>")
-        assert terminal.screen().count("read-it") == 1
-        assert "readonly" not in terminal.screen()
+        assert terminal.read_screen().count("read-it") == 1
+        assert "readonly" not in terminal.read_screen()

@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.holder import find_holder, is_free, parse_status, talk, wait_until
 from tests.login_process import LoginProcess
-from tests.need import need
-from tests.reliability.record import record, times
+from tests.portholder import exchange, find_holder, is_free, parse_status, wait_until
+from tests.programs import require
+from tests.reliability.record import record, scale
 from tests.world import NAME, TCENV, sign_in, tcenv
 
 # An account that owns nothing.
 SOMEBODY = 4242
 # In `make fuzz`; `make test` goes through two of each.
-TIMES = max(2, times(20))
+TIMES = max(2, scale(20))
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
 # For each line with a port and the path of a callback: reset some connections that bring a well-formed answer, then try to
 # bind the port on both families until the next line, and tell what was bound and what came.
@@ -86,7 +86,7 @@ class Thief:
 def thief() -> Iterator[Thief]:
     user = [f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
     process = subprocess.Popen(
-        [need("setpriv"), *user, "/usr/bin/env", "python3", "-I", "-c", _THIEF],
+        [require("setpriv"), *user, "/usr/bin/env", "python3", "-I", "-c", _THIEF],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -199,7 +199,7 @@ def test_a_program_that_outlives_its_run_tells_nobody_else(
             run.wait(60)
             # It has called on and on, and was told.
             assert run.stdout.readline() == "told\n"
-            assert parse_status(talk(port, "GET / HTTP/1.1\r\n\r\n")) == 410
+            assert parse_status(exchange(port, "GET / HTTP/1.1\r\n\r\n")) == 410
             assert thief.result() == NOTHING
             run.stdin.close()
         # The last process of the run has ended.
@@ -222,7 +222,7 @@ def test_a_shell_that_has_sourced_the_statements_tells_nobody_else(
         thief.begin(port)
         proxy.send_signal(getattr(signal, ending))
         proxy.wait(60)
-        assert parse_status(talk(port, "PUT /api HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret")) == 410
+        assert parse_status(exchange(port, "PUT /api HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret")) == 410
         assert thief.result() == NOTHING
     record("ports of proxies", TIMES)
 
@@ -234,7 +234,7 @@ def test_another_users_answer_after_the_wait_is_refused_and_starts_nothing(deplo
     theirs = deployment.create_client(f"mozilla-auth0/mallory/{NAME}", ["*"])
     query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
     user = (f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups")
-    assert waiting.answer(query, need("setpriv"), *user).split()[1] == "403"
+    assert waiting.answer(query, require("setpriv"), *user).split()[1] == "403"
     # Nor does one of this user's own that is not of the form.
     for wrong in (
         "",
@@ -274,9 +274,9 @@ def test_another_users_process_is_given_no_port(deployment: Sandbox, tmp_path: P
     )
     port = urlsplit(waiting.callback).port
     user = [f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
-    command = [need("setpriv"), *user, "/usr/bin/env", "python3", "-I", "-c", program]
+    command = [require("setpriv"), *user, "/usr/bin/env", "python3", "-I", "-c", program]
     done = subprocess.run(
         [*command, runtime / "tcenv/_ports.socket", str(port)], capture_output=True, text=True, cwd="/", timeout=60
     )
     assert done.stdout in ("(b'', [])\n", "[Errno 104] Connection reset by peer\n", "[Errno 32] Broken pipe\n"), done
-    assert parse_status(talk(port or 0, "GET / HTTP/1.1\r\n\r\n")) == 421
+    assert parse_status(exchange(port or 0, "GET / HTTP/1.1\r\n\r\n")) == 421

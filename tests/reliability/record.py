@@ -10,7 +10,7 @@ _FACTOR = float(os.environ.get("TCENV_TEST_FUZZ", "0.02"))
 _NOTES = os.environ.get("TCENV_TEST_NOTES")
 
 
-def times(count: int) -> int:
+def scale(count: int) -> int:
     """How many of the `count` of the long form this run goes through: TCENV_TEST_FUZZ is the factor, small in `make test`."""
     return max(1, int(count * _FACTOR))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.need import need
+from tests.programs import require
 
 _DUMP = """open my $file, '>:raw', $ARGV[0] or die;
 print $file map { "$_=$ENV{$_}\\0" } keys %ENV;
@@ -16,7 +16,7 @@ def make_dump(path: Path, folder: Path) -> str:
     """Return a command that writes its environment to `path`. Its program is in `folder`."""
     program = folder / "dump.pl"
     program.write_text(_DUMP)
-    return f"{need('perl')} {program} {path}"
+    return f"{require('perl')} {program} {path}"
 
 
 def environment_after(path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tcenv.sessions.session_file import compute_generation
 from tests.command_lines import can_fork_xonsh, run_xonsh
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import make_dump
 from tests.world import make_init_text
 
@@ -33,7 +33,7 @@ class Prompted:
 
     def run(self, script: str, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `script`, bounded in time: a prompt that hangs is a failure."""
-        command = [need(self.program[0]), *self.program[1:], script]
+        command = [require(self.program[0]), *self.program[1:], script]
         if can_fork_xonsh(command[0], env):
             return run_xonsh(command, env, timeout)
         return subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 from tcenv import shells
 from tcenv.shells import Shell, load_shell
 from tests.command_lines import can_fork_xonsh, run_xonsh
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import make_dump
 
 
@@ -30,7 +30,7 @@ class RealShell:
     ) -> subprocess.CompletedProcess[str]:
         """Run `script` as a command line of the shell, without start-up files. With `may_fork`, its process may have another
         command line."""
-        command = [need(self.program), *self.flags, script]
+        command = [require(self.program), *self.flags, script]
         if may_fork and can_fork_xonsh(command[0], env):
             return run_xonsh(command, env, timeout)
         return subprocess.run(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.hooks import PROMPTED, Prompted, loaded, stored
 from tests.terminal import Terminal
-from tests.world import environ, make_init_text
+from tests.world import make_env, make_init_text
 
 OPTIONS = ("--no-hook", "--no-completion", "--prompt")
 COMBINATIONS = [
@@ -64,7 +64,7 @@ def names(combination: tuple[str, ...]) -> str:
 def test_under_strict_flags(shell: Prompted, combination: tuple[str, ...], tmp_path: Path, home: Path) -> None:
     """Nothing is printed, nothing fails, and where there is a hook it heals."""
     root, profile, own, new = "https://tc.example.com", "tc.example.com", "o" * 44, "n" * 44
-    env = environ(**loaded(home / "run/tcenv", profile, root, own))
+    env = make_env(**loaded(home / "run/tcenv", profile, root, own))
     stored(home / "run/tcenv", profile, root, new)
     path = tmp_path / "text"
     path.write_text(make_init_text(shell.init, *combination, env=env))
@@ -90,22 +90,22 @@ def test_under_strict_flags(shell: Prompted, combination: tuple[str, ...], tmp_p
 def test_elvish_in_its_line_editor(tmp_path: Path, home: Path) -> None:
     """elvish knows no flags: what it compiles is strict. The text speaks to its editor, which there is in a terminal alone."""
     text = tmp_path / "text"
-    with Terminal([need("elvish"), "-norc"], environ(), tmp_path) as terminal:
+    with Terminal([require("elvish"), "-norc"], make_env(), tmp_path) as terminal:
         for number, combination in enumerate(COMBINATIONS):
-            text.write_text(make_init_text("elvish", *combination, env=environ()))
+            text.write_text(make_init_text("elvish", *combination, env=make_env()))
             terminal.type(f"eval (slurp < {text}); eval (slurp < {text}); echo fine-(+ {number} 100)")
             terminal.wait_for(f"fine-{number + 100}")
-        assert "xception" not in terminal.screen()
-        assert "rror" not in terminal.screen()
+        assert "xception" not in terminal.read_screen()
+        assert "rror" not in terminal.read_screen()
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=names)
 @pytest.mark.parametrize("shell", [s for s in SHELLS if s.name in LINTERS], ids=lambda shell: shell.name)
 def test_linted(shell: Prompted, combination: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / f"text.{shell.name}"
-    path.write_text(make_init_text(shell.init, *combination, env=environ()))
+    path.write_text(make_init_text(shell.init, *combination, env=make_env()))
     for linter in LINTERS[shell.name]:
-        command = [need(linter[0]), *linter[1:]]
+        command = [require(linter[0]), *linter[1:]]
         command = [word.format(path) for word in command] if shell.name == "nu" else [*command, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         complaints = (done.stdout + done.stderr).splitlines()

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.need import need
+from tests.programs import require
 from tests.shells.test_in_a_terminal import start
 from tests.terminal import Terminal
-from tests.world import environ, tcenv
+from tests.world import make_env, tcenv
 
 FOLDER = Path(__file__).parents[2] / "completions"
 
 
 @pytest.fixture(autouse=True)
 def profiles() -> None:
-    env = environ()
+    env = make_env()
     for name in ("community", "firefox-ci"):
         assert tcenv("profile", "set", name, "--root-url", f"https://{name}.example.com", env=env).returncode == 0
     assert tcenv("purpose", "set", "relduty", "--scope", "queue:*", env=env).returncode == 0
@@ -66,7 +66,7 @@ def in_bash(words: list[str]) -> set[str]:
     _tcenv; printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     done = subprocess.run(
-        [need("bash"), "--norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+        [require("bash"), "--norc", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     return set(done.stdout.split())
@@ -88,9 +88,9 @@ def test_bash_behind_an_equals_sign(line: str, expected: set[str]) -> None:
 def test_bash_in_a_terminal_behind_an_equals_sign(breaks: str, tmp_path: Path) -> None:
     rc = tmp_path / "rc"
     rc.write_text(f". {FOLDER}/tcenv.bash\nPS1='> '\n{breaks}\n")
-    with Terminal([need("bash"), "--noprofile", "--rcfile", str(rc)], environ(), tmp_path) as terminal:
-        terminal.environment()
-        terminal.keys("tcenv login --flow=cr", "Tab")
+    with Terminal([require("bash"), "--noprofile", "--rcfile", str(rc)], make_env(), tmp_path) as terminal:
+        terminal.read_environment()
+        terminal.press("tcenv login --flow=cr", "Tab")
         terminal.wait_for("> tcenv login --flow=create")
 
 
@@ -110,13 +110,13 @@ def test_a_files_name_is_no_command_to_bash(tmp_path: Path, home: Path) -> None:
     rc = tmp_path / "rc"
     rc.write_text(f". {FOLDER}/tcenv.bash\nPS1='> '\n")
     for expanding in ("tcenv exec -- cat x", "tcenv exec -- cat ./x", "tcenv login '$(touch owned)"):
-        with Terminal([need("bash"), "--noprofile", "--rcfile", str(rc)], environ(), tmp_path) as terminal:
+        with Terminal([require("bash"), "--noprofile", "--rcfile", str(rc)], make_env(), tmp_path) as terminal:
             terminal.wait_for(">")
-            terminal.keys(*expanding.replace(" ", "\0 \0").split("\0"), "Tab")
-            terminal.keys("Tab", "Enter")
+            terminal.press(*expanding.replace(" ", "\0 \0").split("\0"), "Tab")
+            terminal.press("Tab", "Enter")
             terminal.type("")
             terminal.type("echo do''ne")
-            terminal.wait(lambda: "done" in terminal.screen() or "> echo" in terminal.screen(), "the prompt")
+            terminal.wait(lambda: "done" in terminal.read_screen() or "> echo" in terminal.read_screen(), "the prompt")
         assert not (home / "owned").exists(), expanding
 
 
@@ -124,7 +124,7 @@ def test_a_files_name_is_no_command_to_bash(tmp_path: Path, home: Path) -> None:
 def test_fish(line: str, expected: set[str]) -> None:
     script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
     done = subprocess.run(
-        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+        [require("fish"), "--no-config", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     assert {row.split("\t")[0] for row in done.stdout.splitlines()} >= expected
@@ -144,7 +144,7 @@ def test_fish_offers_options_behind_a_dash_alone() -> None:
 def in_fish(line: str) -> set[str]:
     script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
     done = subprocess.run(
-        [need("fish"), "--no-config", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+        [require("fish"), "--no-config", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
     return {row.split("\t")[0] for row in done.stdout.splitlines()}
@@ -168,44 +168,44 @@ def in_fish(line: str) -> set[str]:
 )
 def test_zsh(line: str, expected: str, tmp_path: Path, home: Path) -> None:
     (home / ".zshrc").write_text(f"PS1='> '; autoload -Uz compinit; compinit -u; source {FOLDER}/_tcenv\n")
-    with Terminal([need("zsh"), "-d"], environ(), tmp_path) as terminal:
-        terminal.environment()
-        terminal.keys("C-l")
+    with Terminal([require("zsh"), "-d"], make_env(), tmp_path) as terminal:
+        terminal.read_environment()
+        terminal.press("C-l")
         terminal._run("send-keys", "-t", "t", "-l", line)
-        terminal.keys("Tab")
+        terminal.press("Tab")
         # What stands behind the cursor shows that the blank was added.
-        terminal.wait(lambda: f"> {expected.rstrip()}" in terminal.screen(), expected, 15)
+        terminal.wait(lambda: f"> {expected.rstrip()}" in terminal.read_screen(), expected, 15)
 
 
 def test_zsh_keeps_colons_and_offers_options_behind_a_dash_alone(tmp_path: Path, home: Path) -> None:
     (home / ".zshrc").write_text(f"PS1='> '; LISTMAX=999; autoload -Uz compinit; compinit -u; source {FOLDER}/_tcenv\n")
-    with Terminal([need("zsh"), "-d"], environ(), tmp_path) as terminal:
-        terminal.environment()
+    with Terminal([require("zsh"), "-d"], make_env(), tmp_path) as terminal:
+        terminal.read_environment()
         terminal.type("clear")
-        terminal.keys("tcenv ", "Tab")
+        terminal.press("tcenv ", "Tab")
         terminal.wait_for("start-up file: the `tcenv` function")
-        assert "--version" not in terminal.screen()
-        terminal.keys("C-c")
+        assert "--version" not in terminal.read_screen()
+        terminal.press("C-c")
         terminal.type("clear")
-        terminal.keys("tcenv login --", "Tab")
+        terminal.press("tcenv login --", "Tab")
         terminal.wait_for("--flow")
-        assert "(auth:delete-client for its own names)" in terminal.screen()
-        assert "\\:" not in terminal.screen()
+        assert "(auth:delete-client for its own names)" in terminal.read_screen()
+        assert "\\:" not in terminal.read_screen()
 
 
 @pytest.mark.parametrize("compinit", ["autoload -Uz compinit; compinit -u", ""], ids=["later", "never"])
 def test_zsh_where_compinit_has_not_run(compinit: str, tmp_path: Path, home: Path) -> None:
     """It completes as soon as compinit has run; where that never runs, a comment in the text says why nothing is completed."""
     (home / ".zshrc").write_text(f"PS1='> '; eval \"$(tcenv init zsh)\"; {compinit}\n")
-    with Terminal([need("zsh"), "-d"], environ(), tmp_path) as terminal:
-        terminal.environment()
-        assert "compdef" not in terminal.screen()
+    with Terminal([require("zsh"), "-d"], make_env(), tmp_path) as terminal:
+        terminal.read_environment()
+        assert "compdef" not in terminal.read_screen()
         if compinit:
-            terminal.keys("C-l")
-            terminal.keys("tcenv env --format dot", "Tab")
+            terminal.press("C-l")
+            terminal.press("tcenv env --format dot", "Tab")
             terminal.wait_for("> tcenv env --format dotenv")
         else:
-            assert "Without it zsh completes no command's words" in tcenv("init", "zsh", env=environ()).stdout.replace(
+            assert "Without it zsh completes no command's words" in tcenv("init", "zsh", env=make_env()).stdout.replace(
                 "\\", ""
             )
 
@@ -242,7 +242,7 @@ def in_elvish(line: list[str]) -> list[str]:
     script = f"use re; use str; {text}\ntcenv-complete {words}"
     script = script.replace("edit:complete-filename", "nop")
     done = subprocess.run(
-        [need("elvish"), "-norc", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+        [require("elvish"), "-norc", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return [word.strip("'") for word in done.stdout.replace("▶", " ").split()]
@@ -253,7 +253,7 @@ def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
     known = "print (__tcenv_profiles | to json -r); print (__tcenv_purposes | to json -r)"
     script = f"source {FOLDER}/tcenv.nu; {known}; {names}"
     done = subprocess.run(
-        [need("nu"), "--no-config-file", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+        [require("nu"), "--no-config-file", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert "community" in done.stdout
@@ -274,7 +274,7 @@ def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
 def test_nushell_completes_what_its_own_function_runs(line: str, expected: set[str]) -> None:
     script = f"source {FOLDER}/tcenv.nu; print (__tcenv_complete '{line}' {len(line)} | to json -r)"
     done = subprocess.run(
-        [need("nu"), "--no-config-file", "-c", script], env=environ(), capture_output=True, text=True, timeout=60
+        [require("nu"), "--no-config-file", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -286,7 +286,7 @@ def test_nushell_completes_what_its_own_function_runs(line: str, expected: set[s
 def test_nushell_in_a_terminal(tmp_path: Path) -> None:
     """SurroundingRun an equals sign, behind a dash, and the names of profiles."""
     with start(
-        "nu", tmp_path, environ(), "$env.PROMPT_COMMAND = {|| 'me' }; $env.PROMPT_COMMAND_RIGHT = ''"
+        "nu", tmp_path, make_env(), "$env.PROMPT_COMMAND = {|| 'me' }; $env.PROMPT_COMMAND_RIGHT = ''"
     ) as terminal:
         for line, expected in (
             ("tcenv shell --as=rel", "tcenv shell --as=relduty"),
@@ -294,8 +294,8 @@ def test_nushell_in_a_terminal(tmp_path: Path) -> None:
             ("tcenv shell comm", "tcenv shell community"),
             ("tcenv login comm", "tcenv login community"),
         ):
-            terminal.environment("^")
+            terminal.read_environment("^")
             terminal._run("send-keys", "-t", "t", "-l", line)
-            terminal.keys("Tab")
+            terminal.press("Tab")
             terminal.wait_for(f"me> {expected}")
-            terminal.keys("C-c")
+            terminal.press("C-c")

@@ -11,10 +11,10 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import get_canonical_name
-from tests.need import need
+from tests.programs import require
 from tests.shells.real import SHELLS, RealShell
 from tests.terminal import Terminal
-from tests.world import BIN, TCENV, environ
+from tests.world import BIN, TCENV, make_env
 
 _DETECT = "from tcenv.shells.detect import detect_shell; print(detect_shell())"
 
@@ -29,7 +29,7 @@ def detector(tmp_path: Path) -> str:
 
 def run(arguments: list[str], **env: str) -> str:
     done = subprocess.run(
-        arguments, env=environ(None, **env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        arguments, env=make_env(None, **env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
     )
     assert done.stdout, done.stderr
     return done.stdout.strip()
@@ -39,7 +39,7 @@ def run(arguments: list[str], **env: str) -> str:
 def test_each_shell_is_told(shell: RealShell, detector: str) -> None:
     caret = "^" if shell.name == "nu" else ""
     # The second statement keeps the shell from becoming the program.
-    done = shell.run(f"{caret}{detector}\n{caret}true", environ(None, SHELL="/bin/false"))
+    done = shell.run(f"{caret}{detector}\n{caret}true", make_env(None, SHELL="/bin/false"))
     assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
@@ -52,19 +52,19 @@ def test_a_login_shell_by_its_program_and_not_by_SHELL(name: str, detector: str)
 @pytest.mark.parametrize("program", ["bash", "zsh", "fish", "mksh", "yash"])
 def test_a_script_by_its_interpreter(program: str, detector: str, tmp_path: Path) -> None:
     script = tmp_path / "deploy"
-    script.write_text(f"#!{need(program)}\n{detector}\ntrue\n")
+    script.write_text(f"#!{require(program)}\n{detector}\ntrue\n")
     script.chmod(0o755)
     assert run(["tcsh", "-f", "-c", f"{script}; true"]) == program
 
 
 @pytest.mark.parametrize("applet", ["sh", "ash"])
 def test_the_shell_inside_of_busybox(applet: str, detector: str) -> None:
-    assert run(["fish", "--no-config", "-c", f"{need('busybox')} {applet} -c '{detector}; true'; true"]) == "sh"
-    assert run(["bash", "-c", f"exec -a -{applet} {need('busybox')} -c '{detector}; true'"]) == "sh"
+    assert run(["fish", "--no-config", "-c", f"{require('busybox')} {applet} -c '{detector}; true'; true"]) == "sh"
+    assert run(["bash", "-c", f"exec -a -{applet} {require('busybox')} -c '{detector}; true'"]) == "sh"
 
 
 def test_busybox_is_no_shell_when_it_is_another_program(detector: str) -> None:
-    assert run(["fish", "--no-config", "-c", f"{need('busybox')} time {detector}; true"]) == "fish"
+    assert run(["fish", "--no-config", "-c", f"{require('busybox')} time {detector}; true"]) == "fish"
 
 
 @pytest.mark.parametrize("arguments", ["-m xonsh", f"-sE {BIN / 'xonsh'}", f"{BIN / 'xonsh'}"])
@@ -74,26 +74,26 @@ def test_xonsh_is_a_python_program(arguments: str, detector: str) -> None:
 
 
 def test_a_shell_by_a_related_name(detector: str) -> None:
-    assert run([need("mksh-static"), "-c", f"{detector}; true"]) == "mksh"
-    assert run([need("bsd-csh"), "-f", "-c", f"{detector}; true"]) == "tcsh"
+    assert run([require("mksh-static"), "-c", f"{detector}; true"]) == "mksh"
+    assert run([require("bsd-csh"), "-f", "-c", f"{detector}; true"]) == "tcsh"
 
 
 def test_a_wrapped_shell_by_its_own_name(detector: str, tmp_path: Path) -> None:
     wrapped = tmp_path / ".zsh-wrapped"
-    shutil.copy(need("zsh"), wrapped)
+    shutil.copy(require("zsh"), wrapped)
     assert run(["bash", "-c", f"exec -a zsh {wrapped} -f -c '{detector}; true'"]) == "zsh"
 
 
 def test_a_shell_that_was_replaced_while_it_ran(detector: str, tmp_path: Path) -> None:
     shell = tmp_path / "zsh"
-    shutil.copy(need("zsh"), shell)
+    shutil.copy(require("zsh"), shell)
     assert run([str(shell), "-f", "-c", f"rm {shell}; {detector}; true"]) == "zsh"
 
 
 @pytest.mark.parametrize(("name", "flag"), [("bash", "--norc"), ("zsh", "-f"), ("fish", "--no-config")])
 def test_at_a_prompt(name: str, flag: str, detector: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with Terminal([need(name), flag], environ(None, SHELL=need("dash")), tmp_path) as terminal:
+    with Terminal([require(name), flag], make_env(None, SHELL=require("dash")), tmp_path) as terminal:
         terminal.type(f"{detector} > {out}")
         terminal.wait(lambda: out.exists() and out.read_text().endswith("\n"), "the answer")
         assert out.read_text() == f"{name}\n"
@@ -121,13 +121,13 @@ def foreign(tmp_path: Path) -> str:
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
 def test_the_shell_of_another_user(shell: RealShell, foreign: str) -> None:
     caret = "^" if shell.name == "nu" else ""
-    done = shell.run(f"{caret}{foreign}\n{caret}true", environ(None, SHELL="/bin/false"))
+    done = shell.run(f"{caret}{foreign}\n{caret}true", make_env(None, SHELL="/bin/false"))
     assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
 def test_the_script_of_another_user(foreign: str, tmp_path: Path) -> None:
     script = tmp_path / "deploy"
-    script.write_text(f"#!{need('zsh')} -f\n{foreign}\ntrue\n")
+    script.write_text(f"#!{require('zsh')} -f\n{foreign}\ntrue\n")
     script.chmod(0o755)
     assert run(["tcsh", "-f", "-c", f"{script}; true"]) == "zsh"
 
@@ -136,7 +136,7 @@ def test_the_script_of_another_user(foreign: str, tmp_path: Path) -> None:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> str:
     """A detector that goes by ps."""
-    need("ps")
+    require("ps")
     path = tmp_path / "elsewhere.py"
     path.write_text(f"import sys\nsys.platform = 'darwin'\n{_DETECT}\n")
     return f"{sys.executable} {path}"
@@ -145,7 +145,7 @@ def elsewhere(tmp_path: Path) -> str:
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
 def test_each_shell_is_told_by_ps(shell: RealShell, elsewhere: str) -> None:
     caret = "^" if shell.name == "nu" else ""
-    done = shell.run(f"{caret}{elsewhere}\n{caret}true", environ(None, SHELL="/bin/false"))
+    done = shell.run(f"{caret}{elsewhere}\n{caret}true", make_env(None, SHELL="/bin/false"))
     assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
 
 
@@ -189,7 +189,7 @@ def test_an_editor_or_a_program_in_between_is_passed_over(detector: str) -> None
 
 
 def test_sudo_is_passed_over(detector: str) -> None:
-    sudo = need("sudo")
+    sudo = require("sudo")
     assert run(["mksh", "-c", f"{sudo} -n {detector}; true"]) == "mksh"
 
 
@@ -212,11 +212,11 @@ def test_without_any_shell_the_statements_are_for_sh_and_one_line_says_so(
     login_shell: str, deployment: Sandbox
 ) -> None:
     """As systemd, cron and editors start programs: the first process of a namespace has no ancestors."""
-    env = environ(deployment)
+    env = make_env(deployment)
     env.pop("SHELL", None)
     if login_shell:
         env["SHELL"] = login_shell
-    alone = [need("unshare"), "-Urpf", "--mount-proc", TCENV]
+    alone = [require("unshare"), "-Urpf", "--mount-proc", TCENV]
     for command in ("login", "env", "logout"):
         done = subprocess.run([*alone, command], env=env, capture_output=True, text=True, timeout=60)
         named = subprocess.run([*alone, command, "--shell", "sh"], env=env, capture_output=True, text=True, timeout=60)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tcenv.errors import UsageError
 from tcenv.shells import ALIASES, Shell, Unrepresentable, get_canonical_name, load_shell
 from tcenv.shells import SHELLS as NAMES
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell
 from tests.terminal import Terminal
-from tests.world import environ
+from tests.world import make_env
 
 ids = [shell.name for shell in SHELLS]
 texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def check(shell: RealShell, values: list[str]) -> None:
         text.write_text(speaks.export(change), newline="")
         cat = f"^cat {text}" if shell.name == "nu" else f"cat {text}"
         done = shell.run(
-            shell.chain.format(shell.evaluate(cat), shell.dump(out)), environ(TCENV_GONE="there"), may_fork=True
+            shell.chain.format(shell.evaluate(cat), shell.dump(out)), make_env(TCENV_GONE="there"), may_fork=True
         )
         assert out.exists(), done.stderr
         after = environment_after(out)
@@ -122,7 +122,7 @@ def evaluated(shell: RealShell, line: str, text: str, folder: Path, before: str 
     cat = f"^cat {written}" if shell.name == "nu" else f"cat {written}"
     # In csh, a first line of nothing would take the rest for the shell's arguments.
     start = f"{before}\n" if before else ""
-    done = shell.run(start + shell.chain.format(line.format(cat), shell.dump(out)), environ(**OLD), may_fork=True)
+    done = shell.run(start + shell.chain.format(line.format(cat), shell.dump(out)), make_env(**OLD), may_fork=True)
     return (environment_after(out) if out.exists() else {}), done.stdout + done.stderr
 
 
@@ -293,11 +293,11 @@ def test_at_a_prompt_history_and_its_exclamation_mark_do_no_harm(name: str, tmp_
     text.write_text(load_shell(name).export(change))
     program, *flags = INTERACTIVE[name]
     ready = "READY"
-    with Terminal([need(program), *flags], environ(PS1="$ ", **OLD), tmp_path) as terminal:
+    with Terminal([require(program), *flags], make_env(PS1="$ ", **OLD), tmp_path) as terminal:
         terminal.type(f"echo {ready}")
-        terminal.wait(lambda: terminal.screen().count(ready) > 1, "the shell")
+        terminal.wait(lambda: terminal.read_screen().count(ready) > 1, "the shell")
         terminal.type(BY_NAME[name].evaluate(f"cat {text}"))
-        assert has(terminal.environment(), change), terminal.screen()
+        assert has(terminal.read_environment(), change), terminal.read_screen()
 
 
 # cmd needs Windows: its text is held against its published rules, letter by letter, and any text against a small reader made
@@ -426,7 +426,7 @@ class TestEveryShell:
         line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
         reaching = shell.chain.format(line, f"touch {reached}").replace("\n", "\n    ")
         regardless = "try:\n    {}\nexcept Exception:\n    pass\n{}" if shell.name == "xonsh" else "{}; {}"
-        env = environ(TCENV_A="a", **OLD)
+        env = make_env(TCENV_A="a", **OLD)
         script = REGARDLESS.get(shell.name, regardless).format(reaching, shell.dump(out))
         done = shell.run(script, env, may_fork=True)
         assert not reached.exists()

@@ -12,9 +12,9 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.stores import open_store
-from tests.need import need
+from tests.programs import require
 from tests.terminal import Terminal
-from tests.world import VARIABLES, environ, find_session_file, read_session_fields, tcenv
+from tests.world import VARIABLES, find_session_file, make_env, read_session_fields, tcenv
 
 SHELLS = {
     "bash": ("bash --noprofile --rcfile {}", '{}\neval "$(direnv hook bash)"\nPS1="> "'),
@@ -38,7 +38,7 @@ def fx() -> Iterator[Sandbox]:
 @pytest.fixture
 def project(work: Sandbox, fx: Sandbox, home: Path) -> Path:
     """A directory whose profile is `fx`; `work` is the default, and signed in to."""
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", work.root_url, "--default", env=env).returncode == 0
     assert tcenv("profile", "set", "fx", "--root-url", fx.root_url, env=env).returncode == 0
     assert tcenv("direnv", "--install", env=env).returncode == 0
@@ -51,33 +51,33 @@ def project(work: Sandbox, fx: Sandbox, home: Path) -> Path:
 
 def allow(folder: Path, text: str) -> None:
     (folder / ".envrc").write_text(text)
-    subprocess.run([need("direnv"), "allow", str(folder)], env=environ(), check=True, capture_output=True)
+    subprocess.run([require("direnv"), "allow", str(folder)], env=make_env(), check=True, capture_output=True)
 
 
 def start(shell: str, folder: Path, home: Path) -> Terminal:
-    env = environ(DIRENV_LOG_FORMAT="direnv: %s")
+    env = make_env(DIRENV_LOG_FORMAT="direnv: %s")
     line, rc = SHELLS[shell]
     text = tcenv("init", shell, "--no-completion", env=env).stdout
     path = home / (".zshrc" if shell == "zsh" else "rc")
     path.write_text(rc.format(text) + "\n")
     words = line.format(path).split()
     more = [f"source {path}"] if shell == "fish" else []
-    return Terminal([need(words[0]), *words[1:], *more], env, folder)
+    return Terminal([require(words[0]), *words[1:], *more], env, folder)
 
 
 def until(terminal: Terminal, holds: Callable[[dict[str, str]], bool]) -> dict[str, str]:
     """The environment at the first prompt at which it is as it is to be."""
     end = time.monotonic() + 60
     while True:
-        found = {name: value for name, value in terminal.environment().items() if name in VARIABLES}
+        found = {name: value for name, value in terminal.read_environment().items() if name in VARIABLES}
         if holds(found):
             return found
-        assert time.monotonic() < end, f"{found}\n{terminal.screen()}"
+        assert time.monotonic() < end, f"{found}\n{terminal.read_screen()}"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_walk(shell: str, project: Path, work: Sandbox, fx: Sandbox, tmp_path: Path, home: Path) -> None:
-    env = environ()
+    env = make_env()
     selected = {"TASKCLUSTER_ROOT_URL": fx.root_url, "TCENV_PROFILE": "fx"}
 
     def token(profile: str) -> str:
@@ -89,7 +89,7 @@ def test_a_walk(shell: str, project: Path, work: Sandbox, fx: Sandbox, tmp_path:
         )
 
     with start(shell, tmp_path, home) as terminal:
-        terminal.environment()
+        terminal.read_environment()
         terminal.type("tcenv env work")
         outside = until(terminal, has("work"))
         # Nobody has signed in to fx: it is meant all the same, and nothing of work is left.
@@ -131,7 +131,7 @@ def test_a_walk(shell: str, project: Path, work: Sandbox, fx: Sandbox, tmp_path:
 def test_a_name_that_nobody_knows(shell: str, project: Path, work: Sandbox, tmp_path: Path, home: Path) -> None:
     allow(project, "use taskcluster nope\nexport AFTER=1\n")
     with start(shell, tmp_path, home) as terminal:
-        terminal.environment()
+        terminal.read_environment()
         terminal.type("tcenv env work")
         terminal.type(f"cd {project}")
         until(terminal, lambda found: found == {"TCENV_PROFILE": "nope"})
@@ -148,6 +148,6 @@ def test_required_fails_the_envrc(project: Path) -> None:
     for name in ("fx", "nope"):
         allow(project, f"use taskcluster {name} --required\nexport AFTER=1\n")
         done = subprocess.run(
-            [need("direnv"), "exec", str(project), "env"], env=environ(), capture_output=True, text=True, timeout=60
+            [require("direnv"), "exec", str(project), "env"], env=make_env(), capture_output=True, text=True, timeout=60
         )
         assert "AFTER=1" not in done.stdout, done.stderr

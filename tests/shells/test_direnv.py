@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.terminal import Terminal
-from tests.world import NAME, VARIABLES, environ, make_loaded_word, read_session_fields, tcenv
+from tests.world import NAME, VARIABLES, make_env, make_loaded_value, read_session_fields, tcenv
 
 
 @pytest.fixture
 def project(deployment: Sandbox, home: Path) -> Path:
     """A project directory for the profile `work`, allowed, with the library installed."""
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env).returncode == 0
     assert tcenv("direnv", "--install", env=env).returncode == 0
     folder = home / "project"
@@ -30,13 +30,13 @@ def project(deployment: Sandbox, home: Path) -> Path:
 
 def envrc(folder: Path, text: str) -> None:
     (folder / ".envrc").write_text(text)
-    subprocess.run([need("direnv"), "allow", str(folder)], env=environ(), check=True, capture_output=True)
+    subprocess.run([require("direnv"), "allow", str(folder)], env=make_env(), check=True, capture_output=True)
 
 
 def inside(folder: Path, env: dict[str, str]) -> tuple[dict[str, str | None], str]:
     """The variables in the directory, and what direnv said."""
     done = subprocess.run(
-        [need("direnv"), "exec", str(folder), "env", "-0"],
+        [require("direnv"), "exec", str(folder), "env", "-0"],
         env=env,
         cwd=folder,
         capture_output=True,
@@ -49,13 +49,13 @@ def inside(folder: Path, env: dict[str, str]) -> tuple[dict[str, str | None], st
 
 def test_a_session_that_is_known_is_loaded_without_a_program_of_ours(project: Path, home: Path) -> None:
     """The first time the program decides; then its note and the session's file are enough."""
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     fields = read_session_fields(env)
     expected = {
         **{name: fields.get(name) for name in VARIABLES},
         "TASKCLUSTER_CERTIFICATE": None,
-        "TCENV_LOADED": make_loaded_word(env, before=f"work={fields['TASKCLUSTER_ROOT_URL']}"),
+        "TCENV_LOADED": make_loaded_value(env, before=f"work={fields['TASKCLUSTER_ROOT_URL']}"),
         "AFTER": "1",
     }
     assert inside(project, {**env, "TASKCLUSTER_CERTIFICATE": "stale"})[0] == expected
@@ -82,13 +82,24 @@ def test_a_session_that_is_known_is_loaded_without_a_program_of_ours(project: Pa
 
 
 def test_the_only_program_is_direnv_itself(project: Path, tmp_path: Path) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     trace = tmp_path / "trace"
 
     def programs() -> list[str]:
         subprocess.run(
-            [need("strace"), "-ff", "-qq", "-e", "trace=execve", "-o", str(trace), need("direnv"), "export", "bash"],
+            [
+                require("strace"),
+                "-ff",
+                "-qq",
+                "-e",
+                "trace=execve",
+                "-o",
+                str(trace),
+                require("direnv"),
+                "export",
+                "bash",
+            ],
             env=env,
             cwd=project,
             capture_output=True,
@@ -110,7 +121,7 @@ def test_the_only_program_is_direnv_itself(project: Path, tmp_path: Path) -> Non
 
 
 def test_signed_out_is_one_line_and_the_rest_goes_on(project: Path) -> None:
-    found, said = inside(project, environ())
+    found, said = inside(project, make_env())
     assert found["TASKCLUSTER_ACCESS_TOKEN"] is None
     assert found["AFTER"] == "1"
     assert len([line for line in said.splitlines() if "tcenv login" in line]) == 1
@@ -118,11 +129,11 @@ def test_signed_out_is_one_line_and_the_rest_goes_on(project: Path) -> None:
 
 def test_required_fails_and_login_signs_in(project: Path, deployment: Sandbox) -> None:
     envrc(project, "use taskcluster work --required\nexport AFTER=1\n")
-    found, _ = inside(project, environ())
+    found, _ = inside(project, make_env())
     assert found["AFTER"] is None
     assert deployment.approvals == 0
     envrc(project, "use taskcluster work --login\nexport AFTER=1\n")
-    found, said = inside(project, environ())
+    found, said = inside(project, make_env())
     assert found["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}:work", said
     assert found["AFTER"] == "1"
     assert deployment.approvals == 1
@@ -130,7 +141,7 @@ def test_required_fails_and_login_signs_in(project: Path, deployment: Sandbox) -
 
 def test_a_plain_eval_works_and_asks_once(project: Path, deployment: Sandbox) -> None:
     envrc(project, 'eval "$(tcenv login)"\n')
-    env = environ(SHELL="/usr/bin/fish")
+    env = make_env(SHELL="/usr/bin/fish")
     first, said = inside(project, env)
     assert first["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}:work", said
     assert inside(project, env)[0] == first
@@ -139,14 +150,14 @@ def test_a_plain_eval_works_and_asks_once(project: Path, deployment: Sandbox) ->
 
 def test_a_bare_root_url_in_the_envrc(project: Path, home: Path, deployment: Sandbox) -> None:
     (home / ".config/tcenv/config.toml").unlink()
-    env = environ(deployment)
+    env = make_env(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     envrc(project, f"export TASKCLUSTER_ROOT_URL={deployment.root_url}/\nuse taskcluster\n")
-    assert inside(project, environ())[0]["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
+    assert inside(project, make_env())[0]["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
 
 
 def test_a_changed_configuration_is_noticed(project: Path, home: Path) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     config = home / ".config/tcenv/config.toml"
     config.write_text(
@@ -168,39 +179,39 @@ HOOKS = {
 def test_another_terminals_login_shows_at_the_next_prompt(
     shell: str, project: Path, tmp_path: Path, home: Path
 ) -> None:
-    env = environ(TASKCLUSTER_CLIENT_ID="from-before", DIRENV_LOG_FORMAT="direnv: %s")
+    env = make_env(TASKCLUSTER_CLIENT_ID="from-before", DIRENV_LOG_FORMAT="direnv: %s")
     arguments, hook = HOOKS[shell]
     rc = home / (".zshrc" if shell == "zsh" else "rc")
     rc.write_text(hook + "\n")
     more = {"bash": [str(rc)], "zsh": [], "fish": [f"source {rc}"]}[shell]
-    with Terminal([need(arguments[0]), *arguments[1:], *more], env, tmp_path) as terminal:
-        terminal.environment()
+    with Terminal([require(arguments[0]), *arguments[1:], *more], env, tmp_path) as terminal:
+        terminal.read_environment()
         terminal.type(f"cd {project}")
         # The directory's profile has no credentials yet, and nobody else's are left.
-        selected = terminal.environment()
+        selected = terminal.read_environment()
         assert (selected.get("TASKCLUSTER_CLIENT_ID"), selected["TCENV_PROFILE"]) == (None, "work")
         # A session that did not exist before, made in another terminal.
-        assert tcenv("login", "--shell", "sh", env=environ()).returncode == 0
-        terminal.keys("Enter")
-        first = terminal.environment()
+        assert tcenv("login", "--shell", "sh", env=make_env()).returncode == 0
+        terminal.press("Enter")
+        first = terminal.read_environment()
         assert first["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         # Reset there, while we are somewhere else.
         terminal.type("cd /")
-        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
-        assert tcenv("login", "--reset", "--shell", "sh", env=environ()).returncode == 0
+        assert terminal.read_environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
+        assert tcenv("login", "--reset", "--shell", "sh", env=make_env()).returncode == 0
         terminal.type(f"cd {project}")
-        second = terminal.environment()
+        second = terminal.read_environment()
         assert second["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert second["TASKCLUSTER_ACCESS_TOKEN"] != first["TASKCLUSTER_ACCESS_TOKEN"]
-        assert tcenv("logout", "--shell", "sh", env=environ()).returncode == 0
-        terminal.keys("Enter")
-        assert terminal.environment().get("TASKCLUSTER_ACCESS_TOKEN") is None
+        assert tcenv("logout", "--shell", "sh", env=make_env()).returncode == 0
+        terminal.press("Enter")
+        assert terminal.read_environment().get("TASKCLUSTER_ACCESS_TOKEN") is None
         terminal.type("cd /")
-        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
+        assert terminal.read_environment()["TASKCLUSTER_CLIENT_ID"] == "from-before"
 
 
 def test_install_is_idempotent_and_says_what_it_did(home: Path) -> None:
-    env = environ()
+    env = make_env()
     path = home / ".config/direnv/lib/tcenv.sh"
     first = tcenv("direnv", "--install", env=env)
     assert "Wrote" in first.stderr
@@ -220,13 +231,13 @@ def profile_file(env: dict[str, str]) -> Path:
 
 def test_what_the_directory_has_chosen_is_noted(project: Path, deployment: Sandbox) -> None:
     """A prompt hook that unloads in the directory knows what to go back to."""
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
 
     def loaded(before: str, env: dict[str, str]) -> str:
         envrc(project, before + "use taskcluster work\n")
         done = subprocess.run(
-            [need("direnv"), "exec", str(project), "sh", "-c", "echo $TCENV_LOADED"],
+            [require("direnv"), "exec", str(project), "sh", "-c", "echo $TCENV_LOADED"],
             env=env,
             cwd=project,
             capture_output=True,
@@ -236,7 +247,7 @@ def test_what_the_directory_has_chosen_is_noted(project: Path, deployment: Sandb
         return done.stdout.strip()
 
     # The directory has chosen: unloading leaves its profile selected, whatever was there outside.
-    expected = make_loaded_word(env, "work", before=f"work={deployment.root_url}")
+    expected = make_loaded_value(env, "work", before=f"work={deployment.root_url}")
     other = "https://other.example.com"
     assert loaded("", env) == expected
     assert loaded("", {**env, "TASKCLUSTER_ROOT_URL": other}) == expected
@@ -247,7 +258,7 @@ def test_what_the_directory_has_chosen_is_noted(project: Path, deployment: Sandb
 
 def test_root_urls_are_compared_and_not_names(project: Path, home: Path, deployment: Sandbox) -> None:
     """The file's name fits, and what it holds is another deployment's: it is not loaded."""
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     path = profile_file(env)
     good = path.read_text()
@@ -267,7 +278,7 @@ def test_root_urls_are_compared_and_not_names(project: Path, home: Path, deploym
 
 
 def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path, home: Path) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     path = profile_file(env)
     good = path.read_text()
@@ -297,7 +308,7 @@ def test_what_is_over_half_or_somebody_elses_is_not_taken(project: Path, home: P
 def test_a_profile_that_is_no_name_opens_no_file(project: Path, home: Path) -> None:
     for odd in ("../../x", "$(touch owned)", "a b", "*"):
         envrc(project, f"use taskcluster '{odd}'\nexport AFTER=1\n")
-        found, said = inside(project, environ())
+        found, said = inside(project, make_env())
         assert (found["TASKCLUSTER_ACCESS_TOKEN"], found["AFTER"]) == (None, "1")
         assert (found["TASKCLUSTER_ROOT_URL"], found["TCENV_PROFILE"]) == (None, odd)
         assert repr(odd) in said
@@ -310,7 +321,7 @@ def test_a_purpose_is_passed_on(project: Path, home: Path) -> None:
     trap.mkdir()
     (trap / "tcenv").write_text(f'#!/bin/sh\necho "$@" >>{home}/called\n')
     (trap / "tcenv").chmod(0o755)
-    env = environ()
+    env = make_env()
     env["PATH"] = f"{trap}:{env['PATH']}"
     for text in ("--as relduty", "--as=relduty"):
         envrc(project, f"use taskcluster work {text} --login\n")
@@ -325,7 +336,7 @@ def test_a_purpose_is_passed_on(project: Path, home: Path) -> None:
 
 
 def test_a_purpose_cuts_the_session(project: Path, deployment: Sandbox) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     done = tcenv("purpose", "set", "relduty", "--scope", "queue:scheduler-id:a", "--for", "1h", env=env)
     assert done.returncode == 0, done.stderr
@@ -337,7 +348,7 @@ def test_a_purpose_cuts_the_session(project: Path, deployment: Sandbox) -> None:
 
 def test_without_a_login_manager_it_finds_the_same_place(project: Path, shared_memory: Path, home: Path) -> None:
     """`su -`, ssh, a container: no XDG_RUNTIME_DIR, or another user's."""
-    env = environ()
+    env = make_env()
     (home / "neighbours").mkdir()
     os.chown(home / "neighbours", 1234, 1234)
     mine = not Path(f"/run/user/{os.geteuid()}").exists()

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
-from tests.world import TCENV, VARIABLES, environ, evaluate, read_session_fields, sign_in, tcenv
+from tests.world import TCENV, VARIABLES, evaluate, make_env, read_session_fields, sign_in, tcenv
 
 ROOT, PROFILE = "https://tc.example.com", "tc.example.com"
 OWN, NEW = "o" * 44, "n" * 44
@@ -51,7 +51,7 @@ def calls(home: Path) -> list[str]:
 def test_one_call_for_each_difference(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """No process while nothing has changed; one for a reset; one for what cannot be loaded, however many prompts come."""
     runtime = home / "run/tcenv"
-    env = environ(**loaded(runtime, PROFILE, ROOT, OWN))
+    env = make_env(**loaded(runtime, PROFILE, ROOT, OWN))
     text = text_by(shell, counting(tmp_path, home), env, tmp_path)
     file = stored(runtime, PROFILE, ROOT, OWN)
     steps = [shell.script(text), *[prompt(shell)] * 3]
@@ -80,7 +80,7 @@ def test_without_the_program(shell: Prompted, program: str, tmp_path: Path, home
     """Without the program, the hook unloads an expired session, says so once, and leaves all else alone."""
     runtime = home / "run/tcenv"
     place = tmp_path / "nowhere" if program == "gone" else Path(counting(tmp_path, home, "exit 70"))
-    env = environ(**loaded(runtime, PROFILE, ROOT, OWN, "chosen=https://before.example.com"))
+    env = make_env(**loaded(runtime, PROFILE, ROOT, OWN, "chosen=https://before.example.com"))
     text = text_by(shell, str(place), env, tmp_path)
     stored(runtime, PROFILE, ROOT, NEW)
     # Its terminal is tcsh's clock.
@@ -146,7 +146,7 @@ def test_less_than_the_whole_is_all_that_a_command_finds(deployment: Sandbox, ho
     assert tcenv("direnv", "--install", env=env).returncode == 0
     (home / "project").mkdir()
     (home / "project/.envrc").write_text("use taskcluster work\n")
-    subprocess.run([need("direnv"), "allow", str(home / "project")], env=env, check=True, capture_output=True)
+    subprocess.run([require("direnv"), "allow", str(home / "project")], env=env, check=True, capture_output=True)
     assert tcenv("purpose", "set", "p", "--scope", "queue:get-task:*", env=env).returncode == 0
     look = (
         "import base64,os,sys,zlib\n"
@@ -214,21 +214,21 @@ def test_set_v_shows_no_token(shell: Prompted, deployment: Sandbox, tmp_path: Pa
 
 def test_tcsh_hands_the_status_on_to_the_users_precmd(tmp_path: Path, home: Path) -> None:
     shell = next(shell for shell in HOOKED if shell.name == "tcsh")
-    for env in (environ(), environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))):
+    for env in (make_env(), make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))):
         stored(home / "run/tcenv", PROFILE, ROOT, OWN)
         text = start_up_text(shell, env, tmp_path)
         script = tmp_path / "script"
         steps = ["alias precmd 'echo STATUS=$status'", shell.script(text), "sh -c 'exit 7'", "precmd"]
         # `eval` would take the status away.
         script.write_text("\n".join([*steps, "sh -c 'exit 9'", "precmd", ""]))
-        done = subprocess.run([need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([require("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=60)
         assert done.stdout == "STATUS=7\nSTATUS=9\n", done.stderr
 
 
 @pytest.mark.parametrize("shell", [s for s in PROMPTED if s.name != "csh"], ids=lambda shell: shell.name)
 def test_the_function_names_its_shell_right_behind_the_command(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """So that an option that lacks its value is told so, and takes no word of ours."""
-    env = environ()
+    env = make_env()
     place = tmp_path / "bin"
     place.mkdir()
     Path(counting(place, home, "exit 0")).rename(place / "tcenv")
@@ -245,7 +245,7 @@ def test_homes_with_odd_names(shell: Prompted, tmp_path: Path, home: Path) -> No
     for name in ("a b", "it's", 'a "b"', "$HOME;`touch owned`", "*", "[x] {a,b} !1", "ü"):
         folder = home / name / "tcenv"
         folder.parent.mkdir(mode=0o700)
-        env = environ(**loaded(folder, PROFILE, ROOT, OWN))
+        env = make_env(**loaded(folder, PROFILE, ROOT, OWN))
         text = start_up_text(shell, env, tmp_path)
         stored(folder, PROFILE, ROOT, NEW)
         done = shell.run("\n".join([shell.script(text), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]), env)
@@ -255,7 +255,7 @@ def test_homes_with_odd_names(shell: Prompted, tmp_path: Path, home: Path) -> No
 
 def test_a_place_that_is_gone_with_its_session(deployment: Sandbox, home: Path) -> None:
     """`tcenv logout --all --forget` removes the directory: open shells unload all the same."""
-    now = evaluate("login", env=environ(deployment))
+    now = evaluate("login", env=make_env(deployment))
     shutil.rmtree(home / "run/tcenv")
     done = tcenv("hook", "bash", env=now)
     assert "-v TASKCLUSTER_ACCESS_TOKEN" in done.stdout
@@ -269,7 +269,7 @@ def test_at_a_prompt_whose_sessions_directory_is_gone_one_line_says_so(
     shell: Prompted, tmp_path: Path, home: Path
 ) -> None:
     folder = home / "run/tcenv"
-    env = environ(**loaded(folder, PROFILE, ROOT, OWN))
+    env = make_env(**loaded(folder, PROFILE, ROOT, OWN))
     text = start_up_text(shell, env, tmp_path)
     lines = [shell.script(text), prompt(shell), prompt(shell), shell.dump(tmp_path / "out", tmp_path)]
     done = shell.run("\n".join(lines), env)

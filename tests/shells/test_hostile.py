@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.record import record, times
+from tests.reliability.record import record, scale
 from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
-from tests.world import environ
+from tests.world import make_env
 
 ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
@@ -75,11 +75,11 @@ def prompts(shell: Prompted, text: Path, folder: Path, count: int = 2) -> str:
 def test_no_variable_is_believed(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """Twenty environments that somebody else has made: no command in them is run, at the start or at a prompt."""
     assert len(HOSTILE) >= 20
-    clean = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
+    clean = make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", PROFILE, ROOT, OWN)
     text = start_up_text(shell, clean, tmp_path)
     # Where a start takes a second, `make test` tries a third of them.
-    chosen = list(HOSTILE.items())[:: 3 if shell.name == "xonsh" and times(3) == 1 else 1]
+    chosen = list(HOSTILE.items())[:: 3 if shell.name == "xonsh" and scale(3) == 1 else 1]
     for name, hostile in chosen:
         owned = tmp_path / "owned"
         env = dict(clean)
@@ -172,7 +172,7 @@ MADE: dict[str, Callable[[Path], None]] = {
 def test_no_file_is_believed_that_tcenv_has_not_written(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """What another has put where sessions are kept neither hangs a prompt nor is loaded, and signs nobody out."""
     assert os.geteuid() == 0, "the tests make files of another user"
-    env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
+    env = make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     text = start_up_text(shell, env, tmp_path)
     for name, make in MADE.items():
         run = home / "run"
@@ -190,7 +190,7 @@ def test_no_file_is_believed_that_tcenv_has_not_written(shell: Prompted, tmp_pat
 def test_only_where_the_session_was_loaded_from(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """Another store may have come into use since, here or in the configuration: this shell's session is where it was."""
     runtime, state = home / "run/tcenv", home / ".local/state/tcenv"
-    env = environ(**loaded(runtime, PROFILE, ROOT, OWN))
+    env = make_env(**loaded(runtime, PROFILE, ROOT, OWN))
     text = start_up_text(shell, env, tmp_path)
     state.mkdir(parents=True, mode=0o700)
     stored(runtime, PROFILE, ROOT, OWN)

@@ -11,9 +11,9 @@ import pytest
 
 from tcenv import __version__
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.terminal import Terminal
-from tests.world import BIN, NAME, TCENV, environ, tcenv
+from tests.world import BIN, NAME, TCENV, make_env, tcenv
 
 # shell -> its start-up file below the home, how it is started, what tells that the function is there and what it says then
 SHELLS = {
@@ -39,35 +39,35 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
     file.parent.mkdir(parents=True, exist_ok=True)
     own = {"nu": "$env.config.show_banner = false\n"}.get(shell, "# my own\n")
     file.write_text(own)
-    assert tcenv("init", shell, "--install", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", shell, "--install", "--yes", env=make_env()).returncode == 0
     lines = file.read_text().splitlines()
     assert lines[:-1] == own.splitlines()
     assert lines[-1].endswith("# tcenv init --install")
     # Once more changes nothing, and other options replace the line.
     before = file.read_text()
-    assert "already" in tcenv("init", shell, "--install", "--yes", env=environ()).stderr or shell == "nu"
+    assert "already" in tcenv("init", shell, "--install", "--yes", env=make_env()).stderr or shell == "nu"
     assert file.read_text() == before
     if shell != "nu":
-        assert tcenv("init", shell, "--no-completion", "--install", "--yes", env=environ()).returncode == 0
+        assert tcenv("init", shell, "--no-completion", "--install", "--yes", env=make_env()).returncode == 0
         assert len(file.read_text().splitlines()) == len(lines)
         assert "--no-completion" in file.read_text()
-    bare = environ(PATH=f"{Path(need('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
+    bare = make_env(PATH=f"{Path(require('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
     assert shutil.which("tcenv", path=bare["PATH"]) is None
     ready = "@#" if shell == "xonsh" else ""
-    with Terminal([need(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+    with Terminal([require(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
         terminal.type(question)
         terminal.wait_for(answer)
-        assert "not found" not in terminal.screen()
-        assert "rror" not in terminal.screen()
+        assert "not found" not in terminal.read_screen()
+        assert "rror" not in terminal.read_screen()
     # The line is there, and tcenv is gone: the shell starts without a word about it.
     if shell != "nu":
         file.write_text(file.read_text().replace(TCENV, "/no/such/tcenv"))
-        with Terminal([need(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+        with Terminal([require(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
             terminal.type("echo re''ady" if shell not in ("elvish", "xonsh") else "echo ready")
             terminal.wait_for("ready")
-            assert "no/such" not in terminal.screen()
+            assert "no/such" not in terminal.read_screen()
         file.write_text(file.read_text().replace("/no/such/tcenv", TCENV))
-    assert tcenv("init", shell, "--uninstall", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", shell, "--uninstall", "--yes", env=make_env()).returncode == 0
     assert file.read_text() == own
     assert not list(file.parent.glob("tcenv.nu"))
 
@@ -76,7 +76,7 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
 @pytest.mark.parametrize("on_path", [True, False])
 def test_the_last_line_loads_it_in_this_shell(shell: str, on_path: bool, home: Path) -> None:
     path = f"{BIN}:/usr/bin:/bin" if on_path else "/usr/bin:/bin"
-    done = tcenv("init", shell, "--install", "--yes", env=environ(PATH=path, TCENV_SHELL=shell, COLUMNS="400"))
+    done = tcenv("init", shell, "--install", "--yes", env=make_env(PATH=path, TCENV_SHELL=shell, COLUMNS="400"))
     assert done.returncode == 0, done.stderr
     last = done.stderr.splitlines()[-1]
     assert "To load it in this shell: " in last
@@ -91,11 +91,11 @@ def test_the_function_finds_the_program_that_made_it(
     """Where ~/.local/bin is not on the PATH, the line is evaluated; what it defines has to work there too. And it tells the
     program that it is there: a hint says what to type, and no child of tcenv's hears of it."""
     _, program, _, _ = SHELLS[shell]
-    assert tcenv("init", shell, "--install", "--yes", env=environ()).returncode == 0
-    bare = environ(deployment, PATH=f"{Path(need('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
+    assert tcenv("init", shell, "--install", "--yes", env=make_env()).returncode == 0
+    bare = make_env(deployment, PATH=f"{Path(require('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
     assert shutil.which("tcenv", path=bare["PATH"]) is None
     ready = "@#" if shell == "xonsh" else ""
-    with Terminal([need(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+    with Terminal([require(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
         terminal.type("tcenv version")
         terminal.wait_for(f"tcenv {__version__}")
         terminal.type("tcenv env")
@@ -103,26 +103,26 @@ def test_the_function_finds_the_program_that_made_it(
         terminal.wait_for(f": tcenv login {deployment.root_url}\n")
         terminal.type("tcenv login")
         terminal.wait_for("Signed in as")
-        assert terminal.environment()["TASKCLUSTER_CLIENT_ID"].endswith(NAME)
-        inside = terminal.environment("tcenv exec -- ")
+        assert terminal.read_environment()["TASKCLUSTER_CLIENT_ID"].endswith(NAME)
+        inside = terminal.read_environment("tcenv exec -- ")
         assert inside["TASKCLUSTER_ACCESS_TOKEN"]
         assert not [name for name in inside if "TCENV_FUNCTION" in name]
-        assert not [name for name in terminal.environment() if "TCENV_FUNCTION" in name]
+        assert not [name for name in terminal.read_environment() if "TCENV_FUNCTION" in name]
         terminal.type("tcenv logout")
         terminal.wait_for("Signed out")
-        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.read_environment()
 
 
 def test_it_is_shown_and_asked_for(home: Path, tmp_path: Path) -> None:
     (home / ".bashrc").write_text("# my own")
-    refused = tcenv("init", "bash", "--install", env=environ())
+    refused = tcenv("init", "bash", "--install", env=make_env())
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
     assert "# tcenv init --install" in refused.stderr
     assert (home / ".bashrc").read_text() == "# my own"
-    env = {**environ(), "PS1": "> "}
+    env = {**make_env(), "PS1": "> "}
     for reply, written in (("n", False), ("y", True)):
-        with Terminal([need("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
+        with Terminal([require("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
             # Which shell it is, is seen from who runs it.
             terminal.type("tcenv init --install; echo status=$?.")
             terminal.wait_for("Write that?")
@@ -139,16 +139,16 @@ def test_a_link_is_written_through_and_what_is_read_only_stays(home: Path) -> No
     (kept / "bashrc").write_text("# kept\n")
     (kept / "bashrc").chmod(0o640)
     (home / ".bashrc").symlink_to("dotfiles/bashrc")
-    done = tcenv("init", "bash", "--install", "--yes", env=environ())
+    done = tcenv("init", "bash", "--install", "--yes", env=make_env())
     assert done.returncode == 0
     assert str(kept / "bashrc") in done.stderr
     assert (home / ".bashrc").is_symlink()
     assert (kept / "bashrc").stat().st_mode & 0o777 == 0o640
     assert "# tcenv init --install" in (kept / "bashrc").read_text()
-    assert tcenv("init", "bash", "--uninstall", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", "bash", "--uninstall", "--yes", env=make_env()).returncode == 0
     assert (kept / "bashrc").read_text() == "# kept\n"
     (kept / "bashrc").chmod(0o444)
-    refused = tcenv("init", "bash", "--install", "--yes", env=environ())
+    refused = tcenv("init", "bash", "--install", "--yes", env=make_env())
     assert refused.returncode == 1
     assert "read-only" in refused.stderr
     assert "Add this line" in refused.stderr
@@ -160,7 +160,7 @@ def test_the_home_is_written_as_such(home: Path) -> None:
     folder = home / ".local/bin"
     folder.mkdir(parents=True)
     (folder / "tcenv").symlink_to(TCENV)
-    env = environ(PATH=f"{folder}:/usr/bin:/bin")
+    env = make_env(PATH=f"{folder}:/usr/bin:/bin")
     done = subprocess.run(["tcenv", "init", "zsh", "--install", "--yes"], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert '"$HOME"/.local/bin/tcenv init zsh' in (home / ".zshrc").read_text()
@@ -177,20 +177,20 @@ def test_the_home_is_written_as_such(home: Path) -> None:
 def test_doctor_looks_for_just_that_line(home: Path) -> None:
     def start_up(shell: str) -> str:
         done = subprocess.run(
-            [need(shell), "-c", f"{TCENV} doctor; :"], env=environ(), capture_output=True, text=True, timeout=60
+            [require(shell), "-c", f"{TCENV} doctor; :"], env=make_env(), capture_output=True, text=True, timeout=60
         )
         return next(line for line in done.stdout.splitlines() if "start-up file" in line) + done.stdout
 
     (home / ".bashrc").write_text("# I like tcenv init bash\nalias t=tcenv\n")
     assert "does not evaluate" in start_up("bash")
     assert "tcenv init bash --install" in start_up("bash")
-    assert tcenv("init", "bash", "--install", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", "bash", "--install", "--yes", env=make_env()).returncode == 0
     assert "does not evaluate" not in start_up("bash")
 
 
 @pytest.mark.parametrize("shell", ["sh", "cmd"])
 def test_where_there_is_no_file_to_edit(shell: str) -> None:
-    done = tcenv("init", shell, "--install", "--yes", env=environ())
+    done = tcenv("init", shell, "--install", "--yes", env=make_env())
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -205,19 +205,19 @@ def test_the_line_names_a_program_in_any_folder(shell: str, folder: str, home: P
     (place / "tcenv").symlink_to(TCENV)
     done = subprocess.run(
         [place / "tcenv", "init", shell, "--install", "--yes"],
-        env=environ(),
+        env=make_env(),
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
     _, program, question, answer = SHELLS[shell]
-    bare = environ(PATH="/usr/local/bin:/usr/bin:/bin")
-    with Terminal([need(program[0]), *program[1:]], bare, tmp_path) as terminal:
+    bare = make_env(PATH="/usr/local/bin:/usr/bin:/bin")
+    with Terminal([require(program[0]), *program[1:]], bare, tmp_path) as terminal:
         terminal.type(question)
         terminal.wait_for(answer)
-        assert "nmatched" not in terminal.screen()
-        assert "not found" not in terminal.screen()
+        assert "nmatched" not in terminal.read_screen()
+        assert "not found" not in terminal.read_screen()
 
 
 def test_zsh_is_asked_where_its_files_are(home: Path) -> None:
@@ -225,12 +225,12 @@ def test_zsh_is_asked_where_its_files_are(home: Path) -> None:
     (home / ".zshenv").write_text("echo hello\nZDOTDIR=$HOME/.config/zsh\n")
     (home / ".config/zsh").mkdir(parents=True)
     (home / ".config/zsh/.zshrc").touch()
-    done = tcenv("init", "zsh", "--install", "--yes", env=environ())
+    done = tcenv("init", "zsh", "--install", "--yes", env=make_env())
     assert done.returncode == 0, done.stderr
     assert not (home / ".zshrc").exists()
     asked = subprocess.run(
-        [need("zsh"), "-d", "-ic", "whence -w tcenv; tcenv doctor; true"],
-        env=environ(),
+        [require("zsh"), "-d", "-ic", "whence -w tcenv; tcenv doctor; true"],
+        env=make_env(),
         capture_output=True,
         text=True,
         timeout=60,
@@ -243,7 +243,7 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
     """As on a Mac, whose terminals open login shells."""
     (home / ".bash_profile").write_text("# not .bashrc\nexport A=1\n")
     (home / ".bashrc").touch()
-    done = tcenv("init", "bash", "--install", "--yes", env=environ())
+    done = tcenv("init", "bash", "--install", "--yes", env=make_env())
     assert "New shells have it" not in done.stderr
     assert f"Login shells read {home}/.bash_profile" in done.stderr
     fix = "[ ! -r ~/.bashrc ] || . ~/.bashrc"
@@ -251,7 +251,7 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
 
     def login_shell(question: str) -> str:
         return subprocess.run(
-            [need("bash"), "-lic", question], env=environ(), capture_output=True, text=True, timeout=60
+            [require("bash"), "-lic", question], env=make_env(), capture_output=True, text=True, timeout=60
         ).stdout
 
     assert "function" not in login_shell("type -t tcenv")
@@ -261,5 +261,5 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
     (home / ".bash_profile").write_text(f"export A=1\n{fix}\n")
     assert "function" in login_shell("type -t tcenv")
     assert "this shell has the function" in login_shell("tcenv doctor; true")
-    again = tcenv("init", "bash", "--no-completion", "--install", "--yes", env=environ())
+    again = tcenv("init", "bash", "--no-completion", "--install", "--yes", env=make_env())
     assert "New shells have it." in again.stderr

@@ -13,12 +13,12 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import environment
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, Prompted, loaded, start_up_text, stored
 from tests.shells.real import POSIX, SHELLS, RealShell
 from tests.terminal import Terminal
-from tests.world import TCENV, environ, evaluate, tcenv
+from tests.world import TCENV, evaluate, make_env, tcenv
 
 ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
@@ -30,13 +30,13 @@ BEFORE = ["https://other.example.com/", ROOT, "http://[::1]:8080", None]
 LEFT = (*environment.VARIABLES,)
 
 
-def loading(environ: dict[str, str], root_url: str = ROOT, file: str = "/run/a b/p.session") -> dict[str, str]:
-    change = environment.make_loading({**VALUES, environment.ROOT_URL: root_url}, environ, file=file)
-    return environment.apply(change, environ)
+def loading(env: dict[str, str], root_url: str = ROOT, file: str = "/run/a b/p.session") -> dict[str, str]:
+    change = environment.make_loading({**VALUES, environment.ROOT_URL: root_url}, env, file=file)
+    return environment.apply(change, env)
 
 
-def unloading(environ: dict[str, str]) -> dict[str, str]:
-    return environment.apply(environment.make_unloading(environ), environ)
+def unloading(env: dict[str, str]) -> dict[str, str]:
+    return environment.apply(environment.make_unloading(env), env)
 
 
 @pytest.mark.parametrize("before", BEFORE)
@@ -94,7 +94,7 @@ def test_a_path_that_is_no_word_in_some_shell_is_not_noted() -> None:
 @pytest.mark.parametrize("before", ["http://[::1]:8080", None])
 def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox, tmp_path: Path) -> None:
     """login and logout, evaluated as the shell does; in the Bourne family unquoted as well."""
-    env = environ()
+    env = make_env()
     env |= {"TASKCLUSTER_ROOT_URL": before} if before else {}
     # The brackets of an address are what an unquoted line might take for a pattern.
     lines = [shell.line, *(("eval $({})", "eval `{}`") if shell in POSIX and before else ())]
@@ -122,7 +122,7 @@ def test_in_each_shell(shell: RealShell, before: str | None, deployment: Sandbox
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
 def test_nothing_to_unload_is_evaluated_too(shell: RealShell, deployment: Sandbox, tmp_path: Path) -> None:
     """The logout of another profile than the one that is loaded prints nothing that would unload it."""
-    env = environ()
+    env = make_env()
     for name in ("one", "two"):
         assert tcenv("profile", "set", name, "--root-url", deployment.root_url, env=env).returncode == 0
         assert tcenv("login", name, "--shell", "sh", env=env).returncode == 0
@@ -150,7 +150,7 @@ def prompted(shell: Prompted, text: Path, folder: Path, env: dict[str, str]) -> 
 def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """At its first prompt a shell may find variables whose session is gone: a nested shell, `exec zsh`."""
     runtime = home / "run/tcenv"
-    text = start_up_text(shell, environ(), tmp_path)
+    text = start_up_text(shell, make_env(), tmp_path)
     stored(runtime, "another", ROOT, "a" * 44)
     # Loaded from a file that is gone: signed out elsewhere, said once, and the choice is what it was.
     other = "https://before.example.com"
@@ -160,7 +160,7 @@ def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp
         (f"chosen={other}", {"TASKCLUSTER_ROOT_URL": other, "TCENV_PROFILE": "chosen"}),
         ("chosen=-", {"TCENV_PROFILE": "chosen"}),
     ):
-        env = environ(**loaded(runtime, PROFILE, ROOT, OWN, before))
+        env = make_env(**loaded(runtime, PROFILE, ROOT, OWN, before))
         left, said = prompted(shell, text, tmp_path, env)
         assert left == expected, said
         assert said.count("signed out elsewhere") == 1
@@ -175,7 +175,7 @@ def test_a_shell_that_saw_no_prompt_between_load_and_logout(shell: Prompted, tmp
         # Its place is not there: this is another machine, or a container.
         {**everything, "TCENV_LOADED": everything["TCENV_LOADED"].replace(str(home), "/nowhere")},
     ):
-        left, said = prompted(shell, text, tmp_path, environ(**untouched))
+        left, said = prompted(shell, text, tmp_path, make_env(**untouched))
         assert left == {name: untouched[name] for name in LEFT if name in untouched}, said
         assert said == ""
 
@@ -187,26 +187,26 @@ def test_another_shell_in_the_place_of_this_one(
     shell: str, line: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
     """`exec zsh` and nested shells, in a terminal: signed out elsewhere is seen there as well."""
-    env = environ(deployment)
+    env = make_env(deployment)
     rcs = {}
     for name, rc in (("bash", home / ".bashrc"), ("zsh", home / ".zshrc")):
         rc.write_text(tcenv("init", name, env=env).stdout + "PS1='> '\n")
         rcs[name] = rc
-    program = [need("bash"), "--noprofile"] if shell == "bash" else [need("zsh"), "-d"]
+    program = [require("bash"), "--noprofile"] if shell == "bash" else [require("zsh"), "-d"]
     with Terminal(program, env, tmp_path) as terminal:
         terminal.type("tcenv login")
         terminal.wait_for("Signed in as")
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
         terminal.type(line.replace("--norc ", "").format(rcs["bash"]))
         terminal.wait_for("signed out elsewhere")
-        inner = terminal.environment()
+        inner = terminal.read_environment()
         assert {name: inner[name] for name in LEFT if name in inner} == {"TASKCLUSTER_ROOT_URL": deployment.root_url}
 
 
 @pytest.mark.parametrize("store", ["none", "file", "runtime"])
 def test_what_is_kept_elsewhere_is_said_so_in_the_load(store: str, deployment: Sandbox) -> None:
     """Where nothing is kept there is no file to compare: a hook must not take the missing one for a logout."""
-    found = environment.read_loaded(evaluate("login", deployment.root_url, env=environ(TCENV_STORE=store)))
+    found = environment.read_loaded(evaluate("login", deployment.root_url, env=make_env(TCENV_STORE=store)))
     assert found is not None
     assert bool(found.file) == Path(found.file or "/nowhere").exists() == (store != "none")
 
@@ -217,7 +217,7 @@ def test_hooks_look_where_the_stores_are(
     shell: Prompted, place: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
     """`su -`, ssh, containers: TCENV_LOADED names the file, so these shells see resets and logouts elsewhere too."""
-    env = environ(deployment)
+    env = make_env(deployment)
     if place == "files":
         env["TCENV_STORE"] = "file"
     else:
@@ -246,13 +246,15 @@ def test_hooks_look_where_the_stores_are(
 def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Path) -> None:
     """SurroundingRun a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
     shell = next(shell for shell in HOOKED if shell.name == "tcsh")
-    env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
+    env = make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", "another", ROOT, "a" * 44)
     text = start_up_text(shell, env, tmp_path)
     script = "\n".join([shell.script(text), "eval precmd", shell.dump(tmp_path / "out", tmp_path)])
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        subprocess.run([need("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=60)  # type: ignore[call-overload]
+        subprocess.run(
+            [require("tcsh"), "-f", "-c", script], env=env, stderr=theirs, stdin=subprocess.DEVNULL, timeout=60
+        )  # type: ignore[call-overload]
         theirs.shutdown(socket.SHUT_WR)
         said = ours.recv(10_000).decode()
     assert said == f"tcenv: {PROFILE}: signed out elsewhere. Sign in again: tcenv login {ROOT}\n"

@@ -13,10 +13,10 @@ from shlex import quote, split
 import pytest
 
 from tcenv.shells import load_shell
-from tests.need import need
-from tests.reliability.record import times
+from tests.programs import require
+from tests.reliability.record import scale
 from tests.shells.hooks import PROMPTED
-from tests.world import TCENV, environ, tcenv
+from tests.world import TCENV, make_env, tcenv
 
 TOKEN = "t" * 44
 # Options with which a shell runs nothing, ends, or becomes another one; or which only a shell with a terminal has.
@@ -86,7 +86,7 @@ def options(shell: str) -> Iterator[tuple[str, str, str]]:
     """Yield each option with the statements that turn it the other way and back."""
     listing = LIST.get(shell, "set -o")
     done = subprocess.run(
-        [need(PROGRAMS[shell][0]), *PROGRAMS[shell][1:], "-c", listing], capture_output=True, text=True
+        [require(PROGRAMS[shell][0]), *PROGRAMS[shell][1:], "-c", listing], capture_output=True, text=True
     )
     assert done.returncode == 0
     for kind, name, state in re.findall(r"(setopt |shopt )?([\w-]+)\s+(on|off)\b", done.stdout):
@@ -111,7 +111,7 @@ def text_of(shell: str, folder: Path) -> str:
         + "END\nesac\n"
     )
     stub.chmod(0o755)
-    text = tcenv("init", name, "--prompt", env=environ()).stdout.replace(TCENV, str(stub))
+    text = tcenv("init", name, "--prompt", env=make_env()).stdout.replace(TCENV, str(stub))
     (folder / "text").write_text(text)
     return text
 
@@ -120,7 +120,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """Return the environment of a shell whose session has been replaced since it was loaded."""
     session = folder / "p.session"
     session.write_text("GENERATION=other\n")
-    env = environ(
+    env = make_env(
         TCENV_LOADED=f"p https://tc.example.com own {session} -",
         TASKCLUSTER_ACCESS_TOKEN=TOKEN,
         TCENV_PROFILE="p",
@@ -175,7 +175,7 @@ def wanted(shell: str) -> str:
 
 def run(shell: str, script: str, env: Mapping[str, str]) -> str:
     done = subprocess.run(
-        [need(PROGRAMS[shell][0]), *PROGRAMS[shell][1:], "-c", script],
+        [require(PROGRAMS[shell][0]), *PROGRAMS[shell][1:], "-c", script],
         env=dict(env),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -214,7 +214,7 @@ def test_options_together(shell: str, tmp_path: Path) -> None:
     known = [each for each in options(shell) if each[0] not in SHOWN]
     chance = random.Random(24)
     cases = []
-    for _ in range(times(2000)):
+    for _ in range(scale(2000)):
         some = chance.sample(known, 5)
         turned = [turn for _, turn, _ in some]
         cases.append((" ".join(name for name, _, _ in some), "\n".join(turned[:3]), "\n".join(turned[3:])))
@@ -268,7 +268,7 @@ def test_every_option_of_tcsh(tmp_path: Path) -> None:
 def test_every_feature_of_fish(tmp_path: Path) -> None:
     text_of("fish", tmp_path)
     features = subprocess.run(
-        [need("fish"), "--no-config", "-c", "status features"], capture_output=True, text=True
+        [require("fish"), "--no-config", "-c", "status features"], capture_output=True, text=True
     ).stdout
     found = {}
     read = f"source {tmp_path / 'text'}"

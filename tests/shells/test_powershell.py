@@ -14,10 +14,10 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import load_shell
-from tests.need import need
+from tests.programs import require
 from tests.shells.test_dialects import NASTY
 from tests.terminal import Terminal
-from tests.world import NAME, TCENV, environ, make_init_text, read_session_fields, sign_in, tcenv
+from tests.world import NAME, TCENV, make_env, make_init_text, read_session_fields, sign_in, tcenv
 
 LOAD = f"{TCENV} init powershell --no-completion {{}} | Out-String | Invoke-Expression"
 CONSTRAINED = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"
@@ -29,7 +29,7 @@ def pwsh(script: str, env: Mapping[str, str], *, options: str = "", load: bool =
     path = Path(env["HOME"]) / "script.ps1"
     path.write_text("\n".join([*lines, script]) + "\n")
     done = subprocess.run(
-        [need("pwsh"), "-NoProfile", "-NoLogo", "-File", str(path)],
+        [require("pwsh"), "-NoProfile", "-NoLogo", "-File", str(path)],
         env={**env, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
@@ -68,7 +68,7 @@ def pwsh_each(scripts: Mapping[str, str], env: Mapping[str, str]) -> dict[str, s
     each = folder / "each.ps1"
     each.write_text(_EACH)
     done = subprocess.run(
-        [need("pwsh"), "-NoProfile", "-NoLogo", "-File", str(each), *files],
+        [require("pwsh"), "-NoProfile", "-NoLogo", "-File", str(each), *files],
         env={**env, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
@@ -102,7 +102,7 @@ def words(tmp_path: Path) -> dict[str, str]:
     )
     program.chmod(0o755)
     (tmp_path / "abc").touch()
-    env = environ()
+    env = make_env()
     return {**env, "PATH": f"{folder}:{env['PATH']}"}
 
 
@@ -318,7 +318,7 @@ PROMPTS = {
 
 
 def test_the_users_own_prompt_sees_the_last_status(words: dict[str, str]) -> None:
-    line = load_line(environ(), "--prompt")
+    line = load_line(make_env(), "--prompt")
     use = "tcenv fail > $null\n$text = prompt\n\"=$($text -join '')=\""
     env = {**words, "TCENV_PROFILE": "fx", "TCENV_LOADED": "fx https://tc.example.com 0 - -"}
     scripts = {name: f"{own}\n{line}\n{use}" for name, (own, _) in PROMPTS.items()}
@@ -358,13 +358,13 @@ def test_completion(words: dict[str, str]) -> None:
 
 
 def test_installed_in_the_profile_that_every_host_reads(home: Path) -> None:
-    done = tcenv("init", "powershell", "--install", "--yes", env=environ())
+    done = tcenv("init", "powershell", "--install", "--yes", env=make_env())
     assert done.returncode == 0, done.stderr
     profile = home / ".config/powershell/profile.ps1"
     assert "# tcenv init --install" in profile.read_text()
     asked = subprocess.run(
-        [need("pwsh"), "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts; (Get-Command tcenv).CommandType"],
-        env=environ(),
+        [require("pwsh"), "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts; (Get-Command tcenv).CommandType"],
+        env=make_env(),
         capture_output=True,
         text=True,
         timeout=120,
@@ -373,11 +373,11 @@ def test_installed_in_the_profile_that_every_host_reads(home: Path) -> None:
     # Where tcenv is gone, the profile says nothing.
     profile.write_text(profile.read_text().replace(TCENV, "/no/such/tcenv"))
     quiet = subprocess.run(
-        [need("pwsh"), "-NoLogo", "-Command", "1"], env=environ(), capture_output=True, text=True, timeout=120
+        [require("pwsh"), "-NoLogo", "-Command", "1"], env=make_env(), capture_output=True, text=True, timeout=120
     )
     assert (quiet.stdout, quiet.stderr) == ("1\n", "")
     profile.write_text(profile.read_text().replace("/no/such/tcenv", TCENV))
-    assert tcenv("init", "powershell", "--uninstall", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", "powershell", "--uninstall", "--yes", env=make_env()).returncode == 0
     assert profile.read_text() == ""
 
 
@@ -388,27 +388,27 @@ def test_a_subshell_has_the_session_after_the_profile_and_a_mark(
     profile = home / ".config/powershell/profile.ps1"
     profile.parent.mkdir(parents=True)
     profile.write_text("$Env:TASKCLUSTER_CLIENT_ID = 'mine'\n$Env:TCENV_TEST = 'profile'\n")
-    need("pwsh")
+    require("pwsh")
     line = [TCENV, "shell", "--shell", "powershell"]
     with Terminal(
-        line, {**env, "PATH": f"{os.path.dirname(need('pwsh'))}:{env['PATH']}"}, tmp_path, ready=">"
+        line, {**env, "PATH": f"{os.path.dirname(require('pwsh'))}:{env['PATH']}"}, tmp_path, ready=">"
     ) as terminal:
         terminal.wait_for("(tcenv:", 60)
-        found = terminal.environment()
+        found = terminal.read_environment()
         assert found["TCENV_TEST"] == "profile"
         assert found["TASKCLUSTER_CLIENT_ID"] == session_client(deployment)
         assert "__TCENV_LOAD" not in found
-        assert "Copyright" not in terminal.screen()
-        assert "PowerShell 7" not in terminal.screen()
+        assert "Copyright" not in terminal.read_screen()
+        assert "PowerShell 7" not in terminal.read_screen()
 
 
 def test_doctor_says_that_the_line_comes_last(home: Path) -> None:
-    assert tcenv("init", "powershell", "--install", "--yes", env=environ()).returncode == 0
+    assert tcenv("init", "powershell", "--install", "--yes", env=make_env()).returncode == 0
     profile = home / ".config/powershell/profile.ps1"
 
     def said() -> str:
-        command = [need("pwsh"), "-NoLogo", "-Command", "tcenv doctor; exit 0"]
-        return subprocess.run(command, env=environ(), capture_output=True, text=True, timeout=120).stdout
+        command = [require("pwsh"), "-NoLogo", "-Command", "tcenv doctor; exit 0"]
+        return subprocess.run(command, env=make_env(), capture_output=True, text=True, timeout=120).stdout
 
     assert "Move the line" not in said()
     profile.write_text(profile.read_text() + "function prompt { 'mine> ' }\n")
@@ -427,7 +427,7 @@ def test_any_value_arrives_by_the_command(tmp_path: Path) -> None:
     program.chmod(0o755)
     dump = tmp_path / "dump.py"
     dump.write_text("import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))")
-    env = environ(TCENV_GONE="there")
+    env = make_env(TCENV_GONE="there")
     line = load_line(env)
     scripts = {
         encoding: f"{line}\n[Console]::OutputEncoding = [Text.Encoding]::{encoding}\n$OFS = '-'\ntcenv env\n"

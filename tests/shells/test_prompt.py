@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.shells.test_in_a_terminal import start
 from tests.shells.test_subshell import STARTUP
 from tests.terminal import Terminal
-from tests.world import environ, read_session_fields, sign_in, tcenv
+from tests.world import make_env, read_session_fields, sign_in, tcenv
 
 PROJECT = Path(__file__).parents[2]
 # What gives a shell a prompt of the user's own.
@@ -31,14 +31,14 @@ OWN = {
 
 def last(terminal: Terminal) -> str:
     """The last line on the screen: the prompt."""
-    lines = [line for line in terminal.screen().splitlines() if line.strip()]
+    lines = [line for line in terminal.read_screen().splitlines() if line.strip()]
     # Without what stands at the right.
     return lines[-1].strip().partition("   ")[0] if lines else ""
 
 
 @pytest.mark.parametrize("shell", OWN)
 def test_the_prompt_shows_what_is_loaded(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
         terminal._ready = ""
         terminal.wait(lambda: last(terminal) == "own>", "the prompt")
@@ -46,24 +46,24 @@ def test_the_prompt_shows_what_is_loaded(shell: str, deployment: Sandbox, tmp_pa
         terminal.wait_for("Signed in as")
         profile = read_session_fields(env)["TCENV_PROFILE"]
         terminal.wait(lambda: last(terminal) == f"(tcenv:{profile}) own>", "the mark")
-        terminal.keys("Enter")
-        terminal.wait(lambda: terminal.screen().count(f"(tcenv:{profile}) own>") >= 2, "the next prompt")
+        terminal.press("Enter")
+        terminal.wait(lambda: terminal.read_screen().count(f"(tcenv:{profile}) own>") >= 2, "the next prompt")
         assert last(terminal) == f"(tcenv:{profile}) own>"
         # Another window signs out.
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
-        terminal.keys("Enter")
+        terminal.press("Enter")
         terminal.wait_for("signed out elsewhere")
-        terminal.keys("Enter")
+        terminal.press("Enter")
         terminal.wait(lambda: last(terminal) == "own>", "the prompt without a mark")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "ksh", "mksh", "fish", "tcsh"])
 def test_a_prompt_is_no_place_for_commands(shell: str, tmp_path: Path, home: Path) -> None:
-    env = environ(TCENV_PROFILE="$(touch owned)`touch owned`%n\x1b[31m", TASKCLUSTER_ACCESS_TOKEN="x" * 44)
+    env = make_env(TCENV_PROFILE="$(touch owned)`touch owned`%n\x1b[31m", TASKCLUSTER_ACCESS_TOKEN="x" * 44)
     with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
         terminal.wait_for("own>")
-        terminal.keys("Enter")
-        terminal.wait(lambda: terminal.screen().count("own>") >= 2, "the next prompt")
+        terminal.press("Enter")
+        terminal.wait(lambda: terminal.read_screen().count("own>") >= 2, "the next prompt")
         assert not (home / "owned").exists()
 
 
@@ -76,7 +76,7 @@ def test_the_subshells_mark_follows_what_is_loaded(shell: str, deployment: Sandb
     init = tcenv("init", {"yash": "sh"}.get(shell, shell), "--prompt", env=env).stdout
     (home / path).write_text(f"{text.replace('export TASKCLUSTER_CLIENT_ID=from-rc', 'export')}\n{init}\n")
     profile = read_session_fields(env)["TCENV_PROFILE"]
-    with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
+    with Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait(lambda: last(terminal).startswith(f"(tcenv:{profile}) own"), "the mark")
         terminal.type("tcenv logout")
@@ -93,8 +93,8 @@ def test_a_zsh_theme_that_comes_last_has_the_mark_too(deployment: Sandbox, tmp_p
         terminal.type("tcenv env")
         mark = f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>"
         for count in range(1, 4):
-            terminal.wait(lambda count=count: terminal.screen().count(mark) == count, f"mark {count}")  # type: ignore[misc]
-            terminal.keys("Enter")
+            terminal.wait(lambda count=count: terminal.read_screen().count(mark) == count, f"mark {count}")  # type: ignore[misc]
+            terminal.press("Enter")
         terminal.type("tcenv logout --keep-client")
         terminal.wait_for("Signed out")
         terminal.wait(lambda: last(terminal) == "own>", "the prompt without a mark")
@@ -119,7 +119,7 @@ def test_an_instant_prompt_hears_of_an_ended_session_at_its_second_prompt(deploy
     env = sign_in(deployment)
     with start("zsh", tmp_path, env) as terminal:
         terminal.type("tcenv env")
-        inherited = terminal.environment()
+        inherited = terminal.read_environment()
     assert tcenv("logout", "--keep-client", "--shell", "sh", env=env).returncode == 0
     inherited = {name: value for name, value in inherited.items() if not name.startswith("TMUX")}
     assert inherited["TCENV_LOADED"]
@@ -127,20 +127,20 @@ def test_an_instant_prompt_hears_of_an_ended_session_at_its_second_prompt(deploy
     second.mkdir()
     with start("zsh", second, inherited, before=INSTANT_PROMPT) as terminal:
         terminal.wait(lambda: last(terminal) == "own>", "the prompt")
-        assert "WARNING" not in terminal.screen()
-        assert "signed out" not in terminal.screen()
-        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
+        assert "WARNING" not in terminal.read_screen()
+        assert "signed out" not in terminal.read_screen()
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.read_environment()
         terminal.wait_for("signed out elsewhere")
-        terminal.keys("Enter")
-        terminal.wait(lambda: terminal.screen().count("own>") > 2, "the next prompt")
-        assert terminal.screen().count("signed out elsewhere") == 1
+        terminal.press("Enter")
+        terminal.wait(lambda: terminal.read_screen().count("own>") > 2, "the next prompt")
+        assert terminal.read_screen().count("signed out elsewhere") == 1
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     """With the real `activate` and `deactivate`: one mark, and none after the logout."""
     env = sign_in(deployment)
-    subprocess.run([need("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
+    subprocess.run([require("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
     profile = read_session_fields(env)["TCENV_PROFILE"]
     with start(shell, tmp_path, env, before=OWN[shell], options=("--prompt",)) as terminal:
         terminal.type("tcenv env")
@@ -161,11 +161,11 @@ def test_a_bash_integration_that_wraps_the_prompt_leaves_one_mark(deployment: Sa
     with start("bash", tmp_path, env, before=f"{OWN['bash']}\n{wrap}", options=("--prompt",)) as terminal:
         terminal.type("tcenv env")
         for count in range(1, 5):
-            terminal.wait(lambda count=count: terminal.screen().count(mark) == count, "the mark")  # type: ignore[misc]
-            terminal.keys("Enter")
-        terminal.wait(lambda: terminal.screen().count(mark) == 5, "the last mark")
+            terminal.wait(lambda count=count: terminal.read_screen().count(mark) == count, "the mark")  # type: ignore[misc]
+            terminal.press("Enter")
+        terminal.wait(lambda: terminal.read_screen().count(mark) == 5, "the last mark")
         # One look at the screen: between two, the shell may draw a prompt.
-        screen = terminal.screen()
+        screen = terminal.read_screen()
         assert screen.count("(tcenv:") == screen.count(mark)
         terminal.type("tcenv logout --keep-client")
         terminal.wait(lambda: last(terminal) == "own>", "the prompt without a mark")
@@ -183,8 +183,8 @@ def test_the_documented_segment_of_powerlevel10k_shows_the_profile() -> None:
     """
     script = f"{stand_in}\nfunction prompt_tcenv{block}\nprompt_tcenv"
     done = subprocess.run(
-        [need("zsh"), "-f", "-c", script],
-        env=environ(TCENV_PROFILE="community"),
+        [require("zsh"), "-f", "-c", script],
+        env=make_env(TCENV_PROFILE="community"),
         capture_output=True,
         text=True,
         timeout=60,
@@ -220,11 +220,11 @@ def test_one_mark_with_a_real_integration(name: str, order: str, deployment: San
         terminal.type("tcenv env; echo loa''ded")
         terminal.wait_for("loaded")
         for count in range(1, 5):
-            terminal.wait(lambda: terminal.screen().count(mark) >= count, "the mark")  # noqa: B023
-            terminal.keys("Enter")
-        prompts = [line for line in terminal.screen().splitlines() if mark in line]
+            terminal.wait(lambda: terminal.read_screen().count(mark) >= count, "the mark")  # noqa: B023
+            terminal.press("Enter")
+        prompts = [line for line in terminal.read_screen().splitlines() if mark in line]
         assert all(line.count(mark) == 1 for line in prompts), prompts
         terminal.type("tcenv logout --keep-client; echo g''one")
         terminal.wait_for("gone")
-        terminal.wait(lambda: terminal.screen().rpartition("gone")[2].strip(), "the next prompt")
-        assert "tcenv:" not in terminal.screen().rpartition("gone")[2]
+        terminal.wait(lambda: terminal.read_screen().rpartition("gone")[2].strip(), "the next prompt")
+        assert "tcenv:" not in terminal.read_screen().rpartition("gone")[2]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.need import need
-from tests.world import environ, tcenv
+from tests.programs import require
+from tests.world import make_env, tcenv
 
 # What people and their tools have there, and what they add before and behind later.
 PARTS = [
@@ -59,13 +59,13 @@ echo "$counted $marked"
 
 @pytest.fixture
 def text() -> str:
-    return tcenv("init", "bash", "--prompt", "--no-completion", env=environ()).stdout
+    return tcenv("init", "bash", "--prompt", "--no-completion", env=make_env()).stdout
 
 
 def bash(script: str, text: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [need("bash"), "--norc", "-c", script],
-        env=environ(TEXT=text, **more),
+        [require("bash"), "--norc", "-c", script],
+        env=make_env(TEXT=text, **more),
         capture_output=True,
         text=True,
         timeout=60,
@@ -143,7 +143,7 @@ TOOLS = {
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_other_tools_before_and_after(tool: str, text: str) -> None:
-    need("direnv")
+    require("direnv")
     for before, after in ((TOOLS[tool], ""), ("", TOOLS[tool])):
         script = f"""
             {before}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.need import need
+from tests.programs import require
 
 PROJECT = Path(__file__).parents[2]
 FILES = sorted(path for place in ("shell", "completions") for path in (PROJECT / place).rglob("*") if path.is_file())
@@ -46,7 +46,7 @@ def test_linted(path: Path) -> None:
     # direnv's library is bash that other people's .envrc read.
     linters = LINTERS[".bash" if path.name == "direnv.sh" else kind(path)]
     for program, *words in linters:
-        command = [need(program), *(word.replace("{}", str(path)) for word in words)]
+        command = [require(program), *(word.replace("{}", str(path)) for word in words)]
         if not any(str(path) in word for word in command):
             command.append(str(path))
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -38,11 +38,13 @@ def test_each_part_can_be_left_out(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", WITH_TEXT)
-def test_a_change_of_the_text_is_seen(shell: str, shown: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_the_text_is_seen(
+    shell: str, text_snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without completion, which is a generated file of its own."""
     monkeypatch.setattr(startup_file, "find_own_program", lambda: "/opt/tcenv/bin/tcenv")
     text = render_startup_text(shell, completion=False, prompt=True)
-    assert text.replace(str(Path(resources.find_folder("shell")).parent), "/opt/tcenv") == shown
+    assert text.replace(str(Path(resources.find_folder("shell")).parent), "/opt/tcenv") == text_snapshot
 
 
 def test_cmd_has_no_start_up_file() -> None:

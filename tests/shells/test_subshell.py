@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.terminal import Terminal
 from tests.world import NAME, TCENV, read_session_fields, sign_in, tcenv
 
@@ -40,7 +40,7 @@ STARTUP = {
 
 def outer(env: dict[str, str], folder: Path) -> Terminal:
     """The terminal's first shell, in which the subshell is started."""
-    return Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder)
+    return Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder)
 
 
 def state_of(*arguments: str) -> str | None:
@@ -66,7 +66,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for(f"(tcenv:{profile}) own")
-        inner = terminal.environment(caret)
+        inner = terminal.read_environment(caret)
         assert inner["MINE"] == "1"
         assert inner["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
         assert inner["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
@@ -75,15 +75,15 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
         terminal.type("tcenv shell" if shell != "nu" else "^tcenv shell")
         terminal.wait_for("This is already a tcenv subshell")
         # Some shells lose what you type before the prompt.
-        terminal.wait(lambda: "own" in terminal.screen().rstrip().splitlines()[-1], "the prompt")
+        terminal.wait(lambda: "own" in terminal.read_screen().rstrip().splitlines()[-1], "the prompt")
         if shell == "xonsh":
             terminal.type("import sys; sys.exit(5)")
         else:
             terminal.type("exit 5")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith("outer>"), "the outer prompt")
+        terminal.wait(lambda: terminal.read_screen().rstrip().endswith("outer>"), "the outer prompt")
         terminal.type("echo left=$?.")
         terminal.wait_for("left=5.")
-        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.environment()
+        assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.read_environment()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -96,11 +96,11 @@ def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -
         length = f"100.{random.randrange(10**9)}"
         terminal.type(f"sleep {length}")
         terminal.wait(lambda: state_of("sleep", length) == "S", "the job")
-        terminal.keys("C-z")
+        terminal.press("C-z")
         terminal.wait(lambda: state_of("sleep", length) == "T", "the stopped job")
         terminal.type("fg")
         terminal.wait(lambda: state_of("sleep", length) == "S", "the job again")
-        terminal.keys("C-c")
+        terminal.press("C-c")
         terminal.wait(lambda: state_of("sleep", length) is None, "the end of the job")
         terminal.type("echo still''-here")
         terminal.wait_for("still-here")
@@ -108,7 +108,7 @@ def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -
         # The new size is on its way.
         terminal.type('sh -c \'until test "$(stty size)" = "33 101"; do sleep 0.05; done; echo resi""zed\'')
         terminal.wait_for("resized")
-        assert terminal.environment()["TCENV_SUBSHELL"]
+        assert terminal.read_environment()["TCENV_SUBSHELL"]
         terminal.type("exit")
         terminal.wait_for("outer>")
 
@@ -128,7 +128,7 @@ def test_a_subshell_can_hold_less(deployment: Sandbox, tmp_path: Path) -> None:
     with outer(env, tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash --scope queue:scheduler-id:a --for 5m")
         terminal.wait_for("(tcenv:")
-        inner = terminal.environment()
+        inner = terminal.read_environment()
         assert "queue:scheduler-id:a" in inner["TASKCLUSTER_CERTIFICATE"]
 
 
@@ -153,11 +153,13 @@ def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
         for shell in ("bash", "zsh", "fish"):
             terminal.type(f"tcenv shell --shell {shell}")
             terminal.wait_for("(tcenv:")
-            shown = subprocess.run([need("ps"), "-eo", "args", "ww"], capture_output=True, text=True, check=True).stdout
+            shown = subprocess.run(
+                [require("ps"), "-eo", "args", "ww"], capture_output=True, text=True, check=True
+            ).stdout
             assert "tcenv shell" in shown
             assert token not in shown
             terminal.type("exit")
-            terminal.wait(lambda: terminal.screen().rstrip().endswith("outer>"), "the outer prompt")
+            terminal.wait(lambda: terminal.read_screen().rstrip().endswith("outer>"), "the outer prompt")
 
 
 # What a theme, a virtual environment and a terminal's integration do to the prompt.
@@ -185,12 +187,12 @@ def test_one_mark_whatever_makes_the_prompt(kind: str, deployment: Sandbox, tmp_
     (home / path).write_text(text)
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith(mark), "the mark")
+        terminal.wait(lambda: terminal.read_screen().rstrip().endswith(mark), "the mark")
         for count in range(2, 5):
-            terminal.keys("Enter")
-            terminal.wait(lambda count=count: terminal.screen().count(mark) >= count, "the next prompt")  # type: ignore[misc]
+            terminal.press("Enter")
+            terminal.wait(lambda count=count: terminal.read_screen().count(mark) >= count, "the next prompt")  # type: ignore[misc]
         # One look at the screen: between two, the shell may draw a prompt.
-        screen = terminal.screen()
+        screen = terminal.read_screen()
         assert screen.count("(tcenv:") == screen.count(mark)
 
 
@@ -202,17 +204,19 @@ def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, t
     (home / path).write_text(
         text.replace("TASKCLUSTER_CLIENT_ID=from-rc ", "") + f"\n{tcenv('init', shell, env=env).stdout}"
     )
-    subprocess.run([need("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
+    subprocess.run([require("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
     profile = read_session_fields(env)["TCENV_PROFILE"]
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith(f"(tcenv:{profile}) own>"), "the mark")
+        terminal.wait(lambda: terminal.read_screen().rstrip().endswith(f"(tcenv:{profile}) own>"), "the mark")
         terminal.type(f". {home}/venv/bin/activate")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith(f"(venv) (tcenv:{profile}) own>"), "both")
+        terminal.wait(lambda: terminal.read_screen().rstrip().endswith(f"(venv) (tcenv:{profile}) own>"), "both")
         terminal.type("tcenv logout --keep-client")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith("(venv) (tcenv) own>"), "the mark without a profile")
+        terminal.wait(
+            lambda: terminal.read_screen().rstrip().endswith("(venv) (tcenv) own>"), "the mark without a profile"
+        )
         terminal.type("deactivate")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith("\n(tcenv) own>"), "the mark alone")
+        terminal.wait(lambda: terminal.read_screen().rstrip().endswith("\n(tcenv) own>"), "the mark alone")
 
 
 def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
@@ -225,8 +229,8 @@ def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_
         terminal.type("false")
         terminal.type("echo status=$?.")
         terminal.wait_for("status=1.")
-        assert "not found" not in terminal.screen()
-        assert "rror" not in terminal.screen()
+        assert "not found" not in terminal.read_screen()
+        assert "rror" not in terminal.read_screen()
 
 
 @pytest.mark.parametrize("shell", ["bash", "ksh", "mksh"])
@@ -237,7 +241,7 @@ def test_no_trace_of_input_shows_the_token(shell: str, deployment: Sandbox, tmp_
     (home / path).write_text(f"{text}\nset -v\n")
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
-        terminal.wait(lambda: terminal.screen().rstrip().endswith("own>"), "the prompt")
+        terminal.wait(lambda: terminal.read_screen().rstrip().endswith("own>"), "the prompt")
         terminal.type("case $- in *v*) echo still''-on ;; esac")
         terminal.wait_for("still-on")
-        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in terminal.screen()
+        assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in terminal.read_screen()

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.hooks import HOOKED, PROMPTED, Prompted, loaded, start_up_text, stored
 from tests.terminal import Terminal
-from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 ROOT = "https://tc.example.com"
 PROFILE = "tc.example.com"
@@ -43,7 +43,7 @@ def test_the_function_under_a_trace(shell: Prompted, deployment: Sandbox, tmp_pa
 @pytest.mark.parametrize("shell", [s for s in HOOKED if s.trace], ids=[s.name for s in HOOKED if s.trace])
 def test_the_hook_under_a_trace(shell: Prompted, tmp_path: Path, home: Path) -> None:
     """The prompt at which a renewed session is loaded, and the one at which it is gone."""
-    env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
+    env = make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     file = stored(home / "run/tcenv", PROFILE, ROOT, NEW)
     text = start_up_text(shell, env, tmp_path)
     hook = "eval precmd" if shell.name == "tcsh" else shell.hook
@@ -99,16 +99,16 @@ def test_a_subshell_whose_start_up_file_traces(shell: str, deployment: Sandbox, 
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     (home / path).write_text(line + "\n")
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
-    with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
+    with Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for("(tcenv:")
-        inner = terminal.environment()
+        inner = terminal.read_environment()
         assert inner["TASKCLUSTER_ACCESS_TOKEN"] == token
         assert not [name for name in inner if name.lower().startswith("__tcenv")]
-        assert token not in terminal.screen()
+        assert token not in terminal.read_screen()
         # It goes on tracing: the command that wrote the environment shows.
-        traced = [line for line in terminal.screen().splitlines() if "dump.py" in line]
-        assert len(traced) >= 2, terminal.screen()
+        traced = [line for line in terminal.read_screen().splitlines() if "dump.py" in line]
+        assert len(traced) >= 2, terminal.read_screen()
 
 
 def test_direnvs_library_under_a_trace(deployment: Sandbox, home: Path) -> None:
@@ -120,10 +120,10 @@ def test_direnvs_library_under_a_trace(deployment: Sandbox, home: Path) -> None:
     (folder / ".envrc").write_text(
         "set -x\nuse taskcluster\ncase $- in *x*) export STILL=1 ;; esac\n{ set +x; } 2>/dev/null\n"
     )
-    subprocess.run([need("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
+    subprocess.run([require("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
     for store in ("runtime", "none"):
         done = subprocess.run(
-            [need("direnv"), "exec", str(folder), "env"],
+            [require("direnv"), "exec", str(folder), "env"],
             env={**env, "TCENV_STORE": store},
             cwd=folder,
             capture_output=True,
@@ -142,7 +142,7 @@ def test_a_command_that_dies_without_a_word(shell: Prompted, end: str, tmp_path:
     trap = home / "trap"
     trap.mkdir()
     program = trap / "tcenv"
-    env = environ(TASKCLUSTER_CLIENT_ID="before")
+    env = make_env(TASKCLUSTER_CLIENT_ID="before")
     text = start_up_text(shell, env, tmp_path)
     program.write_text("#!/bin/sh\n" + ("kill -KILL $$\n" if end == "killed" else "exit 77\n"))
     program.chmod(0o755)
@@ -194,7 +194,7 @@ def test_tcsh_and_where_tcenv_is_installed(folder: str, tmp_path: Path, home: Pa
         script = tmp_path / "script"
         script.write_text(f"{form.format(tmp_path / 'text')}\ntcenv env\necho id=$TASKCLUSTER_CLIENT_ID\n")
         done = subprocess.run(
-            [need("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=60, cwd=home
+            [require("tcsh"), "-f", str(script)], env=env, capture_output=True, text=True, timeout=60, cwd=home
         )
         assert f"id={deployment.user}/" in done.stdout, form + done.stderr
         assert not (home / "owned").exists()
@@ -207,10 +207,10 @@ def test_a_posix_bash_subshell_keeps_nothing_of_ours(deployment: Sandbox, tmp_pa
         env = {**sign_in(deployment, POSIXLY_CORRECT="1"), **more}
         folder = tmp_path / str(number)
         folder.mkdir()
-        with Terminal([need("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder) as terminal:
+        with Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder) as terminal:
             terminal.type("tcenv shell --shell bash")
             terminal.wait_for("(tcenv:")
-            inner = terminal.environment()
+            inner = terminal.read_environment()
             assert inner["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
             assert not [name for name in inner if name.lower().startswith("__tcenv")]
             assert inner.get("ENV") == more.get("ENV")
@@ -234,19 +234,21 @@ def test_the_trace_comes_back_after_an_interruption(shell: str, deployment: Sand
     """After Ctrl-C in the wait for the browser, the options that were off inside are on again by the next prompt."""
     from tests.shells.test_in_a_terminal import start
 
-    env = environ(deployment, BROWSER="true %s", TCENV_TIMEOUT="60s")
+    env = make_env(deployment, BROWSER="true %s", TCENV_TIMEOUT="60s")
     with start(shell, tmp_path, env) as terminal:
         terminal.type("set -g fish_trace 1" if shell == "fish" else "set -x")
         terminal.type("tcenv login")
         terminal.wait_for("/auth/clients/create")
-        terminal.keys("C-c")
-        terminal.wait(lambda: "nterrupted" in terminal.screen() or "^C" in terminal.screen(), "the end")
+        terminal.press("C-c")
+        terminal.wait(lambda: "nterrupted" in terminal.read_screen() or "^C" in terminal.read_screen(), "the end")
         terminal.type("")
         terminal.type("echo a''fter")
         terminal.wait(
-            lambda: [line for line in terminal.screen().splitlines() if line.strip() == "after"], "the command"
+            lambda: [line for line in terminal.read_screen().splitlines() if line.strip() == "after"], "the command"
         )
         traced = [
-            line for line in terminal.screen().splitlines() if re.match(r"(\+.*|[->]+ )\s*echo (a''fter|after)$", line)
+            line
+            for line in terminal.read_screen().splitlines()
+            if re.match(r"(\+.*|[->]+ )\s*echo (a''fter|after)$", line)
         ]
-        assert traced, terminal.screen()
+        assert traced, terminal.read_screen()

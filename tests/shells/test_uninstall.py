@@ -11,8 +11,8 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.shells import SHELLS, load_shell
-from tests.need import need
-from tests.world import environ, sign_in, tcenv
+from tests.programs import require
+from tests.world import make_env, sign_in, tcenv
 
 PAGE = (Path(__file__).parents[2] / "docs/install.md").read_text()
 STEPS = re.findall(r"## Uninstall\n.*?```sh\n(.*?)```", PAGE, re.S)[0]
@@ -43,7 +43,7 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
     (home / ".cshrc").write_text("# csh\n")
     before = contents(home)
     for name, path in files.items():
-        done = tcenv("init", name, "--install", "--yes", env=environ())
+        done = tcenv("init", name, "--install", "--yes", env=make_env())
         assert done.returncode == 0, done.stderr
         assert "tcenv init --install" in path.read_text()
     (home / ".cshrc").write_text((home / ".cshrc").read_text() + files["tcsh"].read_text().splitlines()[-1] + "\n")
@@ -57,7 +57,7 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
     assert tcenv("exec", "--proxy", "--", "true", env=env).returncode == 0
     # A shell that reads another directory today takes the line out of the usual one too.
     env["ZDOTDIR"] = str(home / "elsewhere")
-    done = subprocess.run([need("bash"), "-euc", STEPS], env=env, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([require("bash"), "-euc", STEPS], env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     after = contents(home)
     # A last line that had no newline has one now.
@@ -69,17 +69,17 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
 
 def test_one_file_that_cannot_be_written_keeps_no_other_line(home: Path) -> None:
     for name in ("bash", "zsh"):
-        assert tcenv("init", name, "--install", "--yes", env=environ()).returncode == 0
+        assert tcenv("init", name, "--install", "--yes", env=make_env()).returncode == 0
     (home / ".bashrc").chmod(0o444)
-    done = tcenv("init", "--uninstall", "--all", "--yes", env=environ())
+    done = tcenv("init", "--uninstall", "--all", "--yes", env=make_env())
     assert (done.returncode, ".bashrc cannot be written" in done.stderr) == (1, True)
     assert (home / ".zshrc").read_text() == ""
     (home / ".bashrc").chmod(0o644)
-    assert tcenv("init", "--uninstall", "--all", "--yes", env=environ()).returncode == 0
-    assert "No start-up file" in tcenv("init", "--uninstall", "--all", "--yes", env=environ()).stderr
+    assert tcenv("init", "--uninstall", "--all", "--yes", env=make_env()).returncode == 0
+    assert "No start-up file" in tcenv("init", "--uninstall", "--all", "--yes", env=make_env()).stderr
 
 
 @pytest.mark.parametrize("words", [["--all"], ["--all", "--install"], ["bash", "--all", "--uninstall"]])
 def test_all_goes_with_uninstall_alone(words: list[str]) -> None:
-    done = tcenv("init", *words, env=environ())
+    done = tcenv("init", *words, env=make_env())
     assert (done.returncode, "--all needs --uninstall" in done.stderr) == (2, True)

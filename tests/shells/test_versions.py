@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tcenv.shells import SHELLS, load_shell
-from tests.need import need
+from tests.programs import require
 from tests.shells.child import environment_after
 from tests.shells.hooks import PROMPTED, loaded, start_up_text, stored
 from tests.shells.test_in_a_terminal import start
 from tests.shells.versions import EVERY_VERSION, SUPPORTED, VERSIONS, Version, span
 from tests.terminal import Terminal
-from tests.world import TCENV, VARIABLES, environ, tcenv
+from tests.world import TCENV, VARIABLES, make_env, tcenv
 
 ROOT, PROFILE = "https://tc.example.com", "tc.example.com"
 OWN, NEW = "o" * 44, "n" * 44
@@ -60,7 +60,7 @@ def started(version: Version, env: dict[str, str], folder: Path) -> Terminal:
 @pytest.mark.parametrize("version", here(SUPPORTED), ids=ids)
 def test_a_start_up_file_a_prompt_and_the_function(version: Version, tmp_path: Path, home: Path) -> None:
     """A shell that inherits a session follows a reset at its first prompt, and a logout in it unloads the session."""
-    env = environ(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
+    env = make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", PROFILE, ROOT, NEW)
     if version.shell in ("sh", "busybox", "yash"):
         left = without_a_hook(version, env, tmp_path)
@@ -69,12 +69,12 @@ def test_a_start_up_file_a_prompt_and_the_function(version: Version, tmp_path: P
         with started(version, env, tmp_path) as terminal:
             # Some lose what is typed before their first prompt.
             terminal.wait_for(f"(tcenv:{PROFILE})")
-            healed = terminal.environment(caret)
-            assert (healed["TASKCLUSTER_ACCESS_TOKEN"], healed["BEHIND"]) == (NEW, "yes"), terminal.screen()
+            healed = terminal.read_environment(caret)
+            assert (healed["TASKCLUSTER_ACCESS_TOKEN"], healed["BEHIND"]) == (NEW, "yes"), terminal.read_screen()
             terminal.type("tcenv logout --keep-client")
             terminal.wait_for("Signed out")
-            left = terminal.environment(caret)
-            assert not re.search("rror|not supported|raceback", terminal.screen())
+            left = terminal.read_environment(caret)
+            assert not re.search("rror|not supported|raceback", terminal.read_screen())
     assert not [name for name in VARIABLES if left.get(name)]
 
 
@@ -96,7 +96,9 @@ def test_xonshs_line_loses_nothing(version: Version, tmp_path: Path) -> None:
     rc = tmp_path / "rc.xsh"
     rc.write_text(f"{line}\nprint('there', aliases.pop('tcenv', None) is not None)\n" * 10)
     command = [str(version.path), "--rc", str(rc), "-i", "-c", "echo end"]
-    done = subprocess.run(command, env=environ(), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, env=make_env(), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+    )
     assert done.stdout.count("there True") == 10, done.stderr
 
 
@@ -120,7 +122,7 @@ OLDER = [
 def test_an_older_shell_says_so_in_one_line_and_reads_on(name: str, version: Version | None, tmp_path: Path) -> None:
     shell = next(shell for shell in PROMPTED if shell.name == name)
     path = tmp_path / "text"
-    path.write_text(tcenv("init", shell.init, "--no-completion", env=environ()).stdout)
+    path.write_text(tcenv("init", shell.init, "--no-completion", env=make_env()).stdout)
     if version is None:
         lines = [PRETENDING[name], shell.script(path)]
     else:
@@ -128,8 +130,8 @@ def test_an_older_shell_says_so_in_one_line_and_reads_on(name: str, version: Ver
         lines = [load_shell(name).make_startup_line(TCENV, f"init {name} --no-completion", "/home/user")]
     script = "\n".join([*lines, "echo behind"])
     # The old ones know fewer flags.
-    command = [need(shell.program[0]), *shell.program[1:]] if version is None else [str(version.path), "-c"]
-    done = subprocess.run([*command, script], env=environ(), capture_output=True, text=True, timeout=60)
+    command = [require(shell.program[0]), *shell.program[1:]] if version is None else [str(version.path), "-c"]
+    done = subprocess.run([*command, script], env=make_env(), capture_output=True, text=True, timeout=60)
     assert "behind\n" in done.stdout, done.stderr
     said = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(said) == 1, said
@@ -142,12 +144,12 @@ def test_an_older_nushell_gets_a_text_that_it_can_read(told: dict[str, str], tmp
     older = tmp_path / "nu"
     older.write_text("#!/bin/sh\necho 0.90.1\n")
     older.chmod(0o755)
-    env = environ(**told)
+    env = make_env(**told)
     text = tcenv("init", "nu", env={**env, "PATH": f"{tmp_path}:{env['PATH']}"}).stdout
     assert text == 'print -e "tcenv: nu older than 0.98 is not supported; this is 0.90.1."\n'
     (tmp_path / "text").write_text(text)
     done = subprocess.run(
-        [need("nu"), "--no-config-file", "-c", f"source {tmp_path / 'text'}; print behind"],
+        [require("nu"), "--no-config-file", "-c", f"source {tmp_path / 'text'}; print behind"],
         capture_output=True,
         text=True,
         timeout=60,

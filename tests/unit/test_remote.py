@@ -19,8 +19,8 @@ from tcenv.proxy.probe import Probe
 from tcenv.remote import control_path, far_port, scripts
 from tcenv.remote.client import Client
 from tcenv.remote.connection import Connection
-from tests.holder import wait_until
-from tests.need import need
+from tests.portholder import wait_until
+from tests.programs import require
 
 SHELLS = (["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"], ["ksh93"], ["yash"], ["zsh", "--emulate", "sh"])
 TOKEN = "-n" + "R" * 42
@@ -35,11 +35,11 @@ class Lifeline:
         self.mark = secrets.token_hex(8)
         self._lock = threading.Lock()
         self.env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
-        self.shell = [need(shell[0]), *shell[1:]]
+        self.shell = [require(shell[0]), *shell[1:]]
         inner = scripts.LIFELINE.removeprefix("exec sh -c '").partition("'")[0]
         self.process = subprocess.Popen(
             # A parent of its own stands for sshd, which silence ends too.
-            [need("sh"), "-c", '"$@"; exit', "sshd", *self.shell, "-c", inner, "tcenv"],
+            [require("sh"), "-c", '"$@"; exit', "sshd", *self.shell, "-c", inner, "tcenv"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self.env,
@@ -84,7 +84,7 @@ class Lifeline:
         assert self.answer() == ["script"]
         self.write(f"token\nt{TOKEN}\n".encode())
         assert self.answer() == ["token"]
-        env = {**self.env, "SHELL": need("bash"), "TASKCLUSTER_CERTIFICATE": "stale", **more}
+        env = {**self.env, "SHELL": require("bash"), "TASKCLUSTER_CERTIFICATE": "stale", **more}
         return subprocess.Popen(
             [*self.shell, f"{self.directory}/run"],
             env=env,

@@ -13,7 +13,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.windows.console import ctrl_c
-from tests.windows.world import PYTHON, TCENV, environ, signed_in, tcenv
+from tests.windows.world import PYTHON, TCENV, make_env, signed_in, tcenv
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:
     """Return the environment of a user who does nothing in the browser, which makes the file `opened`."""
     script = home / "nobody.py"
     script.write_text(f"open({str(home / 'opened')!r}, 'w').close()\n")
-    return environ(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
+    return make_env(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_sign_in_that_waits_is_interrupted(waiting: subprocess.Popen[bytes], d
     assert waiting.returncode == 130, said
     assert (output, said.count(b"Traceback")) == (b"throw 'tcenv failed';\n", 0), said
     # Nothing is left that would hold the next sign-in up.
-    done = tcenv("login", "--shell", "powershell", env=environ(deployment))
+    done = tcenv("login", "--shell", "powershell", env=make_env(deployment))
     assert done.returncode == 0, done.stderr
 
 
@@ -86,7 +86,7 @@ def test_what_windows_reports_of_a_closing_console_ends_the_wait(deployment: San
 def test_a_killed_sign_in_holds_nobody_up(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
     waiting.kill()
     waiting.communicate(timeout=60)
-    done = tcenv("login", "--retry", "--shell", "powershell", env=environ(deployment))
+    done = tcenv("login", "--retry", "--shell", "powershell", env=make_env(deployment))
     assert done.returncode == 0, done.stderr
 
 

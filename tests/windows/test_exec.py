@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import PYTHON, environ, signed_in, tcenv
+from tests.windows.world import PYTHON, make_env, signed_in, tcenv
 
 HOSTILE = [
     "", " ", "a b", '"', '""', 'a"b c', "\\", "\\\\", "dir\\", 'a\\"b', 'a\\\\"', "%PATH%", "%", "%%", "^", "^^", "&", "&&", "|",
@@ -103,6 +103,6 @@ def test_a_browser_in_a_folder_with_blanks(deployment: Sandbox, home: Path) -> N
     """Both spellings that people write into BROWSER, with Windows' own separators."""
     script = home / "browser.py"
     script.write_text("import sys\nfrom tcenv.sandbox.approve import main\nsys.exit(main(sys.argv[1:]))\n")
-    env = environ(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
+    env = make_env(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
     done = tcenv("login", "--shell", "powershell", env=env)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import SCRIPTS, TCENV, environ, signed_in, tcenv
+from tests.windows.world import SCRIPTS, TCENV, make_env, signed_in, tcenv
 
 
 def with_powershell(home: Path, env: dict[str, str]) -> Path:
@@ -41,13 +41,13 @@ def test_doctor_checks_this_system(deployment: Sandbox, home: Path) -> None:
 
 
 def test_without_a_store_doctor_names_what_windows_has(deployment: Sandbox) -> None:
-    done = tcenv("doctor", env=environ(deployment, TCENV_STORE="none", TCENV_SHELL="powershell"))
+    done = tcenv("doctor", env=make_env(deployment, TCENV_STORE="none", TCENV_SHELL="powershell"))
     assert b"sessions are not kept" in done.stdout
     assert b"login manager" not in done.stdout, done.stdout
 
 
 def test_init_adds_a_line_to_the_start_up_file_that_powershell_names(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     profile = with_powershell(home, env)
     done = tcenv("init", "powershell", "--install", "--yes", env=env)
     assert done.returncode == 0, (done.stdout, done.stderr)
@@ -60,7 +60,7 @@ def test_init_adds_a_line_to_the_start_up_file_that_powershell_names(deployment:
 
 def test_the_start_up_text_names_the_program_and_what_it_sources(deployment: Sandbox) -> None:
     for shell in ("powershell", "bash", "nu", "elvish", "xonsh", "fish"):
-        done = tcenv("init", shell, env=environ(deployment))
+        done = tcenv("init", shell, env=make_env(deployment))
         assert done.returncode == 0, done.stderr
         assert Path(TCENV).as_posix().encode() in done.stdout, shell
         assert b"\r\n" not in done.stdout

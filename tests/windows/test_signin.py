@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import PYTHON, TCENV, environ, signed_in, tcenv
+from tests.windows.world import PYTHON, TCENV, make_env, signed_in, tcenv
 
 
 def token(output: bytes) -> bytes:
@@ -14,7 +14,7 @@ def token(output: bytes) -> bytes:
 
 
 def test_sign_in_reset_and_sign_out(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     first = tcenv("login", "--shell", "powershell", env=env)
     assert first.returncode == 0, first.stderr
     assert b"Signed in as" in first.stderr
@@ -30,7 +30,7 @@ def test_sign_in_reset_and_sign_out(deployment: Sandbox) -> None:
 
 
 def test_profiles(deployment: Sandbox, home: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     for name in ("work", "play"):
         done = tcenv("profile", "set", name, "--root-url", deployment.root_url, env=env)
         assert done.returncode == 0, done.stderr
@@ -49,7 +49,7 @@ def test_profiles(deployment: Sandbox, home: Path) -> None:
 
 def test_files_are_where_xdg_variables_say(deployment: Sandbox, home: Path) -> None:
     places = {f"XDG_{kind}_HOME": str(home / kind) for kind in ("CONFIG", "STATE", "CACHE")}
-    env = environ(deployment, **places)
+    env = make_env(deployment, **places)
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
     assert tcenv("login", "work", "--shell", "powershell", env=env).returncode == 0
     assert (home / "CONFIG/tcenv/config.toml").is_file()
@@ -65,7 +65,7 @@ def test_five_sign_ins_at_once_open_one_browser(deployment: Sandbox, home: Path)
         "from tcenv.sandbox.approve import main\nsys.exit(main(['--wait', '1', *sys.argv[1:]]))\n"
     )
     browser = f'"{Path(PYTHON).as_posix()}" "{script.as_posix()}" %s'
-    env = environ(deployment, BROWSER=browser)
+    env = make_env(deployment, BROWSER=browser)
     runs = [
         subprocess.Popen(
             [TCENV, "login", "--shell", "powershell"],
@@ -83,7 +83,7 @@ def test_five_sign_ins_at_once_open_one_browser(deployment: Sandbox, home: Path)
 
 
 def test_exec_signs_in_and_the_command_has_the_session(deployment: Sandbox) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     program = "import os; print(os.environ['TASKCLUSTER_CLIENT_ID'])"
     done = tcenv("exec", "--", PYTHON, "-c", program, env=env)
     assert (done.returncode, b"tcenv-" in done.stdout) == (0, True), done.stderr

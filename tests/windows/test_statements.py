@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import environ, signed_in, tcenv
+from tests.windows.world import make_env, signed_in, tcenv
 
 VARIABLES = [
     b"TASKCLUSTER_ROOT_URL", b"TASKCLUSTER_CLIENT_ID", b"TASKCLUSTER_ACCESS_TOKEN", b"TASKCLUSTER_CERTIFICATE",
@@ -42,7 +42,7 @@ def test_each_statement_loads_or_unloads_one_variable(shell: str, deployment: Sa
 @pytest.mark.parametrize("shell", FAILS)
 def test_a_failure_fails(shell: str, deployment: Sandbox) -> None:
     for words in (["env"], ["login", "no-such-profile"], ["login", "--no-such-option"]):
-        done = tcenv(*words, "--shell", shell, env=environ(deployment))
+        done = tcenv(*words, "--shell", shell, env=make_env(deployment))
         assert (done.returncode != 0, done.stdout) == (True, FAILS[shell]), done.stderr
 
 
@@ -67,7 +67,7 @@ def test_bash_of_git_gets_plain_line_ends_and_utf_8(deployment: Sandbox, home: P
     """In statements, in reports and in the start-up text; and its own home has the start-up file."""
     its_home = home / "own home"
     its_home.mkdir()
-    env = environ(deployment, MSYSTEM="MINGW64", HOME=str(its_home), SHELL="/usr/bin/bash")
+    env = make_env(deployment, MSYSTEM="MINGW64", HOME=str(its_home), SHELL="/usr/bin/bash")
     for words in (["login", "--shell", "bash"], ["env", "--shell", "bash"], ["status"], ["init", "bash"], ["scopes"]):
         done = tcenv(*words, env=env)
         assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ def test_bash_of_git_gets_plain_line_ends_and_utf_8(deployment: Sandbox, home: P
 
 @pytest.mark.parametrize("encoding", ["cp437", "cp850", "cp1252", "cp932", "ascii"])
 def test_a_code_page_without_typographic_quotes_gets_ascii(encoding: str, deployment: Sandbox) -> None:
-    done = tcenv("login", "no-such-profile", "--shell", "cmd", env=environ(deployment, PYTHONIOENCODING=encoding))
+    done = tcenv("login", "no-such-profile", "--shell", "cmd", env=make_env(deployment, PYTHONIOENCODING=encoding))
     text = done.stderr.decode(encoding)
     assert done.returncode == 2
     assert not set("?\N{REPLACEMENT CHARACTER}") & set(text), text
@@ -100,7 +100,7 @@ def test_the_code_page_of_the_console_is_the_one_that_its_shells_read(deployment
     try:
         kernel.SetConsoleOutputCP(437)
         assert kernel.GetConsoleOutputCP() == 437
-        done = tcenv("login", "--shell", "powershell", env=environ(deployment))
+        done = tcenv("login", "--shell", "powershell", env=make_env(deployment))
         assert b"\x93" not in done.stderr
         assert b'Approve "tcenv-' in done.stderr, done.stderr
     finally:

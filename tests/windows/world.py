@@ -24,7 +24,7 @@ APPROVE = f"{Path(PYTHON).as_posix()} -m tcenv.sandbox.approve %s"
 _NAME = "tcenv-windows"
 
 
-def environ(sandbox: Sandbox, **more: str) -> dict[str, str]:
+def make_env(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Return this test's environment, with a deployment and a browser that approves."""
     return {
         **os.environ,
@@ -48,7 +48,7 @@ def tcenv(*arguments: str, env: Mapping[str, str], **more: object) -> subprocess
 
 def signed_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Store the session of a sign-in, without its slow processes: test_signin.py has those. Return the environment."""
-    env = environ(sandbox, **more)
+    env = make_env(sandbox, **more)
     client = sandbox.create_client(f"{sandbox.user}/{_NAME}", sandbox.user_scopes)
     session = Session(
         profile=get_profile_name(sandbox.root_url),

@@ -16,8 +16,8 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.http import parse_date
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.sandbox import FAULTS, Sandbox
-from tests.need import need
-from tests.world import TCENV, environ, find_session_file, sign_in, tcenv
+from tests.programs import require
+from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
 
 ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
 # These are no lies: the answer is whole and right, and says something unwelcome.
@@ -206,8 +206,8 @@ def test_a_sign_in_that_gets_such_an_answer_stores_nothing(fault: str) -> None:
         before = find_session_file(env).read_bytes()
         tc.fail(fault)
         done = subprocess.run(
-            [need("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh", "--timeout", "1m"],
-            env=environ(tc, XDG_RUNTIME_DIR=env["HOME"]),
+            [require("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh", "--timeout", "1m"],
+            env=make_env(tc, XDG_RUNTIME_DIR=env["HOME"]),
             capture_output=True,
             text=True,
             timeout=100,

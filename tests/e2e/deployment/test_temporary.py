@@ -20,7 +20,7 @@ from tcenv.deployment.scopes import covers, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
-from tests.world import environ, find_session_file, read_session_fields, sign_in, tcenv
+from tests.world import find_session_file, make_env, read_session_fields, sign_in, tcenv
 
 PRINTABLE = [chr(code) for code in range(32, 127)]
 TOKEN = "x" * 44
@@ -159,7 +159,7 @@ def test_patterns_stand_for_what_they_cover() -> None:
 
 def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
     with Sandbox() as tc:
-        env = environ(tc)
+        env = make_env(tc)
         for _ in range(2):  # the first sign-in knows no prefix yet
             find_session_file(env).unlink() if _ else None
             done = tcenv("login", "--shell", "sh", "--scope", "queue:route:*", "--scope", "secrets:get:*", env=env)

@@ -19,11 +19,11 @@ import pytest
 
 from tcenv.config import config_file
 from tcenv.sandbox import Sandbox
-from tests.docs.blocks import Block, blocks, furnish
-from tests.need import need
-from tests.world import environ, sign_in
+from tests.docs.blocks import Block, read_blocks, write_programs
+from tests.programs import require
+from tests.world import make_env, sign_in
 
-BLOCKS = blocks()
+BLOCKS = read_blocks()
 _SHELLS = {"sh": "bash", "bash": "bash", "zsh": "zsh", "fish": "fish"}
 RUN = [block for block in BLOCKS if not block.reason]
 # docs/sandbox.md is run by tests/e2e/sandbox, whose fixture it is about.
@@ -57,11 +57,11 @@ def _series() -> list[tuple[str, str, list[Block]]]:
 @contextmanager
 def _world(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
     """Somebody who is signed in to a deployment, `community` in the configuration."""
-    furnish(folder)
+    write_programs(folder)
     with Sandbox() as sandbox:
         (folder / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
         known = {"TCENV_CONFIG": str(folder / "config.toml")}
-        env = environ(sandbox, **known)
+        env = make_env(sandbox, **known)
         sign_in(sandbox, **known)
         if page == "docs/elsewhere.md":
             del env["BROWSER"]
@@ -99,7 +99,7 @@ def test_the_shells_blocks_of_a_page(page: str, shell: str, own: list[Block], tm
     script = "".join(f"echo '# {block.id}'\n{block.text}\n" for block in own)
     with _world(page, tmp_path) as (sandbox, env):
         stop = [] if shell == "fish" else ["-e"]
-        output = _run([need(shell), *stop, "-c", script], env, tmp_path)
+        output = _run([require(shell), *stop, "-c", script], env, tmp_path)
         tokens = [client.access_token for client in sandbox.clients.values()]
     assert [block.id for block in own if f"# {block.id}\n" not in output] == []
     assert [token for token in tokens if token in output] == []

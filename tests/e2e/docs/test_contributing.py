@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.docs.blocks import PROJECT
-from tests.need import need
+from tests.programs import require
 
 # What installs is not done again: the tests run because it has been.
 _BEFORE, _AFTER = ("make .venv/developing", ".ci/install"), ("make check", "make test")
@@ -25,7 +25,7 @@ def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
     for name in ("tcenv", "tests", "shell", "completions", "pyproject.toml", "docs"):
         source = PROJECT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, clone / name)
-    git = [need("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    git = [require("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for words in (["init", "-q"], ["add", "tcenv"], ["commit", "-q", "-m", "a"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     (clone / ".venv").symlink_to(PROJECT / ".venv")
@@ -34,7 +34,7 @@ def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
     said = []
     for line in lines[2:-2]:
         done = subprocess.run(
-            [need("bash"), "-ec", line], cwd=clone, env=env, capture_output=True, text=True, timeout=100
+            [require("bash"), "-ec", line], cwd=clone, env=env, capture_output=True, text=True, timeout=100
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         said.append(done.stdout)

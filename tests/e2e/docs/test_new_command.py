@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from tests.docs.blocks import PROJECT
-from tests.need import need
-from tests.world import environ
+from tests.programs import require
+from tests.world import make_env
 
 MODULE = '''"""`tcenv greet`."""
 
@@ -50,7 +50,7 @@ def test_a_command_is_two_files(tmp_path: Path) -> None:
     clone.mkdir()
     for name in ("tcenv", "shell", "completions", "docs", "man"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    git = [need("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    git = [require("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
 
@@ -65,7 +65,7 @@ def test_a_command_is_two_files(tmp_path: Path) -> None:
     ]
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        env = {**environ(), "PYTHONPATH": str(clone)}
+        env = {**make_env(), "PYTHONPATH": str(clone)}
         return subprocess.run(
             [sys.executable, "-m", *words], cwd=clone, env=env, capture_output=True, text=True, timeout=60
         )

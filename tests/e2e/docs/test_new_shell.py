@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.docs.blocks import PROJECT
-from tests.need import need
-from tests.world import environ
+from tests.programs import require
+from tests.world import make_env
 
 MODULE = '''"""brush, a shell like bash."""
 
@@ -50,11 +50,11 @@ def test_a_shell_is_three_files(tmp_path: Path) -> None:
         "shell/",
     ]
     clone = tmp_path / "tcenv"
-    subprocess.run([need("git"), "clone", "-q", str(PROJECT), str(clone)], check=True)
+    subprocess.run([require("git"), "clone", "-q", str(PROJECT), str(clone)], check=True)
     for name in ("tcenv", "shell", "completions", "pyproject.toml", "docs", "man"):
         source, target = PROJECT / name, clone / name
         shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
-    git = [need("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    git = [require("git"), "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "as it is"], check=True)
 
@@ -72,7 +72,7 @@ def test_a_shell_is_three_files(tmp_path: Path) -> None:
     ]
 
     def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
-        env = {**environ(), "PYTHONPATH": str(clone), **more}
+        env = {**make_env(), "PYTHONPATH": str(clone), **more}
         return subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, timeout=60)
 
     def tcenv(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -90,7 +90,7 @@ def test_a_shell_is_three_files(tmp_path: Path) -> None:
     assert ": tcenv login https://tc.example.com | brush-eval" in refused.stderr
     # A process of that name is detected, and doctor looks at its start-up file.
     program = tmp_path / "brush"
-    shutil.copy(need("dash"), program)
+    shutil.copy(require("dash"), program)
     found = run(str(program), "-c", f"{sys.executable} -m tcenv doctor; true").stdout
     assert "shell: brush" in found
     assert ".brushrc evaluates tcenv init" in found

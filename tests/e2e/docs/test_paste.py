@@ -10,8 +10,8 @@ import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.docs.blocks import Block, blocks, furnish
-from tests.need import need
+from tests.docs.blocks import Block, read_blocks, write_programs
+from tests.programs import require
 from tests.world import sign_in
 
 # Interactive and without start-up files. zsh has no comments at its prompt then, as people's zsh.
@@ -33,7 +33,7 @@ def pasted() -> list[Block]:
     """Return the blocks in the order in which they are pasted."""
     found = [
         block
-        for block in blocks()
+        for block in read_blocks()
         if block.language == "sh" and block.page != ELSEWHERE and (not block.reason or TYPED in block.reason)
     ]
     return sorted(found, key=lambda block: block.page == LAST)
@@ -42,13 +42,19 @@ def pasted() -> list[Block]:
 @pytest.mark.parametrize("bracketed", [True, False], ids=["bracketed", "plain"])
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_block_is_pasted_whole(shell: str, bracketed: bool, tmp_path: Path) -> None:
-    furnish(tmp_path)
+    write_programs(tmp_path)
     with Sandbox() as sandbox:
         (tmp_path / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
         env = sign_in(sandbox, TCENV_CONFIG=str(tmp_path / "config.toml"))
         env |= {"PATH": f"{tmp_path / 'bin'}:{env['PATH']}", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         child = pexpect.spawn(
-            need(shell), SHELLS[shell], env=env, cwd=str(tmp_path), encoding="utf-8", timeout=60, dimensions=(50, 500)
+            require(shell),
+            SHELLS[shell],
+            env=env,
+            cwd=str(tmp_path),
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(50, 500),
         )
 
         def run(text: str, end: str) -> tuple[str, str]:
@@ -75,7 +81,7 @@ def test_the_marks_of_the_blocks_are_right() -> None:
     """A comment behind a command, and a star outside of quotes, break in zsh."""
     wrong = [
         f"{block.id}: {line}"
-        for block in blocks()
+        for block in read_blocks()
         if block.language in ("sh", "bash", "zsh", "fish")
         for line in re.sub(r"'[^']*'|\"[^\"]*\"", "", block.text).splitlines()
         if re.search(r"(^|\s)#", line) or "*" in line or (block.language == "sh" and "$?" in line)

@@ -16,7 +16,7 @@ from tcenv.proxy.secret_calls import ARTIFACT_METHODS, SECRET_METHODS, find_secr
 from tcenv.sandbox import Sandbox
 from tests.e2e.proxy.test_credential_calls import PROJECT, references
 from tests.terminal import run_in_terminal
-from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 TASK_ID = "dSlITZ4yQgmvxxAi4A8fHQ"
 TASK = {
@@ -137,7 +137,7 @@ def test_it_ends_after_an_hour_and_asks_nothing(deployment: Sandbox, env: dict[s
 
 @pytest.mark.parametrize(("words", "sentence"), [(["--learn"], "exclude"), (["--agent", "--", "true"], "")])
 def test_what_does_not_go_together(words: list[str], sentence: str, deployment: Sandbox) -> None:
-    done = tcenv("exec", "--agent", *words, *([] if "--" in words else ["--", "true"]), env=environ(deployment))
+    done = tcenv("exec", "--agent", *words, *([] if "--" in words else ["--", "true"]), env=make_env(deployment))
     assert done.returncode == (2 if sentence else 3)
     assert sentence in done.stderr
 

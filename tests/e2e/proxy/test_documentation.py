@@ -13,7 +13,7 @@ import pytest
 
 from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.shells.test_subshell import outer
 from tests.world import find_session_file, read_session_fields, sign_in
 
@@ -62,7 +62,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     env = sign_in(sandbox)
-    need("bwrap")
+    require("bwrap")
     (home / "x.secret-of-home").write_text("x")
     work = home / "work"
     work.mkdir()
@@ -103,7 +103,7 @@ def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) 
         terminal.wait_for("until Ctrl-C")
         done = elsewhere()
         assert done.stdout == f"302 {sandbox.root_url}/tasks/x", done.stderr
-        terminal.keys("C-c")
+        terminal.press("C-c")
         terminal.type("echo status=$?.")
         terminal.wait_for("status=0.")
         assert "No such file" in elsewhere().stderr

@@ -14,14 +14,14 @@ import pytest
 
 from tcenv.proxy import sockets
 from tests.calls import PING, run_as_nobody, send_plain, send_signed
-from tests.proxy import Deployment, run_deployment, run_proxy
+from tests.proxy import FakeDeployment, run_deployment, run_proxy
 
 # On the machine itself, and still another address than those that the proxy listens on anyway.
 ADDRESS = "127.0.0.9"
 
 
 @pytest.fixture
-def behind() -> Iterator[Deployment]:
+def behind() -> Iterator[FakeDeployment]:
     with run_deployment() as made:
         yield made
 
@@ -32,7 +32,7 @@ def other_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("other_address")
-def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: Deployment) -> None:
+def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url, address=ADDRESS, unsigned=True) as proxy:
         assert proxy.root_url == f"http://{ADDRESS}:{proxy.port}"
         for host in (ADDRESS, "127.0.0.1", "[::1]"):
@@ -47,11 +47,11 @@ def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: Depl
         # On loopback all is as ever.
         assert send_plain(proxy, "GET", f"/{proxy.run.secret}{PING}").status == 200
         assert send_plain(proxy, "GET", "/").status == 302
-    assert len(behind.seen) == 4
+    assert len(behind.requests) == 4
 
 
 @pytest.mark.usefixtures("other_address")
-def test_over_an_address_of_its_own_too_other_users_of_this_machine_are_refused(behind: Deployment) -> None:
+def test_over_an_address_of_its_own_too_other_users_of_this_machine_are_refused(behind: FakeDeployment) -> None:
     program = (
         "import http.client, sys\n"
         "c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]))\n"
@@ -63,7 +63,7 @@ def test_over_an_address_of_its_own_too_other_users_of_this_machine_are_refused(
             assert run_as_nobody(program, address, str(proxy.port)).stdout.strip() == "403"
 
 
-def test_through_ssh_the_unguessable_path_opens_nothing(behind: Deployment, tmp_path: Path) -> None:
+def test_through_ssh_the_unguessable_path_opens_nothing(behind: FakeDeployment, tmp_path: Path) -> None:
     """On the other machine everybody could read it. What counts is the name of the program that holds the connection."""
     look = (
         "import sys, urllib.request\n"
@@ -85,4 +85,4 @@ def test_through_ssh_the_unguessable_path_opens_nothing(behind: Deployment, tmp_
             for program in (real, str(ssh))
         ]
         assert told == ["200", "401"]
-    assert len(behind.seen) == 1
+    assert len(behind.requests) == 1

@@ -13,10 +13,10 @@ import pytest
 
 from tcenv.sandbox import Sandbox, default_scopes
 from tcenv.sandbox.server import USER
-from tests.need import need
+from tests.programs import require
 from tests.shells.test_direnv import envrc, inside
 from tests.shells.test_subshell import outer, state_of
-from tests.world import TCENV, environ, read_session_fields, sign_in, tcenv
+from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 _CALL = "import taskcluster as t; print('works', len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
 
@@ -46,13 +46,13 @@ def test_a_subshell_has_the_proxy_and_its_hook_does_not_bring_the_token(
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     with outer(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --proxy --shell {shell}")
-        inner = terminal.environment()
+        inner = terminal.read_environment()
         assert inner["TASKCLUSTER_ROOT_URL"] == inner["TCENV_PROXY"].split()[0]
         assert token not in inner.values()
         # A reset elsewhere is where a hook would load the new one.
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         terminal.type("true")
-        again = terminal.environment()
+        again = terminal.read_environment()
         for name in ("TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN"):
             assert again[name] == inner[name]
         terminal.type(f'{sys.executable} -c "{_CALL}"')
@@ -66,7 +66,7 @@ def test_a_subshell_has_the_proxy_and_its_hook_does_not_bring_the_token(
 
 
 def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
-    env = environ()
+    env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", sandbox.root_url, "--default", env=env).returncode == 0
     assert tcenv("direnv", "--install", env=env).returncode == 0
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
@@ -84,7 +84,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
             "work",
             "--proxy",
             "--",
-            need("direnv"),
+            require("direnv"),
             "exec",
             str(folder),
             sys.executable,
@@ -99,7 +99,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
     assert tcenv("profile", "set", "other", "--root-url", "https://tc.example.com", env=env).returncode == 0
     envrc(folder, "use taskcluster other\n")
     done = subprocess.run(
-        [TCENV, "exec", "work", "--proxy", "--", need("direnv"), "exec", str(folder), "true"],
+        [TCENV, "exec", "work", "--proxy", "--", require("direnv"), "exec", str(folder), "true"],
         env=env,
         cwd=folder,
         capture_output=True,
@@ -115,18 +115,18 @@ def test_the_keys_of_job_control(sandbox: Sandbox, tmp_path: Path) -> None:
         length = f"100.{random.randrange(10**9)}"
         terminal.type(f"tcenv exec --proxy -- sleep {length}")
         terminal.wait(lambda: state_of("sleep", length) == "S", "the command")
-        terminal.keys("C-z")
+        terminal.press("C-z")
         terminal.wait(lambda: state_of("sleep", length) == "T", "the stopped command")
         terminal.wait_for("Stopped")
         terminal.type("fg")
         terminal.wait(lambda: state_of("sleep", length) == "S", "the command again")
-        terminal.keys("C-z")
+        terminal.press("C-z")
         terminal.wait(lambda: state_of("sleep", length) == "T", "the command, stopped again")
         terminal.type("bg")
         terminal.wait(lambda: state_of("sleep", length) == "S", "the command in the background")
         terminal.type("fg")
-        terminal.wait(lambda: "sleep" in terminal.screen().rstrip().splitlines()[-1], "the foreground")
-        terminal.keys("C-c")
+        terminal.wait(lambda: "sleep" in terminal.read_screen().rstrip().splitlines()[-1], "the foreground")
+        terminal.press("C-c")
         terminal.wait(lambda: state_of("sleep", length) is None, "the end of the command")
         terminal.type("echo status=$?.")
         terminal.wait_for("status=130.")
@@ -155,7 +155,7 @@ def test_a_command_reads_the_terminal_and_gets_a_key_once(sandbox: Sandbox, tmp_
         terminal.wait_for("name ?")
         terminal.type("somebody")
         terminal.wait_for("hello somebody")
-        terminal.keys("C-c")
+        terminal.press("C-c")
         terminal.wait_for("keys 1 .")
 
 

@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.world import TCENV, read_session_fields, sign_in
 
 _CALL = "import taskcluster as t; print(t.Queue(t.optionsFromEnvironment()).ping()['alive'])"
@@ -31,7 +31,7 @@ def env() -> Iterator[dict[str, str]]:
 @contextmanager
 def running(command: str, shell: str, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A proxy that has said that it answers."""
-    words = [need(shell), "-c", f"umask 0; exec {command}"]
+    words = [require(shell), "-c", f"umask 0; exec {command}"]
     with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         while "To use it in a shell:" not in (line := process.stderr.readline()):
@@ -44,7 +44,7 @@ def running(command: str, shell: str, env: dict[str, str]) -> Iterator[subproces
 
 def calls(shell: str, line: str, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [need(shell), "-c", f'{line}\n{sys.executable} -c "{_CALL}"'], env=env, capture_output=True, text=True
+        [require(shell), "-c", f'{line}\n{sys.executable} -c "{_CALL}"'], env=env, capture_output=True, text=True
     )
     return done.stdout or done.stderr
 

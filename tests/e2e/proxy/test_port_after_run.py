@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.holder import find_holder, get_runtime_directory, is_free, parse_status, talk, wait_until
-from tests.need import need
+from tests.portholder import exchange, find_holder, get_runtime_directory, is_free, parse_status, wait_until
+from tests.programs import require
 from tests.world import TCENV, find_holder_process, sign_in, tcenv
 
 CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nConnection: close\r\nContent-Length: 6\r\n\r\nsecret"
@@ -77,8 +77,8 @@ def test_it_is_held_as_long_as_a_process_is_left(
     url, process = wait_until(lambda: out.read_text().split() if out.read_text().count("\n") == 2 else [])
     port = int(url.rpartition(":")[2])
     for request in (CALL, "GET / HTTP/1.1\r\n\r\n", "nonsense"):
-        assert parse_status(talk(port, request + "\r\n\r\n")) == 410
-    assert parse_status(talk(port, CALL, "::1")) == 410
+        assert parse_status(exchange(port, request + "\r\n\r\n")) == 410
+    assert parse_status(exchange(port, CALL, "::1")) == 410
     os.kill(int(process), signal.SIGKILL)
     wait_until(lambda: is_free(port))
     wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
@@ -97,7 +97,7 @@ def test_a_killed_proxys_port_is_held_while_its_command_runs(env: dict[str, str]
     assert find_holder()
     process.kill()
     process.wait()
-    assert parse_status(talk(port, CALL)) == 410
+    assert parse_status(exchange(port, CALL)) == 410
     os.kill(int(command), signal.SIGKILL)
     wait_until(lambda: is_free(port))
 
@@ -118,19 +118,19 @@ def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(
         ports.append(port)
         started.send_signal(number)
         assert started.wait(60) == 0
-        assert parse_status(talk(port, CALL)) == 410
+        assert parse_status(exchange(port, CALL)) == 410
     process = find_holder()
     again, port = proxy(env, "--port", str(ports[0]))
     assert port == ports[0]
     # By the new one, which takes no call without a host: older versions of aiohttp leave that to the proxy.
-    assert parse_status(talk(port, CALL)) in (400, 403)
+    assert parse_status(exchange(port, CALL)) in (400, 403)
     assert find_holder() == process
     again.kill()
     again.wait()
     for port in ports:
-        assert parse_status(talk(port, CALL)) == 410
+        assert parse_status(exchange(port, CALL)) == 410
     mine = subprocess.run(
-        [need("pgrep"), "-f", f"hold_ports.*{get_runtime_directory()}"], capture_output=True, text=True
+        [require("pgrep"), "-f", f"hold_ports.*{get_runtime_directory()}"], capture_output=True, text=True
     )
     assert mine.stdout.split() == [str(process)]
 

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
-from tests.reliability.record import times
-from tests.world import TCENV, environ, find_session_file, read_session_fields, sign_in, tcenv
+from tests.programs import require
+from tests.reliability.record import scale
+from tests.world import TCENV, find_session_file, make_env, read_session_fields, sign_in, tcenv
 
 _ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 TASK = {
@@ -91,7 +91,7 @@ def program(language: str, folder: Path, secret: str = SECRET) -> list[str]:
         assert JAVASCRIPT_CLIENT.is_dir(), "run .ci/install"
         path = folder / "program.js"
         path.write_text(_JAVASCRIPT)
-        return [need("node"), str(path), *arguments, str(JAVASCRIPT_CLIENT)]
+        return [require("node"), str(path), *arguments, str(JAVASCRIPT_CLIENT)]
     return [sys.executable, "-c", _SYNCHRONOUS if language == "python" else _ASYNCHRONOUS, *arguments]
 
 
@@ -228,7 +228,7 @@ def test_curl_needs_no_signature_by_the_unguessable_path(sandbox: Sandbox) -> No
 
 def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandbox, tmp_path: Path) -> None:
     env = sign_in(sandbox)
-    count = max(300, times(1000))
+    count = max(300, scale(1000))
     calls = (
         "import sys, taskcluster\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
@@ -299,7 +299,7 @@ def test_an_address_that_is_not_ours_is_an_error(sandbox: Sandbox) -> None:
 
 
 def test_it_signs_in_first_or_does_not(sandbox: Sandbox) -> None:
-    env = environ(sandbox)
+    env = make_env(sandbox)
     refused = tcenv("exec", "--proxy", "--no-login", "--", "true", env=env)
     assert (refused.returncode, sandbox.approvals) == (3, 0)
     done = tcenv("exec", "--proxy", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
@@ -307,7 +307,7 @@ def test_it_signs_in_first_or_does_not(sandbox: Sandbox) -> None:
 
 
 def test_tcenv_inside_means_the_profile_behind_it(sandbox: Sandbox) -> None:
-    env = environ(sandbox)
+    env = make_env(sandbox)
     assert tcenv("profile", "set", "work", "--root-url", sandbox.root_url, env=env).returncode == 0
     assert (
         tcenv("profile", "set", "other", "--root-url", "https://tc.example.com", "--default", env=env).returncode == 0

@@ -10,9 +10,9 @@ import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox, site
-from tests.need import need
-from tests.office import HOST, Office
-from tests.world import TCENV, environ, tcenv
+from tests.corporate_network import HOST, CorporateNetwork
+from tests.programs import require
+from tests.world import TCENV, make_env, tcenv
 
 
 @pytest.fixture(autouse=True)
@@ -21,39 +21,41 @@ def host_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def office(deployment: Sandbox, tmp_path: Path) -> Iterator[Office]:
-    with Office(deployment.port, tmp_path) as network:
+def network(deployment: Sandbox, tmp_path: Path) -> Iterator[CorporateNetwork]:
+    with CorporateNetwork(deployment.port, tmp_path) as network:
         yield network
 
 
-def browser_behind(folder: Path, deployment: Sandbox, office: Office) -> str:
+def browser_behind(folder: Path, deployment: Sandbox, network: CorporateNetwork) -> str:
     """Notes the page's address, and approves there once the file `go` exists. (It is not behind the proxy itself.)"""
     program = folder / "browser"
     program.write_text(
         f"#!/bin/sh\nprintf '%s\\n' \"$1\" >{folder}/url\nwhile [ ! -e {folder}/go ]; do sleep 0.05; done\n"
         f"exec {sys.executable} -m tcenv.sandbox.approve"
-        f' "{deployment.root_url}${{1#{office.root_url}}}"\n'
+        f' "{deployment.root_url}${{1#{network.root_url}}}"\n'
     )
     program.chmod(0o755)
     return f"{program} %s"
 
 
-def test_a_whole_sign_in(deployment: Sandbox, office: Office, tmp_path: Path) -> None:
+def test_a_whole_sign_in(deployment: Sandbox, network: CorporateNetwork, tmp_path: Path) -> None:
     (tmp_path / "go").touch()
-    env = environ(**office.settings, BROWSER=browser_behind(tmp_path, deployment, office))
+    env = make_env(**network.variables, BROWSER=browser_behind(tmp_path, deployment, network))
     done = tcenv("login", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
     assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
     assert tcenv("status", env=env).returncode == 0
     assert tcenv("logout", "--delete-client", "--shell", "sh", env=env).returncode == 0
     assert not deployment.clients
-    assert office.asked and all(head.startswith(f"CONNECT {HOST}:{deployment.port} ") for head in office.asked)
-    assert all("Proxy-Authorization: Basic bWU6aHVudGVyMg==" in head for head in office.asked)
+    assert network.requests and all(head.startswith(f"CONNECT {HOST}:{deployment.port} ") for head in network.requests)
+    assert all("Proxy-Authorization: Basic bWU6aHVudGVyMg==" in head for head in network.requests)
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_clock_and_name_are_looked_at_while_a_person_waits(deployment: Sandbox, office: Office, tmp_path: Path) -> None:
-    env = {**environ(**office.settings, BROWSER=browser_behind(tmp_path, deployment, office)), "TERM": "xterm"}
+def test_clock_and_name_are_looked_at_while_a_person_waits(
+    deployment: Sandbox, network: CorporateNetwork, tmp_path: Path
+) -> None:
+    env = {**make_env(**network.variables, BROWSER=browser_behind(tmp_path, deployment, network)), "TERM": "xterm"}
     (tmp_path / "go").touch()
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0  # tells the user's prefix
     (lost,) = Path(env["XDG_RUNTIME_DIR"]).rglob("*.session")
@@ -62,7 +64,7 @@ def test_clock_and_name_are_looked_at_while_a_person_waits(deployment: Sandbox, 
     deployment.clock_offset = 2 * 3600
     before = len(deployment.requests)
     child = pexpect.spawn(
-        need("bash"),
+        require("bash"),
         ["--norc", "-c", f"{TCENV} login --shell sh >{tmp_path}/out; echo status $?"],
         env=env,
         encoding="utf-8",

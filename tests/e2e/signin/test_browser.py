@@ -16,7 +16,7 @@ import pytest
 
 from tcenv.signin import browser as browser_module
 from tcenv.signin.browser import PausedLaunch, open_browser
-from tests.need import need
+from tests.programs import require
 
 URL = "https://tc.example.com/auth/clients/create?name=a%2Bb&scope=x%3A%2A&callback_url=http%3A%2F%2Flocalhost%3A1%2Fs"
 OPEN = (
@@ -31,7 +31,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     folder = tmp_path / "bin"
     folder.mkdir()
     for program in ("sh", "bash", "sleep", "mv", "cat", "env", "readlink"):
-        (folder / program).symlink_to(need(program))
+        (folder / program).symlink_to(require(program))
     monkeypatch.setenv("PATH", str(folder))
 
     def make(name: str, work: str = "") -> Path:

@@ -15,10 +15,10 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import _approve
-from tests.holder import find_holder, is_free, measure_memory, talk, wait_until
 from tests.login_process import LoginProcess
-from tests.need import need
-from tests.world import NAME, TCENV, environ, read_session_fields, tcenv
+from tests.portholder import exchange, find_holder, is_free, measure_memory, wait_until
+from tests.programs import require
+from tests.world import NAME, TCENV, make_env, read_session_fields, tcenv
 
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
 
@@ -56,13 +56,13 @@ def test_its_client_is_deleted_and_the_page_says_so(ending: str, deployment: San
     assert not deployment.clients
     assert not is_free(port)
     # Its name is free, and the same again.
-    done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
+    done = tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment))
     assert done.returncode == 0, done.stderr
     assert read_session_fields(waiting.env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
 
 
 def test_a_client_without_the_right_is_deleted_by_the_profiles_session(deployment: Sandbox, tmp_path: Path) -> None:
-    env = environ(deployment, TCENV_SCOPE="queue:x auth:delete-client:*")
+    env = make_env(deployment, TCENV_SCOPE="queue:x auth:delete-client:*")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     own = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
     waiting = ended(deployment, tmp_path, "SIGTERM", "--reset", "--no-self-delete", TCENV_SCOPE="queue:y")
@@ -77,14 +77,14 @@ def test_where_nothing_may_delete_it_the_page_says_where_to(deployment: Sandbox,
     (client_id,) = deployment.clients
     assert f'<a href="{deployment.root_url}/auth/clients/{client_id.replace("|", "%7C").replace("/", "%2F")}">' in text
     # The next sign-in, which may, ends it: no name is used up.
-    done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
+    done = tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment))
     assert done.returncode == 0, done.stderr
     assert "which no session uses" in done.stderr
 
 
 def test_no_other_client_is_deleted(deployment: Sandbox, tmp_path: Path) -> None:
     """A name that was changed on the page, another user's, one that a session has, and one whose token is wrong."""
-    env = environ(deployment, TCENV_SCOPE="auth:delete-client:*")
+    env = make_env(deployment, TCENV_SCOPE="auth:delete-client:*")
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     own = read_session_fields(env)
     waiting = ended(deployment, tmp_path, "SIGTERM", "--reset", "--name", "other", TCENV_SCOPE="queue:y")
@@ -122,7 +122,7 @@ def test_a_browser_that_keeps_addresses_is_led_away_from_the_one_with_the_token(
         head = (
             f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: Chrome/156\r\nAccept-Encoding: gzip\r\n\r\n"
         )
-        return talk(port, head).decode()
+        return exchange(port, head).decode()
 
     redirect = visit(f"{url.path}?clientId={made.client_id}&accessToken={made.access_token}")
     detour = visit(redirect.partition("Location: ")[2].split()[0])
@@ -150,7 +150,7 @@ def test_one_process_holds_the_ports_of_all_sign_ins_and_the_next_one_ends_none(
 ) -> None:
     given_up = [ended(deployment, tmp_path / str(number), "SIGKILL", "--name", f"n{number}") for number in range(3)]
     held_by = find_holder()
-    assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
+    assert tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment)).returncode == 0
     assert find_holder() == held_by
     assert measure_memory(held_by) < 12 * 1024 * 1024
     for waiting in given_up:
@@ -195,7 +195,7 @@ def test_a_deployment_that_cannot_be_asked_is_said(deployment: Sandbox, tmp_path
     assert "It was not deleted" in text and "/auth/clients/" in text
     deployment.heal()
     # The next session deletes it: nobody has its token.
-    done = tcenv("login", "--shell", "sh", "--retry", env=environ(deployment))
+    done = tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment))
     assert done.returncode == 0, done.stderr
     assert "which no session uses" in done.stderr
 
@@ -219,8 +219,8 @@ def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deploy
     browser = {"BROWSER": "true"} if timeout else {}
     script = f"x=$({TCENV} login --shell sh --retry {' '.join(timeout)} 2>&1); echo status $?"
     done = subprocess.run(
-        [need("bash"), "-c", script],
-        env={**environ(deployment), **browser},
+        [require("bash"), "-c", script],
+        env={**make_env(deployment), **browser},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -242,7 +242,7 @@ def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_p
     browser.chmod(0o755)
     login = subprocess.Popen(
         [TCENV, "login", "--shell", "sh"],
-        env=environ(deployment, BROWSER=f"{browser} %s"),
+        env=make_env(deployment, BROWSER=f"{browser} %s"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -21,9 +21,9 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Navigation
 from tcenv.signin import listener as module
 from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
-from tests.holder import wait_until
 from tests.listener import CLIENT_ID, QUERY, TOKEN, WaitingListener
-from tests.need import need
+from tests.portholder import wait_until
+from tests.programs import require
 
 GOOD = Outcome(
     True,
@@ -45,7 +45,7 @@ def context(tmp_path: Path) -> Iterator[BrowserContext]:
     """A Chromium with a profile on disk, as a person's."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=need("chromium"), args=["--no-sandbox"]
+            tmp_path / "profile", executable_path=require("chromium"), args=["--no-sandbox"]
         )
         context.add_init_script(
             "window.violations = [];"

@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from tcenv.sandbox import Sandbox
-from tests.holder import wait_until
-from tests.need import need
+from tests.portholder import wait_until
+from tests.programs import require
 from tests.reliability.record import record
 from tests.terminal import run_in_terminal
-from tests.world import TCENV, environ, find_session_file, read_session_fields, tcenv
+from tests.world import TCENV, find_session_file, make_env, read_session_fields, tcenv
 
 OWN = "auth:{verb}:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
 RESET, UPDATE = OWN.format(verb="reset-access-token"), OWN.format(verb="update-client")
@@ -53,7 +53,7 @@ def tc(moment: Moment) -> Iterator[Sandbox]:
 
 
 def signed_in(tc: Sandbox, *scopes: str) -> dict[str, str]:
-    env = environ(tc, TASKCLUSTER_ROOT_URL=tc.root_url)
+    env = make_env(tc, TASKCLUSTER_ROOT_URL=tc.root_url)
     done = tcenv("login", "--shell", "sh", *[f"--scope={scope}" for scope in scopes], env=env)
     assert done.returncode == 0, done.stderr
     tc.requests.clear()
@@ -135,7 +135,7 @@ def test_a_session_that_may_reset_and_not_update_keeps_its_end(tc: Sandbox) -> N
 
 def test_more_than_was_asked_for_is_the_browsers(tc: Sandbox) -> None:
     env = signed_in(tc, RESET, UPDATE)
-    done = reset({**env, "BROWSER": environ()["BROWSER"]}, "--scope", RESET, "--scope", "queue:scheduler-id:*")
+    done = reset({**env, "BROWSER": make_env()["BROWSER"]}, "--scope", RESET, "--scope", "queue:scheduler-id:*")
     assert (done.returncode, tc.approvals) == (0, 2), done.stderr
     assert not [call for call in calls(tc) if call.startswith("POST reset")]
 
@@ -227,7 +227,7 @@ def test_a_full_disk_before_the_reset(tc: Sandbox, moment: Moment) -> None:
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """The folder on a file system that takes nothing any more."""
-    subprocess.run([need("mount"), "--bind", folder, folder], check=True)
+    subprocess.run([require("mount"), "--bind", folder, folder], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
         yield
@@ -246,7 +246,7 @@ def test_a_store_that_is_read_only(tc: Sandbox, moment: Moment) -> None:
         assert (find_session_file(env).read_bytes(), moment.resets) == (before, resets)
         assert stored_token_is_good(tc, env)
         again = tcenv(
-            "login", "--shell", "sh", "--scope", "secrets:get:a", env={**env, "BROWSER": environ()["BROWSER"]}
+            "login", "--shell", "sh", "--scope", "secrets:get:a", env={**env, "BROWSER": make_env()["BROWSER"]}
         )
         assert again.returncode == 0, again.stderr
         assert "could not be stored" in again.stderr
@@ -281,7 +281,7 @@ def test_a_store_that_fails_after_the_reset(how: str, tc: Sandbox, moment: Momen
     done = tcenv("env", "--shell", "sh", env=env)
     assert (done.returncode, done.stdout) == (3, "\\false;\n")
     assert "interrupted" in done.stderr
-    healed = tcenv("login", "--shell", "sh", env={**env, "BROWSER": environ()["BROWSER"]})
+    healed = tcenv("login", "--shell", "sh", env={**env, "BROWSER": make_env()["BROWSER"]})
     assert healed.returncode == 0, healed.stderr
     assert stored_token_is_good(tc, env)
 
@@ -325,7 +325,7 @@ def test_names_do_not_run_out_by_resets_that_were_killed(scopes: tuple[str, ...]
     with Sandbox(token_factory=moment.token, public=public) as tc:
         env = signed_in(tc, *(scopes and (*scopes, RESET)))
         first = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-        browser = {**env, "BROWSER": environ()["BROWSER"]}
+        browser = {**env, "BROWSER": make_env()["BROWSER"]}
         for number in range(6):
             moment.act = lambda: None
             (client,) = tc.clients.values()
@@ -352,7 +352,7 @@ def test_a_session_of_another_deployment_keeps_no_client(moment: Moment) -> None
     with Sandbox(token_factory=moment.token) as tc, Sandbox() as other:
         env = signed_in(tc)
         (client,) = tc.clients.values()
-        env = {**env, "BROWSER": environ()["BROWSER"]}
+        env = {**env, "BROWSER": make_env()["BROWSER"]}
         tcenv("login", other.root_url, "--shell", "sh", env={**env, "TCENV_STORE": "file"})
         assert set(other.clients) == {client.client_id}
         find_session_file(env).unlink()
@@ -369,7 +369,7 @@ def test_a_token_that_only_a_shell_has_is_not_ended_for_lost(tc: Sandbox, moment
     store.chmod(0o700)
     moment.act = lambda: None
     (client,) = tc.clients.values()
-    assert tcenv("login", "--shell", "sh", env={**env, "BROWSER": environ()["BROWSER"]}).returncode == 0
+    assert tcenv("login", "--shell", "sh", env={**env, "BROWSER": make_env()["BROWSER"]}).returncode == 0
     assert tc.clients[client.client_id].access_token in in_a_shell.stdout
     assert len(tc.clients) == 2
 
@@ -407,7 +407,7 @@ def test_interruptions_lose_nothing(tc: Sandbox, moment: Moment) -> None:
             lost += 1
         if kind == signal.SIGINT and process.returncode == 130 and "nothing was changed" in told:
             assert stored_token_is_good(tc, env)
-        done = tcenv("login", "--shell", "sh", env={**env, "BROWSER": environ()["BROWSER"]})
+        done = tcenv("login", "--shell", "sh", env={**env, "BROWSER": make_env()["BROWSER"]})
         assert done.returncode == 0, done.stderr
         assert stored_token_is_good(tc, env), "login heals by itself"
         # Whose token was lost to KILL is ended by the next session: else a day would have five names.

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.need import need
+from tests.programs import require
 from tests.terminal import Terminal
-from tests.world import TCENV, environ
+from tests.world import TCENV, make_env
 
 TOKEN = "sEcReT-" + "x" * 37
 
@@ -47,7 +47,7 @@ class SignIn:
             self.terminal.wait(lambda before=before: self.countdown() not in ("", before), "another second")  # type: ignore[misc]
 
     def countdown(self) -> str:
-        found = re.findall(r"· ([^·]*) left", self.terminal.screen())
+        found = re.findall(r"· ([^·]*) left", self.terminal.read_screen())
         return found[-1] if found else ""
 
     def approve(self) -> None:
@@ -59,8 +59,10 @@ class SignIn:
     def end(self, status: int = 0) -> str:
         """Wait for the end; the screen then."""
         self.terminal.wait_for(f"status {status}\n")
-        self.terminal.wait(lambda: self.terminal.screen().rstrip("\n").splitlines()[-1].startswith("$"), "the prompt")
-        return self.terminal.screen()
+        self.terminal.wait(
+            lambda: self.terminal.read_screen().rstrip("\n").splitlines()[-1].startswith("$"), "the prompt"
+        )
+        return self.terminal.read_screen()
 
 
 @pytest.fixture
@@ -73,8 +75,8 @@ def browser(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sign_in(deployment: Sandbox, browser: Path, tmp_path: Path) -> Iterator[SignIn]:
-    env = environ(deployment, BROWSER=f"{browser} %s", PS1="$ ", TCENV_TIMEOUT="5m")
-    with Terminal([need("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
+    env = make_env(deployment, BROWSER=f"{browser} %s", PS1="$ ", TCENV_TIMEOUT="5m")
+    with Terminal([require("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
         terminal.wait_for("$ ")
         yield SignIn(terminal, tmp_path)
 
@@ -85,7 +87,7 @@ def test_a_warning_during_the_wait_stays_on_the_screen(sign_in: SignIn) -> None:
     sign_in.terminal.type("http://localhost:1/typed?clientId=a&accessToken=nothing")
     sign_in.terminal.wait_for("not the address")
     sign_in.wait_for_ticks()
-    assert sign_in.terminal.screen().count("not the address") == 1
+    assert sign_in.terminal.read_screen().count("not the address") == 1
     sign_in.approve()
     screen = sign_in.end()
     assert screen.count("not the address") == 1
@@ -98,8 +100,8 @@ def test_an_outage_that_is_said_during_the_wait_stays_on_the_screen(sign_in: Sig
     sign_in.wait()
     sign_in.terminal.wait_for("cannot be reached")
     sign_in.wait_for_ticks()
-    assert sign_in.terminal.screen().count("cannot be reached") == 1
-    sign_in.terminal.keys("C-c")
+    assert sign_in.terminal.read_screen().count("cannot be reached") == 1
+    sign_in.terminal.press("C-c")
     assert sign_in.end(130).count("cannot be reached") == 1
 
 
@@ -114,7 +116,7 @@ def test_a_resized_terminal_keeps_nothing_of_what_moves(before: int, widths: tup
     for columns in widths:
         sign_in.terminal.resize(columns, 40)
         sign_in.wait_for_ticks(1)
-        assert sign_in.terminal.screen().count(" left") == 1, columns
+        assert sign_in.terminal.read_screen().count(" left") == 1, columns
     sign_in.terminal.resize(180, 40)
     sign_in.approve()
     screen = sign_in.end()
@@ -125,24 +127,24 @@ def test_a_resized_terminal_keeps_nothing_of_what_moves(before: int, widths: tup
 def test_a_stopped_sign_in_leaves_the_screen_to_the_shell(sign_in: SignIn) -> None:
     sign_in.start()
     sign_in.wait()
-    sign_in.terminal.keys("C-z")
+    sign_in.terminal.press("C-z")
     sign_in.terminal.wait_for("Stopped")
-    assert "waiting" not in sign_in.terminal.screen()
+    assert "waiting" not in sign_in.terminal.read_screen()
     sign_in.terminal.type("fg")
     sign_in.terminal.wait_for("Waiting for the browser")
     sign_in.approve()
     sign_in.terminal.wait_for("Signed in as")
-    assert "waiting" not in sign_in.terminal.screen()
+    assert "waiting" not in sign_in.terminal.read_screen()
 
 
 def test_what_is_typed_ahead_is_the_shells(sign_in: SignIn) -> None:
     sign_in.start()
     sign_in.wait()
-    sign_in.terminal.keys("e", "c", "h", "o", " ", "a$((40+2))")
+    sign_in.terminal.press("e", "c", "h", "o", " ", "a$((40+2))")
     sign_in.approve()
     sign_in.end()
     sign_in.terminal.wait_for("$ echo a$((40+2))")
-    sign_in.terminal.keys("Enter")
+    sign_in.terminal.press("Enter")
     sign_in.terminal.wait_for("a42\n")
 
 
@@ -160,12 +162,12 @@ def test_what_is_typed_before_the_wait_is_the_shells(sign_in: SignIn, browser: P
 def test_an_address_that_nobody_ended_with_enter_is_discarded(sign_in: SignIn) -> None:
     sign_in.start()
     callback = sign_in.wait()
-    sign_in.terminal.keys("-l", f"{callback}?clientId=mozilla&accessToken={TOKEN}")
+    sign_in.terminal.press("-l", f"{callback}?clientId=mozilla&accessToken={TOKEN}")
     sign_in.approve()
     sign_in.end()
     sign_in.terminal.type("echo c$((40+2))")
     sign_in.terminal.wait_for("c42\n")
-    assert "accessToken" not in sign_in.terminal.screen()
+    assert "accessToken" not in sign_in.terminal.read_screen()
 
 
 def test_lines_that_are_no_address_are_named_as_not_run(sign_in: SignIn) -> None:
@@ -175,23 +177,23 @@ def test_lines_that_are_no_address_are_named_as_not_run(sign_in: SignIn) -> None
     sign_in.terminal.type(callback.replace("localhost:", "localhost:1") + f"?clientId=a&accessToken={TOKEN}")
     sign_in.terminal.type(TOKEN)
     sign_in.terminal.wait_for("not the address")
-    assert "make deploy" not in sign_in.terminal.screen()
+    assert "make deploy" not in sign_in.terminal.read_screen()
     # Ends as the others do: what is left of a line that was begun goes too.
-    sign_in.terminal.keys("-l", "rm -rf rest")
+    sign_in.terminal.press("-l", "rm -rf rest")
     sign_in.approve()
     screen = sign_in.end()
     assert re.search(r"ot run.*make deploy", screen), screen
     assert "sEcReT" not in screen and "accessToken=" not in screen
     sign_in.terminal.type("echo d$((40+2))")
     sign_in.terminal.wait_for("d42\n")
-    assert "rm -rf" not in sign_in.terminal.screen()
+    assert "rm -rf" not in sign_in.terminal.read_screen()
 
 
 def test_enter_is_spoken_of_only_where_it_can_be_pressed(sign_in: SignIn) -> None:
     sign_in.start("</dev/null")
     sign_in.wait()
     sign_in.wait_for_ticks(1)
-    assert "Press Enter" not in sign_in.terminal.screen()
-    assert "Client already exists" in sign_in.terminal.screen()
+    assert "Press Enter" not in sign_in.terminal.read_screen()
+    assert "Client already exists" in sign_in.terminal.read_screen()
     sign_in.approve()
     sign_in.end()

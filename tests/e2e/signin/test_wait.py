@@ -19,8 +19,8 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.login_process import LoginProcess
-from tests.need import need
-from tests.world import NAME, TCENV, environ, find_session_file, tcenv
+from tests.programs import require
+from tests.world import NAME, TCENV, find_session_file, make_env, tcenv
 
 
 def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
@@ -30,7 +30,7 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
     theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
     query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
     # The secret stands in an argument list, and is known: what else it takes, another user has not.
-    other = (need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
+    other = (require("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
     assert waiting.answer(query, *other).split()[1] == "403"
     waiting.wait_for("was refused")
     waiting.approve()
@@ -97,7 +97,7 @@ def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox
 @pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
 def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployment: Sandbox, tmp_path: Path) -> None:
     """More often in one day than a series has names: between the callback and the deployment's word, for which it waits."""
-    env = environ(deployment, TCENV_SCOPE=scope)
+    env = make_env(deployment, TCENV_SCOPE=scope)
     remembered = Path(env["XDG_STATE_HOME"])
     # The first sign-in tells the prefix.
     for command in ("login", "logout"):
@@ -129,7 +129,7 @@ def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployme
 
 
 def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tmp_path: Path) -> None:
-    env = environ(deployment)
+    env = make_env(deployment)
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     find_session_file(env).unlink()
     waiting = LoginProcess(deployment, tmp_path)
@@ -166,7 +166,7 @@ def test_a_session_that_cannot_be_stored_reaches_the_shell(fault: str, deploymen
 def test_with_hardly_any_descriptors(deployment: Sandbox) -> None:
     done = subprocess.run(
         ["bash", "-c", f"ulimit -n 16; exec {TCENV} login --shell sh"],
-        env=environ(deployment),
+        env=make_env(deployment),
         capture_output=True,
         text=True,
         timeout=60,
@@ -244,7 +244,7 @@ def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: San
     hint = waiting.end()[2].splitlines()[-1]
     assert "Not Found" in hint and f"/{NAME}" in hint
     # Once the user's own clientId is known, the hint names the whole one.
-    assert tcenv("login", "--shell", "sh", "--retry", env=environ(deployment)).returncode == 0
+    assert tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment)).returncode == 0
     find_session_file(waiting.env).unlink()
     (tmp_path / "url").unlink()
     hint = LoginProcess(deployment, tmp_path, "--timeout", "3s", "--retry").end()[2].splitlines()[-1]
@@ -269,7 +269,7 @@ def test_the_older_page_is_warned_of_before_it_opens(variant: str, warned: bool,
 @pytest.mark.parametrize("by", ["--browser", "BROWSER"])
 def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) -> None:
     browser = "nosuchbrowser:lynx"
-    env = environ(deployment, BROWSER=browser if by == "BROWSER" else "")
+    env = make_env(deployment, BROWSER=browser if by == "BROWSER" else "")
     options = ["--browser", browser] if by == "--browser" else []
     done = tcenv("login", "--shell", "sh", "--timeout", "1s", *options, env=env)
     assert done.returncode == 124
@@ -278,7 +278,7 @@ def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) ->
 
 
 def test_nothing_asks_for_an_address_where_none_can_come(deployment: Sandbox) -> None:
-    done = tcenv("login", "--shell", "sh", "--no-browser", "--timeout", "1s", env=environ(deployment))
+    done = tcenv("login", "--shell", "sh", "--no-browser", "--timeout", "1s", env=make_env(deployment))
     assert done.returncode == 124
     assert "paste" not in done.stderr
 
@@ -304,7 +304,7 @@ def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path
 def test_what_the_page_would_not_take_is_refused_before_it_opens(
     arguments: list[str], said: str, deployment: Sandbox
 ) -> None:
-    done = tcenv("login", "--shell", "sh", *arguments, env=environ(deployment))
+    done = tcenv("login", "--shell", "sh", *arguments, env=make_env(deployment))
     assert done.returncode == 2
     assert said in done.stderr
     assert deployment.approvals == 0
@@ -312,13 +312,13 @@ def test_what_the_page_would_not_take_is_refused_before_it_opens(
 
 def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:
     return pexpect.spawn(
-        need("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=60, dimensions=(30, 200)
+        require("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=60, dimensions=(30, 200)
     )
 
 
 def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> None:
     """The name is taken by a client that this machine knows nothing of."""
-    env = environ(deployment)
+    env = make_env(deployment)
     name = re.search(r"name=([^&]+)", LoginProcess(deployment, tmp_path, "--timeout", "1s").url)
     assert name is not None
     deployment.create_client(f"{deployment.user}/{name[1]}", ["x"])
@@ -349,8 +349,8 @@ def _shows_cursor(written: str) -> bool:
 
 @pytest.mark.signals
 def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
-    env = {**environ(deployment), "TERM": "xterm"}
-    child = pexpect.spawn(need("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=60)
+    env = {**make_env(deployment), "TERM": "xterm"}
+    child = pexpect.spawn(require("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=60)
     child.expect(r"\$ ")
     child.sendline(f"{TCENV} login --no-browser --shell sh >{tmp_path}/out; echo ended $?")
     child.expect("paste the address")
@@ -376,7 +376,7 @@ def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, t
 def test_an_endless_line_is_bounded(deployment: Sandbox) -> None:
     process = subprocess.Popen(
         [TCENV, "login", "--shell", "sh", "--no-browser", "--timeout", "4s"],
-        env=environ(deployment),
+        env=make_env(deployment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -399,7 +399,7 @@ def test_the_browser_is_given_no_token_in_any_form(deployment: Sandbox, tmp_path
     browser.write_text(f"#!/bin/sh\nenv >{seen}\n")
     browser.chmod(0o755)
     token = "T" * 44
-    env = environ(
+    env = make_env(
         deployment,
         BROWSER=f"{browser} %s",
         TASKCLUSTER_ACCESS_TOKEN=token,

@@ -1,4 +1,4 @@
-"""A far machine for a module's tests, and a user of this one who has signed in."""
+"""A remote machine for a module's tests, and a user of this one who has signed in."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.far_machine import FarMachine
+from tests.remote_machine import RemoteMachine
 from tests.world import sign_in
 
 
 @pytest.fixture(scope="module")
-def far() -> Iterator[FarMachine]:
-    with FarMachine() as machine:
+def remote() -> Iterator[RemoteMachine]:
+    with RemoteMachine() as machine:
         yield machine
 
 
 @pytest.fixture
-def env(deployment: Sandbox, far: FarMachine) -> dict[str, str]:
-    return far.environ(sign_in(deployment))
+def env(deployment: Sandbox, remote: RemoteMachine) -> dict[str, str]:
+    return remote.add_ssh(sign_in(deployment))

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.far_machine import FarMachine
-from tests.holder import wait_until
-from tests.need import need
+from tests.portholder import wait_until
+from tests.programs import require
+from tests.remote_machine import RemoteMachine
 from tests.terminal import Terminal
 from tests.world import TCENV, read_session_fields, tcenv
 
@@ -32,8 +32,10 @@ def variables(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_command_in_each_login_shell(shell: str, far: FarMachine, env: dict[str, str], deployment: Sandbox) -> None:
-    far.use_shell(shell)
+def test_a_command_in_each_login_shell(
+    shell: str, remote: RemoteMachine, env: dict[str, str], deployment: Sandbox
+) -> None:
+    remote.use_shell(shell)
     env = {**env, "TASKCLUSTER_CERTIFICATE": "stale"}
     shown = tcenv("ssh", "far", "--", "env;", "exit", "7", env=env)
     assert shown.returncode == 7, shown.stderr
@@ -46,14 +48,14 @@ def test_a_command_in_each_login_shell(shell: str, far: FarMachine, env: dict[st
     assert session not in shown.stdout
     text = tcenv("ssh", "far", "--", "printf %s", quoted(ODD, shell), env=env)
     assert text.stdout == (ODD if shell != "tcsh" else ODD.replace("\n", " ")), text.stderr
-    wait_until(lambda: far.left() == NOTHING)
+    wait_until(lambda: remote.list_leftovers() == NOTHING)
 
 
 @pytest.mark.parametrize(
     "words", [["sh", "-c", "'exit 255'"], ["no-such-command"], ["echo", "-n", "--help"], ["kill -9 $$"]]
 )
-def test_a_command_ends_as_with_ssh(words: list[str], far: FarMachine, env: dict[str, str]) -> None:
-    far.use_shell("bash")
+def test_a_command_ends_as_with_ssh(words: list[str], remote: RemoteMachine, env: dict[str, str]) -> None:
+    remote.use_shell("bash")
     plain = subprocess.run(["ssh", "far", *words], env=env, capture_output=True, text=True, timeout=60)
     ours = tcenv("ssh", "far", *words, env=env)
     assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
@@ -71,53 +73,53 @@ def quoted(text: str, shell: str) -> str:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_terminal_in_each_login_shell(shell: str, far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
-    far.use_shell(shell)
+def test_a_terminal_in_each_login_shell(shell: str, remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
+    remote.use_shell(shell)
     for name in (".zshrc", ".bashrc", ".profile"):
-        far.write(name, "")
+        remote.write(name, "")
     with Terminal(["sh"], env, tmp_path) as terminal:
         terminal.type(f"{TCENV} ssh far; echo ended=$?.")
-        terminal.wait(lambda: shell in far.processes().get(leader(far), ""), shell)
+        terminal.wait(lambda: shell in remote.processes().get(leader(remote), ""), shell)
         terminal.type("tty; stty size; echo $TASKCLUSTER_ROOT_URL | cut -c 1-16; echo x | tr x Y | cat")
         terminal.wait_for("Y\n")
-        assert "/dev/pts/" in terminal.screen()
-        assert "50 180" in terminal.screen()
-        assert "http://127.0.0.1" in terminal.screen()
+        assert "/dev/pts/" in terminal.read_screen()
+        assert "50 180" in terminal.read_screen()
+        assert "http://127.0.0.1" in terminal.read_screen()
         terminal.resize(120, 40)
         terminal.type("stty size; echo z | tr z Z | cat")
         terminal.wait_for("Z\n")
         terminal.wait_for("40 120")
         # Ctrl-C reaches the program over there, and nothing else.
         terminal.type("sleep 1000")
-        terminal.wait(lambda: "sleep 1000" in far.processes().values(), "sleep")
-        terminal.keys("C-c")
-        terminal.wait(lambda: "sleep 1000" not in far.processes().values(), "its end")
+        terminal.wait(lambda: "sleep 1000" in remote.processes().values(), "sleep")
+        terminal.press("C-c")
+        terminal.wait(lambda: "sleep 1000" not in remote.processes().values(), "its end")
         terminal.type("exit 5")
         terminal.wait_for("ended=5.")
         terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
         terminal.wait_for("W\n")
-        assert "\n0\n" in terminal.screen()
-    wait_until(lambda: far.left() == NOTHING)
+        assert "\n0\n" in terminal.read_screen()
+    wait_until(lambda: remote.list_leftovers() == NOTHING)
 
 
-def leader(far: FarMachine) -> int:
+def leader(remote: RemoteMachine) -> int:
     """The process of the user's session; 0 where there is none yet."""
-    for folder in far.files():
+    for folder in remote.files():
         path = Path(folder) / "pid"
         if path.exists():
             return int((path.read_text().split() or ["0"])[0])
     return 0
 
 
-def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
-    far.use_shell("bash")
+def test_any_bytes_both_ways(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
+    remote.use_shell("bash")
     data = random.Random(27).randbytes(5_000_000)
     done = subprocess.run([TCENV, "ssh", "far", "--", "cat"], env=env, input=data, capture_output=True, timeout=120)
     assert (done.returncode, hashlib.sha256(done.stdout).digest()) == (0, hashlib.sha256(data).digest()), done.stderr
     (tmp_path / "x").write_bytes(data)
     for source, target in ((str(tmp_path / "x"), "far:y"), ("far:y", str(tmp_path / "back"))):
         copied = subprocess.run(
-            [need("rsync"), "-e", f"{TCENV} ssh -o Compression=yes", source, target],
+            [require("rsync"), "-e", f"{TCENV} ssh -o Compression=yes", source, target],
             env=env,
             capture_output=True,
             timeout=120,
@@ -127,7 +129,7 @@ def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Pat
     for words in (["init", "-q", "--bare", "r.git"], ["-C", "r.git", "symbolic-ref", "HEAD", "refs/heads/main"]):
         subprocess.run(["ssh", "far", "git", *words], env=env, check=True, timeout=60)
     cloned = subprocess.run(
-        [need("git"), "clone", "-q", "far:r.git", str(tmp_path / "clone")],
+        [require("git"), "clone", "-q", "far:r.git", str(tmp_path / "clone")],
         env={**env, "GIT_SSH_COMMAND": f"{TCENV} ssh"},
         capture_output=True,
         text=True,
@@ -143,8 +145,8 @@ def test_any_bytes_both_ways(far: FarMachine, env: dict[str, str], tmp_path: Pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_both_sides(number: int, far: FarMachine, env: dict[str, str]) -> None:
-    far.use_shell("bash")
+def test_a_signal_ends_both_sides(number: int, remote: RemoteMachine, env: dict[str, str]) -> None:
+    remote.use_shell("bash")
     statuses = []
     for command in (["ssh"], [TCENV, "ssh"]):
         run = subprocess.Popen(
@@ -160,15 +162,15 @@ def test_a_signal_ends_both_sides(number: int, far: FarMachine, env: dict[str, s
         os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
         statuses.append(run.wait(60))
         if command == ["ssh"]:
-            for process in far.processes():
+            for process in remote.processes():
                 os.kill(process, signal.SIGKILL)
     assert statuses[1] == (128 - statuses[0] if statuses[0] < 0 else statuses[0])
-    wait_until(lambda: far.left() == NOTHING)
+    wait_until(lambda: remote.list_leftovers() == NOTHING)
 
 
-def test_what_the_run_may_do_is_the_users_choice(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
-    far.use_shell("bash")
-    far.write("calls.py", CALLS)
+def test_what_the_run_may_do_is_the_users_choice(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
+    remote.use_shell("bash")
+    remote.write("calls.py", CALLS)
     log = tmp_path / "log"
     words = ["--scope", "secrets:get:project/sandbox/*", "--for", "20m", "--read-only", "--log", str(log)]
     done = tcenv("ssh", *words, "far", "python3 calls.py", env=env)
@@ -179,9 +181,9 @@ def test_what_the_run_may_do_is_the_users_choice(far: FarMachine, env: dict[str,
 
 
 def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
-    far: FarMachine, env: dict[str, str], tmp_path: Path
+    remote: RemoteMachine, env: dict[str, str], tmp_path: Path
 ) -> None:
-    far.use_shell("bash")
+    remote.use_shell("bash")
     with Terminal(["bash", "--norc"], env, tmp_path) as terminal:
         # ssh asks what it has to ask.
         asking = f"-o StrictHostKeyChecking=ask -o UserKnownHostsFile={tmp_path}/known"
@@ -191,25 +193,25 @@ def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
         terminal.wait_for("Asked")
         terminal.type(f"{TCENV} ssh far -- 'echo be''gun; sleep 2; echo do''ne'")
         terminal.wait_for("begun")
-        terminal.keys("C-z")
+        terminal.press("C-z")
         terminal.wait_for("Stopped")
         terminal.type("fg")
         terminal.wait_for("done")
         terminal.type(f"{TCENV} ssh far; echo ended=$?.")
-        terminal.wait(lambda: "bash" in far.processes().get(leader(far), ""), "the shell over there")
+        terminal.wait(lambda: "bash" in remote.processes().get(leader(remote), ""), "the shell over there")
         victims = [
             int(folder.name)
             for folder in Path("/proc").glob("[0-9]*")
             if b"ProxyCommand=false\0" in read(folder / "cmdline")
-            and str(far.config).encode() in read(folder / "cmdline")
+            and str(remote.config).encode() in read(folder / "cmdline")
         ]
         assert len(victims) == 1
         os.kill(victims[0], signal.SIGKILL)
         terminal.wait_for("ended=137.")
         terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
         terminal.wait_for("W\n")
-        assert "\n0\n" in terminal.screen()
-    wait_until(lambda: far.left() == NOTHING)
+        assert "\n0\n" in terminal.read_screen()
+    wait_until(lambda: remote.list_leftovers() == NOTHING)
 
 
 def read(path: Path) -> bytes:
@@ -219,19 +221,21 @@ def read(path: Path) -> bytes:
         return b""
 
 
-def test_a_background_program_outlives_its_command_as_with_ssh(far: FarMachine, env: dict[str, str]) -> None:
-    far.use_shell("bash")
+def test_a_background_program_outlives_its_command_as_with_ssh(remote: RemoteMachine, env: dict[str, str]) -> None:
+    remote.use_shell("bash")
     done = tcenv("ssh", "far", "--", "sleep 333 </dev/null >/dev/null 2>&1 &", env=env)
     assert done.returncode == 0, done.stderr
-    assert list(far.processes().values()) == ["sleep 333"]
-    assert far.left()[1:] == ([], [])
-    os.kill(next(iter(far.processes())), signal.SIGKILL)
+    assert list(remote.processes().values()) == ["sleep 333"]
+    assert remote.list_leftovers()[1:] == ([], [])
+    os.kill(next(iter(remote.processes())), signal.SIGKILL)
 
 
-def test_a_reset_at_home_reaches_a_loop_over_there(far: FarMachine, env: dict[str, str], deployment: Sandbox) -> None:
-    far.use_shell("dash")
+def test_a_reset_at_home_reaches_a_loop_over_there(
+    remote: RemoteMachine, env: dict[str, str], deployment: Sandbox
+) -> None:
+    remote.use_shell("dash")
     program = SIGNED_LOOP
-    far.write("loop.py", program)
+    remote.write("loop.py", program)
     run = subprocess.Popen(
         [TCENV, "ssh", "far", "--", "python3 loop.py"],
         env=env,

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.far_machine import FarMachine
-from tests.holder import wait_until
+from tests.portholder import wait_until
 from tests.privileged.remote.test_refusals import RELAY
-from tests.reliability.record import record, times
+from tests.reliability.record import record, scale
+from tests.remote_machine import RemoteMachine
 from tests.world import TCENV
 
 NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
@@ -36,14 +36,14 @@ SHORT = (
 
 
 @pytest.fixture(autouse=True)
-def relay(far: FarMachine) -> Path:
+def relay(remote: RemoteMachine) -> Path:
     """The program through which ssh connects; its process is the network."""
-    far.use_shell("bash")
-    program = far.folder / "near/relay.py"
+    remote.use_shell("bash")
+    program = remote.folder / "near/relay.py"
     program.write_text(RELAY)
-    text = far.config.read_text()
+    text = remote.config.read_text()
     if "ProxyCommand" not in text:
-        far.config.write_text(f"{text}  ProxyCommand {sys.executable} {program} %p\n")
+        remote.config.write_text(f"{text}  ProxyCommand {sys.executable} {program} %p\n")
     return program
 
 
@@ -82,15 +82,15 @@ def begin(env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
     )
 
 
-def assert_nothing_is_left(run: subprocess.Popen[bytes], far: FarMachine, env: dict[str, str]) -> None:
+def assert_nothing_is_left(run: subprocess.Popen[bytes], remote: RemoteMachine, env: dict[str, str]) -> None:
     wait_until(lambda: not near(run))
-    wait_until(lambda: far.left() == NOTHING)
+    wait_until(lambda: remote.list_leftovers() == NOTHING)
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("ending", ["the connection is cut", "tcenv is killed", "all of ours is killed"])
-def test_nothing_stays_after_an_end_at_any_moment(ending: str, far: FarMachine, env: dict[str, str]) -> None:
-    count = max(5, times(100)) if ending == "the connection is cut" else max(2, times(30))
+def test_nothing_stays_after_an_end_at_any_moment(ending: str, remote: RemoteMachine, env: dict[str, str]) -> None:
+    count = max(5, scale(100)) if ending == "the connection is cut" else max(2, scale(30))
     for number in range(count):
         run = begin(env, TCENV)
         assert run.stdin and run.stdout
@@ -111,7 +111,7 @@ def test_nothing_stays_after_an_end_at_any_moment(ending: str, far: FarMachine, 
                 os.kill(process, signal.SIGKILL)
         run.stdin.close()
         run.wait(60)
-        assert_nothing_is_left(run, far, env)
+        assert_nothing_is_left(run, remote, env)
         if ending != "all of ours is killed":
             assert sockets(env) == []
     # What the sudden end of ssh itself leaves goes with the next run.
@@ -121,30 +121,30 @@ def test_nothing_stays_after_an_end_at_any_moment(ending: str, far: FarMachine, 
 
 
 @pytest.mark.timeout(900)
-def test_a_silent_network_ends_both_sides(far: FarMachine, env: dict[str, str]) -> None:
-    real = times(100) >= 100
+def test_a_silent_network_ends_both_sides(remote: RemoteMachine, env: dict[str, str]) -> None:
+    real = scale(100) >= 100
     run = begin(env, TCENV) if real else begin(env, sys.executable, "-c", SHORT)
     assert run.stdin and run.stdout
     assert run.stdout.readline() == b"begun\n"
     relay = next(process for process, words in near(run).items() if "relay.py" in words)
     os.kill(relay, signal.SIGSTOP)
     assert run.wait(180) == 255
-    wait_until(lambda: far.left() == NOTHING, 240)
+    wait_until(lambda: remote.list_leftovers() == NOTHING, 240)
     if relay in near(run):
         os.kill(relay, signal.SIGKILL)
-    assert_nothing_is_left(run, far, env)
+    assert_nothing_is_left(run, remote, env)
     record("silent connections of tcenv ssh", 1)
 
 
 def test_a_program_that_outlives_the_run_has_a_token_that_nothing_accepts(
-    far: FarMachine, env: dict[str, str], deployment: Sandbox
+    remote: RemoteMachine, env: dict[str, str], deployment: Sandbox
 ) -> None:
     """It may still hold the address and the token; the port is closed, on both sides."""
     script = "setsid sh -c 'env >kept; sleep 1000' </dev/null >/dev/null 2>&1 & "
     script += "until grep -q ROOT_URL kept; do sleep 0.1; done 2>/dev/null; cat kept"
     done = subprocess.run([TCENV, "ssh", "far", "--", script], env=env, capture_output=True, text=True, timeout=120)
     kept = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-    assert "sleep 1000" in far.processes().values()
+    assert "sleep 1000" in remote.processes().values()
     address = kept["TASKCLUSTER_ROOT_URL"]
     called = subprocess.run(
         ["curl", "-sS", "-o", "/dev/null", f"{address}/api/queue/v1/ping"], capture_output=True, text=True, timeout=60
@@ -152,5 +152,5 @@ def test_a_program_that_outlives_the_run_has_a_token_that_nothing_accepts(
     assert called.returncode == 7, called.stderr
     assert re.fullmatch(r"[\w-]{44}", kept["TASKCLUSTER_ACCESS_TOKEN"])
     assert all(kept["TASKCLUSTER_ACCESS_TOKEN"] != client.access_token for client in deployment.clients.values())
-    for process in far.processes():
+    for process in remote.processes():
         os.kill(process, signal.SIGKILL)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.far_machine import AS_A_STRANGER, FarMachine
-from tests.holder import wait_until
-from tests.world import TCENV, environ, tcenv
+from tests.portholder import wait_until
+from tests.remote_machine import AS_A_STRANGER, RemoteMachine
+from tests.world import TCENV, make_env, tcenv
 
 NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
 MARK = "over-there"
@@ -27,14 +27,14 @@ def run(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def own(far: FarMachine) -> Iterator[FarMachine]:
-    """The far machine, with the settings of one test."""
-    far.use_shell("bash")
-    yield far
-    (far.home / ".bashrc").unlink(missing_ok=True)
-    for path in far.folder.glob("authorized*"):
-        path.write_text((far.folder / "near/key.pub").read_text())
-    far.start()
+def own(remote: RemoteMachine) -> Iterator[RemoteMachine]:
+    """The remote machine, with the settings of one test."""
+    remote.use_shell("bash")
+    yield remote
+    (remote.home / ".bashrc").unlink(missing_ok=True)
+    for path in remote.folder.glob("authorized*"):
+        path.write_text((remote.folder / "near/key.pub").read_text())
+    remote.start()
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def own(far: FarMachine) -> Iterator[FarMachine]:
         ("ForceCommand echo only this", "says 'only this'"),
     ],
 )
-def test_a_server_that_does_not_let_us(settings: str, sentence: str, own: FarMachine, env: dict[str, str]) -> None:
+def test_a_server_that_does_not_let_us(settings: str, sentence: str, own: RemoteMachine, env: dict[str, str]) -> None:
     own.start(settings)
     done = run(env)
     assert done.returncode == 1, done.stderr
     assert (done.stdout, done.stderr.count("tcenv: error:")) == ("", 1)
     assert sentence in done.stderr
-    wait_until(lambda: own.left() == NOTHING)
+    wait_until(lambda: own.list_leftovers() == NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_server_that_does_not_let_us(settings: str, sentence: str, own: FarMac
         ("PermitListen 127.0.0.1:*", "GatewayPorts clientspecified", "PermitOpen none"),
     ],
 )
-def test_a_server_that_lets_us_do_just_that(settings: tuple[str, ...], own: FarMachine, env: dict[str, str]) -> None:
+def test_a_server_that_lets_us_do_just_that(settings: tuple[str, ...], own: RemoteMachine, env: dict[str, str]) -> None:
     own.start(*settings)
     done = run(env)
     assert (done.returncode, done.stdout) == (0, f"{MARK}\n"), done.stderr
 
 
-def test_start_up_files_that_talk_and_are_slow(own: FarMachine, env: dict[str, str]) -> None:
+def test_start_up_files_that_talk_and_are_slow(own: RemoteMachine, env: dict[str, str]) -> None:
     own.write(".bashrc", "printf 'no end of line'; head -c 3000 /dev/urandom; echo talk >&2; sleep 2; set -x\n")
     done = subprocess.run([TCENV, "ssh", "far", "--", f"echo {MARK}"], env=env, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -80,14 +80,14 @@ def test_start_up_files_that_talk_and_are_slow(own: FarMachine, env: dict[str, s
     assert token is None, token
 
 
-def test_a_wait_for_a_slow_server_can_be_ended(own: FarMachine, env: dict[str, str]) -> None:
+def test_a_wait_for_a_slow_server_can_be_ended(own: RemoteMachine, env: dict[str, str]) -> None:
     own.start("ForceCommand echo waiting >&2; exec cat >/dev/null")
     run = subprocess.Popen([TCENV, "ssh", "far"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stderr
     assert run.stderr.readline() == "waiting\n"
     run.terminate()
     assert run.wait(60) == 143
-    wait_until(lambda: own.left() == NOTHING)
+    wait_until(lambda: own.list_leftovers() == NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_wait_for_a_slow_server_can_be_ended(own: FarMachine, env: dict[str, s
         ["ProxyJump jump", "SendEnv *", "PermitLocalCommand yes", "LocalCommand true", "ForwardAgent yes"],
     ],
 )
-def test_what_the_users_configuration_may_say(lines: list[str], own: FarMachine, env: dict[str, str]) -> None:
+def test_what_the_users_configuration_may_say(lines: list[str], own: RemoteMachine, env: dict[str, str]) -> None:
     text = own.config.read_text()
     relay = own.folder / "near/relay.py"
     relay.write_text(RELAY)
@@ -115,7 +115,7 @@ def test_what_the_users_configuration_may_say(lines: list[str], own: FarMachine,
     try:
         done = run(env)
         assert (done.returncode, done.stdout.replace("\r", "")) == (0, f"{MARK}\n"), done.stderr
-        wait_until(lambda: own.left() == NOTHING)
+        wait_until(lambda: own.list_leftovers() == NOTHING)
     finally:
         own.config.write_text(text)
 
@@ -132,7 +132,7 @@ while True:
 """
 
 
-def test_a_master_of_the_users_own_is_left_alone(own: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+def test_a_master_of_the_users_own_is_left_alone(own: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
     path = own.folder / "near/theirs"
     subprocess.run(["ssh", "-MNf", "-S", str(path), "far"], env=env, check=True, timeout=60, stdin=subprocess.DEVNULL)
     text = own.config.read_text()
@@ -146,10 +146,10 @@ def test_a_master_of_the_users_own_is_left_alone(own: FarMachine, env: dict[str,
     finally:
         own.config.write_text(text)
         subprocess.run(["ssh", "-S", str(path), "-O", "exit", "far"], env=env, check=True, capture_output=True)
-    wait_until(lambda: own.left() == NOTHING)
+    wait_until(lambda: own.list_leftovers() == NOTHING)
 
 
-def test_a_port_that_leads_elsewhere_is_found(own: FarMachine, env: dict[str, str]) -> None:
+def test_a_port_that_leads_elsewhere_is_found(own: RemoteMachine, env: dict[str, str]) -> None:
     """The one ssh of the test names a port that another user has."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -192,7 +192,7 @@ def answer(taken: socket.socket) -> None:
     ],
 )
 def test_what_cannot_be_meant(
-    words: list[str], status: int, sentence: str, own: FarMachine, env: dict[str, str]
+    words: list[str], status: int, sentence: str, own: RemoteMachine, env: dict[str, str]
 ) -> None:
     done = tcenv("ssh", *words, env=env)
     assert (done.returncode, done.stdout) == (status, ""), done.stderr
@@ -202,18 +202,18 @@ def test_what_cannot_be_meant(
 def test_without_ssh(deployment: Sandbox, tmp_path: Path) -> None:
     for name in ("tcenv", "python3", "sh"):
         (tmp_path / name).symlink_to(Path(TCENV).parent / "tcenv" if name == "tcenv" else f"/usr/bin/{name}")
-    done = tcenv("ssh", "far", env={**environ(deployment), "PATH": str(tmp_path)})
+    done = tcenv("ssh", "far", env={**make_env(deployment), "PATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (127, "")
     assert "ssh is not on the PATH" in done.stderr
 
 
-def test_without_a_session_nothing_is_connected(own: FarMachine, env: dict[str, str]) -> None:
+def test_without_a_session_nothing_is_connected(own: RemoteMachine, env: dict[str, str]) -> None:
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     done = tcenv("ssh", "--no-login", "far", "--", f"echo {MARK}", env=env)
     assert (done.returncode, done.stdout) == (3, ""), done.stderr
 
 
-def test_another_user_over_there_gets_nothing(own: FarMachine, env: dict[str, str]) -> None:
+def test_another_user_over_there_gets_nothing(own: RemoteMachine, env: dict[str, str]) -> None:
     look = (
         "import http.client, sys\nc = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))\n"
         "c.request('GET', sys.argv[2])\nr = c.getresponse()\nprint(r.status, r.read(), r.getheader('Location'))\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.far_machine import AS_A_STRANGER, FarMachine
-from tests.reliability.record import record, times
+from tests.reliability.record import record, scale
+from tests.remote_machine import AS_A_STRANGER, RemoteMachine
 from tests.terminal import run_in_terminal
 from tests.world import TCENV, read_session_fields
 
@@ -43,14 +43,14 @@ _KEEP = "sh -c 'umask 077; echo \"$TASKCLUSTER_ACCESS_TOKEN\" >kept; ls -a /tmp/
 
 
 @pytest.fixture(scope="module")
-def far(far: FarMachine) -> FarMachine:
-    """The far machine, which logs as much as it can. Its file is searched too."""
-    far.start("LogLevel DEBUG3")
-    return far
+def remote(remote: RemoteMachine) -> RemoteMachine:
+    """The remote machine, which logs as much as it can. Its file is searched too."""
+    remote.start("LogLevel DEBUG3")
+    return remote
 
 
 @pytest.mark.timeout(1800)
-def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+def test_no_token_where_anybody_can_look(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
     command = [
         *AS_A_STRANGER,
         _LOOK,
@@ -64,15 +64,15 @@ def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], t
     watching.start()
     session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     tokens, shown = {session}, []
-    count = max(3, times(100))
+    count = max(3, scale(100))
     for number in range(count):
-        far.use_shell(("bash", "zsh", "dash", "fish", "tcsh")[number % 5])
+        remote.use_shell(("bash", "zsh", "dash", "fish", "tcsh")[number % 5])
         options = ["-o", "RequestTTY=force", "-o", "LogLevel=DEBUG3"]
         status, _, screen = run_in_terminal(TCENV, "ssh", *options, "far", "--", _KEEP, env=env, output=True)
         assert status == 0, screen
         shown.append(screen)
-        tokens.add((far.home / "kept").read_text().strip())
-        (far.home / "kept").unlink()
+        tokens.add((remote.home / "kept").read_text().strip())
+        (remote.home / "kept").unlink()
     ended.set()
     watching.join()
     out, _ = stranger.communicate(b"x", timeout=60)
@@ -81,7 +81,7 @@ def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], t
     texts = {
         "the argument lists": b"\0".join(arguments),
         "what another user sees": out,
-        "the server's log": far.log.read_bytes(),
+        "the server's log": remote.log.read_bytes(),
         "the terminals": "".join(shown).encode(),
     }
     for place, text in texts.items():
@@ -93,7 +93,7 @@ def test_no_token_where_anybody_can_look(far: FarMachine, env: dict[str, str], t
     assert b"tcenv" in texts["the argument lists"]
     # Files: on this side all of the user's, on the other all of the account's.
     store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
-    for folder in (Path(env["HOME"]), far.home, *map(Path, far.files())):
+    for folder in (Path(env["HOME"]), remote.home, *map(Path, remote.files())):
         for path in folder.rglob("*"):
             if path.is_file() and path.parent != store:
                 content = path.read_bytes()
@@ -112,19 +112,19 @@ def watch(seen: set[bytes], ended: threading.Event) -> None:
                 continue
 
 
-def test_no_token_in_the_environment_of_our_own_ssh(far: FarMachine, env: dict[str, str], tmp_path: Path) -> None:
+def test_no_token_in_the_environment_of_our_own_ssh(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
     """ssh may be told to send variables: it has none to send."""
-    real = (far.bin / "ssh").read_text()
+    real = (remote.bin / "ssh").read_text()
     seen = tmp_path / "environments"
     try:
-        (far.bin / "ssh").write_text(real.replace("#!/bin/sh\n", f"#!/bin/sh\nenv >>{seen}\n"))
+        (remote.bin / "ssh").write_text(real.replace("#!/bin/sh\n", f"#!/bin/sh\nenv >>{seen}\n"))
         loaded = subprocess.run(
             ["sh", "-c", f'eval "$({TCENV} login --shell sh)"; export COPY="x$TASKCLUSTER_ACCESS_TOKEN"; '
              f"{TCENV} ssh far -- 'echo $TASKCLUSTER_ACCESS_TOKEN'"],
             env=env, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
     finally:
-        (far.bin / "ssh").write_text(real)
+        (remote.bin / "ssh").write_text(real)
     text = seen.read_text()
     assert loaded.returncode == 0, loaded.stderr
     assert loaded.stdout.strip() not in text

@@ -16,7 +16,7 @@ import pytest
 from tcenv.containers import command_lines, plan
 from tcenv.containers.plan import Plan
 from tcenv.errors import UsageError
-from tests.need import need
+from tests.programs import require
 
 OPTIONS = json.loads((Path(__file__).parent / "options.json").read_text())
 # The flags of newer versions than those whose help was read.
@@ -167,7 +167,7 @@ def test_the_options_are_those_of_the_tools(tool: str) -> None:
 
 
 def test_the_options_are_those_of_bubblewrap() -> None:
-    said = subprocess.run([need("bwrap"), "--help"], capture_output=True, text=True, timeout=60).stdout
+    said = subprocess.run([require("bwrap"), "--help"], capture_output=True, text=True, timeout=60).stdout
     rows = re.findall(r"^    (--[\w-]+)((?: [A-Z]+)*)", said, re.M)
     assert len(rows) > 50
     for name, words in rows:

@@ -26,7 +26,7 @@ from tcenv.deployment.network import find_proxy, make_ssl_context
 from tcenv.errors import DeploymentError
 from tcenv.sandbox import Sandbox
 from tcenv.signin.preflight import Preflight
-from tests.need import need
+from tests.programs import require
 
 HOST = "tc.example.com"
 CLIENT = {"clientId": "somebody/x", "expires": "2030-01-01T00:00:00.000Z", "disabled": False, "scopes": ["a"]}
@@ -51,7 +51,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
         [
-            *(need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *(
+                require("openssl"),
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ),
             *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"),
             *("-addext", f"subjectAltName=DNS:localhost,DNS:{HOST}"),
         ],

@@ -11,7 +11,7 @@ import pytest
 
 import tcenv
 from tcenv.config import config_file, profile, purposes
-from tests.docs.blocks import PROJECT, pages
+from tests.docs.blocks import PROJECT, list_pages
 
 CONFIGURATION = (PROJECT / "docs/configuration.md").read_text()
 _VARIABLE = re.compile(r"(?<![\w-])TCENV_[A-Z][A-Z_]*")
@@ -78,7 +78,7 @@ def test_the_errors_are_there_before_they_are_used() -> None:
     assert (done.stdout, done.stderr) == ("3\n", "")
 
 
-@pytest.mark.parametrize("page", [*pages(), PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*list_pages(), PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_links_lead_to_what_is_there(page: Path) -> None:
     content = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
     links = re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", content)
@@ -87,7 +87,7 @@ def test_links_lead_to_what_is_there(page: Path) -> None:
 
 def test_the_readme_leads_to_every_page() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert [page.name for page in pages()[1:] if f"(docs/{page.name})" not in readme] == []
+    assert [page.name for page in list_pages()[1:] if f"(docs/{page.name})" not in readme] == []
 
 
 def test_code_names_no_page_that_is_not_there() -> None:

@@ -18,8 +18,9 @@ from tcenv import loopback
 from tcenv.portholder import client, messages
 from tcenv.portholder.claims import Claim
 from tcenv.portholder.leftovers import Leftovers
-from tests.holder import (
+from tests.portholder import (
     PATH,
+    exchange,
     find_holder,
     get_runtime_directory,
     hold_port,
@@ -28,7 +29,6 @@ from tests.holder import (
     make_request,
     measure_memory,
     parse_status,
-    talk,
     wait_until,
 )
 from tests.world import find_holder_process
@@ -42,11 +42,13 @@ def test_a_port_is_held_on_both_families_from_the_end_of_its_owner_on() -> None:
     assert not is_free(port)
     made.leave()
     for address in ("127.0.0.1", "::1"):
-        assert parse_status(talk(port, make_request(port, "/"), address)) == 404
+        assert parse_status(exchange(port, make_request(port, "/"), address)) == 404
         for host in ("127.0.0.1", "[::1]", "LocalHost"):
-            assert parse_status(talk(port, make_request(port, "/").replace("localhost", host), address)) == 404
-        assert parse_status(talk(port, make_request(port, "/").replace("localhost", "evil.example"), address)) == 421
-        assert parse_status(talk(port, "POST / HTTP/1.1\r\n\r\n", address)) == 405
+            assert parse_status(exchange(port, make_request(port, "/").replace("localhost", host), address)) == 404
+        assert (
+            parse_status(exchange(port, make_request(port, "/").replace("localhost", "evil.example"), address)) == 421
+        )
+        assert parse_status(exchange(port, "POST / HTTP/1.1\r\n\r\n", address)) == 405
     assert not is_free(port)
 
 
@@ -113,7 +115,7 @@ def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process, 0)
     else:
-        assert parse_status(talk(other_port, make_request(other_port, "/"))) == 404
+        assert parse_status(exchange(other_port, make_request(other_port, "/"))) == 404
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
 
@@ -130,7 +132,7 @@ def test_one_process_holds_all_ports_of_a_user() -> None:
     for owner, _ in made:
         owner.leave()
     for _, port in made:
-        assert parse_status(talk(port, make_request(port, "/"))) == 404
+        assert parse_status(exchange(port, make_request(port, "/"))) == 404
     wait_until(lambda: _holders_of_this_test() == [process])
     assert measure_memory(process) < TWELVE_MIB
 
@@ -194,10 +196,10 @@ def test_it_keeps_nothing_of_the_process_that_started_it(tmp_path: Path) -> None
     assert Path(f"/proc/{found}/status").read_text().partition("PPid:\t")[2].split()[0] != str(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         os.kill(found, number)
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     wait_until(lambda: not [target for target in list_descriptors(found).values() if target.startswith("pipe")])
 
 
@@ -211,7 +213,7 @@ def test_a_child_of_the_owner_does_not_keep_it_waiting() -> None:
         os._exit(0)
     sleeper = subprocess.Popen(["sleep", "600"], close_fds=False)
     made.leave()
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     os.write(write, b"x")
     os.waitpid(child, 0)
     sleeper.kill()
@@ -234,7 +236,7 @@ def test_a_proxys_port_is_held_until_the_end_of_its_session() -> None:
     other, other_port = hold_port(kind="proxy", until=str(time.time() + 600))
     made.leave()
     other.leave()
-    assert parse_status(talk(other_port, make_request(other_port, "/"))) == 410
+    assert parse_status(exchange(other_port, make_request(other_port, "/"))) == 410
     wait_until(lambda: is_free(port))
     assert not is_free(other_port)
     for request in (
@@ -242,14 +244,14 @@ def test_a_proxys_port_is_held_until_the_end_of_its_session() -> None:
         "POST /x HTTP/1.1\r\nContent-Length: 9\r\n\r\nsecretive",
         "nonsense\r\n\r\n",
     ):
-        assert parse_status(talk(other_port, request)) == 410
+        assert parse_status(exchange(other_port, request)) == 410
 
 
 def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
     """The next sign-in on the same port does not end the wait for the page of the one before, whichever way it ends."""
     made, port = hold_port()
     made.leave()
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     for end in ("release", "leave"):
         taken = client.take(port, "sign-in")
         assert taken is not None
@@ -268,7 +270,7 @@ def test_a_port_is_taken_back_and_goes_on_being_held() -> None:
         for each in sockets:
             each.close()
         getattr(taken[1], end)()
-        assert parse_status(talk(port, make_request(port, "/"))) == 404
+        assert parse_status(exchange(port, make_request(port, "/"))) == 404
     assert client.take(port, "proxy") is None
 
 
@@ -291,7 +293,7 @@ def test_below_a_path_that_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPa
     for each in (first, second):
         each.leave()
     for number in (port, other):
-        assert parse_status(talk(number, make_request(number, "/"))) == 404
+        assert parse_status(exchange(number, make_request(number, "/"))) == 404
     connection = messages.connect(str(deep / "tcenv"), 10)
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     connection.close()
@@ -317,7 +319,7 @@ def test_without_a_runtime_directory_each_port_is_held_by_itself(monkeypatch: py
     short, other_port = hold_port(seconds="1")
     for each in (made, short):
         each.leave()
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     assert client.take(port, "sign-in") is None
     wait_until(lambda: is_free(other_port))
     assert not is_free(port)
@@ -346,7 +348,7 @@ def test_nobody_who_talks_nonsense_ends_it() -> None:
             connection.sendall(request.encode())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     for connection in crowd:
         connection.close()
     for message in (
@@ -358,7 +360,7 @@ def test_nobody_who_talks_nonsense_ends_it() -> None:
         door = messages.connect(str(get_runtime_directory() / "tcenv"), 10)
         door.send(message)
         door.close()
-    assert parse_status(talk(port, make_request(port, "/"))) == 404
+    assert parse_status(exchange(port, make_request(port, "/"))) == 404
     assert find_holder() == process
 
 

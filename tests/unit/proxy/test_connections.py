@@ -14,11 +14,11 @@ from aiohttp import web
 
 from tcenv.proxy import connections, sockets
 from tests.calls import PING, send_plain, send_signed
-from tests.proxy import Deployment, RunningProxy, Seen, run_deployment, run_proxy
+from tests.proxy import FakeDeployment, RunningProxy, SeenRequest, run_deployment, run_proxy
 
 
 @pytest.fixture
-def behind() -> Iterator[Deployment]:
+def behind() -> Iterator[FakeDeployment]:
     with run_deployment() as made:
         yield made
 
@@ -28,7 +28,7 @@ OUTSIDE = "127.0.0.9"
 
 
 @pytest.fixture
-def outside(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningProxy]:
+def outside(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningProxy]:
     """A proxy with `--listen`."""
     monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
     with run_proxy(behind.root_url, address=OUTSIDE) as proxy:
@@ -59,7 +59,7 @@ def is_closed(sock: socket.socket) -> bool:
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: "])
 def test_a_connection_that_asks_nothing_is_closed(
-    first: bytes, behind: Deployment, monkeypatch: pytest.MonkeyPatch
+    first: bytes, behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_FIRST_HEAD", 0.2)
     with run_proxy(behind.root_url) as proxy, ExitStack() as stack:
@@ -67,11 +67,11 @@ def test_a_connection_that_asks_nothing_is_closed(
 
 
 def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
-    behind: Deployment, made_connections: list[connections.Connection]
+    behind: FakeDeployment, made_connections: list[connections.Connection]
 ) -> None:
     timers: list[asyncio.TimerHandle | None] = []
 
-    async def look(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def look(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         timers.extend(each._timer for each in made_connections)
         return web.Response(text="late" if all(timer and timer.cancelled() for timer in timers) else "too late")
 
@@ -81,7 +81,7 @@ def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
     assert len(timers) == 1
 
 
-def test_idle_connections_make_room_for_calls(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_make_room_for_calls(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
     with run_proxy(behind.root_url) as proxy, ExitStack() as stack:
         idle = [connect(stack, proxy, b"GET /") for _ in range(30)]
@@ -111,7 +111,7 @@ def test_an_address_from_outside_has_64_connections(outside: RunningProxy, monke
 
 @pytest.mark.linux
 def test_all_addresses_together_leave_room_for_the_runs_calls(
-    behind: Deployment, monkeypatch: pytest.MonkeyPatch
+    behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 16)
@@ -136,11 +136,11 @@ def test_a_head_from_outside_has_ten_seconds(outside: RunningProxy, monkeypatch:
         assert is_open(own)
 
 
-def test_where_all_are_busy_a_call_waits_for_its_turn(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_all_are_busy_a_call_waits_for_its_turn(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 4)
     running, most = 0, 0
 
-    async def count(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def count(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -155,7 +155,7 @@ def test_where_all_are_busy_a_call_waits_for_its_turn(behind: Deployment, monkey
     assert most <= 4
 
 
-def test_a_connection_that_was_reset_at_once_disturbs_nobody(behind: Deployment) -> None:
+def test_a_connection_that_was_reset_at_once_disturbs_nobody(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         for _ in range(20):
             sock = socket.create_connection(("127.0.0.1", proxy.port))
@@ -165,7 +165,7 @@ def test_a_connection_that_was_reset_at_once_disturbs_nobody(behind: Deployment)
 
 
 def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
-    behind: Deployment, monkeypatch: pytest.MonkeyPatch
+    behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel is asked through a descriptor of its own."""
     real, failing = connections.peer.is_own_peer, [True] * 3  # type: ignore[attr-defined]

@@ -20,14 +20,14 @@ from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Place
 from tcenv.proxy.upstream import _choose_proxy
 from tests.calls import PING, run_as_nobody, send_plain, send_signed
-from tests.need import need
-from tests.proxy import CLIENT, TOKEN, Seen, run_deployment, run_proxy
+from tests.programs import require
+from tests.proxy import CLIENT, TOKEN, SeenRequest, run_deployment, run_proxy
 
 
 def test_a_root_url_with_a_path() -> None:
     with run_deployment() as behind, run_proxy(f"{behind.root_url}/team-a") as proxy:
         assert send_signed(proxy, "GET", f"{PING}?x=y").json()["target"] == f"/team-a{PING}?x=y"
-        assert behind.seen[0].client_id == CLIENT
+        assert behind.requests[0].client_id == CLIENT
         assert send_plain(proxy, "GET", "/tasks/x").getheader("Location") == f"{behind.root_url}/team-a/tasks/x"
         signed_url = send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}/team-a{PING}".encode())
         assert signed_url.text.startswith(f"{behind.root_url}/team-a{PING}?bewit=")
@@ -37,7 +37,7 @@ def test_a_root_url_with_a_path() -> None:
 def test_a_deployment_on_ipv6() -> None:
     with run_deployment("::1") as behind, run_proxy(behind.root_url) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
-    assert behind.seen[0].client_id == CLIENT
+    assert behind.requests[0].client_id == CLIENT
 
 
 def test_an_answer_before_the_body_has_been_taken() -> None:
@@ -63,7 +63,7 @@ def test_an_answer_before_the_body_has_been_taken() -> None:
 
 
 def test_long_addresses_and_redirects() -> None:
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return web.Response(status=303, headers={"Location": f"https://storage.example.com/?{'s' * 20_000}"})
 
     with run_deployment() as behind, run_proxy(behind.root_url) as proxy:
@@ -106,7 +106,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def with_a_certificate(folder: Path) -> Iterator[tuple[str, Path]]:
     """A deployment over https, and the authority that vouches for it."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command = [
+        require("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
     more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*command, *more], check=True, capture_output=True)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)

@@ -28,26 +28,26 @@ from tests.proxy import (
     CLIENT,
     PROFILE,
     TOKEN,
-    Deployment,
+    FakeDeployment,
     RunningProxy,
-    Seen,
+    SeenRequest,
     make_session,
     run_deployment,
     run_proxy,
 )
-from tests.reliability.record import times
+from tests.reliability.record import scale
 
 NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"
 
 
 @pytest.fixture
-def behind() -> Iterator[Deployment]:
+def behind() -> Iterator[FakeDeployment]:
     with run_deployment() as made:
         yield made
 
 
 def reset(
-    behind: Deployment, proxy: RunningProxy, token: str = NEWER, goes_on: Callable[[], bool] = lambda: True
+    behind: FakeDeployment, proxy: RunningProxy, token: str = NEWER, goes_on: Callable[[], bool] = lambda: True
 ) -> None:
     """Do what `login --reset` does, and wait for `goes_on` between the two moments that matter."""
     with sign_in_lock(PROFILE, 10, lambda: None):
@@ -63,34 +63,36 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_the_next_call_uses_the_new_token(behind: Deployment) -> None:
+def test_the_next_call_uses_the_new_token(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
         reset(behind, proxy)
         assert send_signed(proxy, "GET", PING).status_code == 200
-    assert len(behind.seen) == 2
+    assert len(behind.requests) == 2
 
 
 @pytest.mark.parametrize(
     ("size", "chunked"), [(0, False), (10, False), (70_000, False), (2**24, False), (10, True), (2**24, True)]
 )
-def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(size: int, chunked: bool, behind: Deployment) -> None:
+def test_a_call_that_meets_a_reset_waits_for_it_and_is_sent_again(
+    size: int, chunked: bool, behind: FakeDeployment
+) -> None:
     sent: dict[str, Any] = {"chunks": [b"x" * size]} if chunked else {"body": b"x" * size}
     with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor() as pool:
         # The deployment refuses the call while the new token is on its way.
-        resetting = pool.submit(reset, behind, proxy, NEWER, lambda: bool(behind.seen))
+        resetting = pool.submit(reset, behind, proxy, NEWER, lambda: bool(behind.requests))
         wait_until(lambda: behind.tokens[CLIENT] != TOKEN)
         answer = send_signed(proxy, "PUT", PING, **sent)
         resetting.result()
     assert (answer.status_code, answer.json()["length"]) == (200, size)
-    assert [seen.client_id for seen in behind.seen] == [None, CLIENT]
+    assert [seen.client_id for seen in behind.requests] == [None, CLIENT]
 
 
-def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None:
-    count = max(300, times(1000))
+def test_as_many_answers_as_calls_across_some_resets(behind: FakeDeployment) -> None:
+    count = max(300, scale(1000))
 
     def count_refused() -> int:
-        return len([seen for seen in behind.seen if not seen.client_id])
+        return len([seen for seen in behind.requests if not seen.client_id])
 
     answers: list[int] = []
     over = threading.Event()
@@ -112,27 +114,29 @@ def test_as_many_answers_as_calls_across_some_resets(behind: Deployment) -> None
         for each in calling:
             each.result()
     assert set(answers) == {200}
-    assert len([seen for seen in behind.seen if seen.client_id]) == len(answers)
+    assert len([seen for seen in behind.requests if seen.client_id]) == len(answers)
 
 
-def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: Deployment) -> None:
+def test_a_refusal_without_a_reset_is_handed_on_at_once(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         behind.tokens.clear()
         answer = send_signed(proxy, "GET", PING)
         assert (answer.status_code, "not found" in answer.json()["message"]) == (401, True)
-    assert len(behind.seen) == 1
+    assert len(behind.requests) == 1
 
 
-def test_a_reset_that_takes_too_long_is_not_waited_for(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reset_that_takes_too_long_is_not_waited_for(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.RESET_TIMEOUT == 10
     monkeypatch.setattr(module, "RESET_TIMEOUT", 0.2)
     with run_proxy(behind.root_url) as proxy, sign_in_lock(PROFILE, 10, lambda: None):
         behind.tokens[CLIENT] = NEWER
         assert send_signed(proxy, "GET", PING).status_code == 401
-    assert len(behind.seen) == 1
+    assert len(behind.requests) == 1
 
 
-def test_a_body_that_was_too_long_to_keep_gets_the_refusal(behind: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_was_too_long_to_keep_gets_the_refusal(
+    behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert bodies.KEPT == 16 * 2**20
     monkeypatch.setattr(bodies, "KEPT", 80_000)
     with run_proxy(behind.root_url) as proxy:
@@ -141,7 +145,7 @@ def test_a_body_that_was_too_long_to_keep_gets_the_refusal(behind: Deployment, m
         with ThreadPoolExecutor() as pool:
             waiting = threading.Event()
 
-            async def late(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+            async def late(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
                 waiting.set()
                 return web.json_response({})
 
@@ -153,16 +157,16 @@ def test_a_body_that_was_too_long_to_keep_gets_the_refusal(behind: Deployment, m
         assert send_signed(proxy, "PUT", PING, body=b"x" * 80_001).status_code == 200
 
 
-def test_another_client_after_a_new_sign_in(behind: Deployment) -> None:
+def test_another_client_after_a_new_sign_in(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         other = f"{CLIENT}@2"
         behind.tokens[other] = NEWER
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(other, NEWER)))
         assert send_signed(proxy, "GET", PING).status_code == 200
-    assert behind.seen[0].client_id == other
+    assert behind.requests[0].client_id == other
 
 
-def test_the_client_of_a_new_sign_in_is_left_alone_too(behind: Deployment) -> None:
+def test_the_client_of_a_new_sign_in_is_left_alone_too(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         other = "github/1|jo/other"
         behind.tokens[other] = NEWER
@@ -172,10 +176,10 @@ def test_the_client_of_a_new_sign_in_is_left_alone_too(behind: Deployment) -> No
         assert send_signed(proxy, "DELETE", target).status_code == 403
         # Nor is the one that the run began with changed by now.
         assert send_signed(proxy, "DELETE", f"/api/auth/v1/clients/{quote(CLIENT, safe='')}").status_code == 403
-    assert [seen.client_id for seen in behind.seen] == [CLIENT]
+    assert [seen.client_id for seen in behind.requests] == [CLIENT]
 
 
-def test_signed_out_is_said_with_what_to_type(behind: Deployment) -> None:
+def test_signed_out_is_said_with_what_to_type(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         proxy.store.forget(PROFILE)
         answer = send_signed(proxy, "GET", PING)
@@ -184,7 +188,7 @@ def test_signed_out_is_said_with_what_to_type(behind: Deployment) -> None:
         assert send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 401
         proxy.store.save(proxy.session)
         assert send_signed(proxy, "GET", PING).status_code == 200
-    assert len(behind.seen) == 1
+    assert len(behind.requests) == 1
 
 
 @pytest.fixture
@@ -194,45 +198,45 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return [int(time.time())]
 
 
-def test_the_end_is_announced_and_said(now: list[int], behind: Deployment) -> None:
+def test_the_end_is_announced_and_said(now: list[int], behind: FakeDeployment) -> None:
     ending = make_session(behind.root_url, created=now[0] - 3600, expires=now[0] + 2)
     with run_proxy(behind.root_url, first=ending, clock=lambda: now[0]) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
-        wait_until(lambda: len(proxy.said) == 1)
+        wait_until(lambda: len(proxy.messages) == 1)
         now[0] += 2
-        wait_until(lambda: len(proxy.said) == 2)
+        wait_until(lambda: len(proxy.messages) == 2)
         answer = send_signed(proxy, "GET", PING)
         assert answer.status_code == 401
         assert "has expired" in answer.json()["message"]
-    soon, end = proxy.said
+    soon, end = proxy.messages
     assert f"{PROFILE} ends in " in soon
     assert "is over" in end
-    assert all(f"tcenv login {PROFILE}" in text for text in proxy.said)
+    assert all(f"tcenv login {PROFILE}" in text for text in proxy.messages)
 
 
-def test_the_end_of_the_runs_own_time_is_announced_too(now: list[int], behind: Deployment) -> None:
+def test_the_end_of_the_runs_own_time_is_announced_too(now: list[int], behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url, until=now[0] + 100, clock=lambda: now[0]) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
         now[0] += 91
-        wait_until(lambda: len(proxy.said) == 1)
+        wait_until(lambda: len(proxy.messages) == 1)
         assert send_signed(proxy, "GET", PING).status_code == 200
         now[0] += 9
-        wait_until(lambda: len(proxy.said) == 2)
+        wait_until(lambda: len(proxy.messages) == 2)
         assert send_signed(proxy, "GET", PING).status_code == 401
-    assert [text.partition("this run ")[2].partition(" ")[0] for text in proxy.said] == ["ends", "is"]
+    assert [text.partition("this run ")[2].partition(" ")[0] for text in proxy.messages] == ["ends", "is"]
 
 
-def test_a_session_of_another_deployment_is_not_used(behind: Deployment) -> None:
+def test_a_session_of_another_deployment_is_not_used(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         proxy.store.save(make_session("https://elsewhere.example.com", credentials=Credentials(CLIENT, NEWER)))
         assert send_signed(proxy, "GET", PING).status_code == 401
-    assert behind.seen == []
+    assert behind.requests == []
 
 
-def test_the_runs_own_time_ends(behind: Deployment) -> None:
+def test_the_runs_own_time_ends(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url, until=time.time() - 1) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 401
-    assert behind.seen == []
+    assert behind.requests == []
 
 
 class Keyring:
@@ -339,9 +343,9 @@ def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
 )
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_why_the_deployment_rejects_the_session_is_said_once(
-    message: str, told: str, encoding: str, behind: Deployment
+    message: str, told: str, encoding: str, behind: FakeDeployment
 ) -> None:
-    async def reject(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def reject(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         content = json.dumps({"code": "AuthenticationFailed", "message": message}).encode()
         content = gzip.compress(content) if encoding == "gzip" else content
         return web.Response(status=401, body=content, headers={"Content-Encoding": encoding})
@@ -351,19 +355,19 @@ def test_why_the_deployment_rejects_the_session_is_said_once(
         for _ in range(3):
             answer = send_signed(proxy, "GET", PING)
             assert (answer.status_code, answer.json()["message"]) == (401, message)
-        assert len(proxy.said) == 1
-        assert proxy.said[0].startswith(told.format(behind.root_url))
+        assert len(proxy.messages) == 1
+        assert proxy.messages[0].startswith(told.format(behind.root_url))
         # After a new sign-in it may happen again.
         reset(behind, proxy)
         assert send_signed(proxy, "GET", PING).status_code == 401
-        assert len(proxy.said) == 2
+        assert len(proxy.messages) == 2
 
 
-def test_a_rejection_of_another_kind_is_the_programs_alone(behind: Deployment) -> None:
-    async def reject(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+def test_a_rejection_of_another_kind_is_the_programs_alone(behind: FakeDeployment) -> None:
+    async def reject(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return web.Response(status=401, body=b"\x1f\x8b no JSON")
 
     behind.handlers[PING] = reject
     with run_proxy(behind.root_url) as proxy:
         assert send_signed(proxy, "GET", PING).content == b"\x1f\x8b no JSON"
-        assert proxy.said == []
+        assert proxy.messages == []

@@ -16,7 +16,7 @@ from aiohttp import web
 from tcenv.proxy import connections
 from tcenv.proxy.learn import LearnResult, find_least, holds_random_id, list_scopes
 from tests.calls import send_plain, send_signed
-from tests.proxy import CLIENT, Deployment, RunningProxy, Seen, make_session, run_deployment, run_proxy
+from tests.proxy import CLIENT, FakeDeployment, RunningProxy, SeenRequest, make_session, run_deployment, run_proxy
 
 HELD = ("queue:*", "secrets:get:project/x", "secrets:get:project/y", "hooks:{odd}")
 TASK = "/api/queue/v1/task/abc"
@@ -41,10 +41,10 @@ def refusal(missing: Any, method: str = "createTask", **more: Any) -> web.Respon
     return web.json_response(body, status=403)
 
 
-def needing(behind: Deployment, path: str, *expressions: Any, method: str = "createTask") -> None:
+def needing(behind: FakeDeployment, path: str, *expressions: Any, method: str = "createTask") -> None:
     """The calls of `path` need each of the expressions (scopes, or lists of alternatives), checked one after the other."""
 
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         have = set(seen.scopes or ())
         for expression in expressions:
             wanted = expression if isinstance(expression, list) else [expression]
@@ -55,10 +55,10 @@ def needing(behind: Deployment, path: str, *expressions: Any, method: str = "cre
     behind.handlers[path] = answer
 
 
-def referring(behind: Deployment, service: str, *entries: tuple[str, str, str]) -> None:
+def referring(behind: FakeDeployment, service: str, *entries: tuple[str, str, str]) -> None:
     """The deployment's reference of a service."""
 
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         found = [{"type": "function", "method": m, "route": r, "name": n} for m, r, n in entries]
         return web.json_response({"entries": found})
 
@@ -66,7 +66,7 @@ def referring(behind: Deployment, service: str, *entries: tuple[str, str, str]) 
 
 
 @pytest.fixture
-def behind() -> Iterator[Deployment]:
+def behind() -> Iterator[FakeDeployment]:
     with run_deployment() as made:
         referring(
             made,
@@ -78,7 +78,7 @@ def behind() -> Iterator[Deployment]:
         yield made
 
 
-def learning(behind: Deployment, kept: tuple[str, ...] = (), **more: Any) -> Any:
+def learning(behind: FakeDeployment, kept: tuple[str, ...] = (), **more: Any) -> Any:
     return run_proxy(behind.root_url, learn=kept, scopes=kept, first=make_session(behind.root_url, scopes=HELD), **more)
 
 
@@ -87,14 +87,14 @@ def learned(proxy: RunningProxy) -> LearnResult:
     return proxy.proxy.learned
 
 
-def calls(behind: Deployment, method: str = "PUT") -> list[list[str] | None]:
-    return [seen.scopes for seen in behind.seen if seen.client_id and seen.method == method]
+def calls(behind: FakeDeployment, method: str = "PUT") -> list[list[str] | None]:
+    return [seen.scopes for seen in behind.requests if seen.client_id and seen.method == method]
 
 
 # Through the proxy
 
 
-def test_what_is_missing_is_added_unseen_by_the_program(behind: Deployment) -> None:
+def test_what_is_missing_is_added_unseen_by_the_program(behind: FakeDeployment) -> None:
     needing(behind, TASK, "queue:create-task:a", "queue:scheduler-id:b")
     with learning(behind) as proxy:
         answer = send_signed(proxy, "PUT", TASK, body=b"x" * 100_000)
@@ -108,7 +108,7 @@ def test_what_is_missing_is_added_unseen_by_the_program(behind: Deployment) -> N
     assert (learned(proxy).refused, learned(proxy).depending) == ({}, set())
 
 
-def test_each_call_carries_what_it_needs_itself(behind: Deployment) -> None:
+def test_each_call_carries_what_it_needs_itself(behind: FakeDeployment) -> None:
     for number in range(3):
         needing(behind, f"/api/queue/v1/task/{number}", f"queue:create-task:{number}")
     with learning(behind) as proxy:
@@ -119,11 +119,11 @@ def test_each_call_carries_what_it_needs_itself(behind: Deployment) -> None:
 
 
 def test_calls_that_come_at_once_are_known_by_the_same_reference(
-    behind: Deployment, made_connections: list[connections.Connection]
+    behind: FakeDeployment, made_connections: list[connections.Connection]
 ) -> None:
     told = behind.handlers["/references/queue/v1/api.json"]
 
-    async def slowly(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def slowly(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         while sum(each._running for each in made_connections) < 8:
             await asyncio.sleep(0.01)
         return await told(request, seen)
@@ -134,10 +134,10 @@ def test_calls_that_come_at_once_are_known_by_the_same_reference(
         made = [pool.submit(send_signed, proxy, "PUT", f"/api/queue/v1/task/{number}") for number in range(8)]
         assert {call.result().status_code for call in made} == {200}
     assert learned(proxy).needed == {"queue:x": {"queue.createTask"}}
-    assert len([seen for seen in behind.seen if seen.target.startswith("/references/")]) == 1
+    assert len([seen for seen in behind.requests if seen.target.startswith("/references/")]) == 1
 
 
-def test_a_purpose_is_extended(behind: Deployment) -> None:
+def test_a_purpose_is_extended(behind: FakeDeployment) -> None:
     needing(behind, TASK, "queue:create-task:a", "queue:scheduler-id:b")
     with learning(behind, ("queue:create-task:a",)) as proxy:
         assert send_signed(proxy, "PUT", TASK).status_code == 200
@@ -145,7 +145,7 @@ def test_a_purpose_is_extended(behind: Deployment) -> None:
     assert learned(proxy).scopes == ("queue:create-task:a", "queue:scheduler-id:b")
 
 
-def test_what_is_not_held_is_never_asked_for(behind: Deployment) -> None:
+def test_what_is_not_held_is_never_asked_for(behind: FakeDeployment) -> None:
     needing(behind, TASK, "auth:create-role:x")
     with learning(behind) as proxy:
         answer = send_signed(proxy, "PUT", TASK)
@@ -155,8 +155,8 @@ def test_what_is_not_held_is_never_asked_for(behind: Deployment) -> None:
     assert learned(proxy).scopes == ()
 
 
-def test_where_nobody_knows_what_is_held_the_first_refusal_is_handed_on(behind: Deployment) -> None:
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+def test_where_nobody_knows_what_is_held_the_first_refusal_is_handed_on(behind: FakeDeployment) -> None:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         if seen.scopes:
             return web.json_response({"code": "AuthenticationFailed", "message": "all that is held: …"}, status=401)
         return refusal("auth:create-role:x")
@@ -186,8 +186,8 @@ def test_where_nobody_knows_what_is_held_the_first_refusal_is_handed_on(behind: 
         ("number", {"message": text({"AllOf": [1]})}),
     ],
 )
-def test_another_refusal_is_handed_on_untouched(what: str, more: dict[str, Any], behind: Deployment) -> None:
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+def test_another_refusal_is_handed_on_untouched(what: str, more: dict[str, Any], behind: FakeDeployment) -> None:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return refusal("queue:x", **more)
 
     behind.handlers[TASK] = answer
@@ -198,10 +198,10 @@ def test_another_refusal_is_handed_on_untouched(what: str, more: dict[str, Any],
     assert learned(proxy) == LearnResult(failed={"queue.createTask": {403}})
 
 
-def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind: Deployment) -> None:
+def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind: FakeDeployment) -> None:
     parameters: dict[str, str] = {}
 
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return web.json_response({}) if seen.scopes else refusal("secrets:get:project/x", "get", params=parameters)
 
     behind.handlers["/api/secrets"] = answer
@@ -213,19 +213,19 @@ def test_where_there_is_no_reference_the_parameters_have_to_be_the_calls(behind:
     assert learned(proxy).scopes == ("secrets:get:project/x",)
 
 
-def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: Deployment) -> None:
-    async def always(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: FakeDeployment) -> None:
+    async def always(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return refusal("queue:x")
 
-    async def another(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
-        return refusal(f"queue:{len(behind.seen)}")
+    async def another(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
+        return refusal(f"queue:{len(behind.requests)}")
 
-    async def more(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
-        return refusal({"AllOf": ["queue:kept", *(f"queue:{n}" for n in range(2 + len(behind.seen)))]})
+    async def more(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
+        return refusal({"AllOf": ["queue:kept", *(f"queue:{n}" for n in range(2 + len(behind.requests)))]})
 
     with learning(behind) as proxy:
         for handler, most in ((always, 2), (another, 11), (more, 2)):
-            behind.seen.clear()
+            behind.requests.clear()
             behind.handlers[TASK] = handler
             assert send_signed(proxy, "PUT", TASK).status_code == 403
             assert len(calls(behind)) <= most
@@ -233,7 +233,7 @@ def test_a_deployment_that_is_never_content_is_not_asked_for_ever(behind: Deploy
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_is_sent_again_up_to_16_mib(chunked: bool, behind: Deployment) -> None:
+def test_a_body_is_sent_again_up_to_16_mib(chunked: bool, behind: FakeDeployment) -> None:
     needing(behind, TASK, "queue:x")
     needing(behind, "/api/queue/v1/task/longer", "queue:y")
     body = b"x" * 2**24
@@ -246,16 +246,16 @@ def test_a_body_is_sent_again_up_to_16_mib(chunked: bool, behind: Deployment) ->
     with learning(behind) as proxy:
         assert call(proxy, TASK, body) == 200
         assert call(proxy, "/api/queue/v1/task/longer", body, b"x") == 403
-    assert [len(seen.body) for seen in behind.seen if seen.method == "PUT"] == [2**24, 2**24, 2**24 + 1]
+    assert [len(seen.body) for seen in behind.requests if seen.method == "PUT"] == [2**24, 2**24, 2**24 + 1]
     assert learned(proxy).scopes == ("queue:x",)
     assert learned(proxy).unrepeated == {"queue.createTask"}
 
 
-def test_a_call_that_needs_more_than_a_header_holds(behind: Deployment) -> None:
+def test_a_call_that_needs_more_than_a_header_holds(behind: FakeDeployment) -> None:
     """The refusal is handed on, and the calls that fit are learned all the same."""
     many = [f"queue:route:{'x' * 40}{number}" for number in range(90)]
 
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return refusal({"AllOf": many})
 
     behind.handlers[TASK] = answer
@@ -269,7 +269,7 @@ def test_a_call_that_needs_more_than_a_header_holds(behind: Deployment) -> None:
     assert learned(proxy).scopes == ("queue:x",)
 
 
-def test_what_is_refused_without_a_body_is_pointed_out(behind: Deployment) -> None:
+def test_what_is_refused_without_a_body_is_pointed_out(behind: FakeDeployment) -> None:
     needing(behind, TASK, "queue:x", method="task")
     with learning(behind) as proxy:
         assert send_signed(proxy, "HEAD", TASK).status_code == 403
@@ -278,7 +278,7 @@ def test_what_is_refused_without_a_body_is_pointed_out(behind: Deployment) -> No
     assert learned(proxy).scopes == ("queue:x",)
 
 
-def test_only_the_answer_of_current_scopes_depends_on_the_scopes(behind: Deployment) -> None:
+def test_only_the_answer_of_current_scopes_depends_on_the_scopes(behind: FakeDeployment) -> None:
     """Lists need scopes of their own, and are listed once: as needing them."""
     needing(behind, "/api/secrets/v1/secrets", "secrets:list", method="list")
     referring(behind, "secrets", ("get", "/secrets", "list"))
@@ -300,11 +300,11 @@ TRIGGER = "hooks:trigger-hook:sandbox/one"
 TRIGGER_PATH = "/api/hooks/v1/hooks/sandbox/one/trigger"
 
 
-def of_a_hooks_role(behind: Deployment, *, then: int = 403, also: str = "") -> None:
+def of_a_hooks_role(behind: FakeDeployment, *, then: int = 403, also: str = "") -> None:
     """Triggering the hook needs the caller's own scope (and `also`); then the deployment answers with an error of its own."""
     referring(behind, "hooks", ("post", "/hooks/<hookGroupId>/<hookId>/trigger", "triggerHook"))
 
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         for scope in (TRIGGER, also):
             if scope and scope not in (seen.scopes or ()):
                 return refusal(scope, "triggerHook")
@@ -320,7 +320,7 @@ def of_a_hooks_role(behind: Deployment, *, then: int = 403, also: str = "") -> N
 
 
 @pytest.mark.parametrize("then", [403, 404, 500, 0])
-def test_a_scope_that_was_added_counts_whatever_comes_after(then: int, behind: Deployment) -> None:
+def test_a_scope_that_was_added_counts_whatever_comes_after(then: int, behind: FakeDeployment) -> None:
     of_a_hooks_role(behind, then=then)
     first = make_session(behind.root_url, scopes=(*HELD, "hooks:trigger-hook:*"))
     with run_proxy(behind.root_url, learn=(), scopes=(), first=first) as proxy:
@@ -330,12 +330,12 @@ def test_a_scope_that_was_added_counts_whatever_comes_after(then: int, behind: D
     assert learned(proxy).failed == {"hooks.triggerHook": {then or 502}}
 
 
-def test_of_what_was_added_in_turn_only_what_is_not_held_is_taken_back(behind: Deployment) -> None:
+def test_of_what_was_added_in_turn_only_what_is_not_held_is_taken_back(behind: FakeDeployment) -> None:
     """Where nobody knows what the session holds, the deployment refuses the second scope with a 401."""
     of_a_hooks_role(behind, also="auth:not-held")
     answer = behind.handlers[TRIGGER_PATH]
 
-    async def strict(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def strict(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         if "auth:not-held" in (seen.scopes or ()):
             return web.json_response({"code": "AuthenticationFailed", "message": "all that is held: …"}, status=401)
         return await answer(request, seen)
@@ -347,7 +347,7 @@ def test_of_what_was_added_in_turn_only_what_is_not_held_is_taken_back(behind: D
     assert learned(proxy).refused == {"auth:not-held": {"hooks.triggerHook"}}
 
 
-def test_a_call_that_fails_without_a_missing_scope_is_named(behind: Deployment) -> None:
+def test_a_call_that_fails_without_a_missing_scope_is_named(behind: FakeDeployment) -> None:
     of_a_hooks_role(behind)
     first = make_session(behind.root_url, scopes=(*HELD, TRIGGER))
     with run_proxy(behind.root_url, learn=(TRIGGER,), scopes=(TRIGGER,), first=first) as proxy:
@@ -357,7 +357,7 @@ def test_a_call_that_fails_without_a_missing_scope_is_named(behind: Deployment) 
     assert (learned(proxy).needed, learned(proxy).failed) == ({}, {"hooks.triggerHook": {403}})
 
 
-def test_a_program_that_narrows_itself_is_not_widened(behind: Deployment) -> None:
+def test_a_program_that_narrows_itself_is_not_widened(behind: FakeDeployment) -> None:
     needing(behind, TASK, "queue:create-task:a")
     with learning(behind) as proxy:
         assert send_signed(proxy, "PUT", TASK, scopes=["queue:other"]).status_code == 403
@@ -365,8 +365,8 @@ def test_a_program_that_narrows_itself_is_not_widened(behind: Deployment) -> Non
     assert [scopes for scopes in calls(behind) if scopes] == [["queue:create-task:a"]]
 
 
-def test_refusals_in_an_encoding_are_read(behind: Deployment) -> None:
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+def test_refusals_in_an_encoding_are_read(behind: FakeDeployment) -> None:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         if seen.scopes:
             return web.json_response({})
         packed = gzip.compress(refusal("queue:x").body or b"")  # type: ignore[arg-type]

@@ -22,11 +22,11 @@ from aiohttp import web
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import PayloadHash, Place
 from tests.calls import LOOPBACK, PING, send_plain, send_signed
-from tests.proxy import CLIENT, TOKEN, Deployment, Seen, run_deployment, run_proxy
+from tests.proxy import CLIENT, TOKEN, FakeDeployment, SeenRequest, run_deployment, run_proxy
 
 
 @pytest.fixture
-def behind() -> Iterator[Deployment]:
+def behind() -> Iterator[FakeDeployment]:
     with run_deployment() as made:
         yield made
 
@@ -37,7 +37,7 @@ def behind() -> Iterator[Deployment]:
 @pytest.mark.parametrize("size", [0, 1, 1000, 64 * 2**10, 64 * 2**10 + 1, 3 * 2**20])
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("hashed", [False, True])
-def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Deployment) -> None:
+def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: FakeDeployment) -> None:
     body = os.urandom(size)
     payload = PayloadHash("application/json")
     payload.update(body)
@@ -57,7 +57,7 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Depl
         )
         answer = connection.getresponse()
         assert (answer.status, json.load(answer)["length"]) == (200, size)
-    (seen,) = behind.seen
+    (seen,) = behind.requests
     assert (seen.body == body, seen.hashed) == (True, hashed)
     # Whether an empty one in chunks is over when it is looked at is chance.
     assert (seen.header("Content-Length") is None) == chunked or (chunked and size == 0)
@@ -65,7 +65,7 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Depl
 
 @pytest.mark.parametrize("size", [1, 70_000, 3 * 2**20])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked: bool, behind: Deployment) -> None:
+def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked: bool, behind: FakeDeployment) -> None:
     body = os.urandom(size)
     payload = PayloadHash()
     payload.update(body + b"x")
@@ -80,10 +80,10 @@ def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked:
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (401, b"")
     # The deployment answers bodies that are whole alone.
-    assert behind.seen == []
+    assert behind.requests == []
 
 
-def test_curl_waits_for_a_word_before_it_sends_much(behind: Deployment, tmp_path: Path) -> None:
+def test_curl_waits_for_a_word_before_it_sends_much(behind: FakeDeployment, tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_bytes(os.urandom(3 * 2**20))
     with run_proxy(behind.root_url, unsigned=True) as proxy:
@@ -103,11 +103,11 @@ def test_curl_waits_for_a_word_before_it_sends_much(behind: Deployment, tmp_path
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert json.loads(done.stdout.splitlines()[0])["length"] == 3 * 2**20, done.stderr
-    assert behind.seen[0].header("Expect") is None
+    assert behind.requests[0].header("Expect") is None
 
 
-def test_an_answer_that_breaks_off_is_broken_off(behind: Deployment) -> None:
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+def test_an_answer_that_breaks_off_is_broken_off(behind: FakeDeployment) -> None:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "200000"} if "length" in seen.target else {})
         await response.prepare(request)
         await response.write(b"x" * 100000)
@@ -122,7 +122,7 @@ def test_an_answer_that_breaks_off_is_broken_off(behind: Deployment) -> None:
                 send_signed(proxy, "GET", target)
 
 
-def test_a_deployment_that_is_not_there(behind: Deployment) -> None:
+def test_a_deployment_that_is_not_there(behind: FakeDeployment) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with run_proxy(f"http://127.0.0.1:{nobody.getsockname()[1]}") as proxy:
@@ -130,24 +130,24 @@ def test_a_deployment_that_is_not_there(behind: Deployment) -> None:
             assert (answer.status_code, answer.json()["code"]) == (502, "DeploymentUnreachable")
 
 
-def test_no_redirect_is_followed_and_no_netrc_read(behind: Deployment) -> None:
+def test_no_redirect_is_followed_and_no_netrc_read(behind: FakeDeployment) -> None:
     (Path(os.environ["HOME"]) / ".netrc").write_text("machine 127.0.0.1 login x password y\n")
 
-    async def answer(request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": f"{behind.root_url}{PING}"})
 
     behind.handlers["/api/x"] = answer
     with run_proxy(behind.root_url) as proxy:
         got = send_signed(proxy, "GET", "/api/x/v1/y")
         assert (got.status_code, got.headers["Location"]) == (302, f"{behind.root_url}{PING}")
-    (seen,) = behind.seen
+    (seen,) = behind.requests
     assert seen.client_id == CLIENT
 
 
 # Signed URLs
 
 
-def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
+def test_a_url_is_signed_for_whoever_may_call(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url, scopes=("queue:a",)) as proxy:
         for url in (f"{behind.root_url}{PING}?x=%20", f"{proxy.make_url('localhost')}{PING}?x=%20"):
             answer = send_signed(proxy, "POST", "/bewit", body=url.encode())
@@ -176,19 +176,19 @@ def test_a_url_is_signed_for_whoever_may_call(behind: Deployment) -> None:
         line = next(line for line in proxy.lines() if line["path"] == "/bewit")
         assert line["note"] == f"signed GET {PING}"
         assert "bewit=" not in proxy.log.read_text()
-    assert behind.seen == []
+    assert behind.requests == []
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_a_programs_signed_url_works(host: str, behind: Deployment) -> None:
+def test_a_programs_signed_url_works(host: str, behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         options = {"rootUrl": proxy.make_url(host), "credentials": proxy.credentials(), "authorizedScopes": ["queue:a"]}
         for number in range(8):
             url = taskcluster.Index(options).buildSignedUrl("findArtifactFromTask", f"x{number}", "public/y z")
             answer = requests.get(url, allow_redirects=False)
             assert answer.status_code == 200, answer.text
-            assert behind.seen[-1].target == f"/api/index/v1/task/x{number}/artifacts/public%2Fy%20z"
-            assert behind.seen[-1].scopes == ["queue:a"]
+            assert behind.requests[-1].target == f"/api/index/v1/task/x{number}/artifacts/public%2Fy%20z"
+            assert behind.requests[-1].scopes == ["queue:a"]
         assert requests.get(url + "x").status_code == 401
         assert requests.get(url.replace("task/x", "task/y")).status_code == 401
         assert requests.put(url).status_code == 401
@@ -198,7 +198,7 @@ def test_a_programs_signed_url_works(host: str, behind: Deployment) -> None:
 # The log
 
 
-def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: Deployment) -> None:
+def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url, scopes=("queue:a",)) as proxy:
         send_signed(proxy, "GET", f"{PING}?secret=value")
         send_signed(proxy, "PUT", "/api/secrets/v1/secret/x%0Ay", body=b"body-secret")
@@ -218,7 +218,7 @@ def test_the_log_tells_of_calls_and_holds_nothing_secret(behind: Deployment) -> 
     assert stat.S_IMODE(proxy.log.stat().st_mode) == 0o600
 
 
-def test_it_is_over_when_the_run_is(behind: Deployment) -> None:
+def test_it_is_over_when_the_run_is(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
     for host in ("127.0.0.1", "::1"):
@@ -226,10 +226,10 @@ def test_it_is_over_when_the_run_is(behind: Deployment) -> None:
             socket.create_connection((host, proxy.port)).close()
 
 
-def test_the_client_itself_through_the_proxy(behind: Deployment) -> None:
+def test_the_client_itself_through_the_proxy(behind: FakeDeployment) -> None:
     with run_proxy(behind.root_url) as proxy:
         queue = taskcluster.Queue({"rootUrl": proxy.root_url, "credentials": proxy.credentials(), "maxRetries": 0})
         assert queue.ping()["target"] == PING
         assert queue.createTask("abc", {"x": "y"})["length"] == 9
-    assert [seen.client_id for seen in behind.seen] == [CLIENT, CLIENT]
+    assert [seen.client_id for seen in behind.requests] == [CLIENT, CLIENT]
     assert sys.version_info >= (3, 11)

@@ -25,7 +25,7 @@ from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
 from tests import listener
 from tests.listener import QUERY, WaitingListener, receive_all
-from tests.reliability.record import record, times
+from tests.reliability.record import record, scale
 
 TOKEN = "t" * 44
 ODD = (b"\0", b"\r\n", b"\n", b"%", b"%00", b"&", b"=", b"?", b" ", b"..", b"\xff", b"A" * 300, b"+", b"#", b"\r\n\r\n")
@@ -55,7 +55,7 @@ def mutated(draw: st.DrawFn, genuine: bytes, odd: tuple[bytes, ...] = ODD) -> by
 def long(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Run a property over `count` examples in `make fuzz`, and over a part of them in `make test`; the same ones each time."""
     return settings(
-        max_examples=times(count),
+        max_examples=scale(count),
         derandomize=True,
         database=None,
         phases=[Phase.generate, Phase.shrink],
@@ -103,7 +103,7 @@ def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
             assert waiting.is_waiting, data
 
         is_refused()
-        assert waiting.talk(genuine).startswith(b"HTTP/1.1 303 ")
+        assert waiting.exchange(genuine).startswith(b"HTTP/1.1 303 ")
     assert waiting.answer == Credentials(listener.CLIENT_ID, listener.TOKEN)
     record("callbacks", count)
 
@@ -117,7 +117,7 @@ PAIRS = re.compile(r"(clientId|accessToken)=([^&]*)&(?!\1)(clientId|accessToken)
 def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
     with WaitingListener() as waiting:
         genuine = waiting.request("/secret?" + QUERY, host=HOST)
-        waiting.talk(waiting.request())
+        waiting.exchange(waiting.request())
     count = accepted = 0
 
     @long(100_000)

@@ -16,7 +16,7 @@ import requests
 
 from tcenv.sandbox import FAULTS, Sandbox, faults
 from tests.clients import make_auth
-from tests.holder import wait_until
+from tests.portholder import wait_until
 
 CLIENT = "/api/auth/v1/clients/me"
 

@@ -60,11 +60,11 @@ NAVIGATION = (
 )
 def test_the_answer_is_taken(address: str, query: str, more: tuple[str, ...]) -> None:
     with WaitingListener(outcome=SIGNED_IN) as waiting:
-        redirect = waiting.talk(waiting.request(None, *more, query=query), address)
+        redirect = waiting.exchange(waiting.request(None, *more, query=query), address)
         assert parse_status(redirect) == 303
         clean = find_header(redirect, "location")
         assert clean.startswith("/") and clean != waiting.secret
-        page = waiting.talk(waiting.request(clean, *more), address)
+        page = waiting.exchange(waiting.request(clean, *more), address)
         assert parse_status(page) == 200
         assert b"You are signed in" in page
         assert TOKEN.encode() not in redirect + page
@@ -82,9 +82,9 @@ def test_the_answer_is_taken(address: str, query: str, more: tuple[str, ...]) ->
 def test_the_answer_is_taken_at_every_name_of_this_machine(host: str, address: str) -> None:
     with WaitingListener(outcome=SIGNED_IN) as waiting:
         host = f"{host}:{waiting.port}"
-        redirect = waiting.talk(waiting.request(None, *NAVIGATION, host=host), address)
+        redirect = waiting.exchange(waiting.request(None, *NAVIGATION, host=host), address)
         assert parse_status(redirect) == 303, redirect
-        page = waiting.talk(waiting.request(find_header(redirect, "location"), *NAVIGATION, host=host), address)
+        page = waiting.exchange(waiting.request(find_header(redirect, "location"), *NAVIGATION, host=host), address)
         assert b"You are signed in" in page
         assert waiting.result() == CREDENTIALS
 
@@ -98,10 +98,10 @@ def test_browsers_leave_out_the_default_port() -> None:
 def test_a_browser_is_led_away_from_the_address_with_the_token() -> None:
     with WaitingListener(outcome=SIGNED_IN) as waiting:
         accepted = "Accept-Encoding: gzip, deflate, br, zstd"
-        redirect = waiting.talk(waiting.request(None, accepted, *NAVIGATION))
-        detour = waiting.talk(waiting.request(find_header(redirect, "location"), accepted, *NAVIGATION))
+        redirect = waiting.exchange(waiting.request(None, accepted, *NAVIGATION))
+        detour = waiting.exchange(waiting.request(find_header(redirect, "location"), accepted, *NAVIGATION))
         seconds, _, onward = find_header(detour, "refresh").partition("; url=")
-        page = waiting.talk(waiting.request(onward, accepted, *NAVIGATION))
+        page = waiting.exchange(waiting.request(onward, accepted, *NAVIGATION))
     assert seconds == "0"
     assert b"You are signed in" in page
     assert len({waiting.secret, find_header(redirect, "location"), onward}) == 3
@@ -138,15 +138,15 @@ def test_a_request_in_pieces(times: int) -> None:
 
 def test_a_lot_of_other_programs_cookies_come_along() -> None:
     with WaitingListener() as waiting:
-        assert parse_status(waiting.talk(waiting.request(None, *[f"Cookie: c={'x' * 4000}"] * 12))) == 303
+        assert parse_status(waiting.exchange(waiting.request(None, *[f"Cookie: c={'x' * 4000}"] * 12))) == 303
         assert waiting.result() == CREDENTIALS
 
 
 def test_every_response_says_what_a_browser_may_not_do() -> None:
     with WaitingListener(outcome=SIGNED_IN) as waiting:
-        refusal = waiting.talk(waiting.request("/"))
-        redirect = waiting.talk(waiting.request())
-        page = waiting.talk(waiting.request(find_header(redirect, "location")))
+        refusal = waiting.exchange(waiting.request("/"))
+        redirect = waiting.exchange(waiting.request())
+        page = waiting.exchange(waiting.request(find_header(redirect, "location")))
     for response in (refusal, redirect, page):
         head, _, body = response.partition(b"\r\n\r\n")
         assert find_header(response, "cache-control") == "no-store"
@@ -345,7 +345,7 @@ HOSTILE: dict[str, Hostile] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_all_else_gets_a_refusal_without_a_word_and_the_wait_goes_on(name: str, address: str) -> None:
     with WaitingListener() as waiting:
-        response = waiting.talk(HOSTILE[name](waiting), address)
+        response = waiting.exchange(HOSTILE[name](waiting), address)
         # One that goes on sending after it has been refused may find the connection reset.
         assert 400 <= parse_status(response) < 500 or (not response and "large" in name + "many fields"), response
         head, _, body = response.partition(b"\r\n\r\n")
@@ -354,7 +354,7 @@ def test_all_else_gets_a_refusal_without_a_word_and_the_wait_goes_on(name: str, 
             text in head for text in (b"Location", TOKEN.encode(), waiting.secret.encode(), b"Access-Control")
         )
         assert waiting.is_waiting
-        assert parse_status(waiting.talk(waiting.request(), address)) == 303
+        assert parse_status(waiting.exchange(waiting.request(), address)) == 303
         assert waiting.result() == CREDENTIALS
 
 
@@ -392,13 +392,13 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
     with WaitingListener() as waiting:
         # A refused connection meets every call but those that tell its ends; the answer meets these.
         query = "no=answer" if call in ("send", "shutdown", "close", "recv") else QUERY
-        response = waiting.talk(waiting.request(query=query))
+        response = waiting.exchange(waiting.request(query=query))
         assert not faults
         if call in ("getsockname", "getpeername"):
             assert parse_status(response) == 403
             assert waiting.listener.seen == {module.STRANGER}
         assert waiting.is_waiting
-        assert parse_status(waiting.talk(waiting.request())) == 303
+        assert parse_status(waiting.exchange(waiting.request())) == 303
         assert waiting.result() == CREDENTIALS
 
 
@@ -411,28 +411,28 @@ def test_an_answer_is_taken_though_its_connection_fails(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(socket.socket, "accept", accept)
     with WaitingListener() as waiting:
-        waiting.talk(waiting.request())
+        waiting.exchange(waiting.request())
         assert waiting.result() == CREDENTIALS
 
 
 def test_a_replay_gets_nothing() -> None:
     with WaitingListener(outcome=SIGNED_IN) as waiting:
-        redirect = waiting.talk(waiting.request())
-        replay = waiting.talk(waiting.request(query=f"clientId=you&accessToken={TOKEN}"))
+        redirect = waiting.exchange(waiting.request())
+        replay = waiting.exchange(waiting.request(query=f"clientId=you&accessToken={TOKEN}"))
         assert parse_status(replay) == 404
         assert waiting.answer == CREDENTIALS
-        assert parse_status(waiting.talk(waiting.request(find_header(redirect, "location")))) == 200
+        assert parse_status(waiting.exchange(waiting.request(find_header(redirect, "location")))) == 200
 
 
 def test_the_clean_address_is_nothing_before_the_outcome() -> None:
     with WaitingListener() as waiting:
         clean = waiting.listener._clean
         for early in (waiting.listener._detour, clean):
-            response = waiting.talk(waiting.request(early))
+            response = waiting.exchange(waiting.request(early))
             assert parse_status(response) == 404
             assert b"Refresh" not in response
-        assert parse_status(waiting.talk(waiting.request(f"{clean}?{QUERY}"))) == 404
-        waiting.talk(waiting.request())
+        assert parse_status(waiting.exchange(waiting.request(f"{clean}?{QUERY}"))) == 404
+        waiting.exchange(waiting.request())
 
 
 # Time and number
@@ -447,9 +447,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("said", [b"G", b"GET /", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 def test_a_connection_that_does_not_get_to_the_end_is_dropped(said: bytes) -> None:
     with WaitingListener() as waiting:
-        assert waiting.talk(said) == b""
+        assert waiting.exchange(said) == b""
         assert waiting.is_waiting
-        waiting.talk(waiting.request())
+        waiting.exchange(waiting.request())
 
 
 @pytest.mark.usefixtures("impatient")
@@ -463,14 +463,14 @@ def test_a_byte_now_and_then_buys_no_time() -> None:
 
         with waiting.connect() as slow, pytest.raises((BrokenPipeError, ConnectionResetError)):
             drip(slow)
-        waiting.talk(waiting.request())
+        waiting.exchange(waiting.request())
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_silent_connection_may_be_the_browsers(monkeypatch: pytest.MonkeyPatch) -> None:
     with WaitingListener() as waiting, waiting.connect("::1") as early:
         # One that came later and has said something is dropped in the meantime.
-        assert waiting.talk(b"G") == b""
+        assert waiting.exchange(b"G") == b""
         monkeypatch.setattr(module, "_PATIENCE", 60)
         early.sendall(waiting.request()[:20])
         waiting.wait_until_read(waiting.request()[:20])
@@ -481,7 +481,7 @@ def test_a_silent_connection_may_be_the_browsers(monkeypatch: pytest.MonkeyPatch
 def test_connections_that_say_nothing_hold_nobody_up() -> None:
     with WaitingListener() as waiting:
         silent = [waiting.connect(address) for address in FAMILIES * 100]
-        assert parse_status(waiting.talk(waiting.request())) == 303
+        assert parse_status(waiting.exchange(waiting.request())) == 303
         assert waiting.result() == CREDENTIALS
         for connection in silent:
             connection.close()
@@ -495,7 +495,7 @@ def test_the_number_of_connections_is_bounded_and_the_oldest_goes_first() -> Non
         many[-1].sendall(waiting.request("/"))
         assert parse_status(receive_all(many[-1])) == 404
         assert len(waiting.listener._connections) <= 64
-        waiting.talk(waiting.request())
+        waiting.exchange(waiting.request())
         for connection in many:
             connection.close()
 
@@ -507,7 +507,7 @@ def test_connections_that_are_torn_off() -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             connection.sendall(said)
             connection.close()
-        waiting.talk(waiting.request())
+        waiting.exchange(waiting.request())
         assert waiting.result() == CREDENTIALS
 
 
@@ -543,7 +543,7 @@ def test_nobody_follows_to_the_page() -> None:
 
 def test_the_browser_follows_before_the_outcome_is_known() -> None:
     with WaitingListener() as waiting:
-        redirect = waiting.talk(waiting.request())
+        redirect = waiting.exchange(waiting.request())
         assert waiting.result() == CREDENTIALS
         with waiting.connect("::1") as browser:
             browser.sendall(waiting.request(find_header(redirect, "location")))
@@ -651,7 +651,7 @@ def test_a_machine_with_one_family_alone(
     without(monkeypatch, error, missing)
     with WaitingListener() as waiting:
         assert waiting.listener.families == (left,)
-        assert parse_status(waiting.talk(waiting.request(), left)) == 303
+        assert parse_status(waiting.exchange(waiting.request(), left)) == 303
 
 
 @pytest.mark.parametrize("port", [0, 50_123])
@@ -666,7 +666,7 @@ def test_a_chosen_port_can_be_used_again_at_once() -> None:
         port = listener.port
     for _ in range(3):
         with WaitingListener(port) as waiting:
-            assert parse_status(waiting.talk(waiting.request())) == 303
+            assert parse_status(waiting.exchange(waiting.request())) == 303
 
 
 # A pasted address

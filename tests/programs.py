@@ -11,16 +11,16 @@ import pytest
 
 _TOOLS = Path(__file__).parent.parent / ".tools"
 # The programs that the running test has asked for.
-asked_for: set[str] = set()
+required: set[str] = set()
 
 
-def need(program: str) -> str:
+def require(program: str) -> str:
     """Return the absolute path of `program`: from the project's own tools, this interpreter's folder, or PATH."""
     for folder in (_TOOLS / "bin", Path(sys.executable).parent):
         if (folder / program).exists():
             return str(folder / program)
     found = shutil.which(program)
-    asked_for.add(found or program)
+    required.add(found or program)
     if found is None:
         pytest.skip(f"{program} is not on this machine; .ci/install installs it")
     return found
@@ -29,7 +29,7 @@ def need(program: str) -> str:
 def list_versions() -> str:
     """Return the versions of the system's packages that the running test has used, since no lock holds them."""
     lines = []
-    for program in sorted(asked_for):
+    for program in sorted(required):
         # Debian knows a few by the names that they had before /bin became a link.
         names = (program, str(Path(program).resolve()), program.removeprefix("/usr"))
         package = next(filter(None, (_run("dpkg", "-S", name).partition(":")[0] for name in names)), "")

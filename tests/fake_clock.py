@@ -7,16 +7,16 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.need import need
+from tests.programs import require
 
 
-class Clock:
+class FakeClock:
     """The clock of programs started with `variables`, and the time of `file`. It is the system's until `advance` moves
     it."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "clock"
-        show = [need("faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
+        show = [require("faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
         self.variables = {
             "LD_PRELOAD": subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip(),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),

@@ -51,7 +51,7 @@ def hold_port(**told: str) -> tuple[Held, int]:
     return made, port
 
 
-def talk(port: int, request: str, address: str = "127.0.0.1", timeout: float = 60) -> bytes:
+def exchange(port: int, request: str, address: str = "127.0.0.1", timeout: float = 60) -> bytes:
     """Send a request, and return everything that comes back."""
     with socket.create_connection((address, port), timeout) as connection:
         connection.sendall(request.encode())

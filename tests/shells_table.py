@@ -1,4 +1,4 @@
-"""Make the table of docs/shells.md from the tests' own tables. `python -m tests.table` writes it, and a test checks
+"""Make the table of docs/shells.md from the tests' own tables. `python -m tests.shells_table` writes it, and a test checks
 it."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.shells.real import SHELLS
 from tests.shells.versions import span
 
 PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
-MARKS = ("<!-- table, made by python -m tests.table -->", "<!-- end of the table -->")
+MARKS = ("<!-- table, made by python -m tests.shells_table -->", "<!-- end of the table -->")
 
 
 def _make_cells(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Run a network like an office's: its proxy alone leads to the deployment, over TLS with an authority of its own."""
+"""Run a corporate network: its proxy alone leads to the deployment, over TLS with an authority of its own."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from tests.need import need
+from tests.programs import require
 
 HOST = "tc.example.com"
 
 
-class Office:
+class CorporateNetwork:
     """A CONNECT proxy, and behind it `https://tc.example.com:PORT`, which leads to that port of this machine. `asked`
     are the heads of the requests to the proxy."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self.root_url = f"https://{HOST}:{port}"
-        self.certificate = folder / "office.pem"
-        self.asked: list[str] = []
+        self.certificate = folder / "ca.pem"
+        self.requests: list[str] = []
         self._port = port
-        key = folder / "office-key.pem"
+        key = folder / "ca-key.pem"
         subprocess.run(
             [
                 *(
-                    need("openssl"),
+                    require("openssl"),
                     "req",
                     "-x509",
                     "-newkey",
@@ -47,7 +47,7 @@ class Office:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-    def __enter__(self) -> Office:
+    def __enter__(self) -> CorporateNetwork:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(60)
         return self
@@ -59,7 +59,7 @@ class Office:
         self._thread.join(60)
 
     @property
-    def settings(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """Return the variables of a machine in this network."""
         return {
             "HTTPS_PROXY": f"http://me:hunter2@127.0.0.1:{self.proxy_port}",
@@ -74,7 +74,7 @@ class Office:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
         except asyncio.IncompleteReadError:
             writer.close()  # given up before it was asked for anything
             return

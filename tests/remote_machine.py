@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tests.need import need
+from tests.programs import require
 
 # Another run of the tests may hold the lock of the accounts.
 _PATIENCE = 120
@@ -24,7 +24,7 @@ AS_A_STRANGER = (
 )
 
 
-class FarMachine:
+class RemoteMachine:
     """A machine called `far`, with an account that has `shell` as its login shell. `settings` are lines of its
     sshd_config."""
 
@@ -36,17 +36,17 @@ class FarMachine:
         self.user = f"far{os.getpid()}{self.folder.name[-4:].lower().replace('_', 'x')}"
         self.port = _find_free_port()
         self.log = self.folder / "sshd.log"
-        self._shell = need(shell)
+        self._shell = require(shell)
         self._server: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> FarMachine:
+    def __enter__(self) -> RemoteMachine:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         _change_accounts("useradd", "-m", "-d", str(self.home), "-s", self._shell, "-p", "*", self.user)
         self.uid = pwd.getpwnam(self.user).pw_uid
         near = self.folder / "near"
         near.mkdir(mode=0o700)
         for path in (self.folder / "host", near / "key"):
-            subprocess.run([need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+            subprocess.run([require("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
         shutil.copy(near / "key.pub", self.folder / "authorized")
         self.config = near / "config"
         self.config.write_text(
@@ -56,7 +56,7 @@ class FarMachine:
         # ssh reads the configuration of the account, not that of HOME.
         self.bin = near / "bin"
         self.bin.mkdir()
-        (self.bin / "ssh").write_text(f'#!/bin/sh\nexec {need("ssh")} -F {self.config} "$@"\n')
+        (self.bin / "ssh").write_text(f'#!/bin/sh\nexec {require("ssh")} -F {self.config} "$@"\n')
         (self.bin / "ssh").chmod(0o755)
         self.start()
         return self
@@ -80,7 +80,7 @@ class FarMachine:
             "Subsystem sftp internal-sftp",
         )
         config.write_text("\n".join([*lines, ""]))
-        self._server = subprocess.Popen([need("sshd"), "-D", "-E", self.log, "-f", config])
+        self._server = subprocess.Popen([require("sshd"), "-D", "-E", self.log, "-f", config])
         end = time.monotonic() + 60
         while True:
             try:
@@ -98,7 +98,7 @@ class FarMachine:
 
     def use_shell(self, name: str) -> None:
         """Change the account's login shell."""
-        _change_accounts("usermod", "-s", need(name), self.user)
+        _change_accounts("usermod", "-s", require(name), self.user)
 
     def write(self, name: str, text: str) -> None:
         """Write a file into the account's home."""
@@ -107,7 +107,7 @@ class FarMachine:
         path.write_text(text)
         shutil.chown(path, self.user)
 
-    def environ(self, env: dict[str, str]) -> dict[str, str]:
+    def add_ssh(self, env: dict[str, str]) -> dict[str, str]:
         """Return `env` with an ssh that knows this machine."""
         return {**env, "PATH": f"{self.bin}:{env['PATH']}"}
 
@@ -138,7 +138,7 @@ class FarMachine:
                     found.append(int(fields[1].rpartition(":")[2], 16))
         return found
 
-    def left(self) -> tuple[dict[int, str], list[str], list[int]]:
+    def list_leftovers(self) -> tuple[dict[int, str], list[str], list[int]]:
         """Return what is there of runs: processes, directories and ports."""
         return self.processes(), self.files(), self.ports()
 
@@ -156,7 +156,7 @@ def _change_accounts(*command: str) -> None:
     """Change the machine's accounts. Wait for other processes that do so."""
     end = time.monotonic() + _PATIENCE
     while True:
-        done = subprocess.run([need(command[0]), *command[1:]], capture_output=True, text=True)
+        done = subprocess.run([require(command[0]), *command[1:]], capture_output=True, text=True)
         if done.returncode == 0 or (command[0] == "userdel" and done.returncode in (6, 12)):
             return
         assert "lock" in done.stderr and time.monotonic() < end, done.stderr
