@@ -102,7 +102,7 @@ _tcenv() {
       exec) names=--profiles options='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --container --agent --learn --save --quiet --verbose --help' ;;
       shell) names=--profiles options='--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --shell --quiet --verbose --help' ;;
       env) names=--profiles options='--shell --format --scope --as --for --quiet --verbose --help' ;;
-      ssh) options='--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --quiet --verbose --help' ;;
+      ssh) options='--profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --ssh-option --log --read-only --allow-credentials --quiet --verbose --help' ;;
       direnv) options='--install --uninstall --quiet --verbose --help' ;;
       hook) choices='bash zsh sh ksh mksh yash fish tcsh elvish nu xonsh powershell cmd dash ash busybox posix ksh93 csh nushell pwsh' options='--for-directory --as --quiet --verbose --help' ;;
       scopes) names=--profiles options='--satisfies --method --timeout --quiet --verbose --help' ;;

@@ -166,7 +166,6 @@ complete -c tcenv -n '__tcenv_at env' -l quiet -d 'Print only errors, and the ou
 complete -c tcenv -n '__tcenv_at env' -l verbose -d 'Also print what tcenv does and asks'
 complete -c tcenv -n '__tcenv_at env' -a '(tcenv --profiles 2>/dev/null)' -d profile
 complete -c tcenv -n '__tcenv_at env' -s h -l help -d 'Show help'
-complete -c tcenv -n '__tcenv_at ssh' -l ssh-option -x -d 'Pass this option to ssh, such as ProxyJump=HOST'
 complete -c tcenv -n '__tcenv_at ssh' -l profile -x -a '(tcenv --profiles 2>/dev/null)' -d 'Use the session of this profile'
 complete -c tcenv -n '__tcenv_at ssh' -l root-url -x -d 'Use the deployment with this root URL'
 complete -c tcenv -n '__tcenv_at ssh' -l name -x -d 'Name the client'
@@ -184,6 +183,7 @@ complete -c tcenv -n '__tcenv_at ssh' -l retry -d 'Open a browser even if nobody
 complete -c tcenv -n '__tcenv_at ssh' -l no-self-delete -d 'Do not ask for the scope to delete this client early (auth:delete-client for its own names)'
 complete -c tcenv -n '__tcenv_at ssh' -l for -x -a '15m 1h 8h' -d 'How long temporary credentials last, such as 15m'
 complete -c tcenv -n '__tcenv_at ssh' -l no-login -d 'Never sign in'
+complete -c tcenv -n '__tcenv_at ssh' -l ssh-option -x -d 'Pass this option to ssh, such as ProxyJump=HOST'
 complete -c tcenv -n '__tcenv_at ssh' -l log -x -d 'Log each call through the proxy: time, method, path, status, scopes'
 complete -c tcenv -n '__tcenv_at ssh' -l read-only -d 'Pass only GET and HEAD through the proxy'
 complete -c tcenv -n '__tcenv_at ssh' -l allow-credentials -d 'Also pass calls that return credentials through the proxy'

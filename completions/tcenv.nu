@@ -32,7 +32,7 @@ def __tcenv_complete [line: string, position: int] {
             signin => [--root-url --name --scope --expires --port --timeout --check --csh --shell --quiet --verbose --help]
             exec => [--root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --proxy --listen --log --read-only --unsigned --allow-credentials --container --agent --learn --save --quiet --verbose --help]
             env => [--shell --format --scope --as --for --quiet --verbose --help]
-            ssh => [--ssh-option --profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --log --read-only --allow-credentials --quiet --verbose --help]
+            ssh => [--profile --root-url --name --scope --as --expires --description --reset --flow --port --timeout --browser --no-browser --retry --no-self-delete --for --no-login --ssh-option --log --read-only --allow-credentials --quiet --verbose --help]
             _ => []
             }
         } else {

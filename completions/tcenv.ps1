@@ -172,7 +172,6 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
         )
         'ssh' = @(
             '||',
-            '--ssh-option||Pass this option to ssh, such as ProxyJump=HOST',
             '--profile|@profiles|Use the session of this profile',
             '--root-url||Use the deployment with this root URL',
             '--name||Name the client',
@@ -190,6 +189,7 @@ Register-ArgumentCompleter -Native -CommandName tcenv -ScriptBlock {
             '--no-self-delete|-|Do not ask for the scope to delete this client early (auth:delete-client for its own names)',
             '--for|15m 1h 8h|How long temporary credentials last, such as 15m',
             '--no-login|-|Never sign in',
+            '--ssh-option||Pass this option to ssh, such as ProxyJump=HOST',
             '--log||Log each call through the proxy: time, method, path, status, scopes',
             '--read-only|-|Pass only GET and HEAD through the proxy',
             '--allow-credentials|-|Also pass calls that return credentials through the proxy',

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import SessionOptions, load_session_and_change
+from tcenv.cli.run_options import RunOptions
 from tcenv.shells import environment
 from tcenv.shells.process import replace_process
 from tcenv.shells.secrets_in_environment import drop_whole_token
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import proxy_options as p
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions):
     """Run a command with the session loaded. Signs in first if there is no session.
 
     Examples:
@@ -28,24 +31,7 @@ class Options(NamedTuple):
         tcenv exec --learn -- ./deploy.py
     """
 
-    profile: str | None = None
     command: o.CommandLine = ()
-    root_url: o.RootUrl = None
-    name: o.Name = None
-    scopes: o.CutScopes = ()
-    purpose: o.As = None
-    expires: o.Expires = None
-    description: o.Description = None
-    reset: o.Reset = False
-    flow: o.Flow = None
-    port: o.Port = None
-    timeout: o.Timeout = None
-    browser: o.Browser = None
-    no_browser: o.NoBrowser = False
-    retry: o.Retry = False
-    no_self_delete: o.NoSelfDelete = False
-    duration: o.For = None
-    no_login: o.NoLogin = False
     proxy: p.Proxy = False
     listen: p.Listen = None
     log: p.Log = None

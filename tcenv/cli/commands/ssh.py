@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tcenv.cli import proxied_run, remote_run
 from tcenv.cli.acquire import SessionOptions
+from tcenv.cli.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from tcenv.cli.parsing import options as o
     from tcenv.cli.parsing import proxy_options as p
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions):
     """Open a shell or run a command on another machine that uses the session of this machine.
 
     No token goes there: calls come back to a signing proxy on this machine, which ends with the command. Your own ssh
@@ -28,22 +30,6 @@ class Options(NamedTuple):
     command: tuple[str, ...] = ()
     ssh_options: p.SshOptions = ()
     profile: p.ForProfile = None
-    root_url: o.RootUrl = None
-    name: o.Name = None
-    scopes: o.CutScopes = ()
-    purpose: o.As = None
-    expires: o.Expires = None
-    description: o.Description = None
-    reset: o.Reset = False
-    flow: o.Flow = None
-    port: o.Port = None
-    timeout: o.Timeout = None
-    browser: o.Browser = None
-    no_browser: o.NoBrowser = False
-    retry: o.Retry = False
-    no_self_delete: o.NoSelfDelete = False
-    duration: o.For = None
-    no_login: o.NoLogin = False
     log: p.Log = None
     read_only: p.ReadOnly = False
     allow_credentials: p.AllowCredentials = False

@@ -5,7 +5,7 @@ there is one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -25,24 +25,17 @@ class Known:
         self.of = of
 
 
-def _join_choices(values: Iterable[str]) -> str:
-    return "|".join(values)
-
-
-_SIGNING_IN = "Signing in"
-_BROWSER = "The browser"
-_CUT = "Temporary credentials"
-_OUTPUT = "Output"
+# The groups of options in help.
+_sign_in_option = partial(typer.Option, rich_help_panel="Signing in")
+_browser_option = partial(typer.Option, rich_help_panel="The browser")
+_temporary_option = partial(typer.Option, rich_help_panel="Temporary credentials")
+_output_option = partial(typer.Option, rich_help_panel="Output")
 
 PROFILE_HELP = (
     "A profile, a root URL, or the host of a deployment. Default: what the shell has loaded, then TASKCLUSTER_ROOT_URL, then the "
     "configuration's default."
 )
-ProfileArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP),
-    Known(of="profiles"),
-]
+ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP), Known(of="profiles")]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), Known(of="profiles")]
 ShellArgument = Annotated[
     str | None,
@@ -54,94 +47,53 @@ ShellArgument = Annotated[
 
 
 RootUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--root-url", metavar="URL", help="Use the deployment with this root URL.", rich_help_panel=_SIGNING_IN
-    ),
+    str | None, _sign_in_option("--root-url", metavar="URL", help="Use the deployment with this root URL.")
 ]
 Name = Annotated[
     str | None,
-    typer.Option(
+    _sign_in_option(
         "--name",
         metavar="NAME",
         help="Name the client. tcenv replaces {hostname}, {user}, {profile} and {machine}. Default: tcenv-{hostname}, in a "
         "profile tcenv-{hostname}:{profile}.",
-        rich_help_panel=_SIGNING_IN,
     ),
 ]
 Scopes = Annotated[
     tuple[str, ...],
-    typer.Option(
-        "--scope",
-        metavar="S",
-        help="Ask for this scope. Repeatable, up to 20. Default: *.",
-        rich_help_panel=_SIGNING_IN,
-    ),
+    _sign_in_option("--scope", metavar="S", help="Ask for this scope. Repeatable, up to 20. Default: *."),
 ]
 CutScopes = Annotated[
     tuple[str, ...],
-    typer.Option(
+    _temporary_option(
         "--scope",
         metavar="S",
         help="Restrict the session to this scope, with temporary credentials. Repeatable. Without a session: sign in with "
         "this scope.",
-        rich_help_panel=_CUT,
     ),
 ]
 Expires = Annotated[
     str | None,
-    typer.Option(
-        "--expires",
-        metavar="TIME",
-        help="How long the session lasts, such as 8h or 2 days. Default: 1d.",
-        rich_help_panel=_SIGNING_IN,
-    ),
+    _sign_in_option("--expires", metavar="TIME", help="How long the session lasts, such as 8h or 2 days. Default: 1d."),
     Known("1h", "8h", "1d", "1w"),
 ]
 Description = Annotated[
-    str | None,
-    typer.Option(
-        "--description",
-        metavar="TEXT",
-        help="Describe the client on the deployment.",
-        rich_help_panel=_SIGNING_IN,
-    ),
+    str | None, _sign_in_option("--description", metavar="TEXT", help="Describe the client on the deployment.")
 ]
 Reset = Annotated[
-    bool,
-    typer.Option(
-        "--reset",
-        help="Get a new token for the same client, even if the session is active.",
-        rich_help_panel=_SIGNING_IN,
-    ),
+    bool, _sign_in_option("--reset", help="Get a new token for the same client, even if the session is active.")
 ]
 Flow = Annotated[
     str | None,
-    typer.Option(
-        "--flow",
-        metavar=_join_choices(FLOWS),
-        help="Open this sign-in page. Default: auto.",
-        rich_help_panel=_BROWSER,
-    ),
+    _browser_option("--flow", metavar="|".join(FLOWS), help="Open this sign-in page. Default: auto."),
     Known(*FLOWS),
 ]
 Port = Annotated[
     int | None,
-    typer.Option(
-        "--port",
-        metavar="N",
-        help="Listen on this loopback port for the answer. Default: a free port.",
-        rich_help_panel=_BROWSER,
-    ),
+    _browser_option("--port", metavar="N", help="Listen on this loopback port for the answer. Default: a free port."),
 ]
 Timeout = Annotated[
     str | None,
-    typer.Option(
-        "--timeout",
-        metavar="TIME",
-        help="How long to wait for the browser. Default: 5m.",
-        rich_help_panel=_BROWSER,
-    ),
+    _browser_option("--timeout", metavar="TIME", help="How long to wait for the browser. Default: 5m."),
     Known("1m", "5m", "15m"),
 ]
 Patience = Annotated[
@@ -153,74 +105,55 @@ Patience = Annotated[
 ]
 Browser = Annotated[
     str | None,
-    typer.Option(
-        "--browser",
-        metavar="CMD",
-        help="Open this browser. Accepts the same values as the variable BROWSER.",
-        rich_help_panel=_BROWSER,
+    _browser_option(
+        "--browser", metavar="CMD", help="Open this browser. Accepts the same values as the variable BROWSER."
     ),
 ]
 NoBrowser = Annotated[
     bool,
-    typer.Option(
-        "--no-browser",
-        help="Open no browser. Print the URL, and accept the pasted address of the last page.",
-        rich_help_panel=_BROWSER,
+    _browser_option(
+        "--no-browser", help="Open no browser. Print the URL, and accept the pasted address of the last page."
     ),
 ]
 NoSelfDelete = Annotated[
     bool,
-    typer.Option(
+    _sign_in_option(
         "--no-self-delete",
         help="Do not ask for the scope to delete this client early (auth:delete-client for its own names).",
-        rich_help_panel=_SIGNING_IN,
     ),
 ]
 Retry = Annotated[
     bool,
-    typer.Option(
+    _browser_option(
         "--retry",
         help="Open a browser even if nobody answered the last sign-in. Without a terminal, tcenv otherwise waits 15 minutes.",
-        rich_help_panel=_BROWSER,
     ),
 ]
 Shell = Annotated[
     str | None,
-    typer.Option(
-        "--shell",
-        metavar="NAME",
-        help="Print statements for this shell. Default: the shell that runs tcenv.",
-        rich_help_panel=_OUTPUT,
+    _output_option(
+        "--shell", metavar="NAME", help="Print statements for this shell. Default: the shell that runs tcenv."
     ),
     Known(*SHELLS, *ALIASES),
 ]
 Format = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        metavar=_join_choices(FORMATS),
-        help="Print the session in a format for other programs.",
-        rich_help_panel=_OUTPUT,
-    ),
+    _output_option("--format", metavar="|".join(FORMATS), help="Print the session in a format for other programs."),
     Known(*FORMATS),
 ]
 For = Annotated[
     str | None,
-    typer.Option(
-        "--for",
-        metavar="TIME",
-        help="How long temporary credentials last, such as 15m. At most 31 days.",
-        rich_help_panel=_CUT,
+    _temporary_option(
+        "--for", metavar="TIME", help="How long temporary credentials last, such as 15m. At most 31 days."
     ),
     Known("15m", "1h", "8h"),
 ]
 As = Annotated[
     str | None,
-    typer.Option(
+    _temporary_option(
         "--as",
         metavar="PURPOSE",
         help="Restrict the session to the scopes and the time of a purpose. Without a session: sign in with these.",
-        rich_help_panel=_CUT,
     ),
     Known(of="purposes"),
 ]
@@ -247,27 +180,16 @@ Method = Annotated[
     ),
 ]
 SigninName = Annotated[
-    str | None,
-    typer.Option("--name", "-n", metavar="NAME", help="Name the client. Default: cli.", rich_help_panel=_SIGNING_IN),
+    str | None, _sign_in_option("--name", "-n", metavar="NAME", help="Name the client. Default: cli.")
 ]
 SigninScopes = Annotated[
     tuple[str, ...],
-    typer.Option(
-        "--scope",
-        "-s",
-        metavar="S",
-        help="Ask for this scope. Repeatable, up to 20. Default: *.",
-        rich_help_panel=_SIGNING_IN,
-    ),
+    _sign_in_option("--scope", "-s", metavar="S", help="Ask for this scope. Repeatable, up to 20. Default: *."),
 ]
 SigninPort = Annotated[
     int | None,
-    typer.Option(
-        "--port",
-        "-p",
-        metavar="N",
-        help="Listen on this loopback port for the answer. Default: a free port.",
-        rich_help_panel=_BROWSER,
+    _browser_option(
+        "--port", "-p", metavar="N", help="Listen on this loopback port for the answer. Default: a free port."
     ),
 ]
 PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), Known(of="purposes")]
@@ -277,15 +199,14 @@ OfProfile = Annotated[
     Known(of="profiles"),
 ]
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Never sign in. Exit with 3 if there is no session.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=_OUTPUT)]
+Json = Annotated[bool, _output_option("--json", help="Print JSON on stdout.")]
 
 Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the deployment.")]
 EveryScope = Annotated[bool, typer.Option("--scopes", help="List every scope instead of one line for each service.")]
 Everywhere = Annotated[bool, typer.Option("--all", help="Show every deployment that has a session.")]
 
 Install = Annotated[
-    bool,
-    typer.Option("--install", help="Add the line to the shell's start-up file, or write direnv's library."),
+    bool, typer.Option("--install", help="Add the line to the shell's start-up file, or write direnv's library.")
 ]
 Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove that line, or direnv's library.")]
 

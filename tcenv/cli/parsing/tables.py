@@ -152,8 +152,6 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
         "host",
         "!--",
         {
-            "--ssh-option": ("ssh_options", "list"),
-            "-o": ("ssh_options", "list"),
             "--profile": ("profile", "text"),
             "--root-url": ("root_url", "text"),
             "--name": ("name", "text"),
@@ -171,6 +169,8 @@ COMMANDS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
             "--no-self-delete": ("no_self_delete", "flag"),
             "--for": ("duration", "text"),
             "--no-login": ("no_login", "flag"),
+            "--ssh-option": ("ssh_options", "list"),
+            "-o": ("ssh_options", "list"),
             "--log": ("log", "text"),
             "--read-only": ("read_only", "flag"),
             "--allow-credentials": ("allow_credentials", "flag"),
