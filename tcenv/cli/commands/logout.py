@@ -39,30 +39,28 @@ if TYPE_CHECKING:
 _PATIENCE = 4.0
 
 
-class _Ending:
-    """A session to sign out of, and what became of its client. `dead` is true if the token no longer works, and `said` is
-    the sentence about that. Else there is a `failure`."""
+class _SignOut:
+    """A session to sign out of, and what became of its client. `is_dead` is true if the token no longer works, and `outcome`
+    is the sentence about that. Else there may be a `failure`."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.dead = False
-        self.said = ""
+        self.is_dead = False
+        self.outcome = ""
         self.failure: TcenvError | None = None
 
-    def delete(self) -> None:
+    def delete_client(self) -> None:
         client_id, root_url = self.session.credentials.client_id, self.session.root_url
         try:
-            deleted = client_names.delete(self.session, self.session)
-            self.said = (
-                f"Deleted {client_id} on {root_url}: its token no longer works."
-                if deleted
-                else f"{client_id} was deleted before on {root_url}."
-            )
-            self.dead, self.failure = True, None
+            if client_names.delete(self.session, self.session):
+                self.outcome = f"Deleted {client_id} on {root_url}: its token no longer works."
+            else:
+                self.outcome = f"{client_id} was deleted before on {root_url}."
+            self.is_dead, self.failure = True, None
         except CredentialsRejected as rejection:
-            dead = rejection.reason in client_names.DEAD
-            self.dead, self.failure = dead, None if dead else rejection
-            self.said = f"The token of {client_id} no longer works. {rejection.message}"
+            self.is_dead = rejection.reason in client_names.DEAD
+            self.failure = None if self.is_dead else rejection
+            self.outcome = f"The token of {client_id} no longer works. {rejection.message}"
         except TcenvError as error:
             self.failure = error
 
@@ -91,35 +89,40 @@ def run(options: Options) -> int:
     """Forget the session of a profile, or all sessions, in every store. Delete their clients if tcenv made them, and print
     the statements that unload them from this shell. Returns 1 if `--delete-client` could not delete a client: its session
     stays then, so that the user can try again."""
-    insisted, kept = options.delete_client, options.keep_client
-    if insisted and kept:
+    if options.delete_client and options.keep_client:
         raise UsageError("Use either --delete-client or --keep-client.")
     if options.forget and not options.everything:
         raise UsageError("--forget needs --all.", Hint(("tcenv", "logout", "--all", "--forget")))
-    shell = options.shell
-    render_statements({}, shell)
+    render_statements({}, options.shell)
     # The option or the profile may allow less.
     patience = min(_PATIENCE, profiles.resolve_timeout(options.profile, options.timeout))
-    places = list_stores(open_store(profiles.read_store_name(), messages.warn))
+    stores = list_stores(open_store(profiles.read_store_name(), messages.warn))
     if options.everything:
-        for store in places:
+        for store in stores:
             store.clear()
-        names = sorted({name for store in places for name in store.list_profiles()})
+        names = sorted({name for store in stores for name in store.list_profiles()})
         if not names:
             messages.note("There was no session.")
     else:
-        name, root_url = _find_profile(options.profile, places)
+        name, root_url = _find_profile(options.profile, stores)
         names = [name]
     loaded = environment.read_loaded(os.environ)
-    ended = sign_out(names, places, kept=kept, insisted=insisted, forgets=options.forget, patience=patience)
-    if len(ended) < len(names):
+    found = sign_out(
+        names,
+        stores,
+        keep=options.keep_client,
+        insist=options.delete_client,
+        forget=options.forget,
+        patience=patience,
+    )
+    if len(found) < len(names):
         return 1
     if options.forget:
         _forget_this_machine()
-    if not options.everything and not ended[names[0]]:
+    if not options.everything and not found[names[0]]:
         messages.note(f"There was no session of {get_display_name(names[0], root_url) if root_url else names[0]}.")
     unloads = loaded and (loaded.profile in names or options.everything)
-    print_change(environment.make_unloading(os.environ) if unloads else {}, shell)
+    print_change(environment.make_unloading(os.environ) if unloads else {}, options.shell)
     return 0
 
 
@@ -140,86 +143,83 @@ def _forget_this_machine() -> None:
 
 def sign_out(
     names: list[str],
-    places: list[Store],
+    stores: list[Store],
     *,
-    kept: bool = False,
-    insisted: bool = False,
-    forgets: bool = False,
+    keep: bool = False,
+    insist: bool = False,
+    forget: bool = False,
     patience: float = _PATIENCE,
 ) -> dict[str, bool]:
-    """Forget the sessions of the profiles `names` in all `places`, then delete their clients: all if `insisted`, none if
-    `kept`, else those that tcenv made and that the session may delete. Reports what became of each. With `forgets`, no later
+    """Forget the sessions of the profiles `names` in all `stores`, then delete their clients: all with `insist`, none with
+    `keep`, else those that tcenv made and that the session may delete. Reports what became of each. With `forget`, no later
     sign-in will know of these clients.
 
     Changes the stores first: a session that stays there must not have a dead token. Returns for each profile whether there
-    was a session. Leaves out a profile whose session stays, because its store cannot be changed or `insisted` has
-    failed."""
-    endings = {name: [_Ending(session) for session in list_sessions(places, name)] for name in names}
-    there = {}
+    was a session. Leaves out a profile whose session stays, because its store cannot be changed or `insist` has failed."""
+    sign_outs = {name: [_SignOut(session) for session in list_sessions(stores, name)] for name in names}
+    found = {}
     for name in names:
         try:
-            if insisted:
-                _mark(places, endings[name])
+            if insist:
+                _mark(stores, sign_outs[name])
             else:
-                there[name] = _forget(places, name)
+                found[name] = _forget(stores, name)
         except StoreError as error:
             messages.report_error(error)
             messages.hint(f"{name} is still signed in, and its client was not deleted.")
-            del endings[name]
-    wanted = [
-        ending
-        for own in endings.values()
-        for ending in own
-        if insisted or (_is_own(ending.session) and _may_delete(ending.session))
-    ]
-    _delete(wanted if not kept else [], patience)
-    result = {}
-    for name, own in endings.items():
-        if insisted and any(ending.failure for ending in own):
-            _unmark(places, own)
-            _refuse(own)
-            continue
-        result[name] = there[name] if name in there else _forget(places, name)
-        if result[name]:
+            del sign_outs[name]
+    if not keep:
+        every = [one for own in sign_outs.values() for one in own]
+        _delete_clients(
+            [one for one in every if insist or (_is_own(one.session) and _may_delete(one.session))], patience
+        )
+    for name, own in sign_outs.items():
+        if insist:
+            if any(one.failure for one in own):
+                _unmark(stores, own)
+                _report_failures(own)
+                continue
+            found[name] = _forget(stores, name)
+        if found[name]:
             messages.confirm(f"Signed out of {get_display_name(name, own[0].session.root_url) if own else name}.")
-        for ending in own:
-            _tell(ending, kept=kept, forgets=forgets)
-    return result
+        for one in own:
+            _report_client(one, keep=keep, forget=forget)
+    return found
 
 
-def _forget(places: list[Store], name: str) -> bool:
+def _forget(stores: list[Store], name: str) -> bool:
     """Remove the session of `name` from all stores. Returns whether there was one. Raises StoreError."""
     found = False
-    for store in places:
+    for store in stores:
         found |= store.forget(name)
     return found
 
 
-def _mark(places: list[Store], endings: list[_Ending]) -> None:
+def _mark(stores: list[Store], sign_outs: list[_SignOut]) -> None:
     """Mark the stored sessions as possibly dead, so that the next command asks the deployment if this one is interrupted.
     Raises StoreError."""
-    for store, session in _list_copies(places, endings):
+    for store, session in _list_copies(stores, sign_outs):
         store.save(replace(session, state=RESETTING))
 
 
-def _unmark(places: list[Store], endings: list[_Ending]) -> None:
+def _unmark(stores: list[Store], sign_outs: list[_SignOut]) -> None:
     """Remove the mark. If that fails, the next command asks the deployment in vain."""
-    for store, session in _list_copies(places, endings):
+    for store, session in _list_copies(stores, sign_outs):
         with suppress(StoreError):
             store.save(session)
 
 
-def _list_copies(places: list[Store], endings: list[_Ending]) -> Iterator[tuple[Store, Session]]:
+def _list_copies(stores: list[Store], sign_outs: list[_SignOut]) -> Iterator[tuple[Store, Session]]:
     """Yield each session with every store that has it."""
-    for ending in endings:
-        for store in places:
+    for one in sign_outs:
+        for store in stores:
             with suppress(DamagedSession):
-                stored = store.load(ending.session.profile)
-                if stored is not None and stored.credentials == ending.session.credentials:
-                    yield store, ending.session
+                stored = store.load(one.session.profile)
+                if stored is not None and stored.credentials == one.session.credentials:
+                    yield store, one.session
 
 
-def _find_profile(argument: str | None, places: list[Store]) -> tuple[str, str | None]:
+def _find_profile(argument: str | None, stores: list[Store]) -> tuple[str, str | None]:
     """Return the profile to sign out of, and its root URL if that is known. A profile that is loaded here or has a session
     need not be configured. Raises UsageError for any other one that is not configured."""
     found = environment.read_loaded(os.environ)
@@ -230,11 +230,11 @@ def _find_profile(argument: str | None, places: list[Store]) -> tuple[str, str |
         name = argument or os.environ.get(environment.PROFILE)
         if isinstance(error, NotSignedIn) or not name or not is_profile_name(name):
             raise
-        if name == loaded or any(name in store.list_profiles() for store in places):
+        if name == loaded or any(name in store.list_profiles() for store in stores):
             return name, None
         raise
     known = chosen.is_configured or chosen.name == loaded
-    if argument and not known and not any(chosen.name in store.list_profiles() for store in places):
+    if argument and not known and not any(chosen.name in store.list_profiles() for store in stores):
         raise profiles.UnknownProfile(
             f"{argument} is not a profile and has no session.",
             Hint(("tcenv", "profile", "list"), "shows who is signed in where."),
@@ -242,10 +242,10 @@ def _find_profile(argument: str | None, places: list[Store]) -> tuple[str, str |
     return chosen.name, chosen.root_url
 
 
-def list_sessions(places: list[Store], name: str) -> list[Session]:
+def list_sessions(stores: list[Store], name: str) -> list[Session]:
     """Return the sessions of `name` in all stores, each client once."""
     found: dict[str, Session] = {}
-    for store in places:
+    for store in stores:
         try:
             session = store.load(name)
         except DamagedSession as damaged:
@@ -258,57 +258,58 @@ def list_sessions(places: list[Store], name: str) -> list[Session]:
 
 def _is_own(session: Session) -> bool:
     """Return whether tcenv made the session's client, under its own name."""
-    client_id = session.credentials.client_id
-    known = next(
-        (known for known in known_clients.list_clients(session.root_url) if known.client_id == client_id), None
-    )
-    name = name_series.get_name(client_id, session.name)
+    known = _find_known_client(session)
+    name = name_series.get_name(session.credentials.client_id, session.name)
     return (known is None or known.made) and name in name_series.list_names(session.name)
+
+
+def _find_known_client(session: Session) -> known_clients.KnownClient | None:
+    """Return what tcenv remembers of the session's client, or None."""
+    client_id = session.credentials.client_id
+    return next((known for known in known_clients.list_clients(session.root_url) if known.client_id == client_id), None)
 
 
 def _may_delete(session: Session) -> bool:
     return client_names.may_delete(session) or (session.scopes is None and not session.asked)
 
 
-def _delete(endings: list[_Ending], patience: float) -> None:
+def _delete_clients(sign_outs: list[_SignOut], patience: float) -> None:
     """Delete the clients on their deployments, all at once, for at most `patience` seconds."""
     threads = []
-    for ending in endings:
-        if ending.session.is_live() and ending.session.state != ENDED:
-            ending.failure = DeploymentError(f"{ending.session.root_url} has not answered in time.")
-            threads.append(threading.Thread(target=ending.delete, daemon=True))
+    for one in sign_outs:
+        if one.session.is_live() and one.session.state != ENDED:
+            one.failure = DeploymentError(f"{one.session.root_url} has not answered in time.")
+            threads.append(threading.Thread(target=one.delete_client, daemon=True))
             threads[-1].start()
         else:
-            ending.dead = True
+            one.is_dead = True
     end = time.monotonic() + patience
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
 
 
-def _refuse(endings: list[_Ending]) -> None:
-    for ending in endings:
-        if ending.failure is not None:
-            messages.report_error(ending.failure)
-            client_id = ending.session.credentials.client_id
+def _report_failures(sign_outs: list[_SignOut]) -> None:
+    for one in sign_outs:
+        if one.failure is not None:
+            messages.report_error(one.failure)
             messages.hint(
-                f"{client_id} expires by itself. To sign out without deleting it:",
-                ("tcenv", "logout", ending.session.stored_argument, "--keep-client"),
+                f"{one.session.credentials.client_id} expires by itself. To sign out without deleting it:",
+                ("tcenv", "logout", one.session.stored_argument, "--keep-client"),
             )
 
 
-def _tell(ending: _Ending, *, kept: bool, forgets: bool) -> None:
-    session = ending.session
-    if ending.dead:
-        if ending.said:
-            messages.confirm(ending.said)
+def _report_client(sign_out: _SignOut, *, keep: bool, forget: bool) -> None:
+    """Say what became of a client: whether its token still works, and who deletes it."""
+    session = sign_out.session
+    if sign_out.is_dead:
+        if sign_out.outcome:
+            messages.confirm(sign_out.outcome)
     elif session.is_live() and session.state != ENDED:
-        client_id = session.credentials.client_id
-        if ending.failure is None and (kept or not _is_own(session)):
-            known_clients.note_without_session(session.root_url, client_id)
-        elif ending.failure is not None:
-            messages.warn(f"The client could not be deleted: {ending.failure.message}")
+        if sign_out.failure is not None:
+            messages.warn(f"The client could not be deleted: {sign_out.failure.message}")
+        elif keep or not _is_own(session):
+            known_clients.note_without_session(session.root_url, session.credentials.client_id)
         messages.note(client_names.describe_live_token(session))
-        if not forgets and any(
-            known.place and known.client_id == client_id for known in known_clients.list_clients(session.root_url)
-        ):
+        known = _find_known_client(session)
+        if known is not None and known.place and not forget:
             messages.note("The next sign-in deletes it if it has the scope for that.")

@@ -305,13 +305,13 @@ def run_remove(options: RemoveOptions) -> int:
     config = config_file.load()
     if name not in config.profiles:
         raise UsageError(f"There is no profile {name!r}.", Hint(("tcenv", "profile", "list"), "lists them."))
-    places = list_stores(open_store(profiles.read_store_name(), messages.warn))
-    if any(name in store.list_profiles() for store in places):
+    stores = list_stores(open_store(profiles.read_store_name(), messages.warn))
+    if any(name in store.list_profiles() for store in stores):
         from tcenv.cli.commands.logout import list_sessions, sign_out
 
-        asked = f"End its session too, and delete the client on {config.profiles[name]['root_url']}?"
-        is_live = any(session.is_live() for session in list_sessions(places, name))
-        sign_out([name], places, kept=not (is_live and _confirm(asked)))
+        question = f"End its session too, and delete the client on {config.profiles[name]['root_url']}?"
+        is_live = any(session.is_live() for session in list_sessions(stores, name))
+        sign_out([name], stores, keep=not (is_live and _confirm(question)))
     config_file.edit({}, name, remove=True)
     config_file.load()
     messages.confirm(f"The profile {name} is removed.")
