@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tcenv import core_dumps, paths
 from tcenv.cli.acquire import OpenedSession, SessionOptions, apply_purpose, open_session
 from tcenv.cli.terminal import learn_report, messages
+from tcenv.cli.terminal.command_line import get_option_name
 from tcenv.containers import plan as containers
 from tcenv.containers.own_network import Gate
 from tcenv.containers.plan import Plan
@@ -68,7 +69,7 @@ class ProxyOptions(NamedTuple):
             raise UsageError("--agent and --learn exclude each other.")
         if not (self.proxy or self.learn or self.agent or self.container):
             named = next(key for key, value in self._asdict().items() if value)
-            raise UsageError(f"--{named.replace('_', '-')} needs --proxy.")
+            raise UsageError(f"{get_option_name(named)} needs --proxy.")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv.cli.acquire import SessionOptions, apply_purpose, find_live_session
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.command_line import render_command_line
+from tcenv.cli.terminal.command_line import list_option_words, render_command_line
 from tcenv.cli.terminal.shell_output import print_change, render_statements, warn_if_others_can_read
 from tcenv.config import profile as profiles
 from tcenv.errors import UsageError
@@ -44,11 +44,11 @@ def run(options: Options) -> int:
     if form is not None and shell is not None:
         raise UsageError("Use either --format or --shell.")
     if os.isatty(1):
+        words = ["tcenv", "env", *([options.profile] if options.profile else [])]
+        words += list_option_words(options, ("scopes", "purpose", "duration"))
         raise UsageError(
             "The output contains a token, so tcenv does not print it to a terminal.",
-            f"Evaluate it: {render_command_line(_rebuild_words(options), shell)}"
-            if form is None
-            else "Send it to a file or a program.",
+            f"Evaluate it: {render_command_line(words, shell)}" if form is None else "Send it to a file or a program.",
         )
     if form is None:
         render_statements({}, shell)
@@ -67,13 +67,3 @@ def run(options: Options) -> int:
         if form == "github":
             formats.append_to_workflow(change)
     return 0
-
-
-def _rebuild_words(options: Options) -> list[str]:
-    """Return this command in the words that it was given, without the shell's."""
-    words = ["tcenv", "env", *([options.profile] if options.profile else [])]
-    for scope in options.scopes:
-        words += ["--scope", scope]
-    for option, value in (("--as", options.purpose), ("--for", options.duration)):
-        words += [option, value] if value else []
-    return words

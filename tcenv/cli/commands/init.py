@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import output, paths
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.command_line import READ
+from tcenv.cli.terminal.command_line import READ, list_option_words
 from tcenv.errors import Hint, TcenvError, UsageError
 from tcenv.files import rewrite
 from tcenv.shells import SHELLS, Shell, load_shell, startup_file
@@ -76,7 +76,7 @@ def _edit(options: Options) -> int:
     program = startup_file.find_own_program()
     path = shell.find_startup_file(os.environ, home)
     beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
-    given = [f"--{name.replace('_', '-')}" for name in ("no_hook", "no_completion", "prompt") if getattr(options, name)]
+    given = list_option_words(options, ("no_hook", "no_completion", "prompt"))
     line = startup_file.make_line(shell, beside or program, given, home)
     while True:
         before = _read(path)

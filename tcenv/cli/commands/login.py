@@ -9,7 +9,7 @@ from tcenv import paths
 from tcenv.cli import first_run
 from tcenv.cli.acquire import SessionOptions, load_session_and_change, resolve_to_open, warn_of_plain_disk
 from tcenv.cli.terminal import messages
-from tcenv.cli.terminal.command_line import render_command_line
+from tcenv.cli.terminal.command_line import get_option_name, list_option_words, render_command_line
 from tcenv.cli.terminal.progress import SignInProgress
 from tcenv.cli.terminal.shell_output import print_change, render_statements
 from tcenv.config import profile as profiles
@@ -97,7 +97,7 @@ def load(
     store = open_store(profiles.read_store_name(), messages.warn)
     session = ensure_session(profile, store, progress, reset=reset, retry=retry)
     if not progress.is_new:
-        _say_without_effect(overrides, profile)
+        _name_options_without_effect(overrides, profile)
     else:
         warn_of_plain_disk(store)
     if os.isatty(1):
@@ -113,21 +113,15 @@ def load(
     return 0
 
 
-# These only affect a new sign-in.
-_OF_SIGNING_IN = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
+# These options only affect a new sign-in.
+_SIGN_IN_KEYS = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
 
 
-def _say_without_effect(overrides: Overrides, profile: profiles.Profile) -> None:
-    options = overrides.given()
-    given = [key for key in _OF_SIGNING_IN if key in options]
-    names = [f"--{key.replace('_', '-')}" for key in given]
+def _name_options_without_effect(overrides: Overrides, profile: profiles.Profile) -> None:
+    given = overrides.given()
+    names = [get_option_name(key) for key in _SIGN_IN_KEYS if key in given]
     if names:
-        verb = "has" if len(names) == 1 else "have"
-        messages.note(f"{', '.join(names)} {verb} no effect on a reused session.")
-        words: list[str] = []
-        for name, key in zip(names, given, strict=True):
-            words += [name] if options[key] is True else [name, str(options[key])]
-        messages.hint(
-            f"For a new token, with {'it' if len(names) == 1 else 'them'}:",
-            make_login_command(profile.argument, "--reset", *words),
-        )
+        has, it = ("has", "it") if len(names) == 1 else ("have", "them")
+        messages.note(f"{', '.join(names)} {has} no effect on a reused session.")
+        words = list_option_words(overrides, _SIGN_IN_KEYS)
+        messages.hint(f"For a new token, with {it}:", make_login_command(profile.argument, "--reset", *words))

@@ -11,7 +11,7 @@ from tcenv import paths
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import SessionOptions
 from tcenv.cli.terminal import job_control, messages
-from tcenv.cli.terminal.command_line import READ
+from tcenv.cli.terminal.command_line import READ, list_option_words
 from tcenv.cli.terminal.shell_output import render_statements, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at the end of the session that the proxy signs with.
 _SESSION_CHECK = 15.0
-# The options that have other names than their keys.
-_NAMES = {"purpose": "--as", "duration": "--for"}
 
 
 class Options(NamedTuple):
@@ -61,7 +59,7 @@ def run(options: Options) -> int:
     shell = options.shell
     if options.output is None and os.isatty(1):
         raise UsageError(
-            "The output contains the run's token, so tcenv does not print it to a terminal.", _hint(options)
+            "The output contains the run's token, so tcenv does not print it to a terminal.", _make_output_hint(options)
         )
     if options.output is not None and os.path.lexists(options.output):
         raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
@@ -97,22 +95,17 @@ def run(options: Options) -> int:
     return 0
 
 
-def _hint(options: Options) -> Hint:
+def _make_output_hint(options: Options) -> Hint:
     """Return the command with a file that does not exist yet, and the line with which another terminal's shell reads that
     file."""
     directory = os.environ.get("XDG_RUNTIME_DIR") or paths.home()
     number = 1
     while os.path.lexists(path := os.path.join(directory, f"tcenv-proxy{number if number > 1 else ''}.env")):
         number += 1
-    words = ["tcenv", "proxy", *([options.profile] if options.profile else [])]
-    for scope in options.scopes:
-        words += ["--scope", scope]
-    for key in ("root_url", "purpose", "duration", "port", "listen", "log", "shell"):
-        value = getattr(options, key)
-        words += [_NAMES.get(key) or f"--{key.replace('_', '-')}", str(value)] if value else []
-    for key in ("no_login", "read_only", "unsigned", "allow_credentials"):
-        words += [f"--{key.replace('_', '-')}"] if getattr(options, key) else []
-    return Hint("Write it to a file:", (*words, "--output", path), ". In another terminal:", (READ, path))
+    keys = [key for key in Options._fields if key not in ("profile", "output")]
+    profile = [options.profile] if options.profile else []
+    command = ("tcenv", "proxy", *profile, *list_option_words(options, keys), "--output", path)
+    return Hint("Write it to a file:", command, ". In another terminal:", (READ, path))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tcenv import cli
 from tcenv.errors import UsageError
@@ -11,6 +11,8 @@ from tcenv.shells.detect import choose_shell
 
 # The first word of a command that stands for the shell's own way to read a file of statements.
 READ = "."
+# The options that have other names than their keys.
+_NAMES = {"scopes": "--scope", "purpose": "--as", "duration": "--for"}
 
 
 def render_command_line(words: Sequence[str], name: str | None = None) -> str:
@@ -27,3 +29,21 @@ def render_command_line(words: Sequence[str], name: str | None = None) -> str:
     if not evaluated or "--help" in words or cli.from_function:
         return line
     return shell.evaluation.format(line.removeprefix("tcenv "))
+
+
+def list_option_words(options: object, keys: Iterable[str]) -> list[str]:
+    """Return the words of a command line that give those of `options` that have these `keys` and are set."""
+    words: list[str] = []
+    for key in keys:
+        value = getattr(options, key)
+        if value is True:
+            words.append(get_option_name(key))
+        elif value is not None and value is not False:
+            values = value if isinstance(value, tuple) else (value,)
+            words += [word for one in values for word in (get_option_name(key), str(one))]
+    return words
+
+
+def get_option_name(key: str) -> str:
+    """Return the name of the option with this key."""
+    return _NAMES.get(key) or f"--{key.replace('_', '-')}"
