@@ -20,7 +20,7 @@ from tcenv.proxy import sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.call_log import CallLog
 from tcenv.proxy.header_length import count_fitting
-from tcenv.proxy.held_port import HeldPort
+from tcenv.proxy.held_port import RunPort
 from tcenv.proxy.start import PreparedRun
 from tcenv.sessions.profile_names import is_configurable_name
 from tcenv.sessions.temporary import narrow, shorten
@@ -79,7 +79,7 @@ class Started:
     background: Background
     prepared: PreparedRun
     opened: OpenedSession
-    held: HeldPort
+    held: RunPort
 
 
 def execute(wanted: SessionOptions, options: ProxyOptions, command: list[str]) -> int:
@@ -181,7 +181,7 @@ def prepare(
             probe=probe,
         )
 
-    held = HeldPort(bound)
+    held = RunPort(bound)
     background = Background(bound, make_service, announce, held if run_only else None)
     return Started(background, prepared, session, held)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tcenv.errors import Announce
-    from tcenv.proxy.held_port import HeldPort
+    from tcenv.proxy.held_port import RunPort
     from tcenv.proxy.learn import LearnResult
     from tcenv.proxy.server import Service
     from tcenv.proxy.sockets import Sockets
@@ -35,7 +35,7 @@ class Background:
         sockets: Sockets,
         make_service: Callable[[], Service],
         announce: Announce,
-        held: HeldPort | None = None,
+        held: RunPort | None = None,
     ) -> None:
         self._sockets = sockets
         self._held = held

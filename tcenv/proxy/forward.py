@@ -18,10 +18,10 @@ from tcenv.proxy.body import SMALL, Body, WrongBody
 from tcenv.proxy.call_log import CallLog, Entry
 from tcenv.proxy.callers import CallerRights, Refused, narrow
 from tcenv.proxy.credential_calls import OwnClient
-from tcenv.proxy.learn import Learner
+from tcenv.proxy.learn import Attempts, Learner
 from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.routes import BadTarget, Call
-from tcenv.proxy.rules import READING, Rules, Stop, leave_alone
+from tcenv.proxy.rules import READING, Rules, Stop, protect_own_client
 from tcenv.proxy.signer import Authority, SessionEnded, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
 _NO_CALLS = ("CONNECT", "TRACE")
+# The logged status of a call whose program closed its connection, as nginx has it.
+_CLOSED_BY_PROGRAM = 499
 # How long a signed URL is valid, in seconds.
 _SIGNED_URL = 15 * 60
 _LONGEST_URL = 8192
@@ -70,61 +72,63 @@ class Forwarder:
         loopback, `from_elsewhere` finds out whether it came from another machine."""
         began = time.monotonic()
         entry = Entry(request.method, request.raw_path)
-        status = 499
+        response: web.StreamResponse | None = None
         try:
             response = await self._answer(request, entry, outside, from_elsewhere)
-            status = response.status
-            return response
         except Refused as refusal:
-            status = refusal.status
-            return web.Response(status=status)
-        except Stop as stop:
-            status = stop.status
-            return _make_error(stop)
-        except SessionEnded as ended:
-            status = 401
-            return _make_error(Stop(401, "AuthenticationFailed", ended.message))
+            response = web.Response(status=refusal.status)
         except WrongBody:
-            status = 401
-            return web.Response(status=status)
+            response = web.Response(status=401)
+        except Stop as stop:
+            response = _make_error(stop)
+        except SessionEnded as ended:
+            response = _make_error(Stop(401, "AuthenticationFailed", ended.message))
         except Unreachable as failure:
-            status = 502
-            return _make_error(Stop(502, "DeploymentUnreachable", f"The deployment cannot be reached ({failure})."))
+            text = f"The deployment cannot be reached ({failure})."
+            response = _make_error(Stop(502, "DeploymentUnreachable", text))
         finally:
             if self._log is not None:
+                status = _CLOSED_BY_PROGRAM if response is None else response.status
                 self._log.write(entry, status, (time.monotonic() - began) * 1000)
+        return response
 
     async def _answer(
         self, request: web.BaseRequest, entry: Entry, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
-        host, port = self._check_host(request)
+        host = self._check_host(request)
         lines = request.headers.getall("Authorization", [])
         if len(lines) > 1:
             raise Refused
-        passed = callers.authenticate(
-            self._run, request.method, host, port, request.raw_path, lines[0] if lines else None, now=self._clock()
+        caller = callers.authenticate(
+            self._run,
+            request.method,
+            host,
+            self._rules.port,
+            request.raw_path,
+            lines[0] if lines else None,
+            now=self._clock(),
         )
-        if passed is None:
+        if caller is None:
             return self._redirect_to_page(request.method, request.raw_path, outside)
-        entry.path = passed.resource
-        if passed.unsigned and await from_elsewhere():
+        entry.path = caller.resource
+        if caller.unsigned and await from_elsewhere():
             # On the other machine, every user can read the path in an environment or an argument list.
             raise Refused
-        call = _parse_call(passed.resource)
+        call = _parse_call(caller.resource)
         _refuse_unsupported(request)
-        if passed.resource.partition("?")[0] == "/bewit" and request.method == "POST":
-            return await self._sign_url(request, passed, entry)
+        if caller.resource.partition("?")[0] == "/bewit" and request.method == "POST":
+            return await self._sign_url(request, caller, entry)
         if call is None:
-            return self._redirect_to_page(request.method, passed.resource, False)
+            return self._redirect_to_page(request.method, caller.resource, False)
         self._rules.check(request.method, call)
-        return await self._forward(request, call, passed, entry)
+        return await self._forward(request, call, caller, entry)
 
-    def _check_host(self, request: web.BaseRequest) -> tuple[str, int]:
+    def _check_host(self, request: web.BaseRequest) -> str:
         lines = request.headers.getall("Host", [])
         host = self._hosts.get(lines[0].lower()) if len(lines) == 1 else None
         if host is None:
             raise Refused(403)
-        return host, self._rules.port
+        return host
 
     def _redirect_to_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
         """Redirect a link in a browser to the deployment's page. Refuse a request that is not a call."""
@@ -134,23 +138,23 @@ class Forwarder:
         return web.Response(status=302, headers={"Location": self._deployment.root_url + resource})
 
     async def _forward(
-        self, request: web.BaseRequest, call: Call, passed: CallerRights, entry: Entry
+        self, request: web.BaseRequest, call: Call, caller: CallerRights, entry: Entry
     ) -> web.StreamResponse:
-        body = _open_body(request, passed)
+        body = _open_body(request, caller)
         try:
             await self._rules.check_body(request.method, call, body)
-            return await self._forward_with_retries(body, request, call, passed, entry)
+            return await self._forward_with_retries(body, request, call, caller, entry)
         finally:
             body.close()
 
     async def _forward_with_retries(
-        self, body: Body, request: web.BaseRequest, call: Call, passed: CallerRights, entry: Entry
+        self, body: Body, request: web.BaseRequest, call: Call, caller: CallerRights, entry: Entry
     ) -> web.StreamResponse:
         lines = headers.filter_request(request.headers.items())
-        inner = narrow(passed.scopes, _read_scopes_header(request))
-        trial = None
+        inner = narrow(caller.scopes, _read_scopes_header(request))
+        attempts = None
         if self._learner is not None:
-            trial = self._learner.begin(request.method, call)
+            attempts = Attempts(self._learner, request.method, call)
             lines = headers.request_readable_encoding(lines)
         authority = await self._signer.get_authority()
         data = await body.read_whole() if body.is_small else None
@@ -158,49 +162,49 @@ class Forwarder:
         response: web.StreamResponse
         for _ in range(_MOST_SENT):
             # A new sign-in may use another client than the run started with.
-            leave_alone(OwnClient.from_ids(authority.credentials.client_id), request.method, call)
-            entry.scopes = narrow(authority.scopes if trial is None else trial.get_scopes(authority), inner)
+            protect_own_client(OwnClient.from_ids(authority.credentials.client_id), request.method, call)
+            entry.scopes = narrow(authority.scopes if attempts is None else attempts.get_scopes(authority), inner)
             try:
-                answer = await self._send(request.method, call, lines, authority, entry.scopes, passed.hash, body, data)
+                answer = await self._send(request.method, call, lines, authority, entry.scopes, caller.hash, body, data)
             except Unreachable:
-                if trial is not None:
-                    await trial.note_answer(502)
+                if attempts is not None:
+                    await attempts.note_answer(502)
                 raise
             except TooLong:
-                if former is None or trial is None:
+                if former is None or attempts is None:
                     text = f"{len(entry.scopes or ())} scopes do not fit into a request's header."
                     raise Stop(400, "HeaderTooLong", text) from None
-                await trial.note_too_many()
+                await attempts.note_too_many()
                 response = former
                 break
-            if answer.status != 401 and (answer.status != 403 or trial is None):
+            if answer.status != 401 and (answer.status != 403 or attempts is None):
                 response = await _pass_back(request, answer, sent=data is not None or body.sent)
                 break
             content = await read(answer, sent=data is not None or body.sent)
             response = _make_response(request, answer, content)
-            if answer.status == 403 and trial is not None:
+            if answer.status == 403 and attempts is not None:
                 if request.method == "HEAD":
-                    await trial.note_no_reason()
+                    await attempts.note_no_reason()
                 elif not body.is_repeatable:
-                    await trial.note_not_repeatable()
-                elif await trial.should_retry(content, answer.headers.get("Content-Encoding", ""), authority):
+                    await attempts.note_not_repeatable()
+                elif await attempts.should_retry(content, answer.headers.get("Content-Encoding", ""), authority):
                     former = response
                     continue
                 break
             newer = await self._signer.find_newer(authority) if body.is_repeatable else None
             if newer is None:
                 encoding = answer.headers.get("Content-Encoding", "")
-                told = self._rejections is not None and self._rejections.report(
+                is_explained = self._rejections is not None and self._rejections.report(
                     content, encoding, authority.credentials
                 )
-                if former is not None and trial is not None and not told:
+                if former is not None and attempts is not None and not is_explained:
                     # The session does not hold the added scopes. The answer would list those that it holds.
-                    await trial.note_not_held()
+                    await attempts.note_not_held()
                     response = former
                 break
             authority = newer
-        if trial is not None:
-            await trial.note_answer(response.status)
+        if attempts is not None:
+            await attempts.note_answer(response.status)
         return response
 
     async def _send(
@@ -230,9 +234,9 @@ class Forwarder:
                 raise WrongBody from None
             raise
 
-    async def _sign_url(self, request: web.BaseRequest, passed: CallerRights, entry: Entry) -> web.StreamResponse:
+    async def _sign_url(self, request: web.BaseRequest, caller: CallerRights, entry: Entry) -> web.StreamResponse:
         """Sign the URL in the request's body, for a GET on this deployment during a limited time."""
-        body = _open_body(request, passed)
+        body = _open_body(request, caller)
         content = b""
         try:
             async for piece in body:
@@ -252,7 +256,7 @@ class Forwarder:
             raise Stop(400, "InputError", "The URL is already signed.")
         self._rules.check("GET", call)
         authority = await self._signer.get_authority()
-        scopes = narrow(authority.scopes, narrow(passed.scopes, _read_scopes_header(request)))
+        scopes = narrow(authority.scopes, narrow(caller.scopes, _read_scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
         expires = self._clock() + _SIGNED_URL
@@ -286,11 +290,11 @@ def _parse_call(resource: str, *, silently: bool = False) -> Call | None:
         raise Stop(400, "InputError", "The address is ambiguous.") from None
 
 
-def _open_body(request: web.BaseRequest, passed: CallerRights) -> Body:
+def _open_body(request: web.BaseRequest, caller: CallerRights) -> Body:
     length = request.content_length if request.can_read_body else 0
     waiting = request.headers.get("Expect", "").lower() == "100-continue"
 
-    async def piece() -> bytes:
+    async def read_piece() -> bytes:
         nonlocal waiting
         if waiting:
             waiting = False
@@ -298,7 +302,7 @@ def _open_body(request: web.BaseRequest, passed: CallerRights) -> Body:
             request.writer.output_size = 0
         return await request.content.readany()
 
-    return Body(piece, length, content_type=request.headers.get("Content-Type", ""), expected=passed.hash)
+    return Body(read_piece, length, content_type=request.headers.get("Content-Type", ""), expected=caller.hash)
 
 
 def _read_scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class HeldPort:
+class RunPort:
     """The port of a proxy that serves the programs of one run (Linux)."""
 
     def __init__(self, sockets: Sockets) -> None:
@@ -83,7 +83,7 @@ class HeldPort:
         return _list_children() - {holder}
 
 
-class HeldUntil:
+class SessionPort:
     """The port of a proxy that any shell may use. The holder keeps it from the proxy's end to the end of the session
     that signed."""
 

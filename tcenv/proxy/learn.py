@@ -100,17 +100,13 @@ class References:
 class Learner:
     """Learns from all calls of a run."""
 
-    def __init__(self, names: References, kept: tuple[str, ...] = ()) -> None:
+    def __init__(self, references: References, kept: tuple[str, ...] = ()) -> None:
         self.learned = LearnResult(kept)
-        self.names = names
-
-    def begin(self, verb: str, call: Call) -> Trial:
-        """Begin the trials of one request."""
-        return Trial(self, verb, call)
+        self.references = references
 
 
-class Trial:
-    """One request, sent with more scopes on each attempt."""
+class Attempts:
+    """The attempts to send one request, each with more scopes."""
 
     def __init__(self, learner: Learner, verb: str, call: Call) -> None:
         self._learner = learner
@@ -131,7 +127,7 @@ class Trial:
         refusal = parse_refusal(content, encoding)
         if refusal is None or refusal.client_id != authority.credentials.client_id:
             return False
-        name = await self._learner.names.find_method(self._verb, self._call)
+        name = await self._learner.references.find_method(self._verb, self._call)
         if refusal.method != name if name is not None else not self._has_parameters(refusal):
             return False
         missing = set(list_scopes(refusal.expression))
@@ -210,7 +206,7 @@ class Trial:
             self._learner.learned.refused.setdefault(scope, set()).add(label)
 
     async def _make_label(self) -> str:
-        name = await self._learner.names.find_method(self._verb, self._call)
+        name = await self._learner.references.find_method(self._verb, self._call)
         return f"{self._call.service}.{name}" if name else f"{self._verb} {self._call.path}"
 
     def _is_current_scopes(self, label: str) -> bool:

@@ -41,16 +41,16 @@ class Rules:
     def check(self, method: str, call: Call) -> None:
         """Raise Stop for a call that the run does not pass on."""
         if self.read_only and method not in READING:
-            raise _refuse("This run of tcenv's proxy passes only GET and HEAD (--read-only).")
-        leave_alone(self.own, method, call)
+            raise _make_refusal("This run of tcenv's proxy passes only GET and HEAD (--read-only).")
+        protect_own_client(self.own, method, call)
         if not self.allow_credentials:
             name = credential_calls.find_credential_method(method, call)
             if name is not None:
-                raise _refuse_credentials(f"{call.service}.{name}")
+                raise _make_credentials_refusal(f"{call.service}.{name}")
         if self.no_secrets:
             name = secret_calls.find_secret_method(method, call)
             if name is not None:
-                raise _refuse(
+                raise _make_refusal(
                     f"This run of tcenv's proxy (--agent) does not pass {call.service}.{name}, because it returns a secret or "
                     "a private artifact. Name a purpose or a scope for the run to allow it."
                 )
@@ -65,18 +65,20 @@ class Rules:
             if len(content) > SMALL:
                 break
         if len(content) > SMALL or credential_calls.asks_for_object_credentials(content):
-            raise _refuse_credentials("queue.createArtifact of an object")
+            raise _make_credentials_refusal("queue.createArtifact of an object")
 
 
-def leave_alone(own: OwnClient, method: str, call: Call) -> None:
+def protect_own_client(own: OwnClient, method: str, call: Call) -> None:
     """Raise Stop for a call that would change the session's own client."""
     if own.is_changed_by(method, call):
-        raise _refuse("tcenv's proxy does not change the session's own client.")
+        raise _make_refusal("tcenv's proxy does not change the session's own client.")
 
 
-def _refuse_credentials(what: str) -> Stop:
-    return _refuse(f"tcenv's proxy passes {what} only with --allow-credentials, because it returns credentials.")
+def _make_credentials_refusal(method: str) -> Stop:
+    return _make_refusal(
+        f"tcenv's proxy passes {method} only with --allow-credentials, because it returns credentials."
+    )
 
 
-def _refuse(text: str) -> Stop:
+def _make_refusal(text: str) -> Stop:
     return Stop(403, "RefusedByProxy", text)

@@ -44,7 +44,7 @@ class Service:
     `first` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
     narrowed), `until` is the run's own end (seconds since the epoch), and `learn` are the scopes with which a learning
     run starts (None: it does not learn). `no_secrets` refuses calls that return secrets or private artifacts. `probe` is
-    a request that shows that a way leads to this proxy. `announce` gets messages for the user."""
+    a request that shows that a port leads to this proxy. `announce` gets messages for the user."""
 
     sockets: Sockets
     run: Run
@@ -120,27 +120,26 @@ class Service:
             now = self.clock()
             ends = self._find_end(began)
             if ends is not None:
-                what, soon, end, hint = ends
-                over = now >= end
-                if now >= soon and (what, end if over else soon) not in announced:
-                    announced.add((what, end if over else soon))
-                    text = (
-                        "is over: the proxy answers calls with 401."
-                        if over
-                        else f"ends in {format_duration(end - now)}."
-                    )
-                    self.announce(f"{what} {text}", hint)
+                name, soon, end, hint = ends
+                has_expired = now >= end
+                moment = end if has_expired else soon
+                if now >= moment and (name, moment) not in announced:
+                    announced.add((name, moment))
+                    text = f"expires in {format_duration(end - now)}."
+                    if has_expired:
+                        text = "has expired: the proxy answers calls with 401."
+                    self.announce(f"{name} {text}", hint)
             moments = [moment - now for moment in (ends[1:3] if ends else ()) if moment > now]
             await asyncio.sleep(max(min([_CLOCK_INTERVAL, *moments]), 0.05))
             with contextlib.suppress(Exception):
                 await self._signer.get_authority()
 
     def _find_end(self, began: float) -> tuple[str, float, float, Hint | None] | None:
-        """Return what ends first, when to announce it, when it ends, and a hint. Returns None if there is no
-        session."""
+        """Return the name of the session or the run, whichever ends first, when to announce its end, the end, and a hint.
+        Returns None if there is no session."""
         session, until = self._signer.session, self.until
         if until is not None and (session is None or until < session.expires):
-            return "The time of this run", until - min(600.0, (until - began) / 10), until, None
+            return "This run", until - min(600.0, (until - began) / 10), until, None
         if session is None:
             return None
         hint = Hint("To renew it, in any shell:", make_login_command(session.argument))

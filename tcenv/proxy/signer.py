@@ -62,7 +62,7 @@ class Signer:
         self._store = store
         self._scopes = scopes
         self._clock = clock
-        self._fixed = not store.keeps
+        self._is_fixed = not store.keeps
         # Force the first check to read the store: the session may have changed since it was read for the start.
         self._generation: str | None = ""
         self._use_session(first)
@@ -73,9 +73,9 @@ class Signer:
         return self._session
 
     async def get_authority(self) -> Authority:
-        """Return the credentials and scopes for the next request. Raises Ended."""
-        generation = None if self._fixed else self._store.read_generation(self.profile)
-        if generation != self._generation and not self._fixed:
+        """Return the credentials and scopes for the next request. Raises SessionEnded."""
+        generation = None if self._is_fixed else self._store.read_generation(self.profile)
+        if generation != self._generation and not self._is_fixed:
             self._generation = generation
             if self._store.is_file_based:
                 self._read()
@@ -86,22 +86,22 @@ class Signer:
 
     async def find_newer(self, refused: Authority) -> Authority | None:
         """Return what to sign with after the deployment has refused `refused`: a newer session, or None if there is
-        none. Waits for a reset in progress. Raises Ended."""
+        none. Waits for a reset in progress. Raises SessionEnded."""
         end = time.monotonic() + RESET_TIMEOUT
         while True:
             # Look for a reset before reading: a reset that ends between the two has already stored its session.
-            going_on = not self._fixed and is_held(self.profile)
+            is_resetting = not self._is_fixed and is_held(self.profile)
             await asyncio.to_thread(self._read)
-            if self._session is not None or not going_on:
+            if self._session is not None or not is_resetting:
                 authority = self._require_authority()
                 if authority.credentials != refused.credentials:
                     return authority
-            if not going_on or time.monotonic() > end:
+            if not is_resetting or time.monotonic() > end:
                 return None
             await asyncio.sleep(_RESET_INTERVAL)
 
     def _read(self) -> None:
-        if self._fixed:
+        if self._is_fixed:
             return
         try:
             self._use_session(load_session(self._store, self.profile, self.root_url, lambda text: None))
@@ -130,10 +130,10 @@ class Signer:
     def _require_authority(self) -> Authority:
         now = self._clock()
         if self.until is not None and now >= self.until:
-            raise SessionEnded("The time of this run is over.")
-        again = Hint("Sign in again:", make_login_command(get_argument(self.profile, self.root_url)))
+            raise SessionEnded("This run has expired.")
+        hint = Hint("Sign in again:", make_login_command(get_argument(self.profile, self.root_url)))
         if self._session is None or self._authority is None:
-            raise SessionEnded(f"Signed out of {self.profile}. {again}")
+            raise SessionEnded(f"Signed out of {self.profile}. {hint}")
         if not self._session.is_live(now):
-            raise SessionEnded(f"The session of {self.profile} has expired. {again}")
+            raise SessionEnded(f"The session of {self.profile} has expired. {hint}")
         return self._authority

@@ -10,7 +10,7 @@ import sys
 from tcenv import core_dumps
 from tcenv.proxy import child_environment, sockets
 from tcenv.proxy.background import Background
-from tcenv.proxy.held_port import HeldPort
+from tcenv.proxy.held_port import RunPort
 from tcenv.shells.child import run_child
 from tcenv.shells.environment import CLIENT_ID
 
@@ -48,7 +48,7 @@ def run_command(
 
     Raises TcenvError only before the command has started."""
     prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned="unsigned" in flags)
-    held = HeldPort(prepared.sockets)
+    held = RunPort(prepared.sockets)
     background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags, announce), announce, held)
     status = 1
     try:

@@ -15,7 +15,7 @@ from tcenv.cli.terminal.command_line import READ, list_option_words
 from tcenv.cli.terminal.shell_output import render_statements, warn_if_others_can_read
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
-from tcenv.proxy.held_port import HeldUntil
+from tcenv.proxy.held_port import SessionPort
 from tcenv.sessions.profile_names import get_display_name
 from tcenv.signals import handle_ending
 
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
     )
     ended = threading.Event()
     # Hold the port before anybody learns of it.
-    held = HeldUntil(started.prepared.sockets, started.opened.session.expires)
+    held = SessionPort(started.prepared.sockets, started.opened.session.expires)
     handle_ending(lambda *_: ended.set())
     text = render_statements(started.prepared.change, shell)
     with contextlib.ExitStack() as stack:

@@ -209,8 +209,8 @@ def test_the_end_is_announced_and_said(now: list[int], behind: FakeDeployment) -
         assert answer.status_code == 401
         assert "has expired" in answer.json()["message"]
     soon, end = proxy.messages
-    assert f"{PROFILE} ends in " in soon
-    assert "is over" in end
+    assert f"{PROFILE} expires in " in soon
+    assert "has expired" in end
     assert all(f"tcenv login {PROFILE}" in text for text in proxy.messages)
 
 
@@ -223,7 +223,7 @@ def test_the_end_of_the_runs_own_time_is_announced_too(now: list[int], behind: F
         now[0] += 9
         wait_until(lambda: len(proxy.messages) == 2)
         assert send_signed(proxy, "GET", PING).status_code == 401
-    assert [text.partition("this run ")[2].partition(" ")[0] for text in proxy.messages] == ["ends", "is"]
+    assert [text.partition("This run ")[2].partition(" ")[0] for text in proxy.messages] == ["expires", "has"]
 
 
 def test_a_session_of_another_deployment_is_not_used(behind: FakeDeployment) -> None:
