@@ -20,7 +20,7 @@ from bench.upstream import BIG
 from bench.world import World, find_program
 from tcenv.deployment import hawk
 from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.hawk import PayloadHash, Place
+from tcenv.deployment.hawk import Endpoint, PayloadHash
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
@@ -40,8 +40,10 @@ class _Run:
     process: int
 
     def header(self, method: str, path: str, payload_hash: str = "") -> str:
-        place = Place("127.0.0.1", self.port, path)
-        return hawk.make_header(self.client_id, self.token, method, place, now=time.time(), payload_hash=payload_hash)
+        endpoint = Endpoint("127.0.0.1", self.port, path)
+        return hawk.make_header(
+            self.client_id, self.token, method, endpoint, now=time.time(), payload_hash=payload_hash
+        )
 
     def memory(self, what: str) -> float:
         """Return a figure of the process's memory from /proc, in MiB."""

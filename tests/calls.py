@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Place
+from tcenv.deployment.hawk import Endpoint
 from tests.proxy import CLIENT, RunningProxy
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -32,9 +32,9 @@ def send_signed(
 ) -> requests.Response:
     """Send a call with a correct signature, unless the arguments say otherwise."""
     ext = hawk.encode_extension({} if scopes is None else {"authorizedScopes": scopes})
-    place = Place(host.strip("[]"), proxy.port, target)
+    endpoint = Endpoint(host.strip("[]"), proxy.port, target)
     authorization = hawk.make_header(
-        CLIENT, proxy.run.token, method, place, now=time.time(), ext=ext, payload_hash=payload_hash
+        CLIENT, proxy.run.token, method, endpoint, now=time.time(), ext=ext, payload_hash=payload_hash
     )
     prepared = requests.Request(method, proxy.make_url(host)).prepare()
     prepared.url = proxy.make_url(host) + target

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tcenv import loopback
 from tcenv.portholder import client
-from tcenv.portholder.client import Held
+from tcenv.portholder.client import Hold
 from tests.world import find_holder_process
 
 _Found = TypeVar("_Found")
@@ -41,7 +41,7 @@ def find_holder() -> int:
     return found
 
 
-def hold_port(**told: str) -> tuple[Held, int]:
+def hold_port(**told: str) -> tuple[Hold, int]:
     """Hand a free port to the holder, and close the sockets here."""
     sockets, port = loopback.bind(0)
     made = client.hold(sockets, {"kind": "sign-in", "path": PATH, "seconds": "900", **told})

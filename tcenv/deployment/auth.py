@@ -294,7 +294,7 @@ def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -
         credentials.client_id,
         credentials.access_token,
         method,
-        hawk.Place.of(url),
+        hawk.Endpoint.from_url(url),
         now=time.time(),
         ext=hawk.make_extension(credentials.certificate),
         payload_hash=payload.value(),

@@ -36,7 +36,7 @@ class BadSignature(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """The parts of an address that are signed. `host` has no brackets; `resource` is the raw path with its raw query."""
 
     host: str
@@ -44,7 +44,7 @@ class Place:
     resource: str
 
     @classmethod
-    def of(cls, url: str) -> Place:
+    def from_url(cls, url: str) -> Endpoint:
         """Split an absolute URL and leave its path and query as they are written. Raises ValueError."""
         parts = urlsplit(url)
         if parts.hostname is None or parts.scheme not in _DEFAULT_PORTS:
@@ -80,22 +80,22 @@ class Bewit:
 
 
 def make_header(
-    client_id: str, token: str, method: str, place: Place, *, now: float, ext: str = "", payload_hash: str = ""
+    client_id: str, token: str, method: str, endpoint: Endpoint, *, now: float, ext: str = "", payload_hash: str = ""
 ) -> str:
     """Return the Authorization header that signs a request. `ext` comes from `encode_extension`, `payload_hash` from
     `PayloadHash`."""
     attributes = Attributes(client_id, str(int(now)), _make_nonce(), "", payload_hash, ext)
-    mac = _compute_mac(token, "header", attributes, method, place)
+    mac = _compute_mac(token, "header", attributes, method, endpoint)
     hashed = f', hash="{payload_hash}"' if payload_hash else ""
     extended = f', ext="{ext}"' if ext else ""
     return f'Hawk id="{client_id}", ts="{attributes.ts}", nonce="{attributes.nonce}"{hashed}{extended}, mac="{mac}"'
 
 
-def make_bewit(client_id: str, token: str, place: Place, *, expires: float, ext: str = "") -> str:
-    """Return the value of the `bewit` parameter that signs a GET of `place` until `expires` (seconds since the epoch)."""
+def make_bewit(client_id: str, token: str, endpoint: Endpoint, *, expires: float, ext: str = "") -> str:
+    """Return the value of the `bewit` parameter that signs a GET of `endpoint` until `expires` (seconds since the epoch)."""
     attributes = Attributes(client_id, str(int(expires)), "", "", ext=ext)
     # The service takes a signature in standard base64 inside of URL-safe base64 without padding, and nothing else.
-    inner = f"{client_id}\\{attributes.ts}\\{_compute_mac(token, 'bewit', attributes, 'GET', place)}\\{ext}"
+    inner = f"{client_id}\\{attributes.ts}\\{_compute_mac(token, 'bewit', attributes, 'GET', endpoint)}\\{ext}"
     return base64.urlsafe_b64encode(inner.encode()).decode().rstrip("=")
 
 
@@ -163,9 +163,9 @@ def parse_header(text: str) -> Attributes:
     return Attributes(**parts)
 
 
-def check_header(attributes: Attributes, token: str, method: str, place: Place, *, now: float) -> None:
+def check_header(attributes: Attributes, token: str, method: str, endpoint: Endpoint, *, now: float) -> None:
     """Check the signature of a request. The reader of the body checks its hash. Raises BadSignature."""
-    expected = _compute_mac(token, "header", attributes, method, place)
+    expected = _compute_mac(token, "header", attributes, method, endpoint)
     if not _is_same(expected, attributes.mac) or abs(int(attributes.ts) - now) > SKEW:
         raise BadSignature
 
@@ -190,10 +190,10 @@ def parse_bewit(value: str) -> Bewit:
     return Bewit(parts[0], int(parts[1]), parts[2], parts[3])
 
 
-def check_bewit(signed: Bewit, token: str, place: Place, *, now: float) -> None:
-    """Check a bewit against the place that `split_bewit` took it from. Raises BadSignature."""
+def check_bewit(signed: Bewit, token: str, endpoint: Endpoint, *, now: float) -> None:
+    """Check a bewit against the endpoint that `split_bewit` took it from. Raises BadSignature."""
     attributes = Attributes(signed.id, str(signed.exp), "", "", ext=signed.ext)
-    expected = _compute_mac(token, "bewit", attributes, "GET", place)
+    expected = _compute_mac(token, "bewit", attributes, "GET", endpoint)
     # Some clients write the inner signature in the URL-safe alphabet.
     told = signed.mac.replace("-", "+").replace("_", "/")
     if not _is_same(expected, told) or signed.exp <= now:
@@ -225,15 +225,15 @@ def _is_same(expected: str, told: str) -> bool:
     return hmac.compare_digest(expected.encode(), told.encode("utf-8", "replace"))
 
 
-def _compute_mac(token: str, kind: str, attributes: Attributes, method: str, place: Place) -> str:
+def _compute_mac(token: str, kind: str, attributes: Attributes, method: str, endpoint: Endpoint) -> str:
     lines = [
         f"hawk.1.{kind}",
         attributes.ts,
         attributes.nonce,
         method.upper(),
-        place.resource,
-        place.host.lower(),
-        str(place.port),
+        endpoint.resource,
+        endpoint.host.lower(),
+        str(endpoint.port),
         attributes.hash,
         attributes.ext.replace("\\", "\\\\").replace("\n", "\\n"),
     ]

@@ -35,7 +35,7 @@ _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hold_ports.p
 _IS_SUPPORTED = hasattr(os, "posix_spawn") and hasattr(_socket, "AF_UNIX")
 
 
-class Held:
+class Hold:
     """A port that the holder starts to keep when this process ends or calls `leave`."""
 
     def __init__(self, writer: int, child: int | None = None, *, stays: bool = False) -> None:
@@ -109,7 +109,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_in_child)
 
 
-def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: bool = False) -> Held | None:
+def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: bool = False) -> Hold | None:
     """Hand the listening `sockets` of one port to the holder; start one if there is none. It leaves them alone while
     this process lives. `table` describes the claim (see `Claim`). With `stays`, a new holder is a child of this
     process. Otherwise it is not, because this process may exec a program that does not expect such a child. Returns
@@ -131,7 +131,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
         child = None
         if directory is None or _ask(directory, {"ask": "hold"}, descriptors) is None:
             child = _start(directory, descriptors, environment, stays=stays)
-        return Held(writer, child, stays=stays)
+        return Hold(writer, child, stays=stays)
     except OSError:
         os.close(writer)
         return None
@@ -139,7 +139,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
         os.close(reader)
 
 
-def take(port: int, kind: str) -> tuple[list[int], Held] | None:
+def take(port: int, kind: str) -> tuple[list[int], Hold] | None:
     """Take back the sockets of the held `port` for a sign-in or a proxy (`kind`, as in a claim). The holder keeps its
     copies. Returns None if the port is not held, or if its claims do not allow this kind."""
     directory = _find_directory() if _IS_SUPPORTED else None
@@ -153,7 +153,7 @@ def take(port: int, kind: str) -> tuple[list[int], Held] | None:
     if answer is None or not answer[1]:
         os.close(writer)
         return None
-    held = Held(writer)
+    held = Hold(writer)
     held.tell(**_build_late_environment())
     return answer[1], held
 

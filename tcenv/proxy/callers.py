@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import BadSignature, Place
+from tcenv.deployment.hawk import BadSignature, Endpoint
 from tcenv.deployment.scopes import intersect
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def authenticate(
             if hawk.split_bewit(resource) is not None:
                 # Like the service, refuse a request with two signatures.
                 raise Refused
-            return _check_header(run, method, Place(host, port, resource), bare, authorization, now)
+            return _check_header(run, method, Endpoint(host, port, resource), bare, authorization, now)
         split = hawk.split_bewit(resource)
         if split is not None and method in ("GET", "HEAD"):
-            return _check_signed_url(run, Place(host, port, split[0]), split[1], now)
+            return _check_signed_url(run, Endpoint(host, port, split[0]), split[1], now)
         if known:
             return CallerRights(bare, unsigned=True)
     except BadSignature:
@@ -84,18 +84,18 @@ def remove_secret(run: Run, resource: str) -> tuple[str, bool]:
     return slash + rest or "/", True
 
 
-def _check_header(run: Run, method: str, place: Place, bare: str, authorization: str, now: float) -> CallerRights:
+def _check_header(run: Run, method: str, endpoint: Endpoint, bare: str, authorization: str, now: float) -> CallerRights:
     attributes = hawk.parse_header(authorization)
     token, scopes = _find_credentials(run, attributes.id, attributes.ext, now)
-    hawk.check_header(attributes, token, method, place, now=now)
+    hawk.check_header(attributes, token, method, endpoint, now=now)
     return CallerRights(bare, scopes, attributes.hash)
 
 
-def _check_signed_url(run: Run, place: Place, value: str, now: float) -> CallerRights:
+def _check_signed_url(run: Run, endpoint: Endpoint, value: str, now: float) -> CallerRights:
     signed = hawk.parse_bewit(value)
     token, scopes = _find_credentials(run, signed.id, signed.ext, now)
-    hawk.check_bewit(signed, token, place, now=now)
-    return CallerRights(remove_secret(run, place.resource)[0], scopes)
+    hawk.check_bewit(signed, token, endpoint, now=now)
+    return CallerRights(remove_secret(run, endpoint.resource)[0], scopes)
 
 
 def _find_credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[str, tuple[str, ...] | None]:

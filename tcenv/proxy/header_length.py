@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Place
+from tcenv.deployment.hawk import Endpoint
 from tcenv.deployment.patterns import LONGEST_HEADER
 
 # The longest values of the header's parts that are not known in advance.
 _HASH = "=" * 44
-_ANYWHERE = Place("localhost", 443, "/")
+_ANYWHERE = Endpoint("localhost", 443, "/")
 
 
 def measure_header(client_id: str, content: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from tcenv.portholder import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tcenv.portholder.client import Held
+    from tcenv.portholder.client import Hold
     from tcenv.proxy.sockets import Sockets
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -22,7 +22,7 @@ class RunPort:
 
     def __init__(self, sockets: Sockets) -> None:
         self._sockets = sockets
-        self._held: Held | None = sockets.held
+        self._held: Hold | None = sockets.held
         self._lock = threading.Lock()
         self._over = sys.platform != "linux"
         self._adopts = False

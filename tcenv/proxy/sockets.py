@@ -13,7 +13,7 @@ from tcenv.portholder import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tcenv.portholder.client import Held
+    from tcenv.portholder.client import Hold
 
 _BACKLOG = 64
 # How many ports to try: a port that is free on loopback may be taken on the other address.
@@ -38,7 +38,7 @@ class Sockets:
         loopback: tuple[socket.socket, ...],
         outside: socket.socket | None,
         port: int,
-        held: Held | None = None,
+        held: Hold | None = None,
     ) -> None:
         self.loopback = loopback
         self.outside = outside
@@ -106,7 +106,7 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
     raise TcenvError(f"tcenv cannot listen on {address}: {reason}.", _HINT)
 
 
-def _take_back(port: int, address: str | None) -> tuple[Held | None, list[socket.socket]]:
+def _take_back(port: int, address: str | None) -> tuple[Hold | None, list[socket.socket]]:
     """Take back the sockets of a port that the port holder keeps for an earlier proxy. Close those that this proxy does
     not need."""
     taken = client.take(port, "proxy") if port else None

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Place
+from tcenv.deployment.hawk import Endpoint
 from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.proxy.signer import Authority
@@ -76,12 +76,12 @@ class Deployment:
         self, authority: Authority, method: str, resource: str, scopes: tuple[str, ...] | None, payload_hash: str
     ) -> str:
         credentials = authority.credentials
-        place = Place(self._host, self._port, self._path + resource)
+        endpoint = Endpoint(self._host, self._port, self._path + resource)
         return hawk.make_header(
             credentials.client_id,
             credentials.access_token,
             method,
-            place,
+            endpoint,
             now=time.time(),
             ext=hawk.make_extension(credentials.certificate, scopes),
             payload_hash=payload_hash,
@@ -93,7 +93,7 @@ class Deployment:
         value = hawk.make_bewit(
             credentials.client_id,
             credentials.access_token,
-            Place(self._host, self._port, self._path + resource),
+            Endpoint(self._host, self._port, self._path + resource),
             expires=expires,
             ext=hawk.make_extension(credentials.certificate, scopes),
         )

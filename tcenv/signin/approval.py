@@ -23,7 +23,7 @@ from tcenv.signin.approval_request import ApprovalRequest
 from tcenv.signin.browser import PausedLaunch
 from tcenv.signin.listener import Listener
 from tcenv.signin.paste import StandardInput
-from tcenv.signin.progress import Display
+from tcenv.signin.progress import Progress
 from tcenv.signin.request import has_new_page, resolve_flow
 from tcenv.signin.verify import verify
 
@@ -38,22 +38,22 @@ _CLOSE_PAGE_IN_ANY_CASE = (
 )
 
 
-def sign_in(profile: Profile, store: Store, display: Display, replacing: Session | None = None) -> Session:
+def sign_in(profile: Profile, store: Store, progress: Progress, replacing: Session | None = None) -> Session:
     """Get an approval, verify it, store and return its session. Deletes the client of the session that it replaces: in a
     terminal before the approval, so that its name is free, and elsewhere afterwards."""
     flow = resolve_flow(profile.flow, profile.root_url)
     asked_at = int(time.time())
     with Listener(port=profile.port) as listener:
-        with StandardInput(listener, display) as typed:
-            request = _request_approval(profile, flow, replacing, listener, store, display)
-            session = _wait_for_session(request, profile, asked_at, listener, typed, display)
+        with StandardInput(listener, progress) as typed:
+            request = _request_approval(profile, flow, replacing, listener, store, progress)
+            session = _wait_for_session(request, profile, asked_at, listener, typed, progress)
         names = request.names
         if (
             names is not None
             and names.prefix is not None
             and not session.credentials.client_id.startswith(names.prefix)
         ):
-            display.warn(
+            progress.warn(
                 f"You are signed in as {session.credentials.client_id}, but the last sign-in here was "
                 f"{names.prefix.rstrip('/')}. If that is not you:",
                 ("tcenv", "logout", get_stored_argument(profile.name, profile.root_url)),
@@ -61,49 +61,51 @@ def sign_in(profile: Profile, store: Store, display: Display, replacing: Session
             # These are about the other user's clients.
             asked = tuple(scope for scope in session.asked if scope not in request.deletion_scopes)
             session = replace(session, asked=asked)
-        kept_in = describe_place(store) if _store_session(session, store, display) else ""
+        kept_in = describe_place(store) if _store_session(session, store, progress) else ""
         # Before the page says so.
-        _try_step(display, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in))
+        _try_step(
+            progress, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in)
+        )
         listener.succeed()
-        _try_step(display, lambda: listener.finish(pages.describe_success(session)))
-    display.show_granted(session)
+        _try_step(progress, lambda: listener.finish(pages.describe_success(session)))
+    progress.show_granted(session)
     session = _note_roles(session, store, kept=bool(kept_in))
-    _try_step(display, lambda: _clean_up(session, request, replacing, store, display))
-    display.close()
+    _try_step(progress, lambda: _clean_up(session, request, replacing, store, progress))
+    progress.close()
     return session
 
 
 def _request_approval(
-    profile: Profile, flow: str, replacing: Session | None, listener: Listener, store: Store, display: Display
+    profile: Profile, flow: str, replacing: Session | None, listener: Listener, store: Store, progress: Progress
 ) -> ApprovalRequest:
     """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment
     and the session turn out to be good."""
     if flow == "new":
         if not has_new_page(profile.root_url):
-            display.warn(
+            progress.warn(
                 f"{profile.root_url} probably has no such page. If it says “Client not found”, leave out --flow new."
             )
         # The older page resets an existing client of that name.
-        request = ApprovalRequest(profile, flow, None, listener, display)
+        request = ApprovalRequest(profile, flow, None, listener, progress)
         request.open()
         return request
-    first = _find_client_to_delete(profile, replacing, display)
+    first = _find_client_to_delete(profile, replacing, progress)
     if first is not None:
         names = client_names.choose_names(profile, first, replacing)
-        request = ApprovalRequest(profile, flow, names, listener, display)
+        request = ApprovalRequest(profile, flow, names, listener, progress)
         with PausedLaunch() as paused:
             if request.open(paused.launch):
-                _describe_name(names, request.name, profile, display, freed=True)
-                _delete_former(first, store, display)
+                _describe_name(names, request.name, profile, progress, freed=True)
+                _delete_former(first, store, progress)
                 return request
-        display.note(
+        progress.note(
             f"No browser could be started, so {first.credentials.client_id} stays until there is a new session."
         )
     # A reset that nobody approved has freed a name: ask for that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
     names = client_names.choose_names(profile, freed, replacing)
-    request = ApprovalRequest(profile, flow, names, listener, display)
-    _describe_name(names, request.name, profile, display, freed=False)
+    request = ApprovalRequest(profile, flow, names, listener, progress)
+    _describe_name(names, request.name, profile, progress, freed=False)
     if first is None:
         request.open()
     return request
@@ -115,7 +117,7 @@ def _wait_for_session(
     asked_at: int,
     listener: Listener,
     typed: StandardInput,
-    display: Display,
+    progress: Progress,
 ) -> Session:
     """Return the session of the first answer that the deployment accepts. A rejected answer does not end the wait, because
     anybody may have sent it and the genuine one may still come. Raises TimedOut, TcenvError."""
@@ -132,10 +134,10 @@ def _wait_for_session(
             raise
         if credentials is None:
             break
-        _try_step(display, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
-        display.verify()
+        _try_step(progress, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
+        progress.show_verifying()
         try:
-            return verify(profile, request.scopes, credentials, asked_at, end, display)
+            return verify(profile, request.scopes, credentials, asked_at, end, progress)
         except CredentialsRejected as error:
             goes_on = error.reason != "clock" and time.monotonic() < end
             _tell_page(listener, profile, error, goes_on=goes_on)
@@ -161,38 +163,38 @@ def _close_page(listener: Listener) -> str:
     return _CLOSE_PAGE if listener.is_held else _CLOSE_PAGE_IN_ANY_CASE
 
 
-def _describe_name(names: client_names.Names, name: str, profile: Profile, display: Display, *, freed: bool) -> None:
+def _describe_name(names: client_names.Names, name: str, profile: Profile, progress: Progress, *, freed: bool) -> None:
     """Say what is worth knowing about the name."""
     said, has_room = client_names.describe_deletion_scopes(
         names, name, profile.scopes, wanted=not profile.no_self_delete
     )
     if said and has_room:
-        display.note_once("self-delete", said)
+        progress.note_once("self-delete", said)
     elif said:
         # How much room there is depends on this sign-in's scopes.
-        display.note(said)
+        progress.note(said)
     if names.unsure:
-        display.note(
+        progress.note(
             "Each name that tcenv uses here was taken, and this deployment does not say which ones are free now. If the page "
             "says “Client already exists”, ask for the next name."
         )
     elif name != profile.client_name:
-        display.note(f"The name {profile.client_name} was taken when tcenv last heard of it, so it asks for {name}.")
+        progress.note(f"The name {profile.client_name} was taken when tcenv last heard of it, so it asks for {name}.")
     elif names.insisted and names.taken and not freed:
-        display.note(
+        progress.note(
             f"The name {name} was taken when tcenv last heard of it. If the page says “Client already exists”, change the "
             "Client ID there, or leave out --name."
         )
 
 
-def _store_session(session: Session, store: Store, display: Display) -> bool:
+def _store_session(session: Session, store: Store, progress: Progress) -> bool:
     """Store the session. If that fails, say so and go on: this process has the only copy and hands it to the shell."""
     try:
         store.save(session)
         return True
     except (TcenvError, OSError) as error:
         reason = error.message if isinstance(error, TcenvError) else error.strerror or str(error)
-        display.warn(f"The session could not be stored, so only this shell has it: {reason}")
+        progress.warn(f"The session could not be stored, so only this shell has it: {reason}")
         return False
 
 
@@ -207,13 +209,13 @@ def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
     return known
 
 
-def _try_step(display: Display, step: Callable[[], object]) -> None:
+def _try_step(progress: Progress, step: Callable[[], object]) -> None:
     """Run a step that the session does not depend on. If it fails, only say so."""
     try:
         step()
     except Exception as error:
         what = error.message if isinstance(error, TcenvError) else f"{type(error).__name__} after the sign-in."
-        display.warn(what)
+        progress.warn(what)
 
 
 def _tell_page(listener: Listener, profile: Profile, error: Exception, *, goes_on: bool = False) -> None:
@@ -224,7 +226,7 @@ def _tell_page(listener: Listener, profile: Profile, error: Exception, *, goes_o
 
 
 def _clean_up(
-    session: Session, request: ApprovalRequest, replacing: Session | None, store: Store, display: Display
+    session: Session, request: ApprovalRequest, replacing: Session | None, store: Store, progress: Progress
 ) -> None:
     names = request.names
     if (
@@ -232,16 +234,16 @@ def _clean_up(
         and request.deletion_scopes
         and session.credentials.client_id != names.make_client_id(request.name)
     ):
-        display.note(
+        progress.note(
             "You changed the Client ID on the page, so the session does not have the scope to delete this client: "
             f"{', '.join(request.deletion_scopes)} does not cover it."
         )
     if replacing is not None:
-        client_names.delete_replaced(replacing, session, display.note)
-    client_names.delete_unused(session, store, display.note)
+        client_names.delete_replaced(replacing, session, progress.note)
+    client_names.delete_unused(session, store, progress.note)
 
 
-def _find_client_to_delete(profile: Profile, replacing: Session | None, display: Display) -> Session | None:
+def _find_client_to_delete(profile: Profile, replacing: Session | None, progress: Progress) -> Session | None:
     """Return the session whose client must go before the approval, None if there is none.
 
     Only in a terminal, where a person can approve, and only if the session is good, may delete its client, and has the name
@@ -258,21 +260,21 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, display:
     except (CredentialsRejected, Refused) as error:
         if isinstance(error, CredentialsRejected):
             known_clients.note_rejection(replacing.root_url, replacing.credentials.client_id, error.reason)
-        display.note(f"{error.message} So {replacing.credentials.client_id} is unchanged.")
+        progress.note(f"{error.message} So {replacing.credentials.client_id} is unchanged.")
         return None
     return replacing
 
 
-def _delete_former(old: Session, store: Store, display: Display) -> None:
+def _delete_former(old: Session, store: Store, progress: Progress) -> None:
     """Delete the client of the session that is replaced."""
     client_id = old.credentials.client_id
     try:
         deleted = client_names.delete(old, old)
     except DeploymentError as error:
-        display.note(
+        progress.note(
             f"The former client {client_id} could not be deleted, so the page may say that it exists: {error.message}"
         )
         return
     store.save(old.mark_ended())
     if deleted:
-        display.note(f"Deleted the former client {client_id}, so that the new one can have its name.")
+        progress.note(f"Deleted the former client {client_id}, so that the new one can have its name.")

@@ -15,7 +15,7 @@ from tcenv.signin import browser
 from tcenv.signin.client_names import Names
 from tcenv.signin.listener import OTHER_HOST, TLS, Listener
 from tcenv.signin.preflight import ADD_AUTHORITY, AUTHORITY, CLOCK, OUTAGE, PRIVATE, Preflight
-from tcenv.signin.progress import Display
+from tcenv.signin.progress import Progress
 from tcenv.signin.request import SigninRequest
 
 # Where Chrome forgets that it has to use https; other browsers do so with the site's data.
@@ -69,12 +69,14 @@ class ApprovalRequest:
 
     `names` is None on the older page, which resets an existing client of that name."""
 
-    def __init__(self, profile: Profile, flow: str, names: Names | None, listener: Listener, display: Display) -> None:
+    def __init__(
+        self, profile: Profile, flow: str, names: Names | None, listener: Listener, progress: Progress
+    ) -> None:
         self._profile = profile
         self._flow = flow
         self.names = names
         self._listener = listener
-        self._display = display
+        self._progress = progress
         self._left = list(names.free) if names is not None else [profile.client_name]
         self._said_taken: set[str] = set()
         self._said_seen: set[str] = set()
@@ -128,7 +130,7 @@ class ApprovalRequest:
         self.opened = bool(self._opening)
         if self._opening.failures:
             tried = "; ".join(self._opening.failures)
-            self._display.warn(
+            self._progress.warn(
                 f"A browser did not start ({tried}), so tcenv opened another one."
                 if self.opened
                 else f"No browser started ({tried})."
@@ -150,9 +152,9 @@ class ApprovalRequest:
         }
 
     def show(self, *, pasting: bool, enter: bool) -> None:
-        """Tell the person what to do, and ask the deployment what the page does not say. See `Display.ask`."""
+        """Tell the person what to do, and ask the deployment what the page does not say. See `Progress.show_request`."""
         self._can_paste = self._can_paste or pasting
-        self._display.ask(self._request.url, self.opened, pasting, enter, self.name)
+        self._progress.show_request(self._request.url, self.opened, pasting, enter, self.name)
         self._preflight = self._preflight or Preflight(self._profile)
         known = self.names is not None and self.name not in self._said_taken
         self._preflight.start(
@@ -163,7 +165,7 @@ class ApprovalRequest:
         """Ask for the next name (Enter, while waiting)."""
         if not self._left:
             if self.names is not None and not self.names.insisted:
-                self._display.warn("There is no other name left. Change the Client ID on the page to any other name.")
+                self._progress.warn("There is no other name left. Change the Client ID on the page to any other name.")
             return
         self.name = self._left.pop(0)
         self._asked.append(self.name)
@@ -175,19 +177,19 @@ class ApprovalRequest:
         """Report what tcenv has found out. The listener calls this about once a second."""
         assert self._preflight is not None, "shown first"
         for text in self._preflight.take_news():
-            self._display.warn(text)
+            self._progress.warn(text)
         failure = self._opening.find_failure()
         if failure is not None:
-            self._display.warn(f"The browser did not start ({failure}). Open the address above in another one.")
+            self._progress.warn(f"The browser did not start ({failure}). Open the address above in another one.")
         if self.name in self._preflight.taken and self.name not in self._said_taken:
             self._said_taken.add(self.name)
-            self._display.warn(
+            self._progress.warn(
                 f"The name {self.name} is taken on this deployment, so the page will say “Client already exists”."
             )
         for seen in sorted(self._listener.seen - self._said_seen):
             self._said_seen.add(seen)
-            self._display.warn(describe_seen(seen, can_paste=self._can_paste))
-        self._display.tick(left, self.next_name)
+            self._progress.warn(describe_seen(seen, can_paste=self._can_paste))
+        self._progress.show_time_left(left, self.next_name)
 
     def wait(self, end: float, source: object) -> Credentials | None:
         """Return the first right answer, None at `end` (time.monotonic)."""
@@ -208,7 +210,7 @@ class ApprovalRequest:
         """Forget an answer that the deployment rejects, and say so if the wait goes on."""
         known_clients.forget_unconfirmed(self._profile.root_url, credentials.client_id)
         if goes_on:
-            self._display.warn(f"The browser's answer is invalid: {error.message} Still waiting.")
+            self._progress.warn(f"The browser's answer is invalid: {error.message} Still waiting.")
 
     def advise_after_timeout(self) -> Hint:
         """Return a hint for a sign-in that nobody approved in time, by what the listener and the preflight saw."""

@@ -1,6 +1,6 @@
 """Make sure that there is a session: load the stored one, or reset its token by API, or ask for an approval in the browser.
 
-One process at a time does so. Knows no shell and prints nothing; the `Display` shows what goes on."""
+One process at a time does so. Knows no shell and prints nothing; the `Progress` shows what goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
 from tcenv.signin import interactivity
 from tcenv.signin.approval import sign_in
-from tcenv.signin.progress import Display
+from tcenv.signin.progress import Progress
 from tcenv.text import format_duration
 
 
@@ -34,22 +34,22 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
 
 
 def ensure_session(
-    profile: Profile, store: Store, display: Display, *, reset: bool = False, retry: bool = False
+    profile: Profile, store: Store, progress: Progress, *, reset: bool = False, retry: bool = False
 ) -> Session:
     """Return the stored session of `profile` if it is usable and no `reset` is asked for; else make a new one and store it.
 
     Of many processes one signs in, and the others get its session. With `retry` a browser opens although nobody answered the
     last one. Raises TcenvError."""
     if not reset:
-        session = load_session(store, profile.name, profile.root_url, display.note)
+        session = load_session(store, profile.name, profile.root_url, progress.note)
         if session is not None and is_usable(session, profile):
             verbosity.log(f"The stored session expires in {format_duration(session.expires - time.time())}.")
             return session
         verbosity.log("There is no stored session." if session is None else "The stored session is not usable.")
     began = int(time.time())
-    with sign_in_lock(profile.name, profile.timeout, display.queue) as waited:
-        session = load_session(store, profile.name, profile.root_url, display.note if reset else lambda text: None)
-        session = recover(session, store, display.note, locked=True, until=time.monotonic() + profile.timeout)
+    with sign_in_lock(profile.name, profile.timeout, progress.show_queued) as waited:
+        session = load_session(store, profile.name, profile.root_url, progress.note if reset else lambda text: None)
+        session = recover(session, store, progress.note, locked=True, until=time.monotonic() + profile.timeout)
         if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
             return session
         try:
@@ -61,15 +61,15 @@ def ensure_session(
                 until = time.monotonic() + profile.timeout
                 Deployment(profile.root_url, until=until, argument=profile.argument).ping()
                 profile = _keep_scopes(profile, session)
-                new = reset_session(session, profile, store, display)
+                new = reset_session(session, profile, store, progress)
                 if new is not None:
-                    display.show_granted(new, is_reset=True)
+                    progress.show_granted(new, is_reset=True)
                     return new
             interactivity.require_person(profile, waited=waited, retry=retry)
             with interactivity.remember_attempt(profile):
-                return sign_in(profile, store, display, replacing=session)
+                return sign_in(profile, store, progress, replacing=session)
         finally:
-            display.close()
+            progress.close()
 
 
 def _keep_scopes(profile: Profile, session: Session) -> Profile:

@@ -22,7 +22,7 @@ from tcenv.portholder.callback_request import Navigation, Refused, is_complete, 
 from tcenv.signin import pages
 
 if TYPE_CHECKING:
-    from tcenv.portholder.client import Held
+    from tcenv.portholder.client import Hold
     from tcenv.signin.pages import Outcome
 
 # Seconds from the first byte of a request to its last, and again for the response.
@@ -71,7 +71,7 @@ class Listener:
         self._outcome: bytes | None = None
         # In the order in which they came.
         self._connections: dict[_Connection, None] = {}
-        self._held: Held | None = None
+        self._held: Hold | None = None
         self._taken = False
         self._succeeded = False
         self._sockets, self.port = self._take_back(port) or loopback.bind(port)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Refused
 from tcenv.signin.listener import Listener
-from tcenv.signin.progress import Display
+from tcenv.signin.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +35,12 @@ _ADDRESS = re.compile(r"(?i)localhost|127\.0\.0\.1|\[::1\]|://|accessToken|clien
 class StandardInput:
     """A context manager that keeps a terminal at standard input from echoing while the sign-in waits.
 
-    At the end it tells the display which lines were typed and not run. It leaves a line that was only begun to the shell
+    At the end it tells the progress which lines were typed and not run. It leaves a line that was only begun to the shell
     where a browser was opened, unless that line is as long as an address; all else is discarded."""
 
-    def __init__(self, listener: Listener, display: Display) -> None:
+    def __init__(self, listener: Listener, progress: Progress) -> None:
         self._listener = listener
-        self._display = display
+        self._progress = progress
         self._descriptor = _find_descriptor()
         self._is_terminal = (
             self._descriptor is not None and os.isatty(self._descriptor) and _is_in_foreground(self._descriptor)
@@ -56,7 +56,7 @@ class StandardInput:
 
     def __enter__(self) -> StandardInput:
         if self._is_terminal and self._descriptor is not None:
-            self._silence = _Silence.start(self._descriptor, self._display.pause)
+            self._silence = _Silence.start(self._descriptor, self._progress.hide)
         return self
 
     def __exit__(
@@ -68,7 +68,7 @@ class StandardInput:
             longest = len(self._listener.callback_url.removeprefix("http://")) if self._is_opened else 0
             self._silence.end(0 if self._lines else longest)
         if self._lines:
-            self._display.tell_unused(*_split_presentable(self._lines))
+            self._progress.note_unused_lines(*_split_presentable(self._lines))
 
     def watch(self, *, opened: bool, insisted: bool, on_enter: Callable[[], None]) -> None:
         """Set `source` if standard input is a terminal with this process in its foreground, or if the user `insisted` on no
@@ -129,7 +129,7 @@ class StandardInput:
         ahead."""
         self._keep(line)
         if not self._is_opened or b"://" in line or b"localhost:" in line.lower() or b"accessToken" in line:
-            self._display.tell_wrong_paste()
+            self._progress.warn_of_wrong_paste()
 
     def _keep(self, line: bytes) -> None:
         if self._is_terminal and line.strip():

@@ -18,7 +18,7 @@ from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store
 from tcenv.signals import HeldSignals
-from tcenv.signin.progress import Display
+from tcenv.signin.progress import Progress
 
 # For a person who interrupts the command after the reset.
 _STORED = "The token has been reset, and the new one is stored."
@@ -31,7 +31,7 @@ class _Plan:
     scopes: tuple[str, ...] | None
 
 
-def reset_session(session: Session, profile: Profile, store: Store, display: Display) -> Session | None:
+def reset_session(session: Session, profile: Profile, store: Store, progress: Progress) -> Session | None:
     """Return a session of the same client with a new token, stored, and with the scopes and the end that `profile` asks for
     where the session may change them; None where only a browser can give what is asked for.
 
@@ -44,17 +44,17 @@ def reset_session(session: Session, profile: Profile, store: Store, display: Dis
         plan = _plan(session, profile, deployment)
         if plan is None:
             return None
-        new = _reset_token(session, store, deployment, display)
+        new = _reset_token(session, store, deployment, progress)
     except CredentialsRejected as rejection:
         known_clients.note_rejection(profile.root_url, session.credentials.client_id, rejection.reason)
-        display.note(f"{rejection.message} Using the browser instead.")
+        progress.note(f"{rejection.message} Using the browser instead.")
         return None
     except Refused as error:
-        display.note(f"The token could not be reset by API: {error.message} Using the browser instead.")
+        progress.note(f"The token could not be reset by API: {error.message} Using the browser instead.")
         return None
     try:
         if plan.scopes is not None:
-            new = _update_client(new, plan.scopes, profile, store, deployment, display)
+            new = _update_client(new, plan.scopes, profile, store, deployment, progress)
         known_clients.extend(profile.root_url, new.credentials.client_id, new.expires, new.name)
     except BaseException as end:
         _add_note(end, profile.argument)
@@ -87,7 +87,7 @@ def _list_deletion_scopes(session: Session) -> tuple[str, ...]:
     return tuple(scope for scope in session.asked if scope not in session.wanted)
 
 
-def _reset_token(session: Session, store: Store, deployment: Deployment, display: Display) -> Session:
+def _reset_token(session: Session, store: Store, deployment: Deployment, progress: Progress) -> Session:
     """Reset the token and store the new session. Raises DeploymentError, CredentialsRejected, StoreError."""
     try:
         store.save(replace(session, state=RESETTING))
@@ -116,7 +116,7 @@ def _reset_token(session: Session, store: Store, deployment: Deployment, display
         raise
     if unsaved is not None:
         known_clients.note_without_session(session.root_url, client_id)
-        display.note(
+        progress.note(
             f"The token has been reset, but the new one could not be stored, so only this shell has it: {unsaved.message}"
         )
     return new
@@ -142,7 +142,12 @@ def _call_reset(session: Session, store: Store, deployment: Deployment) -> str:
 
 
 def _update_client(
-    session: Session, scopes: tuple[str, ...], profile: Profile, store: Store, deployment: Deployment, display: Display
+    session: Session,
+    scopes: tuple[str, ...],
+    profile: Profile,
+    store: Store,
+    deployment: Deployment,
+    progress: Progress,
 ) -> Session:
     """Give the client `scopes` and a new end, and return its session. If that fails, say so and return it as it was."""
     now = int(time.time())
@@ -152,7 +157,7 @@ def _update_client(
             session.credentials, client_id, scopes, now + profile.lifetime, profile.description
         )
     except DeploymentError as error:
-        display.note(f"The token is new, but the client's scopes and expiry could not be changed: {error.message}")
+        progress.note(f"The token is new, but the client's scopes and expiry could not be changed: {error.message}")
         return session
     asked = (*profile.scopes, *_list_deletion_scopes(session))
     chosen = "scopes" in profile.insisted
@@ -161,5 +166,5 @@ def _update_client(
     try:
         store.save(updated)
     except StoreError as error:
-        display.note(f"The session could not be stored as it is now: {error.message}")
+        progress.note(f"The session could not be stored as it is now: {error.message}")
     return updated

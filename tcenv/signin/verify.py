@@ -9,7 +9,7 @@ from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused, UnknownAuthority
 from tcenv.sessions.session import Session
-from tcenv.signin.progress import Display
+from tcenv.signin.progress import Progress
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
@@ -18,7 +18,7 @@ _GRACE = 30.0
 
 
 def verify(
-    profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int, until: float, display: Display
+    profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int, until: float, progress: Progress
 ) -> Session:
     """Ask the deployment about `credentials` and return their session. Waits for an answer until `until` (time.monotonic).
     Raises CredentialsRejected, DeploymentError."""
@@ -38,7 +38,7 @@ def verify(
             if time.monotonic() + pause >= until:
                 raise
             if pause == _FIRST_PAUSE:
-                display.warn(f"{error.message} tcenv asks again until it answers.")
+                progress.warn(f"{error.message} tcenv asks again until it answers.")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
     client = confirmed.client

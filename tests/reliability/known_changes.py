@@ -68,7 +68,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (FLOW, "covers(session.asked, scope) or covers(held, scope)", "covers(session.asked, scope) and covers(held, scope)"),
     (RESET, "scope not in session.wanted", "scope in session.wanted"),
     (RESET, "if not all(covers(held, scope)", "if all(covers(held, scope)"),
-    (RESET, 'display.note(f"The session could not be stored as it is now: {error.message}")', "pass"),
+    (RESET, 'progress.note(f"The session could not be stored as it is now: {error.message}")', "pass"),
     (RESET, "return tuple(scope for scope in session.asked if scope not in session.wanted)", "return None"),
     (RESET, "profile.argument)\n        raise\n    return new", "profile.argument)\n        raise\n    return None"),
     (APPROVAL, "if first is None:\n        request.open()", "if first is None:\n        pass"),

@@ -30,7 +30,7 @@ _ELSEWHERE = ("SSH_CONNECTION", "REMOTE_CONTAINERS", "VSCODE_IPC_HOOK_CLI")
 
 
 class SignInProgress:
-    """The `Display` of the sign-in flow for a terminal, or for a log where stderr is no terminal."""
+    """The `Progress` of the sign-in flow for a terminal, or for a log where stderr is no terminal."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -61,10 +61,10 @@ class SignInProgress:
         say()
         self._moving.repeat()
 
-    def queue(self) -> None:
+    def show_queued(self) -> None:
         messages.note(f"Another tcenv is signing in to {self._profile.name}; waiting for its session.")
 
-    def ask(self, url: str, opened: bool, pasting: bool, enter: bool, name: str) -> None:
+    def show_request(self, url: str, opened: bool, pasting: bool, enter: bool, name: str) -> None:
         notes, self._notes = self._notes, []
         self.close()
         self._enter = enter
@@ -107,7 +107,7 @@ class SignInProgress:
 
         threading.Thread(target=load, daemon=True).start()
 
-    def tick(self, left: float, next_name: str | None = None) -> None:
+    def show_time_left(self, left: float, next_name: str | None = None) -> None:
         if self._moving is None:
             return
         lines = [f"Waiting for the browser · {format_duration(left)} left", "Ctrl-C to give up"]
@@ -118,10 +118,10 @@ class SignInProgress:
             lines += ["“Client already exists”?", f"{way}."]
         self._moving.show(lines)
 
-    def tell_wrong_paste(self) -> None:
+    def warn_of_wrong_paste(self) -> None:
         self.warn("That is not the address. It begins with http://localhost: and contains clientId and accessToken.")
 
-    def tell_unused(self, lines: list[str], hidden: int) -> None:
+    def note_unused_lines(self, lines: list[str], hidden: int) -> None:
         if lines:
             self.note(f"You typed this while tcenv waited, and it was not run: {'; '.join(lines)}")
         elif hidden:
@@ -129,16 +129,16 @@ class SignInProgress:
                 "You typed something while tcenv waited. It was not run, and it is not shown because it may contain a token."
             )
 
-    def verify(self) -> None:
+    def show_verifying(self) -> None:
         if self._moving is not None:
             self._moving.show(["Asking the deployment …"])
 
-    def pause(self) -> None:
+    def hide(self) -> None:
         if self._moving is not None:
             self._moving.erase()
 
     def close(self) -> None:
-        self.pause()
+        self.hide()
         self._moving = None
         self._flush()
 

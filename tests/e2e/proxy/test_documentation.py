@@ -27,7 +27,7 @@ import hawk
 def call(method, resource, body=None):
     root = os.environ["TASKCLUSTER_ROOT_URL"]
     header = hawk.make_header(os.environ["TASKCLUSTER_CLIENT_ID"], os.environ["TASKCLUSTER_ACCESS_TOKEN"], method,
-                         hawk.Place.of(root + resource), now=time.time())
+                         hawk.Endpoint.from_url(root + resource), now=time.time())
     request = urllib.request.Request(root + resource, method=method, headers={"Authorization": header}, data=body)
     try:
         return urllib.request.urlopen(request).status

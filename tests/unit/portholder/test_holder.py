@@ -122,7 +122,7 @@ def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
 
 def test_one_process_holds_all_ports_of_a_user() -> None:
     """Those of sign-ins that begin in the same moment too, when there is none yet."""
-    made: list[tuple[client.Held, int]] = []
+    made: list[tuple[client.Hold, int]] = []
     threads = [threading.Thread(target=lambda: made.append(hold_port())) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -12,7 +12,7 @@ import pytest
 import taskcluster
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Place
+from tcenv.deployment.hawk import Endpoint
 from tcenv.proxy import callers
 from tcenv.proxy.callers import CallerRights, Refused
 from tcenv.proxy.child_environment import Run
@@ -35,8 +35,10 @@ def enter(
 
 
 def sign(resource: str = PATH, method: str = "GET", *, run: Run = RUN, token: str = "", **ext: Any) -> str:
-    place = Place("127.0.0.1", 80, resource)
-    return hawk.make_header(run.client_id, token or run.token, method, place, now=NOW, ext=hawk.encode_extension(ext))
+    endpoint = Endpoint("127.0.0.1", 80, resource)
+    return hawk.make_header(
+        run.client_id, token or run.token, method, endpoint, now=NOW, ext=hawk.encode_extension(ext)
+    )
 
 
 def cut(
@@ -52,8 +54,8 @@ def cut(
 
 def sign_with(credentials: dict[str, str], more: dict[str, Any] | None = None, method: str = "GET") -> str:
     ext = hawk.encode_extension({"certificate": json.loads(credentials["certificate"]), **(more or {})})
-    place = Place("127.0.0.1", 80, PATH)
-    return hawk.make_header(credentials["clientId"], credentials["accessToken"], method, place, now=NOW, ext=ext)
+    endpoint = Endpoint("127.0.0.1", 80, PATH)
+    return hawk.make_header(credentials["clientId"], credentials["accessToken"], method, endpoint, now=NOW, ext=ext)
 
 
 def test_no_two_runs_have_the_same_token() -> None:
@@ -165,8 +167,8 @@ def test_other_certificates_are_refused() -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_signed_url_is_let_in(method: str) -> None:
     for ext, scopes in (({}, None), ({"authorizedScopes": ["a"]}, ("a",))):
-        place = Place("127.0.0.1", 80, PATH)
-        value = hawk.make_bewit(CLIENT, RUN.token, place, expires=NOW + 60, ext=hawk.encode_extension(ext))
+        endpoint = Endpoint("127.0.0.1", 80, PATH)
+        value = hawk.make_bewit(CLIENT, RUN.token, endpoint, expires=NOW + 60, ext=hawk.encode_extension(ext))
         assert enter(None, hawk.add_bewit(PATH, value), method) == CallerRights(PATH, scopes)
         with pytest.raises(Refused):
             enter(None, hawk.add_bewit(PATH, value), method, now=NOW + 61)
@@ -180,7 +182,7 @@ def test_a_signed_url_is_let_in(method: str) -> None:
 
 def test_a_signed_url_of_somebody_else_is_refused() -> None:
     other = Run.create(CLIENT, unsigned=False)
-    value = hawk.make_bewit(CLIENT, other.token, Place("127.0.0.1", 80, PATH), expires=NOW + 60)
+    value = hawk.make_bewit(CLIENT, other.token, Endpoint("127.0.0.1", 80, PATH), expires=NOW + 60)
     for bewit in (value, "", "x", "%", "a" * 5000):
         with pytest.raises(Refused):
             enter(None, hawk.add_bewit(PATH, bewit))
@@ -195,9 +197,9 @@ def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
     assert enter(sign(f"/{RUN.secret}{PATH}"), f"/{RUN.secret}{PATH}") == CallerRights(PATH)
     with pytest.raises(Refused):
         enter(sign(PATH), f"/{RUN.secret}{PATH}")
-    place = Place("127.0.0.1", 80, f"/{RUN.secret}{PATH}")
-    value = hawk.make_bewit(CLIENT, RUN.token, place, expires=NOW + 60)
-    assert enter(None, hawk.add_bewit(place.resource, value)) == CallerRights(PATH)
+    endpoint = Endpoint("127.0.0.1", 80, f"/{RUN.secret}{PATH}")
+    value = hawk.make_bewit(CLIENT, RUN.token, endpoint, expires=NOW + 60)
+    assert enter(None, hawk.add_bewit(endpoint.resource, value)) == CallerRights(PATH)
 
 
 def test_other_paths_let_nobody_in() -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Place
+from tcenv.deployment.hawk import Endpoint
 from tcenv.proxy.upstream import _choose_proxy
 from tests.calls import PING, run_as_nobody, send_plain, send_signed
 from tests.programs import require
@@ -91,8 +91,8 @@ def test_connections_of_others_do_not_pile_up() -> None:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        place = Place.of(f"https://{self.headers['Host']}{self.path}")
-        hawk.check_header(hawk.parse_header(self.headers["Authorization"]), TOKEN, "GET", place, now=time.time())
+        endpoint = Endpoint.from_url(f"https://{self.headers['Host']}{self.path}")
+        hawk.check_header(hawk.parse_header(self.headers["Authorization"]), TOKEN, "GET", endpoint, now=time.time())
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Attributes, BadSignature, PayloadHash, Place
+from tcenv.deployment.hawk import Attributes, BadSignature, Endpoint, PayloadHash
 
 TOKEN = "-kFoo_bar-VeryLongTokenOfFortyFourCharacters"
 CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv-box:work"
@@ -58,7 +58,7 @@ def receive(header: str, url: str, method: str, **content: object) -> mohawk.Rec
 @pytest.mark.parametrize("method", METHODS)
 def test_mohawk_takes_our_signature(url: str, method: str) -> None:
     ext = hawk.encode_extension({"authorizedScopes": ["queue:x", "secrets:get:é"]})
-    header = hawk.make_header(CLIENT_ID, TOKEN, method, Place.of(url), now=NOW, ext=ext)
+    header = hawk.make_header(CLIENT_ID, TOKEN, method, Endpoint.from_url(url), now=NOW, ext=ext)
     # urlparse, which mohawk uses, drops a query that is empty; so does the proxy's way of sending.
     received = receive(header, url, method)
     assert json.loads(hawk.base64.b64decode(received.parsed_header["ext"])) == {  # type: ignore[attr-defined]
@@ -72,14 +72,14 @@ def test_mohawk_takes_our_signature_of_a_body(path: str, body: bytes, content_ty
     payload = PayloadHash(content_type)
     for start in range(0, len(body), 7):
         payload.update(body[start : start + 7])
-    header = hawk.make_header(CLIENT_ID, TOKEN, "POST", Place.of(url), now=NOW, payload_hash=payload.value())
+    header = hawk.make_header(CLIENT_ID, TOKEN, "POST", Endpoint.from_url(url), now=NOW, payload_hash=payload.value())
     receive(header, url, "POST", content=body, content_type=content_type, accept_untrusted_content=False)
     with pytest.raises(mohawk.exc.MisComputedContentHash):
         receive(header, url, "POST", content=body + b"x", content_type=content_type)
 
 
 def test_no_two_signatures_are_alike() -> None:
-    made = {hawk.make_header(CLIENT_ID, TOKEN, "GET", Place.of(URLS[0]), now=NOW) for _ in range(100)}
+    made = {hawk.make_header(CLIENT_ID, TOKEN, "GET", Endpoint.from_url(URLS[0]), now=NOW) for _ in range(100)}
     assert len(made) == 100
 
 
@@ -97,7 +97,7 @@ def test_mohawks_signature_is_taken(
     )
     attributes = hawk.parse_header(sender.request_header)
     now = float(attributes.ts)
-    hawk.check_header(attributes, TOKEN, method, Place.of(url), now=now)
+    hawk.check_header(attributes, TOKEN, method, Endpoint.from_url(url), now=now)
     assert attributes.id == CLIENT_ID
     assert hawk.parse_extension(attributes.ext) == {}
     if body is not None:
@@ -108,21 +108,23 @@ def test_mohawks_signature_is_taken(
 
 @pytest.mark.parametrize("off", [-901, 901, 86400])
 def test_a_stale_signature_is_refused(off: int) -> None:
-    place = Place.of(URLS[0])
-    attributes = hawk.parse_header(hawk.make_header(CLIENT_ID, TOKEN, "GET", place, now=NOW))
+    endpoint = Endpoint.from_url(URLS[0])
+    attributes = hawk.parse_header(hawk.make_header(CLIENT_ID, TOKEN, "GET", endpoint, now=NOW))
     for within in (-899, 0, 899):
-        hawk.check_header(attributes, TOKEN, "GET", place, now=NOW + within)
+        hawk.check_header(attributes, TOKEN, "GET", endpoint, now=NOW + within)
     with pytest.raises(BadSignature):
-        hawk.check_header(attributes, TOKEN, "GET", place, now=NOW + off)
+        hawk.check_header(attributes, TOKEN, "GET", endpoint, now=NOW + off)
 
 
 def test_nothing_of_a_signed_request_can_be_changed() -> None:
-    place = Place("127.0.0.1", 8080, "/api/x/v1/y?z=1")
-    good = hawk.parse_header(hawk.make_header(CLIENT_ID, TOKEN, "GET", place, now=NOW, ext="e30=", payload_hash="abc="))
-    hawk.check_header(good, TOKEN, "GET", place, now=NOW)
-    hawk.check_header(good, TOKEN, "get", Place("127.0.0.1", 8080, "/api/x/v1/y?z=1"), now=NOW)
+    endpoint = Endpoint("127.0.0.1", 8080, "/api/x/v1/y?z=1")
+    good = hawk.parse_header(
+        hawk.make_header(CLIENT_ID, TOKEN, "GET", endpoint, now=NOW, ext="e30=", payload_hash="abc=")
+    )
+    hawk.check_header(good, TOKEN, "GET", endpoint, now=NOW)
+    hawk.check_header(good, TOKEN, "get", Endpoint("127.0.0.1", 8080, "/api/x/v1/y?z=1"), now=NOW)
     altered = [
-        (Attributes(**{**vars(good), name: value}), TOKEN, "GET", place)
+        (Attributes(**{**vars(good), name: value}), TOKEN, "GET", endpoint)
         for name, value in {
             "ts": str(int(NOW) + 1),
             "nonce": "other",
@@ -133,12 +135,12 @@ def test_nothing_of_a_signed_request_can_be_changed() -> None:
         }.items()
     ]
     altered += [
-        (good, TOKEN[:-1], "GET", place),
-        (good, TOKEN, "HEAD", place),
-        (good, TOKEN, "GET", Place("localhost", 8080, place.resource)),
-        (good, TOKEN, "GET", Place("127.0.0.1", 80, place.resource)),
-        (good, TOKEN, "GET", Place("127.0.0.1", 8080, "/api/x/v1/y?z=2")),
-        (good, TOKEN, "GET", Place("127.0.0.1", 8080, "/api/x/v1/y")),
+        (good, TOKEN[:-1], "GET", endpoint),
+        (good, TOKEN, "HEAD", endpoint),
+        (good, TOKEN, "GET", Endpoint("localhost", 8080, endpoint.resource)),
+        (good, TOKEN, "GET", Endpoint("127.0.0.1", 80, endpoint.resource)),
+        (good, TOKEN, "GET", Endpoint("127.0.0.1", 8080, "/api/x/v1/y?z=2")),
+        (good, TOKEN, "GET", Endpoint("127.0.0.1", 8080, "/api/x/v1/y")),
     ]
     for attributes, token, method, where in altered:
         with pytest.raises(BadSignature):
@@ -205,20 +207,20 @@ def test_the_clients_signed_urls_are_taken(root_url: str, more: dict[str, object
         24
     ):  # a quarter of all signatures happen to be alike in both alphabets, and a third need no padding
         url = sign_url(root_url, f"project/a b/{'x' * number}", **more)
-        whole = Place.of(url)
+        whole = Endpoint.from_url(url)
         parts = hawk.split_bewit(whole.resource)
         assert parts is not None
         resource, value = parts
         assert "bewit" not in resource
         signed = hawk.parse_bewit(value)
-        place = Place(whole.host, whole.port, resource)
-        hawk.check_bewit(signed, TOKEN, place, now=signed.exp - 1)
+        endpoint = Endpoint(whole.host, whole.port, resource)
+        hawk.check_bewit(signed, TOKEN, endpoint, now=signed.exp - 1)
         assert signed.id == CLIENT_ID
         assert hawk.parse_extension(signed.ext) == more
         for token, where, now in (
-            (TOKEN, place, signed.exp),
-            (TOKEN[1:], place, signed.exp - 1),
-            (TOKEN, Place(whole.host, whole.port, resource + "/"), signed.exp - 1),
+            (TOKEN, endpoint, signed.exp),
+            (TOKEN[1:], endpoint, signed.exp - 1),
+            (TOKEN, Endpoint(whole.host, whole.port, resource + "/"), signed.exp - 1),
         ):
             with pytest.raises(BadSignature):
                 hawk.check_bewit(signed, token, where, now=now)
@@ -227,16 +229,16 @@ def test_the_clients_signed_urls_are_taken(root_url: str, more: dict[str, object
 @pytest.mark.parametrize("url", URLS)
 def test_mohawk_takes_our_signed_urls(url: str) -> None:
     value = hawk.make_bewit(
-        CLIENT_ID, TOKEN, Place.of(url), expires=NOW + 900, ext=hawk.encode_extension({"authorizedScopes": []})
+        CLIENT_ID, TOKEN, Endpoint.from_url(url), expires=NOW + 900, ext=hawk.encode_extension({"authorizedScopes": []})
     )
     signed = hawk.add_bewit(url, value)
     # mohawk wants the padding that the service and its clients leave out, and one alphabet only.
     padded = value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4)
     assert mohawk.bewit.check_bewit(hawk.add_bewit(url, padded), credentials, now=NOW)
-    parts = hawk.split_bewit(Place.of(signed).resource)
+    parts = hawk.split_bewit(Endpoint.from_url(signed).resource)
     assert parts is not None
-    place = Place.of(url)
-    hawk.check_bewit(hawk.parse_bewit(parts[1]), TOKEN, Place(place.host, place.port, parts[0]), now=NOW)
+    endpoint = Endpoint.from_url(url)
+    hawk.check_bewit(hawk.parse_bewit(parts[1]), TOKEN, Endpoint(endpoint.host, endpoint.port, parts[0]), now=NOW)
 
 
 @pytest.mark.parametrize(

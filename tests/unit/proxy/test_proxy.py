@@ -15,7 +15,7 @@ from aiohttp import web, web_protocol
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import Place
+from tcenv.deployment.hawk import Endpoint
 from tests.calls import LOOPBACK, PING, run_as_nobody, send_plain, send_signed
 from tests.proxy import CLIENT, FakeDeployment, RunningProxy, SeenRequest, run_deployment, run_proxy
 
@@ -190,8 +190,8 @@ def test_scopes_that_do_not_fit_are_said_so(behind: FakeDeployment) -> None:
 def test_all_methods_go_on_and_no_byte_is_altered(method: str, prefix: str, behind: FakeDeployment) -> None:
     odd = "queue/v1/x%2Fy//z'(,)|\"%zz%7c@:=+~?a=%7c&b=|&a=+\"'&c=?/&&d"
     with run_proxy(behind.root_url) as proxy:
-        place = Place("127.0.0.1", proxy.port, prefix + odd)
-        authorization = hawk.make_header(CLIENT, proxy.run.token, method, place, now=time.time())
+        endpoint = Endpoint("127.0.0.1", proxy.port, prefix + odd)
+        authorization = hawk.make_header(CLIENT, proxy.run.token, method, endpoint, now=time.time())
         answer = send_plain(proxy, method, prefix + odd, Authorization=authorization)
         assert answer.status == 200, answer.read()
     (seen,) = behind.requests
@@ -319,10 +319,10 @@ def test_what_is_no_call_is_refused_clearly(
     method: str, lines: dict[str, str], status: int, code: str, behind: FakeDeployment
 ) -> None:
     with run_proxy(behind.root_url) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as raw:
-        place = Place("127.0.0.1", proxy.port, PING)
+        endpoint = Endpoint("127.0.0.1", proxy.port, PING)
         lines = {
             "Host": f"127.0.0.1:{proxy.port}",
-            "Authorization": hawk.make_header(CLIENT, proxy.run.token, method, place, now=time.time()),
+            "Authorization": hawk.make_header(CLIENT, proxy.run.token, method, endpoint, now=time.time()),
             "Connection": "close",
             **lines,
         }

@@ -20,7 +20,7 @@ import taskcluster
 from aiohttp import web
 
 from tcenv.deployment import hawk
-from tcenv.deployment.hawk import PayloadHash, Place
+from tcenv.deployment.hawk import Endpoint, PayloadHash
 from tests.calls import LOOPBACK, PING, send_plain, send_signed
 from tests.proxy import CLIENT, TOKEN, FakeDeployment, SeenRequest, run_deployment, run_proxy
 
@@ -43,9 +43,9 @@ def test_bodies_go_on_whole(size: int, chunked: bool, hashed: bool, behind: Fake
     payload.update(body)
     with run_proxy(behind.root_url) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
-        place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
+        endpoint = Endpoint("127.0.0.1", proxy.port, "/api/x/v1/y")
         authorization = hawk.make_header(
-            CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value() if hashed else ""
+            CLIENT, proxy.run.token, "PUT", endpoint, now=time.time(), payload_hash=payload.value() if hashed else ""
         )
         sent: Any = iter([body[:100], body[100:]]) if chunked else body
         connection.request(
@@ -71,9 +71,9 @@ def test_a_body_that_does_not_match_its_hash_never_completes(size: int, chunked:
     payload.update(body + b"x")
     with run_proxy(behind.root_url) as proxy:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
-        place = Place("127.0.0.1", proxy.port, "/api/x/v1/y")
+        endpoint = Endpoint("127.0.0.1", proxy.port, "/api/x/v1/y")
         authorization = hawk.make_header(
-            CLIENT, proxy.run.token, "PUT", place, now=time.time(), payload_hash=payload.value()
+            CLIENT, proxy.run.token, "PUT", endpoint, now=time.time(), payload_hash=payload.value()
         )
         sent: Any = iter([body]) if chunked else body
         connection.request("PUT", "/api/x/v1/y", sent, {"Authorization": authorization}, encode_chunked=chunked)
@@ -152,12 +152,12 @@ def test_a_url_is_signed_for_whoever_may_call(behind: FakeDeployment) -> None:
         for url in (f"{behind.root_url}{PING}?x=%20", f"{proxy.make_url('localhost')}{PING}?x=%20"):
             answer = send_signed(proxy, "POST", "/bewit", body=url.encode())
             assert (answer.status_code, answer.text) == (303, answer.headers["Location"])
-            place = Place.of(answer.text)
-            parts = hawk.split_bewit(place.resource)
+            endpoint = Endpoint.from_url(answer.text)
+            parts = hawk.split_bewit(endpoint.resource)
             assert parts is not None
             assert answer.text.startswith(f"{behind.root_url}{PING}?x=%20&bewit=")
             bewit = hawk.parse_bewit(parts[1])
-            hawk.check_bewit(bewit, TOKEN, Place(place.host, place.port, parts[0]), now=time.time())
+            hawk.check_bewit(bewit, TOKEN, Endpoint(endpoint.host, endpoint.port, parts[0]), now=time.time())
             assert 890 <= bewit.exp - time.time() <= 900
             assert hawk.parse_extension(bewit.ext) == {"authorizedScopes": ["queue:a"]}
         for url in (
