@@ -8,19 +8,21 @@ import os
 import sys
 
 from tcenv import core_dumps
+from tcenv.output import exit_now
 from tcenv.signals import handle_ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import NoReturn
 
     from tcenv.errors import Hint
 
 _HOT = ("env", "exec", "login")
+# The signals that have come.
+_received: list[int] = []
 
 
-class Ended(BaseException):
+class EndingSignal(BaseException):
     """A signal that ends the run. It is no Exception, so no library takes it for an error or for the end of a prompt."""
 
     # What the user can do next, where the interrupted code says so.
@@ -38,37 +40,21 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
     try:
         try:
             sys.unraisablehook = _handle_unraisable
-            _take_signals(blocked_before)
+            _handle_signals(blocked_before)
             if blocked_before is None:
                 _forget_the_current_directory()
             core_dumps.forbid()
-            for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"):
-                value = os.environ.pop(f"__TCENV_{name}", None)
-                if value is not None:
-                    # The script has restarted without this variable. Restore it for the programs that tcenv starts.
-                    os.environ[name] = value
-            function = os.environ.pop("__TCENV_FUNCTION", "")
-            if function:
-                from tcenv import cli
-
-                cli.from_function = function
-            if sys.stdin is None or sys.stdout is None or sys.stderr is None:
-                from tcenv.cli.terminal import streams
-
-                streams.replace_closed(arguments)
-            if os.name == "nt" or (sys.stdout.encoding, sys.stderr.encoding) != ("utf-8", "utf-8"):
-                from tcenv.cli.terminal import streams
-
-                streams.set_encoding()
+            _take_callers_variables()
+            _repair_streams(arguments)
             return _carry_out(arguments)
         except Exception as failure:
-            _hold_signals()
+            _block_signals()
             # The compiler turns whatever a handler raises in it into a SyntaxError.
-            reason = Ended(_came[0]) if _came else failure
-    except Ended as ended:
-        _hold_signals()
-        reason = ended
-    return _end_early(arguments, reason)
+            reason = EndingSignal(_received[0]) if _received else failure
+    except EndingSignal as signal:
+        _block_signals()
+        reason = signal
+    return _report_end(arguments, reason)
 
 
 def _forget_the_current_directory() -> None:
@@ -81,43 +67,65 @@ def _forget_the_current_directory() -> None:
     sys.path[:] = [entry for entry in sys.path if entry not in relative]
 
 
-def _take_signals(blocked_before: Iterable[int] | None) -> None:
-    handle_ending(_raise)
+def _take_callers_variables() -> None:
+    """Take from the environment what the command's script and the shell's function of `tcenv init` tell this process."""
+    for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"):
+        value = os.environ.pop(f"__TCENV_{name}", None)
+        if value is not None:
+            # The script has restarted without this variable. Restore it for the programs that tcenv starts.
+            os.environ[name] = value
+    function = os.environ.pop("__TCENV_FUNCTION", "")
+    if function:
+        from tcenv import cli
+
+        cli.from_function = function
+
+
+def _repair_streams(arguments: list[str]) -> None:
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        from tcenv.cli.terminal import streams
+
+        streams.replace_closed(arguments)
+    if os.name == "nt" or (sys.stdout.encoding, sys.stderr.encoding) != ("utf-8", "utf-8"):
+        from tcenv.cli.terminal import streams
+
+        streams.set_encoding()
+
+
+def _handle_signals(blocked_before: Iterable[int] | None) -> None:
+    handle_ending(_raise_signal)
     if blocked_before is not None:
         # This delivers the signals that came since.
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked_before)
 
 
-def _hold_signals() -> None:
+def _block_signals() -> None:
     if hasattr(_signal, "pthread_sigmask"):
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 
-_came: list[int] = []
-
-
-def _raise(number: int, frame: object) -> None:
-    _came.append(number)
+def _raise_signal(number: int, frame: object) -> None:
+    _received.append(number)
     # The second signal must not interrupt the handling of the first. A third one does, for a user who has waited too long.
-    if len(_came) != 2:
-        raise Ended(number)
+    if len(_received) != 2:
+        raise EndingSignal(number)
 
 
 def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Print an exception that nothing can catch, such as one in a finalizer. For a signal, end the run."""
-    if not isinstance(unraisable.exc_value, Ended):
+    if not isinstance(unraisable.exc_value, EndingSignal):
         sys.__unraisablehook__(unraisable)
         return
-    _hold_signals()
-    _leave(_end_early(sys.argv[1:], unraisable.exc_value))
+    _block_signals()
+    exit_now(_report_end(sys.argv[1:], unraisable.exc_value))
 
 
-def _end_early(arguments: list[str], reason: BaseException) -> int:
+def _report_end(arguments: list[str], reason: BaseException) -> int:
     """Say that a signal or an unforeseen error ended the run, also to a shell that evaluates. Returns the exit status."""
     try:
         from tcenv.cli.terminal import exit_status
 
-        if isinstance(reason, Ended):
+        if isinstance(reason, EndingSignal):
             return exit_status.report_interruption(
                 arguments, reason.number, getattr(reason, "__notes__", ()), reason.hint
             )
@@ -143,24 +151,24 @@ def _carry_out(arguments: list[str]) -> int:
 
         status = hotpath.run(arguments, _report_reuse, _announce)
         if status is not None:
-            _leave(status)
-        if _came:
-            raise Ended(_came[0])
+            exit_now(status)
+        if _received:
+            raise EndingSignal(_received[0])
     if arguments and arguments[0] == "hook":
         from tcenv import prompt_hook
 
         status = prompt_hook.run(arguments[1:], _note)
         if status is not None:
-            _leave(status)
+            exit_now(status)
     if arguments == ["--profiles"]:
         # For completion, which calls this at a keystroke.
         from tcenv.config.completion_names import print_names
 
-        _leave(print_names())
+        exit_now(print_names())
     if arguments == ["--purposes"]:
         from tcenv.config.completion_names import print_purposes
 
-        _leave(print_purposes())
+        exit_now(print_purposes())
     if arguments[:1] == ["help"] and arguments[1:2] not in (["--help"], ["-h"]):
         arguments = [*arguments[1:], "--help"]
     elif arguments == ["--version"]:
@@ -170,7 +178,7 @@ def _carry_out(arguments: list[str]) -> int:
 
         status = plain_reader.run(arguments)
         if status is not None:
-            _leave(status)
+            exit_now(status)
     from tcenv.cli.parsing.app import run
 
     return run(arguments)
@@ -201,17 +209,6 @@ def _report_reuse(fields: Mapping[str, str]) -> None:
     from tcenv.cli.terminal import messages
 
     messages.note_reuse(fields)
-
-
-def _leave(status: int) -> NoReturn:
-    """End without the interpreter's shutdown. `$(…)` would wait for it, and after a sign-in, with the client library
-    loaded, it takes longer than everything since the answer came."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            status = status or 1
-    os._exit(status)
 
 
 if __name__ == "__main__":

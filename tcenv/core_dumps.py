@@ -8,39 +8,39 @@ import sys
 
 _PR_SET_DUMPABLE = 4
 # The soft limit before `forbid`; None where nothing was changed.
-_former: int | None = None
+_original_limit: int | None = None
 
 
 def forbid() -> None:
     """Write no core file if this process crashes."""
-    global _former
+    global _original_limit
     try:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
         if soft != 0:
             resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-            _former = soft
+            _original_limit = soft
     except (ImportError, OSError, ValueError):  # Windows has no such limit
         return
 
 
 def restore() -> None:
     """Put the limit back as it was before `forbid`."""
-    global _former
-    if _former is None:
+    global _original_limit
+    if _original_limit is None:
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (_former, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    _former = None
+    resource.setrlimit(resource.RLIMIT_CORE, (_original_limit, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _original_limit = None
 
 
-class Allowed:
-    """A context with the limit as it was before `forbid`: for starting a command."""
+class OriginalLimit:
+    """A context in which the limit is as it was before `forbid`, for starting a command."""
 
     def __enter__(self) -> None:
-        self._was_forbidden = _former is not None
+        self._was_forbidden = _original_limit is not None
         restore()
 
     def __exit__(self, *_: object) -> None:

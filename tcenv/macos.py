@@ -25,8 +25,8 @@ def is_disk_encrypted() -> bool | None:
     return False if "FileVault is Off" in said else None
 
 
-def must_say_that_disk_is_plain() -> bool:
-    """Return whether to tell the user that FileVault does not encrypt the disk. True once in a home."""
+def should_warn_of_plain_disk() -> bool:
+    """Return whether to warn the user that FileVault does not encrypt the disk: once in a home."""
     note = os.path.join(paths.state_directory(), "filevault-said")
     if os.path.lexists(note) or is_disk_encrypted() is not False:
         return False

@@ -13,6 +13,8 @@ _KIND, _REGULAR, _OTHERS_READ = 0o170000, 0o100000, 0o044
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from tcenv.errors import TcenvError
 
 
@@ -73,3 +75,14 @@ def measure_width(descriptor: int = 1) -> int:
         return os.get_terminal_size(descriptor).columns
     except (OSError, ValueError):
         return 80
+
+
+def exit_now(status: int) -> NoReturn:
+    """End without the interpreter's shutdown. `$(…)` would wait for it, and with the libraries of a sign-in or a proxy it
+    takes longer than all that the user waits for."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            status = status or 1
+    os._exit(status)

@@ -127,7 +127,7 @@ def warn_of_plain_disk(store: Store) -> None:
         return
     from tcenv import macos
 
-    if macos.must_say_that_disk_is_plain():
+    if macos.should_warn_of_plain_disk():
         messages.warn("This session is on the Mac's disk, which FileVault does not encrypt.")
         messages.hint(
             f'To keep tokens in the keychain: TCENV_STORE=keyring, or store = "keyring" in {paths.config_file()}'

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from tcenv import core_dumps
+from tcenv.output import exit_now
 from tcenv.proxy import child_environment, sockets
 from tcenv.proxy.background import Background
 from tcenv.proxy.held_port import RunPort
@@ -62,13 +62,7 @@ def run_command(
     except Exception as error:
         announce(f"{command[0]} could not be run ({type(error).__name__}).", None)
     finally:
-        # Skip the interpreter's own exit: it takes as long as importing the proxy.
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                status = status or 1
-        os._exit(status)
+        exit_now(status)
 
 
 def _make_service(

@@ -72,7 +72,7 @@ class Client:
         self._overrides = [word for key, value in overrides.items() for word in ("-o", f"{key}={value}")]
 
     def _read_config(self) -> dict[str, str]:
-        with core_dumps.Allowed():
+        with core_dumps.OriginalLimit():
             done = subprocess.run(
                 # Some settings require a command.
                 [self._program, "-G", "-o", "RemoteCommand=none", *self._options, "--", self.host, "true"],

@@ -64,7 +64,7 @@ class Connection:
 
     def open(self) -> None:
         """Connect, and wait until the lifeline answers. ssh asks on the terminal for passwords. Raises TcenvError."""
-        with core_dumps.Allowed():
+        with core_dumps.OriginalLimit():
             self._ssh = subprocess.Popen(
                 self._client.make_connection_command(scripts.LIFELINE),
                 env=dict(self._client.environ),
@@ -86,7 +86,7 @@ class Connection:
 
     def forward(self, port: int) -> int:
         """Open a port on the far side's loopback that leads to `port` here. Returns the far port. Raises TcenvError."""
-        with core_dumps.Allowed():
+        with core_dumps.OriginalLimit():
             done = self._ask_ssh("-O", "forward", "-R", f"127.0.0.1:0:127.0.0.1:{port}")
         text = done.stdout.decode("ascii", "replace").strip()
         if done.returncode or not re.fullmatch(r"[0-9]{1,5}", text):
@@ -105,7 +105,7 @@ class Connection:
         """Connect to the far side's `port` from there, and send `data`. Return whether ssh could connect, even to a
         silent program."""
         try:
-            with core_dumps.Allowed():
+            with core_dumps.OriginalLimit():
                 done = self._ask_ssh("-W", f"127.0.0.1:{port}", data=data)
         except _NoAnswer:
             return True

@@ -53,7 +53,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
     defaults = [getattr(signal, name) for name in IGNORED_BY_PYTHON if hasattr(signal, name)]
 
     def spawn(path: str, arguments: list[str]) -> int:
-        with core_dumps.Allowed():
+        with core_dumps.OriginalLimit():
             return os.posix_spawn(path, arguments, dict(environ), setsigmask=list(mask), setsigdef=defaults)
 
     reason = ""
@@ -120,7 +120,7 @@ def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Ca
         return report_failure(command[0], "")
     former: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, _do_nothing)}
     try:
-        with core_dumps.Allowed():
+        with core_dumps.OriginalLimit():
             child = subprocess.Popen([found, *command[1:]], env=dict(environ))
         with child:
             for number in {*list_ending_signals()} - {signal.SIGINT}:

@@ -82,7 +82,7 @@ def _spawn(arguments: list[str], actions: list[Any]) -> int:
     spawn = functools.partial(
         os.posix_spawn, "/bin/sh", arguments, drop_secrets(os.environ), file_actions=actions, setsigdef=defaults
     )
-    with core_dumps.Allowed():
+    with core_dumps.OriginalLimit():
         try:
             return spawn(setsid=True)
         except NotImplementedError:

@@ -16,10 +16,13 @@ from tcenv.shells import EVALUATED, load_shell
 from tcenv.shells.detect import choose_shell
 
 _SIGINT = 2
-# The errors of a file system that is full, read-only, broken or closed to the user. They are no bugs of tcenv.
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-_PLACE = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
-_OF_THE_MACHINE = (*_DISK, *_PLACE, errno.EMFILE, errno.ENFILE)
+# The errors of a file system that is full, read-only, broken or closed to the user, and of a process with too many open
+# files. They are no bugs of tcenv.
+_MACHINE_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EMFILE, errno.ENFILE),
+)
 
 
 def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
@@ -40,7 +43,7 @@ def carry_out(arguments: Sequence[str], function: Callable[[], int]) -> int:
 
 def report_failure(arguments: Sequence[str], failure: BaseException) -> int:
     """Say why `failure` ended the run, and fail the evaluation. Returns the exit status."""
-    status = _report(failure, arguments)
+    status = _report(failure)
     fail_evaluation(arguments)
     return status
 
@@ -50,13 +53,13 @@ def report_interruption(
 ) -> int:
     """Say that a signal ended the run, and fail the evaluation. `notes` tell what had happened by then. Returns the
     exit status."""
-    what = "Interrupted." if number == _SIGINT else f"Ended by {_get_signal_name(number)}."
-    messages.report_error(Interrupted(" ".join([what, *notes]), hint))
+    sentence = "Interrupted." if number == _SIGINT else f"Ended by {_get_signal_name(number)}."
+    messages.report_error(Interrupted(" ".join([sentence, *notes]), hint))
     fail_evaluation(arguments)
     return 128 + number
 
 
-def _report(failure: BaseException, arguments: Sequence[str]) -> int:
+def _report(failure: BaseException) -> int:
     """Say why `failure` ended the command. Returns the exit status."""
     if isinstance(failure, BrokenPipeError):
         # The reader of the output has closed it. Python's own exit must not fail on that again.
@@ -65,10 +68,10 @@ def _report(failure: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(failure, TcenvError):
         messages.report_error(failure)
         return failure.exit_code
-    if isinstance(failure, OSError) and failure.filename is not None and failure.errno in _OF_THE_MACHINE:
+    if isinstance(failure, OSError) and failure.filename is not None and failure.errno in _MACHINE_ERRORS:
         messages.report_error(TcenvError(f"{failure.filename}: {failure.strerror}."))
         return 1
-    _confess(failure)
+    _report_bug(failure)
     return 1
 
 
@@ -81,7 +84,7 @@ def _get_signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _confess(failure: BaseException) -> None:
+def _report_bug(failure: BaseException) -> None:
     """Report an unforeseen error: where it happened, without any value."""
     kind = f"{type(failure).__module__}.{type(failure).__qualname__}"
     messages.report_error(
@@ -112,6 +115,7 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
 
 
 def _find_option(arguments: Sequence[str], name: str) -> str | None:
+    """Return the value of an option on a command line that may be wrong."""
     for position, argument in enumerate(arguments):
         if argument == name and position + 1 < len(arguments):
             return arguments[position + 1]
