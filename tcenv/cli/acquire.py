@@ -105,7 +105,7 @@ def open_session(wanted: SessionOptions) -> OpenedSession:
     if not store.keeps and progress.is_new:
         messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
         messages.hint("To load it in this shell:", make_login_command(profile.argument))
-    told = progress.is_new and bool(scopes) and session.wanted == scopes
+    told = progress.is_new and bool(scopes) and session.requested_scopes == scopes
     return OpenedSession(session, store, wanted.scopes, term, wanted.purpose, told)
 
 
@@ -187,7 +187,7 @@ def _load_live(profile: profiles.Profile, *, stored: bool = False) -> Session:
             Hint("To store it in a file, set TCENV_STORE=file. To sign in for this shell only:", command),
         )
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = recover(session, store, messages.warn, until=time.monotonic() + profile.timeout)
+    session = recover(session, store, messages.warn, deadline=time.monotonic() + profile.timeout)
     if session is None:
         raise NotSignedIn(
             f"Not signed in to {get_display_name(profile.name, profile.root_url)}.", Hint("Sign in:", command)

@@ -220,7 +220,7 @@ def _check_scopes(session: OpenedSession) -> tuple[str, ...] | None:
     if not session.scopes:
         return None
     whole = session.session
-    held = narrow(whole.encode_fields(), whole.passed_on, whole.asked, session.scopes, session.tell_narrowing)
+    held = narrow(whole.encode_fields(), whole.usable_scopes, whole.asked, session.scopes, session.tell_narrowing)
     if count_fitting(whole.credentials.client_id, held) < len(held):
         held = shorten(held, whole.expansions, whole.scopes)
     fitting = count_fitting(whole.credentials.client_id, held)

@@ -113,7 +113,7 @@ class Signer:
         self._session = session
         self._authority: Authority | None = None
         if session is not None:
-            held = session.passed_on
+            held = session.usable_scopes
             scopes = self._scopes if self._scopes is None else narrow(held, self._scopes)
             if scopes is None and held != session.scopes and held is not None:
                 # Programs do not get the scopes that tcenv requested to delete its own client.

@@ -45,11 +45,11 @@ class DirectoryStore:
         return parts and parts[0]["GENERATION"]
 
     def load(self, profile: str) -> Session | None:
-        parts = self._parts(profile)
+        parts = self._read(profile)
         return parts and Session.from_parts(*parts)
 
     def save(self, session: Session) -> None:
-        self._write(session, session.encode())
+        self._write(session.profile, session.encode())
 
     def forget(self, profile: str) -> bool:
         try:
@@ -63,40 +63,40 @@ class DirectoryStore:
         except FileNotFoundError:
             return False
         except (paths.Unsafe, OSError) as error:
-            raise self._refusal(error) from None
+            raise self._make_error(error) from None
         return True
 
     def list_profiles(self) -> list[str]:
-        return self._names(session_file.SUFFIX)
+        return self._find_profiles(session_file.SUFFIX)
 
     def clear(self) -> None:
         sweep(self.directory)
 
-    def _names(self, suffix: str) -> list[str]:
+    def _find_profiles(self, suffix: str) -> list[str]:
         """Return the profiles that have a file with this suffix. Raises StoreError."""
         try:
             if not paths.check_directory(self.directory):
                 return []
             names = os.listdir(self.directory)
         except (paths.Unsafe, OSError) as error:
-            raise self._refusal(error) from None
+            raise self._make_error(error) from None
         return session_file.find_profiles(names, suffix)
 
-    def _parts(self, profile: str) -> Parts | None:
+    def _read(self, profile: str) -> Parts | None:
         try:
             return session_file.read(self.directory, profile)
         except session_file.Damaged as damaged:
             raise DamagedSession(f"The stored session of {profile} is damaged: {damaged}.") from None
         except (paths.Unsafe, OSError) as error:
-            raise self._refusal(error) from None
+            raise self._make_error(error) from None
 
-    def _write(self, session: Session, data: bytes) -> None:
+    def _write(self, profile: str, data: bytes) -> None:
         try:
-            write_privately(self.get_path(session.profile), data, durable=self._durable)
+            write_privately(self.get_path(profile), data, durable=self._durable)
         except OSError as error:
-            raise self._refusal(error) from None
+            raise self._make_error(error) from None
 
-    def _refusal(self, error: Exception) -> StoreError:
+    def _make_error(self, error: Exception) -> StoreError:
         if isinstance(error, OSError) and not isinstance(error, PermissionError):
             reason, fix = error.strerror, f"Free space on the disk of {self.directory}"
         else:

@@ -44,14 +44,14 @@ def decode(lines: Iterable[str], held: Sequence[str]) -> dict[str, tuple[str, ..
     found = {}
     for line in lines:
         ranges, _, role = line.partition(" ")
-        numbers = _parse(ranges, len(held))
+        numbers = _parse_ranges(ranges, len(held))
         covered = tuple(held[number] for number in numbers)
         if role.startswith("assume:") and role in covered:
             found[role] = covered
     return found
 
 
-def _parse(ranges: str, count: int) -> list[int]:
+def _parse_ranges(ranges: str, count: int) -> list[int]:
     """Return the numbers below `count` that a text like `0-3,7` names, none for any other text."""
     found: list[int] = []
     for piece in ranges.split(","):
@@ -87,8 +87,8 @@ def leave_out(scopes: Sequence[str], expansions: Mapping[str, Sequence[str]]) ->
     return tuple(scope for scope in scopes if scope in kept or scope not in has)
 
 
-def ask(session: Session) -> tuple[str, ...]:
-    """Ask the deployment what the `assume:` scopes of `session` cover, and return a line for each (see `encode`). A role
+def fetch(session: Session) -> tuple[str, ...]:
+    """Ask the deployment what the `assume:` scopes of `session` cover. Returns a line for each (see `encode`). A role
     that the deployment does not show has no line."""
     import threading
     from contextlib import suppress

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SERVICE = "tcenv"
 # The library's backends for a system's own keyring. Some of its other backends write plain files.
 _SYSTEMS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
+_BACKENDS = {"darwin": "keyring.backends.macOS.Keyring", "win32": "keyring.backends.Windows.WinVaultKeyring"}
+_DBUS_BACKEND = "keyring.backends.SecretService"
 # Each profile has two items. A writer uses the free one and never replaces the one in use, so a session is whole at any
 # time.
 _ITEMS = ("1", "2")
@@ -37,33 +39,22 @@ def _is_the_systems(backend: Any) -> bool:
     return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEMS
 
 
-def _find_known_backend() -> Any:
+def _load_known_backend() -> Any:
     """Return the backend of this system's keyring without a search. Returns None where the system may have several and none
     is known to work, or where the user has configured the library."""
     if paths.has_keyring_configuration():
         return None
+    # Loading fails if the keyring does not work.
     with suppress(Exception):
-        if sys.platform == "darwin":
-            from keyring.backends import macOS
+        if sys.platform not in _BACKENDS:
+            from tcenv.sessions import secret_service
 
-            return _make(macOS.Keyring)
-        if sys.platform == "win32":
-            from keyring.backends import Windows
+            if not secret_service.is_known():
+                return None
+        from keyring.core import load_keyring
 
-            return _make(Windows.WinVaultKeyring)
-        from tcenv.sessions import secret_service
-
-        if secret_service.is_known():
-            from keyring.backends import SecretService
-
-            backend = _make(SecretService.Keyring)
-            # This asks whether the service is still there.
-            return backend if backend.priority else None
+        return load_keyring(_BACKENDS.get(sys.platform, f"{_DBUS_BACKEND}.Keyring"))
     return None
-
-
-def _make(kind: Any) -> Any:
-    return kind()
 
 
 def _search_backend() -> Any:
@@ -76,7 +67,7 @@ def _search_backend() -> Any:
         backend = next((each for each in backend.backends if _is_the_systems(each)), None)
     if isinstance(backend, (fail.Keyring, null.Keyring)):
         return None
-    if backend is not None and type(backend).__module__ == "keyring.backends.SecretService":
+    if type(backend).__module__ == _DBUS_BACKEND:
         from tcenv.sessions import secret_service
 
         secret_service.remember()
@@ -107,7 +98,7 @@ class KeyringStore(DirectoryStore):
         backend, such as one that writes a plain file, only if the user chose both the keyring as the store and that
         backend. A locked keyring may ask the user to unlock it, unless `unlock` is False."""
         try:
-            backend = _find_known_backend() or _search_backend()
+            backend = _load_known_backend() or _search_backend()
             if backend is None:
                 return None
             if not chosen:
@@ -130,11 +121,11 @@ class KeyringStore(DirectoryStore):
     def _check_unlocked(self) -> None:
         """Raise StoreError if reading would ask the user to unlock the keyring, as far as a backend tells without
         asking."""
-        if self._unlock or not type(self._keyring).__module__.endswith(".SecretService"):
+        if self._unlock or type(self._keyring).__module__ != _DBUS_BACKEND:
             return
         import secretstorage
 
-        with self._failing():
+        with self._convert_errors():
             connection = secretstorage.dbus_init()
             try:
                 is_locked = secretstorage.Collection(connection).is_locked()
@@ -146,75 +137,74 @@ class KeyringStore(DirectoryStore):
     def load(self, profile: str) -> Session | None:
         self._check_unlocked()
         for _ in range(_ATTEMPTS):
-            parts = self._parts(profile)
+            parts = self._read(profile)
             if parts is None:
                 return None
             fields, scopes, asked, expansions = parts
-            generation, _, token = (self._item(profile, fields.get(session_file.ITEM, "")) or "").partition(" ")
+            generation, _, token = (self._get_item(profile, fields.get(session_file.ITEM, "")) or "").partition(" ")
             if token and generation == fields[GENERATION]:
                 return Session.from_parts({**fields, ACCESS_TOKEN: token}, scopes, asked, expansions)
         return None
 
     def save(self, session: Session) -> None:
         profile, fields = session.profile, session.encode_fields()
-        with self._locked(profile):
+        with self._lock(profile):
             parts = None
             with suppress(DamagedSession):
-                parts = self._parts(profile)
+                parts = self._read(profile)
             former = parts[0].get(session_file.ITEM) if parts else None
             item, other = reversed(_ITEMS) if former == _ITEMS[0] else _ITEMS
-            write_privately(self._mark_of(profile), b"")
-            with self._failing():
+            write_privately(self._get_mark_path(profile), b"")
+            with self._convert_errors():
                 self._keyring.set_password(
                     _SERVICE, session_file.name_item(profile, item), f"{fields[GENERATION]} {fields[ACCESS_TOKEN]}"
                 )
             fields |= {ACCESS_TOKEN: "", session_file.ITEM: item}
-            self._write(session, session_file.encode(fields, session.scopes, session.asked, session.expansions))
-            self._delete(profile, other)
+            self._write(profile, session_file.encode(fields, session.scopes, session.asked, session.expansions))
+            self._delete_item(profile, other)
 
     def forget(self, profile: str) -> bool:
-        if not os.path.lexists(self._mark_of(profile)) and not os.path.lexists(self.get_path(profile)):
+        if not os.path.lexists(self._get_mark_path(profile)) and not os.path.lexists(self.get_path(profile)):
             return False
-        with self._locked(profile):
+        with self._lock(profile):
             there = super().forget(profile)
             for item in _ITEMS:
-                self._delete(profile, item)
+                self._delete_item(profile, item)
             with suppress(OSError):
-                os.unlink(self._mark_of(profile))
+                os.unlink(self._get_mark_path(profile))
         return there
 
     def clear(self) -> None:
         super().clear()
-        for profile in set(self._names(_MARK)) - set(self.list_profiles()):
+        for profile in set(self._find_profiles(_MARK)) - set(self.list_profiles()):
             self.forget(profile)
 
-    def _item(self, profile: str, item: str) -> str | None:
-        with self._failing():
+    def _get_item(self, profile: str, item: str) -> str | None:
+        with self._convert_errors():
             text: str | None = self._keyring.get_password(_SERVICE, session_file.name_item(profile, item))
         return text
 
-    def _delete(self, profile: str, item: str) -> None:
+    def _delete_item(self, profile: str, item: str) -> None:
         from keyring.errors import PasswordDeleteError
 
-        with self._failing():
-            if self._keyring.get_password(_SERVICE, session_file.name_item(profile, item)) is not None:
-                with suppress(PasswordDeleteError):
-                    self._keyring.delete_password(_SERVICE, session_file.name_item(profile, item))
+        if self._get_item(profile, item) is not None:
+            with self._convert_errors(), suppress(PasswordDeleteError):
+                self._keyring.delete_password(_SERVICE, session_file.name_item(profile, item))
 
-    def _mark_of(self, profile: str) -> str:
+    def _get_mark_path(self, profile: str) -> str:
         return f"{self.directory}/{get_file_name(profile)}{_MARK}"
 
     @contextmanager
-    def _locked(self, profile: str) -> Iterator[None]:
+    def _lock(self, profile: str) -> Iterator[None]:
         """Hold the lock for changes to the items of `profile`. Raises StoreError."""
         try:
             with hold_lock(self.get_path(profile)):
                 yield
         except OSError as error:
-            raise self._refusal(error) from None
+            raise self._make_error(error) from None
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _convert_errors(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:

@@ -7,22 +7,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 
 from tcenv import paths
 from tcenv.errors import StoreError
 from tcenv.files import compute_checksum, hold_lock, is_alive, write_privately
-from tcenv.sessions.name_series import get_name, list_names
+from tcenv.sessions.name_series import get_name
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 
 _DAY = 86400
-
-
-def choose_two(series_name: str, name: str) -> tuple[str, str]:
-    """Return the two names of a series that a client may delete: `name`, and the first of the series' other names."""
-    return name, next(other for other in list_names(series_name) if other != name)
 
 
 @dataclass(frozen=True)
@@ -133,9 +128,8 @@ def find_prefix(root_url: str, asked: str) -> str | None:
 
 
 def _read_prefix(path: str, root_url: str) -> str | None:
-    """Return the prefix of the newest client that the deployment has confirmed, else the one in the file."""
-    newest = (client.prefix for client in reversed(_read_clients(path, root_url)) if client.confirmed)
-    found = next((prefix for prefix in newest if prefix), None)
+    """Return the prefix of the newest confirmed client in a file, else the one that the file has noted."""
+    found = _get_prefix(_read_clients(path, root_url))
     if found is None:
         content = _read(path)
         stored = content.get("prefix") if content.get("root_url") == root_url else None
@@ -143,10 +137,21 @@ def _read_prefix(path: str, root_url: str) -> str | None:
     return found
 
 
-def remember(root_url: str, client: KnownClient) -> None:
-    """Note a client as the newest of its requested name, and drop older notes of the same clientId. Ignores a failure
-    to write."""
+def _get_prefix(clients: Sequence[KnownClient]) -> str | None:
+    """Return the prefix of the newest of `clients` that the deployment has confirmed."""
+    return next((client.prefix for client in reversed(clients) if client.confirmed and client.prefix), None)
+
+
+@contextmanager
+def _change(root_url: str) -> Iterator[None]:
+    """Hold the lock of a deployment's notes. Ignores a failure to write, because tcenv works without the notes."""
     with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
+        yield
+
+
+def remember(root_url: str, client: KnownClient) -> None:
+    """Note a client as the newest of its requested name, and drop older notes of the same clientId."""
+    with _change(root_url):
         _remember(root_url, client)
 
 
@@ -163,7 +168,7 @@ def _remember(root_url: str, client: KnownClient) -> None:
 
 def forget(root_url: str, client_id: str) -> None:
     """Note that this client has been deleted."""
-    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
+    with _change(root_url):
         _forget(root_url, client_id)
 
 
@@ -185,14 +190,14 @@ def note_rejection(root_url: str, client_id: str, reason: str) -> None:
 
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Remove the note of a client that only a browser reported. Keeps a client that the deployment has confirmed."""
-    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
+    with _change(root_url):
         if any(client.client_id == client_id and not client.confirmed for client in list_clients(root_url)):
             _forget(root_url, client_id)
 
 
 def note_without_session(root_url: str, client_id: str) -> None:
     """Note that no store keeps this client's session any more, although the client lasts until its end."""
-    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
+    with _change(root_url):
         for client in list_clients(root_url):
             if client.client_id == client_id and client.place:
                 _remember(root_url, replace(client, place=""))
@@ -200,7 +205,7 @@ def note_without_session(root_url: str, client_id: str) -> None:
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
     """Note that a client lasts until `expires`. `asked` is the requested name of its session."""
-    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
+    with _change(root_url):
         for client in list_clients(root_url):
             if client.client_id == client_id:
                 _remember(root_url, replace(client, expires=expires, asked=asked))
@@ -210,12 +215,11 @@ def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
 
 def _write(root_url: str, asked: str, clients: Sequence[KnownClient]) -> None:
     records = [{key: value for key, value in asdict(client).items() if key != "asked"} for client in clients]
-    prefix = next((client.prefix for client in reversed(clients) if client.confirmed and client.prefix), None)
     path = _get_path(root_url, asked)
     content = {
         "root_url": root_url,
         "asked": asked,
-        "prefix": prefix or _read_prefix(path, root_url) or "",
+        "prefix": _get_prefix(clients) or _read_prefix(path, root_url) or "",
         "clients": records,
     }
     write_privately(path, (json.dumps(content, indent=1) + "\n").encode())

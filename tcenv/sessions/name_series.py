@@ -18,6 +18,11 @@ def list_names(name: str) -> list[str]:
     return [name, *(f"{name}@{number}" for number in range(2, SERIES + 1))]
 
 
+def list_deletable_names(series_name: str, name: str) -> tuple[str, str]:
+    """Return the two names of a series that a client may delete: its own `name`, and the first of the others."""
+    return name, next(other for other in list_names(series_name) if other != name)
+
+
 def get_name(client_id: str, asked: str) -> str:
     """Return the client's own name in a clientId: `asked` (which may hold slashes) if the clientId ends with it, else
     the part behind the last slash."""

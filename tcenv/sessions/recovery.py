@@ -22,11 +22,11 @@ def recover(
     say: Callable[[str], None],
     *,
     locked: bool = False,
-    until: float | None = None,
+    deadline: float | None = None,
 ) -> Session | None:
     """Return the session if its token can be trusted, else None. Returns a session at once unless it is marked as being
     reset. For a marked one, waits for the process that resets it and then asks the deployment whether the token is
-    still good. `locked` says that the caller holds the lock. `until` (time.monotonic) is the deadline.
+    still good. `locked` says that the caller holds the lock. `deadline` is a time of time.monotonic.
 
     Raises DeploymentError if the deployment cannot be asked; StoreError."""
     if session is None or session.state != RESETTING:
@@ -45,7 +45,7 @@ def recover(
         from tcenv.deployment.auth import Deployment
 
         try:
-            Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
+            Deployment(session.root_url, until=deadline, argument=session.argument).confirm(session.credentials)
         except CredentialsRejected as rejection:
             if rejection.reason not in ("bad-token", "deleted", "expired", "disabled"):
                 raise

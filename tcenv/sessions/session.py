@@ -11,17 +11,10 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.patterns import CLIENT_ID, SCOPE
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import DamagedSession
-from tcenv.sessions import session_file as sessionfile
+from tcenv.sessions import session_file
 from tcenv.sessions.name_series import drop_deletion_scopes
 from tcenv.sessions.profile_names import get_argument, get_stored_argument, is_profile_name
 from tcenv.shells import environment
-
-
-def compute_renewal_time(created: int, expires: int) -> int:
-    """Return from when on (seconds since the epoch) a session is nearly over: 10 % of its life before its end, but at
-    most 10 minutes."""
-    return expires - min((expires - created) // 10, 600)
-
 
 #: tcenv has deleted the client to free its name for a new sign-in, which is not complete yet.
 ENDED = "ended"
@@ -75,14 +68,15 @@ class Session:
 
     @property
     def renew(self) -> int:
-        return compute_renewal_time(self.created, self.expires)
+        """When `login` renews this session: 10 % of its life before its end, but at most 10 minutes."""
+        return self.expires - min((self.expires - self.created) // 10, 600)
 
     def is_live(self, now: float | None = None) -> bool:
         return (time.time() if now is None else now) < self.expires
 
-    def has_time_left(self, now: float | None = None) -> bool:
-        """Return whether `login` would reuse this session without asking."""
-        return not self.state and (time.time() if now is None else now) < self.renew
+    def has_time_left(self) -> bool:
+        """Return whether `login` reuses this session without asking."""
+        return not self.state and time.time() < self.renew
 
     def mark_ended(self) -> Session:
         """Return a copy of this session that is marked as one with a deleted client."""
@@ -90,25 +84,26 @@ class Session:
         return replace(self, expires=min(self.expires, now), created=min(self.created, now), state=ENDED)
 
     @property
-    def wanted(self) -> tuple[str, ...]:
+    def requested_scopes(self) -> tuple[str, ...]:
         """The scopes that the user requested."""
-        return self._without_ending(self.asked)
+        return self._drop_deletion_scopes(self.asked)
 
     @property
-    def passed_on(self) -> tuple[str, ...] | None:
-        """The scopes to pass on to temporary credentials or a proxy: those that the session holds, without the right to
-        delete its own client unless the user requested that right. None if the deployment did not tell the scopes."""
-        return None if self.scopes is None else self._without_ending(self.scopes)
+    def usable_scopes(self) -> tuple[str, ...] | None:
+        """The scopes that programs may get, as temporary credentials or through a proxy: those that the session holds,
+        without the right to delete its own client unless the user requested that right. None if the deployment did not
+        tell the scopes."""
+        return None if self.scopes is None else self._drop_deletion_scopes(self.scopes)
 
-    def _without_ending(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    def _drop_deletion_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
         return drop_deletion_scopes(scopes, self.asked, self.credentials.client_id, self.name)
 
     @property
     def generation(self) -> str:
         """A text that changes with the token and when the client is deleted. Prompt hooks compare it."""
-        return (
-            sessionfile.ENDED if self.state == ENDED else sessionfile.compute_generation(self.credentials.access_token)
-        )
+        if self.state == ENDED:
+            return session_file.ENDED
+        return session_file.compute_generation(self.credentials.access_token)
 
     def make_loading(self, environ: Mapping[str, str] | None = None, *, file: str = "") -> dict[str, str | None]:
         """Return the change that loads this session into `environ` (None: this process's own). `file` is the session's
@@ -122,24 +117,24 @@ class Session:
         """Return the session's values by their keys in its file."""
         fields = {
             environment.GENERATION: self.generation,
-            "TASKCLUSTER_ACCESS_TOKEN": self.credentials.access_token,
-            "TASKCLUSTER_ROOT_URL": self.root_url,
-            "TASKCLUSTER_CLIENT_ID": self.credentials.client_id,
-            "TCENV_PROFILE": self.profile,
-            "TCENV_EXPIRES": str(self.expires),
+            environment.ACCESS_TOKEN: self.credentials.access_token,
+            environment.ROOT_URL: self.root_url,
+            environment.CLIENT_ID: self.credentials.client_id,
+            environment.PROFILE: self.profile,
+            environment.EXPIRES: str(self.expires),
             "RENEW": str(self.renew),
             "CREATED": str(self.created),
             "NAME": self.name,
         }
         if self.state:
-            fields[sessionfile.STATE] = self.state
+            fields[session_file.STATE] = self.state
         if self.chosen:
-            fields[sessionfile.CHOSEN] = "yes"
+            fields[session_file.CHOSEN] = "yes"
         return fields
 
     def encode(self) -> bytes:
         """Return the bytes of the session's file (see `session_file`)."""
-        return sessionfile.encode(self.encode_fields(), self.scopes, self.asked, self.expansions)
+        return session_file.encode(self.encode_fields(), self.scopes, self.asked, self.expansions)
 
     @classmethod
     def from_parts(
@@ -148,16 +143,16 @@ class Session:
         """Create a session from the parts that `session_file.decode` returned. Raises DamagedSession."""
         try:
             session = cls(
-                profile=fields["TCENV_PROFILE"],
-                root_url=fields["TASKCLUSTER_ROOT_URL"],
-                credentials=Credentials(fields["TASKCLUSTER_CLIENT_ID"], fields["TASKCLUSTER_ACCESS_TOKEN"]),
+                profile=fields[environment.PROFILE],
+                root_url=fields[environment.ROOT_URL],
+                credentials=Credentials(fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN]),
                 created=int(fields["CREATED"]),
-                expires=int(fields["TCENV_EXPIRES"]),
+                expires=int(fields[environment.EXPIRES]),
                 name=fields["NAME"],
                 scopes=None if scopes is None else tuple(scopes),
                 asked=tuple(asked),
-                state=fields.get(sessionfile.STATE, ""),
-                chosen=sessionfile.CHOSEN in fields,
+                state=fields.get(session_file.STATE, ""),
+                chosen=session_file.CHOSEN in fields,
                 expansions=tuple(expansions),
             )
         except Exception as error:

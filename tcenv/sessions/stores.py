@@ -70,38 +70,38 @@ _NO_RUNTIME = {
 }
 
 
-def open_store(wanted: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
-    """Open the store with the name `wanted`. `auto` opens the first of runtime, keyring and none that works here.
+def open_store(name: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
+    """Open the store `name`. `auto` opens the first of runtime, keyring and none that works here.
     Passes a sentence to `say` if another user has taken a directory. Does not ask the user to unlock a keyring unless
     `unlock` is true.
 
     Raises StoreError, also if the user's own runtime directory is open to other users: `auto` then uses no other
     store."""
-    store = _open_store(wanted, say, unlock=unlock)
+    store = _open_store(name, say, unlock=unlock)
     verbosity.log(f"Store {store.name}{f' in {store.where}' if store.keeps else ''}.")
     return store
 
 
-def _open_store(wanted: str, say: Callable[[str], None], *, unlock: bool) -> Store:
-    if wanted in ("auto", "runtime"):
+def _open_store(name: str, say: Callable[[str], None], *, unlock: bool) -> Store:
+    if name in ("auto", "runtime"):
         runtime = _open_runtime_store(say)
         if runtime is not None:
             return runtime
-        if wanted == "runtime":
+        if name == "runtime":
             raise StoreError(
                 f"There is no runtime store: {_NO_RUNTIME.get(sys.platform, _NO_RUNTIME['linux'])}.",
                 "Choose another one: TCENV_STORE=keyring, file or none.",
             )
-    if wanted == "file":
+    if name == "file":
         return DirectoryStore("file", paths.file_store_directory(), durable=True)
-    if wanted in ("auto", "keyring"):
-        keyring = KeyringStore.of_this_machine(chosen=wanted == "keyring", unlock=unlock)
+    if name in ("auto", "keyring"):
+        keyring = KeyringStore.of_this_machine(chosen=name == "keyring", unlock=unlock)
         if keyring is not None:
             return keyring
-        if wanted == "keyring":
+        if name == "keyring":
             raise StoreError("There is no keyring on this machine.", "Choose another store: TCENV_STORE=file or none.")
-    if wanted == "none":
-        return NoStore("the store is none")
+    if name == "none":
+        return NoStore()
     return NoStore("this machine has no runtime directory and no keyring")
 
 

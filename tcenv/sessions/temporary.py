@@ -50,11 +50,11 @@ def mint_from_parts(
 ) -> dict[str, str]:
     """Make temporary credentials from the parts of a session's file (see `session_file.decode`). Returns values by
     variable. For `scopes`, `term` and `say` see `make_loading`."""
-    now, end = int(time.time()), int(fields[environment.EXPIRES])
+    profile, now, end = fields[environment.PROFILE], int(time.time()), int(fields[environment.EXPIRES])
     if now >= end:
         raise NotSignedIn(
-            f"The session of {fields[environment.PROFILE]} has expired.",
-            Hint("Sign in again:", make_login_command(_get_argument(fields))),
+            f"The session of {profile} has expired.",
+            Hint("Sign in again:", make_login_command(get_argument(profile, fields[environment.ROOT_URL]))),
         )
     client_id = fields[environment.CLIENT_ID]
     expires = min(end, now + LONGEST_LIFETIME)
@@ -68,11 +68,11 @@ def mint_from_parts(
         held = drop_deletion_scopes(held, asked, client_id, fields["NAME"])
     elif not scopes:
         raise UsageError("This deployment does not say which scopes the session has.", "Name scopes: --scope S")
-    wanted = remove_covered(narrow(fields, held, asked, scopes, say) if scopes else held or ())
-    if not fits(client_id, wanted):
-        wanted = shorten(wanted, expansions, whole)
+    given = remove_covered(narrow(fields, held, asked, scopes, say) if scopes else held or ())
+    if not fits(client_id, given):
+        given = shorten(given, expansions, whole)
     try:
-        token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], wanted, now, expires)
+        token, certificate = mint(client_id, fields[environment.ACCESS_TOKEN], given, now, expires)
     except UsageError as error:
         hint = error.hint or Hint("Name the scopes that the command needs: --scope S, once for each.")
         raise UsageError(error.message, hint) from None
@@ -82,7 +82,7 @@ def mint_from_parts(
         environment.CLIENT_ID: client_id,
         environment.ACCESS_TOKEN: token,
         environment.CERTIFICATE: certificate,
-        environment.PROFILE: fields[environment.PROFILE],
+        environment.PROFILE: profile,
         environment.EXPIRES: str(expires),
     }
 
@@ -119,7 +119,3 @@ def shorten(scopes: Sequence[str], expansions: Sequence[str], held: Sequence[str
     from tcenv.sessions.expansions import decode, leave_out
 
     return leave_out(remove_covered(scopes), decode(expansions, held or ()))
-
-
-def _get_argument(fields: Mapping[str, str]) -> str:
-    return get_argument(fields[environment.PROFILE], fields[environment.ROOT_URL])

@@ -201,7 +201,7 @@ def _store_session(session: Session, store: Store, progress: Progress) -> bool:
 def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
     """Return the session with what its roles cover, stored if it is `kept`: for calls whose header has no room for all of its
     scopes. Nothing depends on it."""
-    known = replace(session, expansions=expansions.ask(session))
+    known = replace(session, expansions=expansions.fetch(session))
     if kept and known != session:
         with suppress(TcenvError, OSError):
             if store.load(session.profile) == session:

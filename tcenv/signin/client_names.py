@@ -18,8 +18,8 @@ from tcenv.deployment.limits import MOST_SCOPES
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, make_login_command
 from tcenv.sessions import known_clients, name_series
-from tcenv.sessions.known_clients import KnownClient, choose_two
-from tcenv.sessions.name_series import list_names
+from tcenv.sessions.known_clients import KnownClient
+from tcenv.sessions.name_series import list_deletable_names, list_names
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, describe_place, list_stores
 from tcenv.text import format_duration, format_time
@@ -68,7 +68,7 @@ class Names:
         """Return the scopes for deleting these clients that `scopes` lack."""
         if self.prefix is None:
             return []
-        names = (name,) if self.insisted else (*choose_two(self.asked, name), *self.orphaned)
+        names = (name,) if self.insisted else (*list_deletable_names(self.asked, name), *self.orphaned)
         needed = [f"{DELETE}{self.prefix}{other}" for other in dict.fromkeys(names)]
         return [scope for scope in needed if not covers(scopes, scope)]
 

@@ -49,7 +49,7 @@ def ensure_session(
     began = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, progress.show_queued) as waited:
         session = load_session(store, profile.name, profile.root_url, progress.note if reset else lambda text: None)
-        session = recover(session, store, progress.note, locked=True, until=time.monotonic() + profile.timeout)
+        session = recover(session, store, progress.note, locked=True, deadline=time.monotonic() + profile.timeout)
         if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
             return session
         try:
@@ -75,7 +75,7 @@ def ensure_session(
 def _keep_scopes(profile: Profile, session: Session) -> Profile:
     """Return `profile` with the scopes to ask for at a reset: those of an option, else those that the session was asked for. A
     profile's own scopes count where the user named no others for the session."""
-    if "scopes" in profile.insisted or not session.wanted or (profile.has_scopes and not session.chosen):
+    if "scopes" in profile.insisted or not session.requested_scopes or (profile.has_scopes and not session.chosen):
         return profile
     insisted = profile.insisted | {"scopes"} if session.chosen else profile.insisted
-    return replace(profile, scopes=session.wanted, insisted=insisted)
+    return replace(profile, scopes=session.requested_scopes, insisted=insisted)

@@ -60,7 +60,7 @@ def describe_success(session: Session) -> Outcome:
     partial: tuple[str, ...] = ()
     if session.scopes is not None:
         facts.append(("Scopes", f"{format_count(len(session.scopes), 'scope')} granted"))
-        dropped, partly = find_missing(session.wanted, session.scopes)
+        dropped, partly = find_missing(session.requested_scopes, session.scopes)
         missing = tuple(dropped)
         partial = tuple(describe_narrowing(scope, session.scopes) for scope in partly)
     lines = ("The deployment has confirmed it.",)

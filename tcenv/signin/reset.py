@@ -76,7 +76,7 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
     # Scopes that were asked for before and not granted would not be granted now.
     if not all(covers(held, scope) or covers(session.asked, scope) for scope in profile.scopes):
         return None
-    same = set(profile.scopes) == set(session.wanted)
+    same = set(profile.scopes) == set(session.requested_scopes)
     if own is not None and covers(held, f"auth:update-client:{client_id}"):
         return _Plan(own if same else intersect((*profile.scopes, *_list_deletion_scopes(session)), own))
     return _Plan(None) if same and "expires" not in profile.insisted else None
@@ -84,7 +84,7 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
 
 def _list_deletion_scopes(session: Session) -> tuple[str, ...]:
     """Return the scopes that were asked for besides the user's: the right to delete the client."""
-    return tuple(scope for scope in session.asked if scope not in session.wanted)
+    return tuple(scope for scope in session.asked if scope not in session.requested_scopes)
 
 
 def _reset_token(session: Session, store: Store, deployment: Deployment, progress: Progress) -> Session:
@@ -162,7 +162,7 @@ def _update_client(
     asked = (*profile.scopes, *_list_deletion_scopes(session))
     chosen = "scopes" in profile.insisted
     updated = replace(session, created=now, expires=facts.expires, asked=asked, scopes=facts.expanded, chosen=chosen)
-    updated = replace(updated, expansions=expansions.ask(updated))
+    updated = replace(updated, expansions=expansions.fetch(updated))
     try:
         store.save(updated)
     except StoreError as error:

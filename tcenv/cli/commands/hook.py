@@ -122,7 +122,7 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
 def _load_live(profile: profiles.Profile, store: Store) -> Session:
     """Return the live session of a profile. Raises NotSignedIn, StoreError, DeploymentError."""
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = recover(session, store, messages.warn, until=time.monotonic() + _PATIENCE)
+    session = recover(session, store, messages.warn, deadline=time.monotonic() + _PATIENCE)
     if session is None or session.state == ENDED or not session.is_live():
         raise NotSignedIn(
             f"Not signed in to {get_display_name(profile.name, profile.root_url)}.",

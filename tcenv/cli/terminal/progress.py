@@ -155,14 +155,14 @@ class SignInProgress:
         client_id, until = session.credentials.client_id, f"until {format_time(session.expires)} ({left})"
         messages.confirm(f"New token for {client_id}, {until}." if is_reset else f"Signed in as {client_id} {until}.")
         if session.scopes is not None:
-            dropped, partly = find_missing(session.wanted, session.scopes)
+            dropped, partly = find_missing(session.requested_scopes, session.scopes)
             if dropped:
                 it = "it" if len(dropped) == 1 else "them"
                 messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold {it} on {session.root_url}.")
             if partly:
                 told = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
                 messages.note(f"Granted in part: {told}.")
-        if session.wanted == ("*",) and self._is_first_time("wide"):
+        if session.requested_scopes == ("*",) and self._is_first_time("wide"):
             messages.hint("This session has all your scopes. To narrow it, use --scope or set scopes in a profile.")
 
     def _is_first_time(self, topic: str) -> bool:
