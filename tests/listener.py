@@ -16,7 +16,50 @@ CLIENT_ID = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv"
 TOKEN = "-_tokenABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"
 QUERY = f"clientId={CLIENT_ID}&accessToken={TOKEN}"
 FAMILIES = ("127.0.0.1", "::1")
+CREDENTIALS = Credentials(CLIENT_ID, TOKEN)
 SIGNED_IN = Outcome(True, "You are signed in", (), (("Client", CLIENT_ID),))
+NAVIGATION = (
+    "Sec-Fetch-Site: cross-site",
+    "Sec-Fetch-Mode: navigate",
+    "Sec-Fetch-User: ?1",
+    "Sec-Fetch-Dest: document",
+)
+# Queries that are no answer of a deployment.
+BAD_QUERIES = [
+    "",
+    "clientId=me",
+    f"accessToken={TOKEN}",
+    f"clientId=&accessToken={TOKEN}",
+    "clientId=me&accessToken=",
+    "clientId=me&accessToken=undefined",
+    f"clientId=me&accessToken={'a' * 21}",
+    f"clientId=me&accessToken={'a' * 67}",
+    f"clientId={'a' * 1025}&accessToken={TOKEN}",
+    f"clientId=me&accessToken={TOKEN}&accessToken={TOKEN}",
+    f"clientId=me&clientId=you&accessToken={TOKEN}",
+    f"clientId=me&accessToken={TOKEN}&state=x",
+    f"clientId=me&accessToken={TOKEN}&",
+    f"&clientId=me&accessToken={TOKEN}",
+    f"clientId=me;accessToken={TOKEN}",
+    f"clientid=me&accesstoken={TOKEN}",
+    f"client%49d=me&accessToken={TOKEN}",
+    f"clientId=a%20b&accessToken={TOKEN}",
+    f"clientId=%&accessToken={TOKEN}",
+    f"clientId=a%4&accessToken={TOKEN}",
+    f"clientId=a%zz&accessToken={TOKEN}",
+    f"clientId=a%+1&accessToken={TOKEN}",
+    f"clientId=a%0d%0a&accessToken={TOKEN}",
+    f"clientId=a%0a&accessToken={TOKEN}",
+    f"clientId=a%00&accessToken={TOKEN}",
+    f"clientId=%C3%BC&accessToken={TOKEN}",
+    f"clientId=a%2525b&accessToken={TOKEN}",
+    f"clientId=me&accessToken={TOKEN}%0A",
+    f"clientId=<script>&accessToken={TOKEN}",
+    f"clientId=$(id)&accessToken={TOKEN}",
+    f"clientId=me?clientId=you&accessToken={TOKEN}",
+    f"clientId=me&accessToken={TOKEN}#fragment",
+    f"clientId[]=me&accessToken={TOKEN}",
+]
 
 
 class WaitingListener:

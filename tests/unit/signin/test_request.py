@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import LONGEST_DESCRIPTION, check_description, check_name, check_scopes
 from tcenv.errors import UsageError
+from tcenv.signin import listener
+from tcenv.signin.approval_request import advise_after_timeout, describe_seen
 from tcenv.signin.request import SigninRequest, resolve_flow
 
 DAY = 86400
 
 
-def a_request(**changes: object) -> SigninRequest:
+def make_request(**changes: object) -> SigninRequest:
     parts: dict[str, object] = {
         "root_url": "https://tc.example.com",
         "flow": "create",
@@ -31,18 +33,18 @@ def a_request(**changes: object) -> SigninRequest:
     return SigninRequest(**{**parts, **changes})  # type: ignore[arg-type]
 
 
-def fields(url: str) -> list[tuple[str, str]]:
-    """The query as the page reads it, where a `+` that was not encoded is a space."""
+def parse_query(url: str) -> list[tuple[str, str]]:
+    """Return the query as the page reads it, for which a bare `+` is a space."""
     pairs = [pair.partition("=") for pair in urlsplit(url).query.split("&")]
     return [(key, unquote(value.replace("+", " "))) for key, _, value in pairs]
 
 
 def test_the_url_asks_for_everything() -> None:
-    url = a_request(
+    url = make_request(
         name="a+b", description="a & b=c #1 50% ü\nnext", scopes=("queue:*", "x:a b+c"), expires="2 Days 3 Hours"
     ).url
     assert url.startswith("https://tc.example.com/auth/clients/create?")
-    assert fields(url) == [
+    assert parse_query(url) == [
         ("name", "a+b"),
         ("description", "a & b=c #1 50% ü\nnext"),
         ("scope", "queue:*"),
@@ -59,13 +61,13 @@ def test_the_url_asks_for_everything() -> None:
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
 )
 def test_name_and_description_arrive_as_they_are(name: str, description: str) -> None:
-    read = dict(fields(a_request(name=name, description=description).url))
+    read = dict(parse_query(make_request(name=name, description=description).url))
     assert read["name"] == name
     assert read["description"] == description
 
 
 def test_the_new_page_and_a_slash_too_many() -> None:
-    assert a_request(root_url="https://tc.example.com/", flow="new").url.startswith(
+    assert make_request(root_url="https://tc.example.com/", flow="new").url.startswith(
         "https://tc.example.com/auth/clients/new?"
     )
 
@@ -92,7 +94,7 @@ def test_auto_means_todays_page_but_for_the_retired_deployment() -> None:
 )
 def test_a_request_that_the_page_cannot_answer_is_never_made(changes: dict[str, object]) -> None:
     with pytest.raises(UsageError) as refusal:
-        a_request(**changes)
+        make_request(**changes)
     assert "Accepted" in str(refusal.value.hint)
 
 
@@ -171,3 +173,14 @@ def test_descriptions() -> None:
     for bad in ("x" * (LONGEST_DESCRIPTION + 1), "a\0b", "a\udc80"):
         with pytest.raises(UsageError, match=r"description"):
             check_description(bad)
+
+
+def test_the_hint_after_a_timeout_names_the_likely_cause() -> None:
+    assert "insists on https" in str(advise_after_timeout({listener.TLS}, "community", "tcenv"))
+    assert "already exists" in str(advise_after_timeout(set(), "community", "tcenv"))
+
+
+def test_no_message_asks_for_a_paste_that_nobody_reads() -> None:
+    for seen in (listener.STRANGER, listener.TLS):
+        assert "aste" in describe_seen(seen, can_paste=True)
+        assert "aste" not in describe_seen(seen, can_paste=False)
