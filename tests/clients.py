@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import mohawk
 import pytest
+import requests
 import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
@@ -40,6 +42,23 @@ def make_queue(tc: Sandbox, client: Credentials = None, **more: Any) -> taskclus
 def make_secrets(tc: Sandbox, client: Credentials = None, **more: Any) -> taskcluster.Secrets:
     """Return a client of the Secrets service."""
     return taskcluster.Secrets(make_options(tc, client, **more))
+
+
+def make_client_body(scopes: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    """Return a body for createClient and updateClient. Without `scopes`, an update keeps those of the client."""
+    chosen = {} if scopes is None else {"scopes": scopes}
+    return {"description": "d", "expires": "2100-01-01T00:00:00.000Z", **chosen, **more}
+
+
+def send_unhashed(
+    tc: Sandbox, client: Client, method: str, path: str, body: Any = None, kind: str = ""
+) -> requests.Response:
+    """Send a request signed as JavaScript's client does it: without a hash of the body."""
+    url = f"{tc.root_url}/api/{path}"
+    credentials = {"id": client.client_id, "key": client.access_token, "algorithm": "sha256"}
+    header = mohawk.Sender(credentials, url, method, always_hash_content=False).request_header
+    headers = {"Content-Type": kind} if kind else {}
+    return requests.request(method, url, data=body, headers={"Authorization": header, **headers})
 
 
 def get_rejection(call: Any, *arguments: Any) -> str:
