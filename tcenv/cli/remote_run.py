@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from tcenv.cli import proxied_run
 from tcenv.cli.acquire import SessionOptions
 from tcenv.cli.terminal import messages
-from tcenv.config.inside_proxy import VARIABLE
+from tcenv.config.enclosing_proxy import VARIABLE
 from tcenv.errors import TcenvError
 from tcenv.proxy.child_environment import apply_change
 from tcenv.proxy.probe import Probe

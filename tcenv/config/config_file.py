@@ -23,8 +23,8 @@ from tcenv.sessions.profile_names import is_configurable_name
 if TYPE_CHECKING:
     from typing import Any
 
-# Of the index (seconds).
-_PATIENCE_FOR_A_CACHE = 2.0
+# How long to wait for the lock of the index (seconds).
+_INDEX_PATIENCE = 2.0
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
 
@@ -34,13 +34,10 @@ def _check_text(value: Any) -> str:
     return value
 
 
-def _make_choice_check(*accepted: str) -> Any:
-    def check(value: Any) -> str:
-        if value not in accepted:
-            raise UsageError(f"must be one of {', '.join(accepted)}")
-        return str(value)
-
-    return check
+def _check_flow(value: Any) -> str:
+    if value not in FLOWS:
+        raise UsageError(f"must be one of {', '.join(FLOWS)}")
+    return str(value)
 
 
 def _check_scopes(value: Any) -> tuple[str, ...]:
@@ -82,7 +79,7 @@ KEYS: Mapping[str, Any] = {
     "scopes": _check_scopes,
     "expires": _check_duration,
     "description": lambda value: check_description(_check_text(value)),
-    "flow": _make_choice_check(*FLOWS),
+    "flow": _check_flow,
     "port": _check_port,
     "timeout": _check_duration,
     "browser": _check_text,
@@ -256,7 +253,7 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     with suppress(OSError), open(cache, "rb", opener=paths.open_trusted_or_ignore) as file:
         if file.read() == data:
             return
-    with hold_lock(cache, _PATIENCE_FOR_A_CACHE):
+    with hold_lock(cache, _INDEX_PATIENCE):
         # Another process may have changed the configuration and written its index.
         if _read(path) == text.encode():
             write_privately(cache, data)

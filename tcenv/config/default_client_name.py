@@ -14,7 +14,7 @@ DEFAULT_OF_A_PROFILE = "tcenv-{hostname}:{profile}"
 PARTS = ("hostname", "user", "profile", "machine")
 # What a clientId can hold, but for the signs that tcenv puts between the parts, and the slash behind the user's own clientId.
 _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!.+|_-")
-_LONGEST_PART = {"hostname": 63}
+_LONGEST_HOSTNAME = 63
 
 
 def fill(template: str, profile: str) -> str:
@@ -50,14 +50,14 @@ def get_hostname() -> str:
 
 def _fill_part(part: str, profile: str) -> str:
     if part == "hostname":
-        text = get_hostname()
+        text = get_hostname()[:_LONGEST_HOSTNAME]
     elif part == "user":
         text = _get_user()
     elif part == "machine":
         text = get_machine_id()
     else:
         text = profile
-    return fit(text[: _LONGEST_PART.get(part)])
+    return fit(text)
 
 
 def _get_user() -> str:

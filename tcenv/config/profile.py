@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tcenv.config import config_file, default_client_name
-from tcenv.config.purposes import Purpose, find
-from tcenv.config.resolve import NoDeployment, UnknownProfile, choose
+from tcenv.config import config_file, default_client_name, purposes
+from tcenv.config.purposes import Purpose
+from tcenv.config.resolve import NoDeployment, UnknownProfile, resolve_target
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import check_name
 from tcenv.errors import TcenvError, UsageError
@@ -43,17 +43,9 @@ BUILT_IN: Mapping[str, Any] = {
 }
 # The variable of each key; TCENV_EXPIRES is taken (it tells prompts when the loaded session ends).
 VARIABLES: Mapping[str, str] = {
-    "root_url": "TCENV_ROOT_URL",
-    "name": "TCENV_NAME",
+    **{key: f"TCENV_{key.upper()}" for key in config_file.KEYS},
     "scopes": "TCENV_SCOPE",
     "expires": "TCENV_LOGIN_EXPIRES",
-    "description": "TCENV_DESCRIPTION",
-    "flow": "TCENV_FLOW",
-    "port": "TCENV_PORT",
-    "timeout": "TCENV_TIMEOUT",
-    "browser": "TCENV_BROWSER",
-    "no_browser": "TCENV_NO_BROWSER",
-    "no_self_delete": "TCENV_NO_SELF_DELETE",
 }
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off", "")
@@ -133,36 +125,29 @@ def read_flag(variable: str) -> bool | None:
 
 
 def _read_variables() -> dict[str, Any]:
-    result: dict[str, Any] = {}
+    """Return the values that variables give, by configuration key. Raises UsageError."""
+    result = {}
     for key, variable in VARIABLES.items():
-        text = os.environ.get(variable)
-        if not text:
+        value: Any = os.environ.get(variable)
+        if not value:
             continue
         if key == "scopes":
-            result[key] = text.split()
+            value = value.split()
         elif key in ("no_browser", "no_self_delete"):
-            result[key] = read_flag(variable)
+            value = read_flag(variable)
         elif key == "port":
-            if not text.isdecimal():
+            if not value.isdecimal():
                 raise UsageError(f"{variable} must be a number.")
-            result[key] = int(text)
-        else:
-            result[key] = text
-    return result
-
-
-def _check(values: Mapping[str, Any]) -> dict[str, Any]:
-    result = {}
-    for key, value in values.items():
+            value = int(value)
         try:
             result[key] = config_file.KEYS[key](value)
         except UsageError as error:
-            raise UsageError(f"{VARIABLES[key]}: {error.message}", error.hint) from None
+            raise UsageError(f"{variable}: {error.message}", error.hint) from None
     return result
 
 
 def read_store_name(config: config_file.Configuration | None = None) -> str:
-    """Return the name of the store that the user wants: `TCENV_STORE`, the file's `store`, else auto. Raises UsageError."""
+    """Return the name of the store to open: `TCENV_STORE`, the file's `store`, else auto. Raises UsageError."""
     named = os.environ.get("TCENV_STORE")
     if named:
         if named not in config_file.STORES:
@@ -171,37 +156,38 @@ def read_store_name(config: config_file.Configuration | None = None) -> str:
     return (config or config_file.load()).store or "auto"
 
 
-def find_purpose(name: str, of: Profile) -> Purpose:
+def find_purpose(name: str, profile: Profile) -> Purpose:
     """Find the purpose `name` for a profile: its own, else everybody's. Raises UsageError."""
-    own = of.name.partition("@")[0] if of.is_configured else None
-    return find(config_file.load().purposes, own, name)
+    configured = profile.name.partition("@")[0] if profile.is_configured else None
+    return purposes.find(config_file.load().purposes, configured, name)
 
 
 def resolve_timeout(argument: str | None, option: str | None) -> float:
     """Return how long (seconds) to wait for the deployment that `argument` names, even if that is not configured. `option`
     is the value of --timeout. Raises UsageError if that is no time."""
-    wanted = Overrides(timeout=option)
+    overrides = Overrides(timeout=option)
     try:
-        return resolve(argument, wanted).timeout
+        return resolve(argument, overrides).timeout
     except TcenvError:
-        return resolve("http://localhost", wanted).timeout
+        return resolve("http://localhost", overrides).timeout
 
 
 def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Profile:
     """Resolve the profile of this run. `argument` is a profile name or a root URL. Raises UsageError, and NoDeployment if
     nothing names a deployment."""
     config = config_file.load()
-    given = {key: config_file.check_option(key, value) for key, value in overrides.given().items()}
-    variables = _check(_read_variables())
-    chosen = choose(argument, given.get("root_url"), variables.get("root_url"), config)
-    strong = {**variables, **given}
-    values = {**BUILT_IN, **config.defaults, **chosen.own, **strong}
-    profile = chosen.profile or chosen.key
-    default_name = default_client_name.DEFAULT if chosen.profile is None else default_client_name.DEFAULT_OF_A_PROFILE
+    options = {key: config_file.check_option(key, value) for key, value in overrides.given().items()}
+    variables = _read_variables()
+    target = resolve_target(argument, options.get("root_url"), variables.get("root_url"), config)
+    configured = {**config.defaults, **target.keys}
+    insisted = {**variables, **options}
+    values = {**BUILT_IN, **configured, **insisted}
+    profile = target.profile or target.name
+    default_name = default_client_name.DEFAULT if target.profile is None else default_client_name.DEFAULT_OF_A_PROFILE
     return Profile(
-        name=chosen.key,
-        root_url=chosen.root_url,
-        argument=chosen.argument,
+        name=target.name,
+        root_url=target.root_url,
+        argument=target.argument,
         client_name=check_name(default_client_name.fill(values["name"] or default_name, profile)),
         scopes=tuple(values["scopes"]),
         expires=values["expires"],
@@ -212,7 +198,7 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
         browser=values["browser"],
         no_browser=values["no_browser"],
         no_self_delete=values["no_self_delete"],
-        is_configured=chosen.profile is not None,
-        has_scopes="scopes" in {**config.defaults, **chosen.own},
-        insisted=frozenset(strong),
+        is_configured=target.profile is not None,
+        has_scopes="scopes" in configured,
+        insisted=frozenset(insisted),
     )

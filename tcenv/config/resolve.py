@@ -1,6 +1,6 @@
-"""Choose the deployment of a run: the first of the argument, `--root-url`, `TCENV_ROOT_URL`, `TCENV_PROFILE` (unless the
-user has changed `TASKCLUSTER_ROOT_URL` since tcenv loaded it), `TASKCLUSTER_ROOT_URL` and the configuration's default. The
-hot path chooses the same one by the configuration's index."""
+"""Resolve the deployment that a command means. The first of these names it: the argument, `--root-url`, `TCENV_ROOT_URL`,
+`TCENV_PROFILE` (unless the user has changed `TASKCLUSTER_ROOT_URL` since tcenv loaded it), `TASKCLUSTER_ROOT_URL` and the
+configuration's default. The hot path resolves the same one by the configuration's index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import paths, verbosity
 from tcenv.config import config_file
-from tcenv.config.inside_proxy import SurroundingRun, find_surrounding_run
+from tcenv.config.enclosing_proxy import EnclosingProxy, read_enclosing_proxy
 from tcenv.deployment.rooturl import is_loopback, parse_root_url
 from tcenv.errors import Hint, NotSignedIn, UsageError
 from tcenv.sessions import known_clients, session_file
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A chosen deployment: the name of its session (`key`), its root URL, the name of its configured `profile` (None: a
-    bare root URL), and that profile's `own` keys."""
+class Target:
+    """The deployment that a command means: the `name` of its session, its root URL, the name of its configured `profile`
+    (None: a bare root URL), and the `keys` of that profile."""
 
-    key: str
+    name: str
     root_url: str
     profile: str | None = None
-    own: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def argument(self) -> str:
         """The command-line words that name this deployment in any environment."""
-        return get_argument(self.key, self.root_url)
+        return get_argument(self.name, self.root_url)
 
 
 class NoDeployment(NotSignedIn):
@@ -47,41 +47,43 @@ class UnknownProfile(UsageError):
     """The named profile is neither configured nor known from a former sign-in."""
 
 
-def choose(argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration) -> Choice:
-    """Choose the deployment of a command. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
-    UsageError, NoDeployment."""
-    chosen = _choose(argument, option, variable, config)
-    verbosity.log(f"Profile {chosen.key}, deployment {chosen.root_url}.")
-    return chosen
-
-
-def _choose(
+def resolve_target(
     argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration
-) -> Choice:
-    around = find_surrounding_run()
-    if around is not None:
+) -> Target:
+    """Resolve the deployment of a command. `option` and `variable` are root URLs as `parse_root_url` returns them. Raises
+    UsageError, NoDeployment."""
+    target = _resolve_target(argument, option, variable, config)
+    verbosity.log(f"Profile {target.name}, deployment {target.root_url}.")
+    return target
+
+
+def _resolve_target(
+    argument: str | None, option: str | None, variable: str | None, config: config_file.Configuration
+) -> Target:
+    proxy = read_enclosing_proxy()
+    if proxy is not None:
         here = None if environment.get_loaded_profile(os.environ) else os.environ.get(environment.ROOT_URL)
-        if around.is_at(argument or option or variable or here):
-            return _choose_behind_proxy(around, config)
+        if proxy.has_address(argument or option or variable or here):
+            return _find_behind_proxy(proxy, config)
     if argument and "://" in argument:
         root_url = parse_root_url(argument)
         if option not in (None, root_url):
             raise UsageError(f"{root_url} and --root-url {option} are two deployments.", "Name one of them.")
-        return choose_by_root_url(root_url, config)
+        return _find_by_root_url(root_url, config)
     if argument:
         try:
-            return _choose_named(argument, option, config)
+            return _find_named(argument, option, config)
         except UnknownProfile:
             host = _parse_host(argument)
             if host is None or option not in (None, host):
                 raise
-            return choose_by_root_url(host, config)
+            return _find_by_root_url(host, config)
     if option or variable:
-        return choose_by_root_url(option or variable or "", config)
+        return _find_by_root_url(option or variable or "", config)
     selected = environment.get_selected_profile(os.environ)
     if selected:
         try:
-            return _choose_named(selected, None, config)
+            return _find_named(selected, None, config)
         except UnknownProfile as unknown:
             raise UnknownProfile(f"{environment.PROFILE}: {unknown.message}", unknown.hint) from None
     named = os.environ.get(environment.ROOT_URL)
@@ -90,9 +92,9 @@ def _choose(
             root_url = parse_root_url(named)
         except UsageError as error:
             raise UsageError(f"TASKCLUSTER_ROOT_URL: {error.message}", error.hint) from None
-        return choose_by_root_url(root_url, config)
+        return _find_by_root_url(root_url, config)
     if config.default:
-        return _choose_configured(config.default, config)
+        return _get_configured(config.default, config)
     raise NoDeployment(
         "No deployment is named.",
         Hint(
@@ -114,86 +116,78 @@ def _parse_host(argument: str) -> str | None:
         return None
 
 
-def _choose_behind_proxy(around: SurroundingRun, config: config_file.Configuration) -> Choice:
-    """Return the deployment behind this run's proxy, under its name outside of the run."""
-    base = around.profile.partition("@")[0]
+def _find_behind_proxy(proxy: EnclosingProxy, config: config_file.Configuration) -> Target:
+    """Return the deployment behind a proxy, under its name outside of the run."""
+    base = proxy.profile.partition("@")[0]
     if base in config.profiles:
-        return _choose_named(base, around.root_url, config)
-    return Choice(around.profile, around.root_url)
+        return _find_named(base, proxy.root_url, config)
+    return Target(proxy.profile, proxy.root_url)
 
 
-def choose_by_root_url(root_url: str, config: config_file.Configuration) -> Choice:
+def _find_by_root_url(root_url: str, config: config_file.Configuration) -> Target:
     """Return the configured profile with this root URL (the default one of several), else the bare root URL."""
     names = [name for name, keys in config.profiles.items() if keys["root_url"] == root_url]
     if len(names) == 1:
-        return _choose_configured(names[0], config)
+        return _get_configured(names[0], config)
     if config.default in names:
-        return _choose_configured(config.default or "", config)
-    return Choice(get_profile_name(root_url), root_url)
+        return _get_configured(config.default or "", config)
+    return Target(get_profile_name(root_url), root_url)
 
 
-def _choose_configured(name: str, config: config_file.Configuration) -> Choice:
-    own = config.profiles[name]
-    return Choice(name, own["root_url"], name, own)
+def _get_configured(name: str, config: config_file.Configuration) -> Target:
+    keys = config.profiles[name]
+    return Target(name, keys["root_url"], name, keys)
 
 
-def _read_root_url() -> str | None:
-    return _parse(os.environ.get(environment.ROOT_URL))
-
-
-def _parse(text: str | None) -> str | None:
+def _parse_or_none(text: str | None) -> str | None:
     try:
         return parse_root_url(text) if text else None
     except UsageError:
         return None
 
 
-def _choose_named(argument: str, root_url: str | None, config: config_file.Configuration) -> Choice:
+def _find_named(argument: str, root_url: str | None, config: config_file.Configuration) -> Target:
     base, _, host = argument.partition("@")
     if not is_profile_name(argument):
-        raise UnknownProfile(f"{argument!r} is not a valid profile name.", _hint_at_known(config))
-    own = config.profiles.get(base)
-    if own is not None and not host:
-        if root_url is None or root_url == own["root_url"]:
-            return _choose_configured(base, config)
-        return _choose_elsewhere(base, root_url, config)
+        raise UnknownProfile(f"{argument!r} is not a valid profile name.", _make_hint(config))
+    keys = config.profiles.get(base)
+    if keys is not None and not host:
+        if root_url is None or root_url == keys["root_url"]:
+            return _get_configured(base, config)
+        return _override_root_url(base, root_url, config)
     if root_url is None:
         # It may name a loaded or stored session, or a root URL that was used before.
         root_url = _find_root_url_of_session(argument)
-        if root_url is not None and own is None:
-            return Choice(argument, root_url)
+        if root_url is not None and keys is None:
+            return Target(argument, root_url)
         root_url = root_url or known_clients.find_root_url(host or base)
-        here = _read_root_url()
+        here = _parse_or_none(os.environ.get(environment.ROOT_URL))
         if root_url is None and here and get_profile_name(here) == (host or base):
             root_url = here
-    if root_url is None or (host and own is None):
-        raise UnknownProfile(f"There is no profile {argument!r}.", _hint_at_known(config))
-    if host:
-        return _choose_elsewhere(base, root_url, config)
-    if get_profile_name(root_url) != base:
-        raise UnknownProfile(f"There is no profile {argument!r}.", _hint_at_known(config))
-    return Choice(base, root_url)
+    if root_url is None or (keys is None and (host or get_profile_name(root_url) != base)):
+        raise UnknownProfile(f"There is no profile {argument!r}.", _make_hint(config))
+    return _override_root_url(base, root_url, config) if host else Target(base, root_url)
 
 
 def _find_root_url_of_session(profile: str) -> str | None:
     """Return the root URL of the session of `profile` that this shell has loaded or that any store keeps."""
     loaded = environment.read_loaded(os.environ)
     if loaded is not None and loaded.profile == profile:
-        return _parse(loaded.root_url)
+        return _parse_or_none(loaded.root_url)
     for directory in paths.session_directories():
         with suppress(session_file.Damaged, paths.Unsafe, OSError):
             parts = session_file.read(directory, profile)
             if parts is not None:
-                return _parse(parts[0][environment.ROOT_URL])
+                return _parse_or_none(parts[0][environment.ROOT_URL])
     return None
 
 
-def _choose_elsewhere(base: str, root_url: str, config: config_file.Configuration) -> Choice:
-    """Return a configured profile with another root URL."""
-    return Choice(f"{base}@{get_profile_name(root_url)}"[:128], root_url, base, config.profiles[base])
+def _override_root_url(base: str, root_url: str, config: config_file.Configuration) -> Target:
+    """Return a configured profile with another root URL than its own."""
+    return Target(f"{base}@{get_profile_name(root_url)}"[:128], root_url, base, config.profiles[base])
 
 
-def _hint_at_known(config: config_file.Configuration) -> Hint:
+def _make_hint(config: config_file.Configuration) -> Hint:
     """Return a hint that lists the known profiles: configured, with a session, or loaded in this shell."""
     names = dict.fromkeys(config.profiles)
     for directory in paths.session_directories():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import binascii
 import os
 
-from tcenv.config.inside_proxy import VARIABLE, SurroundingRun
+from tcenv.config.enclosing_proxy import VARIABLE, EnclosingProxy
 from tcenv.shells import environment, secrets_in_environment
 
 TYPE_CHECKING = False
@@ -53,13 +53,13 @@ def make_change(
     run: Run, root_url: str, session: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, str | None]:
     """Return the environment change that makes programs use the proxy at `root_url`. None unsets a variable."""
-    behind = SurroundingRun(root_url, session[environment.PROFILE], session[environment.ROOT_URL])
+    proxy = EnclosingProxy(root_url, session[environment.PROFILE], session[environment.ROOT_URL])
     change: dict[str, str | None] = dict.fromkeys(environment.VARIABLES)
     change[environment.ROOT_URL] = root_url
     change[environment.CLIENT_ID] = run.client_id
     change[environment.ACCESS_TOKEN] = run.token
     change[environment.PROXY_URL] = f"{root_url}/{run.secret}" if run.secret else None
-    change[VARIABLE] = behind.encode()
+    change[VARIABLE] = proxy.encode()
     if any(environ.get(name) for name in _PROXY_VARIABLES):
         host = root_url.partition("://")[2].rpartition(":")[0].strip("[]")
         for name in _NO_PROXY_VARIABLES:

@@ -284,7 +284,7 @@ def test_nushell_completes_what_its_own_function_runs(line: str, expected: set[s
 
 
 def test_nushell_in_a_terminal(tmp_path: Path) -> None:
-    """SurroundingRun an equals sign, behind a dash, and the names of profiles."""
+    """After an equals sign, behind a dash, and the names of profiles."""
     with start(
         "nu", tmp_path, make_env(), "$env.PROMPT_COMMAND = {|| 'me' }; $env.PROMPT_COMMAND_RIGHT = ''"
     ) as terminal:

@@ -68,7 +68,7 @@ def test_one_call_for_each_difference(shell: Prompted, tmp_path: Path, home: Pat
     assert len(calls(home)) == 1
     assert environment_after(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == OWN
     (home / "calls").unlink()
-    # SurroundingRun a proxy nobody asks, nor where nothing is loaded.
+    # Behind a proxy nobody asks, nor where nothing is loaded.
     shell.run("\n".join(steps), {**env, "TCENV_PROXY": "http://localhost:1 p https://tc.example.com"})
     shell.run("\n".join(steps), {name: value for name, value in env.items() if name != "TCENV_LOADED"})
     assert calls(home) == []

@@ -244,7 +244,7 @@ def test_hooks_look_where_the_stores_are(
 
 
 def test_tcsh_where_stderr_cannot_be_opened_by_its_name(tmp_path: Path, home: Path) -> None:
-    """SurroundingRun a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
+    """On a socket, or after `su`, /dev/stderr cannot be opened: what the hook says arrives all the same."""
     shell = next(shell for shell in HOOKED if shell.name == "tcsh")
     env = make_env(**loaded(home / "run/tcenv", PROFILE, ROOT, OWN))
     stored(home / "run/tcenv", "another", ROOT, "a" * 44)

@@ -11,7 +11,7 @@ from tcenv.cli.acquire import SessionOptions, load_session_and_change
 from tcenv.cli.run_options import RunOptions
 from tcenv.cli.terminal import messages
 from tcenv.config import profile as profiles
-from tcenv.config.inside_proxy import find_surrounding_run
+from tcenv.config.enclosing_proxy import read_enclosing_proxy
 from tcenv.config.profile import Overrides
 from tcenv.errors import Hint, TcenvError, UsageError, make_login_command
 from tcenv.sessions.session import Session
@@ -61,8 +61,8 @@ def run(options: Options) -> int:
 
 def _refuse_nesting(options: Options) -> None:
     here = os.environ.get(subshell.MARK)
-    around = find_surrounding_run()
-    loaded = around.profile if around is not None else os.environ.get(environment.PROFILE)
+    proxy = read_enclosing_proxy()
+    loaded = proxy.profile if proxy is not None else os.environ.get(environment.PROFILE)
     if not here or options.scopes or here != loaded:
         return
     wanted = profiles.resolve(options.profile, Overrides(root_url=options.root_url))

@@ -13,7 +13,7 @@ from tcenv.cli.terminal.command_line import render_command_line
 from tcenv.cli.terminal.json_output import describe_end, print_json
 from tcenv.config import index
 from tcenv.config import profile as profiles
-from tcenv.config.inside_proxy import find_surrounding_run
+from tcenv.config.enclosing_proxy import read_enclosing_proxy
 from tcenv.config.live_session import find_stored
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, DeploymentError, Hint, TcenvError, make_login_command
@@ -200,9 +200,9 @@ class _Facts:
         `proxy` (no token, and it calls through a proxy), or `other`."""
         variables = os.environ
         if "TCENV_PROXY" in variables:
-            around = find_surrounding_run()
-            if around is not None and around.is_at(variables.get(environment.ROOT_URL)):
-                return "proxy" if around.profile == self.profile else "other"
+            proxy = read_enclosing_proxy()
+            if proxy is not None and proxy.has_address(variables.get(environment.ROOT_URL)):
+                return "proxy" if proxy.profile == self.profile else "other"
         token = variables.get(environment.ACCESS_TOKEN)
         if not token:
             return "no"

@@ -1,4 +1,4 @@
-"""SurroundingRun a proxy in a real terminal: subshells with their hooks, direnv, the keys of job control."""
+"""Behind a proxy in a real terminal: subshells with their hooks, direnv, the keys of job control."""
 
 from __future__ import annotations
 
