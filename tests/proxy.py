@@ -197,18 +197,18 @@ def run_proxy(
     unsigned: bool = False,
     scopes: tuple[str, ...] | None = None,
     until: float | None = None,
-    first: Session | None = None,
+    session: Session | None = None,
     address: str | None = None,
     **more: Any,
 ) -> Iterator[RunningProxy]:
-    """Store the session `first`, and run a proxy for it."""
+    """Store a session, and run a proxy for it."""
     directory = os.path.join(os.environ["XDG_RUNTIME_DIR"], "tcenv")
     os.makedirs(directory, mode=0o700, exist_ok=True)
     store = DirectoryStore("runtime", directory)
-    first = first or make_session(root_url)
-    store.save(first)
+    session = session or make_session(root_url)
+    store.save(session)
     bound = sockets.bind(0, address)
-    run = Run.create(first.credentials.client_id, unsigned=unsigned)
+    run = Run.create(session.credentials.client_id, unsigned=unsigned)
     messages: list[str] = []
     log = Path(os.environ["HOME"]) / "calls.log"
 
@@ -220,7 +220,7 @@ def run_proxy(
             sockets=bound,
             run=run,
             store=store,
-            first=first,
+            first=session,
             announce=announce,
             scopes=scopes,
             until=until,
@@ -231,6 +231,6 @@ def run_proxy(
     proxy = Background(bound, make_service, announce)
     proxy.start()
     try:
-        yield RunningProxy(bound.root_url, run, proxy, store, bound.port, messages, log, first)
+        yield RunningProxy(bound.root_url, run, proxy, store, bound.port, messages, log, session)
     finally:
         proxy.stop()

@@ -24,7 +24,7 @@ SEED = 20261124
 PATIENCE = 90
 FUZZ = "tests/unit/reliability/test_fuzz.py"
 UNNOTICED = "tests/e2e/test_unnoticed.py"
-LISTENER = "tests/unit/signin/test_listener.py"
+LISTENER = "tests/unit/signin"
 STRANGER = "tests/e2e/signin/test_wait.py::test_another_users_process_is_refused_and_the_genuine_answer_still_comes"
 THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
 

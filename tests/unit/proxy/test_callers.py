@@ -1,4 +1,4 @@
-"""Who is let in: the run's own programs by each of their ways to sign, and nobody else."""
+"""Authenticate the run's own programs by each of their ways to sign, and nobody else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATH = "/api/secrets/v1/secret/project%2Fx?a=%20"
 RUN = Run.create(CLIENT, unsigned=True)
 
 
-def enter(
+def authenticate(
     authorization: str | None,
     resource: str = PATH,
     method: str = "GET",
@@ -41,10 +41,10 @@ def sign(resource: str = PATH, method: str = "GET", *, run: Run = RUN, token: st
     )
 
 
-def cut(
+def make_temporary(
     scopes: list[str], *, name: str | None = None, run: Run = RUN, start: float = NOW, seconds: float = 900
 ) -> dict[str, str]:
-    """Temporary credentials as the client cuts them from the run's."""
+    """Make temporary credentials from the run's with the real client."""
     moment = datetime.datetime.fromtimestamp(start, datetime.UTC)
     made = taskcluster.createTemporaryCredentials(
         run.client_id, run.token, moment, moment + datetime.timedelta(seconds=seconds), scopes, name
@@ -66,11 +66,11 @@ def test_no_two_runs_have_the_same_token() -> None:
     assert not any(value in repr(run) for run in runs for value in (run.token, run.secret))  # type: ignore[operator]
 
 
-def test_a_signed_request_is_let_in() -> None:
-    assert enter(sign()) == CallerRights(PATH)
-    assert enter(sign(method="PUT"), method="PUT") == CallerRights(PATH)
-    assert enter(sign(authorizedScopes=["a", "b*"])) == CallerRights(PATH, ("a", "b*"))
-    assert enter(sign(authorizedScopes=[])) == CallerRights(PATH, ())
+def test_a_signed_request_is_accepted() -> None:
+    assert authenticate(sign()) == CallerRights(PATH)
+    assert authenticate(sign(method="PUT"), method="PUT") == CallerRights(PATH)
+    assert authenticate(sign(authorizedScopes=["a", "b*"])) == CallerRights(PATH, ("a", "b*"))
+    assert authenticate(sign(authorizedScopes=[])) == CallerRights(PATH, ())
     sender = mohawk.Sender(
         {"id": CLIENT, "key": RUN.token, "algorithm": "sha256"},
         f"http://127.0.0.1{PATH}",
@@ -79,7 +79,7 @@ def test_a_signed_request_is_let_in() -> None:
         content_type="",
         ext="e30=",
     )
-    taken = enter(sender.request_header, now=time.time())
+    taken = authenticate(sender.request_header, now=time.time())
     assert taken is not None
     assert (taken.scopes, len(taken.hash)) == (None, 44)
 
@@ -106,33 +106,33 @@ def test_other_signatures_are_refused() -> None:
     ]
     for header, more in attempts:
         with pytest.raises(Refused) as refused:
-            enter(header, **more)
+            authenticate(header, **more)
         assert refused.value.status == 401
         assert str(refused.value) == "401"
 
 
-def test_nothing_brought_is_nobody() -> None:
-    assert enter(None) is None
-    assert enter(None, "/") is None
-    assert enter(None, "/api/queue/v1/ping?x=bewit") is None
+def test_a_request_without_a_signature_has_no_caller() -> None:
+    assert authenticate(None) is None
+    assert authenticate(None, "/") is None
+    assert authenticate(None, "/api/queue/v1/ping?x=bewit") is None
 
 
 def test_temporary_credentials_of_the_run_narrow() -> None:
-    assert enter(sign_with(cut(["a:*", "b"]))) == CallerRights(PATH, ("a:*", "b"))
-    assert enter(sign_with(cut(["a:*", "b"]), {"authorizedScopes": ["a:1", "c", "*"]})) == CallerRights(
-        PATH, ("a:1", "a:*", "b")
-    )
-    assert enter(sign_with(cut([]))) == CallerRights(PATH, ())
-    assert enter(sign_with(cut(["a"], name=f"{CLIENT}/named"))) == CallerRights(PATH, ("a",))
+    assert authenticate(sign_with(make_temporary(["a:*", "b"]))) == CallerRights(PATH, ("a:*", "b"))
+    assert authenticate(
+        sign_with(make_temporary(["a:*", "b"]), {"authorizedScopes": ["a:1", "c", "*"]})
+    ) == CallerRights(PATH, ("a:1", "a:*", "b"))
+    assert authenticate(sign_with(make_temporary([]))) == CallerRights(PATH, ())
+    assert authenticate(sign_with(make_temporary(["a"], name=f"{CLIENT}/named"))) == CallerRights(PATH, ("a",))
     # Some minutes of drift are forgiven, as the service does.
-    assert enter(sign_with(cut(["a"], start=NOW + 200))) == CallerRights(PATH, ("a",))
-    assert enter(sign_with(cut(["a"], start=NOW - 1100, seconds=900))) == CallerRights(PATH, ("a",))
+    assert authenticate(sign_with(make_temporary(["a"], start=NOW + 200))) == CallerRights(PATH, ("a",))
+    assert authenticate(sign_with(make_temporary(["a"], start=NOW - 1100, seconds=900))) == CallerRights(PATH, ("a",))
 
 
 def test_other_certificates_are_refused() -> None:
-    good = cut(["a"])
+    good = make_temporary(["a"])
     certificate = json.loads(good["certificate"])
-    named = cut(["a"], name=f"{CLIENT}/named")
+    named = make_temporary(["a"], name=f"{CLIENT}/named")
     altered = [
         {**certificate, "scopes": ["a", "b"]},
         {**certificate, "scopes": "a"},
@@ -154,55 +154,55 @@ def test_other_certificates_are_refused() -> None:
         {**good, "accessToken": RUN.token},
         {**named, "clientId": f"{CLIENT}/other"},
         {**named, "clientId": CLIENT},
-        cut(["a"], run=Run.create(CLIENT, unsigned=False)),
-        cut(["a"], run=Run("github/2|eve/x", RUN.token)),
-        cut(["a"], start=NOW + 400),
-        cut(["a"], start=NOW - 1300, seconds=900),
+        make_temporary(["a"], run=Run.create(CLIENT, unsigned=False)),
+        make_temporary(["a"], run=Run("github/2|eve/x", RUN.token)),
+        make_temporary(["a"], start=NOW + 400),
+        make_temporary(["a"], start=NOW - 1300, seconds=900),
     ]
     for credentials in attempts:
         with pytest.raises(Refused):
-            enter(sign_with(credentials))
+            authenticate(sign_with(credentials))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_signed_url_is_let_in(method: str) -> None:
+def test_a_signed_url_is_accepted(method: str) -> None:
     for ext, scopes in (({}, None), ({"authorizedScopes": ["a"]}, ("a",))):
         endpoint = Endpoint("127.0.0.1", 80, PATH)
         value = hawk.make_bewit(CLIENT, RUN.token, endpoint, expires=NOW + 60, ext=hawk.encode_extension(ext))
-        assert enter(None, hawk.add_bewit(PATH, value), method) == CallerRights(PATH, scopes)
+        assert authenticate(None, hawk.add_bewit(PATH, value), method) == CallerRights(PATH, scopes)
         with pytest.raises(Refused):
-            enter(None, hawk.add_bewit(PATH, value), method, now=NOW + 61)
+            authenticate(None, hawk.add_bewit(PATH, value), method, now=NOW + 61)
         with pytest.raises(Refused):
-            enter(None, hawk.add_bewit(PATH + "x", value), method)
+            authenticate(None, hawk.add_bewit(PATH + "x", value), method)
         with pytest.raises(Refused):
             # A header as well: as the service does, neither counts.
-            enter(sign(hawk.add_bewit(PATH, value)), hawk.add_bewit(PATH, value), method)
-        assert enter(None, hawk.add_bewit(PATH, value), "PUT") is None
+            authenticate(sign(hawk.add_bewit(PATH, value)), hawk.add_bewit(PATH, value), method)
+        assert authenticate(None, hawk.add_bewit(PATH, value), "PUT") is None
 
 
-def test_a_signed_url_of_somebody_else_is_refused() -> None:
+def test_a_url_signed_by_another_is_refused() -> None:
     other = Run.create(CLIENT, unsigned=False)
     value = hawk.make_bewit(CLIENT, other.token, Endpoint("127.0.0.1", 80, PATH), expires=NOW + 60)
     for bewit in (value, "", "x", "%", "a" * 5000):
         with pytest.raises(Refused):
-            enter(None, hawk.add_bewit(PATH, bewit))
+            authenticate(None, hawk.add_bewit(PATH, bewit))
 
 
-def test_the_unguessable_path_lets_in_and_is_taken_out() -> None:
-    assert enter(None, f"/{RUN.secret}{PATH}") == CallerRights(PATH, unsigned=True)
-    assert enter(None, f"/{RUN.secret}") == CallerRights("/", unsigned=True)
-    assert enter(None, f"/{RUN.secret}/") == CallerRights("/", unsigned=True)
-    assert enter(None, f"/{RUN.secret}/bewit", "POST") == CallerRights("/bewit", unsigned=True)
+def test_the_secret_path_is_accepted_and_removed() -> None:
+    assert authenticate(None, f"/{RUN.secret}{PATH}") == CallerRights(PATH, unsigned=True)
+    assert authenticate(None, f"/{RUN.secret}") == CallerRights("/", unsigned=True)
+    assert authenticate(None, f"/{RUN.secret}/") == CallerRights("/", unsigned=True)
+    assert authenticate(None, f"/{RUN.secret}/bewit", "POST") == CallerRights("/bewit", unsigned=True)
     # Signed as well: then the signature counts, over the whole path.
-    assert enter(sign(f"/{RUN.secret}{PATH}"), f"/{RUN.secret}{PATH}") == CallerRights(PATH)
+    assert authenticate(sign(f"/{RUN.secret}{PATH}"), f"/{RUN.secret}{PATH}") == CallerRights(PATH)
     with pytest.raises(Refused):
-        enter(sign(PATH), f"/{RUN.secret}{PATH}")
+        authenticate(sign(PATH), f"/{RUN.secret}{PATH}")
     endpoint = Endpoint("127.0.0.1", 80, f"/{RUN.secret}{PATH}")
     value = hawk.make_bewit(CLIENT, RUN.token, endpoint, expires=NOW + 60)
-    assert enter(None, hawk.add_bewit(endpoint.resource, value)) == CallerRights(PATH)
+    assert authenticate(None, hawk.add_bewit(endpoint.resource, value)) == CallerRights(PATH)
 
 
-def test_other_paths_let_nobody_in() -> None:
+def test_other_paths_are_refused() -> None:
     signing = Run.create(CLIENT, unsigned=False)
     for run, first in (
         (RUN, RUN.token),
@@ -211,10 +211,10 @@ def test_other_paths_let_nobody_in() -> None:
         (RUN, ""),
         (signing, "None"),
     ):
-        assert enter(None, f"/{first}{PATH}", run=run) is None
+        assert authenticate(None, f"/{first}{PATH}", run=run) is None
 
 
-def test_what_is_said_of_a_run_holds_nothing_of_it() -> None:
+def test_the_repr_of_a_run_holds_no_secret() -> None:
     told = RUN.remove_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
     assert told == "x … y … …"
     assert Run.create(CLIENT, unsigned=False).remove_secrets("None") == "None"

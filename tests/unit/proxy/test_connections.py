@@ -1,4 +1,4 @@
-"""Open connections are bounded, and the run's own calls get through whatever others leave open."""
+"""Bound the open connections, and keep room for the run's own calls."""
 
 from __future__ import annotations
 
@@ -14,38 +14,31 @@ from aiohttp import web
 
 from tcenv.proxy import connections, sockets
 from tests.calls import PING, send_plain, send_signed
-from tests.proxy import FakeDeployment, RunningProxy, SeenRequest, run_deployment, run_proxy
+from tests.proxy import FakeDeployment, RunningProxy, SeenRequest, run_proxy
 
-
-@pytest.fixture
-def behind() -> Iterator[FakeDeployment]:
-    with run_deployment() as made:
-        yield made
-
-
-# On this machine, and another address than the proxy listens on anyway: what connects to it counts as from outside.
+# A loopback address on which a proxy does not listen by default, so its connections count as from outside.
 OUTSIDE = "127.0.0.9"
 
 
 @pytest.fixture
-def outside(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningProxy]:
-    """A proxy with `--listen`."""
+def outside(upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningProxy]:
+    """Run a proxy with `--listen`."""
     monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
-    with run_proxy(behind.root_url, address=OUTSIDE) as proxy:
+    with run_proxy(upstream.root_url, address=OUTSIDE) as proxy:
         yield proxy
 
 
 def connect(
     stack: ExitStack, proxy: RunningProxy, first: bytes = b"", to: str = "127.0.0.1", source: str = "127.0.0.1"
 ) -> socket.socket:
-    """An open connection, on which `first` has been sent."""
+    """Open a connection, and send `first`."""
     sock = stack.enter_context(socket.create_connection((to, proxy.port), timeout=60, source_address=(source, 0)))
     sock.sendall(first)
     return sock
 
 
 def is_open(sock: socket.socket) -> bool:
-    """Whether the other end has not closed a connection yet."""
+    """Return whether the other end has not closed a connection yet."""
     return not select.select([sock], [], [], 0)[0]
 
 
@@ -58,16 +51,16 @@ def is_closed(sock: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: "])
-def test_a_connection_that_asks_nothing_is_closed(
-    first: bytes, behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_without_a_request_is_closed(
+    first: bytes, upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_FIRST_HEAD", 0.2)
-    with run_proxy(behind.root_url) as proxy, ExitStack() as stack:
+    with run_proxy(upstream.root_url) as proxy, ExitStack() as stack:
         assert is_closed(connect(stack, proxy, first))
 
 
-def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
-    behind: FakeDeployment, made_connections: list[connections.Connection]
+def test_a_slow_call_is_not_ended_by_the_timeout_of_its_head(
+    upstream: FakeDeployment, proxy: RunningProxy, made_connections: list[connections.Connection]
 ) -> None:
     timers: list[asyncio.TimerHandle | None] = []
 
@@ -75,24 +68,22 @@ def test_a_call_that_takes_longer_than_its_head_may_is_left_alone(
         timers.extend(each._timer for each in made_connections)
         return web.Response(text="late" if all(timer and timer.cancelled() for timer in timers) else "too late")
 
-    behind.handlers[PING] = look
-    with run_proxy(behind.root_url) as proxy:
-        assert send_signed(proxy, "GET", PING).text == "late"
+    upstream.handlers[PING] = look
+    assert send_signed(proxy, "GET", PING).text == "late"
     assert len(timers) == 1
 
 
-def test_idle_connections_make_room_for_calls(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_make_room_for_calls(upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
-    with run_proxy(behind.root_url) as proxy, ExitStack() as stack:
+    with run_proxy(upstream.root_url) as proxy, ExitStack() as stack:
         idle = [connect(stack, proxy, b"GET /") for _ in range(30)]
         assert send_signed(proxy, "GET", PING).status_code == 200
-        # The oldest are the first that are closed.
         assert all(is_closed(sock) for sock in idle[:20])
 
 
 @pytest.mark.linux
 def test_an_address_from_outside_has_64_connections(outside: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nothing counts as idle, so that none makes room for another.
+    # No connection counts as idle, so none is closed for another.
     monkeypatch.setattr(connections, "_IDLE", 3600)
     with ExitStack() as stack:
         first = [connect(stack, outside, b"GET /", OUTSIDE) for _ in range(64)]
@@ -102,7 +93,7 @@ def test_an_address_from_outside_has_64_connections(outside: RunningProxy, monke
         # Another address has its own 64, and the run's calls have no such bound.
         assert is_open(connect(stack, outside, b"GET /", OUTSIDE, source="127.0.0.8"))
         assert send_signed(outside, "GET", PING, host="127.0.0.1").status_code == 200
-        # Where they are idle, the oldest makes room.
+        # Once they are idle, the oldest is closed.
         monkeypatch.setattr(connections, "_IDLE", 0)
         connect(stack, outside, b"GET /", OUTSIDE)
         assert is_closed(first[0])
@@ -110,12 +101,12 @@ def test_an_address_from_outside_has_64_connections(outside: RunningProxy, monke
 
 
 @pytest.mark.linux
-def test_all_addresses_together_leave_room_for_the_runs_calls(
-    behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
+def test_all_other_addresses_leave_room_for_the_runs_calls(
+    upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "_find_family", lambda address: socket.AF_INET)
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 16)
-    with run_proxy(behind.root_url, address=OUTSIDE) as proxy, ExitStack() as stack:
+    with run_proxy(upstream.root_url, address=OUTSIDE) as proxy, ExitStack() as stack:
         others = [
             connect(stack, proxy, b"GET /", OUTSIDE, source=f"127.0.1.{number}")
             for number in range(1, 11)
@@ -136,7 +127,7 @@ def test_a_head_from_outside_has_ten_seconds(outside: RunningProxy, monkeypatch:
         assert is_open(own)
 
 
-def test_where_all_are_busy_a_call_waits_for_its_turn(behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_waits_while_all_connections_are_busy(upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 4)
     running, most = 0, 0
 
@@ -148,26 +139,23 @@ def test_where_all_are_busy_a_call_waits_for_its_turn(behind: FakeDeployment, mo
         running -= 1
         return web.Response(headers={"Connection": "close"})
 
-    behind.handlers[PING] = count
-    with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(16) as pool:
+    upstream.handlers[PING] = count
+    with run_proxy(upstream.root_url) as proxy, ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(lambda _: send_signed(proxy, "GET", PING).status_code, range(16)))
     assert statuses == [200] * 16
     assert most <= 4
 
 
-def test_a_connection_that_was_reset_at_once_disturbs_nobody(behind: FakeDeployment) -> None:
-    with run_proxy(behind.root_url) as proxy:
-        for _ in range(20):
-            sock = socket.create_connection(("127.0.0.1", proxy.port))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            sock.close()
-        assert send_signed(proxy, "GET", PING).status_code == 200
+def test_a_reset_connection_disturbs_no_call(proxy: RunningProxy) -> None:
+    for _ in range(20):
+        sock = socket.create_connection(("127.0.0.1", proxy.port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        sock.close()
+    assert send_signed(proxy, "GET", PING).status_code == 200
 
 
-def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
-    behind: FakeDeployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kernel is asked through a descriptor of its own."""
+def test_without_a_free_descriptor_a_caller_waits(upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tcenv asks the kernel for the peer's user through a descriptor of its own."""
     real, failing = connections.peer.is_own_peer, [True] * 3  # type: ignore[attr-defined]
 
     def is_own_peer(*ends: tuple[object, ...]) -> bool:
@@ -177,7 +165,7 @@ def test_where_no_descriptor_is_left_to_ask_with_nobody_is_refused_for_that(
 
     monkeypatch.setattr(connections.peer, "is_own_peer", is_own_peer)  # type: ignore[attr-defined]
     monkeypatch.setattr(connections, "_PAUSE", 0.01)
-    with run_proxy(behind.root_url) as proxy, ThreadPoolExecutor(1) as pool:
+    with run_proxy(upstream.root_url) as proxy, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send_plain, proxy, "GET", "/")
         while len(failing) > 1:
             failing.pop()

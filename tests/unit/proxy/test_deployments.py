@@ -1,4 +1,4 @@
-"""Deployments of other kinds: behind a path, on IPv6, with certificates, and those that answer before they have listened."""
+"""Forward calls to deployments below a path, on IPv6, with certificates, and to one that answers too early."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from tests.proxy import CLIENT, TOKEN, SeenRequest, run_deployment, run_proxy
 
 
 def test_a_root_url_with_a_path() -> None:
-    with run_deployment() as behind, run_proxy(f"{behind.root_url}/team-a") as proxy:
+    with run_deployment() as upstream, run_proxy(f"{upstream.root_url}/team-a") as proxy:
         assert send_signed(proxy, "GET", f"{PING}?x=y").json()["target"] == f"/team-a{PING}?x=y"
-        assert behind.requests[0].client_id == CLIENT
-        assert send_plain(proxy, "GET", "/tasks/x").getheader("Location") == f"{behind.root_url}/team-a/tasks/x"
-        signed_url = send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}/team-a{PING}".encode())
-        assert signed_url.text.startswith(f"{behind.root_url}/team-a{PING}?bewit=")
-        assert send_signed(proxy, "POST", "/bewit", body=f"{behind.root_url}{PING}".encode()).status_code == 403
+        assert upstream.requests[0].client_id == CLIENT
+        assert send_plain(proxy, "GET", "/tasks/x").getheader("Location") == f"{upstream.root_url}/team-a/tasks/x"
+        signed_url = send_signed(proxy, "POST", "/bewit", body=f"{upstream.root_url}/team-a{PING}".encode())
+        assert signed_url.text.startswith(f"{upstream.root_url}/team-a{PING}?bewit=")
+        assert send_signed(proxy, "POST", "/bewit", body=f"{upstream.root_url}{PING}".encode()).status_code == 403
 
 
 def test_a_deployment_on_ipv6() -> None:
-    with run_deployment("::1") as behind, run_proxy(behind.root_url) as proxy:
+    with run_deployment("::1") as upstream, run_proxy(upstream.root_url) as proxy:
         assert send_signed(proxy, "GET", PING).status_code == 200
-    assert behind.requests[0].client_id == CLIENT
+    assert upstream.requests[0].client_id == CLIENT
 
 
-def test_an_answer_before_the_body_has_been_taken() -> None:
-    """The rest of the body goes nowhere, and does not disturb the next call."""
+def test_a_deployment_may_answer_before_it_has_the_body() -> None:
+    """The proxy drops the rest of the body, and the next call works."""
     answered = threading.Semaphore(0)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -66,13 +66,13 @@ def test_long_addresses_and_redirects() -> None:
     async def answer(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         return web.Response(status=303, headers={"Location": f"https://storage.example.com/?{'s' * 20_000}"})
 
-    with run_deployment() as behind, run_proxy(behind.root_url) as proxy:
-        behind.handlers["/api/x"] = answer
+    with run_deployment() as upstream, run_proxy(upstream.root_url) as proxy:
+        upstream.handlers["/api/x"] = answer
         got = send_signed(proxy, "GET", f"/api/x/v1/{'y' * 8000}")
         assert (got.status_code, len(got.headers["Location"])) == (303, 20_029)
 
 
-def test_connections_of_others_do_not_pile_up() -> None:
+def test_connections_of_other_users_are_closed() -> None:
     program = (
         "import socket, sys\n"
         "made = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for _ in range(20)]\n"
@@ -83,7 +83,7 @@ def test_connections_of_others_do_not_pile_up() -> None:
         "        pass\n"
         "print('all gone')\n"
     )
-    with run_deployment() as behind, run_proxy(behind.root_url) as proxy:
+    with run_deployment() as upstream, run_proxy(upstream.root_url) as proxy:
         done = run_as_nobody(program, str(proxy.port))
         assert done.stdout == "all gone\n", done.stderr
         assert send_signed(proxy, "GET", PING).status_code == 200
@@ -103,8 +103,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def with_a_certificate(folder: Path) -> Iterator[tuple[str, Path]]:
-    """A deployment over https, and the authority that vouches for it."""
+def run_https_deployment(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Run a deployment over https. Yield its root URL and the certificate of its authority."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = [
         require("openssl"),
@@ -135,7 +135,7 @@ def with_a_certificate(folder: Path) -> Iterator[tuple[str, Path]]:
 def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
-    with with_a_certificate(tmp_path) as (root_url, authority):
+    with run_https_deployment(tmp_path) as (root_url, authority):
         with run_proxy(root_url) as proxy:
             answer = send_signed(proxy, "GET", PING)
             assert (answer.status_code, "Certificate" in answer.json()["message"]) == (502, True)
@@ -146,7 +146,7 @@ def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
 
 
-def test_an_http_proxy_of_the_environment_is_for_deployments_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_http_proxy_is_used_for_remote_deployments_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert _choose_proxy("https://tc.example.com") is None

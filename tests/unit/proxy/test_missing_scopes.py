@@ -1,4 +1,4 @@
-"""What a refusal says is missing, and which of it is chosen."""
+"""Read the missing scopes from a refusal, and choose the fewest of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 import pytest
+import taskcluster
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tcenv.proxy import learn
-from tcenv.proxy.learn import LearnResult, find_least, list_scopes, parse_refusal
+from tcenv.proxy.learn import LearnResult, find_least, holds_random_id, list_scopes, parse_refusal
 from tests.proxy import CLIENT
-from tests.unit.proxy.test_learn import HELD, text
+from tests.unit.proxy.test_learn import HELD, make_message
+
+SLUG = "fN1SbArXTPSVFNUvaOlinQ"
 
 
 @pytest.mark.parametrize(
@@ -29,8 +32,8 @@ from tests.unit.proxy.test_learn import HELD, text
         {"AnyOf": []},
     ],
 )
-def test_what_is_missing_is_read(expression: Any) -> None:
-    body = {"code": "InsufficientScopes", "message": text(expression), "requestInfo": {"method": "m"}}
+def test_the_missing_scopes_are_read(expression: Any) -> None:
+    body = {"code": "InsufficientScopes", "message": make_message(expression), "requestInfo": {"method": "m"}}
     found = parse_refusal(json.dumps(body).encode())
     assert found is not None
     assert (found.client_id, found.method, found.expression) == (CLIENT, "m", expression)
@@ -89,7 +92,7 @@ def test_noise_is_no_refusal(content: bytes) -> None:
         ({"AllOf": []}, (), set()),
     ],
 )
-def test_of_alternatives_the_one_that_needs_least(
+def test_the_alternative_with_the_fewest_scopes_is_chosen(
     expression: Any, known: tuple[str, ...], chosen: set[str] | None
 ) -> None:
     if chosen is ...:  # type: ignore[comparison-overlap]
@@ -99,6 +102,38 @@ def test_of_alternatives_the_one_that_needs_least(
         assert chosen <= set(list_scopes(expression))
 
 
-def test_the_set_holds_nothing_that_another_of_its_scopes_covers() -> None:
+def test_scopes_that_another_covers_are_left_out() -> None:
     assert LearnResult(("queue:*", "a"), {"queue:x": {"c"}, "b": {"c"}}).scopes == ("a", "b", "queue:*")
     assert learn.LearnResult().scopes == ()
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "known", "best"),
+    [
+        ([f"queue:cancel-task:ci/{SLUG}/{SLUG}", "queue:cancel-task-in-project:none"], (), 1),
+        ([f"queue:cancel-task:ci/{SLUG}/{SLUG}", {"AllOf": ["queue:cancel-task", "queue:a", "queue:b"]}], (), 1),
+        ([{"AllOf": [f"assume:scheduler-id:ci/{SLUG}", "queue:a"]}, "queue:create-task:highest:x"], (), 1),
+        # Another call needs it already.
+        ([f"queue:x:{SLUG}", "queue:y:long-name"], (f"queue:x:{SLUG}",), 1),
+        # A pattern that another call needs covers it.
+        ([f"queue:x:{SLUG}", "queue:y:long-name"], ("queue:x:*",), 0),
+        # There is no alternative.
+        ([f"queue:x:{SLUG}"], (), 0),
+        # A word of 22 characters is no id.
+        (["queue:x:abcdefghijklmnopqrstuv", "queue:y"], (), 0),
+    ],
+)
+def test_a_scope_with_an_id_is_chosen_last(alternatives: list[Any], known: tuple[str, ...], best: int) -> None:
+    found = find_least({"AnyOf": alternatives}, ("*",), set(known))
+    assert found == set(list_scopes(alternatives[best]))
+
+
+def test_random_ids_are_recognized() -> None:
+    for _ in range(1000):
+        assert holds_random_id(f"queue:cancel-task:a/{taskcluster.slugId()}/{taskcluster.slugId()}")
+    for scope in (
+        "queue:*",
+        "assume:login-identity:mozilla-auth0/ad|Mozilla-LDAP|sandbox",
+        "secrets:get:project/releng/gecko/build/level-3",
+    ):
+        assert not holds_random_id(scope)
