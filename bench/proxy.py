@@ -165,7 +165,7 @@ def _transfer(run: _Run, method: str, *, slow: bool, chunked: bool) -> None:
         payload = PayloadHash()
         for _ in range(BIG // len(_PIECE)):
             payload.update(_PIECE)
-        payload_hash = payload.value()
+        payload_hash = payload.digest()
     told = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {BIG}"
     length = f"{told}\r\n" if method == "PUT" else ""
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\n{length}"

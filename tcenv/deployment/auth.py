@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -71,8 +72,8 @@ class Confirmation:
     client: ClientFacts | None
 
 
-class _Failure(Exception):
-    """An answer with the status of an error."""
+class _ErrorAnswer(Exception):
+    """The service answered with the status of an error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -99,7 +100,7 @@ class Deployment:
 
     def confirm(self, credentials: Credentials) -> Confirmation:
         """Have the deployment check the signature of a call, and return what it says. A 403 shows a good signature too."""
-        with self._errors():
+        with self._translated_errors():
             client = None
             if credentials.certificate is None:
                 client = self._read_client(credentials.client_id, credentials)
@@ -109,10 +110,10 @@ class Deployment:
     def find_client(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
         """Return the facts about a client, or None if there is no such client. Raises PermissionError if the deployment
         does not show it to these credentials (None: to everybody)."""
-        with self._errors():
+        with self._translated_errors():
             try:
                 client = self._read_client(client_id, credentials)
-            except _Failure as failure:
+            except _ErrorAnswer as failure:
                 if failure.status == 404 and failure.code == "ResourceNotFound":
                     return None
                 raise
@@ -123,15 +124,14 @@ class Deployment:
     def read_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
         """Return all scopes of these credentials, with those that everybody has, or None if the deployment does not
         tell."""
-        with self._errors():
-            held = self._call_if_allowed(credentials, "currentScopes")
-            return None if held is None else _parse_scopes(_check_object(held), "scopes")
+        with self._translated_errors():
+            return self._read_scopes(credentials)
 
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
         """Give the client a new token and return it. The old one dies at once.
 
         The old token may be dead too if this raises anything but `Refused`."""
-        with self._errors():
+        with self._translated_errors():
             return _parse_token(self._call(credentials, "resetAccessToken", client_id), client_id)
 
     def update_client(
@@ -145,12 +145,12 @@ class Deployment:
             # Without it the service sets it to false, and the client outlives its end.
             "deleteOnExpiration": True,
         }
-        with self._errors():
+        with self._translated_errors():
             return _parse_client(self._call(credentials, "updateClient", client_id, content), client_id)
 
     def delete_client(self, credentials: Credentials, client_id: str) -> None:
         """Delete a client. Does nothing if there is no such client."""
-        with self._errors():
+        with self._translated_errors():
             answer = self._call(credentials, "deleteClient", client_id)
             if answer is not None:
                 _check_object(answer)
@@ -158,7 +158,7 @@ class Deployment:
     def ping(self) -> float:
         """Check that the service answers to its `ping`, which no other web server does. Returns the deployment's time from
         the answer's Date (whole seconds since the epoch)."""
-        with self._errors():
+        with self._translated_errors():
             answer = self._send(None, "GET", f"{self.root_url}/api/auth/v1/ping", None)
             if _check_object(_parse_answer(answer)).get("alive") is not True:
                 raise Unusable("it is not what the Auth service answers to ping")
@@ -169,7 +169,7 @@ class Deployment:
 
     def shows_scopes(self) -> bool:
         """Return whether everybody may see their own scopes. On a private deployment the page may not know its user."""
-        with self._errors():
+        with self._translated_errors():
             return self._call_if_allowed(None, "currentScopes") is not None
 
     def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
@@ -177,21 +177,24 @@ class Deployment:
         answer = self._call_if_allowed(credentials, "client", client_id)
         return None if answer is None else _parse_client(answer, client_id)
 
+    def _read_scopes(self, credentials: Credentials | None) -> tuple[str, ...] | None:
+        """Return the caller's scopes, or None if the deployment does not tell."""
+        answer = self._call_if_allowed(credentials, "currentScopes")
+        return None if answer is None else _parse_scopes(_check_object(answer), "scopes")
+
     def _read_own_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
         """Return the caller's scopes without those that everybody has, or None if the deployment does not tell."""
-        held = self._call_if_allowed(credentials, "currentScopes")
+        held = self._read_scopes(credentials)
         if held is None:
             return None
-        scopes = _parse_scopes(_check_object(held), "scopes")
-        public = self._call_if_allowed(None, "currentScopes")
-        common = {"assume:anonymous", *(() if public is None else _parse_scopes(_check_object(public), "scopes"))}
-        return tuple(scope for scope in scopes if scope not in common)
+        public = {"assume:anonymous", *(self._read_scopes(None) or ())}
+        return tuple(scope for scope in held if scope not in public)
 
     def _call_if_allowed(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
         """Call a method. Returns None if the deployment accepts the caller but the scopes do not suffice."""
         try:
             answer = self._call(credentials, name, *arguments)
-        except _Failure as failure:
+        except _ErrorAnswer as failure:
             if failure.status == 403 and failure.code == "InsufficientScopes":
                 return None
             raise
@@ -202,10 +205,7 @@ class Deployment:
     def _call(self, credentials: Credentials | None, name: str, *arguments: Any) -> Any:
         """Call a method of the service with its arguments: a clientId, and the content of the body. Returns the JSON of the
         answer (None: it has no result)."""
-
-        def exchange(method: str, url: str, content: Any) -> Any:
-            return self._exchange(credentials, method, url, content)
-
+        exchange = partial(self._exchange, credentials)
         if self._library:
             from tcenv.deployment.client import Auth
 
@@ -239,7 +239,7 @@ class Deployment:
         raise AssertionError("the last try returns or raises")
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Bound the time of one method, and turn its failures into sentences for the user."""
         end = time.monotonic() + _TIMEOUT
         self._http.until = end if self._until is None else min(end, self._until)
@@ -253,16 +253,16 @@ class Deployment:
                 ) from None
             raise DeploymentError(sentence, "Is the network up, and the root URL right?") from None
         except Unusable as error:
-            raise self._unusable(str(error)) from None
-        except _Failure as failure:
-            raise self._translate(failure) from None
+            raise self._make_unusable_error(str(error)) from None
+        except _ErrorAnswer as failure:
+            raise self._describe_error(failure) from None
 
-    def _translate(self, failure: _Failure) -> DeploymentError:
+    def _describe_error(self, failure: _ErrorAnswer) -> DeploymentError:
         message = replace_unprintable(str(failure).split("\n")[0])[:300]
         if failure.status == 401:
             if failure.code == "AuthenticationFailed":
-                return self._reject(message)
-            return self._unusable("it is a 401, but not from the service")
+                return self._make_rejection(message)
+            return self._make_unusable_error("it is a 401, but not from the service")
         if failure.status >= 500:
             return DeploymentError(
                 f"{self.root_url} is out: it answered {failure.status} to {_TRIES} tries ({message}).",
@@ -273,13 +273,13 @@ class Deployment:
             return Refused(sentence, "The session does not hold the scopes for it.")
         return Refused(sentence) if 400 <= failure.status < 500 else DeploymentError(sentence)
 
-    def _unusable(self, reason: str) -> DeploymentError:
+    def _make_unusable_error(self, reason: str) -> DeploymentError:
         return DeploymentError(
             f"{self.root_url} sent an invalid answer: {reason}.",
             "Is that a Taskcluster deployment's root URL, and nothing in between (a proxy, a network's sign-in page)?",
         )
 
-    def _reject(self, message: str) -> CredentialsRejected:
+    def _make_rejection(self, message: str) -> CredentialsRejected:
         again = Hint("Sign in again:", make_login_command(self._argument))
         found = find_rejection(message)
         if found is not None:
@@ -297,12 +297,12 @@ def _sign(credentials: Credentials, method: str, url: str, body: bytes | None) -
         hawk.Endpoint.from_url(url),
         now=time.time(),
         ext=hawk.make_extension(credentials.certificate),
-        payload_hash=payload.value(),
+        payload_hash=payload.digest(),
     )
 
 
 def _parse_answer(answer: http.Answer) -> Any:
-    """Return the JSON of a good answer, or None for 204. Raises _Failure for an error, Unusable."""
+    """Return the JSON of a good answer, or None for 204. Raises _ErrorAnswer for an error, Unusable."""
     if answer.status == 204:
         return None
     if 200 <= answer.status < 300:
@@ -318,7 +318,7 @@ def _parse_answer(answer: http.Answer) -> Any:
         content = None
     fields = content if isinstance(content, dict) else {}
     code, message = fields.get("code"), fields.get("message")
-    raise _Failure(
+    raise _ErrorAnswer(
         answer.status,
         code if isinstance(code, str) else "",
         message if isinstance(message, str) else f"HTTP {answer.status}",

@@ -1,8 +1,8 @@
 """Make and check Hawk signatures of requests and of signed URLs (bewits).
 
 Follows Hawk 1.1 as published: the normalized string, the payload hash, the bewit. docs/taskcluster.md says what Taskcluster puts
-into `ext` and how its clients deviate. Keeps no token beyond a call and no nonces, as the service does, and never says what is
-wrong with a signature."""
+into `ext` and how its clients deviate. Like the service, it stores neither tokens nor nonces. It never says what is wrong with a
+signature."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from tcenv.deployment.patterns import LONGEST_HEADER
 
-# Seconds between the time of a signature and ours.
+# The largest difference in seconds between a signature's time and this machine's.
 SKEW = 15 * 60
 # Values hold printable ASCII without quotes and backslashes.
 _ATTRIBUTE = re.compile(r'([a-z]+)="([ !#-\[\]-~]*)"\s*(?:,\s*|\Z)')
@@ -84,11 +84,12 @@ def make_header(
 ) -> str:
     """Return the Authorization header that signs a request. `ext` comes from `encode_extension`, `payload_hash` from
     `PayloadHash`."""
-    attributes = Attributes(client_id, str(int(now)), _make_nonce(), "", payload_hash, ext)
+    nonce = base64.urlsafe_b64encode(os.urandom(6)).decode()
+    attributes = Attributes(client_id, str(int(now)), nonce, "", payload_hash, ext)
     mac = _compute_mac(token, "header", attributes, method, endpoint)
     hashed = f', hash="{payload_hash}"' if payload_hash else ""
     extended = f', ext="{ext}"' if ext else ""
-    return f'Hawk id="{client_id}", ts="{attributes.ts}", nonce="{attributes.nonce}"{hashed}{extended}, mac="{mac}"'
+    return f'Hawk id="{client_id}", ts="{attributes.ts}", nonce="{nonce}"{hashed}{extended}, mac="{mac}"'
 
 
 def make_bewit(client_id: str, token: str, endpoint: Endpoint, *, expires: float, ext: str = "") -> str:
@@ -135,11 +136,11 @@ class PayloadHash:
         """Add a piece."""
         self._hash.update(piece)
 
-    def value(self) -> str:
-        """Return the `hash` attribute for the pieces so far."""
-        ended = self._hash.copy()
-        ended.update(b"\n")
-        return base64.b64encode(ended.digest()).decode()
+    def digest(self) -> str:
+        """Return the `hash` attribute (base64) of the pieces so far."""
+        complete = self._hash.copy()
+        complete.update(b"\n")
+        return base64.b64encode(complete.digest()).decode()
 
 
 def parse_header(text: str) -> Attributes:
@@ -164,7 +165,7 @@ def parse_header(text: str) -> Attributes:
 
 
 def check_header(attributes: Attributes, token: str, method: str, endpoint: Endpoint, *, now: float) -> None:
-    """Check the signature of a request. The reader of the body checks its hash. Raises BadSignature."""
+    """Check the signature of a request, but not the hash of its body. Raises BadSignature."""
     expected = _compute_mac(token, "header", attributes, method, endpoint)
     if not _is_same(expected, attributes.mac) or abs(int(attributes.ts) - now) > SKEW:
         raise BadSignature
@@ -190,13 +191,13 @@ def parse_bewit(value: str) -> Bewit:
     return Bewit(parts[0], int(parts[1]), parts[2], parts[3])
 
 
-def check_bewit(signed: Bewit, token: str, endpoint: Endpoint, *, now: float) -> None:
+def check_bewit(bewit: Bewit, token: str, endpoint: Endpoint, *, now: float) -> None:
     """Check a bewit against the endpoint that `split_bewit` took it from. Raises BadSignature."""
-    attributes = Attributes(signed.id, str(signed.exp), "", "", ext=signed.ext)
+    attributes = Attributes(bewit.id, str(bewit.exp), "", "", ext=bewit.ext)
     expected = _compute_mac(token, "bewit", attributes, "GET", endpoint)
     # Some clients write the inner signature in the URL-safe alphabet.
-    told = signed.mac.replace("-", "+").replace("_", "/")
-    if not _is_same(expected, told) or signed.exp <= now:
+    given = bewit.mac.replace("-", "+").replace("_", "/")
+    if not _is_same(expected, given) or bewit.exp <= now:
         raise BadSignature
 
 
@@ -217,12 +218,8 @@ def _pad(text: str) -> bytes:
     return (text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4)).encode("ascii")
 
 
-def _make_nonce() -> str:
-    return base64.urlsafe_b64encode(os.urandom(6)).decode()
-
-
-def _is_same(expected: str, told: str) -> bool:
-    return hmac.compare_digest(expected.encode(), told.encode("utf-8", "replace"))
+def _is_same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
 
 
 def _compute_mac(token: str, kind: str, attributes: Attributes, method: str, endpoint: Endpoint) -> str:

@@ -104,10 +104,10 @@ class Client:
         try:
             exchange.join(max(0.0, self.until - time.monotonic()))
         except BaseException:
-            exchange.cancel()
+            exchange.connection.cancel()
             raise
         if exchange.is_alive():
-            exchange.cancel()
+            exchange.connection.cancel()
             raise Unreachable("it did not answer in time", late=True)
         if exchange.answer is not None:
             self._connection = exchange.connection
@@ -144,10 +144,6 @@ class _Exchange(threading.Thread):
         except Exception as failure:  # a hostile answer makes http.client raise almost anything
             self.failure = failure
             self.connection.close()
-
-    def cancel(self) -> None:
-        """Stop the exchange, from another thread. A request that has not started is never sent."""
-        self.connection.cancel()
 
     def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         left = max(0.1, self._until - time.monotonic())
@@ -198,7 +194,8 @@ class _Connection:
         return response
 
     def cancel(self) -> None:
-        """Break the connection, which wakes a thread that reads from it."""
+        """Break the connection, from another thread. It wakes a thread that reads from it, and a request that has not started is
+        never sent."""
         self._is_cancelled = True
         connection = self._connection
         if connection is not None and connection.sock is not None:

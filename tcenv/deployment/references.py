@@ -63,8 +63,8 @@ def parse(body: bytes) -> list[Method] | None:
 
 def find(methods: Iterable[Method], verb: str, segments: Sequence[str]) -> Method | None:
     """Return the method of a call; of several, the one with the longest fixed parts in its route."""
-    wanted = "GET" if verb == "HEAD" else verb
-    found = [method for method in methods if method.matches(wanted, segments)]
+    verb = "GET" if verb == "HEAD" else verb
+    found = [method for method in methods if method.matches(verb, segments)]
     return max(found, key=lambda method: sum(len(part) for part in method.route if part is not None), default=None)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LONGEST_LIFETIME = 31 * 86400
 # Characters of a call's header besides the clientId and the certificate: the clients write 156, with a nonce of 6.
 _REST_OF_HEADER = 192
+# Seconds since the epoch, as long in digits as today's.
+_SOME_TIME = 10**9
 
 
 def mint(
@@ -33,22 +35,21 @@ def mint(
             raise UsageError(f"{scope!r} is not a scope.", "Accepted: printable ASCII characters, at least one.")
     if expires - start > LONGEST_LIFETIME:
         raise UsageError("Temporary credentials last 31 days at most.")
+    if not fits(client_id, scopes):
+        raise UsageError(_make_length_error(client_id, scopes))
     seed = seed or _make_slug() + _make_slug()
     signed = "\n".join(
         ("version:1", f"seed:{seed}", f"start:{start * 1000}", f"expiry:{expires * 1000}", "scopes:", *scopes)
     )
     signature = binascii.b2a_base64(_compute_hmac(access_token, signed), newline=False).decode()
     token = _encode_url_safe(_compute_hmac(access_token, seed)).rstrip("=")
-    certificate = _render_certificate([_quote(scope) for scope in scopes], start, expires, seed, signature)
-    if not _has_room(client_id, certificate):
-        raise UsageError(_make_length_error(client_id, [_quote(scope) for scope in scopes], certificate))
-    return token, certificate
+    return token, _render_certificate(scopes, start, expires, seed, signature)
 
 
-def _render_certificate(quoted: Sequence[str], start: int, expires: int, seed: str, signature: str) -> str:
-    scopes = ",".join(quoted)
+def _render_certificate(scopes: Sequence[str], start: int, expires: int, seed: str, signature: str) -> str:
+    quoted = ",".join(_quote(scope) for scope in scopes)
     return (
-        f'{{"version":1,"scopes":[{scopes}],"start":{start * 1000},"expiry":{expires * 1000},'
+        f'{{"version":1,"scopes":[{quoted}],"start":{start * 1000},"expiry":{expires * 1000},'
         f'"seed":"{seed}","signature":"{signature}"}}'
     )
 
@@ -60,24 +61,17 @@ def _quote(scope: str) -> str:
 
 
 def fits(client_id: str, scopes: Sequence[str]) -> bool:
-    """Return whether the header of a call has room for temporary credentials with `scopes`."""
-    quoted = [_quote(scope) for scope in scopes]
-    return _has_room(client_id, _render_certificate(quoted, 10**9, 10**9, "=" * 44, "=" * 44))
-
-
-def _has_room(client_id: str, certificate: str) -> bool:
-    """Return whether the header of a call has room for a certificate, which is base64 in Hawk's `ext`."""
+    """Return whether the header of a call has room for temporary credentials with `scopes`. Hawk's `ext` holds their certificate
+    in base64."""
+    certificate = _render_certificate(scopes, _SOME_TIME, _SOME_TIME, "=" * 44, "=" * 44)
     length = len('{"certificate":}') + len(certificate)
     return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= LONGEST_HEADER
 
 
-def _make_length_error(client_id: str, quoted: Sequence[str], certificate: str) -> str:
-    spent = len(certificate) - len(",".join(quoted))
-    for count in range(len(quoted) - 1, -1, -1):
-        if _has_room(client_id, "x" * (spent + len(",".join(quoted[:count])))):
-            break
+def _make_length_error(client_id: str, scopes: Sequence[str]) -> str:
+    count = next(count for count in range(len(scopes)) if not fits(client_id, scopes[: count + 1]))
     return (
-        f"{len(quoted)} scopes do not fit into temporary credentials: each call carries them in a header of "
+        f"{len(scopes)} scopes do not fit into temporary credentials: each call carries them in a header of "
         f"{LONGEST_HEADER:,} characters, which has room for the first {count}."
     )
 

@@ -9,6 +9,7 @@ import time
 from tcenv import peer
 from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
 from tcenv.portholder.late_answer import ENDED, LateAnswer
+from tcenv.portholder.responses import refuse, respond
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,33 +26,16 @@ if TYPE_CHECKING:
         claims: list[Claim]
 
 
-# Seconds to wait for a request, and for the client to read an answer. For the page, tcenv first asks the deployment.
+# Seconds to wait for a request, and for the client to read an answer.
 _PATIENCE = 5.0
+# Seconds to wait for the page: tcenv first asks the deployment.
 _PATIENCE_FOR_PAGE = 30.0
-# How long (seconds), and in what pieces (bytes), to read from a client that still sends, so that it gets the answer.
+# Seconds to read what a client still sends after the answer.
 _DRAIN = 2.0
+# Bytes to read at once.
 _CHUNK = 16384
 
-_REASONS = {
-    **{200: "OK", 303: "See Other", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"},
-    **{410: "Gone", 421: "Misdirected Request", 431: "Request Header Fields Too Large"},
-}
 _GONE = b"This run of tcenv's proxy has ended.\n"
-
-
-def respond(status: int, body: bytes = b"", *fields: str) -> bytes:
-    """Return a response that closes its connection."""
-    head = [
-        f"HTTP/1.1 {status} {_REASONS[status]}",
-        f"Content-Length: {len(body)}",
-        "Content-Type: text/html; charset=utf-8" if status == 200 else "Content-Type: text/plain",
-        "Cache-Control: no-store",
-        "Referrer-Policy: no-referrer",
-        "X-Content-Type-Options: nosniff",
-        "Connection: close",
-        *fields,
-    ]
-    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 class Connection:
@@ -116,8 +100,8 @@ class Connection:
     def _make_refusal(self, status: int) -> bytes:
         # A proxy had this port. Its callers are programs, which never ask for a sign-in's page.
         if any(claim.kind != "sign-in" for claim in self._port.claims):
-            return respond(410, _GONE)
-        return respond(status, b"", *(["Allow: GET"] if status == 405 else []))
+            return respond(410, _GONE, content_type="text/plain")
+        return refuse(status)
 
     def _answer(self) -> None:
         """Answer the request. Raises Refused."""
@@ -133,7 +117,7 @@ class Connection:
                 if not peer.is_own(self._socket):
                     raise Refused(403)
                 client_id, token = parse_query(request.query.encode("ascii"))
-                late = LateAnswer(self._loop, claim.told, client_id, token)
+                late = LateAnswer(self._loop, claim.details, client_id, token)
                 claim.late.append(late)
                 location = late.detour if request.keeps_history else late.page
                 self.send(respond(303, b"", f"Location: {location}"))

@@ -1,4 +1,4 @@
-"""Store what a sign-in or a proxy has told the holder, and how long to hold its port after it has ended."""
+"""Decide how long to hold the port of a sign-in or a proxy after its end."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _LONGEST = 24 * 3600
 
 
 class Claim:
-    """A sign-in or a proxy that used the port. `told` has its `kind`, and depending on that:
+    """A sign-in or a proxy that used the port. It sent the holder its `details`: its `kind`, and depending on that
 
     - `sign-in`: `path` (of the callback), `seconds` (how long to hold the port), and the keys that `late_answer` and
       `late_approval` need;
     - `proxy`: `until`, the end of the session that it signed with (seconds since the epoch);
     - `run`: `address`, the root URL of its programs, and `processes`, those that were still alive at its end."""
 
-    def __init__(self, told: Table) -> None:
-        self.told = told
-        self.kind = told["kind"]
-        self.path = told.get("path", "")
+    def __init__(self, details: Table) -> None:
+        self.details = details
+        self.kind = details["kind"]
+        self.path = details.get("path", "")
         self.late: list[LateAnswer] = []
         self._leftovers: Leftovers | None = None
-        seconds = float(told.get("seconds", "0"))
+        seconds = float(details.get("seconds", "0"))
         if self.kind == "proxy":
-            seconds = min(float(told.get("until", "0")) - time.time(), _LONGEST)
+            seconds = min(float(details.get("until", "0")) - time.time(), _LONGEST)
         elif self.kind == "run":
             from tcenv.portholder.leftovers import Leftovers
 
-            self._leftovers = Leftovers(told.get("address", ""), told.get("processes", ""))
+            self._leftovers = Leftovers(details.get("address", ""), details.get("processes", ""))
         self._end = time.monotonic() + seconds
 
     def is_over(self) -> bool:

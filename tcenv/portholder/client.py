@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 #: How long to hold the port of a sign-in, in seconds: a user may leave its page open for this long.
-SECONDS = 15 * 60
+SIGN_IN_SECONDS = 15 * 60
 # Seconds to wait for the holder.
 _PATIENCE = 2.0
 # Bytes that a pipe takes before the other end reads.
@@ -36,17 +36,17 @@ _IS_SUPPORTED = hasattr(os, "posix_spawn") and hasattr(_socket, "AF_UNIX")
 
 
 class Hold:
-    """A port that the holder starts to keep when this process ends or calls `leave`."""
+    """The hold on a port. The holder keeps the port from the moment at which this process ends or calls `leave`."""
 
-    def __init__(self, writer: int, child: int | None = None, *, stays: bool = False) -> None:
+    def __init__(self, writer: int, child: int | None = None, *, as_child: bool = False) -> None:
         self._writer: int | None = writer
-        # The started process, if any: the holder (`stays`), or a process that forks the holder and ends.
+        # The holder (`as_child`), the process that forks it and ends, or None if no process was started.
         self._child = child
-        self._stays = stays
+        self._is_child = as_child
         _writers.add(writer)
 
     def tell(self, **table: str) -> None:
-        """Send the holder more of the data that it uses after this process has ended."""
+        """Send the holder more details of this port's claim."""
         if self._writer is not None:
             with suppress(OSError):
                 os.write(self._writer, messages.encode(table))
@@ -59,13 +59,13 @@ class Hold:
             self._writer = None
         if self._child is not None:
             with suppress(OSError):
-                os.waitpid(self._child, os.WNOHANG if self._stays else 0)
+                os.waitpid(self._child, os.WNOHANG if self._is_child else 0)
             self._child = None
 
     @property
     def process(self) -> int | None:
         """The holder's process id if it is a child of this process, else None."""
-        return self._child if self._stays else None
+        return self._child if self._is_child else None
 
     def release(self) -> None:
         """Make the holder close the port, and wait until it has done so."""
@@ -80,7 +80,7 @@ class Hold:
     def _kill_before_start(self) -> bool:
         """Kill the holder if it is this process's child and has not started yet. It holds no other port then, and
         killing it is faster than waiting for it."""
-        if not self._stays or self._child is None:
+        if not self._is_child or self._child is None:
             return False
         with suppress(OSError):
             os.kill(self._child, _signal.SIGSTOP)
@@ -109,11 +109,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_in_child)
 
 
-def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: bool = False) -> Hold | None:
-    """Hand the listening `sockets` of one port to the holder; start one if there is none. It leaves them alone while
-    this process lives. `table` describes the claim (see `Claim`). With `stays`, a new holder is a child of this
-    process. Otherwise it is not, because this process may exec a program that does not expect such a child. Returns
-    None if the system does not support it."""
+def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, as_child: bool = False) -> Hold | None:
+    """Hand the listening `sockets` of one port to the holder, and start one if there is none. The holder does not use them
+    while this process lives. `table` has the details of the claim (see `Claim`). `as_child` makes a new holder a child of
+    this process, which then must not exec a program that does not expect such a child. Returns None if the system does not
+    support it."""
     if not _IS_SUPPORTED:
         return None
     try:
@@ -130,8 +130,8 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, stays: b
         directory = _find_directory()
         child = None
         if directory is None or _ask(directory, {"ask": "hold"}, descriptors) is None:
-            child = _start(directory, descriptors, environment, stays=stays)
-        return Hold(writer, child, stays=stays)
+            child = _start(directory, descriptors, environment, as_child=as_child)
+        return Hold(writer, child, as_child=as_child)
     except OSError:
         os.close(writer)
         return None
@@ -219,9 +219,9 @@ def _ask(
     return (answer, given) if "yes" in answer else None
 
 
-def _start(directory: str | None, descriptors: Sequence[int], environment: Mapping[str, str], *, stays: bool) -> int:
-    """Start a holder in its own session. It inherits only `descriptors`: the pipe and the sockets. Returns its process
-    id or, unless it `stays`, that of the process that forks it. Raises OSError."""
+def _start(directory: str | None, descriptors: Sequence[int], environment: Mapping[str, str], *, as_child: bool) -> int:
+    """Start a holder in its own session. It inherits only `descriptors`: the pipe and the sockets. Returns the id of
+    this process's child: the holder (`as_child`), or the process that forks it and ends. Raises OSError."""
     import fcntl
 
     first = 3
@@ -234,13 +234,21 @@ def _start(directory: str | None, descriptors: Sequence[int], environment: Mappi
             (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(first)
         ]
         actions += [(os.POSIX_SPAWN_DUP2, copy, first + place) for place, copy in enumerate(copies)]
-        command = [sys.executable, "-I", "-S", _SCRIPT, str(len(descriptors)), directory or "", "stay" if stays else ""]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            _SCRIPT,
+            str(len(descriptors)),
+            directory or "",
+            "stay" if as_child else "",
+        ]
         environ = {key[4:]: value for key, value in environment.items() if key.startswith("env.")}
-        more = {"file_actions": actions, "setsigmask": ()}
+        options = {"file_actions": actions, "setsigmask": ()}
         try:
-            return os.posix_spawn(sys.executable, command, environ, setsid=True, **more)  # type: ignore[arg-type]
+            return os.posix_spawn(sys.executable, command, environ, setsid=True, **options)  # type: ignore[arg-type]
         except NotImplementedError:
-            return os.posix_spawn(sys.executable, command, environ, **more)  # type: ignore[arg-type]
+            return os.posix_spawn(sys.executable, command, environ, **options)  # type: ignore[arg-type]
     finally:
         for copy in copies:
             os.close(copy)

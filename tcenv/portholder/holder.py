@@ -1,6 +1,6 @@
-"""Run the holder's process. It keeps ports whose sign-in or proxy has ended, and leaves them alone while that lives.
+"""Run the process that holds ports after their sign-in or proxy has ended. It does not use a port before that.
 
-Each user has one holder: a later one hands its ports over and ends. A failure of one port, connection or request does
+Each user has one holder: a later one hands its port over and ends. A failure of one port, connection or request does
 not end the process."""
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 _FIRST_DESCRIPTOR = 3
 _MOST_CONNECTIONS = 64
-# Seconds between two checks of the time, for an exchange with another process of this user, and to find this user's
-# holder, which may start slowly on a busy machine.
+# Seconds between two checks of the time.
 _TICK = 1.0
+# Seconds to wait for another process of this user.
 _PATIENCE = 2.0
+# Seconds to look for this user's holder, which may start slowly on a busy machine.
 _SEARCH = 20.0
 
 
@@ -56,7 +57,7 @@ class Port:
     def lend_to(self, pipe: int) -> None:
         """Leave the port to the process at the other end of `pipe` until that process ends."""
         self._pipe = pipe
-        self._told: messages.Table = {}
+        self._details: messages.Table = {}
         self._buffer = bytearray()
         os.set_blocking(pipe, False)
         self._update_accepting()
@@ -70,40 +71,36 @@ class Port:
             self._update_accepting()
 
     def _read_pipe(self) -> None:
-        try:
-            data = os.read(self._pipe or 0, 65536)
-        except BlockingIOError:
+        assert self._pipe is not None
+        data = messages.read(self._pipe)
+        if data is None:
             return
-        except OSError:
-            data = b""
         self._buffer += data
         for table in messages.take_tables(self._buffer):
-            self._told.update(table)
-        if data and "done" not in self._told:
+            self._details.update(table)
+        is_done = "done" in self._details
+        if data and not is_done:
             return
-        # The process has ended, or has sent `done`.
         pipe, self._pipe = self._pipe, None
-        if "done" not in self._told:
-            try:
-                claim = [Claim(self._told)]
+        if not is_done:
+            try:  # noqa: SIM105 - this process does without contextlib, to stay small
+                self.claims.append(Claim(self._details))
             except (KeyError, ValueError, OSError):
-                claim = []  # the process ended before it sent its claim
-            self.claims += claim
+                pass  # the process ended before it sent its claim
         self.claims = [claim for claim in self.claims if not claim.is_over()]
         self._update_accepting()
-        if pipe is not None:
-            self.holder.loop.ignore(pipe)
-            # Close the pipe last: the other process takes this as the sign that the port is free.
-            os.close(pipe)
+        self.holder.loop.ignore(pipe)
+        # Close the pipe last: the other process takes this as the sign that the port is free.
+        os.close(pipe)
 
     def _update_accepting(self) -> None:
-        wanted = not self.is_in_use and bool(self.claims)
-        for each in self.sockets if wanted != self._accepting else ():
-            if wanted:
+        accepts = not self.is_in_use and bool(self.claims)
+        for each in self.sockets if accepts != self._accepting else ():
+            if accepts:
                 self.holder.loop.watch(each.fileno(), lambda server=each: self._accept(server))  # type: ignore[misc]
             else:
                 self.holder.loop.ignore(each.fileno())
-        self._accepting = wanted
+        self._accepting = accepts
         if not self.is_in_use and not self.claims:
             for each in self.sockets:
                 each.close()
@@ -130,7 +127,7 @@ class Port:
 
 
 class Holder:
-    """Hold all ports of one user in one event loop."""
+    """Holds all ports of one user in one event loop."""
 
     def __init__(self) -> None:
         self.loop = Loop()
@@ -142,9 +139,8 @@ class Holder:
     def run(self) -> None:
         """Serve until no port and no connection is left."""
         while self.ports or self.connections:
-            # Without claims and connections, nothing changes with time.
-            waits = not self.connections and not any(port.claims for port in self.ports)
-            for handler in self.loop.wait(None if waits else _TICK):
+            has_deadlines = self.connections or any(port.claims for port in self.ports)
+            for handler in self.loop.wait(_TICK if has_deadlines else None):
                 self._call_safely(handler)
             for port in list(self.ports):
                 self._call_safely(port.check_time)
@@ -177,10 +173,14 @@ class Holder:
         pipe, *numbers = descriptors
         self.ports.add(Port(self, [_socket.socket(fileno=number) for number in numbers], pipe))
 
-    def listen(self, directory: str) -> None:
-        """Listen for requests of this user's other processes. Raises OSError."""
-        self._listener = messages.listen(directory)
+    def listen(self, directory: str) -> bool:
+        """Listen for requests of this user's other processes. Returns False if the system does not allow it."""
+        try:
+            self._listener = messages.listen(directory)
+        except OSError:
+            return False
         self.loop.watch(self._listener.fileno(), self._serve_caller)
+        return True
 
     def _serve_caller(self) -> None:
         assert self._listener is not None
@@ -198,15 +198,15 @@ class Holder:
     def _reply(self, table: messages.Table, given: list[int]) -> tuple[messages.Table, list[int]]:
         """Carry out a request of this user's process. Returns the answer and the descriptors to send. Takes over
         `given`."""
-        asked = table.get("ask")
+        request = table.get("ask")
         port = next((port for port in self.ports if str(port.number) == table.get("port")), None)
-        if asked == "hold" and len(given) > 1:
+        if request == "hold" and len(given) > 1:
             self.adopt(given)
             return {"yes": ""}, []
-        if asked == "take" and len(given) == 1 and port is not None and port.is_free_for(table.get("kind", "")):
+        if request == "take" and len(given) == 1 and port is not None and port.is_free_for(table.get("kind", "")):
             port.lend_to(given[0])
             return {"yes": ""}, [each.fileno() for each in port.sockets]
-        if asked == "answer" and len(given) == 1 and port is not None:
+        if request == "answer" and len(given) == 1 and port is not None:
             port.answer(_socket.socket(fileno=given[0]), table.get("received", "").encode("latin-1"))
             return {"yes": ""}, []
         for descriptor in given:
@@ -219,23 +219,18 @@ def main(arguments: Sequence[str]) -> NoReturn:
     count, directory = int(arguments[0]), arguments[1]
     _detach(count, fork=arguments[2:] != ["stay"])
     descriptors = range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + count)
-    if not directory or not _hand_over(directory, descriptors):
-        holder = Holder()
-        holder.adopt(descriptors)
-        try:
-            if _lock:
-                holder.listen(directory)
-        except OSError:
-            _lock.clear()  # hold this port only
-        holder.run()
-        if _lock:
-            _remove_files(directory)
+    lock = _lock_or_hand_over(directory, descriptors) if directory else None
+    holder = Holder()
+    holder.adopt(descriptors)
+    is_listening = lock is not None and holder.listen(directory)
+    holder.run()
+    if is_listening:
+        _remove_files(directory)
     os._exit(0)
 
 
 def _remove_files(directory: str) -> None:
-    """Remove this process' files. Where nothing else is in the directory, the user has removed everything else: remove the lock
-    and the directory too."""
+    """Remove the socket. If only the lock is left in the directory, remove both: the user has removed everything else."""
     os.unlink(os.path.join(directory, messages.SOCKET))
     if os.listdir(directory) == [messages.LOCK]:
         os.unlink(os.path.join(directory, messages.LOCK))
@@ -272,13 +267,9 @@ def _detach(count: int, *, fork: bool) -> None:
         return
 
 
-# The descriptor of this user's lock while this process is the only holder, else empty.
-_lock: list[int] = []
-
-
-def _hand_over(directory: str, descriptors: Sequence[int]) -> bool:
-    """Return whether a running holder of this user has taken the descriptors. If none runs, become the holder if
-    possible."""
+def _lock_or_hand_over(directory: str, descriptors: Sequence[int]) -> int | None:
+    """Return the lock with which this process becomes the user's holder. Hands the descriptors to the holder that runs
+    already, if any, and ends this process. Returns None if neither works, so that this process holds its port alone."""
     import fcntl
 
     end = time.monotonic() + _SEARCH
@@ -294,12 +285,11 @@ def _hand_over(directory: str, descriptors: Sequence[int]) -> bool:
                 os.close(lock)
                 lock = None
                 continue
-            _lock.append(lock)
-            return False
+            return lock
         except BlockingIOError:
-            pass
+            pass  # another process is the holder
         except OSError:
-            return False
+            return None
         try:
             caller = messages.connect(directory, _PATIENCE)
         except OSError:
@@ -308,12 +298,14 @@ def _hand_over(directory: str, descriptors: Sequence[int]) -> bool:
             continue
         try:
             messages.send(caller, {"ask": "hold"}, descriptors)
-            return "yes" in messages.receive(caller)[0]
+            if "yes" in messages.receive(caller)[0]:
+                os._exit(0)
+            return None
         except OSError:
             continue
         finally:
             caller.close()
-    return False
+    return None
 
 
 def _reap() -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tcenv.portholder.loop import Loop
 
-    class Waiting(Protocol):
-        """A connection that is waiting for a page."""
+    class PageConnection(Protocol):
+        """A connection that waits for a page."""
 
         def send(self, response: bytes) -> None: ...
 
@@ -35,43 +35,39 @@ class LateAnswer:
     """A late callback. A new tcenv process gets it through a pipe. The browser gets that process's answer at the path
     `page`, or first at `detour`, which leads there (see `signin.pages`)."""
 
-    def __init__(self, loop: Loop, told: Mapping[str, str], client_id: str, access_token: str) -> None:
+    def __init__(self, loop: Loop, details: Mapping[str, str], client_id: str, access_token: str) -> None:
         self.page, self.detour = (f"/{os.urandom(20).hex()}" for _ in range(2))
         self._responses: dict[str, bytes] = {}
-        self._waiting: list[tuple[str, Waiting]] = []
+        self._waiting: list[tuple[str, PageConnection]] = []
         self._loop = loop
         self._buffer = bytearray()
         self._over = False
         received = {"client_id": client_id, "access_token": access_token, "onward": self.page}
         self._pipe: int | None = None
         try:
-            self._pipe = _start(told, received)
+            self._pipe = _start(details, received)
         except (OSError, KeyError):
             self._over = True
             return
         os.set_blocking(self._pipe, False)
         loop.watch(self._pipe, self._read_pipe)
 
-    def serve(self, path: str, to: Waiting) -> bool:
-        """Send the page at `path` to the connection, now or once it is ready. Returns False if `path` is neither of the
-        two."""
+    def serve(self, path: str, connection: PageConnection) -> bool:
+        """Send the page at `path` to the connection, now or once it is ready. Returns False for any other path."""
         from tcenv.portholder.callback_request import is_same
 
         for own in (self.page, self.detour):
             if is_same(path, own):
-                self._waiting.append((own, to))
+                self._waiting.append((own, connection))
                 self._send_responses()
                 return True
         return False
 
     def _read_pipe(self) -> None:
         assert self._pipe is not None
-        try:
-            data = os.read(self._pipe, 65536)
-        except BlockingIOError:
+        data = messages.read(self._pipe)
+        if data is None:
             return
-        except OSError:
-            data = b""
         self._buffer += data
         for table in messages.take_tables(self._buffer):
             for name, path in (("page", self.page), ("detour", self.detour)):
@@ -94,12 +90,12 @@ class LateAnswer:
                 self._waiting.append((path, connection))
 
 
-def _start(told: Mapping[str, str], received: Mapping[str, str]) -> int:
+def _start(details: Mapping[str, str], received: Mapping[str, str]) -> int:
     """Start tcenv and return the pipe for its answers. It gets all input through another pipe: nothing is in its
     arguments or its environment. Raises OSError."""
-    python = told["python"]
-    environ = {key[4:]: value for key, value in told.items() if key.startswith("env.")}
-    table = {key: value for key, value in told.items() if not key.startswith("env.")}
+    python = details["python"]
+    environ = {key[4:]: value for key, value in details.items() if key.startswith("env.")}
+    table = {key: value for key, value in details.items() if not key.startswith("env.")}
     pipes: list[int] = []
     try:
         pipes += os.pipe()

@@ -1,4 +1,4 @@
-"""Find the processes of a run that are still alive after it has ended, from the kernel's process list (Linux)."""
+"""Find the processes of a run that are still alive after its end. Asks the kernel for all processes (Linux)."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Leftovers:
 
 def _list_processes() -> dict[int, tuple[int, str]]:
     """Return the parent and the start time of each live process."""
-    found = {}
+    processes = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
-            told = _read_stat(int(name))
-            if told:
-                found[int(name)] = told
-    return found
+            process = _read_stat(int(name))
+            if process:
+                processes[int(name)] = process
+    return processes
 
 
 def _read_stat(number: int) -> tuple[int, str] | tuple[()]:

@@ -49,6 +49,16 @@ def take_tables(buffer: bytearray) -> list[Table]:
     return found
 
 
+def read(pipe: int) -> bytes | None:
+    """Read from a pipe that does not block. Returns b"" at its end, and None if there is nothing to read yet."""
+    try:
+        return os.read(pipe, 65536)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
 def send(connection: _socket.socket, table: Mapping[str, str], descriptors: Iterable[int] = ()) -> None:
     """Send a table and copies of `descriptors` as one message. Raises OSError."""
     numbers = list(descriptors)
@@ -78,8 +88,8 @@ def receive(connection: _socket.socket) -> tuple[Table, list[int]]:
 
 def is_own(connection: _socket.socket) -> bool:
     """Return whether this user owns the process at the other end of a Unix socket."""
-    told = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size)
-    return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid() != _UNMAPPED)
+    _, user, _ = _CREDENTIALS.unpack(connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _CREDENTIALS.size))
+    return bool(user == os.geteuid() != _UNMAPPED)
 
 
 def connect(directory: str, patience: float) -> _socket.socket:

@@ -126,7 +126,7 @@ class Body:
     def _check(self) -> None:
         if self._hash is None:
             return
-        told, found = self._expected.encode("utf-8", "replace"), self._hash.value().encode()
+        told, found = self._expected.encode("utf-8", "replace"), self._hash.digest().encode()
         if not hmac.compare_digest(told, found):
             self.wrong = True
             raise WrongBody

@@ -49,7 +49,7 @@ class RunPort:
     def _hold(self) -> None:
         told = {"kind": "run", "address": self._sockets.root_url}
         if self._held is None:
-            self._held = client.hold(self._sockets.all, told, stays=True)
+            self._held = client.hold(self._sockets.all, told, as_child=True)
         else:
             self._held.tell(**told)
 

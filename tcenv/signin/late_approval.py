@@ -47,10 +47,10 @@ class _Kept(Exception):
     """The client stays, for a reason that completes "it was not deleted: …"."""
 
 
-def settle(told: Table, received: Credentials, tell: Tell) -> None:
-    """Delete the client of `received` if it is the one that the sign-in described by `told` asked for, and if no stored
+def settle(details: Table, received: Credentials, tell: Tell) -> None:
+    """Delete the client of `received` if it is the one that the sign-in described by `details` asked for, and if no stored
     session has it; `tell` is given the pages that say so, the last one last."""
-    client_id, root_url, argument = received.client_id, told["root_url"], told["argument"]
+    client_id, root_url, argument = received.client_id, details["root_url"], details["argument"]
 
     def page(what: str, *, deleted: bool = False) -> Outcome:
         return describe_late_approval(root_url, argument, client_id, what, deleted=deleted)
@@ -62,34 +62,34 @@ def settle(told: Table, received: Credentials, tell: Tell) -> None:
     waiting = threading.Timer(_GRACE, say_that_it_waits)
     waiting.daemon = True
     try:
-        _check_name(told, client_id)
-        with sign_in_lock(told["profile"], _LONGEST_WAIT, waiting.start):
+        _check_name(details, client_id)
+        with sign_in_lock(details["profile"], _LONGEST_WAIT, waiting.start):
             waiting.cancel()
-            _delete(told, received)
+            _delete(details, received)
         tell(page("It was deleted, so its token no longer works.", deleted=True))
     except (_Kept, TcenvError) as reason:
         tell(page(f"It was not deleted: {str(reason).rstrip('.')}."))
 
 
-def _check_name(told: Table, client_id: str) -> None:
+def _check_name(details: Table, client_id: str) -> None:
     """Raise _Kept unless the client is one that the sign-in asked for, as far as its name tells."""
-    if told["flow"] == "new":
+    if details["flow"] == "new":
         # It gives a client that was there before a new token.
         raise _Kept("it may be older than this sign-in")
-    name = next((name for name in told["names"].split("\n") if client_id.endswith(f"/{name}")), None)
+    name = next((name for name in details["names"].split("\n") if client_id.endswith(f"/{name}")), None)
     if name is None:
         raise _Kept("it does not have the name that this sign-in requested")
-    prefix = told.get("prefix") or known_clients.find_prefix(told["root_url"], told["series"])
+    prefix = details.get("prefix") or known_clients.find_prefix(details["root_url"], details["series"])
     if prefix and client_id != prefix + name:
         raise _Kept("it is not your client")
 
 
-def _delete(told: Table, received: Credentials) -> None:
+def _delete(details: Table, received: Credentials) -> None:
     """Delete the client, with its own token or with the profile's session. Raises _Kept, TcenvError."""
-    root_url, client_id = told["root_url"], received.client_id
+    root_url, client_id = details["root_url"], received.client_id
     # First, in case this process is killed: its name is taken, and nobody has its token.
-    _note(told, client_id)
-    deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=told["argument"])
+    _note(details, client_id)
+    deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=details["argument"])
     try:
         # The token is this client's: the deployment has accepted its signature.
         confirmed = deployment.confirm(received)
@@ -104,7 +104,7 @@ def _delete(told: Table, received: Credentials) -> None:
     if client_id in kept:
         raise _Kept("one of your sessions uses it")
     by = [received] if confirmed.scopes is None or covers(confirmed.scopes, client_names.DELETE + client_id) else []
-    by += _find_credentials(told, client_id, store)
+    by += _find_credentials(details, client_id, store)
     for credentials in by:
         try:
             deployment.delete_client(credentials, client_id)
@@ -115,18 +115,18 @@ def _delete(told: Table, received: Credentials) -> None:
     raise _Kept("neither its token nor your session has the scope for that")
 
 
-def _note(told: Table, client_id: str) -> None:
-    name = name_series.get_name(client_id, told["series"])
-    expires = int(time.time()) + int(told["lifetime"])
+def _note(details: Table, client_id: str) -> None:
+    name = name_series.get_name(client_id, details["series"])
+    expires = int(time.time()) + int(details["lifetime"])
     known_clients.remember(
-        told["root_url"],
-        KnownClient(name, client_id, expires, told["series"], confirmed=False, process=os.getpid()),
+        details["root_url"],
+        KnownClient(name, client_id, expires, details["series"], confirmed=False, process=os.getpid()),
     )
 
 
-def _find_credentials(told: Table, client_id: str, store: Store) -> list[Credentials]:
+def _find_credentials(details: Table, client_id: str, store: Store) -> list[Credentials]:
     """Return the credentials of the profile's stored session if it may delete the client."""
-    session = load_session(store, told["profile"], told["root_url"], lambda text: None)
+    session = load_session(store, details["profile"], details["root_url"], lambda text: None)
     if session is None or not session.is_live() or not client_names.may_delete(session, client_id):
         return []
     return [session.credentials]
@@ -137,14 +137,14 @@ def main() -> NoReturn:
     buffer = bytearray()
     while data := os.read(0, 65536):
         buffer += data
-    (told,) = messages.take_tables(buffer)
-    sys.path[:] = told["search"].split(os.pathsep)
+    (details,) = messages.take_tables(buffer)
+    sys.path[:] = details["search"].split(os.pathsep)
 
     def tell(outcome: Outcome) -> None:
         os.write(1, messages.encode({"page": respond_with_page(outcome).decode()}))
 
-    os.write(1, messages.encode({"detour": respond_with_detour(told["onward"]).decode()}))
-    settle(told, Credentials(told["client_id"], told["access_token"]), tell)
+    os.write(1, messages.encode({"detour": respond_with_detour(details["onward"]).decode()}))
+    settle(details, Credentials(details["client_id"], details["access_token"]), tell)
     os._exit(0)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tcenv import loopback, peer, verbosity
 from tcenv.deployment.credentials import Credentials
-from tcenv.portholder import client
+from tcenv.portholder import client, responses
 from tcenv.portholder.callback_request import Navigation, Refused, is_complete, is_own_host, is_same, parse_query
 from tcenv.signin import pages
 
@@ -120,11 +120,11 @@ class Listener:
         self._taken = True
         return [socket.socket(fileno=descriptor) for descriptor in descriptors], port
 
-    def hold(self, **told: str) -> bool:
+    def hold(self, **details: str) -> bool:
         """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an
         approval that comes then (see `late_approval`). Call it again to change that. Return False where a port cannot be
         held."""
-        table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SECONDS), **told}
+        table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SIGN_IN_SECONDS), **details}
         if self._held is None:
             self._held = client.hold(self._sockets, table)
         else:
@@ -289,7 +289,7 @@ class Listener:
             return self._answer(connection) if is_complete(connection.received) else None
         except Refused as refused:
             if not self._taken or not self._hand_over(connection):
-                self._send(connection, pages.refuse(refused.status))
+                self._send(connection, responses.refuse(refused.status))
             return None
 
     def _hand_over(self, connection: _Connection) -> bool:
@@ -324,7 +324,7 @@ class Listener:
         # The kernel's empty buffer holds the whole response, so it is on its way when this returns.
         location = self._detour if request.keeps_history else self._clean
         try:
-            self._send(connection, pages.respond(303, b"", ("Location", location)))
+            self._send(connection, responses.respond(303, b"", f"Location: {location}"))
         except Exception:
             # The answer counts even if its connection breaks.
             self._drop(connection)

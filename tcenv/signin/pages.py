@@ -13,23 +13,13 @@ from typing import TYPE_CHECKING
 
 from tcenv.deployment.scopes import describe_narrowing, find_missing
 from tcenv.errors import CredentialsRejected, Hint, TcenvError, make_login_command
+from tcenv.portholder.responses import respond
 from tcenv.signin.client_names import get_client_page
 from tcenv.text import format_count, format_duration
 
 if TYPE_CHECKING:
     from tcenv.config.profile import Profile
     from tcenv.sessions.session import Session
-
-_REASONS = {
-    200: "OK",
-    303: "See Other",
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    421: "Misdirected Request",
-    431: "Request Header Fields Too Large",
-}
 
 
 @dataclass(frozen=True)
@@ -104,27 +94,9 @@ def describe_late_approval(root_url: str, argument: str, client_id: str, what: s
     )
 
 
-def respond(status: int, body: bytes, *more: tuple[str, str]) -> bytes:
-    """Return a response that ends its connection, with `more` headers."""
-    headers = [
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-        ("Referrer-Policy", "no-referrer"),
-        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
-        ("Cross-Origin-Resource-Policy", "same-origin"),
-        ("Connection", "close"),
-        *more,
-    ]
-    head = [f"HTTP/1.1 {status} {_REASONS[status]}", *(f"{name}: {value}" for name, value in headers)]
-    return ("\r\n".join(head) + "\r\n\r\n").encode("ascii") + body
-
-
 def respond_with_page(outcome: Outcome) -> bytes:
     """Return the response with the final page."""
-    return respond(200, render(outcome), ("Cross-Origin-Opener-Policy", "same-origin"))
+    return respond(200, render(outcome), "Cross-Origin-Opener-Policy: same-origin")
 
 
 def respond_with_detour(onward: str) -> bytes:
@@ -132,12 +104,7 @@ def respond_with_detour(onward: str) -> bytes:
 
     Chromium (156) keeps a redirect's source beside its target, in the tab and in its session file, until the tab moves on by
     itself at once. An opener policy on the way would make it keep both. Its history hides an address that ends in a 404."""
-    return respond(404, render_detour(onward), ("Refresh", f"0; url={onward}"))
-
-
-def refuse(status: int) -> bytes:
-    """Return a refusal without a body."""
-    return respond(status, b"", *([("Allow", "GET")] if status == 405 else []))
+    return respond(404, render_detour(onward), f"Refresh: 0; url={onward}")
 
 
 STYLE = """
@@ -169,12 +136,6 @@ code{padding:.1em .35em;border-radius:.35rem;background:var(--tint);color:var(--
 footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--rule);font-size:.8125rem;color:var(--soft)}
 @media(min-width:34rem){dl div{display:grid;grid-template-columns:8.5rem 1fr;gap:1rem;align-items:baseline}dt{line-height:inherit}}
 """
-
-# A test compares it with STYLE. Computing it here would take time in every sign-in.
-STYLE_HASH = "sha256-56lO7XpPvR4IvUPms+72gcfnH805gAtyNPfs5gaCIvY="
-CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 _TICK = "M16.5 26.8l6.6 6.6 13-14.2"
 _CROSS = "M18.5 18.5l15 15M33.5 18.5l-15 15"

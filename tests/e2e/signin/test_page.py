@@ -19,8 +19,9 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Navigation
+from tcenv.portholder.responses import CONTENT_SECURITY_POLICY, STYLE_HASH
 from tcenv.signin import listener as module
-from tcenv.signin.pages import CONTENT_SECURITY_POLICY, STYLE, STYLE_HASH, Outcome, render, render_detour
+from tcenv.signin.pages import STYLE, Outcome, render, render_detour
 from tests.listener import CLIENT_ID, QUERY, TOKEN, WaitingListener
 from tests.portholder import wait_until
 from tests.programs import require

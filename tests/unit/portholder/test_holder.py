@@ -98,7 +98,7 @@ def _is_accepted(port: int) -> bool:
 def test_a_holder_that_is_the_owners_child_lets_go_as_well(begun: bool) -> None:
     """It is not waited for where it has not begun; and where it has, it keeps what others have handed over."""
     sockets, port = loopback.bind(0)
-    made = client.hold(sockets, {"kind": "run", "address": "http://127.0.0.1:1"}, stays=True)
+    made = client.hold(sockets, {"kind": "run", "address": "http://127.0.0.1:1"}, as_child=True)
     assert made is not None and made.process is not None
     process = made.process
     other = None
@@ -222,7 +222,7 @@ def test_a_child_of_the_owner_does_not_keep_it_waiting() -> None:
 
 @pytest.mark.parametrize(("told", "seconds"), [({"kind": "sign-in", "seconds": "900"}, 900), (None, 24 * 3600)])
 def test_how_long_it_is_held(told: dict[str, str] | None, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client.SECONDS == 900
+    assert client.SIGN_IN_SECONDS == 900
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     # A session of a week.
     claim = Claim(told or {"kind": "proxy", "until": str(time.time() + 7 * 86400)})

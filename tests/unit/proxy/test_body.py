@@ -27,7 +27,7 @@ def source(pieces: Iterable[bytes]) -> Callable[[], Awaitable[bytes]]:
 def hash_of(content: bytes, content_type: str = "") -> str:
     payload = PayloadHash(content_type)
     payload.update(content)
-    return payload.value()
+    return payload.digest()
 
 
 async def collect(body: Body, seen: list[bytes]) -> None:

@@ -38,7 +38,7 @@ def test_bodies_are_forwarded_unchanged(
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     endpoint = Endpoint("127.0.0.1", proxy.port, "/api/x/v1/y")
     authorization = hawk.make_header(
-        CLIENT, proxy.run.token, "PUT", endpoint, now=time.time(), payload_hash=payload.value() if hashed else ""
+        CLIENT, proxy.run.token, "PUT", endpoint, now=time.time(), payload_hash=payload.digest() if hashed else ""
     )
     sent: Any = iter([body[:100], body[100:]]) if chunked else body
     connection.request(
@@ -67,7 +67,7 @@ def test_a_body_with_a_wrong_hash_never_completes(
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     endpoint = Endpoint("127.0.0.1", proxy.port, "/api/x/v1/y")
     authorization = hawk.make_header(
-        CLIENT, proxy.run.token, "PUT", endpoint, now=time.time(), payload_hash=payload.value()
+        CLIENT, proxy.run.token, "PUT", endpoint, now=time.time(), payload_hash=payload.digest()
     )
     sent: Any = iter([body]) if chunked else body
     connection.request("PUT", "/api/x/v1/y", sent, {"Authorization": authorization}, encode_chunked=chunked)
