@@ -28,25 +28,24 @@ from tcenv.signin.flow import ensure_session
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A live session, and the part of it that the command wants: `scopes` (empty: all), `term` (fromNow text; None: as long
-    as the session) and the name of the `purpose` (None: the user named none). `told` is true if a sign-in has just said
-    which of the scopes the session holds."""
+    """A live session, and the part of it that a program gets: `scopes` (empty: all), `term` (fromNow text; None: as long as
+    the session) and the name of the `purpose` (None: the user named none). `is_narrowing_known` is true if a sign-in has
+    just said which of the scopes the session holds."""
 
     session: Session
     store: Store
     scopes: tuple[str, ...] = ()
     term: str | None = None
     purpose: str | None = None
-    told: bool = False
+    is_narrowing_known: bool = False
 
-    def tell_narrowing(self, text: str) -> None:
+    def note_narrowing(self, text: str) -> None:
         """Say that the session holds a part of a pattern, unless the sign-in has just said so."""
-        if not self.told:
+        if not self.is_narrowing_known:
             messages.note(text)
 
-    @property
-    def until(self) -> float | None:
-        """The end of the wanted part (seconds since the epoch), or None for the session's own end. Raises UsageError."""
+    def compute_end(self) -> float | None:
+        """Return when the term ends (seconds since the epoch), or None for the session's own end. Raises UsageError."""
         if self.term is None:
             return None
         return time.time() + parse_expires(self.term)
@@ -80,42 +79,40 @@ class SessionOptions(NamedTuple):
         )
 
 
-def open_session(wanted: SessionOptions) -> OpenedSession:
-    """Return the wanted session, and sign in first if there is none. Raises NotSignedIn if `--no-login` forbids that."""
-    wanted = apply_purpose(wanted)
-    scopes, term = wanted.scopes, wanted.duration
+def open_session(options: SessionOptions) -> OpenedSession:
+    """Return the session that the options choose, and sign in first if there is none. Raises NotSignedIn if `--no-login`
+    forbids that."""
+    options = apply_purpose(options)
+    scopes, term, overrides = options.scopes, options.duration, options.overrides
     store = open_store(profiles.read_store_name(), messages.warn)
-    if wanted.no_login:
-        root_url = Overrides(root_url=wanted.overrides.root_url)
-        return OpenedSession(
-            _load_live(profiles.resolve(wanted.profile, root_url)), store, scopes, term, wanted.purpose
-        )
-    overrides = wanted.overrides
-    profile = resolve_to_open(wanted.profile, overrides)
+    if options.no_login:
+        session = _load_live(profiles.resolve(options.profile, Overrides(root_url=overrides.root_url)))
+        return OpenedSession(session, store, scopes, term, options.purpose)
+    profile = resolve_for_sign_in(options.profile, overrides)
     stored = load_session(store, profile.name, profile.root_url, lambda text: None) if scopes else None
     if scopes and (stored is None or not stored.has_time_left()):
         # Without a session to narrow, ask for what the command needs.
-        scopes = _check_number(wanted, profile.argument)
-        expires = overrides.expires or (term if wanted.purpose else None)
-        profile = resolve_to_open(wanted.profile, overrides._replace(expires=expires, scopes=scopes))
+        scopes = _drop_covered(options, profile.argument)
+        expires = overrides.expires or (term if options.purpose else None)
+        profile = resolve_for_sign_in(options.profile, overrides._replace(expires=expires, scopes=scopes))
     progress = SignInProgress(profile)
-    session = ensure_session(profile, store, progress, reset=wanted.reset, retry=wanted.retry)
+    session = ensure_session(profile, store, progress, reset=options.reset, retry=options.retry)
     if progress.is_new:
         warn_of_plain_disk(store)
-    if not store.keeps and progress.is_new:
-        messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
-        messages.hint("To load it in this shell:", make_login_command(profile.argument))
-    told = progress.is_new and bool(scopes) and session.requested_scopes == scopes
-    return OpenedSession(session, store, wanted.scopes, term, wanted.purpose, told)
+        if not store.keeps:
+            messages.note(f"The session is not stored, so only this run has it: {store.reason}.")
+            messages.hint("To load it in this shell:", make_login_command(profile.argument))
+    is_narrowing_known = progress.is_new and bool(scopes) and session.requested_scopes == scopes
+    return OpenedSession(session, store, options.scopes, term, options.purpose, is_narrowing_known)
 
 
-def _check_number(wanted: SessionOptions, argument: str) -> tuple[str, ...]:
-    """Return the scopes of `wanted` that no other one covers. Raises UsageError for more scopes than a sign-in takes."""
-    scopes = remove_covered(wanted.scopes)
+def _drop_covered(options: SessionOptions, argument: str) -> tuple[str, ...]:
+    """Return the scopes that no other one covers. Raises UsageError for more scopes than a sign-in takes."""
+    scopes = remove_covered(options.scopes)
     if len(scopes) <= MOST_SCOPES:
         return scopes
     count = f"{len(scopes)} scopes, and a sign-in takes {MOST_SCOPES} at most"
-    message = f"The purpose {wanted.purpose} has {count}." if wanted.purpose else f"These are {count}."
+    message = f"The purpose {options.purpose} has {count}." if options.purpose else f"These are {count}."
     patterns = [scope for scope in fit_for_the_page(scopes) or () if scope not in scopes]
     more = f". Or use patterns that cover them: {', '.join(patterns)}" if patterns else ""
     raise UsageError(message, Hint("To sign in with the profile's scopes first:", make_login_command(argument), more))
@@ -134,30 +131,31 @@ def warn_of_plain_disk(store: Store) -> None:
         )
 
 
-def apply_purpose(wanted: SessionOptions) -> SessionOptions:
+def apply_purpose(options: SessionOptions) -> SessionOptions:
     """Replace the named purpose by its scopes and its time. Raises UsageError."""
-    if wanted.purpose is None:
-        return wanted
-    if wanted.scopes:
+    if options.purpose is None:
+        return options
+    if options.scopes:
         raise UsageError(
             "Use either --as or --scope.",
             Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
         )
-    root_url = Overrides(root_url=wanted.overrides.root_url)
-    purpose = profiles.find_purpose(wanted.purpose, profiles.resolve(wanted.profile, root_url))
-    return wanted._replace(scopes=tuple(purpose.scopes), duration=wanted.duration or purpose.term)
+    profile = profiles.resolve(options.profile, Overrides(root_url=options.overrides.root_url))
+    purpose = profiles.find_purpose(options.purpose, profile)
+    return options._replace(scopes=tuple(purpose.scopes), duration=options.duration or purpose.term)
 
 
-def load_session_and_change(wanted: SessionOptions) -> tuple[Session, dict[str, str | None]]:
+def load_session_and_change(options: SessionOptions) -> tuple[Session, dict[str, str | None]]:
     """Return the session, and sign in first if there is none; also the change that loads it, narrowed to `--scope` and
     `--for`. Raises NotSignedIn if `--no-login` forbids a sign-in."""
-    found = open_session(wanted)
-    if found.scopes or found.term:
-        return found.session, temporary.make_loading(found.session, found.scopes, found.term, found.tell_narrowing)
-    return found.session, found.session.make_loading(file=found.store.get_path(found.session.profile))
+    opened = open_session(options)
+    session = opened.session
+    if opened.scopes or opened.term:
+        return session, temporary.make_loading(session, opened.scopes, opened.term, opened.note_narrowing)
+    return session, session.make_loading(file=opened.store.get_path(session.profile))
 
 
-def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Profile:
+def resolve_for_sign_in(argument: str | None, overrides: Overrides) -> profiles.Profile:
     """Resolve the profile to sign in to. Raises UsageError, also if nothing names a deployment."""
     try:
         return profiles.resolve(argument, overrides)
@@ -165,7 +163,7 @@ def resolve_to_open(argument: str | None, overrides: Overrides) -> profiles.Prof
         raise UsageError(missing.message, missing.hint) from None
 
 
-def choose_session_to_ask_with(argument: str | None, timeout: str | None) -> tuple[Session, float]:
+def find_session_and_deadline(argument: str | None, timeout: str | None) -> tuple[Session, float]:
     """Return the session of a profile, and the deadline (time.monotonic) for asking its deployment: the time of the option
     `timeout`, else the profile's. Raises as `find_live_session` does."""
     profile = profiles.resolve(argument, Overrides(timeout=timeout))

@@ -30,7 +30,6 @@ from tcenv.shells.subshell import run_subshell
 if TYPE_CHECKING:
     from tcenv.proxy.probe import Probe
     from tcenv.proxy.server import Service
-    from tcenv.sessions.session import Session
     from tcenv.shells import Shell
 
     # Opens a port on another machine that leads to a port of this one, for a session's variables. Returns the far port.
@@ -73,30 +72,29 @@ class ProxyOptions(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Started:
+class ProxyRun:
     """A proxy whose sockets are bound, what a program needs to use it, and the session behind it."""
 
     background: Background
     prepared: PreparedRun
     opened: OpenedSession
-    held: RunPort
+    port: RunPort
 
 
-def execute(wanted: SessionOptions, options: ProxyOptions, command: list[str]) -> int:
+def execute(choice: SessionOptions, options: ProxyOptions, command: list[str]) -> int:
     """Run `command` with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
     if options.agent:
-        wanted, options = _complete_for_agent(wanted, options)
-    learn, save = options.learn, options.save
-    if save is not None and not is_configurable_name(save):
+        choice, options = _complete_for_agent(choice, options)
+    if options.save is not None and not is_configurable_name(options.save):
         raise UsageError(
-            f"{save!r} is not a valid purpose name.", "Letters, digits, and ._- between them: --save relduty"
+            f"{options.save!r} is not a valid purpose name.", "Letters, digits, and ._- between them: --save relduty"
         )
     plan = None
     if options.container:
         plan = containers.make(command, os.environ, containers.find_address, is_root=_is_root(), listen=options.listen)
-    started = prepare(wanted, options, plan=plan)
-    bound, environ = started.prepared.sockets, started.prepared.environ
+    run = prepare(choice, options, plan=plan)
+    bound, environ = run.prepared.sockets, run.prepared.environ
     if plan is not None:
         command = plan.complete(command, bound.port, environ)
     gate = Gate() if plan is not None and plan.own_network else None
@@ -106,32 +104,32 @@ def execute(wanted: SessionOptions, options: ProxyOptions, command: list[str]) -
     def begin() -> None:
         if gate is not None:
             bound.inside = tuple(gate.open(bound.port))
-        started.background.start()
+        run.background.start()
 
-    started.held.adopt_orphans()
+    run.port.adopt_orphans()
     status = run_child(command, environ, begin)
-    started.background.stop(exiting=not learn)
-    started.held.end()
-    if learn:
-        kept = learn_report.report(started.background.learned, started.opened, save)
-        status = status or (0 if kept else 1)
+    run.background.stop(exiting=not options.learn)
+    run.port.end()
+    if options.learn:
+        is_saved = learn_report.report(run.background.learned, run.opened, options.save)
+        status = status or (0 if is_saved else 1)
     return status
 
 
-def execute_subshell(wanted: SessionOptions, options: ProxyOptions, shell: Shell) -> int:
+def execute_subshell(choice: SessionOptions, options: ProxyOptions, shell: Shell) -> int:
     """Run a subshell with a proxy of its own. Returns its status. Raises UsageError."""
     options.check()
-    started = prepare(wanted, options)
-    profile, prepared = started.opened.session.profile, started.prepared
-    started.held.adopt_orphans()
-    status = run_subshell(shell, prepared.change, profile, environ=prepared.environ, started=started.background.start)
-    started.background.stop()
-    started.held.end()
+    run = prepare(choice, options)
+    profile, prepared = run.opened.session.profile, run.prepared
+    run.port.adopt_orphans()
+    status = run_subshell(shell, prepared.change, profile, environ=prepared.environ, started=run.background.start)
+    run.background.stop()
+    run.port.end()
     return status
 
 
 def prepare(
-    wanted: SessionOptions,
+    choice: SessionOptions,
     options: ProxyOptions,
     *,
     port: int = 0,
@@ -139,25 +137,25 @@ def prepare(
     plan: Plan | None = None,
     forward: Forward | None = None,
     probe: Probe | None = None,
-) -> Started:
+) -> ProxyRun:
     """Prepare everything that can fail before a program starts: the session, the scopes, the log, the sockets. `run_only`
     says that only the programs of one run on this machine use the proxy. `plan` tells how a container reaches it. `forward`
     opens the port on another machine by which programs there call, and `probe` shows that it leads to this proxy."""
     core_dumps.hide_memory()
     if options.unsigned and (options.listen or (plan is not None and plan.listen)):
         raise UsageError("--unsigned works only on this machine: callers through --listen must sign.")
-    session = _open_for_learning(wanted) if options.learn else open_session(wanted)
-    if options.agent and session.term is None:
-        session = replace(session, term=_AGENT_TERM)
-    scopes = _check_scopes(session)
-    learn = (scopes or ()) if options.learn else None
-    until = session.until
+    opened = _open_for_learning(choice) if options.learn else open_session(choice)
+    if options.agent and opened.term is None:
+        opened = replace(opened, term=_AGENT_TERM)
+    _check_scopes(opened)
+    learn = opened.scopes if options.learn else None
+    end = opened.compute_end()
     bound = sockets.bind(port, options.listen or (plan.listen if plan is not None else None))
     bound.name = plan.name if plan is not None and options.listen is None else None
-    told = _list_variables(session.session)
+    variables = {name: value for name, value in opened.session.make_loading({}).items() if value is not None}
     if forward is not None:
-        bound.far_port = forward(bound.port, told)
-    prepared = PreparedRun(bound, told, os.environ, unsigned=options.unsigned)
+        bound.far_port = forward(bound.port, variables)
+    prepared = PreparedRun(bound, variables, os.environ, unsigned=options.unsigned)
     log = CallLog(options.log, prepared.run.remove_secrets) if options.log else None
     if bound.outside is not None:
         announce(f"Anybody who can reach {bound.root_url} can connect. The proxy answers only signed calls there.")
@@ -168,68 +166,63 @@ def prepare(
         return Service(
             sockets=bound,
             run=prepared.run,
-            store=session.store,
-            first=session.session,
+            store=opened.store,
+            first=opened.session,
             announce=announce,
-            scopes=scopes if learn is None else learn,
-            until=until,
+            scopes=opened.scopes or learn,
+            until=end,
             read_only=options.read_only,
             allow_credentials=options.allow_credentials,
-            no_secrets=options.agent and not (wanted.scopes or wanted.purpose),
+            no_secrets=options.agent and not (choice.scopes or choice.purpose),
             log=log,
             learn=learn,
             probe=probe,
         )
 
-    held = RunPort(bound)
-    background = Background(bound, make_service, announce, held if run_only else None)
-    return Started(background, prepared, session, held)
+    run_port = RunPort(bound)
+    background = Background(bound, make_service, announce, run_port if run_only else None)
+    return ProxyRun(background, prepared, opened, run_port)
 
 
-def _complete_for_agent(wanted: SessionOptions, options: ProxyOptions) -> tuple[SessionOptions, ProxyOptions]:
+def _complete_for_agent(choice: SessionOptions, options: ProxyOptions) -> tuple[SessionOptions, ProxyOptions]:
     """Return the options of an agent's run, with defaults for what the user did not name. Raises UsageError."""
-    narrowed = bool(wanted.scopes or wanted.purpose)
+    is_narrowed = bool(choice.scopes or choice.purpose)
     log = options.log or os.path.join(paths.state_directory(), _AGENT_LOG)
     if options.log is None:
         make_private_directory(os.path.dirname(log))
-    options = options._replace(log=log, read_only=options.read_only or not narrowed)
-    what = "read-only, without secrets and private artifacts" if not narrowed else "with the scopes that you named"
-    messages.note(f"An agent's run, {what}. Its calls are logged in {log}.")
-    return wanted._replace(no_login=True), options
+    rights = "with the scopes that you named" if is_narrowed else "read-only, without secrets and private artifacts"
+    messages.note(f"An agent's run, {rights}. Its calls are logged in {log}.")
+    options = options._replace(log=log, read_only=options.read_only or not is_narrowed)
+    return choice._replace(no_login=True), options
 
 
 def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _list_variables(session: Session) -> dict[str, str]:
-    return {name: value for name, value in session.make_loading({}).items() if value is not None}
-
-
-def _open_for_learning(wanted: SessionOptions) -> OpenedSession:
+def _open_for_learning(choice: SessionOptions) -> OpenedSession:
     """Return the session for a run that learns. A sign-in asks for the profile's scopes, not just for those that the run
     starts with."""
-    full = apply_purpose(wanted)
-    session = open_session(full._replace(scopes=(), purpose=None))
-    return replace(session, scopes=full.scopes, purpose=wanted.purpose)
+    narrowed = apply_purpose(choice)
+    opened = open_session(narrowed._replace(scopes=(), purpose=None))
+    return replace(opened, scopes=narrowed.scopes, purpose=choice.purpose)
 
 
-def _check_scopes(session: OpenedSession) -> tuple[str, ...] | None:
-    """Return the requested scopes of the run, or None if it is not narrowed. Keeps patterns, since a later session may hold
-    more of them. Raises UsageError for a scope of which the session holds nothing, and for more than fit into a request."""
-    if not session.scopes:
-        return None
-    whole = session.session
-    held = narrow(whole.encode_fields(), whole.usable_scopes, whole.asked, session.scopes, session.tell_narrowing)
-    if count_fitting(whole.credentials.client_id, held) < len(held):
-        held = shorten(held, whole.expansions, whole.scopes)
-    fitting = count_fitting(whole.credentials.client_id, held)
+def _check_scopes(opened: OpenedSession) -> None:
+    """Raise UsageError for a requested scope of which the session holds nothing, and for more scopes than fit into a request.
+    The run keeps its patterns, since a later session may hold more of them."""
+    if not opened.scopes:
+        return
+    session = opened.session
+    held = narrow(session.encode_fields(), session.usable_scopes, session.asked, opened.scopes, opened.note_narrowing)
+    if count_fitting(session.credentials.client_id, held) < len(held):
+        held = shorten(held, session.expansions, session.scopes)
+    fitting = count_fitting(session.credentials.client_id, held)
     if fitting < len(held):
         raise UsageError(
             f"{len(held)} scopes do not fit into the 4,096 characters of a request's header; {fitting} of them do.",
             "Name the scopes that the program needs: --scope S, once for each.",
         )
-    return session.scopes
 
 
 def announce(text: str, hint: Hint | None = None) -> None:

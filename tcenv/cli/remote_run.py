@@ -22,7 +22,7 @@ from tcenv.signals import AllSignalsBlocked
 
 
 def execute(
-    wanted: SessionOptions,
+    choice: SessionOptions,
     options: proxied_run.ProxyOptions,
     host: str,
     ssh_options: Sequence[str],
@@ -41,11 +41,11 @@ def execute(
 
     background = None
     try:
-        started = proxied_run.prepare(wanted, options, run_only=False, forward=forward, probe=probe)
-        background = started.background
+        run = proxied_run.prepare(choice, options, run_only=False, forward=forward, probe=probe)
+        background = run.background
         with AllSignalsBlocked():
             background.start()
-        prepared = started.prepared
+        prepared = run.prepared
         port = prepared.sockets.program_port
         is_known = far_port.check_listeners(connection.list_listeners(port), connection.uid, host)
         far_port.check_path(probe, lambda data: connection.send(port, data), port, is_known=is_known, host=host)

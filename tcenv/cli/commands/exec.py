@@ -48,9 +48,9 @@ def run(options: Options) -> int:
     """Replace this process by the command with the session loaded, or run the command with its own proxy and return its
     status."""
     command = list(options.command)
-    wanted, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
+    choice, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
     if not any(proxy):
-        session, change = load_session_and_change(wanted)
+        session, change = load_session_and_change(choice)
         environ = drop_whole_token(change, os.environ, session.credentials.access_token)
         replace_process(command, environment.apply(change, environ))
-    return proxied_run.execute(wanted, proxy, command)
+    return proxied_run.execute(choice, proxy, command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli import first_run
-from tcenv.cli.acquire import SessionOptions, load_session_and_change, resolve_to_open, warn_of_plain_disk
+from tcenv.cli.acquire import SessionOptions, load_session_and_change, resolve_for_sign_in, warn_of_plain_disk
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import get_option_name, list_option_words, render_command_line
 from tcenv.cli.terminal.progress import SignInProgress
@@ -70,7 +70,7 @@ def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
         return profiles.resolve(argument, overrides)
     except profiles.NoDeployment:
         answer = first_run.ask_for_deployment() if first_run.can_ask() else None
-        return resolve_to_open(answer, overrides)
+        return resolve_for_sign_in(answer, overrides)
 
 
 def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:

@@ -56,42 +56,41 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Run a proxy in the foreground until Ctrl-C, and print the statements that make a shell use it."""
     job_control.refuse_where_the_shell_waits("proxy")
-    shell = options.shell
     if options.output is None and os.isatty(1):
         raise UsageError(
             "The output contains the run's token, so tcenv does not print it to a terminal.", _make_output_hint(options)
         )
     if options.output is not None and os.path.lexists(options.output):
         raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
-    render_statements({}, shell)
-    started = proxied_run.prepare(
+    render_statements({}, options.shell)
+    proxy_run = proxied_run.prepare(
         SessionOptions.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
     )
     ended = threading.Event()
     # Hold the port before anybody learns of it.
-    held = SessionPort(started.prepared.sockets, started.opened.session.expires)
+    port = SessionPort(proxy_run.prepared.sockets, proxy_run.opened.session.expires)
     handle_ending(lambda *_: ended.set())
-    text = render_statements(started.prepared.change, shell)
+    text = render_statements(proxy_run.prepared.change, options.shell)
     with contextlib.ExitStack() as stack:
         if options.output is None:
-            warn_if_others_can_read(started.prepared.change)
+            warn_if_others_can_read(proxy_run.prepared.change)
             write_unbuffered(text)
             # `source <(tcenv proxy)` waits for the end of the statements.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         else:
             stack.enter_context(_write_new_file(options.output, text))
-        started.background.start()
-        session, root_url = started.opened.session, started.prepared.sockets.root_url
+        proxy_run.background.start()
+        session, root_url = proxy_run.opened.session, proxy_run.prepared.sockets.root_url
         messages.note(
             f"A signing proxy for {get_display_name(session.profile, session.root_url)} at {root_url}, until Ctrl-C."
         )
         if options.output is not None:
             messages.hint("To use it in a shell:", (READ, os.path.abspath(options.output)))
         while not ended.wait(_SESSION_CHECK):
-            held.note(started.background.session_end)
-    held.note(started.background.session_end)
-    started.background.stop()
-    held.end()
+            port.note(proxy_run.background.session_end)
+    port.note(proxy_run.background.session_end)
+    proxy_run.background.stop()
+    port.end()
     return 0
 
 

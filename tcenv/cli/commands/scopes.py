@@ -6,9 +6,9 @@ import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import choose_session_to_ask_with, explain_rejection
+from tcenv.cli.acquire import explain_rejection, find_session_and_deadline, resolve_for_sign_in
 from tcenv.cli.terminal import messages
-from tcenv.config import profile as profiles
+from tcenv.config.profile import Overrides
 from tcenv.deployment import references
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.scopes import covers
@@ -39,17 +39,16 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Print the scopes of the session, one on each line. With --satisfies, tell by the status whether they satisfy others.
     With --method, print the scopes that a method of the API needs."""
-    method, wanted = options.method, options.satisfies
-    if method is not None:
-        if wanted:
+    if options.method is not None:
+        if options.satisfies:
             raise UsageError("Use either --method or --satisfies.")
-        return _find_method(method, options)
+        return _print_method(options.method, options)
     held = _read_held_scopes(options)
     if held is None:
         messages.warn("The deployment does not say which scopes this session has.")
         return UNKNOWN
-    if wanted:
-        return 0 if all(covers(held, scope) for scope in wanted) else 1
+    if options.satisfies:
+        return 0 if all(covers(held, scope) for scope in options.satisfies) else 1
     out = messages.get_stdout()
     for scope in sorted(held):
         out.write(scope)
@@ -58,9 +57,9 @@ def run(options: Options) -> int:
 
 def _read_held_scopes(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
-    session, until = choose_session_to_ask_with(options.profile, options.timeout)
+    session, deadline = find_session_and_deadline(options.profile, options.timeout)
     try:
-        confirmed = Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
+        confirmed = Deployment(session.root_url, until=deadline, argument=session.argument).confirm(session.credentials)
     except CredentialsRejected as rejection:
         raise explain_rejection(session, rejection) from None
     except DeploymentError as error:
@@ -69,14 +68,12 @@ def _read_held_scopes(options: Options) -> tuple[str, ...] | None:
     return confirmed.scopes if confirmed.scopes is not None else session.scopes
 
 
-def _find_method(name: str, options: Options) -> int:
+def _print_method(name: str, options: Options) -> int:
+    """Print the scopes that a method of the deployment's API needs. Returns the exit status."""
     service, dot, method = name.partition(".")
     if not dot or not method:
         raise UsageError(f"{name!r} is not a method.", "Name a service and a method, such as queue.createTask")
-    try:
-        profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
-    except profiles.NoDeployment as missing:
-        raise UsageError(missing.message, missing.hint) from None
+    profile = resolve_for_sign_in(options.profile, Overrides(timeout=options.timeout))
     # The clients' classes are called WorkerManager and PurgeCache.
     service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
     entries = references.fetch(profile.root_url, service, until=time.monotonic() + profile.timeout)

@@ -49,10 +49,10 @@ def run(options: Options) -> int:
     shell = load_shell(choose_shell(options.shell))
     subshell.find_program(shell)
     _refuse_nesting(options)
-    wanted, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
+    choice, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
     if any(proxy):
-        return proxied_run.execute_subshell(wanted, proxy, shell)
-    session, change = load_session_and_change(wanted)
+        return proxied_run.execute_subshell(choice, proxy, shell)
+    session, change = load_session_and_change(choice)
     environ = drop_whole_token(change, os.environ, session.credentials.access_token)
     status = subshell.run_subshell(shell, change, session.profile, environ=environ)
     _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)

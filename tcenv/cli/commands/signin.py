@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcenv.cli.acquire import choose_session_to_ask_with, explain_rejection, resolve_to_open
+from tcenv.cli.acquire import explain_rejection, find_session_and_deadline, resolve_for_sign_in
 from tcenv.cli.commands import login
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change
@@ -50,7 +50,7 @@ def run(options: Options) -> int:
     overrides = Overrides.of(options)
     if not named:
         overrides = overrides._replace(name=_NAME)
-    profile = resolve_to_open(options.profile, overrides)
+    profile = resolve_for_sign_in(options.profile, overrides)
     # In the Go tool the name is only a wish: if it is taken, ask for the next one of its series.
     insisted = profile.insisted - {"name"}
     return login.load(replace(profile, insisted=insisted | {"series"} if named else insisted), overrides, shell)
@@ -58,10 +58,10 @@ def run(options: Options) -> int:
 
 def _check(options: Options, shell: str | None) -> int:
     try:
-        session, until = choose_session_to_ask_with(options.profile, options.timeout)
+        session, deadline = find_session_and_deadline(options.profile, options.timeout)
         from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url, until=until, argument=session.argument).confirm(session.credentials)
+        Deployment(session.root_url, until=deadline, argument=session.argument).confirm(session.credentials)
     except NotSignedIn as failure:
         messages.report_error(failure)
         return 1
