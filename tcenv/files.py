@@ -26,8 +26,7 @@ def make_private_directory(path: str) -> None:
             paths.check_directory(path)
     except paths.Unsafe as unsafe:
         raise StoreError(
-            f"tcenv does not use this directory: {unsafe}.",
-            "Move it away, or make it private: chmod 700.",
+            f"tcenv does not use this directory: {unsafe}.", "Move it away, or make it private: chmod 700."
         ) from None
 
 

@@ -137,8 +137,7 @@ def apply_purpose(options: SessionOptions) -> SessionOptions:
         return options
     if options.scopes:
         raise UsageError(
-            "Use either --as or --scope.",
-            Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help")),
+            "Use either --as or --scope.", Hint("A purpose is a set of scopes:", ("tcenv", "purpose", "set", "--help"))
         )
     profile = profiles.resolve(options.profile, Overrides(root_url=options.overrides.root_url))
     purpose = profiles.find_purpose(options.purpose, profile)

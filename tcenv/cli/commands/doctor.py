@@ -151,10 +151,7 @@ def _check_browser(options: Options) -> Iterator[Finding]:
             yield Finding("browser", "good", f"BROWSER: {found}")
         else:
             yield Finding(
-                "browser",
-                "note",
-                f"BROWSER names no program that is on the PATH: {named}",
-                "Fix it or unset it.",
+                "browser", "note", f"BROWSER names no program that is on the PATH: {named}", "Fix it or unset it."
             )
     elif sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         yield Finding(
@@ -192,10 +189,7 @@ def _check_store(options: Options) -> Iterator[Finding]:
     store.list_profiles()
     if not store.keeps:
         yield Finding(
-            "session store",
-            "note",
-            "none: sessions are not kept",
-            _KEEPING.get(sys.platform, _KEEPING["linux"]),
+            "session store", "note", "none: sessions are not kept", _KEEPING.get(sys.platform, _KEEPING["linux"])
         )
         return
     kept = f"{store.name}, {format_count(len(store.list_profiles()), 'session')}"

@@ -108,12 +108,7 @@ def run(options: Options) -> int:
         names = [name]
     loaded = environment.read_loaded(os.environ)
     found = sign_out(
-        names,
-        stores,
-        keep=options.keep_client,
-        insist=options.delete_client,
-        forget=options.forget,
-        patience=patience,
+        names, stores, keep=options.keep_client, insist=options.delete_client, forget=options.forget, patience=patience
     )
     if len(found) < len(names):
         return 1

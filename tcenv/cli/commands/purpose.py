@@ -112,8 +112,7 @@ def run_set(options: SetOptions) -> int:
     config_file.edit_purpose(change, name, profile)
     config_file.load()
     messages.confirm(
-        f"The purpose {name}{f' of {profile}' if profile else ''} is set:",
-        ("tcenv", "exec", "--as", name, "--", "CMD"),
+        f"The purpose {name}{f' of {profile}' if profile else ''} is set:", ("tcenv", "exec", "--as", name, "--", "CMD")
     )
     return 0
 

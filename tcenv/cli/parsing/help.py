@@ -78,10 +78,5 @@ def _render_row(label: str, text: str, width: int) -> str:
 
 def _fill(text: str, width: int, indent: str = "") -> str:
     return textwrap.fill(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
