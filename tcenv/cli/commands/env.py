@@ -53,8 +53,8 @@ def run(options: Options) -> int:
     if form is None:
         render_statements({}, shell)
     session = find_live_session(options.profile, stored=True)
-    wanted = apply_purpose(SessionOptions.of(options))
-    scopes, term = wanted.scopes, wanted.duration
+    choice = apply_purpose(SessionOptions.of(options))
+    scopes, term = choice.scopes, choice.duration
     if scopes or term:
         change = temporary.make_loading(session, scopes, term, messages.note)
     else:

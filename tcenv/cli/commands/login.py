@@ -73,14 +73,14 @@ def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
         return resolve_for_sign_in(answer, overrides)
 
 
-def _load_purpose(wanted: SessionOptions, shell: str | None, named: str) -> int:
+def _load_purpose(choice: SessionOptions, shell: str | None, argument: str) -> int:
     """Load temporary credentials for a purpose. Without a session, sign in with just the purpose's scopes."""
     if not os.isatty(1):
         render_statements({}, shell)
-    session, change = load_session_and_change(wanted)
+    session, change = load_session_and_change(choice)
     if os.isatty(1):
         messages.note_reuse(session.encode_fields())
-        messages.hint("To load it in this shell:", make_login_command(named, "--as", wanted.purpose or ""))
+        messages.hint("To load it in this shell:", make_login_command(argument, "--as", choice.purpose or ""))
     else:
         print_change(change, shell)
     return 0
@@ -96,13 +96,15 @@ def load(
     progress = SignInProgress(profile)
     store = open_store(profiles.read_store_name(), messages.warn)
     session = ensure_session(profile, store, progress, reset=reset, retry=retry)
-    if not progress.is_new:
-        _name_options_without_effect(overrides, profile)
-    else:
+    if progress.is_new:
         warn_of_plain_disk(store)
+    else:
+        _name_options_without_effect(overrides, profile)
     if os.isatty(1):
+        if not progress.is_new:
+            messages.note_reuse(session.encode_fields())
         line = render_command_line(make_login_command(profile.argument), shell)
-        progress.explain(session, f"To load it in this shell: {line}")
+        messages.hint(f"To load it in this shell: {line}")
         return 0
     print_change(session.make_loading(file=store.get_path(session.profile)), shell)
     if not progress.is_new and os.isatty(2):

@@ -55,30 +55,31 @@ def run(options: Options) -> int:
     session, change = load_session_and_change(choice)
     environ = drop_whole_token(change, os.environ, session.credentials.access_token)
     status = subshell.run_subshell(shell, change, session.profile, environ=environ)
-    _note_on_leaving(session, cut=change.get(environment.CERTIFICATE) is not None)
+    _report_changes(session, is_narrowed=change.get(environment.CERTIFICATE) is not None)
     return status
 
 
 def _refuse_nesting(options: Options) -> None:
-    here = os.environ.get(subshell.MARK)
+    """Raise UsageError in a subshell of the same profile, unless this one gets fewer scopes."""
+    profile_here = os.environ.get(subshell.MARK)
     proxy = read_enclosing_proxy()
     loaded = proxy.profile if proxy is not None else os.environ.get(environment.PROFILE)
-    if not here or options.scopes or here != loaded:
+    if not profile_here or options.scopes or profile_here != loaded:
         return
-    wanted = profiles.resolve(options.profile, Overrides(root_url=options.root_url))
-    if wanted.name == here:
+    profile = profiles.resolve(options.profile, Overrides(root_url=options.root_url))
+    if profile.name == profile_here:
         raise UsageError(
-            f"This is already a tcenv subshell with the session of {here}.",
-            Hint("Leave it: exit. To renew its token:", make_login_command(wanted.argument, "--reset")),
+            f"This is already a tcenv subshell with the session of {profile.name}.",
+            Hint("Leave it: exit. To renew its token:", make_login_command(profile.argument, "--reset")),
         )
 
 
-def _note_on_leaving(session: Session, *, cut: bool) -> None:
+def _report_changes(session: Session, *, is_narrowed: bool) -> None:
     """Say what happened to the session while the subshell ran."""
     if not session.is_live():
         messages.note(f"The session of {session.profile} has expired in the meantime.")
         return
-    if cut:
+    if is_narrowed:
         return
     try:
         now = open_store(profiles.read_store_name()).load(session.profile)

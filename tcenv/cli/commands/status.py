@@ -54,72 +54,62 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Show the session. Returns 3 if nobody is signed in (with `--all`: anywhere)."""
-    told = _read_all(options) if options.everything else [_read_one(options)]
+    found = _read_all(options) if options.everything else [_read_one(options)]
     if options.as_json:
-        whole = [facts.as_json() for facts in told]
-        print_json({"sessions": whole} if options.everything else whole[0])
+        sessions = [facts.encode() for facts in found]
+        print_json({"sessions": sessions} if options.everything else sessions[0])
     else:
-        for number, facts in enumerate(told):
+        for number, facts in enumerate(found):
             if number:
                 messages.get_stdout().write("")
             _Report(facts, all_scopes=options.scopes).show()
-        if not told:
+        if not found:
             messages.get_stdout().write("Not signed in anywhere.")
-    return 0 if any(facts.signed_in for facts in told) else 3
+    return 0 if any(facts.signed_in for facts in found) else 3
 
 
 def _read_one(options: Options) -> _Facts:
     offline = options.offline
-    if offline or (
+    # Most often the parts of a session's file are enough.
+    is_enough = offline or (
         options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.is_configured("timeout")
-    ):
-        # Most often the parts of a session's file are enough.
-        found = find_stored(options.profile, with_token=not offline)
-        if found is not None:
-            fields, scopes, store = found
-            facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store)
-            facts.fill(fields, scopes, offline=offline)
-            return facts
-    kept = open_store(profiles.read_store_name(), messages.warn)
+    )
+    found = find_stored(options.profile, with_token=not offline) if is_enough else None
+    if found is not None:
+        fields, scopes, store_name = found
+        facts = _Facts(fields[environment.PROFILE], fields[environment.ROOT_URL], store_name)
+        facts.fill(fields, scopes, offline=offline)
+        return facts
+    store = open_store(profiles.read_store_name(), messages.warn)
     profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
-    session = load_session(kept, profile.name, profile.root_url, messages.warn)
-    facts = _Facts(profile.name, profile.root_url, kept.name)
+    session = load_session(store, profile.name, profile.root_url, messages.warn)
+    facts = _Facts(profile.name, profile.root_url, store.name)
     if session is not None:
-        facts.fill(_list_fields(session), session.scopes, offline=offline, until=time.monotonic() + profile.timeout)
+        facts.fill_from(session, offline, time.monotonic() + profile.timeout)
     return facts
 
 
 def _read_all(options: Options) -> list[_Facts]:
     """Return the facts of every stored session. Asks all deployments at once."""
-    kept = open_store(profiles.read_store_name(), messages.warn)
-    asked = []
-    for name in kept.list_profiles():
+    store = open_store(profiles.read_store_name(), messages.warn)
+    found, threads = [], []
+    for name in store.list_profiles():
         try:
-            session = kept.load(name)
+            session = store.load(name)
         except TcenvError as error:
             messages.warn(error.message)
             continue
         if session is not None:
-            facts = _Facts(name, session.root_url, kept.name)
-            work: dict[str, Any] = {
-                "fields": _list_fields(session),
-                "scopes": session.scopes,
-                "offline": options.offline,
-            }
-            work["until"] = time.monotonic() + profiles.resolve_timeout(session.argument, options.timeout)
-            asked.append((facts, threading.Thread(target=facts.fill, kwargs=work, daemon=True)))
-    for _, thread in asked:
+            facts = _Facts(name, session.root_url, store.name)
+            deadline = time.monotonic() + profiles.resolve_timeout(session.argument, options.timeout)
+            work = (session, options.offline, deadline)
+            found.append(facts)
+            threads.append(threading.Thread(target=facts.fill_from, args=work, daemon=True))
+    for thread in threads:
         thread.start()
-    for _, thread in asked:
+    for thread in threads:
         thread.join()
-    return [facts for facts, _ in asked]
-
-
-def _list_fields(session: Session) -> dict[str, str]:
-    fields = session.encode_fields()
-    if session.credentials.certificate:
-        fields[environment.CERTIFICATE] = session.credentials.certificate
-    return fields
+    return found
 
 
 class _Facts:
@@ -138,11 +128,18 @@ class _Facts:
         self.scopes: Sequence[str] | None = None
         self.expires = 0
 
+    def fill_from(self, session: Session, offline: bool, deadline: float) -> None:
+        """Read a session as `fill` reads the parts of its file."""
+        fields = session.encode_fields()
+        if session.credentials.certificate:
+            fields[environment.CERTIFICATE] = session.credentials.certificate
+        self.fill(fields, session.scopes, offline=offline, deadline=deadline)
+
     def fill(
-        self, fields: dict[str, str], scopes: Sequence[str] | None, *, offline: bool, until: float | None = None
+        self, fields: dict[str, str], scopes: Sequence[str] | None, *, offline: bool, deadline: float | None = None
     ) -> None:
-        """Read the parts of a session's file (see `session_file.decode`), and ask the deployment unless `offline`, until
-        `until` (time.monotonic)."""
+        """Read the parts of a session's file (see `session_file.decode`), and ask the deployment unless `offline`. It must
+        answer by the `deadline` (time.monotonic)."""
         self.fields, self.scopes, self.expires = fields, scopes, int(fields[environment.EXPIRES])
         self.signed_in = time.time() < self.expires
         state = fields.get("STATE")
@@ -153,11 +150,11 @@ class _Facts:
         else:
             self.problem = self.hint = None
             if not offline:
-                self._verify(fields, until)
+                self._verify(fields, deadline)
             elif state:
                 self.problem = "not verified: a reset or logout was interrupted"
 
-    def _verify(self, fields: dict[str, str], until: float | None) -> None:
+    def _verify(self, fields: dict[str, str], deadline: float | None) -> None:
         """Ask the deployment. A session that it rejects for good is forgotten, so that the next `login` makes a new one."""
         from tcenv.deployment.auth import Deployment
 
@@ -165,7 +162,7 @@ class _Facts:
             fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
         )
         try:
-            confirmed = Deployment(self.root_url, until=until, argument=self.argument).confirm(credentials)
+            confirmed = Deployment(self.root_url, until=deadline, argument=self.argument).confirm(credentials)
         except CredentialsRejected as rejection:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint
@@ -195,7 +192,7 @@ class _Facts:
         except TcenvError:
             return
 
-    def loaded(self) -> str:
+    def describe_loaded(self) -> str:
         """Return what this shell has loaded of the session: `yes`, `no`, `stale` (an older token of it), `temporary`,
         `proxy` (no token, and it calls through a proxy), or `other`."""
         variables = os.environ
@@ -212,8 +209,8 @@ class _Facts:
             return "yes"
         return "stale" if variables.get(environment.PROFILE) == self.profile else "other"
 
-    def as_json(self) -> dict[str, Any]:
-        told: dict[str, Any] = {
+    def encode(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {
             "signed_in": self.signed_in,
             "profile": self.profile,
             "root_url": self.root_url,
@@ -222,14 +219,15 @@ class _Facts:
             "problem": self.problem,
         }
         if self.fields is not None:
-            told["client_id"] = self.fields[environment.CLIENT_ID]
-            told.update(describe_end(self.expires))
-            told["scopes"] = None if self.scopes is None else list(self.scopes)
-            told["loaded"] = self.loaded() == "yes"
-            told["shell"] = self.loaded()
+            loaded = self.describe_loaded()
+            facts["client_id"] = self.fields[environment.CLIENT_ID]
+            facts.update(describe_end(self.expires))
+            facts["scopes"] = None if self.scopes is None else list(self.scopes)
+            facts["loaded"] = loaded == "yes"
+            facts["shell"] = loaded
         if self.hint:
-            told["hint"] = str(self.hint)
-        return told
+            facts["hint"] = str(self.hint)
+        return facts
 
 
 _LOADED = {
@@ -255,24 +253,24 @@ class _Report:
         if fields is None:
             where = get_display_name(facts.profile, facts.root_url)
             # A sentence in a terminal; elsewhere the form of all other facts.
-            self._row("not signed in", f"to {where}" if self._out.is_terminal else where, "yellow")
+            self._write_row("not signed in", f"to {where}" if self._out.is_terminal else where, "yellow")
         else:
-            self._row("client", fields[environment.CLIENT_ID], "bold")
-            self._row("deployment", facts.root_url)
-            self._row("profile", facts.profile)
-            self._row("kept", "in this shell alone" if facts.store == "none" else f"in the {facts.store} store")
+            self._write_row("client", fields[environment.CLIENT_ID], "bold")
+            self._write_row("deployment", facts.root_url)
+            self._write_row("profile", facts.profile)
+            self._write_row("kept", "in this shell alone" if facts.store == "none" else f"in the {facts.store} store")
             if facts.problem:
-                self._row("problem", facts.problem, "yellow" if facts.signed_in else "red")
+                self._write_row("problem", facts.problem, "yellow" if facts.signed_in else "red")
             if facts.signed_in:
-                self._until(int(fields["CREATED"]), int(fields["RENEW"]))
-                self._row("state", "verified with the deployment" if facts.verified else "not verified")
-            self._row("this shell", self._loaded())
+                self._show_end(int(fields["CREATED"]), int(fields["RENEW"]))
+                self._write_row("state", "verified with the deployment" if facts.verified else "not verified")
+            self._write_row("this shell", self._describe_loaded())
             if facts.signed_in:
-                self._scopes()
+                self._show_scopes()
         if facts.hint:
             messages.hint(*facts.hint.parts)
 
-    def _row(self, label: str, value: str, style: str = "", more: str = "") -> None:
+    def _write_row(self, label: str, value: str, style: str = "", more: str = "") -> None:
         """Write a label and its value. `more` follows the value unchanged."""
         out, value = self._out, replace_unprintable(value)
         if not out.is_terminal:
@@ -290,7 +288,7 @@ class _Report:
             text = text.removesuffix(value) + out.style(value, style)
         out.write(text + more)
 
-    def _until(self, created: int, renew: int) -> None:
+    def _show_end(self, created: int, renew: int) -> None:
         expires = self._facts.expires
         left = expires - time.time()
         value, bar = f"{format_time(expires)} ({format_duration(left)} left)", ""
@@ -301,23 +299,23 @@ class _Report:
             # A full bar says nothing that the time does not say.
             if full < _BAR:
                 bar = "  " + self._out.style("█" * full, colour) + self._out.style("░" * (_BAR - full), "dim")
-        self._row("expires", value, more=bar)
+        self._write_row("expires", value, more=bar)
 
-    def _loaded(self) -> str:
-        text = _LOADED[self._facts.loaded()]
+    def _describe_loaded(self) -> str:
+        text = _LOADED[self._facts.describe_loaded()]
         if "{}" in text:
             text = text.format(render_command_line(("tcenv", "env", self._facts.stored_argument)))
         return text
 
-    def _scopes(self) -> None:
+    def _show_scopes(self) -> None:
         scopes = self._facts.scopes
         if scopes is None:
-            self._row("scopes", "the deployment does not say")
+            self._write_row("scopes", "the deployment does not say")
         elif not scopes:
-            self._row("scopes", "none")
+            self._write_row("scopes", "none")
         elif not self._out.is_terminal:
             for scope in scopes:
-                self._row("scope", scope)
+                self._write_row("scope", scope)
         else:
             lines = list(scopes) if self._all or len(scopes) <= _FEW else _fold(scopes)
             if len(lines) < len(scopes):
@@ -326,7 +324,7 @@ class _Report:
             # In one column: beside the label, or below it if one of them is too long for that.
             if _LABEL + max(map(len, lines)) <= self._out.width:
                 for number, line in enumerate(lines):
-                    self._row("" if number else "scopes", line)
+                    self._write_row("" if number else "scopes", line)
             else:
                 self._out.write(self._out.style("scopes", "dim"))
                 for line in lines:

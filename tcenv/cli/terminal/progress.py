@@ -4,7 +4,6 @@ Imports rich after the browser has started."""
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -173,11 +172,3 @@ class SignInProgress:
         with suppress(OSError, TcenvError):
             write_privately(place, b"")
         return True
-
-    def explain(self, session: Session, line: str) -> None:
-        """Say which session there is and how to load it, for a terminal at stdout, which gets nothing secret."""
-        self._flush()
-        if not self.is_new:
-            messages.note_reuse(session.encode_fields())
-        messages.hint(line)
-        sys.stderr.flush()
