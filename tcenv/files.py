@@ -22,7 +22,7 @@ def make_private_directory(path: str) -> None:
     OSError) where it would be made in a directory of another user, OSError."""
     try:
         if not paths.check_directory(path):
-            _make(path)
+            _make_directories(path)
             paths.check_directory(path)
     except paths.Unsafe as unsafe:
         raise StoreError(
@@ -30,7 +30,7 @@ def make_private_directory(path: str) -> None:
         ) from None
 
 
-def _make(path: str) -> None:
+def _make_directories(path: str) -> None:
     """Make the directory `path` and its missing parents, closed to others. Raises Foreign, OSError."""
     missing = []
     while not os.path.isdir(path):
@@ -93,9 +93,9 @@ def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 
     Raises Foreign (also for a new file in a directory of another user), OSError."""
     path = os.path.realpath(path)
     directory, name = os.path.split(path)
-    _make(directory)
+    _make_directories(directory)
     sweep(directory, f".{name}.")
-    return _replace(path, data, durable=True, keeps=_get_status(path), before=before, mode=mode)
+    return _replace(path, data, durable=True, status=_get_status(path), before=before, mode=mode)
 
 
 def _get_status(path: str) -> os.stat_result | None:
@@ -115,24 +115,24 @@ def _replace(
     data: bytes,
     *,
     durable: bool,
-    keeps: os.stat_result | None = None,
+    status: os.stat_result | None = None,
     before: bytes | None = None,
     mode: int = 0o600,
 ) -> bool:
-    """Write `data` beside `path` and move it there, with the owner and the mode that `keeps` has; False where `path` does not
-    hold `before`."""
+    """Write `data` beside `path` and move it there, with the owner and the mode in `status` (None: a new file). Returns False
+    where `path` does not hold `before`."""
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(temporary, flags, mode if keeps is None else 0o600)
+    descriptor = os.open(temporary, flags, mode if status is None else 0o600)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        if keeps is not None:
-            _give(temporary, keeps, path)
+        if status is not None:
+            _copy_owner(status, temporary, path)
         if before is not None and _read(path) != before:
             os.unlink(temporary)
             return False
@@ -144,16 +144,16 @@ def _replace(
     return True
 
 
-def _give(temporary: str, keeps: os.stat_result, path: str) -> None:
-    """Give the file `temporary` the owner, group and mode that `path` has. Raises Foreign where the user may not give it the
-    owner. Where they may not give it the group, no group can read it."""
-    own, mode = os.stat(temporary), keeps.st_mode & 0o777
-    if (own.st_uid, own.st_gid) != (keeps.st_uid, keeps.st_gid):
+def _copy_owner(status: os.stat_result, temporary: str, path: str) -> None:
+    """Give the file `temporary` the owner, group and mode of `path`, which `status` holds. Raises Foreign where the user may
+    not give it the owner. Where they may not give it the group, no group can read it."""
+    own, mode = os.stat(temporary), status.st_mode & 0o777
+    if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
         try:
-            os.chown(temporary, keeps.st_uid, keeps.st_gid)
+            os.chown(temporary, status.st_uid, status.st_gid)
         except PermissionError as error:
-            if own.st_uid != keeps.st_uid:
-                raise paths.make_foreign_error(path, keeps.st_uid) from error
+            if own.st_uid != status.st_uid:
+                raise paths.make_foreign_error(path, status.st_uid) from error
             mode &= 0o707
     os.chmod(temporary, mode)
 
@@ -174,11 +174,11 @@ def sweep(directory: str, beginning: str = ".") -> None:
             if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):
                 writer = entry.name.split(".")[-3:][0]
                 with suppress(OSError):
-                    if writer.isdecimal() and not _is_at_work(int(writer), entry):
+                    if writer.isdecimal() and not _is_writing(int(writer), entry):
                         os.unlink(entry.path)
 
 
-def _is_at_work(process: int, entry: os.DirEntry[str]) -> bool:
+def _is_writing(process: int, entry: os.DirEntry[str]) -> bool:
     if os.name == "nt":
         # On Windows, signal 0 would end the process.
         return time.time() - entry.stat(follow_symlinks=False).st_mtime < _STALE

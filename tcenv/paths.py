@@ -1,5 +1,5 @@
-"""Where tcenv's files are, by the XDG base directory rules, and whether a place is the user's alone. Must stay importable for
-next to nothing (hot path)."""
+"""Find tcenv's files by the XDG base directory rules, and check whether a place is the user's alone. Imports next to nothing
+(hot path)."""
 
 from __future__ import annotations
 
@@ -242,22 +242,24 @@ def open_trusted_or_ignore(path: str, flags: int) -> int:
 
 def ignore(path: str, error: PermissionError) -> None:
     """Remember in `ignored` that `path`, which cannot be opened, belongs to another user, or lies in such a directory."""
-    if isinstance(error, Foreign):
-        culprit: Foreign | None = error
-    else:
+    if not isinstance(error, Foreign):
         directory, status = _find_nearest(os.path.dirname(path))
-        is_own = status is None or not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-        culprit = None if is_own or status is None else make_foreign_error(directory, status.st_uid)
-    if culprit is not None and str(culprit.strerror) not in ignored:
-        ignored.append(str(culprit.strerror))
+        if status is None or not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
+            return
+        error = make_foreign_error(directory, status.st_uid)
+    if str(error.strerror) not in ignored:
+        ignored.append(str(error.strerror))
 
 
 def check_place(directory: str) -> None:
     """Raise Foreign if `directory`, or the nearest existing one above it, belongs to another user than root. tcenv creates
     nothing there."""
-    culprit = _make_foreign_directory_error(directory)
-    if culprit is not None:
-        raise culprit
+    directory, status = _find_nearest(directory)
+    if status is None or not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0):
+        return
+    # The /tmp of a sandbox: others cannot move or remove what the user has there.
+    if status.st_uid != _UNMAPPED or not status.st_mode & stat.S_ISVTX:
+        raise make_foreign_error(directory, status.st_uid)
 
 
 def _find_nearest(directory: str) -> tuple[str, os.stat_result | None]:
@@ -269,18 +271,6 @@ def _find_nearest(directory: str) -> tuple[str, os.stat_result | None]:
             if directory == os.path.dirname(directory):
                 return directory, None
             directory = os.path.dirname(directory)
-
-
-def _make_foreign_directory_error(directory: str) -> Foreign | None:
-    directory, status = _find_nearest(directory)
-    if status is None:
-        return None
-    if not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0):
-        return None
-    # The /tmp of a sandbox: others cannot move or remove what the user has there.
-    if status.st_uid == _UNMAPPED and status.st_mode & stat.S_ISVTX:
-        return None
-    return make_foreign_error(directory, status.st_uid)
 
 
 def make_foreign_error(path: str, owner: int) -> Foreign:

@@ -150,11 +150,11 @@ def _ask_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int
 
 def _search_tables(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """Find the other end in the tables of /proc/net, which every Linux has."""
-    wanted = [("tcp", here[0], there[0])] if len(here[0]) == 4 else [("tcp6", here[0], there[0])]
+    wanted = [("tcp6", here[0], there[0])]
     if len(here[0]) == 4:
-        wanted.append(("tcp6", _MAPPED + here[0], _MAPPED + there[0]))
-    for table, ours, theirs in wanted:
-        ends = [_format_for_table(theirs, there[1]), _format_for_table(ours, here[1])]
+        wanted = [("tcp", here[0], there[0]), ("tcp6", _MAPPED + here[0], _MAPPED + there[0])]
+    for table, address, other_address in wanted:
+        ends = [_format_for_table(other_address, there[1]), _format_for_table(address, here[1])]
         for fields in _read_rows(table):
             if fields[1:3] == ends and int(fields[3], 16) in _HELD:
                 return (int(fields[7]), int(fields[9])) if fields[9] != "0" else None

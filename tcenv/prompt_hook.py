@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     Change = dict[str, str | None]
     FromKeyring = Callable[[Mapping[str, str]], Mapping[str, str] | None]
-    # What the user is told: prose, and commands as tuples of words.
-    Said = tuple[str | tuple[str, ...], ...]
+    # What to tell the user: prose, and commands as tuples of words.
+    Message = tuple[str | tuple[str, ...], ...]
 
-# Mention the end of a session this many seconds before it.
-_SOON = 600
+# Remind the user of a session's end this many seconds before it.
+_REMINDER = 600
 # Variables of direnv's library: what it decided by, and the file in which to remember the answer.
 INPUTS, MEMO = "__TCENV_INPUTS", "__TCENV_MEMO"
 # Tells direnv which file to watch besides the configuration.
@@ -35,9 +35,9 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
     the user something, with commands as tuples of words."""
     try:
         if len(words) == 1:
-            change, said = reload(os.environ, _read_from_keyring)
+            change, message = reload(os.environ, _read_from_keyring)
         elif words[1] == "--for-directory" and len(words) <= 3 and not words[-1].startswith("--as"):
-            change, said = _load_for_directory(words[2] if len(words) == 3 else None), ()
+            change, message = _load_for_directory(words[2] if len(words) == 3 else None), ()
         else:
             return None
         if os.isatty(1) or output.is_readable_by_others():
@@ -45,19 +45,19 @@ def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
         text = load_shell(words[0]).export(change).encode()
     except Exception:  # the full command line explains any failure
         return None
-    if said:
-        say(*said)
+    if message:
+        say(*message)
     output.write_last(text)
     return 0
 
 
 def _read_from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
-    whole = dict(fields)
-    live_session.add_token_from_keyring(whole)
-    return whole
+    complete = dict(fields)
+    live_session.add_token_from_keyring(complete)
+    return complete
 
 
-def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Change, Said]:
+def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Change, Message]:
     """Return the change that brings `environ` up to date with the file of the session that it has loaded, and what to say
     about it. `from_keyring` returns the fields of a session whose token is not in its file, and the token.
 
@@ -75,23 +75,23 @@ def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Chang
     login = make_login_command(get_argument(loaded.profile, loaded.root_url))
     end, now = _parse_seconds(environ.get(environment.EXPIRES, "")), time.time()
 
-    def unload(why: str) -> tuple[Change, Said]:
+    def unload(why: str) -> tuple[Change, Message]:
         return environment.make_unloading(environ), (f"{loaded.profile}: {why}. Sign in again:", login)
 
-    over = "the session has expired" if end and now >= end else ""
+    expired = "the session has expired" if end and now >= end else ""
     fields = _read_stored(loaded)
     if fields is None:
-        return unload(over or "signed out elsewhere")
+        return unload(expired or "signed out elsewhere")
     if fields.get(environment.ROOT_URL) == loaded.root_url and fields[environment.GENERATION] != loaded.generation:
         if fields[environment.GENERATION] == session_file.ENDED:
             return unload("its client was deleted")
         if "STATE" not in fields and now < int(fields[environment.EXPIRES]):
-            whole = fields if fields[environment.ACCESS_TOKEN] else from_keyring(fields)
-            if whole is not None:
-                return environment.make_loading(whole, environ, file=loaded.file, before=loaded.before), ()
-    if over:
-        return unload(over)
-    if end and now >= end - _SOON:
+            complete = fields if fields[environment.ACCESS_TOKEN] else from_keyring(fields)
+            if complete is not None:
+                return environment.make_loading(complete, environ, file=loaded.file, before=loaded.before), ()
+    if expired:
+        return unload(expired)
+    if end and now >= end - _REMINDER:
         return {}, (f"{loaded.profile} expires in {int(end - now) // 60} min. Renew it:", (*login, "--reset"))
     return {}, ()
 

@@ -52,7 +52,7 @@ def _check_mach() -> Iterator[tuple[str, str]]:
         except (ValueError, RecursionError):
             content = {}
         if isinstance(content, dict) and content:
-            yield (f"mach keeps its own credentials in {path}", f"It asks for new ones when it needs them: rm {path}")
+            yield f"mach keeps its own credentials in {path}", f"It asks for new ones when it needs them: rm {path}"
 
 
 def _check_netrc() -> Iterator[tuple[str, str]]:

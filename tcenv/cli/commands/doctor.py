@@ -124,8 +124,8 @@ def _check_shell(options: Options) -> Iterator[Finding]:
             yield Finding("start-up file", "note", why, "Move the line of tcenv init to the end.")
     elif startup_file.is_evaluated(text, shell):
         why, remedy = shell.explain_unread(path, home) or ("", "Start a new shell, and try tcenv doctor there.")
-        what = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
-        yield Finding("start-up file", "note", what, remedy)
+        text = f"{path} evaluates tcenv init, but this shell has not read it. {why}".rstrip(" .")
+        yield Finding("start-up file", "note", text, remedy)
     else:
         fix = Hint("For the function, the hook and completion:", ("tcenv", "init", shell.name, "--install"))
         yield Finding("start-up file", "note", f"{path} does not evaluate tcenv init", fix)
@@ -182,9 +182,9 @@ def _can_connect(address: str, port: int) -> bool:
 
 
 def _check_store(options: Options) -> Iterator[Finding]:
-    said: list[str] = []
-    store = open_store(profiles.read_store_name(), said.append)
-    for text in said:
+    problems: list[str] = []
+    store = open_store(profiles.read_store_name(), problems.append)
+    for text in problems:
         yield Finding("session store", "bad", text, "Ask an administrator to remove it.")
     store.list_profiles()
     if not store.keeps:
@@ -218,9 +218,9 @@ def _check_configuration(options: Options) -> Iterator[Finding]:
 
 def _check_deployment(options: Options) -> Iterator[Finding]:
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
-    there = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
+    deployment_time = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
-    skew = time.time() - there
+    skew = time.time() - deployment_time
     if abs(skew) > _SKEW:
         way = "ahead of" if skew > 0 else "behind"
         text = (
@@ -250,11 +250,11 @@ def _check_variables(options: Options) -> Iterator[Finding]:
         yield Finding("variables", "good", "nothing conflicts")
 
 
-def _check_others(options: Options) -> Iterator[Finding]:
+def _check_other_credentials(options: Options) -> Iterator[Finding]:
     found = False
-    for what, fix in conflicts.find_credentials():
+    for problem, fix in conflicts.find_credentials():
         found = True
-        yield Finding("other credentials", "note", what, fix)
+        yield Finding("other credentials", "note", problem, fix)
     if not found:
         yield Finding("other credentials", "good", "none that conflict with tcenv's")
 
@@ -269,5 +269,5 @@ _CHECKS: dict[str, Callable[[Options], Iterator[Finding]]] = {
     "session store": _check_store,
     "deployment": _check_deployment,
     "variables": _check_variables,
-    "other credentials": _check_others,
+    "other credentials": _check_other_credentials,
 }

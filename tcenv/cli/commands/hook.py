@@ -51,28 +51,28 @@ def run(options: Options) -> int:
     try:
         with _limit_time():
             if options.for_directory:
-                return _select(named[0] if named else None, options.purpose, shell)
-            change, said = prompt_hook.reload(os.environ, _read_from_keyring)
+                return _print_selection(named[0] if named else None, options.purpose, shell)
+            change, message = prompt_hook.reload(os.environ, _read_from_keyring)
     except (TcenvError, session_file.Damaged, paths.Unsafe, OSError) as failure:
         messages.report_error(TcenvError(getattr(failure, "message", "") or f"The session cannot be read: {failure}."))
         return 1
-    if said:
-        messages.note(*said)
+    if message:
+        messages.note(*message)
     print_change(change, shell)
     return 0
 
 
 @contextmanager
 def _limit_time() -> Iterator[None]:
-    """Limit the time of what is done inside to `_PATIENCE`. Raises StoreError."""
+    """Raise StoreError in a block that takes longer than `_PATIENCE`."""
 
-    def ring(number: int, frame: object) -> None:
+    def raise_timeout(number: int, frame: object) -> None:
         raise StoreError("The session's store has not answered in time.")
 
     if not hasattr(signal, "setitimer"):
         yield
         return
-    signal.signal(signal.SIGALRM, ring)
+    signal.signal(signal.SIGALRM, raise_timeout)
     signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
     try:
         yield
@@ -87,7 +87,7 @@ def _read_from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
     return None if session is None else session.encode_fields()
 
 
-def _select(argument: str | None, purpose: str | None, shell: str) -> int:
+def _print_selection(argument: str | None, purpose: str | None, shell: str) -> int:
     """Print the statements that select a directory's profile: with its session, or without credentials if it has none."""
     try:
         profile = profiles.resolve(argument)
@@ -106,8 +106,8 @@ def _select(argument: str | None, purpose: str | None, shell: str) -> int:
     try:
         session = _load_live(profile, store)
         if purpose:
-            found = profiles.find_purpose(purpose, profile)
-            change = temporary.make_loading(session, found.scopes, found.term, messages.note)
+            narrowing = profiles.find_purpose(purpose, profile)
+            change = temporary.make_loading(session, narrowing.scopes, narrowing.term, messages.note)
         else:
             change = prompt_hook.select(session.encode_fields(), file, os.environ)
     except NotSignedIn as none:

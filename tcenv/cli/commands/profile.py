@@ -85,7 +85,7 @@ def _list_configured() -> tuple[dict[str, str], str | None, str]:
     return urls, default, os.environ.get("TCENV_STORE") or store or "auto"
 
 
-class _Found(NamedTuple):
+class _StoredSession(NamedTuple):
     """What `profile list` tells of a session. `expires` is in seconds since the epoch."""
 
     root_url: str
@@ -93,13 +93,13 @@ class _Found(NamedTuple):
     expires: int
 
 
-def _list_sessions(store: str) -> dict[str, _Found]:
+def _list_sessions(store: str) -> dict[str, _StoredSession]:
     """Return the stored sessions by name, without those that cannot be read."""
     directory = _find_session_directory(store)
     if directory is None:
         return _load_from_store()
     return {
-        fields["TCENV_PROFILE"]: _Found(
+        fields["TCENV_PROFILE"]: _StoredSession(
             fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"])
         )
         for fields in session_file.read_all(directory)
@@ -117,7 +117,7 @@ def _find_session_directory(store: str) -> str | None:
     return None
 
 
-def _load_from_store() -> dict[str, _Found]:
+def _load_from_store() -> dict[str, _StoredSession]:
     from tcenv.config import profile as profiles
     from tcenv.sessions.stores import open_store
 
@@ -128,7 +128,7 @@ def _load_from_store() -> dict[str, _Found]:
             with suppress(DamagedSession):
                 session = store.load(name)
                 if session is not None:
-                    found[name] = _Found(session.root_url, session.credentials.client_id, session.expires)
+                    found[name] = _StoredSession(session.root_url, session.credentials.client_id, session.expires)
     except StoreError as error:
         messages.warn(error.message)
     return found
@@ -151,7 +151,7 @@ def _list_used_before(shown: set[str]) -> dict[str, str]:
     return found
 
 
-def _make_row(name: str, root_url: str, found: _Found | None, *, is_default: bool = False) -> dict[str, Any]:
+def _make_row(name: str, root_url: str, found: _StoredSession | None, *, is_default: bool = False) -> dict[str, Any]:
     row: dict[str, Any] = {"profile": name, "root_url": root_url, "default": is_default, "signed_in": found is not None}
     if found is not None:
         row.update(client_id=found.client_id, expires=found.expires)

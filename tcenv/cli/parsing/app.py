@@ -44,10 +44,10 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
-        left: list[str] = super().parse_args(ctx, args)
-        if left and not declaration.find_command(" ".join(ctx.command_path.split()[1:])).takes_command:
-            raise usage_errors.describe_unexpected_words(left, ctx.command_path)
-        return left
+        rest: list[str] = super().parse_args(ctx, args)
+        if rest and not declaration.find_command(" ".join(ctx.command_path.split()[1:])).takes_command:
+            raise usage_errors.describe_unexpected_words(rest, ctx.command_path)
+        return rest
 
 
 class _Group(TyperGroup):

@@ -9,14 +9,12 @@ from tcenv.cli.parsing import declaration
 
 @dataclass(frozen=True)
 class Row:
-    """`words`, what can follow them, and, by option, the values that can follow that. `of` is empty or whose names complete
-    the argument; `dynamic` the same of options."""
+    """A command by its `words`, and what can follow them: `fixed` words, and the names `of` profiles or purposes (empty:
+    none)."""
 
     words: str
     fixed: tuple[str, ...]
     of: str
-    values: dict[str, tuple[str, ...]]
-    dynamic: dict[str, str]
 
 
 def list_rows() -> list[Row]:
@@ -27,29 +25,22 @@ def list_rows() -> list[Row]:
         fixed = [name.rpartition(" ")[2] for name in command.members]
         fixed += argument.values if argument is not None else ()
         fixed += [*(option.name for option in command.options), "--help"]
-        found.append(
-            Row(
-                command.words,
-                tuple(fixed),
-                argument.of if argument is not None else "",
-                {option.name: option.values for option in command.options if option.values},
-                {option.name: option.of for option in command.options if option.of},
-            )
-        )
+        found.append(Row(command.words, tuple(fixed), argument.of if argument is not None else ""))
     return found
+
+
+def _list_options() -> list[declaration.Option]:
+    return [option for command in declaration.list_commands() for option in command.options]
 
 
 def list_values() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return the known values of each option, and whose names complete it. These are the same in all commands."""
-    values: dict[str, tuple[str, ...]] = {}
-    dynamic: dict[str, str] = {}
-    for row in list_rows():
-        values.update(row.values)
-        dynamic.update(row.dynamic)
-    return values, dynamic
+    options = _list_options()
+    values = {option.name: option.values for option in options if option.values}
+    return values, {option.name: option.of for option in options if option.of}
 
 
 def list_free_options() -> list[str]:
     """Return the options that take a value which nobody can complete."""
-    found = (option for command in declaration.list_commands() for option in command.options)
-    return list(dict.fromkeys(one.name for one in found if one.kind != "flag" and not (one.values or one.of)))
+    free = (option.name for option in _list_options() if option.kind != "flag" and not (option.values or option.of))
+    return list(dict.fromkeys(free))
