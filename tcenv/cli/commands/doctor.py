@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 # Warn early (seconds): the service accepts a clock that is ten minutes off, and refuses one that is an hour off.
 _SKEW = 60.0
 
-# What keeps sessions, and what sets the clock, by the system.
-_KEEPING = {
+# How to keep sessions and how to set the clock, on each system.
+_WAYS_TO_KEEP = {
     "linux": "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
     "darwin": "Set TCENV_STORE=keyring for the keychain, or TCENV_STORE=file.",
     "win32": "Set TCENV_STORE=keyring for Credential Manager, or TCENV_STORE=file.",
 }
-_SETTING_THE_CLOCK = {
+_CLOCK_COMMANDS = {
     "linux": "timedatectl set-ntp true",
     "darwin": "sudo sntp -sS time.apple.com",
     "win32": "w32tm /resync, as an administrator",
@@ -189,7 +189,10 @@ def _check_store(options: Options) -> Iterator[Finding]:
     store.list_profiles()
     if not store.keeps:
         yield Finding(
-            "session store", "note", "none: sessions are not kept", _KEEPING.get(sys.platform, _KEEPING["linux"])
+            "session store",
+            "note",
+            "none: sessions are not kept",
+            _WAYS_TO_KEEP.get(sys.platform, _WAYS_TO_KEEP["linux"]),
         )
         return
     kept = f"{store.name}, {format_count(len(store.list_profiles()), 'session')}"
@@ -227,7 +230,7 @@ def _check_deployment(options: Options) -> Iterator[Finding]:
             f"this machine is {format_duration(abs(skew))} {way} {profile.root_url}, which will refuse its signatures"
         )
         yield Finding(
-            "clock", "bad", text, f"Set the clock: {_SETTING_THE_CLOCK.get(sys.platform, _SETTING_THE_CLOCK['linux'])}"
+            "clock", "bad", text, f"Set the clock: {_CLOCK_COMMANDS.get(sys.platform, _CLOCK_COMMANDS['linux'])}"
         )
     else:
         yield Finding("clock", "good", "agrees with the deployment's")

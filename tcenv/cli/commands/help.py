@@ -22,5 +22,5 @@ class Options(NamedTuple):
 
 
 def run(options: Options) -> int:
-    """Show the help of a command. `__main__` reads the same words as `COMMAND --help`, so this is for what that cannot read."""
+    """Show the help of a command. `__main__` reads plain words as `COMMAND --help`, and leaves all others to this."""
     return run_full([*options.words, "--help"])

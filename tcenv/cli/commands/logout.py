@@ -35,7 +35,7 @@ from tcenv.signin import client_names
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
-# Do not wait longer for a missing network (seconds, for all clients together).
+# How long to wait for the deployments (seconds, for all clients together).
 _PATIENCE = 4.0
 
 

@@ -69,6 +69,11 @@ class Option:
     def summary(self) -> str:
         return self.help.split(". ")[0].rstrip(".")
 
+    @property
+    def label(self) -> str:
+        """The names of the option, as help shows them."""
+        return f"{self.short}, {self.name}" if self.short else self.name
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -135,6 +140,13 @@ def find_command(words: str) -> Command:
 def list_members(group: Command) -> list[Command]:
     """Return the commands of a group."""
     return [find_command(words) for words in group.members]
+
+
+def list_sections(group: Command) -> list[tuple[str, list[Command]]]:
+    """Return the commands of a group in the sections of its help, each with its title."""
+    if group.words:
+        return [("Commands", list_members(group))] if group.members else []
+    return [(title, [find_command(words) for words in section]) for title, section in SECTIONS.items()]
 
 
 def get_hints(words: str) -> dict[str, Any]:

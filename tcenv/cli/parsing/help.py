@@ -36,18 +36,14 @@ def render(command: Command, width: int = WIDTH) -> str:
         parts.append("Examples:\n" + "\n".join(f"  {line}" for line in command.examples))
     if command.arguments:
         parts.append(_render_section("Arguments", command.arguments, width))
-    members = {member.words: member for member in declaration.list_members(command)}
-    sections = {"Commands": tuple(members)} if command.words else declaration.SECTIONS
-    for title, names in sections.items() if members else ():
-        rows = [(name.rpartition(" ")[2], members[name].summary + ".") for name in names]
+    for title, members in declaration.list_sections(command):
+        rows = [(member.words.rpartition(" ")[2], member.summary + ".") for member in members]
         parts.append(_render_section(title, rows, width))
     if command.members and not command.words:
         parts.append(_wrap_paragraphs("tcenv COMMAND --help shows the options and examples of a command.", width))
     panels: dict[str, list[tuple[str, str]]] = {"": []}
     for option in command.options:
-        label = f"{option.short}, {option.name}" if option.short else option.name
-        if option.kind != "flag":
-            label += f" {option.metavar}"
+        label = option.label if option.kind == "flag" else f"{option.label} {option.metavar}"
         panels.setdefault(option.panel, []).append((label, option.help))
     own = panels.pop("")
     own.append(("-h, --help", "Show this help and exit."))

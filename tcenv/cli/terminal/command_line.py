@@ -1,4 +1,4 @@
-"""Write the commands in messages in the form for the user's shell."""
+"""Write command lines for messages, in the form for the user's shell."""
 
 from __future__ import annotations
 

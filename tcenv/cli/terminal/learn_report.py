@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def report(learned: LearnResult | None, opened: OpenedSession, save: str | None) -> bool:
-    """Print on stderr what the run has learned, and save it as the purpose `save` (None: do not). Returns whether that
-    worked."""
+    """Print on stderr which scopes the run has learned, and save them as the purpose `save` (None: do not). Returns whether
+    that worked."""
     # The user asked for the report, so --quiet leaves it.
     verbosity.set_level()
     if learned is None:
         messages.warn("Nothing was learned: the proxy never ran.")
         return save is None
-    _tell_needed(learned, opened)
+    _report_needed(learned, opened)
     for scope, calls in sorted(learned.refused.items()):
         messages.warn(f"The session does not hold: {scope} ({_list_calls(calls)}).")
     for call, scopes in sorted(learned.too_many.items()):
@@ -44,16 +44,16 @@ def report(learned: LearnResult | None, opened: OpenedSession, save: str | None)
     if learned.depending:
         messages.note(f"The answer of {_list_calls(learned.depending)} depends on the scopes of the caller.")
     if save is not None:
-        return _keep(save, learned, opened)
+        return _save(save, learned, opened)
     if learned.scopes:
         name = opened.purpose or "NAME"
-        of = ("--profile", opened.session.profile) if _is_the_profiles_own(name, opened) else ()
+        of = ("--profile", opened.session.profile) if _has_own_purpose(opened, name) else ()
         words = [word for scope in learned.scopes for word in ("--scope", scope)]
         messages.hint("To keep them:", ("tcenv", "purpose", "set", name, *of, *words))
     return True
 
 
-def _tell_needed(learned: LearnResult, opened: OpenedSession) -> None:
+def _report_needed(learned: LearnResult, opened: OpenedSession) -> None:
     if not learned.scopes:
         if not (learned.refused or learned.too_many or learned.unrepeated or learned.untold or learned.failed):
             messages.confirm("The command needed no scopes.")
@@ -75,18 +75,18 @@ def _list_calls(calls: set[str]) -> str:
     return ", ".join(sorted(calls))
 
 
-def _is_the_profiles_own(name: str, opened: OpenedSession) -> bool:
+def _has_own_purpose(opened: OpenedSession, name: str) -> bool:
     """Return whether the profile has a purpose of its own with this name."""
     return (opened.session.profile, name) in config_file.load().purposes
 
 
-def _keep(name: str, learned: LearnResult, opened: OpenedSession) -> bool:
+def _save(name: str, learned: LearnResult, opened: OpenedSession) -> bool:
     """Save the set as a purpose, as `tcenv purpose set` does. Returns whether that worked."""
     if not learned.scopes:
         messages.warn(f"Nothing was learned, so the purpose {name} is unchanged.")
         return True
     try:
-        profile = opened.session.profile if _is_the_profiles_own(name, opened) else None
+        profile = opened.session.profile if _has_own_purpose(opened, name) else None
         return run_set(SetOptions(purpose=name, scopes=tuple(learned.scopes), profile=profile)) == 0
     except TcenvError as failure:
         messages.report_error(failure)

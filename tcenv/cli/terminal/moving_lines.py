@@ -36,7 +36,7 @@ class MovingLines:
         self._lines: Sequence[str] = ()
 
     def show(self, lines: Sequence[str]) -> None:
-        """Replace the lines. Breaks each one between words, by the terminal's width of now at the latest."""
+        """Replace the lines. Breaks each one between words, to the terminal's present width at most."""
         self._lines = lines = [self._styled.transliterate(line) for line in lines]
         try:
             columns, rows = os.get_terminal_size(self._descriptor)

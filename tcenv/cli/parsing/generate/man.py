@@ -24,11 +24,11 @@ def get_file_name(command: declaration.Command) -> str:
 
 def render(command: declaration.Command) -> str:
     """Render the man page of a command in the man macros."""
-    title = get_file_name(command).removesuffix(".1")
+    name = get_file_name(command).removesuffix(".1")
     lines = [
-        f'.TH "{title.upper()}" "1" "{_DATE}" "tcenv {__version__}" "tcenv"',
+        f'.TH "{name.upper()}" "1" "{_DATE}" "tcenv {__version__}" "tcenv"',
         ".SH NAME",
-        f"{_escape(title)} \\- {_escape(_render_name(command))}",
+        f"{_escape(name)} \\- {_escape(_render_name(command))}",
         ".SH SYNOPSIS",
         f".B {_escape(' '.join(['tcenv', *command.words.split()]))}",
         "[OPTIONS]" + _render_synopsis(command),
@@ -39,16 +39,13 @@ def render(command: declaration.Command) -> str:
         lines.append(".SH ARGUMENTS")
         for label, text in command.arguments:
             lines += _render_item(label, "", text)
-    members = {member.words: member for member in declaration.list_members(command)}
-    sections = {"COMMANDS": tuple(members)} if command.words else declaration.SECTIONS
-    for name, words in sections.items() if members else ():
-        lines.append(f".SH {name.upper()}")
-        for member in words:
-            lines += [".TP", f".B {_escape(member)}", _escape(members[member].summary) + "."]
+    for title, members in declaration.list_sections(command):
+        lines.append(f".SH {title.upper()}")
+        for member in members:
+            lines += [".TP", f".B {_escape(member.words)}", _escape(member.summary) + "."]
     lines.append(".SH OPTIONS")
     for option in command.options:
-        label = f"{option.short}, {option.name}" if option.short else option.name
-        lines += _render_item(label, "" if option.kind == "flag" else option.metavar, option.help)
+        lines += _render_item(option.label, "" if option.kind == "flag" else option.metavar, option.help)
     lines += _render_item("-h, --help", "", "Show help and exit.")
     if command.examples:
         lines += [".SH EXAMPLES", ".nf", *(_escape(line) for line in command.examples), ".fi"]
@@ -73,12 +70,12 @@ def _list_related(command: declaration.Command) -> list[str]:
         return [get_file_name(member).removesuffix(".1") for member in declaration.list_commands() if member.words]
     group, _, member = command.words.rpartition(" ")
     if member and group:
-        beside = [group, *declaration.find_command(group).members]
+        related = [group, *declaration.find_command(group).members]
     else:
         section = next(words for words in declaration.SECTIONS.values() if command.words in words)
-        beside = [*command.members, *section]
+        related = [*command.members, *section]
     pages = [
-        get_file_name(declaration.find_command(words)).removesuffix(".1") for words in beside if words != command.words
+        get_file_name(declaration.find_command(words)).removesuffix(".1") for words in related if words != command.words
     ]
     return ["tcenv", *dict.fromkeys(pages)]
 
