@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
 
-from tests.programs import require
+from tests.certificates import make_certificate
 
 HOST = "tc.example.com"
 
 
 class CorporateNetwork:
-    """A CONNECT proxy, and behind it `https://tc.example.com:PORT`, which leads to that port of this machine. `asked`
-    are the heads of the requests to the proxy."""
+    """A CONNECT proxy, and behind it `https://tc.example.com:PORT`, which forwards to that port of this machine.
+
+    `requests` are the heads of the requests to the proxy."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self.root_url = f"https://{HOST}:{port}"
-        self.certificate = folder / "ca.pem"
+        self.certificate, key = make_certificate(folder, HOST)
         self.requests: list[str] = []
         self._port = port
-        key = folder / "ca-key.pem"
-        subprocess.run(
-            [
-                *(
-                    require("openssl"),
-                    "req",
-                    "-x509",
-                    "-newkey",
-                    "ec",
-                    "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1",
-                    "-nodes",
-                ),
-                *("-keyout", str(key), "-out", str(self.certificate), "-days", "2", "-subj", f"/CN={HOST}"),
-                *("-addext", f"subjectAltName=DNS:{HOST}"),
-            ],
-            check=True,
-            capture_output=True,
-        )
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate, key)
         self._loop = asyncio.new_event_loop()
@@ -76,7 +57,7 @@ class CorporateNetwork:
         try:
             self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
         except asyncio.IncompleteReadError:
-            writer.close()  # given up before it was asked for anything
+            writer.close()  # the client has given up
             return
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await _join(reader, writer, *await asyncio.open_connection(*self._inner.sockets[0].getsockname()))

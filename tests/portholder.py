@@ -20,13 +20,13 @@ PATH = "/" + "5ec4e7" * 6
 
 
 def wait_until(look: Callable[[], _Found], seconds: float = 60) -> _Found:
-    """Wait until `look` returns something true, and return it. A look that costs much, as at all processes, is rarer."""
+    """Wait until `look` returns something true, and return it. The more CPU time a look takes, the longer are the pauses."""
     end = time.monotonic() + seconds
     before = time.thread_time()
     while not (found := look()) and time.monotonic() < end:
         time.sleep(min(0.2, max(0.01, 9 * (time.thread_time() - before))))
         before = time.thread_time()
-    assert found, "it does not come to that"
+    assert found, "the condition never came true"
     return found
 
 
@@ -34,8 +34,8 @@ def get_runtime_directory() -> Path:
     return Path(os.environ["XDG_RUNTIME_DIR"])
 
 
-def find_holder() -> int:
-    """Return the holder's process, once it answers."""
+def wait_for_holder() -> int:
+    """Wait until the holder answers, and return its process."""
     found = wait_until(lambda: find_holder_process(get_runtime_directory()))
     assert found is not None
     return found
@@ -65,13 +65,19 @@ def make_request(port: int, path: str) -> str:
     return f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
 
 
+def fetch_status(port: int, path: str = "/", address: str = "127.0.0.1") -> int:
+    """Return the status of the answer to a GET."""
+    return parse_status(exchange(port, make_request(port, path), address))
+
+
 def parse_status(response: bytes) -> int:
     return int(response.split(b" ", 2)[1])
 
 
 def is_free(port: int) -> bool:
-    """Return whether nobody listens on the port, on either family. (A connection that has ended may prevent a bind for
-    a minute.)"""
+    """Return whether nobody listens on the port, on either family.
+
+    Connects, because a connection that has ended can prevent a bind for a minute."""
     for address in ("127.0.0.1", "::1"):
         try:
             socket.create_connection((address, port), 60).close()
@@ -88,7 +94,7 @@ def measure_memory(process: int) -> int:
 
 
 def list_descriptors(process: int) -> dict[int, str]:
-    """Return the targets of a process's descriptors, without those that close meanwhile."""
+    """Return the targets of a process's open descriptors."""
     found = {}
     for entry in os.scandir(f"/proc/{process}/fd"):
         with contextlib.suppress(FileNotFoundError):

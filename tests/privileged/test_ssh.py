@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.portholder import find_holder, wait_until
+from tests.portholder import wait_for_holder, wait_until
 from tests.programs import require
 from tests.world import TCENV, make_env
 
@@ -62,7 +62,7 @@ def test_a_login_over_ssh_ends_the_connection_at_once(fails: bool, ssh: list[str
         assert ("TASKCLUSTER_ACCESS_TOKEN" in done.stdout) is not fails
         if fails:
             # It is there, and ssh has not waited its 15 minutes for it.
-            process = find_holder()
+            process = wait_for_holder()
             assert time.monotonic() - began < 100
             assert os.readlink(f"/proc/{process}/fd/1") == "/dev/null"
             wait_until(lambda: os.getsid(process) == process)

@@ -16,7 +16,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.login_process import LoginProcess
-from tests.portholder import exchange, find_holder, is_free, parse_status, wait_until
+from tests.portholder import exchange, is_free, parse_status, wait_for_holder, wait_until
 from tests.programs import require
 from tests.reliability.record import record, scale
 from tests.world import NAME, TCENV, sign_in, tcenv
@@ -253,7 +253,7 @@ def test_another_users_process_is_given_no_port(deployment: Sandbox, tmp_path: P
     waiting = LoginProcess(deployment, tmp_path)
     waiting.process.kill()
     waiting.end()
-    find_holder()
+    wait_for_holder()
     runtime = Path(waiting.env["XDG_RUNTIME_DIR"])
     # With workers, pytest's folders are one deeper.
     above = [folder for folder in runtime.parents if Path(tempfile.gettempdir()) in folder.parents]

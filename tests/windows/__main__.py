@@ -14,8 +14,8 @@ def main(file: str, *options: str) -> int:
     for name in ("SIGINT", "SIGBREAK"):
         signal.signal(getattr(signal, name), lambda number, frame: None)
     command = [sys.executable, "-m", "pytest", "-q", "--confcutdir=tests/windows", *(options or ["tests/windows"])]
-    with open(file, "wb") as said:
-        return subprocess.call(command, stdout=said, stderr=subprocess.STDOUT)
+    with open(file, "wb") as errors:
+        return subprocess.call(command, stdout=errors, stderr=subprocess.STDOUT)
 
 
 if __name__ == "__main__":

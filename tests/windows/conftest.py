@@ -15,7 +15,7 @@ _FROM_THE_RUN = ("TASKCLUSTER_", "TCENV_", "XDG_", "SSH_", "MSYSTEM", "SHELL", "
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make the user's profile folder, with a blank in its name."""
+    """Make the user's profile folder, with a space in its name."""
     home = tmp_path / "Jo Doe"
     for name in list(os.environ):
         if name.startswith(_FROM_THE_RUN):

@@ -1,4 +1,4 @@
-"""The console that the tests share with the programs that they start."""
+"""Use the console that the tests share with their programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def ctrl_c() -> Iterator[None]:
-    """Press Ctrl-C for every process of the console; this one takes no notice."""
+def press_ctrl_c() -> Iterator[None]:
+    """Press Ctrl-C for every process of the console except this one."""
     former = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         assert ctypes.windll.kernel32.GenerateConsoleCtrlEvent(0, 0)  # type: ignore[attr-defined,unused-ignore]

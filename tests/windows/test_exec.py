@@ -1,4 +1,4 @@
-"""`exec` on Windows: programs and batch files get the arguments that were typed, and none is found in the current directory."""
+"""Run commands with `exec` on Windows: programs and batch files get the typed arguments unchanged."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import PYTHON, make_env, signed_in, tcenv
+from tests.windows.world import PYTHON, make_env, store_session, tcenv
 
 HOSTILE = [
     "", " ", "a b", '"', '""', 'a"b c', "\\", "\\\\", "dir\\", 'a\\"b', 'a\\\\"', "%PATH%", "%", "%%", "^", "^^", "&", "&&", "|",
     "& echo injected", '" & echo injected & "', "<in", ">out", "(", ")", "!x!", "!", "*", "?.*", "'", "`", "$x", "$(x)", "é漢",
     ";", ",", "=", "/c", "-x", "--", "@file", "~", "{a,b}", "#", "\t", "a\nb",
 ]  # fmt: skip
-# What a batch file can be given, and what it is refused.
+# cmd would change the refused ones.
 QUOTABLE = [word for word in HOSTILE if not set(word) & set('"%!\n')]
 REFUSED = [word for word in HOSTILE if set(word) & set('"%!\n')]
 
 
 def test_a_program_gets_its_arguments_unchanged(deployment: Sandbox) -> None:
     program = "import sys; print(ascii(sys.argv[1:]))"
-    done = tcenv("exec", "--", PYTHON, "-c", program, *HOSTILE, env=signed_in(deployment))
+    done = tcenv("exec", "--", PYTHON, "-c", program, *HOSTILE, env=store_session(deployment))
     assert done.returncode == 0, done.stderr
     assert ast.literal_eval(done.stdout.decode()) == HOSTILE
 
@@ -44,14 +44,14 @@ def batch(home: Path) -> Path:
 def test_a_batch_file_gets_its_arguments_unchanged(name: str, batch: Path, deployment: Sandbox, home: Path) -> None:
     if name != batch.name:
         shutil.copy(batch, home / name)
-    env = signed_in(deployment)
+    env = store_session(deployment)
     done = tcenv("exec", "--", str(home / name), *QUOTABLE, env=env)
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert json.loads((home / "shown").read_text()) == QUOTABLE
 
 
-def test_a_batch_file_is_refused_what_cmd_would_change(batch: Path, deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+def test_arguments_that_cmd_would_change_are_refused(batch: Path, deployment: Sandbox, home: Path) -> None:
+    env = store_session(deployment)
     for word in REFUSED[-4:]:
         done = tcenv("exec", "--", str(batch), word, env=env)
         assert (done.returncode, done.stdout) == (126, b""), word
@@ -59,9 +59,9 @@ def test_a_batch_file_is_refused_what_cmd_would_change(batch: Path, deployment: 
         assert not (home / "shown").exists()
 
 
-def test_no_program_of_the_current_directory_runs(deployment: Sandbox, home: Path) -> None:
-    """Neither as the command, nor as a helper: the browser, or the shell that knows its start-up file."""
-    env = signed_in(deployment)
+def test_no_program_of_the_current_directory_is_run(deployment: Sandbox, home: Path) -> None:
+    """Neither a command nor a helper: the browser, or the shell that names its start-up file."""
+    env = store_session(deployment)
     for name in ("planted", "powershell", "pwsh", "firefox", "tcenv"):
         (home / f"{name}.cmd").write_text(f'@echo planted> "{home / "ran"}"\r\n')
     assert tcenv("exec", "--", "planted", env=env).returncode == 127
@@ -76,8 +76,8 @@ def test_no_program_of_the_current_directory_runs(deployment: Sandbox, home: Pat
     assert not (home / "ran").exists()
 
 
-def test_what_cannot_be_started_is_one_sentence(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment)
+def test_a_command_that_cannot_be_started_gets_one_sentence(deployment: Sandbox, home: Path) -> None:
+    env = store_session(deployment)
     (home / "broken.exe").write_bytes(b"no program")
     for command, status in (("no-such-program", 127), (str(home / "broken.exe"), 126), (str(home), 127)):
         done = tcenv("exec", "--", command, env=env)
@@ -90,7 +90,7 @@ def test_the_proxy_serves_the_python_client(deployment: Sandbox) -> None:
         "print(taskcluster.Auth(taskcluster.optionsFromEnvironment()).currentScopes()['scopes'])\n"
         "print(os.environ['TASKCLUSTER_ACCESS_TOKEN'])"
     )
-    env = signed_in(deployment)
+    env = store_session(deployment)
     done = tcenv("exec", "--proxy", "--", PYTHON, "-c", program, env=env)
     assert done.returncode == 0, done.stderr
     scopes, token = done.stdout.decode().splitlines()
@@ -99,8 +99,8 @@ def test_the_proxy_serves_the_python_client(deployment: Sandbox) -> None:
     assert tcenv("exec", "--proxy", "--", PYTHON, "-c", "raise SystemExit(7)", env=env).returncode == 7
 
 
-def test_a_browser_in_a_folder_with_blanks(deployment: Sandbox, home: Path) -> None:
-    """Both spellings that people write into BROWSER, with Windows' own separators."""
+def test_the_folder_of_a_browser_may_have_spaces(deployment: Sandbox, home: Path) -> None:
+    """Users write backslashes into BROWSER."""
     script = home / "browser.py"
     script.write_text("import sys\nfrom tcenv.sandbox.approve import main\nsys.exit(main(sys.argv[1:]))\n")
     env = make_env(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')

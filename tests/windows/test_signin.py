@@ -1,4 +1,4 @@
-"""The main job: sign in, reset, several profiles, sign out; many at once open one browser."""
+"""Sign in, reset and sign out on Windows, with several profiles and at the same time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import PYTHON, TCENV, make_env, signed_in, tcenv
+from tests.windows.world import PYTHON, TCENV, make_env, store_session, tcenv
 
 
-def token(output: bytes) -> bytes:
+def find_token(output: bytes) -> bytes:
     return next(line for line in output.splitlines() if b"ACCESS_TOKEN" in line)
 
 
@@ -23,13 +23,13 @@ def test_sign_in_reset_and_sign_out(deployment: Sandbox) -> None:
     assert (status.returncode, b"verified" in status.stdout) == (0, True), status.stderr
     second = tcenv("login", "--reset", "--shell", "powershell", env=env)
     assert second.returncode == 0, second.stderr
-    assert token(second.stdout) != token(first.stdout)
+    assert find_token(second.stdout) != find_token(first.stdout)
     out = tcenv("logout", "--shell", "powershell", env=env)
     assert (out.returncode, b"Signed out" in out.stderr) == (0, True), out.stderr
     assert tcenv("env", "--shell", "powershell", env=env).returncode == 3
 
 
-def test_profiles(deployment: Sandbox, home: Path) -> None:
+def test_each_profile_has_its_session(deployment: Sandbox, home: Path) -> None:
     env = make_env(deployment)
     for name in ("work", "play"):
         done = tcenv("profile", "set", name, "--root-url", deployment.root_url, env=env)
@@ -47,7 +47,7 @@ def test_profiles(deployment: Sandbox, home: Path) -> None:
     assert not list((home / "AppData/Local/tcenv/keyring").iterdir())
 
 
-def test_files_are_where_xdg_variables_say(deployment: Sandbox, home: Path) -> None:
+def test_xdg_variables_choose_the_folders(deployment: Sandbox, home: Path) -> None:
     places = {f"XDG_{kind}_HOME": str(home / kind) for kind in ("CONFIG", "STATE", "CACHE")}
     env = make_env(deployment, **places)
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
@@ -78,13 +78,13 @@ def test_five_sign_ins_at_once_open_one_browser(deployment: Sandbox, home: Path)
     ]
     done = [run.communicate(timeout=120) for run in runs]
     assert [run.returncode for run in runs] == [0] * 5, done
-    assert len({token(output) for output, _ in done}) == 1
+    assert len({find_token(output) for output, _ in done}) == 1
     assert (home / "opened").read_text() == "x"
 
 
-def test_exec_signs_in_and_the_command_has_the_session(deployment: Sandbox) -> None:
+def test_exec_signs_in_for_its_command(deployment: Sandbox) -> None:
     env = make_env(deployment)
     program = "import os; print(os.environ['TASKCLUSTER_CLIENT_ID'])"
     done = tcenv("exec", "--", PYTHON, "-c", program, env=env)
     assert (done.returncode, b"tcenv-" in done.stdout) == (0, True), done.stderr
-    assert tcenv("exec", "--", PYTHON, "-c", "raise SystemExit(7)", env=signed_in(deployment)).returncode == 7
+    assert tcenv("exec", "--", PYTHON, "-c", "raise SystemExit(7)", env=store_session(deployment)).returncode == 7

@@ -1,4 +1,4 @@
-"""What PowerShell, cmd and Git's bash read, byte for byte: each statement is a line of its own, and nothing is beside it."""
+"""Print statements for PowerShell, cmd and Git's bash: one on each line, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import make_env, signed_in, tcenv
+from tests.windows.world import make_env, store_session, tcenv
 
 VARIABLES = [
     b"TASKCLUSTER_ROOT_URL", b"TASKCLUSTER_CLIENT_ID", b"TASKCLUSTER_ACCESS_TOKEN", b"TASKCLUSTER_CERTIFICATE",
@@ -24,7 +24,7 @@ FAILS = {"powershell": b"throw 'tcenv failed';\n", "cmd": b"cmd /c exit 1\r\n", 
 @pytest.mark.parametrize("shell", SETS)
 def test_each_statement_loads_or_unloads_one_variable(shell: str, deployment: Sandbox) -> None:
     sets, unsets = SETS[shell]
-    env = signed_in(deployment)
+    env = store_session(deployment)
     loading = tcenv("login", "--shell", shell, env=env).stdout
     assert tcenv("env", "--shell", shell, env=env).stdout == loading
     wanted = b"".join(unsets if name == b"TASKCLUSTER_CERTIFICATE" else sets for name in VARIABLES)
@@ -40,20 +40,19 @@ def test_each_statement_loads_or_unloads_one_variable(shell: str, deployment: Sa
 
 
 @pytest.mark.parametrize("shell", FAILS)
-def test_a_failure_fails(shell: str, deployment: Sandbox) -> None:
+def test_the_statements_of_a_failure_fail(shell: str, deployment: Sandbox) -> None:
     for words in (["env"], ["login", "no-such-profile"], ["login", "--no-such-option"]):
         done = tcenv(*words, "--shell", shell, env=make_env(deployment))
         assert (done.returncode != 0, done.stdout) == (True, FAILS[shell]), done.stderr
 
 
-def test_nothing_is_printed_in_one_shell_and_something_harmless_in_another(deployment: Sandbox) -> None:
-    """A logout of what this shell has not loaded changes nothing."""
+def test_a_logout_without_a_loaded_session_changes_nothing(deployment: Sandbox) -> None:
     for shell, nothing in (("powershell", b"[void]0;\n"), ("cmd", b"")):
-        assert tcenv("logout", "--shell", shell, env=signed_in(deployment)).stdout == nothing
+        assert tcenv("logout", "--shell", shell, env=store_session(deployment)).stdout == nothing
 
 
 def test_temporary_credentials_have_a_certificate(deployment: Sandbox) -> None:
-    env = signed_in(deployment)
+    env = store_session(deployment)
     for shell, (sets, unsets) in SETS.items():
         if shell == "cmd":
             # A certificate is JSON, whose quotes end no value there.
@@ -63,8 +62,8 @@ def test_temporary_credentials_have_a_certificate(deployment: Sandbox) -> None:
         assert b"certificate" in done.stdout.lower()
 
 
-def test_bash_of_git_gets_plain_line_ends_and_utf_8(deployment: Sandbox, home: Path) -> None:
-    """In statements, in reports and in the start-up text; and its own home has the start-up file."""
+def test_git_bash_gets_plain_line_ends_and_utf_8(deployment: Sandbox, home: Path) -> None:
+    """This holds for statements, reports and the start-up text. Its own home has the start-up file."""
     its_home = home / "own home"
     its_home.mkdir()
     env = make_env(deployment, MSYSTEM="MINGW64", HOME=str(its_home), SHELL="/usr/bin/bash")
@@ -90,8 +89,8 @@ def test_a_code_page_without_typographic_quotes_gets_ascii(encoding: str, deploy
     assert "\\u" not in text
 
 
-def test_the_code_page_of_the_console_is_the_one_that_its_shells_read(deployment: Sandbox) -> None:
-    """PowerShell decodes a program's output by it; Python alone would write the system's other code page."""
+def test_the_output_has_the_code_page_of_the_console(deployment: Sandbox) -> None:
+    """PowerShell decodes output by it, but Python would write another code page of the system."""
     import ctypes
 
     kernel = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]

@@ -1,4 +1,6 @@
-"""The store contract on Windows: files of the user's own, and Credential Manager with Windows' limit, which Wine lacks."""
+"""Run the store contract on Windows: with the user's files, and with Credential Manager.
+
+Windows limits the length of a secret. Wine does not, so the tests add the limit."""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _LONGEST = 2560
 
 @pytest.fixture
 def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[WinVaultKeyring]:
-    """Credential Manager with Windows' limit in front of it."""
+    """Return Credential Manager with Windows' limit in front of it."""
     write = WinVaultKeyring.set_password
 
     def write_if_short(vault: WinVaultKeyring, service: str, username: str, password: str) -> None:
@@ -52,19 +54,19 @@ def kept(
 
 class TestEveryStore(contract.TestEveryStore):
     def test_files_are_the_users_alone(self, kept: tuple[Callable[[], Store], bool], home: Path) -> None:
-        """By the folder that they are in, not by a mode."""
+        """Their folder protects them, not a mode."""
         opened, _ = kept
         opened().save(SESSION)
         named = list(home.rglob("*.session"))
         assert all(path.relative_to(home).parts[0] in ("AppData", "run") for path in named)
 
 
-def test_the_limit_is_there(vault: WinVaultKeyring) -> None:
+def test_the_vault_refuses_long_secrets_in_these_tests(vault: WinVaultKeyring) -> None:
     with pytest.raises(OSError, match="CredWrite"):
         vault.set_password("tcenv", "work#1", "x" * 1281)
 
 
-def test_auto_is_the_credential_manager_and_no_session_is_too_long_for_it(vault: WinVaultKeyring) -> None:
+def test_auto_stores_a_long_session_in_the_credential_manager(vault: WinVaultKeyring) -> None:
     store = open_store("auto")
     assert store.name == "keyring"
     session = replace(SESSION, scopes=tuple(f"queue:scope-{number}:*" for number in range(400)))
@@ -76,9 +78,7 @@ def test_auto_is_the_credential_manager_and_no_session_is_too_long_for_it(vault:
     assert not [item for item in "12" if vault.get_password("tcenv", f"work#{item}")]
 
 
-def test_a_write_that_fails_leaves_the_session_as_it_was(
-    vault: WinVaultKeyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_session(vault: WinVaultKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store("keyring")
     store.save(SESSION)
     monkeypatch.setattr("tests.windows.test_stores._LONGEST", 10)

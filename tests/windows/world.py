@@ -1,4 +1,4 @@
-"""A Windows user's world: a deployment (the sandbox), a browser that approves, and the installed tcenv.exe."""
+"""Make a Windows user's world: a deployment (the sandbox), a browser that approves, and the installed tcenv.exe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tcenv.sessions.stores import open_store
 PYTHON = sys.executable
 SCRIPTS = Path(PYTHON).parent if Path(PYTHON).parent.name == "Scripts" else Path(PYTHON).parent / "Scripts"
 TCENV = str(SCRIPTS / "tcenv.exe")
-# `BROWSER` is split as a POSIX shell would: no backslashes.
+# tcenv splits `BROWSER` as a POSIX shell would, which removes backslashes.
 APPROVE = f"{Path(PYTHON).as_posix()} -m tcenv.sandbox.approve %s"
 _NAME = "tcenv-windows"
 
@@ -36,7 +36,7 @@ def make_env(sandbox: Sandbox, **more: str) -> dict[str, str]:
 
 
 def tcenv(*arguments: str, env: Mapping[str, str], **more: object) -> subprocess.CompletedProcess[bytes]:
-    """Run the command; its output as bytes."""
+    """Run the command. Its output is bytes."""
     return subprocess.run(  # type: ignore[call-overload]
         [TCENV, *arguments],
         env=dict(env),
@@ -46,8 +46,8 @@ def tcenv(*arguments: str, env: Mapping[str, str], **more: object) -> subprocess
     )
 
 
-def signed_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
-    """Store the session of a sign-in, without its slow processes: test_signin.py has those. Return the environment."""
+def store_session(sandbox: Sandbox, **more: str) -> dict[str, str]:
+    """Store a session without the slow processes of a sign-in. Return the environment."""
     env = make_env(sandbox, **more)
     client = sandbox.create_client(f"{sandbox.user}/{_NAME}", sandbox.user_scopes)
     session = Session(

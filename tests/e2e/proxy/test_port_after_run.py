@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.portholder import exchange, find_holder, get_runtime_directory, is_free, parse_status, wait_until
+from tests.portholder import exchange, get_runtime_directory, is_free, parse_status, wait_for_holder, wait_until
 from tests.programs import require
 from tests.world import TCENV, find_holder_process, sign_in, tcenv
 
@@ -94,7 +94,7 @@ def test_a_killed_proxys_port_is_held_while_its_command_runs(env: dict[str, str]
     assert process.stdout
     url, command = process.stdout.readline().split()
     port = int(url.rpartition(":")[2])
-    assert find_holder()
+    assert wait_for_holder()
     process.kill()
     process.wait()
     assert parse_status(exchange(port, CALL)) == 410
@@ -119,12 +119,12 @@ def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(
         started.send_signal(number)
         assert started.wait(60) == 0
         assert parse_status(exchange(port, CALL)) == 410
-    process = find_holder()
+    process = wait_for_holder()
     again, port = proxy(env, "--port", str(ports[0]))
     assert port == ports[0]
     # By the new one, which takes no call without a host: older versions of aiohttp leave that to the proxy.
     assert parse_status(exchange(port, CALL)) in (400, 403)
-    assert find_holder() == process
+    assert wait_for_holder() == process
     again.kill()
     again.wait()
     for port in ports:

@@ -16,7 +16,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import _approve
 from tests.login_process import LoginProcess
-from tests.portholder import exchange, find_holder, is_free, measure_memory, wait_until
+from tests.portholder import exchange, is_free, measure_memory, wait_for_holder, wait_until
 from tests.programs import require
 from tests.world import NAME, TCENV, make_env, read_session_fields, tcenv
 
@@ -137,7 +137,7 @@ def test_a_browser_that_keeps_addresses_is_led_away_from_the_one_with_the_token(
 def test_after_a_success_the_port_is_free_at_once(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     port = urlsplit(waiting.callback).port or 0
-    held_by = find_holder()
+    held_by = wait_for_holder()
     waiting.approve()
     status, _, err = waiting.end()
     assert status == 0, err
@@ -149,16 +149,16 @@ def test_one_process_holds_the_ports_of_all_sign_ins_and_the_next_one_ends_none(
     deployment: Sandbox, tmp_path: Path
 ) -> None:
     given_up = [ended(deployment, tmp_path / str(number), "SIGKILL", "--name", f"n{number}") for number in range(3)]
-    held_by = find_holder()
+    held_by = wait_for_holder()
     assert tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment)).returncode == 0
-    assert find_holder() == held_by
+    assert wait_for_holder() == held_by
     assert measure_memory(held_by) < 12 * 1024 * 1024
     for waiting in given_up:
         assert "It was deleted" in page(waiting.url)
     # Once more: the port is held for its 15 minutes, whatever came.
     assert "It was deleted" in page(given_up[0].url)
     assert [client_id.rpartition("/")[2] for client_id in deployment.clients] == [NAME]
-    assert find_holder() == held_by
+    assert wait_for_holder() == held_by
 
 
 def test_a_port_of_ones_own_choice_is_taken_back_and_the_former_path_is_answered_as_ended(
@@ -206,7 +206,7 @@ def test_the_holder_goes_on_where_tcenv_is_gone(deployment: Sandbox, tmp_path: P
     copy = tmp_path / "copy" / "tcenv"
     shutil.copytree(late_answer.parent, copy)
     waiting = ended(deployment, tmp_path, "SIGKILL", PYTHONPATH=str(copy.parent))
-    command = Path(f"/proc/{find_holder()}/cmdline").read_text()
+    command = Path(f"/proc/{wait_for_holder()}/cmdline").read_text()
     assert str(copy) in command
     (copy / "signin" / "late_approval.py").unlink()
     text = page(waiting.url)
@@ -229,7 +229,7 @@ def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deploy
     assert done.stdout == f"status {124 if timeout else 0}\n"
     if timeout:
         # It had returned, and the holder is still there.
-        assert find_holder()
+        assert wait_for_holder()
 
 
 def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_p
 
 def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = ended(deployment, tmp_path, "SIGKILL")
-    process = find_holder()
+    process = wait_for_holder()
     deployment.fail("silent", path="/api/auth/v1/clients", method="GET")
     answering = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", waiting.url])
     wait_until(lambda: deployment.clients)

@@ -1,4 +1,4 @@
-"""What carries the calls: the proxies and certificates that people rely on, and nothing that they do not know of."""
+"""Send calls to the deployment: through the proxies and with the certificates that users have configured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tcenv.deployment.network import find_proxy, make_ssl_context
 from tcenv.errors import DeploymentError
 from tcenv.sandbox import Sandbox
 from tcenv.signin.preflight import Preflight
-from tests.programs import require
+from tests.certificates import make_certificate
 
 HOST = "tc.example.com"
 CLIENT = {"clientId": "somebody/x", "expires": "2030-01-01T00:00:00.000Z", "disabled": False, "scopes": ["a"]}
@@ -34,7 +34,7 @@ CLIENT = {"clientId": "somebody/x", "expires": "2030-01-01T00:00:00.000Z", "disa
 
 @dataclass
 class Served:
-    """An https deployment on loopback, whose certificate is its own authority's, for localhost and HOST."""
+    """An https deployment on loopback. Its certificate is for localhost and HOST."""
 
     port: int
     certificate: Path
@@ -48,25 +48,7 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *(
-                require("openssl"),
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-            ),
-            *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", f"subjectAltName=DNS:localhost,DNS:{HOST}"),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = make_certificate(tmp_path, "localhost", HOST)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -97,16 +79,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 @dataclass
 class Proxy:
-    """A proxy for CONNECT, which leads everything to one port of this machine."""
+    """A CONNECT proxy that forwards everything to one port of this machine."""
 
     port: int
-    asked: list[str]
+    requests: list[str]
 
 
 @pytest.fixture
 def proxy(served: Served) -> Iterator[Proxy]:
     listening = socket.create_server(("127.0.0.1", 0))
-    asked: list[str] = []
+    requests: list[str] = []
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -122,20 +104,20 @@ def proxy(served: Served) -> Iterator[Proxy]:
                 head = b""
                 while b"\r\n\r\n" not in head:
                     head += connection.recv(4096)
-                asked.append(head.decode())
+                requests.append(head.decode())
                 onward = socket.create_connection(("localhost", served.port))
                 connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 threading.Thread(target=pump, args=(connection, onward), daemon=True).start()
                 threading.Thread(target=pump, args=(onward, connection), daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
-    yield Proxy(listening.getsockname()[1], asked)
+    yield Proxy(listening.getsockname()[1], requests)
     listening.close()
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this machine itself needs to get out is none of these tests'."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset the variables by which this machine itself reaches the network."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
@@ -143,56 +125,56 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def look(root_url: str) -> object:
+def find_client(root_url: str) -> object:
     return Deployment(root_url, until=time.monotonic() + 60).find_client("somebody/x")
 
 
 def test_certificates_are_verified(served: Served) -> None:
     with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
-        look(served.root_url)
+        find_client(served.root_url)
     assert served.seen == []
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_certificate_that_the_user_trusts(served: Served, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, str(served.certificate))
-    assert look(served.root_url)
+    assert find_client(served.root_url)
     assert abs(Deployment(served.root_url).ping() - time.time()) < 60
 
 
 def test_an_authority_that_only_python_does_not_know_is_no_fault_of_the_page(served: Served) -> None:
     preflight = Preflight(resolve(None, Overrides(root_url=served.root_url)))
     preflight.ask("tcenv", None)
-    (said,) = preflight.take_news()
-    assert "REQUESTS_CA_BUNDLE" in said
-    assert "does not work" not in said
+    (news,) = preflight.take_news()
+    assert "REQUESTS_CA_BUNDLE" in news
+    assert "does not work" not in news
 
 
 def test_a_certificate_of_another_host(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
     with pytest.raises(DeploymentError, match=r"mismatch|doesn't match|not valid"):
-        look(f"https://127.0.0.1:{served.port}")
+        find_client(f"https://127.0.0.1:{served.port}")
 
 
 def test_a_bundle_that_is_not_there_is_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(DeploymentError, match=r"/nowhere/ca\.pem"):
-        look(served.root_url)
+        find_client(served.root_url)
 
 
 def test_https_proxy_and_no_proxy(served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
-    assert look(f"https://{HOST}")
-    assert proxy.asked[0].startswith(f"CONNECT {HOST}:443 ")
-    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.asked[0]
+    assert find_client(f"https://{HOST}")
+    assert proxy.requests[0].startswith(f"CONNECT {HOST}:443 ")
+    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.requests[0]
     assert served.seen[0]["Host"] == HOST
     assert "Proxy-Authorization" not in served.seen[0]
-    proxy.asked.clear()
+    proxy.requests.clear()
     monkeypatch.setenv("NO_PROXY", "example.com")
     with pytest.raises(DeploymentError, match="cannot be reached"):
-        look(f"https://{HOST}")
-    assert proxy.asked == []
+        find_client(f"https://{HOST}")
+    assert proxy.requests == []
 
 
 def test_through_a_proxy_too_the_systems_authorities_are_trusted(
@@ -200,16 +182,16 @@ def test_through_a_proxy_too_the_systems_authorities_are_trusted(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
     with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
-        look(f"https://{HOST}")
+        find_client(f"https://{HOST}")
     make = ssl.create_default_context
     monkeypatch.setattr(ssl, "create_default_context", lambda: make(cafile=str(served.certificate)))
-    assert look(f"https://{HOST}")
+    assert find_client(f"https://{HOST}")
 
 
 def test_a_proxy_that_refuses_says_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:1")
     with pytest.raises(DeploymentError, match="cannot be reached") as failure:
-        look(f"https://{HOST}")
+        find_client(f"https://{HOST}")
     assert "hunter2" not in failure.value.message
 
 
@@ -219,8 +201,8 @@ def test_a_deployment_on_this_machine_never_goes_through_a_proxy(
 ) -> None:
     monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
-    assert look(served.root_url)
-    assert proxy.asked == []
+    assert find_client(served.root_url)
+    assert proxy.requests == []
 
 
 def test_http_proxy_neither(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +210,8 @@ def test_http_proxy_neither(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> No
         tc.create_client("somebody/x", ["a"])
         for variable in ("HTTP_PROXY", "http_proxy", "all_proxy"):
             monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
-        assert look(tc.root_url)
-    assert proxy.asked == []
+        assert find_client(tc.root_url)
+    assert proxy.requests == []
 
 
 def test_netrc_does_not_replace_the_signature(home: Path) -> None:
@@ -306,12 +288,12 @@ def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     with pytest.raises(DeploymentError, match=r"HTTPS_PROXY|https:// address") as failure:
-        look(f"https://{HOST}")
+        find_client(f"https://{HOST}")
     assert "hunter2" not in failure.value.message
 
 
 def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The look-up of the name takes longer than the command has; the request must not be sent after all."""
+    """The look-up of the name takes longer than the command may, so a later request would surprise the user."""
     connect, looked_up, connected = socket.create_connection, threading.Event(), threading.Event()
 
     def slowly(*arguments: Any, **named: Any) -> socket.socket:

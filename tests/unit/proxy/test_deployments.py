@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Endpoint
 from tcenv.proxy.upstream import _choose_proxy
 from tests.calls import PING, run_as_nobody, send_plain, send_signed
-from tests.programs import require
+from tests.certificates import make_certificate
 from tests.proxy import CLIENT, TOKEN, SeenRequest, run_deployment, run_proxy
 
 
@@ -105,21 +104,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def run_https_deployment(folder: Path) -> Iterator[tuple[str, Path]]:
     """Run a deployment over https. Yield its root URL and the certificate of its authority."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [
-        require("openssl"),
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *more], check=True, capture_output=True)
+    certificate, key = make_certificate(folder, "localhost")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

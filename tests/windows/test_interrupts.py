@@ -1,5 +1,6 @@
-"""How a run ends by Ctrl-C, by a closing console and by being killed. Wine 8 has neither Ctrl-Break nor the end of a console, so
-the program gets here what Windows makes of these."""
+"""Interrupt runs: by Ctrl-C, by a closing console, and by killing them.
+
+Wine 8 has neither Ctrl-Break nor the end of a console, so the tests raise the signal that Windows makes of these."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.windows.console import ctrl_c
-from tests.windows.world import PYTHON, TCENV, make_env, signed_in, tcenv
+from tests.windows.console import press_ctrl_c
+from tests.windows.world import PYTHON, TCENV, make_env, store_session, tcenv
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +22,8 @@ def console() -> None:
     assert ctypes.windll.kernel32.GetConsoleOutputCP(), "these tests need a console: python -m tests.windows"  # type: ignore[attr-defined,unused-ignore]
 
 
-def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:
-    """Return the environment of a user who does nothing in the browser, which makes the file `opened`."""
+def make_env_without_approval(deployment: Sandbox, home: Path) -> dict[str, str]:
+    """Return an environment with a browser that only creates the file `opened`."""
     script = home / "nobody.py"
     script.write_text(f"open({str(home / 'opened')!r}, 'w').close()\n")
     return make_env(deployment, BROWSER=f'"{PYTHON}" "{script}" %s')
@@ -30,20 +31,20 @@ def nobody_approves(deployment: Sandbox, home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def waiting(deployment: Sandbox, home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a sign-in that waits for a browser in which nobody approves."""
+    """Start a sign-in that nobody approves."""
     with subprocess.Popen(
         [TCENV, "login", "--shell", "powershell"],
-        env=nobody_approves(deployment, home),
+        env=make_env_without_approval(deployment, home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        wait_for(home / "opened", process)
+        wait_for_file(home / "opened", process)
         yield process
         process.kill()
 
 
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_file(path: Path, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 60
     while not path.exists():
         assert process.poll() is None, process.communicate()
@@ -51,12 +52,12 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def test_a_sign_in_that_waits_is_interrupted(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
-    with ctrl_c():
-        output, said = waiting.communicate(timeout=60)
-    assert waiting.returncode == 130, said
-    assert (output, said.count(b"Traceback")) == (b"throw 'tcenv failed';\n", 0), said
-    # Nothing is left that would hold the next sign-in up.
+def test_ctrl_c_interrupts_a_waiting_sign_in(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
+    with press_ctrl_c():
+        output, errors = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130, errors
+    assert (output, errors.count(b"Traceback")) == (b"throw 'tcenv failed';\n", 0), errors
+    # The next sign-in need not wait.
     done = tcenv("login", "--shell", "powershell", env=make_env(deployment))
     assert done.returncode == 0, done.stderr
 
@@ -75,15 +76,15 @@ sys.exit(main())
 """
 
 
-def test_what_windows_reports_of_a_closing_console_ends_the_wait(deployment: Sandbox, home: Path) -> None:
-    """Windows' C library makes SIGBREAK of Ctrl-Break, of a closing console and of a logoff, in a thread of its own."""
+def test_a_closing_console_ends_the_wait(deployment: Sandbox, home: Path) -> None:
+    """Windows' C library raises SIGBREAK for Ctrl-Break, a closing console and a logoff, in a thread of its own."""
     words = [PYTHON, "-c", _BREAKING, str(home / "opened"), "login", "--shell", "powershell"]
-    done = subprocess.run(words, env=nobody_approves(deployment, home), capture_output=True, timeout=120)
+    done = subprocess.run(words, env=make_env_without_approval(deployment, home), capture_output=True, timeout=120)
     assert done.returncode == 128 + 21, done.stderr
     assert (done.stdout, done.stderr.count(b"Traceback")) == (b"throw 'tcenv failed';\n", 0), done.stderr
 
 
-def test_a_killed_sign_in_holds_nobody_up(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
+def test_a_killed_sign_in_does_not_delay_the_next(waiting: subprocess.Popen[bytes], deployment: Sandbox) -> None:
     waiting.kill()
     waiting.communicate(timeout=60)
     done = tcenv("login", "--retry", "--shell", "powershell", env=make_env(deployment))
@@ -91,11 +92,11 @@ def test_a_killed_sign_in_holds_nobody_up(waiting: subprocess.Popen[bytes], depl
 
 
 @pytest.mark.parametrize("options", [(), ("--proxy",)])
-def test_a_command_is_interrupted_and_its_status_told(
+def test_ctrl_c_reaches_the_command_and_exec_returns_its_status(
     options: tuple[str, ...], deployment: Sandbox, home: Path
 ) -> None:
-    """The command decides: one that ends by Ctrl-C is reported as shells do, one that handles it goes on."""
-    env = signed_in(deployment)
+    """One command ends by Ctrl-C, and another handles it with a status of its own."""
+    env = store_session(deployment)
     begun = f"open({str(home / 'begun')!r}, 'w').close()"
     handles = f"import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(5)); {begun}"
     for program, status in (
@@ -109,10 +110,10 @@ def test_a_command_is_interrupted_and_its_status_told(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as run:
-            wait_for(home / "begun", run)
-            with ctrl_c():
-                output, said = run.communicate(timeout=60)
-        assert (run.returncode, output) == (status, b""), said
-        # The first command's own.
-        assert said.count(b"Traceback") == (status == 130), said
+            wait_for_file(home / "begun", run)
+            with press_ctrl_c():
+                output, errors = run.communicate(timeout=60)
+        assert (run.returncode, output) == (status, b""), errors
+        # Only the first command prints a traceback.
+        assert errors.count(b"Traceback") == (status == 130), errors
         (home / "begun").unlink()

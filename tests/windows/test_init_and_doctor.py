@@ -1,4 +1,4 @@
-"""`doctor` and `init` on Windows."""
+"""Run `doctor` and `init` on Windows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tests.windows.world import SCRIPTS, TCENV, make_env, signed_in, tcenv
+from tests.windows.world import SCRIPTS, TCENV, make_env, store_session, tcenv
 
 
-def with_powershell(home: Path, env: dict[str, str]) -> Path:
-    """Put a PowerShell on the PATH whose Documents are in OneDrive. Returns the start-up file that it names."""
+def add_powershell(home: Path, env: dict[str, str]) -> Path:
+    """Put a PowerShell on the PATH whose Documents are in OneDrive. Return the start-up file that it names."""
     profile = home / "OneDrive - Example Inc/Documents/PowerShell/profile.ps1"
     programs = home / "programs"
     programs.mkdir()
@@ -21,15 +21,17 @@ def with_powershell(home: Path, env: dict[str, str]) -> Path:
 
 
 def test_doctor_checks_this_system(deployment: Sandbox, home: Path) -> None:
-    env = signed_in(deployment, TCENV_SHELL="powershell")
-    with_powershell(home, env)
+    env = store_session(deployment, TCENV_SHELL="powershell")
+    add_powershell(home, env)
     env["PATH"] = os.pathsep.join([str(SCRIPTS), env["PATH"]])
     done = tcenv("doctor", "--json", env=env)
     assert done.returncode == 0, done.stdout.decode()
-    said = {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert said["configuration"]["text"].startswith(str(home / r"AppData\Roaming\tcenv\config.toml"))
-    assert said["session store"]["text"] == "keyring, 1 session"
-    assert {name: said[name]["state"] for name in ("browser", "loopback", "clock", "deployment", "session store")} == {
+    errors = {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert errors["configuration"]["text"].startswith(str(home / r"AppData\Roaming\tcenv\config.toml"))
+    assert errors["session store"]["text"] == "keyring, 1 session"
+    assert {
+        name: errors[name]["state"] for name in ("browser", "loopback", "clock", "deployment", "session store")
+    } == {
         "browser": "good",
         "loopback": "good",
         "clock": "good",
@@ -40,7 +42,7 @@ def test_doctor_checks_this_system(deployment: Sandbox, home: Path) -> None:
         assert word not in done.stdout
 
 
-def test_without_a_store_doctor_names_what_windows_has(deployment: Sandbox) -> None:
+def test_without_a_store_doctor_mentions_no_login_manager(deployment: Sandbox) -> None:
     done = tcenv("doctor", env=make_env(deployment, TCENV_STORE="none", TCENV_SHELL="powershell"))
     assert b"sessions are not kept" in done.stdout
     assert b"login manager" not in done.stdout, done.stdout
@@ -48,7 +50,7 @@ def test_without_a_store_doctor_names_what_windows_has(deployment: Sandbox) -> N
 
 def test_init_adds_a_line_to_the_start_up_file_that_powershell_names(deployment: Sandbox, home: Path) -> None:
     env = make_env(deployment)
-    profile = with_powershell(home, env)
+    profile = add_powershell(home, env)
     done = tcenv("init", "powershell", "--install", "--yes", env=env)
     assert done.returncode == 0, (done.stdout, done.stderr)
     line = profile.read_text()
