@@ -18,13 +18,11 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
         @ __tcenv_count = $#__tcenv_words - 1
         set __tcenv_file = ''
         if ( $__tcenv_count >= 4 ) set __tcenv_file = "$__tcenv_words[4-$__tcenv_count]"
-        set __tcenv_changed = new
-        set __tcenv_moment = 0
+        # Ask the program once about a file, since nothing is known of it yet.
+        set __tcenv_tried = 'none 0 0'
+        if ( x${__tcenv_file:q} =~ x/* ) set __tcenv_tried = ''
         set __tcenv_end = 0
-        if ( x${__tcenv_expires:q} =~ x[1-9][0-9]* && x${__tcenv_expires:q} !~ x*[^0-9]* ) then
-            set __tcenv_end = $__tcenv_expires:q
-            @ __tcenv_moment = $__tcenv_end - 600
-        endif
+        if ( x${__tcenv_expires:q} =~ x[1-9][0-9]* && x${__tcenv_expires:q} !~ x*[^0-9]* ) set __tcenv_end = $__tcenv_expires:q
     endif
     set __tcenv_time = none
     if ( x${__tcenv_file:q} =~ x/* ) then
@@ -34,23 +32,22 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             @ __tcenv_number = ( -I $__tcenv_file:q )
             set __tcenv_time = $__tcenv_time.$__tcenv_number
         endif
-    else
-        set __tcenv_time = $__tcenv_changed:q
     endif
     set __tcenv_now = 0
     if ( $?tty ) then
         if ( -e /dev/$tty:q ) @ __tcenv_now = ( -M /dev/$tty:q )
     endif
-    @ __tcenv_due = ( $__tcenv_moment > 0 && $__tcenv_now >= $__tcenv_moment )
-    if ( x${__tcenv_time:q} != x${__tcenv_changed:q} || $__tcenv_due ) then
-        set __tcenv_changed = $__tcenv_time:q
+    @ __tcenv_soon = ( $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end - 600 )
+    @ __tcenv_over = ( $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end )
+    if ( "$__tcenv_time $__tcenv_soon $__tcenv_over" != "$__tcenv_tried" ) then
+        set __tcenv_tried = "$__tcenv_time $__tcenv_soon $__tcenv_over"
         unset __tcenv_failed
         if ( -x $__tcenv_made:q ) then
             eval `env __TCENV_FUNCTION=1 $__tcenv_made:q hook tcsh || echo set __tcenv_failed`
         else
             set __tcenv_failed
         endif
-        if ( $?__tcenv_failed && $__tcenv_end > 0 && $__tcenv_now >= $__tcenv_end ) then
+        if ( $?__tcenv_failed && $__tcenv_over ) then
             # If the program cannot run, unload the session when it has ended.
             /bin/sh -c 'printf "tcenv: the session of %s has expired\n" "$1" >&2' sh $__tcenv_words[1]:q
             set __tcenv_chosen = "$__tcenv_words[$#__tcenv_words]"
@@ -66,8 +63,6 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             if ( $#__tcenv_words > 1 ) setenv TCENV_PROFILE $__tcenv_words[1]:q
             if ( x$__tcenv_words[$#__tcenv_words]:q != x- ) setenv TASKCLUSTER_ROOT_URL $__tcenv_words[$#__tcenv_words]:q
         endif
-        # Act next at the end, then no more (0).
-        if ( $__tcenv_due ) @ __tcenv_moment = ( $__tcenv_now < $__tcenv_end ) * $__tcenv_end
     endif
 endif
 if ( $__tcenv_prompts && $?prompt ) then

@@ -103,29 +103,24 @@ __tcenv_at_prompt() {
 
 # --- hook
 # At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
-# the program decides. Unexported variables hold the last comparison: the parts of TCENV_LOADED, the file, its first
-# line, the next time to act, the end, and the difference for which the program changed nothing.
-\builtin unset -v __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried
-__tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_moment=0 __tcenv_end=0 __tcenv_tried=''
-\builtin export -n __tcenv_level __tcenv_program __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried
+# the program decides. Unexported variables hold what is loaded, the parts of it, and the difference for which the
+# program changed nothing.
+\builtin unset -v __tcenv_seen __tcenv_file __tcenv_first __tcenv_end __tcenv_tried
+__tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_end=0 __tcenv_tried=''
+\builtin export -n __tcenv_level __tcenv_program __tcenv_seen __tcenv_file __tcenv_first __tcenv_end __tcenv_tried
 
 __tcenv_hook() {
   \builtin set -- "$?"
   \builtin local __tcenv_line __tcenv_now
-  __tcenv_line='' __tcenv_now=${EPOCHSECONDS-}
   if [[ -n ${TCENV_LOADED-} && -z ${TCENV_PROXY-} ]]; then
-    if [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" != "$__tcenv_seen" ]]; then
-      __tcenv_untraced __tcenv_adopt
-    fi
+    [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_untraced __tcenv_adopt
+    __tcenv_line='' __tcenv_now=${EPOCHSECONDS-}
     case $__tcenv_now in
       '' | *[!0-9]*) \builtin printf -v __tcenv_now '%(%s)T' -1 2>/dev/null || __tcenv_now=0 ;;
     esac
     # Read only a regular file: any other could block.
-    if [[ -f $__tcenv_file && -r $__tcenv_file ]]; then
-      \builtin read -r __tcenv_line <"$__tcenv_file" || :
-    fi
-    if ((__tcenv_now >= __tcenv_moment)) ||
-      [[ $__tcenv_line != "$__tcenv_first" && "$TCENV_LOADED $__tcenv_line" != "$__tcenv_tried" ]]; then
+    [[ ! -f $__tcenv_file || ! -r $__tcenv_file ]] || \builtin read -r __tcenv_line <"$__tcenv_file" || :
+    if ((__tcenv_now >= __tcenv_end - 600)) || [[ $__tcenv_line != "$__tcenv_first" ]]; then
       __tcenv_untraced __tcenv_reload
     fi
   fi
@@ -134,23 +129,18 @@ __tcenv_hook() {
 
 # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 __tcenv_adopt() {
-  __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_moment=999999999999999 __tcenv_end=$__tcenv_moment
-  __tcenv_file=${TCENV_LOADED#* * * }
-  __tcenv_file=${__tcenv_file% *}
-  if [[ $__tcenv_file == /* ]]; then
-    __tcenv_first=${TCENV_LOADED#* * }
-    __tcenv_first=GENERATION=${__tcenv_first%% *}
-  fi
-  case ${TCENV_EXPIRES-} in
-    '' | 0* | *[!0-9]* | ????????????????*) ;;
-    *) __tcenv_end=$TCENV_EXPIRES __tcenv_moment=$((TCENV_EXPIRES - 600)) ;;
-  esac
+  __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first=${TCENV_LOADED#* * } __tcenv_end=999999999999999
+  __tcenv_file=${__tcenv_first#* }
+  __tcenv_file=${__tcenv_file% *} __tcenv_first=GENERATION=${__tcenv_first%% *}
+  [[ $__tcenv_file == /* ]] || __tcenv_file='' __tcenv_first=''
+  case ${TCENV_EXPIRES-} in '' | 0* | *[!0-9]* | ????????????????*) ;; *) __tcenv_end=$TCENV_EXPIRES ;; esac
 }
 
 __tcenv_reload() {
-  \builtin local __tcenv_text __tcenv_loaded
-  __tcenv_loaded=$TCENV_LOADED __tcenv_tried="$TCENV_LOADED $__tcenv_line"
-  ((__tcenv_now < __tcenv_moment)) || __tcenv_moment=$((__tcenv_now < __tcenv_end ? __tcenv_end : 999999999999999))
+  \builtin local __tcenv_text
+  __tcenv_text="$__tcenv_seen $((__tcenv_now >= __tcenv_end - 600)) $((__tcenv_now >= __tcenv_end)) $__tcenv_line"
+  [[ $__tcenv_text != "$__tcenv_tried" ]] || \builtin return 0
+  __tcenv_tried=$__tcenv_text
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook bash); then
     \builtin eval "$__tcenv_text"
   elif ((__tcenv_now >= __tcenv_end)); then
@@ -162,7 +152,7 @@ __tcenv_reload() {
     [[ $__tcenv_text != *=* ]] || \builtin export "TCENV_PROFILE=${__tcenv_text%%=*}"
     [[ ${__tcenv_text##*=} == - ]] || \builtin export "TASKCLUSTER_ROOT_URL=${__tcenv_text##*=}"
   fi
-  [[ ${TCENV_LOADED-} == "$__tcenv_loaded" ]] || __tcenv_tried=''
+  [[ "${TCENV_LOADED-} ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_tried=''
 }
 
 # Put the hook first, so that it gets the status of the user's command.

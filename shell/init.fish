@@ -53,13 +53,11 @@ end
 
 # --- hook
 # At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
-# the program decides. fish cannot tell the time, but it can tell a file's age. So the next time to act and the end are
-# stored as ages of the file __tcenv_clock. Child processes inherit none of these variables.
-for name in seen file first tried clock
+# the program decides. fish cannot tell the time, but it can tell a file's age. So the end is an age of the file __tcenv_clock.
+# Child processes inherit none of these variables.
+for name in seen file first tried clock soon end
     set -gu __tcenv_$name ''
 end
-set -gu __tcenv_moment 999999999999
-set -gu __tcenv_end 999999999999
 
 function __tcenv_hook --on-event fish_prompt
     set -q TCENV_LOADED; and not set -q TCENV_PROXY; or return 0
@@ -69,11 +67,8 @@ function __tcenv_hook --on-event fish_prompt
     test -f "$__tcenv_file" -a -r "$__tcenv_file"; and builtin read line <"$__tcenv_file"
     # A pipe takes half the time of (…).
     builtin $__tcenv_path mtime --relative "$__tcenv_clock" | builtin read --local age
-    if test -n "$age" -a "$age" -ge "$__tcenv_moment"
-        __tcenv_reload "$line" $age
-    else if test "$line" != "$__tcenv_first"; and test "$TCENV_LOADED $line" != "$__tcenv_tried"
-        __tcenv_reload "$line" "$age"
-    end
+    test -n "$age"; or set age -999999999999
+    test "$age" -lt "$__tcenv_soon" -a "$line" = "$__tcenv_first"; or __tcenv_reload $age "$line"
 end
 
 # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
@@ -86,29 +81,21 @@ function __tcenv_adopt
     # Any file that seldom changes can serve as the clock.
     set __tcenv_clock (status fish-path)
     test -e "$__tcenv_clock"; or set __tcenv_clock /
-    set __tcenv_moment 999999999999
-    set __tcenv_end 999999999999
-    if string match -qr '^[1-9][0-9]{0,14}\z' -- "$TCENV_EXPIRES"
-        set __tcenv_end (math "$TCENV_EXPIRES - "(builtin $__tcenv_path mtime "$__tcenv_clock"))
-        set __tcenv_moment (math "$__tcenv_end - 600")
-    end
+    set -l end (string match -r '^[1-9][0-9]{0,14}\z' -- "$TCENV_EXPIRES"; or echo 999999999999)
+    set __tcenv_end (math "$end - "(builtin $__tcenv_path mtime "$__tcenv_clock"))
+    set __tcenv_soon (math "$__tcenv_end - 600")
 end
 
-function __tcenv_reload --argument-names line age
+function __tcenv_reload --argument-names age line
     # Do not trace while handling a token. Tracing is back when the local variable is erased.
     set -l fish_trace
-    set -l loaded "$TCENV_LOADED"
-    set __tcenv_tried "$TCENV_LOADED $line"
-    test -n "$age"; or set age 0
-    if test "$age" -ge "$__tcenv_end"
-        set __tcenv_moment 999999999999
-    else if test "$age" -ge "$__tcenv_moment"
-        set __tcenv_moment $__tcenv_end
-    end
-    set -l text
+    set -l over (test "$age" -ge "$__tcenv_end"; echo $status)
+    set -l text "$__tcenv_seen "(test "$age" -ge "$__tcenv_soon"; echo $status)" $over $line"
+    test "$text" != "$__tcenv_tried"; or return 0
+    set __tcenv_tried "$text"
     if test -x "$__tcenv_program"; and set text (__TCENV_FUNCTION=1 $__tcenv_program hook fish)
         builtin string join -- \n $text | source
-    else if test "$age" -ge "$__tcenv_end"
+    else if test $over = 0
         # If the program cannot run, unload the session when it has ended.
         set -l words (string split ' ' -- "$TCENV_LOADED")
         builtin printf 'tcenv: the session of %s has expired\n' "$words[1]" >&2
@@ -120,7 +107,7 @@ function __tcenv_reload --argument-names line age
         test (count $before) = 2; and set -gx TCENV_PROFILE "$before[1]"
         test "$before[-1]" != -; and set -gx TASKCLUSTER_ROOT_URL "$before[-1]"
     end
-    test "$TCENV_LOADED" = "$loaded"; or set __tcenv_tried ''
+    test "$TCENV_LOADED $TCENV_EXPIRES" = "$__tcenv_seen"; or set __tcenv_tried ''
     set -e fish_trace
 end
 

@@ -83,14 +83,15 @@ function __tcenv_end_with {
 
 # --- hook
 # At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
-# the program decides. Unexported variables hold the last comparison: the parts of TCENV_LOADED, the file, its first
-# line, the next time to act (0: none), the end, and the difference for which the program changed nothing.
-\unset -v __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried __tcenv_now __tcenv_line \
+# the program decides. Unexported variables hold what is loaded, the parts of it, and the difference for which the
+# program changed nothing.
+\unset -v __tcenv_seen __tcenv_file __tcenv_first __tcenv_end __tcenv_tried __tcenv_now __tcenv_line \
   __tcenv_text __tcenv_newline
 __tcenv_newline='
 '
-__tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_moment=0 __tcenv_end=0 __tcenv_tried='' __tcenv_now=0 __tcenv_line=''
-\typeset +x __tcenv_program __tcenv_shell __tcenv_newline __tcenv_seen __tcenv_file __tcenv_first __tcenv_moment __tcenv_end __tcenv_tried __tcenv_now __tcenv_line
+__tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_end=0 __tcenv_tried='' __tcenv_now=0 __tcenv_line=''
+\typeset +x __tcenv_program __tcenv_shell __tcenv_newline __tcenv_seen __tcenv_file __tcenv_first __tcenv_end __tcenv_tried \
+  __tcenv_now __tcenv_line
 
 function __tcenv_hook {
   \set -- "$?"
@@ -102,11 +103,9 @@ function __tcenv_hook {
 
 function __tcenv_check {
   { \set +a +v +x; } 2>/dev/null
-  if [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" != "$__tcenv_seen" ]]; then
-    __tcenv_adopt
-  fi
+  [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_adopt
   __tcenv_now=0 __tcenv_line=''
-  if ((__tcenv_moment)); then
+  if ((__tcenv_end)); then
     __tcenv_clock
     __tcenv_is_time "$__tcenv_now" || __tcenv_now=0
   fi
@@ -117,8 +116,7 @@ function __tcenv_check {
     __tcenv_text=$(<"$__tcenv_file")
     __tcenv_line=${__tcenv_text%%"$__tcenv_newline"*}
   fi
-  if ((__tcenv_moment > 0 && __tcenv_now >= __tcenv_moment)) ||
-    [[ $__tcenv_line != "$__tcenv_first" && "$TCENV_LOADED $__tcenv_line" != "$__tcenv_tried" ]]; then
+  if ((__tcenv_end && __tcenv_now >= __tcenv_end - 600)) || [[ $__tcenv_line != "$__tcenv_first" ]]; then
     __tcenv_reload
   fi
 }
@@ -126,29 +124,22 @@ function __tcenv_check {
 # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 function __tcenv_adopt {
   { \set +a +v +x; } 2>/dev/null
-  __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_moment=0 __tcenv_end=0
-  __tcenv_file=${TCENV_LOADED#* * * }
-  __tcenv_file=${__tcenv_file% *}
-  if [[ $__tcenv_file == /* ]]; then
-    __tcenv_first=${TCENV_LOADED#* * }
-    __tcenv_first=GENERATION=${__tcenv_first%% *}
-  fi
-  if __tcenv_is_time "${TCENV_EXPIRES-}"; then
-    __tcenv_end=$TCENV_EXPIRES
-    ((__tcenv_moment = __tcenv_end - 600)) || :
-  fi
+  __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first=${TCENV_LOADED#* * } __tcenv_end=0
+  __tcenv_file=${__tcenv_first#* }
+  __tcenv_file=${__tcenv_file% *} __tcenv_first=GENERATION=${__tcenv_first%% *}
+  [[ $__tcenv_file == /* ]] || __tcenv_file='' __tcenv_first=''
+  ! __tcenv_is_time "${TCENV_EXPIRES-}" || __tcenv_end=$TCENV_EXPIRES
 }
 
 function __tcenv_reload {
   { \set +a +v +x; } 2>/dev/null
-  \typeset __tcenv_text __tcenv_loaded
-  __tcenv_loaded=$TCENV_LOADED __tcenv_tried="$TCENV_LOADED $__tcenv_line"
-  if ((__tcenv_moment > 0 && __tcenv_now >= __tcenv_moment)); then
-    ((__tcenv_moment = __tcenv_moment < __tcenv_end ? __tcenv_end : 0)) || :
-  fi
+  \typeset __tcenv_text
+  __tcenv_text="$__tcenv_seen $((__tcenv_now >= __tcenv_end - 600)) $((__tcenv_now >= __tcenv_end)) $__tcenv_line"
+  [[ $__tcenv_text != "$__tcenv_tried" ]] || \return 0
+  __tcenv_tried=$__tcenv_text
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__TCENV_FUNCTION=1 "$__tcenv_program" hook "$__tcenv_shell"); then
     \eval "$__tcenv_text"
-  elif ((__tcenv_end > 0 && __tcenv_now >= __tcenv_end)); then
+  elif ((__tcenv_end && __tcenv_now >= __tcenv_end)); then
     # If the program cannot run, unload the session when it has ended.
     __tcenv_text=${TCENV_LOADED##* }
     \print -u2 -r -- "tcenv: the session of ${TCENV_LOADED%% *} has expired"
@@ -157,7 +148,7 @@ function __tcenv_reload {
     case $__tcenv_text in *=*) \export TCENV_PROFILE && TCENV_PROFILE=${__tcenv_text%%=*} ;; esac
     case ${__tcenv_text##*=} in -) ;; *) \export TASKCLUSTER_ROOT_URL && TASKCLUSTER_ROOT_URL=${__tcenv_text##*=} ;; esac
   fi
-  [[ ${TCENV_LOADED-} == "$__tcenv_loaded" ]] || __tcenv_tried=''
+  [[ "${TCENV_LOADED-} ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_tried=''
 }
 
 # `${ …; }` runs in this shell and starts no process.

@@ -27,51 +27,42 @@ def --env --wrapped tcenv [...words: string@COMPLETER@] {
 
 # --- hook
 # At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
-# the program decides. __TCENV holds the last comparison: TCENV_LOADED, the next time to act, and the difference for
-# which the program changed nothing.
+# the program decides. __TCENV_TRIED holds the difference for which the program changed nothing.
 def --env __tcenv_hook [] {
     if ($env.TCENV_LOADED? | is-empty) or ($env.TCENV_PROXY? | is-not-empty) { return }
-    let loaded = ($env.TCENV_LOADED | into string)
-    let expires = ($env.TCENV_EXPIRES? | default "" | into string)
-    let end = (if $expires =~ '^[1-9][0-9]{0,14}\z' { $expires | into int } else { 999999999999999 })
-    if $env.__TCENV?.seen? != $"($loaded) ($expires)" {
-        $env.__TCENV = {seen: $"($loaded) ($expires)", moment: ($end - 600), tried: ($env.__TCENV?.tried? | default "")}
-    }
     # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
-    let words = ($loaded | split row " ")
+    let words = ($env.TCENV_LOADED | into string | split row " ")
     if ($words | length) < 5 { return }
     let file = ($words | skip 3 | drop 1 | str join " ")
+    let first = (if ($file | str starts-with "/") { $"GENERATION=($words.2)" } else { "" })
     # Read only a regular file: any other could block.
     let line = (if ($file | path type) == "file" { try { open --raw $file | lines | first 1 | str join } catch { "" } } else { "" })
-    let now = (date now | format date "%s" | into int)
-    let is_new = ($file | str starts-with "/") and $line != $"GENERATION=($words.2)" and $"($loaded) ($line)" != $env.__TCENV.tried
-    if $is_new or $now >= $env.__TCENV.moment { __tcenv_reload $line $now $end }
-}
-
-def --env __tcenv_reload [line: string, now: int, end: int] {
-    let loaded = $env.TCENV_LOADED
-    $env.__TCENV.tried = $"($loaded) ($line)"
-    if $now >= $env.__TCENV.moment { $env.__TCENV.moment = (if $now < $end { $end } else { 999999999999999 }) }
+    let expires = ($env.TCENV_EXPIRES? | default "" | into string)
+    let left = (if $expires =~ '^[1-9][0-9]{0,14}\z' { ($expires | into int) - (date now | format date "%s" | into int) } else { 999999999 })
+    # "soon" in the last ten minutes of the session, "over" after its end.
+    let due = (if $left <= 0 { "over" } else if $left <= 600 { "soon" } else { "" })
+    let state = {loaded: $words, expires: $expires, due: $due, line: $line}
+    if ($due == "" and $line == $first) or $state == $env.__TCENV_TRIED? { return }
+    $env.__TCENV_TRIED = $state
     let change = (try {
         with-env {__TCENV_FUNCTION: "1"} { ^@PROGRAM@ hook nu } | from json
     } catch { null })
     if ($change | describe) =~ '^record' {
         load-env $change
-    } else if $now >= $end {
+    } else if $due == "over" {
         # If the program cannot run, unload the session when it has ended.
-        let words = ($loaded | split row " ")
         let before = ($words | last | split row "=")
         print -e $"tcenv: the session of ($words.0) has expired"
         hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
         if ($before | length) > 1 { $env.TCENV_PROFILE = $before.0 }
         if ($before | last) != "-" { $env.TASKCLUSTER_ROOT_URL = ($before | last) }
     }
-    if $env.TCENV_LOADED? != $loaded { $env.__TCENV.tried = "" }
+    if ($env.TCENV_LOADED? | default "" | into string) != ($words | str join " ") { $env.__TCENV_TRIED = null }
 }
 
 if ($env.__TCENV_HOOKED? | describe) != "bool" {
     $env.__TCENV_HOOKED = true
-    hide-env -i __TCENV
+    $env.__TCENV_TRIED = null
     $env.config = ($env.config? | default {} | upsert hooks.pre_prompt {|config|
         ($config.hooks?.pre_prompt? | default []) ++ [{|| __tcenv_hook }]
     })

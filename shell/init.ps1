@@ -148,44 +148,33 @@ function global:__tcenv_at_prompt {
 # --- hook
 # At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
 # the program decides.
-$global:__tcenv_seen = ''
 $global:__tcenv_tried = ''
+filter global:__tcenv_say { if ($_ -is [string]) { $_ } else { Write-Host "$_" } }
 function global:__tcenv_hook {
-    if (-not $Env:TCENV_LOADED -or $Env:TCENV_PROXY) { return }
-    if ("$Env:TCENV_LOADED $Env:TCENV_EXPIRES" -cne $global:__tcenv_seen) {
-        # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
-        $words = $Env:TCENV_LOADED -split ' '
-        if ($words.Count -lt 5) { return }
-        $global:__tcenv_seen = "$Env:TCENV_LOADED $Env:TCENV_EXPIRES"
-        $global:__tcenv_file = $words[3..($words.Count - 2)] -join ' '
-        $global:__tcenv_first = if ($global:__tcenv_file -eq '-') { '' } else { "GENERATION=$($words[2])" }
-        $global:__tcenv_end = if ("$Env:TCENV_EXPIRES" -cmatch '^[1-9][0-9]{0,14}\z') { [long] $Env:TCENV_EXPIRES } else { 999999999999999 }
-        $global:__tcenv_moment = $global:__tcenv_end - 600
-    }
-    $now = ((Get-Date).ToUniversalTime() - [datetime] '1970-01-01').TotalSeconds
-    $first = ''
-    if ($global:__tcenv_first) {
+    $loaded = $Env:TCENV_LOADED
+    # Profile, root URL, generation, file, and the choice before tcenv loaded anything.
+    $words = "$loaded" -split ' '
+    if ($words.Count -lt 5 -or $Env:TCENV_PROXY) { return }
+    $path = $words[3..($words.Count - 2)] -join ' '
+    $first = if ($path -eq '-') { '' } else { "GENERATION=$($words[2])" }
+    $line = ''
+    if ($first) {
         # Read only a regular file: any other could block.
-        $file = Get-Item -LiteralPath $global:__tcenv_file -Force -ErrorAction Ignore
+        $file = Get-Item -LiteralPath $path -Force -ErrorAction Ignore
         if ($file -and "$($file.UnixMode)" -notmatch '^[^-]') {
-            $first = "$(Get-Content -LiteralPath $global:__tcenv_file -TotalCount 1 -ErrorAction Ignore)"
+            $line = "$(Get-Content -LiteralPath $path -TotalCount 1 -ErrorAction Ignore)"
         }
     }
     # If the time is unknown, treat the session as not ended.
-    $due = $null -ne $now -and $now -ge $global:__tcenv_moment
-    if ($due -or ($first -cne $global:__tcenv_first -and "$Env:TCENV_LOADED $first" -cne $global:__tcenv_tried)) {
-        __tcenv_reload $now $first
-    }
-}
-
-filter global:__tcenv_say { if ($_ -is [string]) { $_ } else { Write-Host "$_" } }
-
-function global:__tcenv_reload($now, $first) {
+    $end = if ("$Env:TCENV_EXPIRES" -cmatch '^[1-9][0-9]{0,14}\z') { [long] $Env:TCENV_EXPIRES } else { 999999999999999 }
+    $now = ((Get-Date).ToUniversalTime() - [datetime] '1970-01-01').TotalSeconds
+    $over = $null -ne $now -and $now -ge $end
+    $soon = $null -ne $now -and $now -ge $end - 600
+    $difference = "$loaded $Env:TCENV_EXPIRES $soon $over $line"
+    if (-not $soon -and $line -ceq $first -or $difference -ceq $global:__tcenv_tried) { return }
+    $global:__tcenv_tried = $difference
     $ErrorActionPreference = 'Continue'
     $PSNativeCommandUseErrorActionPreference = $false
-    $loaded = $Env:TCENV_LOADED
-    $global:__tcenv_tried = "$loaded $first"
-    $ended = $null -ne $now -and $now -ge $global:__tcenv_end
     $ran = Test-Path -LiteralPath $global:__tcenv_program -PathType Leaf
     if ($ran) {
         $Env:__TCENV_FUNCTION = '1'
@@ -194,9 +183,8 @@ function global:__tcenv_reload($now, $first) {
         $ran = $global:LASTEXITCODE -eq 0
         Remove-Item -LiteralPath Env:__TCENV_FUNCTION -ErrorAction Ignore
     }
-    if (-not $ran -and $ended) {
+    if (-not $ran -and $over) {
         # If the program cannot run, unload the session when it has ended.
-        $words = $loaded -split ' '
         Write-Warning "tcenv: the session of $($words[0]) has expired"
         'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
         'TCENV_PROFILE', 'TCENV_EXPIRES', 'TCENV_LOADED' |
@@ -206,8 +194,6 @@ function global:__tcenv_reload($now, $first) {
         if ($root_before -ne '-') { $Env:TASKCLUSTER_ROOT_URL = $root_before }
     }
     if ("$Env:TCENV_LOADED" -cne $loaded) { $global:__tcenv_tried = '' }
-    elseif ($ended) { $global:__tcenv_moment = 999999999999999 }
-    elseif ($null -ne $now -and $now -ge $global:__tcenv_moment) { $global:__tcenv_moment = $global:__tcenv_end }
 }
 $global:__tcenv_hooks = $true
 __tcenv_wrap

@@ -14,8 +14,7 @@ if ( ( $__tcenv_hook || $__tcenv_prompts ) && ! $?__tcenv_hooked ) then
     set __tcenv_hooked
     set __tcenv_seen = ''
     set __tcenv_file = ''
-    set __tcenv_changed = ''
-    set __tcenv_moment = 0
+    set __tcenv_tried = ''
     set __tcenv_end = 0
     set __tcenv_shown = ''
     set __tcenv_own = ''

@@ -39,11 +39,12 @@ def _tcenv_first_line(path):
     return ""
 
 
-def _tcenv_hook(state={"seen": None, "moment": 0, "tried": None}, **_):
+def _tcenv_hook(tried=[], **_):
     """Compare what is loaded with the first line of the session's file and with the time. If they differ, the program decides.
 
-    `state` holds the last comparison: TCENV_LOADED, the next time to act, and the difference for which the program changed
-    nothing."""
+    `tried` holds the difference for which the program changed nothing."""
+    import subprocess
+    import sys
     import time
 
     env = __xonsh__.env
@@ -52,35 +53,23 @@ def _tcenv_hook(state={"seen": None, "moment": 0, "tried": None}, **_):
     words = loaded.split(" ")
     if len(words) < 5 or env.get("TCENV_PROXY"):
         return
-    end = int(expires) if expires.isdecimal() and len(expires) < 16 else 10**15
-    if state["seen"] != (loaded, expires):
-        state.update(seen=(loaded, expires), moment=end - 600)
     path = " ".join(words[3:-1])
-    line, now = _tcenv_first_line(path), time.time()
-    is_new = path != "-" and line != f"GENERATION={words[2]}" and state["tried"] != (loaded, line)
-    if not is_new and now < state["moment"]:
+    line, first = _tcenv_first_line(path), "" if path == "-" else f"GENERATION={words[2]}"
+    left = int(expires) - time.time() if expires.isdecimal() and len(expires) < 16 else 10**15
+    # Whether the session has less than ten minutes left, and whether it has ended.
+    due = (left <= 600, left <= 0)
+    difference = [loaded, expires, due, line]
+    if (line == first and not any(due)) or tried == difference:
         return
-    state["tried"] = (loaded, line)
-    _tcenv_reload(words, now >= end)
-    if env.get("TCENV_LOADED") != loaded:
-        state["tried"] = None
-    elif now >= state["moment"]:
-        state["moment"] = end if now < end else 10**15
-
-
-def _tcenv_reload(words, is_over):
-    import subprocess
-    import sys
-
-    env = __xonsh__.env
-    environ = {**env.detype(), "__TCENV_FUNCTION": "1"}
+    tried[:] = difference
     try:
+        environ = {**env.detype(), "__TCENV_FUNCTION": "1"}
         done = subprocess.run([@PROGRAM@, "hook", "xonsh"], env=environ, stdout=subprocess.PIPE, text=True)
     except OSError:
         done = None
     if done and done.returncode == 0:
         execx(done.stdout)
-    elif is_over:
+    elif left <= 0:
         # If the program cannot run, unload the session when it has ended.
         print(f"tcenv: the session of {words[0]} has expired", file=sys.stderr)
         for name in (
@@ -93,6 +82,8 @@ def _tcenv_reload(words, is_over):
             env["TCENV_PROFILE"] = profile
         if root_url != "-":
             env["TASKCLUSTER_ROOT_URL"] = root_url
+    if env.get("TCENV_LOADED") != loaded:
+        tried.clear()
 
 
 if not getattr(__xonsh__, "_tcenv_hooked", False):

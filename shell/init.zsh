@@ -37,11 +37,11 @@ tcenv() {
 
 # --- hook
 # At each prompt, compare what is loaded with the first line of the session's file and with the time. If they differ,
-# the program decides. Unexported variables hold the last comparison: the parts of TCENV_LOADED, the file, its first
-# line, the next time to act, the end, and the difference for which the program changed nothing.
-\builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_moment __tcenv_end
+# the program decides. Unexported variables hold what is loaded, the parts of it, and the difference for which the
+# program changed nothing.
+\builtin unset __tcenv_seen __tcenv_file __tcenv_first __tcenv_tried __tcenv_later __tcenv_end
 typeset -g __tcenv_seen='' __tcenv_file='' __tcenv_first='' __tcenv_tried='' __tcenv_later=''
-typeset -gi __tcenv_moment=0 __tcenv_end=0
+typeset -gi __tcenv_end=0
 # An inherited variable of this name would replace the clock.
 \builtin zmodload -e zsh/datetime || \builtin unset EPOCHSECONDS EPOCHREALTIME epochtime
 \builtin zmodload zsh/datetime
@@ -52,31 +52,24 @@ __tcenv_hook() {
   [[ -n ${TCENV_LOADED-} && -z ${TCENV_PROXY-} ]] || \builtin return 0
   [[ "$TCENV_LOADED ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_adopt
   # Read only a regular file: any other could block.
-  if [[ -f "$__tcenv_file" && -r "$__tcenv_file" ]]; then
-    \builtin read -r __tcenv_line <"$__tcenv_file"
-  fi
-  if (( EPOCHSECONDS >= __tcenv_moment )) ||
-    [[ "$__tcenv_line" != "$__tcenv_first" && "$TCENV_LOADED $__tcenv_line" != "$__tcenv_tried" ]]; then
-    __tcenv_reload
-  fi
+  [[ -f "$__tcenv_file" && -r "$__tcenv_file" ]] && \builtin read -r __tcenv_line <"$__tcenv_file"
+  (( EPOCHSECONDS < __tcenv_end - 600 )) && [[ "$__tcenv_line" == "$__tcenv_first" ]] || __tcenv_reload
   \builtin return 0
 }
 
 # Split TCENV_LOADED into profile, root URL, generation, file, and the choice before tcenv loaded anything.
 __tcenv_adopt() {
-  __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_moment=999999999999999 __tcenv_end=999999999999999
+  __tcenv_seen="$TCENV_LOADED ${TCENV_EXPIRES-}" __tcenv_first='' __tcenv_end=999999999999999
   __tcenv_file=${${TCENV_LOADED#* * * }% *}
   [[ $__tcenv_file == /* ]] && __tcenv_first=GENERATION=${${TCENV_LOADED#* * }%% *}
-  case ${TCENV_EXPIRES-} in
-    (''|0*|*[^0-9]*|????????????????*) ;;
-    (*) __tcenv_end=$TCENV_EXPIRES __tcenv_moment=$(( TCENV_EXPIRES - 600 )) ;;
-  esac
+  case ${TCENV_EXPIRES-} in (''|0*|*[^0-9]*|????????????????*) ;; (*) __tcenv_end=$TCENV_EXPIRES ;; esac
 }
 
 __tcenv_reload() {
-  \builtin local __tcenv_text __tcenv_loaded="$TCENV_LOADED"
-  __tcenv_tried="$TCENV_LOADED $__tcenv_line"
-  (( EPOCHSECONDS < __tcenv_moment )) || __tcenv_moment=$(( EPOCHSECONDS < __tcenv_end ? __tcenv_end : 999999999999999 ))
+  \builtin local __tcenv_text
+  __tcenv_text="$__tcenv_seen $(( EPOCHSECONDS >= __tcenv_end - 600 )) $(( EPOCHSECONDS >= __tcenv_end )) $__tcenv_line"
+  [[ $__tcenv_text != "$__tcenv_tried" ]] || \builtin return 0
+  __tcenv_tried=$__tcenv_text
   if [[ -x $__tcenv_program ]] && __tcenv_text=$(__tcenv_ask); then
     \builtin eval "$__tcenv_text"
   elif (( EPOCHSECONDS >= __tcenv_end )); then
@@ -88,7 +81,7 @@ __tcenv_reload() {
     [[ $__tcenv_text != *=* ]] || \builtin export TCENV_PROFILE=${__tcenv_text%%=*}
     [[ ${__tcenv_text##*=} == - ]] || \builtin export TASKCLUSTER_ROOT_URL=${__tcenv_text##*=}
   fi
-  [[ ${TCENV_LOADED-} == "$__tcenv_loaded" ]] || __tcenv_tried=''
+  [[ "${TCENV_LOADED-} ${TCENV_EXPIRES-}" == "$__tcenv_seen" ]] || __tcenv_tried=''
 }
 
 # Ask the program to decide. While powerlevel10k's instant prompt is active, save the program's messages in a variable

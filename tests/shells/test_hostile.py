@@ -50,8 +50,8 @@ HOSTILE: dict[str, dict[str, str]] = {
         f"__tcenv_{name}": "a[$(@)]"
         for name in (
             *(
-                *("seen", "file", "first", "moment", "end", "tried", "clock", "level", "hooked", "now", "line"),
-                *("text", "loaded", "shell", "changed", "words", "count", "time", "due", "mark"),
+                *("seen", "file", "first", "end", "tried", "clock", "level", "hooked", "now", "line"),
+                *("text", "shell", "soon", "words", "count", "time", "over", "mark"),
             ),
         )
     },
