@@ -16,7 +16,7 @@ UNREAD = docs/commands.md docs/reliability.md
 PROSE = README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md $(filter-out changes/template.md,$(wildcard changes/*.md)) \
 	$(filter-out $(UNREAD),$(wildcard docs/*.md))
 # What tells that other versions of the libraries do: everything but browsers, the pages of docs/, most shells and what needs root.
-CORE = tests/unit tests/shells/test_dialects.py $(shell grep -rLE 'tests.chromium|playwright' $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
+CORE = tests/unit tests/shells/test_statements.py $(shell grep -rLE 'tests.chromium|playwright' $(filter-out %/docs,$(wildcard tests/e2e/*)) --include='test_*.py')
 CLIENTS := $(patsubst .ci/taskcluster/%.txt,.tools/taskcluster/%,$(wildcard .ci/taskcluster/*.txt))
 # The oldest xonsh and nushell that are supported, in all tests; the others are in `make shells`.
 OLDEST := .tools/shells/xonsh-0.12.6 .tools/shells/nu-0.98.0
@@ -45,7 +45,7 @@ endif
 
 quick: .venv/developing ## under a minute, for the person who edits: no browser, no terminal, bash, zsh and fish alone
 	$(PYTEST) -n 4 --dist worksteal tests/unit -k 'not remote' --ignore tests/unit/reliability
-	$(PYTEST) -n 4 --dist worksteal tests/shells -k '(bash or zsh or fish) and not (terminal or hostile or completion or options or traces or dialects or install or integration)'
+	$(PYTEST) -n 4 --dist worksteal tests/shells -k '(bash or zsh or fish) and not (terminal or security or completion or shell_options or traces or statements or install or integration)'
 
 shells: .venv/developing tools .tools/shells/xonsh-0.13.4 .tools/shells/bullseye .tools/shells/trixie ## the oldest and newest versions of each shell
 	TCENV_TEST_SHELLS=all $(PYTEST) tests/shells/test_versions.py

@@ -8,18 +8,17 @@ from pathlib import Path
 from tcenv.shells import load_shell
 from tests.e2e import test_keyring
 from tests.marks import replace_between
-from tests.shells import test_completion, test_in_a_terminal, test_powershell
-from tests.shells.hooks import HOOKED
-from tests.shells.real import SHELLS
-from tests.shells.versions import span
+from tests.shells import test_completion, test_hook_in_a_terminal, test_powershell
+from tests.shells.interactive import WITH_CLOCK, WITH_HOOK
+from tests.shells.real import HOOKED, SHELLS
+from tests.shells.versions import find_range
 
 PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
 MARKS = ("<!-- table, made by python -m tests.shells_table -->", "<!-- end of the table -->")
 
 
 def _make_cells(name: str) -> list[str]:
-    terminal = set(test_in_a_terminal.PROGRAMS)
-    function = terminal | set(test_in_a_terminal.FUNCTION_SHELLS)
+    function = {*WITH_HOOK, *test_hook_in_a_terminal.WITH_FUNCTION}
     completion = {
         attribute.removeprefix("test_").split("_")[0]
         for attribute in dir(test_completion)
@@ -29,18 +28,18 @@ def _make_cells(name: str) -> list[str]:
         completion.add("powershell")
     short = {"nushell": "nu"}
     completed = {short.get(shell, shell) for shell in completion}
-    oldest, newest = span(name)
+    oldest, newest = find_range(name)
     if name == "powershell":
         oldest, newest = f"{load_shell(name).lowest} by its words, 7.6 run", "7.6"
     if name == "bash":
         oldest = f"{load_shell(name).lowest} by its words, {oldest} run"
     hook = "—"
-    if name in terminal:
-        hook = "heals, unloads, tells the end" if name in test_in_a_terminal.CLOCKED else "heals, unloads"
-        if name in test_in_a_terminal.TRACED:
+    if name in WITH_HOOK:
+        hook = "heals, unloads, tells the end" if name in WITH_CLOCK else "heals, unloads"
+        if name in test_hook_in_a_terminal.FORKLESS:
             hook += "; no process, traced"
     follows = name in {test_keyring.IN_A_TERMINAL, *(shell.name for shell in HOOKED)}
-    kept = ("reset, logout, end" if name in test_in_a_terminal.CLOCKED else "reset, logout") if follows else "—"
+    kept = ("reset, logout, end" if name in WITH_CLOCK else "reset, logout") if follows else "—"
     return [
         oldest or "—",
         newest or "—",

@@ -24,9 +24,8 @@ from tcenv.sessions.session import Session
 from tests.e2e.test_hot_path import modules
 from tests.e2e.test_store_contract import SESSION, secret_service
 from tests.fake_clock import FakeClock
-from tests.shells.child import environment_after
-from tests.shells.hooks import HOOKED, start_up_text
-from tests.shells.test_in_a_terminal import CLOCKED, start, unloaded
+from tests.shells.interactive import WITH_CLOCK, is_unloaded, start_shell
+from tests.shells.real import HOOKED, read_environment
 from tests.world import evaluate, make_env, tcenv
 
 OLD = SESSION
@@ -190,20 +189,17 @@ def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
         assert "/tcenv/keyring/" in now["TCENV_LOADED"]
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
         for shell in HOOKED:
-            text = start_up_text(shell, env, home)
-            prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
-            steps = [shell.script(text), prompt, shell.dump(home / "out", home)]
-            done = shell.run("\n".join(steps), now)
-            found = environment_after(home / "out")
+            text = shell.make_source(shell.write_init_text(env, home))
+            done = shell.run_lines(text, shell.hook, shell.make_dump(home / "out"), env=now)
+            found = read_environment(home / "out")
             assert found["TASKCLUSTER_ACCESS_TOKEN"] != now["TASKCLUSTER_ACCESS_TOKEN"], (shell.name, done.stderr)
         ended = {**evaluate("env", env=env), "TCENV_EXPIRES": str(int(time.time()) - 60)}
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
         for shell in HOOKED:
-            for before in (now, ended) if shell.name in CLOCKED else (now,):
-                text = start_up_text(shell, env, home)
-                prompt = "eval precmd" if shell.name == "tcsh" else shell.hook
-                shell.run("\n".join([shell.script(text), prompt, shell.dump(home / "out", home)]), before)
-                assert "TASKCLUSTER_ACCESS_TOKEN" not in environment_after(home / "out"), shell.name
+            for before in (now, ended) if shell.name in WITH_CLOCK else (now,):
+                text = shell.make_source(shell.write_init_text(env, home))
+                shell.run_lines(text, shell.hook, shell.make_dump(home / "out"), env=before)
+                assert "TASKCLUSTER_ACCESS_TOKEN" not in read_environment(home / "out"), shell.name
         assert not list((home / ".local/state/tcenv/keyring").glob("*.items"))
 
 
@@ -216,7 +212,7 @@ def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: San
         env = make_env(deployment, TCENV_STORE="keyring")
         assert tcenv("login", "--shell", "sh", env=env).returncode == 0
         clock = FakeClock(tmp_path)
-        with start(IN_A_TERMINAL, tmp_path, evaluate("env", env=env), clock=clock) as terminal:
+        with start_shell(IN_A_TERMINAL, tmp_path, evaluate("env", env=env), clock=clock) as terminal:
             first = terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"]
             assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
             terminal.press("Enter")
@@ -224,14 +220,14 @@ def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: San
             assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
             terminal.press("Enter")
             terminal.wait_for("signed out elsewhere")
-            assert unloaded(terminal.read_environment(), env)
+            assert is_unloaded(terminal.read_environment(), env)
             assert tcenv("login", "--shell", "sh", env=env).returncode == 0
             terminal.type("tcenv env")
             assert terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"]
             clock.advance(25 * 3600)
             terminal.press("Enter")
             terminal.wait_for("has expired")
-            assert unloaded(terminal.read_environment(), env)
+            assert is_unloaded(terminal.read_environment(), env)
 
 
 def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:

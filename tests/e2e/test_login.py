@@ -10,8 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.programs import require
-from tests.shells.child import environment_after
-from tests.shells.real import POSIX, SHELLS, RealShell
+from tests.shells.real import POSIX, SHELLS, RealShell, read_environment
 from tests.world import (
     HOSTILE_USER,
     NAME,
@@ -42,10 +41,10 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
 ) -> None:
     env = make_env(deployment, TASKCLUSTER_CERTIFICATE="stale", TASKCLUSTER_CLIENT_ID="old")
     out = tmp_path / "env.json"
-    line = shell.evaluate(command(shell, "tcenv login"))
-    done = shell.run(shell.chain.format(line, shell.dump(out)), env)
+    line = shell.make_evaluation(command(shell, "tcenv login"))
+    done = shell.run(shell.chain.format(line, shell.make_dump(out)), env)
     assert out.exists(), done.stderr
-    after = environment_after(out)
+    after = read_environment(out)
     assert {name: after.get(name) for name in VARIABLES} == {
         "TASKCLUSTER_ROOT_URL": deployment.root_url,
         "TASKCLUSTER_CLIENT_ID": f"{HOSTILE_USER}/{NAME}",
@@ -66,7 +65,7 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
         deployment, TASKCLUSTER_CLIENT_ID="old", TASKCLUSTER_ACCESS_TOKEN="kept", TASKCLUSTER_CERTIFICATE="c"
     )
     deployed, out = tmp_path / "deployed", tmp_path / "env.json"
-    line = shell.evaluate(command(shell, "tcenv login --expires banana"))
+    line = shell.make_evaluation(command(shell, "tcenv login --expires banana"))
     shell.run(shell.chain.format(line, f"touch {deployed}"), env)
     assert not deployed.exists()
     # If the script goes on, its next statement sees the former variables.
@@ -76,9 +75,9 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
         "xonsh": "try:\n    {}\nexcept Exception:\n    pass",
         "powershell": "try {{ {} }} catch {{ }}",
     }
-    done = shell.run(attempt.get(shell.name, "{}").format(line) + "\n" + shell.dump(out), env)
+    done = shell.run(attempt.get(shell.name, "{}").format(line) + "\n" + shell.make_dump(out), env)
     assert out.exists(), done.stderr
-    after = environment_after(out)
+    after = read_environment(out)
     assert (after["TASKCLUSTER_CLIENT_ID"], after["TASKCLUSTER_ACCESS_TOKEN"], after["TASKCLUSTER_CERTIFICATE"]) == (
         "old",
         "kept",
@@ -96,10 +95,10 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
     loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
     loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
     loaded["TCENV_LOADED"] = make_loaded_value(env)
-    line = shell.evaluate(command(shell, "tcenv logout"))
-    done = shell.run(shell.chain.format(line, shell.dump(out)), {**env, **loaded})
+    line = shell.make_evaluation(command(shell, "tcenv logout"))
+    done = shell.run(shell.chain.format(line, shell.make_dump(out)), {**env, **loaded})
     assert out.exists(), done.stderr
-    after = environment_after(out)
+    after = read_environment(out)
     assert not [name for name in VARIABLES if name in after]
     assert not list(find_session_file(env, "x").parent.glob("*.session"))
 
@@ -109,9 +108,9 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
 def test_unquoted_evaluation(shell: RealShell, form: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = make_env(deployment)
     out = tmp_path / "env.json"
-    done = shell.run(f"{form.format('tcenv login')} && {shell.dump(out)}", env)
+    done = shell.run(f"{form.format('tcenv login')} && {shell.make_dump(out)}", env)
     assert out.exists(), done.stderr
-    assert environment_after(out)["TASKCLUSTER_CLIENT_ID"] == f"{HOSTILE_USER}/{NAME}"
+    assert read_environment(out)["TASKCLUSTER_CLIENT_ID"] == f"{HOSTILE_USER}/{NAME}"
 
 
 def test_the_second_login_needs_no_browser(deployment: Sandbox) -> None:

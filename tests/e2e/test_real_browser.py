@@ -13,8 +13,7 @@ from playwright.sync_api import Browser
 
 from tcenv.sandbox import Sandbox
 from tests.chromium import approve, open_page
-from tests.shells.child import environment_after
-from tests.shells.real import BY_NAME
+from tests.shells.real import BY_NAME, read_environment
 from tests.world import HOSTILE_USER, NAME, TCENV, VARIABLES, make_env, make_loaded_value, read_session_fields, tcenv
 
 PROJECT = Path(__file__).parents[2]
@@ -36,9 +35,11 @@ def test_chromium_into_a_shell(name: str, flow: str, tmp_path: Path) -> None:
             TCENV_TIMEOUT="60s",
         )
         out = tmp_path / "env.json"
-        done = shell.run(shell.chain.format(shell.evaluate("tcenv login"), shell.dump(out)), env, timeout=90)
+        done = shell.run(
+            shell.chain.format(shell.make_evaluation("tcenv login"), shell.make_dump(out)), env, timeout=90
+        )
         assert out.exists(), done.stderr
-        after = environment_after(out)
+        after = read_environment(out)
         fields = read_session_fields(env)
         assert {variable: after.get(variable) for variable in VARIABLES} == {
             **{variable: fields.get(variable) for variable in VARIABLES},

@@ -200,14 +200,14 @@ ROWS = (
     Row(
         "Hostile environments at the start of a shell and at its prompts, in each shell that has a hook",
         "nothing: the shell runs no command in them",
-        ("tests/shells/test_hostile.py::test_no_variable_is_believed",),
+        ("tests/shells/test_hook_security.py::test_no_command_in_a_variable_runs",),
         "hooks",
         "environments",
     ),
     Row(
         "Session files that tcenv has not written, in each shell's hook",
         "nothing: the hook does not load them",
-        ("tests/shells/test_hostile.py::test_no_file_is_believed_that_tcenv_has_not_written",),
+        ("tests/shells/test_hook_security.py::test_no_file_is_loaded_that_tcenv_has_not_written",),
     ),
     Row(
         "Signals at any moment of a command; closed and full streams",

@@ -1,16 +1,16 @@
-"""Completion in the shells themselves."""
+"""Completion in the shells themselves, for each of its kinds of words."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.programs import require
-from tests.shells.test_in_a_terminal import start
+from tests.shells.interactive import start_shell
+from tests.shells.real import BY_NAME
 from tests.terminal import Terminal
 from tests.world import make_env, tcenv
 
@@ -39,53 +39,51 @@ CASES = [
     ("tcenv shell --proxy --as rel", {"relduty"}),
     ("tcenv purpose show rel", {"relduty"}),
 ]
-# The value in the option's own word, where the shell replaces that whole.
+# A value in the same word as its option. The shell replaces the whole word.
 JOINED = [
     ("tcenv login --flow=cr", {"create"}),
     ("tcenv env --format=", {"json", "dotenv"}),
     ("tcenv exec --as=rel", {"relduty"}),
     ("tcenv init --", {"--install"}),
 ]
-# What offers no option, since nobody has typed a dash.
-BARE = ("tcenv ", "tcenv login ", "tcenv init ", "tcenv profile ", "tcenv purpose show ", "tcenv status ")
+# Lines without a dash, for which no option is offered.
+WITHOUT_DASH = ("tcenv ", "tcenv login ", "tcenv init ", "tcenv profile ", "tcenv purpose show ", "tcenv status ")
 
 
 @pytest.mark.parametrize(("line", "expected"), [*CASES, ("tcenv exec -- mkdi", {"mkdir"})])
 def test_bash(line: str, expected: set[str]) -> None:
-    found = in_bash(line.split())
+    found = complete_in_bash(line.split())
     assert found >= expected
     assert all(word.startswith(line.split()[-1]) for word in found)
 
 
-def in_bash(words: list[str]) -> set[str]:
-    """What bash offers for the last of the words, which readline has split."""
+def complete_in_bash(words: list[str]) -> set[str]:
+    """Return what bash offers for the last of the words, which readline has split."""
     script = f"""
     . {FOLDER}/tcenv.bash
     COMP_WORDS=({" ".join(map(shlex.quote, words))}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
     COMP_LINE="${{COMP_WORDS[*]}}"; COMP_POINT=${{#COMP_LINE}}
     _tcenv; printf '%s\\n' "${{COMPREPLY[@]}}"
     """
-    done = subprocess.run(
-        [require("bash"), "--norc", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
-    )
+    done = BY_NAME["bash"].run(script, make_env())
     assert done.stderr == ""
     return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(("line", "expected"), JOINED)
-def test_bash_behind_an_equals_sign(line: str, expected: set[str]) -> None:
-    """readline takes `=` for a word of its own, unless somebody has taken it out of COMP_WORDBREAKS."""
+def test_bash_after_an_equals_sign(line: str, expected: set[str]) -> None:
+    """readline splits the word at `=`, unless COMP_WORDBREAKS lacks it."""
     option, sign, value = line.partition("=")
     if not sign:
-        assert in_bash(line.split()) >= expected
+        assert complete_in_bash(line.split()) >= expected
         return
-    assert in_bash([*option.split(), "=", *([value] if value else [])]) >= expected
+    assert complete_in_bash([*option.split(), "=", *([value] if value else [])]) >= expected
     prefix = option.split()[-1] + "="
-    assert in_bash(line.split()) >= {prefix + value for value in expected}
+    assert complete_in_bash(line.split()) >= {prefix + value for value in expected}
 
 
 @pytest.mark.parametrize("breaks", ["", "COMP_WORDBREAKS=${COMP_WORDBREAKS//=}"], ids=["word", "no-word"])
-def test_bash_in_a_terminal_behind_an_equals_sign(breaks: str, tmp_path: Path) -> None:
+def test_bash_in_a_terminal_after_an_equals_sign(breaks: str, tmp_path: Path) -> None:
     rc = tmp_path / "rc"
     rc.write_text(f". {FOLDER}/tcenv.bash\nPS1='> '\n{breaks}\n")
     with Terminal([require("bash"), "--noprofile", "--rcfile", str(rc)], make_env(), tmp_path) as terminal:
@@ -94,58 +92,49 @@ def test_bash_in_a_terminal_behind_an_equals_sign(breaks: str, tmp_path: Path) -
         terminal.wait_for("> tcenv login --flow=create")
 
 
-@pytest.mark.parametrize("line", BARE)
-def test_bash_offers_options_behind_a_dash_alone(line: str) -> None:
-    assert not [word for word in in_bash([*line.split(), ""]) if word.startswith("-")]
+@pytest.mark.parametrize("line", WITHOUT_DASH)
+def test_bash_offers_options_only_after_a_dash(line: str) -> None:
+    assert not [word for word in complete_in_bash([*line.split(), ""]) if word.startswith("-")]
 
 
-def test_bash_offers_nothing_for_a_value_that_it_does_not_know() -> None:
-    assert in_bash(["tcenv", "login", "--name", ""]) == set()
-    assert in_bash(["tcenv", "login", "--name", "=", "c"]) == set()
+def test_bash_offers_nothing_for_a_free_value() -> None:
+    assert complete_in_bash(["tcenv", "login", "--name", ""]) == set()
+    assert complete_in_bash(["tcenv", "login", "--name", "=", "c"]) == set()
 
 
-def test_a_files_name_is_no_command_to_bash(tmp_path: Path, home: Path) -> None:
-    """A name that somebody has given to a file in the current directory is completed as a name, and Enter runs nothing of it."""
+def test_bash_runs_no_command_in_the_name_of_a_file(tmp_path: Path, home: Path) -> None:
     (home / "x$(touch owned)y").write_text("")
     rc = tmp_path / "rc"
     rc.write_text(f". {FOLDER}/tcenv.bash\nPS1='> '\n")
-    for expanding in ("tcenv exec -- cat x", "tcenv exec -- cat ./x", "tcenv login '$(touch owned)"):
+    for line in ("tcenv exec -- cat x", "tcenv exec -- cat ./x", "tcenv login '$(touch owned)"):
         with Terminal([require("bash"), "--noprofile", "--rcfile", str(rc)], make_env(), tmp_path) as terminal:
             terminal.wait_for(">")
-            terminal.press(*expanding.replace(" ", "\0 \0").split("\0"), "Tab")
+            terminal.press(*line.replace(" ", "\0 \0").split("\0"), "Tab")
             terminal.press("Tab", "Enter")
             terminal.type("")
             terminal.type("echo do''ne")
             terminal.wait(lambda: "done" in terminal.read_screen() or "> echo" in terminal.read_screen(), "the prompt")
-        assert not (home / "owned").exists(), expanding
+        assert not (home / "owned").exists(), line
 
 
 @pytest.mark.parametrize(("line", "expected"), [*CASES, ("tcenv exec -- mkdi", {"mkdir"})])
 def test_fish(line: str, expected: set[str]) -> None:
-    script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
-    done = subprocess.run(
-        [require("fish"), "--no-config", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
-    )
-    assert done.stderr == ""
-    assert {row.split("\t")[0] for row in done.stdout.splitlines()} >= expected
+    assert complete_in_fish(line) >= expected
 
 
 @pytest.mark.parametrize(("line", "expected"), JOINED)
-def test_fish_behind_an_equals_sign(line: str, expected: set[str]) -> None:
+def test_fish_after_an_equals_sign(line: str, expected: set[str]) -> None:
     prefix = "".join(line.split()[-1].rpartition("=")[:2])
-    assert in_fish(line) >= {prefix + value for value in expected}
+    assert complete_in_fish(line) >= {prefix + value for value in expected}
 
 
-def test_fish_offers_options_behind_a_dash_alone() -> None:
-    for line in BARE:
-        assert not [word for word in in_fish(line) if word.startswith("-")], line
+def test_fish_offers_options_only_after_a_dash() -> None:
+    for line in WITHOUT_DASH:
+        assert not [word for word in complete_in_fish(line) if word.startswith("-")], line
 
 
-def in_fish(line: str) -> set[str]:
-    script = f"source {FOLDER}/tcenv.fish; complete -C '{line}'"
-    done = subprocess.run(
-        [require("fish"), "--no-config", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
-    )
+def complete_in_fish(line: str) -> set[str]:
+    done = BY_NAME["fish"].run(f"source {FOLDER}/tcenv.fish; complete -C '{line}'", make_env())
     assert done.stderr == ""
     return {row.split("\t")[0] for row in done.stdout.splitlines()}
 
@@ -173,11 +162,10 @@ def test_zsh(line: str, expected: str, tmp_path: Path, home: Path) -> None:
         terminal.press("C-l")
         terminal._run("send-keys", "-t", "t", "-l", line)
         terminal.press("Tab")
-        # What stands behind the cursor shows that the blank was added.
         terminal.wait(lambda: f"> {expected.rstrip()}" in terminal.read_screen(), expected, 15)
 
 
-def test_zsh_keeps_colons_and_offers_options_behind_a_dash_alone(tmp_path: Path, home: Path) -> None:
+def test_zsh_keeps_colons_and_offers_options_only_after_a_dash(tmp_path: Path, home: Path) -> None:
     (home / ".zshrc").write_text(f"PS1='> '; LISTMAX=999; autoload -Uz compinit; compinit -u; source {FOLDER}/_tcenv\n")
     with Terminal([require("zsh"), "-d"], make_env(), tmp_path) as terminal:
         terminal.read_environment()
@@ -194,8 +182,8 @@ def test_zsh_keeps_colons_and_offers_options_behind_a_dash_alone(tmp_path: Path,
 
 
 @pytest.mark.parametrize("compinit", ["autoload -Uz compinit; compinit -u", ""], ids=["later", "never"])
-def test_zsh_where_compinit_has_not_run(compinit: str, tmp_path: Path, home: Path) -> None:
-    """It completes as soon as compinit has run; where that never runs, a comment in the text says why nothing is completed."""
+def test_zsh_before_compinit_has_run(compinit: str, tmp_path: Path, home: Path) -> None:
+    """zsh completes as soon as compinit has run. If it never runs, a comment in the text says why nothing is completed."""
     (home / ".zshrc").write_text(f"PS1='> '; eval \"$(tcenv init zsh)\"; {compinit}\n")
     with Terminal([require("zsh"), "-d"], make_env(), tmp_path) as terminal:
         terminal.read_environment()
@@ -225,25 +213,23 @@ def test_zsh_where_compinit_has_not_run(compinit: str, tmp_path: Path, home: Pat
     ],
 )
 def test_elvish(line: str, expected: str) -> None:
-    assert expected in in_elvish(line.split())
+    assert expected in complete_in_elvish(line.split())
 
 
-def test_elvish_offers_options_behind_a_dash_alone() -> None:
-    for line in BARE:
-        assert not [word for word in in_elvish([*line.split(), ""]) if word.startswith("-")], line
-    assert in_elvish(["tcenv", "login", "--name", ""]) == []
+def test_elvish_offers_options_only_after_a_dash() -> None:
+    for line in WITHOUT_DASH:
+        assert not [word for word in complete_in_elvish([*line.split(), ""]) if word.startswith("-")], line
+    assert complete_in_elvish(["tcenv", "login", "--name", ""]) == []
 
 
-def in_elvish(line: list[str]) -> list[str]:
+def complete_in_elvish(line: list[str]) -> list[str]:
     words = " ".join(f"'{word}'" for word in line)
-    # What only an interactive elvish has is left out: the function itself is called.
+    # Only an interactive elvish has `edit:`, so the script calls the function itself.
     text = (FOLDER / "tcenv.elv").read_text()
     text = text.replace("set edit:completion:arg-completer[tcenv] = $tcenv-complete~", "")
     script = f"use re; use str; {text}\ntcenv-complete {words}"
     script = script.replace("edit:complete-filename", "nop")
-    done = subprocess.run(
-        [require("elvish"), "-norc", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
-    )
+    done = BY_NAME["elvish"].run(script, make_env())
     assert done.returncode == 0, done.stderr
     return [word.strip("'") for word in done.stdout.replace("▶", " ").split()]
 
@@ -251,10 +237,7 @@ def in_elvish(line: list[str]) -> list[str]:
 def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
     names = "scope externs | where name =~ '^tcenv ' | get name | to json -r"
     known = "print (__tcenv_profiles | to json -r); print (__tcenv_purposes | to json -r)"
-    script = f"source {FOLDER}/tcenv.nu; {known}; {names}"
-    done = subprocess.run(
-        [require("nu"), "--no-config-file", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
-    )
+    done = BY_NAME["nu"].run(f"source {FOLDER}/tcenv.nu; {known}; {names}", make_env())
     assert done.returncode == 0, done.stderr
     assert "community" in done.stdout
     assert "relduty" in done.stdout
@@ -271,11 +254,9 @@ def test_nushell_knows_the_signatures(tmp_path: Path) -> None:
         ("tcenv login --name c", set()),
     ],
 )
-def test_nushell_completes_what_its_own_function_runs(line: str, expected: set[str]) -> None:
+def test_nushell_completes_the_words_of_its_function(line: str, expected: set[str]) -> None:
     script = f"source {FOLDER}/tcenv.nu; print (__tcenv_complete '{line}' {len(line)} | to json -r)"
-    done = subprocess.run(
-        [require("nu"), "--no-config-file", "-c", script], env=make_env(), capture_output=True, text=True, timeout=60
-    )
+    done = BY_NAME["nu"].run(script, make_env())
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) >= expected
@@ -284,10 +265,9 @@ def test_nushell_completes_what_its_own_function_runs(line: str, expected: set[s
 
 
 def test_nushell_in_a_terminal(tmp_path: Path) -> None:
-    """After an equals sign, behind a dash, and the names of profiles."""
-    with start(
-        "nu", tmp_path, make_env(), "$env.PROMPT_COMMAND = {|| 'me' }; $env.PROMPT_COMMAND_RIGHT = ''"
-    ) as terminal:
+    """The line has an equals sign, a dash, or the name of a profile."""
+    prompt = "$env.PROMPT_COMMAND = {|| 'me' }; $env.PROMPT_COMMAND_RIGHT = ''"
+    with start_shell("nu", tmp_path, make_env(), prompt) as terminal:
         for line, expected in (
             ("tcenv shell --as=rel", "tcenv shell --as=relduty"),
             ("tcenv shell --rea", "tcenv shell --read-only"),

@@ -1,4 +1,4 @@
-"""Which shell runs tcenv, in real process trees."""
+"""Detection finds the shell that runs tcenv, in real process trees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tcenv.shells import get_canonical_name
 from tests.programs import require
 from tests.shells.real import SHELLS, RealShell
 from tests.terminal import Terminal
@@ -19,15 +18,44 @@ from tests.world import BIN, TCENV, make_env
 _DETECT = "from tcenv.shells.detect import detect_shell; print(detect_shell())"
 
 
-@pytest.fixture
-def detector(tmp_path: Path) -> str:
-    """A program that prints what it detects; no shell of its own stands between."""
-    path = tmp_path / "detect.py"
-    path.write_text(_DETECT + "\n")
+# The kernel does not say which program another user's process runs. Here, it says that of no process.
+_UNREADABLE = """
+import os
+
+def readlink(path):
+    raise PermissionError(13, "Permission denied", path)
+
+os.readlink = readlink
+"""
+
+
+def write_detector(folder: Path, before: str = "") -> str:
+    """Return a command that prints the detected shell. It starts no shell itself."""
+    path = folder / "detect.py"
+    path.write_text(f"{before}\n{_DETECT}\n")
     return f"{sys.executable} {path}"
 
 
+@pytest.fixture
+def detector(tmp_path: Path) -> str:
+    return write_detector(tmp_path)
+
+
+@pytest.fixture
+def blind_detector(tmp_path: Path) -> str:
+    """Return a detector that may not see which program a process runs."""
+    return write_detector(tmp_path, _UNREADABLE)
+
+
+@pytest.fixture
+def ps_detector(tmp_path: Path) -> str:
+    """Return a detector that asks ps, as on a system without /proc."""
+    require("ps")
+    return write_detector(tmp_path, "import sys\nsys.platform = 'darwin'")
+
+
 def run(arguments: list[str], **env: str) -> str:
+    """Return what a detector printed."""
     done = subprocess.run(
         arguments, env=make_env(None, **env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
     )
@@ -35,16 +63,17 @@ def run(arguments: list[str], **env: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.parametrize("kind", ["detector", "blind_detector", "ps_detector"])
 @pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
-def test_each_shell_is_told(shell: RealShell, detector: str) -> None:
-    caret = "^" if shell.name == "nu" else ""
+def test_each_shell_is_detected(shell: RealShell, kind: str, request: pytest.FixtureRequest) -> None:
+    command = shell.caret + request.getfixturevalue(kind)
     # The second statement keeps the shell from becoming the program.
-    done = shell.run(f"{caret}{detector}\n{caret}true", make_env(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
+    done = shell.run(f"{command}\n{shell.caret}true", make_env(None, SHELL="/bin/false"))
+    assert done.stdout.strip() == shell.init, done.stderr
 
 
 @pytest.mark.parametrize("name", ["-bash", "-su", "-zsh"])
-def test_a_login_shell_by_its_program_and_not_by_SHELL(name: str, detector: str) -> None:
+def test_a_login_shell_by_its_program_not_by_SHELL(name: str, detector: str) -> None:
     script = f'exec -a {name} bash --norc --noprofile -c "{detector}; true"'
     assert run(["bash", "-c", script], SHELL="/bin/zsh") == "bash"
 
@@ -58,12 +87,12 @@ def test_a_script_by_its_interpreter(program: str, detector: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("applet", ["sh", "ash"])
-def test_the_shell_inside_of_busybox(applet: str, detector: str) -> None:
+def test_the_shell_of_busybox(applet: str, detector: str) -> None:
     assert run(["fish", "--no-config", "-c", f"{require('busybox')} {applet} -c '{detector}; true'; true"]) == "sh"
     assert run(["bash", "-c", f"exec -a -{applet} {require('busybox')} -c '{detector}; true'"]) == "sh"
 
 
-def test_busybox_is_no_shell_when_it_is_another_program(detector: str) -> None:
+def test_another_applet_of_busybox_is_no_shell(detector: str) -> None:
     assert run(["fish", "--no-config", "-c", f"{require('busybox')} time {detector}; true"]) == "fish"
 
 
@@ -99,60 +128,17 @@ def test_at_a_prompt(name: str, flag: str, detector: str, tmp_path: Path) -> Non
         assert out.read_text() == f"{name}\n"
 
 
-# What the kernel does not say about another user's process, here for all.
-_UNREADABLE = """
-import os
-
-def readlink(path):
-    raise PermissionError(13, "Permission denied", path)
-
-os.readlink = readlink
-"""
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> str:
-    """A detector that may not see which program a process runs."""
-    path = tmp_path / "foreign.py"
-    path.write_text(_UNREADABLE + _DETECT + "\n")
-    return f"{sys.executable} {path}"
-
-
-@pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
-def test_the_shell_of_another_user(shell: RealShell, foreign: str) -> None:
-    caret = "^" if shell.name == "nu" else ""
-    done = shell.run(f"{caret}{foreign}\n{caret}true", make_env(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
-
-
-def test_the_script_of_another_user(foreign: str, tmp_path: Path) -> None:
+def test_the_script_of_another_user(blind_detector: str, tmp_path: Path) -> None:
     script = tmp_path / "deploy"
-    script.write_text(f"#!{require('zsh')} -f\n{foreign}\ntrue\n")
+    script.write_text(f"#!{require('zsh')} -f\n{blind_detector}\ntrue\n")
     script.chmod(0o755)
     assert run(["tcsh", "-f", "-c", f"{script}; true"]) == "zsh"
 
 
-# Elsewhere than on Linux: ps instead of /proc, as shellingham reads it.
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> str:
-    """A detector that goes by ps."""
-    require("ps")
-    path = tmp_path / "elsewhere.py"
-    path.write_text(f"import sys\nsys.platform = 'darwin'\n{_DETECT}\n")
-    return f"{sys.executable} {path}"
-
-
-@pytest.mark.parametrize("shell", SHELLS, ids=[shell.name for shell in SHELLS])
-def test_each_shell_is_told_by_ps(shell: RealShell, elsewhere: str) -> None:
-    caret = "^" if shell.name == "nu" else ""
-    done = shell.run(f"{caret}{elsewhere}\n{caret}true", make_env(None, SHELL="/bin/false"))
-    assert done.stdout.strip() == get_canonical_name(shell.name), done.stderr
-
-
-def test_a_login_shell_by_ps(elsewhere: str) -> None:
-    script = f'exec -a {{}} bash --norc --noprofile -c "{elsewhere}; true"'
+def test_a_login_shell_by_ps(ps_detector: str) -> None:
+    script = f'exec -a {{}} bash --norc --noprofile -c "{ps_detector}; true"'
     assert run(["tcsh", "-f", "-c", f"bash -c '{script.format('-bash')}'"], SHELL="/bin/zsh") == "bash"
-    # What `su -` calls a shell says nothing; SHELL is then what it has set.
+    # `su -` calls each shell `-su`, and sets SHELL.
     assert run(["tcsh", "-f", "-c", f"bash -c '{script.format('-su')}'"], SHELL="/bin/bash") == "bash"
 
 
@@ -171,7 +157,7 @@ def test_a_login_shell_by_ps(elsewhere: str) -> None:
         ([], None),
     ],
 )
-def test_arguments_of_programs_that_are_not_here(arguments: list[str], shell: str | None) -> None:
+def test_the_arguments_of_other_programs(arguments: list[str], shell: str | None) -> None:
     from tcenv.shells.detect import _find_in_arguments
 
     assert _find_in_arguments(arguments) == shell
@@ -182,18 +168,18 @@ def test_make_runs_sh(detector: str, tmp_path: Path) -> None:
     assert run(["fish", "--no-config", "-c", f"make -s -C {tmp_path}; true"]) in ("sh", "bash")
 
 
-def test_an_editor_or_a_program_in_between_is_passed_over(detector: str) -> None:
+def test_a_program_in_between_is_skipped(detector: str) -> None:
     program = f"import subprocess; subprocess.run({detector.split()!r})"
     script = f'{sys.executable} -c "{program}"; true'
     assert run(["zsh", "-f", "-c", script]) == "zsh"
 
 
-def test_sudo_is_passed_over(detector: str) -> None:
+def test_sudo_is_skipped(detector: str) -> None:
     sudo = require("sudo")
     assert run(["mksh", "-c", f"{sudo} -n {detector}; true"]) == "mksh"
 
 
-def test_without_any_shell_SHELL_has_the_last_word(detector: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_shell_SHELL_decides(detector: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from tcenv.errors import UsageError
     from tcenv.shells import detect
 
@@ -211,7 +197,7 @@ def test_without_any_shell_SHELL_has_the_last_word(detector: str, monkeypatch: p
 def test_without_any_shell_the_statements_are_for_sh_and_one_line_says_so(
     login_shell: str, deployment: Sandbox
 ) -> None:
-    """As systemd, cron and editors start programs: the first process of a namespace has no ancestors."""
+    """systemd, cron and editors start programs so. Here, tcenv is the first process of a namespace."""
     env = make_env(deployment)
     env.pop("SHELL", None)
     if login_shell:

@@ -1,8 +1,8 @@
-"""`tcenv init --install`: one line in the right file, shown first, that works before the PATH is whole; and goes whole."""
+"""`tcenv init --install` shows one line, writes it into the right file, and `--uninstall` removes it. The line works without
+tcenv on the PATH."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.programs import require
 from tests.terminal import Terminal
 from tests.world import BIN, NAME, TCENV, make_env, tcenv
 
-# shell -> its start-up file below the home, how it is started, what tells that the function is there and what it says then
+# Each shell's start-up file below the home, its command, a line that asks for the function, and the answer.
 SHELLS = {
     "bash": (".bashrc", ["bash"], "type -t tcenv", "function"),
     "zsh": (".zshrc", ["zsh", "-d"], "whence -w tcenv", "tcenv: function"),
@@ -30,11 +30,23 @@ SHELLS = {
 }
 
 
+def make_environment_without_tcenv(deployment: Sandbox | None = None) -> dict[str, str]:
+    """Return an environment whose PATH has the shells, but not tcenv."""
+    env = make_env(deployment, PATH=f"{Path(require('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
+    assert shutil.which("tcenv", path=env["PATH"]) is None
+    return env
+
+
+def start_installed_shell(shell: str, env: dict[str, str], folder: Path) -> Terminal:
+    """Run the shell with its own start-up files."""
+    program, *words = SHELLS[shell][1]
+    return Terminal([require(program), *words], env, folder, ready="@#" if shell == "xonsh" else "")
+
+
 @pytest.mark.parametrize("shell", SHELLS)
-def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path, home: Path) -> None:
-    """As in Debian's login shells, whose start-up file is read before ~/.local/bin is on the PATH; and in a home that has been
-    given an odd name."""
-    name, program, question, answer = SHELLS[shell]
+def test_one_line_that_works_without_tcenv_on_the_path(shell: str, tmp_path: Path, home: Path) -> None:
+    """Debian's login shells read their start-up file before ~/.local/bin is on the PATH."""
+    name, _, question, answer = SHELLS[shell]
     file = home / name
     file.parent.mkdir(parents=True, exist_ok=True)
     own = {"nu": "$env.config.show_banner = false\n"}.get(shell, "# my own\n")
@@ -43,7 +55,7 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
     lines = file.read_text().splitlines()
     assert lines[:-1] == own.splitlines()
     assert lines[-1].endswith("# tcenv init --install")
-    # Once more changes nothing, and other options replace the line.
+    # A second --install changes nothing, and other options replace the line.
     before = file.read_text()
     assert "already" in tcenv("init", shell, "--install", "--yes", env=make_env()).stderr or shell == "nu"
     assert file.read_text() == before
@@ -51,18 +63,16 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
         assert tcenv("init", shell, "--no-completion", "--install", "--yes", env=make_env()).returncode == 0
         assert len(file.read_text().splitlines()) == len(lines)
         assert "--no-completion" in file.read_text()
-    bare = make_env(PATH=f"{Path(require('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
-    assert shutil.which("tcenv", path=bare["PATH"]) is None
-    ready = "@#" if shell == "xonsh" else ""
-    with Terminal([require(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+    bare = make_environment_without_tcenv()
+    with start_installed_shell(shell, bare, tmp_path) as terminal:
         terminal.type(question)
         terminal.wait_for(answer)
         assert "not found" not in terminal.read_screen()
         assert "rror" not in terminal.read_screen()
-    # The line is there, and tcenv is gone: the shell starts without a word about it.
+    # Without tcenv, the shell starts and prints nothing about it.
     if shell != "nu":
         file.write_text(file.read_text().replace(TCENV, "/no/such/tcenv"))
-        with Terminal([require(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+        with start_installed_shell(shell, bare, tmp_path) as terminal:
             terminal.type("echo re''ady" if shell not in ("elvish", "xonsh") else "echo ready")
             terminal.wait_for("ready")
             assert "no/such" not in terminal.read_screen()
@@ -74,7 +84,7 @@ def test_one_line_that_works_before_the_path_is_whole(shell: str, tmp_path: Path
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("on_path", [True, False])
-def test_the_last_line_loads_it_in_this_shell(shell: str, on_path: bool, home: Path) -> None:
+def test_the_last_line_of_the_output_loads_it_in_this_shell(shell: str, on_path: bool, home: Path) -> None:
     path = f"{BIN}:/usr/bin:/bin" if on_path else "/usr/bin:/bin"
     done = tcenv("init", shell, "--install", "--yes", env=make_env(PATH=path, TCENV_SHELL=shell, COLUMNS="400"))
     assert done.returncode == 0, done.stderr
@@ -88,18 +98,14 @@ def test_the_last_line_loads_it_in_this_shell(shell: str, on_path: bool, home: P
 def test_the_function_finds_the_program_that_made_it(
     shell: str, tmp_path: Path, home: Path, deployment: Sandbox
 ) -> None:
-    """Where ~/.local/bin is not on the PATH, the line is evaluated; what it defines has to work there too. And it tells the
-    program that it is there: a hint says what to type, and no child of tcenv's hears of it."""
-    _, program, _, _ = SHELLS[shell]
+    """The function works without tcenv on the PATH. It tells the program that a hint needs no `eval`, but tells no other
+    program."""
     assert tcenv("init", shell, "--install", "--yes", env=make_env()).returncode == 0
-    bare = make_env(deployment, PATH=f"{Path(require('nu')).parent}:/usr/local/bin:/usr/bin:/bin")
-    assert shutil.which("tcenv", path=bare["PATH"]) is None
-    ready = "@#" if shell == "xonsh" else ""
-    with Terminal([require(program[0]), *program[1:]], bare, tmp_path, ready=ready) as terminal:
+    with start_installed_shell(shell, make_environment_without_tcenv(deployment), tmp_path) as terminal:
         terminal.type("tcenv version")
         terminal.wait_for(f"tcenv {__version__}")
         terminal.type("tcenv env")
-        # As it is typed, and no more.
+        # The hint is what the user types.
         terminal.wait_for(f": tcenv login {deployment.root_url}\n")
         terminal.type("tcenv login")
         terminal.wait_for("Signed in as")
@@ -113,7 +119,7 @@ def test_the_function_finds_the_program_that_made_it(
         assert "TASKCLUSTER_ACCESS_TOKEN" not in terminal.read_environment()
 
 
-def test_it_is_shown_and_asked_for(home: Path, tmp_path: Path) -> None:
+def test_it_shows_the_line_and_asks(home: Path, tmp_path: Path) -> None:
     (home / ".bashrc").write_text("# my own")
     refused = tcenv("init", "bash", "--install", env=make_env())
     assert refused.returncode == 2
@@ -123,7 +129,7 @@ def test_it_is_shown_and_asked_for(home: Path, tmp_path: Path) -> None:
     env = {**make_env(), "PS1": "> "}
     for reply, written in (("n", False), ("y", True)):
         with Terminal([require("bash"), "--norc", "--noprofile"], env, tmp_path) as terminal:
-            # Which shell it is, is seen from who runs it.
+            # tcenv detects the shell.
             terminal.type("tcenv init --install; echo status=$?.")
             terminal.wait_for("Write that?")
             terminal.type(reply)
@@ -132,8 +138,8 @@ def test_it_is_shown_and_asked_for(home: Path, tmp_path: Path) -> None:
     assert (home / ".bashrc").read_text().startswith("# my own\n")
 
 
-def test_a_link_is_written_through_and_what_is_read_only_stays(home: Path) -> None:
-    """Dotfiles that a repository, or a system like NixOS, keeps."""
+def test_it_writes_through_a_link_and_leaves_a_read_only_file(home: Path) -> None:
+    """A repository of dotfiles, or a system like NixOS, keeps start-up files so."""
     kept = home / "dotfiles"
     kept.mkdir()
     (kept / "bashrc").write_text("# kept\n")
@@ -155,8 +161,8 @@ def test_a_link_is_written_through_and_what_is_read_only_stays(home: Path) -> No
     assert (kept / "bashrc").read_text() == "# kept\n"
 
 
-def test_the_home_is_written_as_such(home: Path) -> None:
-    """A tcenv below the home is found there also when the same dotfiles are used in another home."""
+def test_the_line_names_the_home_by_its_variable(home: Path) -> None:
+    """So the same dotfiles find tcenv in another home too."""
     folder = home / ".local/bin"
     folder.mkdir(parents=True)
     (folder / "tcenv").symlink_to(TCENV)
@@ -174,27 +180,26 @@ def test_the_home_is_written_as_such(home: Path) -> None:
     assert "pipx ensurepath" in away.stderr
 
 
-def test_doctor_looks_for_just_that_line(home: Path) -> None:
-    def start_up(shell: str) -> str:
+def test_doctor_looks_for_exactly_that_line(home: Path) -> None:
+    def ask_doctor(shell: str) -> str:
         done = subprocess.run(
             [require(shell), "-c", f"{TCENV} doctor; :"], env=make_env(), capture_output=True, text=True, timeout=60
         )
         return next(line for line in done.stdout.splitlines() if "start-up file" in line) + done.stdout
 
     (home / ".bashrc").write_text("# I like tcenv init bash\nalias t=tcenv\n")
-    assert "does not evaluate" in start_up("bash")
-    assert "tcenv init bash --install" in start_up("bash")
+    assert "does not evaluate" in ask_doctor("bash")
+    assert "tcenv init bash --install" in ask_doctor("bash")
     assert tcenv("init", "bash", "--install", "--yes", env=make_env()).returncode == 0
-    assert "does not evaluate" not in start_up("bash")
+    assert "does not evaluate" not in ask_doctor("bash")
 
 
 @pytest.mark.parametrize("shell", ["sh", "cmd"])
-def test_where_there_is_no_file_to_edit(shell: str) -> None:
+def test_a_shell_without_a_start_up_file_is_an_error(shell: str) -> None:
     done = tcenv("init", shell, "--install", "--yes", env=make_env())
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-    assert os.path.basename(str(BIN)) == "bin"
 
 
 @pytest.mark.parametrize("folder", ["a b", "it's", 'a"b', "$x", "a!b", "a`b"])
@@ -211,17 +216,15 @@ def test_the_line_names_a_program_in_any_folder(shell: str, folder: str, home: P
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    _, program, question, answer = SHELLS[shell]
-    bare = make_env(PATH="/usr/local/bin:/usr/bin:/bin")
-    with Terminal([require(program[0]), *program[1:]], bare, tmp_path) as terminal:
-        terminal.type(question)
-        terminal.wait_for(answer)
+    with start_installed_shell(shell, make_env(PATH="/usr/local/bin:/usr/bin:/bin"), tmp_path) as terminal:
+        terminal.type(SHELLS[shell][2])
+        terminal.wait_for(SHELLS[shell][3])
         assert "nmatched" not in terminal.read_screen()
         assert "not found" not in terminal.read_screen()
 
 
-def test_zsh_is_asked_where_its_files_are(home: Path) -> None:
-    """ZDOTDIR as people set it: in .zshenv, which may print something, and not exported."""
+def test_tcenv_asks_zsh_for_its_folder(home: Path) -> None:
+    """People set ZDOTDIR in .zshenv, which may print something, and do not export it."""
     (home / ".zshenv").write_text("echo hello\nZDOTDIR=$HOME/.config/zsh\n")
     (home / ".config/zsh").mkdir(parents=True)
     (home / ".config/zsh/.zshrc").touch()
@@ -240,7 +243,7 @@ def test_zsh_is_asked_where_its_files_are(home: Path) -> None:
 
 
 def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
-    """As on a Mac, whose terminals open login shells."""
+    """On a Mac, terminals open login shells."""
     (home / ".bash_profile").write_text("# not .bashrc\nexport A=1\n")
     (home / ".bashrc").touch()
     done = tcenv("init", "bash", "--install", "--yes", env=make_env())
@@ -249,17 +252,17 @@ def test_a_login_file_that_does_not_read_bashrc_is_named(home: Path) -> None:
     fix = "[ ! -r ~/.bashrc ] || . ~/.bashrc"
     assert fix in done.stderr
 
-    def login_shell(question: str) -> str:
+    def run_login_shell(question: str) -> str:
         return subprocess.run(
             [require("bash"), "-lic", question], env=make_env(), capture_output=True, text=True, timeout=60
         ).stdout
 
-    assert "function" not in login_shell("type -t tcenv")
-    said = login_shell(f"{TCENV} doctor; true")
-    assert "but this shell has not read it. Login shells read" in said
-    assert fix in said
+    assert "function" not in run_login_shell("type -t tcenv")
+    report = run_login_shell(f"{TCENV} doctor; true")
+    assert "but this shell has not read it. Login shells read" in report
+    assert fix in report
     (home / ".bash_profile").write_text(f"export A=1\n{fix}\n")
-    assert "function" in login_shell("type -t tcenv")
-    assert "this shell has the function" in login_shell("tcenv doctor; true")
+    assert "function" in run_login_shell("type -t tcenv")
+    assert "this shell has the function" in run_login_shell("tcenv doctor; true")
     again = tcenv("init", "bash", "--no-completion", "--install", "--yes", env=make_env())
     assert "New shells have it." in again.stderr

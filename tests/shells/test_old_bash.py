@@ -1,4 +1,4 @@
-"""macOS ships bash 3.2, and no registry has one to run: what came later is found by its words."""
+"""macOS has bash 3.2, which no registry offers. A small linter finds words of later versions in the texts for bash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ("shell/init.bash", "shell/direnv.sh", "shell/subshell/rc.bash", "completions/tcenv.bash")
-# Each word, and the bash that brought it.
+# A pattern for each feature, with the version that has brought it.
 LATER = {
     "associative arrays (4.0)": r"\b(?:declare|local|typeset)\s+-[a-z]*A",
     "mapfile (4.0)": r"\b(?:mapfile|readarray)\b",
@@ -37,7 +37,7 @@ LATER = {
     "EPOCHSECONDS and SRANDOM (5.0 and later)": r"\bEPOCH(?:SECONDS|REALTIME)\b|\bSRANDOM\b",
     "substitution without a process (5.3)": r"\$\{[ |]",
 }
-# Each stands where an older bash goes another way, or says nothing and goes on.
+# Lines that do no harm in an older bash.
 GUARDED = (
     "\\builtin local - || \\builtin :",
     "local - || :",
@@ -49,7 +49,7 @@ GUARDED = (
 )
 
 
-def later_than_3_2(text: str) -> list[str]:
+def find_later_features(text: str) -> list[str]:
     """Return the lines of `text` that bash 3.2 does not understand, each with its reason."""
     found = []
     for line in text.splitlines():
@@ -61,8 +61,8 @@ def later_than_3_2(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", TEXTS)
-def test_nothing_is_later_than_bash_3_2(path: str) -> None:
-    assert later_than_3_2((ROOT / path).read_text()) == []
+def test_each_text_is_for_bash_3_2(path: str) -> None:
+    assert find_later_features((ROOT / path).read_text()) == []
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_nothing_is_later_than_bash_3_2(path: str) -> None:
         "echo $EPOCHSECONDS",
     ],
 )
-def test_the_lint_finds_it(line: str) -> None:
-    assert later_than_3_2(line)
+def test_the_linter_finds_later_features(line: str) -> None:
+    assert find_later_features(line)

@@ -1,13 +1,11 @@
-"""PowerShell itself, with the start-up text loaded: calls arrive as they were typed, statuses and input go through, no trace
-shows a token, and it works under every mode that people and administrators set."""
+"""PowerShell with the start-up text: calls arrive as typed, statuses and input pass through, no trace shows a token, and it
+works in every mode that people and administrators set."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,83 +13,17 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.shells import load_shell
 from tests.programs import require
-from tests.shells.test_dialects import NASTY
+from tests.shells.powershell import LOAD, make_profile_line, run_each, run_powershell, run_with_profile
+from tests.shells.test_statements import NASTY
 from tests.terminal import Terminal
-from tests.world import NAME, TCENV, make_env, make_init_text, read_session_fields, sign_in, tcenv
+from tests.world import NAME, TCENV, make_env, read_session_fields, sign_in, tcenv
 
-LOAD = f"{TCENV} init powershell --no-completion {{}} | Out-String | Invoke-Expression"
 CONSTRAINED = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'"
-
-
-def pwsh(script: str, env: Mapping[str, str], *, options: str = "", load: bool = True) -> str:
-    """Run `script` after the start-up text, in files as people have them; what it printed. Errors come at the end."""
-    lines = [LOAD.format(options)] if load else []
-    path = Path(env["HOME"]) / "script.ps1"
-    path.write_text("\n".join([*lines, script]) + "\n")
-    done = subprocess.run(
-        [require("pwsh"), "-NoProfile", "-NoLogo", "-File", str(path)],
-        env={**env, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-    return done.stdout + done.stderr
-
-
-# A new runspace is as a new process: it has functions, variables, preferences and a language mode of its own.
-_EACH = r"""
-$before = [Environment]::GetEnvironmentVariables()
-foreach ($file in $args) {
-    [Console]::Out.WriteLine("@@@ $file")
-    $space = [RunspaceFactory]::CreateRunspace($Host)
-    $space.Open()
-    $shell = [PowerShell]::Create($space)
-    $null = $shell.AddScript((Get-Content -Raw $file)).AddCommand('Out-Default')
-    try { $null = $shell.Invoke() } catch { [Console]::Out.WriteLine("error $_") }
-    foreach ($one in $shell.Streams.Error) { [Console]::Out.WriteLine("error $one") }
-    $space.Dispose()
-    foreach ($name in @([Environment]::GetEnvironmentVariables().Keys)) {
-        [Environment]::SetEnvironmentVariable($name, $before[$name])
-    }
-}
-"""
-
-
-def pwsh_each(scripts: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """Run scripts in one process, each in a runspace and with the environment of its own; what each printed."""
-    folder = Path(env["HOME"]) / "scripts"
-    folder.mkdir()
-    files = {str(folder / f"{number}.ps1"): name for number, name in enumerate(scripts)}
-    for file, name in files.items():
-        Path(file).write_text(scripts[name] + "\n")
-    each = folder / "each.ps1"
-    each.write_text(_EACH)
-    done = subprocess.run(
-        [require("pwsh"), "-NoProfile", "-NoLogo", "-File", str(each), *files],
-        env={**env, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-    assert not done.stderr
-    parts = [part.partition("\n") for part in done.stdout.split("@@@ ")[1:]]
-    printed = {files[file]: text for file, _, text in parts}
-    assert list(printed) == list(scripts), done.stdout
-    return printed
-
-
-def load_line(env: Mapping[str, str], *options: str) -> str:
-    """The line of a profile, by a program that is quicker than tcenv."""
-    path = Path(env["HOME"]) / "init.ps1"
-    path.write_text(make_init_text("powershell", "--no-completion", *options, env=env))
-    return f"cat {path} | Out-String | Invoke-Expression"
 
 
 @pytest.fixture
 def words(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `tcenv` prints its words as JSON and what it reads, and fails if the first word is `fail`."""
+    """Return an environment whose `tcenv` prints its words as JSON. `fail` fails, and `read` prints its input too."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "tcenv"
@@ -106,12 +38,8 @@ def words(tmp_path: Path) -> dict[str, str]:
     return {**env, "PATH": f"{folder}:{env['PATH']}"}
 
 
-# PowerShell takes the first bare `--` away from scripts and functions.
+# PowerShell removes the first bare `--` of a call to a script or function.
 CALLS = {
-    "tcenv exec -- cmd a": ["exec", "--", "cmd", "a"],
-    "tcenv exec p --scope 'a b' -- cmd": ["exec", "p", "--scope", "a b", "--", "cmd"],
-    "tcenv exec '--' cmd": ["exec", "--", "cmd"],
-    "tcenv exec -- git log -- file": ["exec", "--", "git", "log", "--", "file"],
     "tcenv exec -- cmd | Out-String": ["exec", "--", "cmd"],
     "'in' | tcenv exec -- cmd": ["exec", "--", "cmd"],
     "$true && (tcenv exec -- cmd)": ["exec", "--", "cmd"],
@@ -123,19 +51,23 @@ CALLS = {
     "tcenv exec -- cmd 2>$null": ["exec", "--", "cmd"],
     "Invoke-Expression 'tcenv exec -- cmd'": ["exec", "--", "cmd"],
     "if ($true) { tcenv exec -- cmd }": ["exec", "--", "cmd"],
-    "foreach ($i in 1) { tcenv exec -- $i }": ["exec", "--", "1"],
     "& { tcenv exec -- cmd }": ["exec", "--", "cmd"],
+    "tcenv exec '--' cmd": ["exec", "--", "cmd"],
+    "tcenv exec -- cmd a": ["exec", "--", "cmd", "a"],
+    "tcenv exec p --scope 'a b' -- cmd": ["exec", "p", "--scope", "a b", "--", "cmd"],
+    "tcenv exec -- git log -- file": ["exec", "--", "git", "log", "--", "file"],
+    "foreach ($i in 1) { tcenv exec -- $i }": ["exec", "--", "1"],
     "function f { tcenv exec -- @args }; f a b": ["exec", "--", "a", "b"],
     "$a = 'a', 'b'; tcenv exec -- cmd @a": ["exec", "--", "cmd", "a", "b"],
     "$a = 'a', 'b'; tcenv exec -- cmd $a": ["exec", "--", "cmd", "a", "b"],
-    # As PowerShell itself parts it behind the dashes, for any program.
+    # PowerShell splits these words for any program.
     "tcenv exec -- cmd -x:1 -y": ["exec", "--", "cmd", "-x:", "1", "-y"],
     "tcenv exec -v:1 -- cmd": ["exec", "-v:1", "--", "cmd"],
     "tcenv exec -- cmd $null ''": ["exec", "--", "cmd", ""],
     "tcenv exec -- cmd a,b": ["exec", "--", "cmd", "a,b"],
     "tcenv exec (tcenv a '--' b) -- cmd": ["exec", '["a", "--", "b"]', "--", "cmd"],
     "tcenv status --": ["status", "--"],
-    # Nothing is expanded, and no number is read.
+    # PowerShell expands nothing and reads no number.
     "tcenv x '*' '~' '[ab]*' abc": ["x", "*", "~", "[ab]*", "abc"],
     "tcenv x '' 'a\"b' 'x\\' '$x' \"it's\"": ["x", "", 'a"b', "x\\", "$x", "it's"],
     "tcenv x 1d 0x10 010 1.50 1kb -5": ["x", "1d", "0x10", "010", "1.50", "1kb", "-5"],
@@ -143,17 +75,17 @@ CALLS = {
 }
 
 
-def test_a_call_arrives_as_it_was_typed(words: dict[str, str], tmp_path: Path) -> None:
+def test_a_call_arrives_as_typed(words: dict[str, str], tmp_path: Path) -> None:
     script = "\n".join(f"Write-Output '=='\n{call}" for call in CALLS)
-    said = pwsh(f"Set-Location {tmp_path}\n{script}", words)
-    printed = said.split("==\n")[1:]
-    assert len(printed) == len(CALLS), said
+    output = run_powershell(f"Set-Location {tmp_path}\n{script}", words)
+    printed = output.split("==\n")[1:]
+    assert len(printed) == len(CALLS), output
     found = {call: lines.strip().splitlines()[-1] for call, lines in zip(CALLS, printed, strict=True)}
     assert {call: json.loads(text) for call, text in found.items()} == CALLS
 
 
-def test_statuses_and_input_go_through(words: dict[str, str]) -> None:
-    printed = pwsh(
+def test_statuses_and_input_pass_through(words: dict[str, str]) -> None:
+    printed = run_powershell(
         """
         tcenv fail; "first $? $LASTEXITCODE"
         tcenv fail && 'deployed'
@@ -172,10 +104,10 @@ def test_statuses_and_input_go_through(words: dict[str, str]) -> None:
     assert "last True 0" in printed
 
 
-def test_a_session_is_loaded_and_put_away(deployment: Sandbox) -> None:
+def test_a_session_is_loaded_and_unloaded(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
-    printed = pwsh(
+    printed = run_powershell(
         """
         tcenv env; "env $? $($Env:TASKCLUSTER_ACCESS_TOKEN.Length) $Env:TASKCLUSTER_CLIENT_ID"
         tcenv env | Out-String | Invoke-Expression; "bare $? $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"
@@ -190,7 +122,7 @@ def test_a_session_is_loaded_and_put_away(deployment: Sandbox) -> None:
         """,
         env,
     )
-    assert f"env True 44 {session_client(deployment)}" in printed
+    assert f"env True 44 {deployment.user}/{NAME}" in printed
     assert "bare True 44" in printed
     assert "text True" in printed
     assert "child <> 44" in printed
@@ -199,12 +131,8 @@ def test_a_session_is_loaded_and_put_away(deployment: Sandbox) -> None:
     assert "thrown tcenv env failed" in printed
     assert "out True []" in printed
     assert token not in printed
-    # One sentence, and no excerpt of the function's code.
+    # An error does not show the function's code.
     assert "Line |" not in printed
-
-
-def session_client(deployment: Sandbox) -> str:
-    return f"mozilla-auth0/ad|Mozilla-LDAP|sandbox/{NAME}"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +146,7 @@ def test_no_trace_shows_the_token(deployment: Sandbox, trace: str) -> None:
     env = sign_in(deployment)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     log = Path(env["HOME"]) / "transcript"
-    printed = pwsh(
+    printed = run_powershell(
         f"Start-Transcript {log} | Out-Null\n{trace}\ntcenv env\n$null = prompt\nSet-PSDebug -Off\nStop-Transcript", env
     )
     assert "DEBUG" in printed
@@ -248,12 +176,12 @@ foreach ($one in $Error) { if ("$one" -notlike '*only on core types*') { "error 
 """
 
 
-def test_every_mode_before_the_line_and_after_it(deployment: Sandbox) -> None:
+def test_every_mode_set_before_the_line_or_after_it(deployment: Sandbox) -> None:
     env = sign_in(deployment)
-    line = load_line(env, "--prompt")
+    line = make_profile_line(env, "--prompt")
     scripts = {f"{name} before": f"{mode}\n{line}\n{USE}" for name, mode in MODES.items()}
     scripts |= {f"{name} after": f"{line}\n{mode}\n{USE}" for name, mode in MODES.items()}
-    for name, printed in pwsh_each(scripts, env).items():
+    for name, printed in run_each(scripts, env).items():
         assert "loaded True 44" in printed, name
         assert "after the prompt 44" in printed, name
         assert "<*><~>" in printed, name
@@ -262,7 +190,7 @@ def test_every_mode_before_the_line_and_after_it(deployment: Sandbox) -> None:
 
 
 def test_constrained_language_says_how_to_write_the_dashes(deployment: Sandbox) -> None:
-    printed = pwsh(f"{CONSTRAINED}\n{LOAD.format('')}\ntcenv exec -- true", sign_in(deployment), load=False)
+    printed = run_powershell(f"{CONSTRAINED}\n{LOAD.format('')}\ntcenv exec -- true", sign_in(deployment), load=False)
     assert "Write it in quotes: tcenv exec '--'" in printed
 
 
@@ -274,30 +202,30 @@ PLACES = {
 }
 
 
-def test_it_is_there_wherever_it_was_loaded(deployment: Sandbox) -> None:
+def test_the_line_works_in_every_place(deployment: Sandbox) -> None:
     env = sign_in(deployment)
-    line = load_line(env, "--prompt")
+    line = make_profile_line(env, "--prompt")
     use = (
         '"kind $((Get-Command tcenv).CommandType)"\ntcenv env\n$text = prompt\n"prompt <$text>"'
         '\n"length $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"'
     )
     scripts = {name: f"{place.format(line)}\n{use}" for name, place in PLACES.items()}
-    for name, printed in pwsh_each(scripts, env).items():
+    for name, printed in run_each(scripts, env).items():
         assert "kind Alias" in printed, name
         assert "length 44" in printed, name
-        # The mark once, and the user's own prompt behind it.
+        # One mark, and the user's own prompt after it.
         assert printed.count("(tcenv:") == 1, name
         assert "prompt <PS " in printed, name
         assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in printed, name
 
 
-def test_where_scripts_may_not_run_a_function_takes_the_place(deployment: Sandbox) -> None:
+def test_a_function_takes_the_place_of_a_script_that_may_not_run(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     text = tcenv("init", "powershell", "--no-completion", env=env).stdout
     assert text.isascii()
     file = Path(env["HOME"]) / "init.ps1"
     file.write_text(text.replace("function.ps1", "refused.ps1"))
-    printed = pwsh(
+    printed = run_powershell(
         f'. {file}\ntcenv env; "length $($Env:TASKCLUSTER_ACCESS_TOKEN.Length)"\ntcenv exec -- false; $LASTEXITCODE',
         env,
         load=False,
@@ -318,15 +246,15 @@ PROMPTS = {
 
 
 def test_the_users_own_prompt_sees_the_last_status(words: dict[str, str]) -> None:
-    line = load_line(make_env(), "--prompt")
+    line = make_profile_line(make_env(), "--prompt")
     use = "tcenv fail > $null\n$text = prompt\n\"=$($text -join '')=\""
     env = {**words, "TCENV_PROFILE": "fx", "TCENV_LOADED": "fx https://tc.example.com 0 - -"}
     scripts = {name: f"{own}\n{line}\n{use}" for name, (own, _) in PROMPTS.items()}
-    for name, printed in pwsh_each(scripts, env).items():
+    for name, printed in run_each(scripts, env).items():
         expected = PROMPTS[name][1]
         assert "(tcenv:fx) " in printed, name
         assert expected in printed, name
-        # The mark comes first, also where a prompt writes by itself.
+        # The mark comes first, even if a prompt writes to the host.
         assert printed.index("(tcenv:fx)") < printed.index(expected), name
 
 
@@ -351,30 +279,22 @@ def test_completion(words: dict[str, str]) -> None:
         for line in lines
     )
     script += "\n(TabExpansion2 'tcenv login --fl' 16).CompletionMatches[0].ToolTip"
-    printed = pwsh(f"{TCENV} init powershell | Out-String | Invoke-Expression\n{script}", words, load=False)
+    printed = run_powershell(f"{TCENV} init powershell | Out-String | Invoke-Expression\n{script}", words, load=False)
     found = [line[2:].split() for line in printed.splitlines() if line.startswith("=")]
     assert dict(zip(lines, found, strict=True)) == lines
     assert "Open this sign-in page" in printed
 
 
-def test_installed_in_the_profile_that_every_host_reads(home: Path) -> None:
+def test_it_is_installed_in_the_profile_of_all_hosts(home: Path) -> None:
     done = tcenv("init", "powershell", "--install", "--yes", env=make_env())
     assert done.returncode == 0, done.stderr
     profile = home / ".config/powershell/profile.ps1"
     assert "# tcenv init --install" in profile.read_text()
-    asked = subprocess.run(
-        [require("pwsh"), "-NoLogo", "-Command", "$PROFILE.CurrentUserAllHosts; (Get-Command tcenv).CommandType"],
-        env=make_env(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    asked = run_with_profile("$PROFILE.CurrentUserAllHosts; (Get-Command tcenv).CommandType")
     assert asked.stdout.splitlines() == [str(profile), "Alias"]
-    # Where tcenv is gone, the profile says nothing.
+    # Without tcenv, the profile prints nothing.
     profile.write_text(profile.read_text().replace(TCENV, "/no/such/tcenv"))
-    quiet = subprocess.run(
-        [require("pwsh"), "-NoLogo", "-Command", "1"], env=make_env(), capture_output=True, text=True, timeout=120
-    )
+    quiet = run_with_profile("1")
     assert (quiet.stdout, quiet.stderr) == ("1\n", "")
     profile.write_text(profile.read_text().replace("/no/such/tcenv", TCENV))
     assert tcenv("init", "powershell", "--uninstall", "--yes", env=make_env()).returncode == 0
@@ -388,15 +308,12 @@ def test_a_subshell_has_the_session_after_the_profile_and_a_mark(
     profile = home / ".config/powershell/profile.ps1"
     profile.parent.mkdir(parents=True)
     profile.write_text("$Env:TASKCLUSTER_CLIENT_ID = 'mine'\n$Env:TCENV_TEST = 'profile'\n")
-    require("pwsh")
-    line = [TCENV, "shell", "--shell", "powershell"]
-    with Terminal(
-        line, {**env, "PATH": f"{os.path.dirname(require('pwsh'))}:{env['PATH']}"}, tmp_path, ready=">"
-    ) as terminal:
+    env["PATH"] = f"{os.path.dirname(require('pwsh'))}:{env['PATH']}"
+    with Terminal([TCENV, "shell", "--shell", "powershell"], env, tmp_path, ready=">") as terminal:
         terminal.wait_for("(tcenv:", 60)
         found = terminal.read_environment()
         assert found["TCENV_TEST"] == "profile"
-        assert found["TASKCLUSTER_CLIENT_ID"] == session_client(deployment)
+        assert found["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
         assert "__TCENV_LOAD" not in found
         assert "Copyright" not in terminal.read_screen()
         assert "PowerShell 7" not in terminal.read_screen()
@@ -406,20 +323,16 @@ def test_doctor_says_that_the_line_comes_last(home: Path) -> None:
     assert tcenv("init", "powershell", "--install", "--yes", env=make_env()).returncode == 0
     profile = home / ".config/powershell/profile.ps1"
 
-    def said() -> str:
-        command = [require("pwsh"), "-NoLogo", "-Command", "tcenv doctor; exit 0"]
-        return subprocess.run(command, env=make_env(), capture_output=True, text=True, timeout=120).stdout
-
-    assert "Move the line" not in said()
+    assert "Move the line" not in run_with_profile("tcenv doctor; exit 0").stdout
     profile.write_text(profile.read_text() + "function prompt { 'mine> ' }\n")
-    assert "Move the line of tcenv init to the end" in said()
+    assert "Move the line of tcenv init to the end" in run_with_profile("tcenv doctor; exit 0").stdout
 
 
 HOSTILE = [*(value for value in NASTY if value), "2026-01-31T12:00:00Z", "/Date(1)/", "null", "[1]", "a" * 20_000]
 
 
-def test_any_value_arrives_by_the_command(tmp_path: Path) -> None:
-    """Whatever the console's encoding is: the data are ASCII. A text that reads like a date stays a text."""
+def test_any_value_arrives_under_any_encoding(tmp_path: Path) -> None:
+    """The data are ASCII. A text that looks like a date stays a text."""
     change = {f"TCENV_T{number}": value for number, value in enumerate(HOSTILE)}
     (tmp_path / "data").write_text(load_shell("nu").export({**change, "TCENV_GONE": None}))
     program = tmp_path / "tcenv"
@@ -428,13 +341,13 @@ def test_any_value_arrives_by_the_command(tmp_path: Path) -> None:
     dump = tmp_path / "dump.py"
     dump.write_text("import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))")
     env = make_env(TCENV_GONE="there")
-    line = load_line(env)
+    line = make_profile_line(env)
     scripts = {
         encoding: f"{line}\n[Console]::OutputEncoding = [Text.Encoding]::{encoding}\n$OFS = '-'\ntcenv env\n"
         f"{sys.executable} {dump} {tmp_path}/{encoding}"
         for encoding in ("UTF8", "ASCII", "Latin1")
     }
-    for encoding, printed in pwsh_each(scripts, {**env, "PATH": f"{tmp_path}:{env['PATH']}"}).items():
+    for encoding, printed in run_each(scripts, {**env, "PATH": f"{tmp_path}:{env['PATH']}"}).items():
         after = json.loads((tmp_path / encoding).read_text())
         assert {name: after.get(name) for name in change} == change, (encoding, printed)
         assert "TCENV_GONE" not in after, encoding

@@ -1,4 +1,4 @@
-"""PROMPT_COMMAND as people have it: our parts beside theirs, whatever those begin and end with, and in shells that inherit it."""
+"""tcenv's parts of PROMPT_COMMAND work beside any parts of the user and of other tools, and in shells that inherit it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.programs import require
-from tests.world import make_env, tcenv
+from tests.shells.real import BY_NAME
+from tests.world import make_env, make_init_text
 
-# What people and their tools have there, and what they add before and behind later.
+# Parts that people and their tools have in PROMPT_COMMAND, or add to it before and after tcenv's line.
 PARTS = [
     "",
     "history -a",
@@ -59,76 +60,71 @@ echo "$counted $marked"
 
 @pytest.fixture
 def text() -> str:
-    return tcenv("init", "bash", "--prompt", "--no-completion", env=make_env()).stdout
+    """Return the start-up text."""
+    return make_init_text("bash", "--prompt", "--no-completion", env=make_env())
 
 
-def bash(script: str, text: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [require("bash"), "--norc", "-c", script],
-        env=make_env(TEXT=text, **more),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+def run_bash(script: str, text: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return BY_NAME["bash"].run(script, make_env(TEXT=text, **more))
 
 
-def test_thirty_heads_and_tails(text: str) -> None:
-    """Nothing is a syntax error, and each of ours runs once, after two evaluations of the text."""
+def test_each_part_of_tcenv_runs_once_beside_any_other_part(text: str) -> None:
+    """The shell evaluates the text twice. No combination is a syntax error."""
     assert len(PARTS) >= 30
     for part in PARTS:
         for before, after in ((part, ""), ("", part), (part, part)):
             script = "PROMPT_COMMAND=$BEFORE" + SCRIPT.replace(
                 'eval "$PROMPT_COMMAND"', "PROMPT_COMMAND+=${AFTER:+$'\\n'$AFTER}; eval \"$PROMPT_COMMAND\""
             )
-            done = bash(script, text, BEFORE=before, AFTER=after)
+            done = run_bash(script, text, BEFORE=before, AFTER=after)
             assert (done.stdout, done.stderr) == ("1 1\n", ""), (before, after)
 
 
 @pytest.mark.parametrize("head", ["history -a; $PROMPT_COMMAND", "$PROMPT_COMMAND; own", "own; $PROMPT_COMMAND; own"])
-def test_a_start_up_file_that_is_read_again(head: str, text: str) -> None:
-    """Four times: other lines grow as their writers have it, ours do not."""
+def test_a_start_up_file_that_is_read_four_times_adds_each_part_once(head: str, text: str) -> None:
     again = f'eval "$TEXT"; PROMPT_COMMAND="{head}"\n' * 4
-    done = bash("PROMPT_COMMAND=own\n" + SCRIPT.replace('eval "$TEXT" && eval "$TEXT"', again), text)
+    done = run_bash("PROMPT_COMMAND=own\n" + SCRIPT.replace('eval "$TEXT" && eval "$TEXT"', again), text)
     assert (done.stdout, done.stderr) == ("1 1\n", "")
 
 
-def test_the_status_of_the_users_command(text: str) -> None:
+def test_the_users_part_sees_the_status_of_the_command(text: str) -> None:
     for form in ("'LAST=$?'", "('LAST=$?' 'OTHER=$?')"):
         script = f'PROMPT_COMMAND={form}\neval "$TEXT"\n' + (
             'for each in "${PROMPT_COMMAND[@]}"; do (exit 7); eval "$each"; done; echo $LAST${OTHER-}'
         )
-        done = bash(script, text)
+        done = run_bash(script, text)
         assert done.stdout in ("7\n", "77\n"), done.stderr
 
 
-def test_arrays(text: str) -> None:
+def test_PROMPT_COMMAND_can_be_an_array(text: str) -> None:
     script = SCRIPT.replace('eval "$PROMPT_COMMAND"', 'for each in "${PROMPT_COMMAND[@]}"; do eval "$each"; done')
     for array in ("()", "(own)", "('own;' 'own # x')"):
-        done = bash(f"PROMPT_COMMAND={array}\n{script}", text)
+        done = run_bash(f"PROMPT_COMMAND={array}\n{script}", text)
         assert (done.stdout, done.stderr) == ("1 1\n", ""), array
 
 
-def test_one_that_cannot_be_changed(text: str) -> None:
-    """One line says that this shell will not follow; the function is there all the same."""
+def test_a_read_only_PROMPT_COMMAND(text: str) -> None:
+    """One line says that this shell will not follow the session. The function works."""
     for declared in ("readonly PROMPT_COMMAND=own", "PROMPT_COMMAND=(own); readonly PROMPT_COMMAND"):
-        done = bash(f'{declared}\neval "$TEXT"\ntype -t tcenv; echo "${{PROMPT_COMMAND[0]}}"', text)
+        done = run_bash(f'{declared}\neval "$TEXT"\ntype -t tcenv; echo "${{PROMPT_COMMAND[0]}}"', text)
         assert done.stdout == "function\nown\n", done.stderr
         assert done.stderr == (
             "tcenv: PROMPT_COMMAND is read-only: this shell will not follow a renewal or a logout.\n"
         )
 
 
-def test_a_shell_that_inherits_the_variable_and_not_the_functions(text: str, tmp_path: Path) -> None:
-    """`bash --norc` below, `sudo -E`: silent at each prompt, and a failing command is still one for the user's own part."""
+def test_a_shell_that_inherits_the_variable_without_the_functions(text: str, tmp_path: Path) -> None:
+    """A nested `bash --norc` and `sudo -E` print nothing, and the user's part sees the status of the command."""
     inner = tmp_path / "inner"
     inner.write_text('false; eval "$PROMPT_COMMAND"; echo "last=$LAST"; eval "$PROMPT_COMMAND"\n')
     for every in ("", "set -a;"):
-        done = bash(f"{every} export PROMPT_COMMAND='LAST=$?'\neval \"$TEXT\"\n__tcenv_hook\nbash --norc {inner}", text)
+        done = run_bash(
+            f"{every} export PROMPT_COMMAND='LAST=$?'\neval \"$TEXT\"\n__tcenv_hook\nbash --norc {inner}", text
+        )
         assert (done.stdout, done.stderr) == ("last=1\n", "")
 
 
-# How other tools come into PROMPT_COMMAND, before our line or after it; each counts its calls.
+# How other tools add to PROMPT_COMMAND, before tcenv's line or after it. Each counts its calls.
 TOOLS = {
     "starship and liquidprompt": 'PROMPT_COMMAND="tool;${PROMPT_COMMAND-}"',
     "zoxide": 'PROMPT_COMMAND="${PROMPT_COMMAND:+${PROMPT_COMMAND%;};}tool"',
@@ -155,12 +151,11 @@ def test_other_tools_before_and_after(tool: str, text: str) -> None:
             for each in "${{PROMPT_COMMAND[@]}}"; do eval "$each"; done
             echo "$hooks $marks $tools"
         """
-        done = bash(script, text)
+        done = run_bash(script, text)
         assert (done.stdout, done.stderr) == ("1 1 1\n", ""), (before, after)
 
 
-def test_thirty_heads_in_a_subshell_of_tcenv() -> None:
-    """Its start-up file puts a mark behind what the user has there."""
+def test_a_subshell_runs_its_mark_after_any_part() -> None:
     rc = Path(__file__).parents[2] / "shell/subshell/rc.bash"
     script = "".join(
         f"""(
@@ -175,5 +170,5 @@ def test_thirty_heads_in_a_subshell_of_tcenv() -> None:
         """
         for part in PARTS
     )
-    done = bash(script, "")
+    done = run_bash(script, "")
     assert (done.stdout.split(), done.stderr) == (["1"] * len(PARTS), "")

@@ -1,4 +1,4 @@
-"""The start-up text of every shell has the parts that were asked for, and nothing is left to fill in."""
+"""The start-up text of each shell has the requested parts, and no placeholder is left in it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ PARTS = ("hook", "completion", "prompt")
 
 
 @pytest.mark.parametrize("shell", WITH_TEXT)
-def test_nothing_is_left_to_fill_in(shell: str) -> None:
+def test_no_placeholder_is_left(shell: str) -> None:
     text = render_startup_text(shell, prompt=True)
     assert not re.search(r"@[A-Z]+@", text)
-    # The commands that change the shell are those whose output it evaluates.
     assert load_shell(shell).make_word_list(EVALUATED) in text
 
 
@@ -38,10 +37,10 @@ def test_each_part_can_be_left_out(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", WITH_TEXT)
-def test_a_change_of_the_text_is_seen(
+def test_the_text_is_as_in_its_snapshot(
     shell: str, text_snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without completion, which is a generated file of its own."""
+    """Leave out completion, which is a generated file with its own test."""
     monkeypatch.setattr(startup_file, "find_own_program", lambda: "/opt/tcenv/bin/tcenv")
     text = render_startup_text(shell, completion=False, prompt=True)
     assert text.replace(str(Path(resources.find_folder("shell")).parent), "/opt/tcenv") == text_snapshot

@@ -1,20 +1,20 @@
-"""`tcenv shell` in a real terminal: start-up files, the mark, job control, leaving."""
+"""`tcenv shell` in a real terminal: start-up files, the mark in the prompt, job control and the end."""
 
 from __future__ import annotations
 
 import random
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.programs import require
-from tests.terminal import Terminal
-from tests.world import NAME, TCENV, read_session_fields, sign_in, tcenv
+from tests.shells.interactive import find_process_state, start_outer_shell
+from tests.shells.real import BY_NAME
+from tests.world import NAME, TCENV, make_init_text, read_session_fields, sign_in, tcenv
 
-# shell -> its start-up file below the home folder, a line that sets a variable there, the prompt's last characters
+# Each shell's start-up file below the home folder, and a line that sets a clientId, a variable and a prompt.
 STARTUP = {
     "bash": (".bashrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
     "zsh": (".zshrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PROMPT='own> '"),
@@ -22,9 +22,10 @@ STARTUP = {
         ".config/fish/config.fish",
         "set -gx TASKCLUSTER_CLIENT_ID from-rc; set -gx MINE 1; function fish_prompt; echo -n 'own> '; end",
     ),
-    "ksh": (".kshrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
-    "mksh": (".mkshrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
-    "yash": (".yashrc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '"),
+    **{
+        name: (f".{name}rc", "export TASKCLUSTER_CLIENT_ID=from-rc MINE=1; PS1='own> '")
+        for name in ("ksh", "mksh", "yash")
+    },
     "elvish": (
         ".config/elvish/rc.elv",
         "set-env TASKCLUSTER_CLIENT_ID from-rc; set-env MINE 1; set edit:prompt = { put 'own> ' }",
@@ -38,32 +39,22 @@ STARTUP = {
 }
 
 
-def outer(env: dict[str, str], folder: Path) -> Terminal:
-    """The terminal's first shell, in which the subshell is started."""
-    return Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "outer> "}, folder)
-
-
-def state_of(*arguments: str) -> str | None:
-    """The state of the process with this command line (S sleeping, T stopped), None where there is none."""
-    wanted = "\0".join(arguments) + "\0"
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (folder / "cmdline").read_text(errors="replace") == wanted:
-                return (folder / "stat").read_text().rpartition(")")[2].split()[0]
-    return None
+def write_startup_file(home: Path, shell: str, text: str) -> None:
+    """Write the shell's start-up file of STARTUP."""
+    path = home / STARTUP[shell][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 @pytest.mark.parametrize("shell", STARTUP)
-def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
+def test_the_session_and_the_mark_come_after_the_start_up_files(
     shell: str, deployment: Sandbox, tmp_path: Path, home: Path
 ) -> None:
     env = sign_in(deployment)
-    path, text = STARTUP[shell]
-    (home / path).parent.mkdir(parents=True, exist_ok=True)
-    (home / path).write_text(text + "\n")
+    write_startup_file(home, shell, STARTUP[shell][1] + "\n")
     profile = read_session_fields(env)["TCENV_PROFILE"]
-    caret = "^" if shell == "nu" else ""
-    with outer(env, tmp_path) as terminal:
+    caret = BY_NAME[shell].caret
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for(f"(tcenv:{profile}) own")
         inner = terminal.read_environment(caret)
@@ -72,7 +63,7 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
         assert inner["TASKCLUSTER_ACCESS_TOKEN"] == read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert "__TCENV_LOAD" not in inner
         assert inner.get("ZDOTDIR") is None
-        terminal.type("tcenv shell" if shell != "nu" else "^tcenv shell")
+        terminal.type(f"{caret}tcenv shell")
         terminal.wait_for("This is already a tcenv subshell")
         # Some shells lose what you type before the prompt.
         terminal.wait(lambda: "own" in terminal.read_screen().rstrip().splitlines()[-1], "the prompt")
@@ -89,23 +80,23 @@ def test_the_session_comes_after_the_start_up_files_and_the_mark_survives_them(
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = sign_in(deployment)
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait_for("(tcenv:")
-        # A length of its own, by which its process is found among others'.
+        # A unique length, by which the test finds the process.
         length = f"100.{random.randrange(10**9)}"
         terminal.type(f"sleep {length}")
-        terminal.wait(lambda: state_of("sleep", length) == "S", "the job")
+        terminal.wait(lambda: find_process_state("sleep", length) == "S", "the job")
         terminal.press("C-z")
-        terminal.wait(lambda: state_of("sleep", length) == "T", "the stopped job")
+        terminal.wait(lambda: find_process_state("sleep", length) == "T", "the stopped job")
         terminal.type("fg")
-        terminal.wait(lambda: state_of("sleep", length) == "S", "the job again")
+        terminal.wait(lambda: find_process_state("sleep", length) == "S", "the job again")
         terminal.press("C-c")
-        terminal.wait(lambda: state_of("sleep", length) is None, "the end of the job")
+        terminal.wait(lambda: find_process_state("sleep", length) is None, "the end of the job")
         terminal.type("echo still''-here")
         terminal.wait_for("still-here")
         terminal.resize(101, 33)
-        # The new size is on its way.
+        # The new size arrives later.
         terminal.type('sh -c \'until test "$(stty size)" = "33 101"; do sleep 0.05; done; echo resi""zed\'')
         terminal.wait_for("resized")
         assert terminal.read_environment()["TCENV_SUBSHELL"]
@@ -113,9 +104,9 @@ def test_job_control_and_keys(shell: str, deployment: Sandbox, tmp_path: Path) -
         terminal.wait_for("outer>")
 
 
-def test_a_note_on_leaving_when_the_token_was_reset(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_message_at_the_end_tells_of_a_reset(deployment: Sandbox, tmp_path: Path) -> None:
     env = sign_in(deployment)
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash")
         terminal.wait_for("(tcenv:")
         assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
@@ -123,9 +114,9 @@ def test_a_note_on_leaving_when_the_token_was_reset(deployment: Sandbox, tmp_pat
         terminal.wait_for("was reset in the meantime")
 
 
-def test_a_subshell_can_hold_less(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_subshell_can_have_fewer_scopes(deployment: Sandbox, tmp_path: Path) -> None:
     env = sign_in(deployment)
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash --scope queue:scheduler-id:a --for 5m")
         terminal.wait_for("(tcenv:")
         inner = terminal.read_environment()
@@ -149,7 +140,7 @@ def test_without_a_terminal_it_reads_its_input(deployment: Sandbox) -> None:
 def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
     env = sign_in(deployment)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         for shell in ("bash", "zsh", "fish"):
             terminal.type(f"tcenv shell --shell {shell}")
             terminal.wait_for("(tcenv:")
@@ -162,7 +153,7 @@ def test_no_token_in_ps(deployment: Sandbox, tmp_path: Path) -> None:
             terminal.wait(lambda: terminal.read_screen().rstrip().endswith("outer>"), "the outer prompt")
 
 
-# What a theme, a virtual environment and a terminal's integration do to the prompt.
+# Start-up files whose theme or integration changes the prompt.
 WRAPPED = {
     "a zsh theme that comes last": (
         "zsh",
@@ -180,33 +171,30 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("kind", WRAPPED)
-def test_one_mark_whatever_makes_the_prompt(kind: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+def test_one_mark_with_a_theme_or_an_integration(kind: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     shell, path, text = WRAPPED[kind]
     env = sign_in(deployment)
     mark = f"(tcenv:{read_session_fields(env)['TCENV_PROFILE']}) own>"
     (home / path).write_text(text)
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait(lambda: terminal.read_screen().rstrip().endswith(mark), "the mark")
         for count in range(2, 5):
             terminal.press("Enter")
             terminal.wait(lambda count=count: terminal.read_screen().count(mark) >= count, "the next prompt")  # type: ignore[misc]
-        # One look at the screen: between two, the shell may draw a prompt.
+        # Read the screen once, because the shell may draw a prompt between two reads.
         screen = terminal.read_screen()
         assert screen.count("(tcenv:") == screen.count(mark)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
-    """With the real `activate` and `deactivate`: one mark, and no profile in it after the logout."""
+def test_the_mark_stays_with_a_virtual_environment(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
     env = sign_in(deployment)
-    path, text = STARTUP[shell]
-    (home / path).write_text(
-        text.replace("TASKCLUSTER_CLIENT_ID=from-rc ", "") + f"\n{tcenv('init', shell, env=env).stdout}"
-    )
+    own = STARTUP[shell][1].replace("TASKCLUSTER_CLIENT_ID=from-rc ", "")
+    write_startup_file(home, shell, f"{own}\n{make_init_text(shell, env=env)}")
     subprocess.run([require("python3"), "-m", "venv", "--without-pip", home / "venv"], check=True)
     profile = read_session_fields(env)["TCENV_PROFILE"]
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait(lambda: terminal.read_screen().rstrip().endswith(f"(tcenv:{profile}) own>"), "the mark")
         terminal.type(f". {home}/venv/bin/activate")
@@ -219,9 +207,11 @@ def test_a_virtual_environment_comes_and_goes(shell: str, deployment: Sandbox, t
         terminal.wait(lambda: terminal.read_screen().rstrip().endswith("\n(tcenv) own>"), "the mark alone")
 
 
-def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_path: Path, home: Path) -> None:
-    (home / ".bashrc").write_text("export PROMPT_COMMAND='history -a; '\nPS1='own> '\n")
-    with outer(sign_in(deployment), tmp_path) as terminal:
+def test_a_nested_bash_is_silent_about_an_inherited_PROMPT_COMMAND(
+    deployment: Sandbox, tmp_path: Path, home: Path
+) -> None:
+    write_startup_file(home, "bash", "export PROMPT_COMMAND='history -a; '\nPS1='own> '\n")
+    with start_outer_shell(sign_in(deployment), tmp_path) as terminal:
         terminal.type("tcenv shell --shell bash")
         terminal.wait_for("(tcenv:")
         terminal.type("PS1='below> ' bash --norc")
@@ -234,12 +224,11 @@ def test_a_bash_below_is_silent_about_what_it_inherits(deployment: Sandbox, tmp_
 
 
 @pytest.mark.parametrize("shell", ["bash", "ksh", "mksh"])
-def test_no_trace_of_input_shows_the_token(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
-    """`set -v` in the user's start-up file stays on, but for the moment in which the session is loaded."""
+def test_set_v_shows_no_token(shell: str, deployment: Sandbox, tmp_path: Path, home: Path) -> None:
+    """`set -v` in the user's start-up file is off only while the subshell loads the session."""
     env = sign_in(deployment)
-    path, text = STARTUP[shell]
-    (home / path).write_text(f"{text}\nset -v\n")
-    with outer(env, tmp_path) as terminal:
+    write_startup_file(home, shell, f"{STARTUP[shell][1]}\nset -v\n")
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --shell {shell}")
         terminal.wait(lambda: terminal.read_screen().rstrip().endswith("own>"), "the prompt")
         terminal.type("case $- in *v*) echo still''-on ;; esac")

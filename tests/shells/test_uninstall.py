@@ -1,4 +1,4 @@
-"""The steps of docs/install.md for uninstalling, in a home where every shell has a start-up file: nothing is left."""
+"""The steps of docs/install.md for uninstalling leave nothing in a home where every shell has a start-up file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.world import make_env, sign_in, tcenv
 
 PAGE = (Path(__file__).parents[2] / "docs/install.md").read_text()
 STEPS = re.findall(r"## Uninstall\n.*?```sh\n(.*?)```", PAGE, re.S)[0]
-# They have no start-up file of their own.
+# Shells without a start-up file of their own.
 WITHOUT = {"cmd", "sh"}
 
 
-def contents(home: Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and content of every file below the home."""
+def read_files(home: Path) -> dict[str, tuple[int, bytes]]:
+    """Return mode and content of every file below the home."""
     return {
         str(path.relative_to(home)): (path.stat().st_mode & 0o777, path.read_bytes())
         for path in home.rglob("*")
@@ -39,9 +39,9 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
             path.write_text(f"# {name}, without a newline at its end" if name == "bash" else f"# {name}\n")
             path.chmod(0o640)
             files[name] = path
-    # The others that tcsh and xonsh read; and what a user had before they set ZDOTDIR.
+    # tcsh reads this file if it has no other.
     (home / ".cshrc").write_text("# csh\n")
-    before = contents(home)
+    before = read_files(home)
     for name, path in files.items():
         done = tcenv("init", name, "--install", "--yes", env=make_env())
         assert done.returncode == 0, done.stderr
@@ -55,19 +55,19 @@ def test_the_steps_leave_nothing(deployment: Sandbox, home: Path) -> None:
     ):
         assert tcenv(*words, env=env).returncode == 0
     assert tcenv("exec", "--proxy", "--", "true", env=env).returncode == 0
-    # A shell that reads another directory today takes the line out of the usual one too.
+    # The user has set ZDOTDIR since. The line also goes from the usual directory.
     env["ZDOTDIR"] = str(home / "elsewhere")
     done = subprocess.run([require("bash"), "-euc", STEPS], env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
-    after = contents(home)
-    # A last line that had no newline has one now.
+    after = read_files(home)
+    # The last line has got a newline.
     assert after.pop(".bashrc")[1] == before.pop(".bashrc")[1] + b"\n"
     assert after == before
     assert list(home.rglob("*tcenv*")) == []
     assert not deployment.clients
 
 
-def test_one_file_that_cannot_be_written_keeps_no_other_line(home: Path) -> None:
+def test_a_file_that_cannot_be_written_keeps_no_other_line(home: Path) -> None:
     for name in ("bash", "zsh"):
         assert tcenv("init", name, "--install", "--yes", env=make_env()).returncode == 0
     (home / ".bashrc").chmod(0o444)
@@ -80,6 +80,6 @@ def test_one_file_that_cannot_be_written_keeps_no_other_line(home: Path) -> None
 
 
 @pytest.mark.parametrize("words", [["--all"], ["--all", "--install"], ["bash", "--all", "--uninstall"]])
-def test_all_goes_with_uninstall_alone(words: list[str]) -> None:
+def test_all_needs_uninstall(words: list[str]) -> None:
     done = tcenv("init", *words, env=make_env())
     assert (done.returncode, "--all needs --uninstall" in done.stderr) == (2, True)

@@ -42,7 +42,7 @@ def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
     assert "def export" in shown
     assert " passed" in promised
     assert '+            f"builtin set -e {name};' in difference
-    assert "FAILED tests/shells/test_dialects.py::test_fish_unsets_in_every_scope" in broken
+    assert "FAILED tests/shells/test_statements.py::test_fish_unsets_in_every_scope" in broken
     assert "a variable may stand in several scopes" in broken
     assert " passed" in whole
     assert "FAILED" not in whole

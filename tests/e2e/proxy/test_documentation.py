@@ -14,7 +14,7 @@ import pytest
 from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
 from tests.programs import require
-from tests.shells.test_subshell import outer
+from tests.shells.interactive import start_outer_shell
 from tests.world import find_session_file, read_session_fields, sign_in
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -97,7 +97,7 @@ def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) 
     def elsewhere() -> subprocess.CompletedProcess[str]:
         return subprocess.run(["bash", "-c", script], env=env, cwd=home, capture_output=True, text=True, timeout=60)
 
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"cd {home}")
         terminal.type(line)
         terminal.wait_for("until Ctrl-C")

@@ -14,8 +14,8 @@ import pytest
 from tcenv.sandbox import Sandbox, default_scopes
 from tcenv.sandbox.server import USER
 from tests.programs import require
-from tests.shells.test_direnv import envrc, inside
-from tests.shells.test_subshell import outer, state_of
+from tests.shells.direnv import read_variables, write_envrc
+from tests.shells.interactive import find_process_state, start_outer_shell
 from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 _CALL = "import taskcluster as t; print('works', len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
@@ -44,7 +44,7 @@ def test_a_subshell_has_the_proxy_and_its_hook_does_not_bring_the_token(
     (home / path).parent.mkdir(parents=True, exist_ok=True)
     (home / path).write_text(text + "\n")
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv shell --proxy --shell {shell}")
         inner = terminal.read_environment()
         assert inner["TASKCLUSTER_ROOT_URL"] == inner["TCENV_PROXY"].split()[0]
@@ -75,8 +75,8 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
     fields = read_session_fields(env)
     look = "import os; print(os.environ['TASKCLUSTER_ROOT_URL'], os.environ['TASKCLUSTER_ACCESS_TOKEN'])"
     for text in ("use taskcluster\n", "use taskcluster work --required\n", f"use taskcluster {sandbox.root_url}\n"):
-        envrc(folder, text)
-        loaded, _ = inside(folder, env)
+        write_envrc(folder, text)
+        loaded, _ = read_variables(folder, env)
         assert loaded["TASKCLUSTER_ACCESS_TOKEN"] == fields["TASKCLUSTER_ACCESS_TOKEN"]
         command = (
             TCENV,
@@ -97,7 +97,7 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
         assert token != fields["TASKCLUSTER_ACCESS_TOKEN"]
     # In a run behind the proxy direnv does nothing, whatever the .envrc names.
     assert tcenv("profile", "set", "other", "--root-url", "https://tc.example.com", env=env).returncode == 0
-    envrc(folder, "use taskcluster other\n")
+    write_envrc(folder, "use taskcluster other\n")
     done = subprocess.run(
         [TCENV, "exec", "work", "--proxy", "--", require("direnv"), "exec", str(folder), "true"],
         env=env,
@@ -111,23 +111,23 @@ def test_direnv_leaves_the_proxy_alone(sandbox: Sandbox, home: Path) -> None:
 
 def test_the_keys_of_job_control(sandbox: Sandbox, tmp_path: Path) -> None:
     env = sign_in(sandbox)
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         length = f"100.{random.randrange(10**9)}"
         terminal.type(f"tcenv exec --proxy -- sleep {length}")
-        terminal.wait(lambda: state_of("sleep", length) == "S", "the command")
+        terminal.wait(lambda: find_process_state("sleep", length) == "S", "the command")
         terminal.press("C-z")
-        terminal.wait(lambda: state_of("sleep", length) == "T", "the stopped command")
+        terminal.wait(lambda: find_process_state("sleep", length) == "T", "the stopped command")
         terminal.wait_for("Stopped")
         terminal.type("fg")
-        terminal.wait(lambda: state_of("sleep", length) == "S", "the command again")
+        terminal.wait(lambda: find_process_state("sleep", length) == "S", "the command again")
         terminal.press("C-z")
-        terminal.wait(lambda: state_of("sleep", length) == "T", "the command, stopped again")
+        terminal.wait(lambda: find_process_state("sleep", length) == "T", "the command, stopped again")
         terminal.type("bg")
-        terminal.wait(lambda: state_of("sleep", length) == "S", "the command in the background")
+        terminal.wait(lambda: find_process_state("sleep", length) == "S", "the command in the background")
         terminal.type("fg")
         terminal.wait(lambda: "sleep" in terminal.read_screen().rstrip().splitlines()[-1], "the foreground")
         terminal.press("C-c")
-        terminal.wait(lambda: state_of("sleep", length) is None, "the end of the command")
+        terminal.wait(lambda: find_process_state("sleep", length) is None, "the end of the command")
         terminal.type("echo status=$?.")
         terminal.wait_for("status=130.")
 
@@ -150,7 +150,7 @@ def test_a_command_reads_the_terminal_and_gets_a_key_once(sandbox: Sandbox, tmp_
         "    time.sleep(0.01)\n"
         "print('keys', len(seen), '.')\n"
     )
-    with outer(env, tmp_path) as terminal:
+    with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"tcenv exec --proxy -- {sys.executable} {program}")
         terminal.wait_for("name ?")
         terminal.type("somebody")

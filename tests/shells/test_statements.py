@@ -1,9 +1,8 @@
-"""Each shell evaluates its statements: any text arrives, unset variables are gone, and a failure fails."""
+"""Each shell evaluates its statements: any text arrives unchanged, variables are unset, and a failure fails."""
 
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,94 +11,34 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tcenv.errors import UsageError
-from tcenv.shells import ALIASES, Shell, Unrepresentable, get_canonical_name, load_shell
+from tcenv.shells import ALIASES, Unrepresentable, get_canonical_name, load_shell
 from tcenv.shells import SHELLS as NAMES
-from tests.programs import require
-from tests.shells.child import environment_after
-from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell
+from tests.shells.real import BY_NAME, POSIX, SHELLS, RealShell, read_environment
 from tests.terminal import Terminal
 from tests.world import make_env
 
 ids = [shell.name for shell in SHELLS]
 texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)  # type: ignore[arg-type]
-# What some shell or other makes something of.
+# Texts that some shell changes when they are not quoted.
 NASTY = [
-    "",
-    " ",
-    "  two  blanks  ",
-    "\t",
-    "\n",
-    "a\nb\n",
-    "\r\n",
-    "'",
-    "''",
-    "'\\''",
-    '"',
-    "\\",
-    "\\\\n",
-    "$HOME",
-    "${HOME}",
-    "$(id)",
-    "`id`",
-    "!",
-    "!!",
-    "a!b",
-    "#x",
-    "~",
-    "~root",
-    "{a,b}",
-    "{",
-    "}",
-    "*",
-    "?",
-    "[a-z]",
-    "a=b",
-    "-n",
-    "%PATH%",
-    "^",
-    "&|<>;()",
-    "\u2018\u2019\u201a\u201b\u201c\u201d",
-    "\x01\x1b[31m\x7f",
-    "é ü 漢字 🦊",
-    "\u00a0\u2028\ufeff",
-    "\U0010ffff",
-    "a'b\"c`d$e\\f!g",
+    *("", " ", "  two  blanks  ", "\t", "\n", "a\nb\n", "\r\n", "'", "''", "'\\''", '"', "\\", "\\\\n"),
+    *("$HOME", "${HOME}", "$(id)", "`id`", "!", "!!", "a!b", "#x", "~", "~root", "{a,b}", "{", "}", "*", "?", "[a-z]"),
+    *("a=b", "-n", "%PATH%", "^", "&|<>;()", "\u2018\u2019\u201a\u201b\u201c\u201d", "\x01\x1b[31m\x7f"),
+    *("é ü 漢字 🦊", "\u00a0\u2028\ufeff", "\U0010ffff", "a'b\"c`d$e\\f!g"),
     "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv",
 ]
 
 
-def check(shell: RealShell, values: list[str]) -> None:
-    """Set all values in one shell and read the environment of a child; then unset every second."""
-    speaks = load_shell(shell.name)
-    change: dict[str, str | None] = {}
-    for number, value in enumerate(values):
-        if _carries(speaks, value):
-            change[f"TCENV_T{number}"] = value
-    change["TCENV_GONE"] = None
-    with tempfile.TemporaryDirectory() as folder:
-        text, out = Path(folder) / "text", Path(folder) / "out"
-        text.write_text(speaks.export(change), newline="")
-        cat = f"^cat {text}" if shell.name == "nu" else f"cat {text}"
-        done = shell.run(
-            shell.chain.format(shell.evaluate(cat), shell.dump(out)), make_env(TCENV_GONE="there"), may_fork=True
-        )
-        assert out.exists(), done.stderr
-        after = environment_after(out)
-        assert "TCENV_GONE" not in after
-        assert {name: after.get(name) for name in change if name != "TCENV_GONE"} == {
-            name: value for name, value in change.items() if name != "TCENV_GONE"
-        }
-
-
-def _carries(speaks: Shell, value: str) -> bool:
+def can_carry(name: str, value: str) -> bool:
+    """Return whether the shell's statements can hold `value`."""
     try:
-        speaks.export({"TCENV_T": value})
+        load_shell(name).export({"TCENV_T": value})
     except Unrepresentable:
         return False
     return True
 
 
-# What a session can hold: the patterns of docs/taskcluster.md, and an IPv6 address in the root URL.
+# What a session can hold: texts of the patterns in docs/taskcluster.md, and an IPv6 address in the root URL.
 client_ids = st.text("abzABZ019!@/:.+|_-", min_size=1, max_size=40)
 tokens = st.text("azAZ09_-", min_size=22, max_size=66)
 sessions = st.tuples(st.sampled_from(["https://tc.example.com", "http://[::1]:8080"]), client_ids, tokens)
@@ -113,20 +52,24 @@ SESSION: dict[str, str | None] = {
 OLD = {"TASKCLUSTER_CERTIFICATE": "old", "TASKCLUSTER_CLIENT_ID": "old"}
 
 
-def evaluated(shell: RealShell, line: str, text: str, folder: Path, before: str = "") -> tuple[dict[str, str], str]:
-    """The environment after `line` has evaluated `text` and, if that succeeded, a program was run (else nothing), and what
-    the shell printed."""
+def evaluate(
+    shell: RealShell, text: str, folder: Path, line: str | None = None, before: str = ""
+) -> tuple[dict[str, str], str]:
+    """Evaluate `text` by the shell's line, or by `line`, and run a program if that succeeded.
+
+    Return the environment of the program, which is empty if it did not run, and what the shell printed."""
     written, out = folder / "text", folder / "out"
     written.write_text(text, newline="")
     out.unlink(missing_ok=True)
-    cat = f"^cat {written}" if shell.name == "nu" else f"cat {written}"
+    evaluation = (line or shell.line).format(f"{shell.caret}cat {written}")
     # In csh, a first line of nothing would take the rest for the shell's arguments.
-    start = f"{before}\n" if before else ""
-    done = shell.run(start + shell.chain.format(line.format(cat), shell.dump(out)), make_env(**OLD), may_fork=True)
-    return (environment_after(out) if out.exists() else {}), done.stdout + done.stderr
+    lines = [*([before] if before else []), shell.chain.format(evaluation, shell.make_dump(out))]
+    done = shell.run_lines(*lines, env=make_env(**OLD))
+    return (read_environment(out) if out.exists() else {}), done.stdout + done.stderr
 
 
 def has(environment: Mapping[str, str], change: Mapping[str, str | None]) -> bool:
+    """Return whether each variable has its value in `change`, or is unset if that is None."""
     return bool(environment) and all(environment.get(name) == value for name, value in change.items())
 
 
@@ -140,11 +83,11 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
     def run(many: list[tuple[str, str, str]]) -> None:
         change = {f"TCENV_T{n}_{m}": value for n, values in enumerate(many) for m, value in enumerate(values)}
         change["TASKCLUSTER_CERTIFICATE"] = None  # type: ignore[assignment]
-        after, printed = evaluated(shell, line, load_shell(shell.name).export(change), tmp_path)
+        after, printed = evaluate(shell, load_shell(shell.name).export(change), tmp_path, line)
         assert has(after, change), printed
 
     run()
-    after, _ = evaluated(shell, line, load_shell(shell.name).make_failure(), tmp_path)
+    after, _ = evaluate(shell, load_shell(shell.name).make_failure(), tmp_path, line)
     assert not after
 
 
@@ -161,7 +104,7 @@ def test_sessions_survive_an_unquoted_eval(shell: RealShell, line: str, tmp_path
 )
 def test_an_ipv6_address_survives_an_unquoted_eval_of_patterns(name: str, options: str, tmp_path: Path) -> None:
     change = {**SESSION, "TASKCLUSTER_ROOT_URL": "https://[2001:db8::1]:8080"}
-    after, printed = evaluated(BY_NAME[name], "eval $({})", load_shell(name).export(change), tmp_path, before=options)
+    after, printed = evaluate(BY_NAME[name], load_shell(name).export(change), tmp_path, "eval $({})", options)
     assert has(after, change)
     assert not printed
 
@@ -184,11 +127,10 @@ OPTIONS = [
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_under_options_and_aliases(name: str, options: str, tmp_path: Path) -> None:
     shell = BY_NAME[name]
-    speaks = load_shell(name)
-    after, printed = evaluated(shell, shell.line, speaks.export(SESSION), tmp_path, before=options)
+    after, printed = evaluate(shell, load_shell(name).export(SESSION), tmp_path, before=options)
     assert has(after, SESSION)
     assert not printed
-    after, _ = evaluated(shell, shell.line, speaks.make_failure(), tmp_path, before=options)
+    after, _ = evaluate(shell, load_shell(name).make_failure(), tmp_path, before=options)
     assert not after
 
 
@@ -210,9 +152,9 @@ CSH = [shell for shell in SHELLS if get_canonical_name(shell.name) == "tcsh"]
 )
 def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tmp_path: Path) -> None:
     change = {**SESSION, "TCENV_TEXT": 'a  b {c} "d" é\t*?'}
-    after, printed = evaluated(shell, shell.line, load_shell("tcsh").export(change), tmp_path, before=options)
+    after, printed = evaluate(shell, load_shell("tcsh").export(change), tmp_path, before=options)
     assert has(after, change), printed
-    after, _ = evaluated(shell, shell.line, load_shell("tcsh").make_failure(), tmp_path, before=options)
+    after, _ = evaluate(shell, load_shell("tcsh").make_failure(), tmp_path, before=options)
     assert not after
 
 
@@ -223,7 +165,7 @@ def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tm
 )
 def test_a_read_only_variable_stops_the_evaluation(shell: RealShell, before: str, tmp_path: Path) -> None:
     text = load_shell(shell.name).export(SESSION)
-    after, printed = evaluated(shell, shell.line, text, tmp_path, before=before)
+    after, printed = evaluate(shell, text, tmp_path, before=before)
     assert not after
     assert "read" in printed
 
@@ -249,59 +191,45 @@ ATTRIBUTES = [
 
 
 @pytest.mark.parametrize(("name", "attribute"), ATTRIBUTES)
-def test_what_a_variable_was_does_not_change_its_value(name: str, attribute: str, tmp_path: Path) -> None:
+def test_attributes_of_a_variable_do_not_change_its_value(name: str, attribute: str, tmp_path: Path) -> None:
     shell = BY_NAME[name]
     before = f"unset TASKCLUSTER_CLIENT_ID; {attribute} TASKCLUSTER_CLIENT_ID"
-    after, printed = evaluated(shell, shell.line, load_shell(name).export(SESSION), tmp_path, before=before)
+    after, printed = evaluate(shell, load_shell(name).export(SESSION), tmp_path, before=before)
     assert has(after, SESSION), printed
 
 
 def test_fish_unsets_in_every_scope(tmp_path: Path) -> None:
     before = "set -U TASKCLUSTER_CERTIFICATE universal; set -g TASKCLUSTER_CERTIFICATE global"
     shell = BY_NAME["fish"]
-    after, printed = evaluated(shell, shell.line, load_shell("fish").export(SESSION), tmp_path, before=before)
+    after, printed = evaluate(shell, load_shell("fish").export(SESSION), tmp_path, before=before)
     assert has(after, SESSION), printed
     assert not printed
 
 
-# A statement, and then another whatever becomes of the first.
+# A statement, and another one that runs even if the first fails.
 REGARDLESS = {
     "elvish": "try {{ {} }} catch e {{ nop }}; {}",
     "nu": "try {{ {} }}; {}",
     "powershell": "try {{ {} }} catch {{ }}; {}",
+    "xonsh": "try:\n    {}\nexcept Exception:\n    pass\n{}",
 }
-
-
-INTERACTIVE = {
-    "bash": ("bash", "--norc", "--noprofile"),
-    "zsh": ("zsh", "-f"),
-    "sh": ("dash", "-i"),
-    "ksh": ("ksh93", "-E"),
-    "mksh": ("mksh", "-i"),
-    "yash": ("yash", "--norcfile"),
-    "fish": ("fish", "--no-config"),
-    "tcsh": ("tcsh", "-f"),
-    "csh": ("bsd-csh", "-f"),
-    "elvish": ("elvish", "-norc"),
-}
+INTERACTIVE = ("bash", "zsh", "sh", "ksh", "mksh", "yash", "fish", "tcsh", "csh", "elvish")
 
 
 @pytest.mark.parametrize("name", INTERACTIVE)
-def test_at_a_prompt_history_and_its_exclamation_mark_do_no_harm(name: str, tmp_path: Path) -> None:
+def test_at_a_prompt_the_history_leaves_exclamation_marks_alone(name: str, tmp_path: Path) -> None:
+    shell = BY_NAME[name]
     change = {**SESSION, "TCENV_TEXT": "!! a!b !x !$ ^a^b"}
     text = tmp_path / "text"
     text.write_text(load_shell(name).export(change))
-    program, *flags = INTERACTIVE[name]
-    ready = "READY"
-    with Terminal([require(program), *flags], make_env(PS1="$ ", **OLD), tmp_path) as terminal:
-        terminal.type(f"echo {ready}")
-        terminal.wait(lambda: terminal.read_screen().count(ready) > 1, "the shell")
-        terminal.type(BY_NAME[name].evaluate(f"cat {text}"))
+    with Terminal(shell.command, make_env(PS1="$ ", **OLD), tmp_path) as terminal:
+        terminal.type("echo READY")
+        terminal.wait(lambda: terminal.read_screen().count("READY") > 1, "the shell")
+        terminal.type(shell.make_evaluation(f"cat {text}"))
         assert has(terminal.read_environment(), change), terminal.read_screen()
 
 
-# cmd needs Windows: its text is held against its published rules, letter by letter, and any text against a small reader made
-# from these rules.
+# cmd needs Windows. Here, its text is compared with its published rules, and read by a small reader made from these rules.
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -331,8 +259,8 @@ def test_cmd_text(value: str | None, expected: str) -> None:
 
 
 def read_as_cmd(output: str) -> dict[str, str]:
-    """The variables that cmd would set: `for /f` leaves out lines that are empty or begin with `;`, and `set` takes what
-    stands between the first quote and the last."""
+    """Return the variables that cmd would set: `for /f` skips lines that are empty or begin with `;`, and `set` takes the
+    text between the first quote and the last."""
     found = {}
     for line in re.split("\r?\n", output):
         if not line or line.startswith(";"):
@@ -372,34 +300,35 @@ def test_every_name_leads_to_a_shell() -> None:
 
 @pytest.mark.parametrize("shell", SHELLS, ids=ids)
 class TestEveryShell:
-    """What every shell promises, run in the shell itself."""
+    """The contract of every shell, tested in the shell itself."""
 
-    def test_any_text_arrives_as_it_is(self, shell: RealShell) -> None:
-        # As many texts in fewer processes where a start is slow. The first that hypothesis tries is the smallest.
+    def test_any_text_arrives_unchanged(self, shell: RealShell, tmp_path: Path) -> None:
+        # A slow shell gets as many texts in fewer processes. hypothesis tries the smallest list first.
         examples, least = (2, 80) if shell.name == "powershell" else (8, 20)
 
         @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
         @given(st.lists(texts, min_size=least, max_size=3 * least))
         def run(values: list[str]) -> None:
-            check(shell, [*NASTY, *values])
+            can = [value for value in [*NASTY, *values] if can_carry(shell.name, value)]
+            change = {f"TCENV_T{number}": value for number, value in enumerate(can)} | dict.fromkeys(OLD)
+            after, printed = evaluate(shell, load_shell(shell.name).export(change), tmp_path)
+            assert has(after, change), printed
 
         run()
 
     def test_what_a_shell_cannot_carry_is_an_error(self, shell: RealShell) -> None:
-        speaks = load_shell(shell.name)
-        refused = [value for value in [*NASTY, "\0", "\ud800"] if not _carries(speaks, value)]
+        refused = [value for value in [*NASTY, "\0", "\ud800"] if not can_carry(shell.name, value)]
         own = {"tcsh": ["\n", "a\nb\n", "\r\n"], "powershell": [""]}
         assert refused == [*own.get(get_canonical_name(shell.name), []), "\0", "\ud800"]
 
     def test_long_values_arrive_whole_or_not_at_all(self, shell: RealShell, tmp_path: Path) -> None:
-        speaks = load_shell(shell.name)
         values = ["a" * 3000, '{"scopes": ["queue:*"]}' * 40, '{"scopes": ["queue:*"]}' * 1000, "é x" * 30_000]
-        can = [value for value in values if _carries(speaks, value)]
+        can = [value for value in values if can_carry(shell.name, value)]
         assert can == values or get_canonical_name(shell.name) == "tcsh"
-        # csh stops at the first that is too long for it.
+        # csh stops at the first word that is too long.
         for part in [[value] for value in can] if shell.name == "csh" else [can]:
             change = {f"TCENV_LONG{number}": value for number, value in enumerate(part)} | {"TCENV_AFTER": "there"}
-            after, printed = evaluated(shell, shell.line, speaks.export(change), tmp_path)
+            after, printed = evaluate(shell, load_shell(shell.name).export(change), tmp_path)
             if shell.name == "csh" and len(part[0]) > 3000:
                 assert not after
                 assert "Word too long" in printed
@@ -411,25 +340,22 @@ class TestEveryShell:
     ) -> None:
         monkeypatch.delenv("LANG")
         monkeypatch.setenv("LC_ALL", "C")
-        speaks = load_shell(shell.name)
         change = {"TCENV_T": "é 漢字 🦊", **SESSION}
-        if shell.name == "yash":  # it reads characters, and knows only ASCII then
-            after, printed = evaluated(shell, shell.line, speaks.export(change), tmp_path)
+        if shell.name == "yash":  # it reads characters, and then knows only ASCII
+            after, printed = evaluate(shell, load_shell(shell.name).export(change), tmp_path)
             assert not after, printed
             change = SESSION
-        after, printed = evaluated(shell, shell.line, speaks.export(change), tmp_path)
+        after, printed = evaluate(shell, load_shell(shell.name).export(change), tmp_path)
         assert has(after, change), printed
 
     def test_failure_fails_and_changes_nothing(self, shell: RealShell, tmp_path: Path) -> None:
         text, out, reached = tmp_path / "text", tmp_path / "out", tmp_path / "reached"
         text.write_text(load_shell(shell.name).make_failure(), newline="")
-        line = shell.evaluate(f"^cat {text}" if shell.name == "nu" else f"cat {text}")
+        line = shell.make_evaluation(f"{shell.caret}cat {text}")
         reaching = shell.chain.format(line, f"touch {reached}").replace("\n", "\n    ")
-        regardless = "try:\n    {}\nexcept Exception:\n    pass\n{}" if shell.name == "xonsh" else "{}; {}"
-        env = make_env(TCENV_A="a", **OLD)
-        script = REGARDLESS.get(shell.name, regardless).format(reaching, shell.dump(out))
-        done = shell.run(script, env, may_fork=True)
+        script = REGARDLESS.get(shell.name, "{}; {}").format(reaching, shell.make_dump(out))
+        done = shell.run_lines(script, env=make_env(TCENV_A="a", **OLD))
         assert not reached.exists()
         assert out.exists(), done.stderr
-        after = environment_after(out)
+        after = read_environment(out)
         assert {name: after.get(name) for name in ("TCENV_A", *OLD)} == {"TCENV_A": "a", **OLD}

@@ -1,4 +1,4 @@
-"""Every file of shell code that is shipped, by itself: linted, or read by its own shell without being run."""
+"""Linters and the shells themselves read each file of shell code in a release."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ LINTERS = {
     ".nu": (["nu", "--no-config-file", "-c", "if not (nu-check {}) { exit 1 }"],),
     "zsh": (["zsh", "-n"],),
 }
-# Elvish compiles what speaks to its line editor in a terminal only (test_in_a_terminal has one); no PowerShell here.
+# test_init_options.py has elvish, whose line editor needs a terminal; test_powershell.py has PowerShell.
 _OTHERS = {".xsh", ".ps1", ".elv"}
-# With places that `tcenv init` fills in, without which they are no code: linted as start-up texts (test_combinations).
+# Templates that are no code until `tcenv init` fills them in. test_init_options.py lints the result.
 _TEMPLATES = {"init.nu", "function.tcsh", "init.xsh"}
 _WHOLE = [path for path in FILES if path.name not in _TEMPLATES]
 
 
-def kind(path: Path) -> str:
+def find_kind(path: Path) -> str:
     return "zsh" if path.suffix == ".zsh" or path.name in ("_tcenv", ".zshenv", ".zshrc") else path.suffix
 
 
-def test_nothing_is_left_out() -> None:
+def test_every_file_has_a_reader() -> None:
     assert len(FILES) > 25
-    assert {kind(path) for path in FILES} <= {*LINTERS, *_OTHERS}
+    assert {find_kind(path) for path in FILES} <= {*LINTERS, *_OTHERS}
 
 
-def name(path: Path) -> str:
+def get_name(path: Path) -> str:
     return str(path.relative_to(PROJECT))
 
 
-@pytest.mark.parametrize("path", [path for path in _WHOLE if kind(path) in LINTERS], ids=name)
-def test_linted(path: Path) -> None:
-    # direnv's library is bash that other people's .envrc read.
-    linters = LINTERS[".bash" if path.name == "direnv.sh" else kind(path)]
+@pytest.mark.parametrize("path", [path for path in _WHOLE if find_kind(path) in LINTERS], ids=get_name)
+def test_linters_find_nothing(path: Path) -> None:
+    # direnv reads its library in bash.
+    linters = LINTERS[".bash" if path.name == "direnv.sh" else find_kind(path)]
     for program, *words in linters:
         command = [require(program), *(word.replace("{}", str(path)) for word in words)]
         if not any(str(path) in word for word in command):
@@ -53,8 +53,8 @@ def test_linted(path: Path) -> None:
         assert (done.returncode, done.stdout + done.stderr) == (0, ""), program
 
 
-@pytest.mark.parametrize("path", [path for path in _WHOLE if path.suffix == ".xsh"], ids=name)
-def test_xonsh_reads_its_own(path: Path) -> None:
+@pytest.mark.parametrize("path", [path for path in _WHOLE if path.suffix == ".xsh"], ids=get_name)
+def test_xonsh_compiles_its_files(path: Path) -> None:
     check = (
         "import sys; from xonsh.execer import Execer; from xonsh.main import setup; setup();"
         "Execer().compile(open(sys.argv[1]).read(), glbs={}, locs={}, mode='exec')"

@@ -1,4 +1,4 @@
-"""`exec --proxy` runs its command as a shell would: statuses, arguments, streams, signals."""
+"""`exec --proxy` runs its command as a shell does: statuses, arguments, streams and signals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,11 @@ from tests.world import TCENV, list_commands, sign_in, tcenv
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
+def env(deployment: Sandbox) -> dict[str, str]:
+    return sign_in(deployment)
 
 
-def test_statuses_pass_through(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = sign_in(sandbox)
+def test_statuses_pass_through(env: dict[str, str], tmp_path: Path) -> None:
     signals = (signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE)
     by_signals = [(["sh", "-c", f"kill -{int(number)} $$"], 128 + number) for number in signals]
     for command, status in (*list_commands(tmp_path), *by_signals):
@@ -32,8 +29,7 @@ def test_statuses_pass_through(sandbox: Sandbox, tmp_path: Path) -> None:
         assert "inside tcenv" not in done.stderr
 
 
-def test_arguments_and_streams_are_untouched(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_arguments_and_streams_are_untouched(env: dict[str, str]) -> None:
     odd = ["", " ", "--", "-x", "--proxy", "a'b\"c", "$HOME", "*", "é\n"]
     text = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))"
     command = [TCENV, "exec", "--proxy", "--", sys.executable, "-c", text, *odd]
@@ -44,8 +40,7 @@ def test_arguments_and_streams_are_untouched(sandbox: Sandbox) -> None:
 
 @pytest.mark.signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
-def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_a_signal_to_tcenv_reaches_the_command_once(number: signal.Signals, env: dict[str, str]) -> None:
     text = (
         "import os, signal, sys, time\n"
         "seen, again = [], []\n"
@@ -54,7 +49,7 @@ def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, san
         "print('ready', flush=True)\n"
         "while not seen:\n"
         "    time.sleep(0.01)\n"
-        # A second one would come before another signal that goes the same way.
+        # A second delivery would come before another signal that goes the same way.
         "os.kill(os.getppid(), signal.SIGUSR2)\n"
         "while not again:\n"
         "    time.sleep(0.01)\n"
@@ -69,8 +64,7 @@ def test_what_is_sent_to_us_reaches_the_command_once(number: signal.Signals, san
     assert process.wait(60) == 51
 
 
-def test_a_signal_that_ends_the_command_is_told_as_shells_do(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_the_status_tells_which_signal_ended_the_command(env: dict[str, str]) -> None:
     process = subprocess.Popen(
         [TCENV, "exec", "--proxy", "--", "sh", "-c", "echo ready; exec sleep 600"], env=env, stdout=subprocess.PIPE
     )
@@ -80,21 +74,18 @@ def test_a_signal_that_ends_the_command_is_told_as_shells_do(sandbox: Sandbox) -
     assert process.wait(60) == 128 + signal.SIGTERM
 
 
-def test_the_command_is_started_as_if_by_a_shell(sandbox: Sandbox) -> None:
-    """No signal is blocked or ignored that was not so before."""
-    env = sign_in(sandbox)
+def test_the_command_starts_with_the_same_signals_blocked_and_ignored(env: dict[str, str]) -> None:
     reading = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
 
     def signals(text: str) -> list[int]:
-        # Two are the C library's own business (32 and 33), and no program's.
+        # The C library uses signals 32 and 33 itself.
         return [int(line.split()[1], 16) & ~(3 << 31) for line in text.splitlines()]
 
     direct = subprocess.run(reading, env=env, capture_output=True, text=True).stdout
     assert signals(tcenv("exec", "--proxy", "--", *reading, env=env).stdout) == signals(direct)
 
 
-def test_what_comes_as_the_command_ends_does_not_end_us(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_a_signal_at_the_end_of_the_command_does_not_end_tcenv(env: dict[str, str]) -> None:
     for words in (["--proxy"], ["--proxy", "--for", "1h"]):
         for _ in range(5):
             done = tcenv(
