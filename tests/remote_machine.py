@@ -17,12 +17,6 @@ from tests.programs import require
 # Another run of the tests may hold the lock of the accounts.
 _PATIENCE = 120
 
-# Runs a Python program as another account of the machine, without its groups.
-AS_A_STRANGER = (
-    *("setpriv", "--reuid=4242", "--regid=4242", "--clear-groups"),
-    *("/usr/bin/env", "python3", "-I", "-c"),
-)
-
 
 class RemoteMachine:
     """A machine called `far`, with an account that has `shell` as its login shell. `settings` are lines of its
@@ -141,6 +135,10 @@ class RemoteMachine:
     def list_leftovers(self) -> tuple[dict[int, str], list[str], list[int]]:
         """Return what is there of runs: processes, directories and ports."""
         return self.processes(), self.files(), self.ports()
+
+    def is_clean(self) -> bool:
+        """Return whether nothing of a run is left."""
+        return self.list_leftovers() == ({}, [], [])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

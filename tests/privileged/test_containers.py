@@ -1,5 +1,5 @@
-"""`--container` with real networks: bubblewrap's own, and a bridge to another network namespace, in which a stand-in for docker
-starts the command with nothing but the variables that its arguments name."""
+"""`--container` with real networks: one that bubblewrap makes, and a bridge to a network namespace, in which a stub of docker
+starts the command with only the variables that its arguments name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from tcenv.containers import listen_inside
 from tcenv.sandbox import Sandbox
+from tests.privileged.users import make_prefix
 from tests.programs import require
 from tests.world import read_session_fields, sign_in, tcenv
 
@@ -29,7 +30,7 @@ def reach(url):
 auth = taskcluster.Auth(taskcluster.optionsFromEnvironment())
 print(json.dumps({"scopes": len(auth.currentScopes()["scopes"]), "outside": reach(sys.argv[1]), "environ": dict(os.environ)}))
 """
-# It does what docker does with its arguments: the environment of the container has what they name, and no more.
+# A stub of docker: the environment of its container has only the variables that the arguments name.
 DOCKER = f"""#!{sys.executable} -I
 import os, sys
 words, variables = sys.argv[1:], {{}}
@@ -50,7 +51,8 @@ def env(deployment: Sandbox) -> dict[str, str]:
     return sign_in(deployment)
 
 
-def bwrap(*options: str) -> list[str]:
+def make_bwrap_command(*options: str) -> list[str]:
+    """Return the words before a command that run it in bubblewrap."""
     return [require("bwrap"), "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *options, "--"]
 
 
@@ -66,17 +68,17 @@ def bwrap(*options: str) -> list[str]:
 def test_a_sandbox_with_a_network_of_its_own(
     options: list[str], is_closed: bool, deployment: Sandbox, env: dict[str, str]
 ) -> None:
-    command = [*bwrap(*options), sys.executable, "-c", PROGRAM, deployment.root_url]
+    command = [*make_bwrap_command(*options), sys.executable, "-c", PROGRAM, deployment.root_url]
     done = tcenv("exec", "--container", "--agent", "--", *command, env=env)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["scopes"] > 5
-    # The proxy is all that it reaches.
+    # In a closed network, the program reaches only the proxy.
     assert told["outside"] == ("URLError" if is_closed else 200)
     assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
 
 
-# Starts bubblewrap as `Gate` does, has the program of ours listen in its network, and answers one call from there.
+# Start bubblewrap as `Gate` does, let listen_inside.py listen in its network, and answer one call from there.
 _WITHOUT_RIGHTS = """
 import json, os, socket, subprocess, sys
 information, told = os.pipe()
@@ -99,20 +101,12 @@ sys.exit(sandbox.wait())
 """
 
 
-def test_an_account_without_rights_has_such_a_sandbox_too(tmp_path: Path) -> None:
-    """bubblewrap then makes a user namespace, which owns the network and is entered with it."""
-    # The account cannot read the interpreter of the tests.
+def test_an_account_without_rights_has_such_a_sandbox_too() -> None:
+    """bubblewrap then makes a user namespace, which owns the network. tcenv must enter both."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         script = shutil.copy(listen_inside.__file__, folder)
-        user = [
-            require("setpriv"),
-            "--reuid=4242",
-            "--regid=4242",
-            "--clear-groups",
-            "--bounding-set=-all",
-            "--inh-caps=-all",
-        ]
+        user = [*make_prefix(), "--bounding-set=-all", "--inh-caps=-all"]
         done = subprocess.run(
             [*user, "/usr/bin/env", "python3", "-I", "-c", _WITHOUT_RIGHTS, script],
             capture_output=True,
@@ -125,16 +119,18 @@ def test_an_account_without_rights_has_such_a_sandbox_too(tmp_path: Path) -> Non
 
 
 def test_the_status_of_a_sandbox_that_does_not_start(env: dict[str, str]) -> None:
-    done = tcenv("exec", "--container", "--", *bwrap("--unshare-net", "--bind", "/no/such", "/x"), "true", env=env)
+    done = tcenv(
+        "exec", "--container", "--", *make_bwrap_command("--unshare-net", "--bind", "/no/such", "/x"), "true", env=env
+    )
     assert done.returncode == 1
     assert "/no/such" in done.stderr
-    done = tcenv("exec", "--container", "--", *bwrap("--unshare-net"), "sh", "-c", "exit 9", env=env)
+    done = tcenv("exec", "--container", "--", *make_bwrap_command("--unshare-net"), "sh", "-c", "exit 9", env=env)
     assert done.returncode == 9
 
 
 @pytest.fixture
 def networks() -> Iterator[tuple[str, str]]:
-    """Two network namespaces, `host` and `inside`, with a pair of interfaces between them. The host's is called docker0."""
+    """Make two network namespaces, of a host and of a container, with a pair of interfaces. The host has docker0."""
     ip = require("ip")
     host, inside = f"tcenv-host-{os.getpid()}", f"tcenv-in-{os.getpid()}"
     commands = [

@@ -1,4 +1,4 @@
-"""A process that stays hides its memory from this user's other programs, and works all the same."""
+"""The parent of `exec --proxy` hides its memory from other programs of the same user, and works."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.privileged.users import STRANGER, make_prefix
 
 PROJECT = Path(__file__).parents[2]
 # Tries to read its parent's memory and environment, and calls through the proxy.
@@ -31,14 +32,14 @@ print(urllib.request.urlopen(url, timeout=60).status)
 
 @pytest.fixture
 def user() -> Iterator[list[str]]:
-    """What runs tcenv as another user, who is not root, with a home and a runtime directory of their own."""
-    # Not in pytest's own folder, which every run of it closes to others again.
+    """Return the words that run tcenv as a user who is not root, with their own home and runtime directory."""
+    # pytest closes its own folder to other users.
     above = Path(tempfile.mkdtemp())
     above.chmod(0o711)
     home, runtime = above / "home", above / "runtime"
     for folder in (home, runtime):
         folder.mkdir(mode=0o700)
-        os.chown(folder, 54321, 54321)
+        os.chown(folder, STRANGER, STRANGER)
     variables = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
@@ -50,11 +51,11 @@ def user() -> Iterator[list[str]]:
         "SHELL": "/bin/sh",
     }
     words = [f"{name}={value}" for name, value in variables.items()]
-    yield ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i", *words]
+    yield [*make_prefix(), "env", "-i", *words]
     shutil.rmtree(above)
 
 
-def test_a_program_behind_the_proxy_cannot_read_its_parent(user: list[str]) -> None:
+def test_a_program_of_the_run_cannot_read_its_parent(user: list[str]) -> None:
     with Sandbox() as sandbox:
         command = ["/usr/bin/python3", "-m", "tcenv", "exec", "--root-url", sandbox.root_url, "--proxy", "--unsigned"]
         done = subprocess.run(
@@ -67,8 +68,8 @@ def test_a_program_behind_the_proxy_cannot_read_its_parent(user: list[str]) -> N
     assert done.stdout == "refused mem\nrefused environ\nrefused maps\n200\n", done.stderr
 
 
-def test_inside_of_it_the_shell_is_found_all_the_same(user: list[str]) -> None:
-    """Detection reads /proc of every process above, and this one's belongs to root."""
+def test_in_a_run_the_shell_is_detected(user: list[str]) -> None:
+    """Detection reads /proc of each ancestor, and the files of a process that hides its memory belong to root."""
     with Sandbox() as sandbox:
         command = ["/usr/bin/python3", "-m", "tcenv", "exec", "--root-url", sandbox.root_url, "--proxy"]
         script = f"{' '.join(command)} -- /usr/bin/python3 -m tcenv doctor --json; echo $?"

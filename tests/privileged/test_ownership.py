@@ -1,4 +1,4 @@
-"""Whose file is it? What belongs to another user is not believed, and tcenv leaves nothing in another user's directory."""
+"""tcenv does not use the files of another user, and writes nothing into another user's directory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import approve
+from tests.privileged.users import STRANGER, make_prefix
 from tests.programs import require
 from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
-# An account that every system has, and one that none has.
+# An account that every system has.
 OTHER, NAME = 1, "daemon"
-USER = 54321
+USER = STRANGER
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
@@ -32,7 +33,7 @@ def as_root() -> None:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that other users can pass through. (pytest's own are root's alone.)"""
+    """Make a folder that other users can pass through, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="tcenv-ownership-") as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)
@@ -45,10 +46,35 @@ def config(home: Path) -> Path:
     return path
 
 
-def as_user(user: int, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run tcenv as another user."""
-    command = [require("setpriv"), f"--reuid={user}", f"--regid={user}", "--clear-groups", TCENV, *words]
-    return subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+def run_as_user(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run tcenv as USER."""
+    return subprocess.run(
+        [*make_prefix(USER), TCENV, *words],
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def make_home_env(deployment: Sandbox, home: Path, **more: str) -> dict[str, str]:
+    """Return an environment with the directories of another home."""
+    return make_env(
+        deployment,
+        HOME=str(home),
+        XDG_RUNTIME_DIR=str(home / "run"),
+        XDG_CONFIG_HOME=str(home / ".config"),
+        XDG_STATE_HOME=str(home / ".local/state"),
+        XDG_CACHE_HOME=str(home / ".cache"),
+        **more,
+    )
+
+
+def make_plain_env(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment with another home and without XDG directories."""
+    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
+    return {**env, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def give(path: Path, user: int) -> None:
@@ -57,8 +83,8 @@ def give(path: Path, user: int) -> None:
         os.chown(each, user, user, follow_symlinks=False)
 
 
-def everything(folder: Path) -> dict[str, tuple[int, int, float]]:
-    """Owner, mode and time of change of all that is in a folder."""
+def read_statuses(folder: Path) -> dict[str, tuple[int, int, float]]:
+    """Return owner, mode and time of change of a folder and of each file in it."""
     found = {}
     for path in [folder, *folder.rglob("*")]:
         status = path.lstat()
@@ -66,13 +92,13 @@ def everything(folder: Path) -> dict[str, tuple[int, int, float]]:
     return found
 
 
-@pytest.mark.parametrize("reached", ["as it is", "through a link", "by its name"])
+@pytest.mark.parametrize("reached", ["directly", "through a link", "by its name"])
 def test_the_browser_of_another_users_configuration_never_runs(
     reached: str, deployment: Sandbox, home: Path, config: Path, tmp_path: Path
 ) -> None:
     ran = tmp_path / "ran"
     text = f'browser = "touch {ran}"\ndefault = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n'
-    file = config if reached == "as it is" else tmp_path / "theirs.toml"
+    file = config if reached == "directly" else tmp_path / "theirs.toml"
     file.write_text(text)
     give(file, OTHER)
     if reached == "through a link":
@@ -98,7 +124,7 @@ def test_the_browser_of_another_users_configuration_never_runs(
     assert deployment.approvals == 0
 
 
-def test_somebody_elses_link_to_the_users_own_file_is_fine(deployment: Sandbox, config: Path, tmp_path: Path) -> None:
+def test_another_users_link_to_the_users_own_file_is_used(deployment: Sandbox, config: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
     config.symlink_to(own)
@@ -112,23 +138,20 @@ def test_roots_configuration_serves_a_user_unless_others_can_write_it(deployment
     store.write_text(f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n')
     store.chmod(0o444)
     own.mkdir()
-    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
-    env.update(HOME=str(own), TCENV_CONFIG=str(store), PYTHONDONTWRITEBYTECODE="1")
+    env = make_plain_env(own, TCENV_CONFIG=str(store))
     give(own, USER)
-    shown = as_user(USER, "profile", "show", env=env)
+    shown = run_as_user("profile", "show", env=env)
     assert (shown.returncode, deployment.root_url in shown.stdout) == (0, True), shown.stderr
-    changed = as_user(USER, "profile", "set", "y", "--root-url", "https://y.example.com", env=env)
+    changed = run_as_user("profile", "set", "y", "--root-url", "https://y.example.com", env=env)
     assert changed.returncode != 0
     for mode in (0o664, 0o646):
         store.chmod(mode)
-        refused = as_user(USER, "profile", "show", env=env)
+        refused = run_as_user("profile", "show", env=env)
         assert (refused.returncode, f"{store} belongs to root" in refused.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("options", "status"), [("", 1), ("mount -o remount,ro,bind $0;", 0)])
-def test_in_a_user_namespace_root_is_known_by_a_mount_that_nobody_can_write(
-    options: str, status: int, tmp_path: Path
-) -> None:
+def test_in_a_user_namespace_a_read_only_mount_shows_a_file_of_root(options: str, status: int, tmp_path: Path) -> None:
     folder = tmp_path / "mounted"
     folder.mkdir()
     (folder / "c.toml").write_text('default = "x"\n[profiles.x]\nroot_url = "https://x.example.com"\n')
@@ -145,7 +168,7 @@ def test_in_a_user_namespace_root_is_known_by_a_mount_that_nobody_can_write(
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "directory"])
-def test_a_configuration_that_is_no_file_is_an_error(kind: str, home: Path) -> None:
+def test_a_configuration_that_is_no_regular_file_is_an_error(kind: str, home: Path) -> None:
     path = Path("/dev/null") if kind == "device" else home / "c"
     if kind == "pipe":
         os.mkfifo(path)
@@ -167,7 +190,7 @@ def test_a_configuration_that_is_no_file_is_an_error(kind: str, home: Path) -> N
         assert stat.S_ISCHR(path.stat().st_mode)
 
 
-def test_an_index_of_another_user_widens_nothing(deployment: Sandbox, config: Path, home: Path) -> None:
+def test_an_index_of_another_user_adds_no_scope(deployment: Sandbox, config: Path, home: Path) -> None:
     config.write_text(
         f'default = "x"\n[profiles.x]\nroot_url = "{deployment.root_url}"\n'
         '[purposes.little]\nscopes = ["queue:scheduler-id:a"]\n'
@@ -186,10 +209,10 @@ def test_an_index_of_another_user_widens_nothing(deployment: Sandbox, config: Pa
     assert f"{index} belongs to {NAME}" in done.stderr
     certificate = json.loads(json.loads(done.stdout)["TASKCLUSTER_CERTIFICATE"])
     assert certificate["scopes"] == ["queue:scheduler-id:a"]
-    # It lies in a directory of the user's own, and is replaced by then.
+    # The directory is the user's own, so tcenv has replaced the index.
     assert index.read_text() == good
     assert tcenv(*words, env=env).stderr == ""
-    # In a directory that is not, it stays, and is never read.
+    # In another user's directory, the index stays, and tcenv never reads it.
     give(index.parent, OTHER)
     again = tcenv(*words, env=env)
     assert (again.returncode, again.stderr.count("\n"), f"{index} belongs to {NAME}" in again.stderr) == (0, 1, True)
@@ -201,29 +224,22 @@ def test_notes_of_another_user_are_not_read(deployment: Sandbox, home: Path) -> 
     give(home / ".local/state/tcenv/clients", OTHER)
     done = tcenv("status", env=env)
     assert done.returncode == 0
-    before = everything(home / ".local/state/tcenv/clients")
+    before = read_statuses(home / ".local/state/tcenv/clients")
     done = tcenv("login", "--reset", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
     assert len([line for line in done.stderr.splitlines() if f"belongs to {NAME}" in line]) == 1
-    assert everything(home / ".local/state/tcenv/clients") == before
+    assert read_statuses(home / ".local/state/tcenv/clients") == before
 
 
 def test_root_leaves_nothing_in_the_home_of_a_user(deployment: Sandbox, home: Path) -> None:
-    """As `sudo -E tcenv` does: the variables are the user's, the files would be root's."""
+    """With `sudo -E tcenv`, the variables are the user's, and the files would be root's."""
     user = home / "user"
     for name in ("run", ".config", ".cache", ".local"):
         (user / name).mkdir(parents=True, mode=0o700)
     (user / ".bashrc").write_text("# mine\n")
     give(user, USER)
-    env = make_env(
-        deployment,
-        HOME=str(user),
-        XDG_RUNTIME_DIR=str(user / "run"),
-        XDG_CONFIG_HOME=str(user / ".config"),
-        XDG_STATE_HOME=str(user / ".local/state"),
-        XDG_CACHE_HOME=str(user / ".cache"),
-    )
-    before = everything(user)
+    env = make_home_env(deployment, user)
+    before = read_statuses(user)
     for words, status in {
         ("login", "--shell", "sh"): 0,
         ("status",): 0,
@@ -240,13 +256,13 @@ def test_root_leaves_nothing_in_the_home_of_a_user(deployment: Sandbox, home: Pa
         assert "inside tcenv" not in done.stderr
         if status:
             assert f"belongs to user {USER}" in done.stderr, words
-        assert everything(user) == before, words
-    filed = tcenv("login", "--shell", "sh", env={**env, "TCENV_STORE": "file"})
-    assert (filed.returncode, f"belongs to user {USER}" in filed.stderr) == (0, True)
-    assert everything(user) == before
+        assert read_statuses(user) == before, words
+    stored = tcenv("login", "--shell", "sh", env={**env, "TCENV_STORE": "file"})
+    assert (stored.returncode, f"belongs to user {USER}" in stored.stderr) == (0, True)
+    assert read_statuses(user) == before
 
 
-def test_what_root_rewrites_keeps_its_owner(home: Path) -> None:
+def test_a_file_that_root_rewrites_keeps_its_owner(home: Path) -> None:
     file = home / ".bashrc"
     file.write_text("# theirs\n")
     file.chmod(0o640)
@@ -257,8 +273,8 @@ def test_what_root_rewrites_keeps_its_owner(home: Path) -> None:
     assert "tcenv init --install" in file.read_text()
 
 
-def test_a_user_does_not_take_over_what_belongs_to_another(public: Path) -> None:
-    """A file that a group may write stays its owner's: it is not replaced by one of the user's own."""
+def test_a_user_does_not_replace_a_file_of_another_user(public: Path) -> None:
+    """The user's group may write the file."""
     own = public / "user"
     own.mkdir()
     give(own, USER)
@@ -266,52 +282,31 @@ def test_a_user_does_not_take_over_what_belongs_to_another(public: Path) -> None
     file.write_text("# theirs\n")
     os.chown(file, OTHER, USER)
     file.chmod(0o664)
-    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
-    done = as_user(
-        USER, "init", "bash", "--install", "--yes", env={**env, "HOME": str(own), "PYTHONDONTWRITEBYTECODE": "1"}
-    )
+    done = run_as_user("init", "bash", "--install", "--yes", env=make_plain_env(own))
     assert (done.returncode, f"{file} belongs to {NAME}" in done.stderr) == (1, True), done.stderr
     assert file.read_text() == "# theirs\n"
     assert [name for name in os.listdir(own) if name.endswith(".tmp")] == []
 
 
-def test_a_session_is_the_users_own_all_the_same(deployment: Sandbox) -> None:
+def test_a_session_belongs_to_the_user(deployment: Sandbox) -> None:
     assert read_session_fields(sign_in(deployment))["TASKCLUSTER_CLIENT_ID"].startswith(deployment.user)
 
 
-def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, public: Path) -> None:
-    """Directories of root's, from a `sudo -E` of another program: what can be done without them is done, and one line says so."""
+def test_directories_of_root_in_a_home_do_not_stop_the_user(deployment: Sandbox, public: Path) -> None:
+    """`sudo -E` with another program may leave them. tcenv works without them, and one line says so."""
     user = public / "user"
     (user / "run").mkdir(parents=True, mode=0o700)
     give(user, USER)
     for name in (".local", ".local/state", ".local/state/tcenv", ".cache", ".cache/tcenv"):
         (user / name).mkdir(mode=0o700)
-    env = make_env(
-        deployment,
-        HOME=str(user),
-        XDG_RUNTIME_DIR=str(user / "run"),
-        XDG_CONFIG_HOME=str(user / ".config"),
-        XDG_STATE_HOME=str(user / ".local/state"),
-        XDG_CACHE_HOME=str(user / ".cache"),
-        PYTHONDONTWRITEBYTECODE="1",
-    )
-    env["BROWSER"] = "true"
-    command = [
-        require("setpriv"),
-        f"--reuid={USER}",
-        f"--regid={USER}",
-        "--clear-groups",
-        TCENV,
-        "login",
-        "--shell",
-        "sh",
-    ]
+    env = make_home_env(deployment, user, PYTHONDONTWRITEBYTECODE="1") | {"BROWSER": "true"}
+    command = [*make_prefix(USER), TCENV, "login", "--shell", "sh"]
     signing_in = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert signing_in.stderr is not None
-    # The interpreter that a program of this user's would need may lie in root's home: root approves.
+    # Root approves, because the interpreter may be in root's home.
     approve(next(line.strip() for line in signing_in.stderr if line.strip().startswith("http")))
-    said = signing_in.communicate(timeout=60)[1]
-    assert (signing_in.returncode, said.count(f"{user}/.local belongs to root")) == (0, 1), said
+    errors = signing_in.communicate(timeout=60)[1]
+    assert (signing_in.returncode, errors.count(f"{user}/.local belongs to root")) == (0, 1), errors
     for words in (
         ["env", "--shell", "sh"],
         ["status"],
@@ -320,21 +315,19 @@ def test_what_root_has_left_in_a_home_locks_nobody_out(deployment: Sandbox, publ
         ["profile", "list"],
         ["logout", "--all", "--shell", "sh"],
     ):
-        done = as_user(USER, *words, env=env)
+        done = run_as_user(*words, env=env)
         assert done.returncode == 0, (words, done.stderr)
         assert len([line for line in done.stderr.splitlines() if "belongs to root" in line]) <= 1, done.stderr
 
 
-def test_a_group_that_the_user_may_not_give_reads_nothing(public: Path) -> None:
+def test_a_group_that_the_user_is_not_in_loses_its_access(public: Path) -> None:
     own = public / "user"
     own.mkdir()
     (own / ".bashrc").write_text("# mine\n")
     give(own, USER)
     os.chown(own / ".bashrc", USER, 2)
     (own / ".bashrc").chmod(0o660)
-    env = {name: value for name, value in make_env().items() if not name.startswith("XDG_")}
-    env.update(HOME=str(own), PYTHONDONTWRITEBYTECODE="1")
-    done = as_user(USER, "init", "bash", "--install", "--yes", env=env)
+    done = run_as_user("init", "bash", "--install", "--yes", env=make_plain_env(own))
     assert done.returncode == 0, done.stderr
     status = (own / ".bashrc").stat()
     assert (status.st_uid, status.st_mode & 0o777) == (USER, 0o600)

@@ -1,4 +1,4 @@
-"""A store that cannot be changed: no client is deleted whose token stays in it."""
+"""If a store cannot be changed, tcenv does not delete a client whose token stays in it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
 
-def on_a_read_only_disk(folder: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run tcenv where `folder` can be read and not be written."""
+def run_read_only(folder: Path, *words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run tcenv with `folder` mounted read-only."""
     command = [require("unshare"), "-Urm", "sh", "-c", _READ_ONLY, str(folder), TCENV, *words]
     return subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
@@ -29,7 +29,7 @@ def test_logout_deletes_no_client_whose_session_stays(store: str, option: str, d
     (file,) = folder.rglob("*.session")
     before = file.read_text()
     words = ["logout", "--shell", "sh", *([option] if option else [])]
-    done = on_a_read_only_disk(folder, *words, env=env)
+    done = run_read_only(folder, *words, env=env)
     assert (done.returncode, done.stdout) == (1, "\\false;\n"), done.stderr
     assert f"The {store} store cannot be used: Read-only file system." in done.stderr
     assert "chmod" not in done.stderr
@@ -37,7 +37,7 @@ def test_logout_deletes_no_client_whose_session_stays(store: str, option: str, d
     assert "Deleted" not in done.stderr and "Signed out" not in done.stderr
     assert file.read_text() == before
     assert len(deployment.clients) == 1
-    # What the next login hands out works.
+    # The next login returns the session, which works.
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     assert tcenv("status", env=env).returncode == 0
     assert tcenv(*words, env=env).returncode == 0
@@ -49,14 +49,14 @@ def test_one_store_that_cannot_be_changed_keeps_no_other_session(deployment: San
     env = sign_in(deployment, TCENV_STORE="file")
     with Sandbox() as other:
         sign_in(other)
-        done = on_a_read_only_disk(home / ".local", "logout", "--all", "--shell", "sh", env=env)
+        done = run_read_only(home / ".local", "logout", "--all", "--shell", "sh", env=env)
         assert done.returncode == 1
         assert f"Signed out of {other.root_url}" in done.stderr
         assert not other.clients
     assert len(deployment.clients) == 1
 
 
-def test_a_client_that_was_to_be_deleted_and_could_not_be_leaves_the_session_as_it_was(deployment: Sandbox) -> None:
+def test_a_failed_deletion_of_the_client_leaves_the_session(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     before = find_session_file(env).read_text()
     deployment.fail("hang-up")
@@ -68,8 +68,8 @@ def test_a_client_that_was_to_be_deleted_and_could_not_be_leaves_the_session_as_
 
 
 @pytest.mark.parametrize("words", ["profile set a --root-url https://a.example.com", "purpose set p --scope queue:*"])
-def test_a_configuration_that_cannot_be_written_is_no_mistake_of_the_users(words: str, home: Path) -> None:
+def test_a_configuration_that_cannot_be_written_is_no_usage_error(words: str, home: Path) -> None:
     (home / ".config").mkdir(exist_ok=True)
-    done = on_a_read_only_disk(home / ".config", *words.split(), env=make_env())
+    done = run_read_only(home / ".config", *words.split(), env=make_env())
     assert done.returncode == 1
     assert f"{home}/.config/tcenv/config.toml cannot be written: Read-only file system." in done.stderr

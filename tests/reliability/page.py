@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 NOTHING = "nothing"
 FUZZ = "tests/unit/reliability/test_fuzz.py::"
 WAIT = "tests/e2e/signin/test_wait.py::"
-THEFTS = "tests/privileged/test_thefts.py::"
+OTHER_USERS = "tests/privileged/test_other_users.py::"
 REMOTE = "tests/privileged/remote/"
 RESET = "tests/e2e/signin/test_reset.py::"
 
@@ -101,8 +101,8 @@ ROWS = (
         "Save on the page that is still open",
         "in the wait nothing, tcenv accepts the genuine answer; then, that the sign-in has ended and its client was deleted",
         (
-            THEFTS + "test_a_reset_connection_in_the_wait_gives_nobody_the_port",
-            THEFTS + "test_after_the_wait_nobody_gets_the_port_while_the_page_is_open",
+            OTHER_USERS + "test_a_reset_connection_in_the_wait_frees_no_port",
+            OTHER_USERS + "test_after_the_wait_the_port_stays_held_while_the_page_is_open",
         ),
         "ports of sign-ins",
         "thefts",
@@ -112,8 +112,8 @@ ROWS = (
         "`tcenv proxy`",
         "nothing: the program gets a 410",
         (
-            THEFTS + "test_a_program_that_outlives_its_run_tells_nobody_else",
-            THEFTS + "test_a_shell_that_has_sourced_the_statements_tells_nobody_else",
+            OTHER_USERS + "test_only_tcenv_answers_a_program_that_outlives_its_run",
+            OTHER_USERS + "test_only_tcenv_answers_a_shell_after_the_end_of_its_proxy",
         ),
         "ports of proxies",
         "thefts",
@@ -121,7 +121,7 @@ ROWS = (
     Row(
         "At a random moment, the connection of `tcenv ssh` is cut, tcenv is killed, or both tcenv and ssh are killed",
         "the end of the run; no process, port or file of it stays on either side, except a socket here until the next run",
-        (REMOTE + "test_end.py::test_nothing_stays_after_an_end_at_any_moment",),
+        (REMOTE + "test_cleanup.py::test_nothing_stays_after_an_end_at_any_moment",),
         "connections of tcenv ssh",
         "runs",
     ),

@@ -1,4 +1,4 @@
-"""A remote machine for a module's tests, and a user of this one who has signed in."""
+"""Run a remote machine for the tests of a module, and sign in on this one."""
 
 from __future__ import annotations
 

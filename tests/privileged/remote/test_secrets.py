@@ -1,4 +1,4 @@
-"""The run's token, and the session's, are in no argument list, no file, no log and no terminal of either side."""
+"""No argument list, file, log or terminal on either side has the token of the run or of the session."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.privileged.users import make_python_command
 from tests.reliability.record import record, scale
-from tests.remote_machine import AS_A_STRANGER, RemoteMachine
+from tests.remote_machine import RemoteMachine
 from tests.terminal import run_in_terminal
 from tests.world import TCENV, read_session_fields
 
-# What another user of the machine can read of each process, again and again until its input ends.
+# Read what another user can of each process, again and again until the input ends.
 _LOOK = """
 import os, select, sys
 seen, sweeps = set(), 0
@@ -38,30 +39,26 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 sys.stdout.buffer.write(b"\\0".join(seen) + b"\\0")
 print(sweeps)
 """
-# It leaves the token where the test finds it, and nobody else.
+# Write the token to a private file, where the test finds it.
 _KEEP = "sh -c 'umask 077; echo \"$TASKCLUSTER_ACCESS_TOKEN\" >kept; ls -a /tmp/tcenv-*; cat /tmp/tcenv-*/run'"
 
 
 @pytest.fixture(scope="module")
 def remote(remote: RemoteMachine) -> RemoteMachine:
-    """The remote machine, which logs as much as it can. Its file is searched too."""
+    """Return the remote machine with its most detailed log, which the test searches too."""
     remote.start("LogLevel DEBUG3")
     return remote
 
 
 @pytest.mark.timeout(1800)
 def test_no_token_where_anybody_can_look(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
-    command = [
-        *AS_A_STRANGER,
-        _LOOK,
-    ]
-    stranger = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
+    stranger = subprocess.Popen(make_python_command(_LOOK), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
     assert stranger.stdin and stranger.stdout
     assert stranger.stdout.readline() == b"looking\n"
     arguments: set[bytes] = set()
     ended = threading.Event()
-    watching = threading.Thread(target=watch, args=(arguments, ended))
-    watching.start()
+    watcher = threading.Thread(target=watch, args=(arguments, ended))
+    watcher.start()
     session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     tokens, shown = {session}, []
     count = max(3, scale(100))
@@ -74,7 +71,7 @@ def test_no_token_where_anybody_can_look(remote: RemoteMachine, env: dict[str, s
         tokens.add((remote.home / "kept").read_text().strip())
         (remote.home / "kept").unlink()
     ended.set()
-    watching.join()
+    watcher.join()
     out, _ = stranger.communicate(b"x", timeout=60)
     assert len(tokens) == count + 1
     assert all(re.fullmatch(r"[\w-]{44}", token) for token in tokens)
@@ -88,10 +85,10 @@ def test_no_token_where_anybody_can_look(remote: RemoteMachine, env: dict[str, s
         assert text, place
         for token in tokens:
             assert token.encode() not in text, place
-    # What was looked for is there to be found.
+    # The search would find such texts.
     assert b"TASKCLUSTER_ACCESS_TOKEN" in texts["the terminals"]
     assert b"tcenv" in texts["the argument lists"]
-    # Files: on this side all of the user's, on the other all of the account's.
+    # Search all files of the user here, and of the account there.
     store = Path(env["XDG_RUNTIME_DIR"]) / "tcenv"
     for folder in (Path(env["HOME"]), remote.home, *map(Path, remote.files())):
         for path in folder.rglob("*"):
@@ -112,8 +109,8 @@ def watch(seen: set[bytes], ended: threading.Event) -> None:
                 continue
 
 
-def test_no_token_in_the_environment_of_our_own_ssh(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
-    """ssh may be told to send variables: it has none to send."""
+def test_no_token_in_the_environment_of_ssh(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
+    """ssh may have the option to send variables."""
     real = (remote.bin / "ssh").read_text()
     seen = tmp_path / "environments"
     try:
@@ -129,5 +126,5 @@ def test_no_token_in_the_environment_of_our_own_ssh(remote: RemoteMachine, env: 
     assert loaded.returncode == 0, loaded.stderr
     assert loaded.stdout.strip() not in text
     assert "TASKCLUSTER_ACCESS_TOKEN=" not in text
-    # Only `ssh -G`, which connects nowhere, comes before the session is known.
+    # Only `ssh -G`, which does not connect, runs before tcenv knows the session.
     assert text.count("COPY=x") == 1

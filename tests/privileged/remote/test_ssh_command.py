@@ -1,4 +1,4 @@
-"""`tcenv ssh` is as ssh itself: in each login shell, with a terminal and without, for any bytes and any ending."""
+"""`tcenv ssh` behaves as ssh does: in each login shell, with a terminal and without, for any bytes and any end."""
 
 from __future__ import annotations
 
@@ -20,15 +20,24 @@ from tests.terminal import Terminal
 from tests.world import TCENV, read_session_fields, tcenv
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
-NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
-# What no shell may change: quotes, blanks, a backslash, a newline, all that is not ASCII.
+# Characters that no shell may change: quotes, blanks, a backslash, a newline, non-ASCII.
 ODD = """a  'b' "c" \\ $d `e` !f %s {g,h} *\nsecond ümläut 日本 ~ # ; & | < >"""
-SHOW = "sh -c 'for n in ROOT_URL CLIENT_ID ACCESS_TOKEN CERTIFICATE PROXY_URL; do eval echo $n=\\$TASKCLUSTER_$n; done'"
-CALL = 'curl -sS -o /dev/null -w "%{http_code}" "$TASKCLUSTER_ROOT_URL/api/queue/v1/ping"'
 
 
-def variables(text: str) -> dict[str, str]:
-    return dict(line.partition("=")[::2] for line in text.splitlines())
+def quote(text: str, shell: str) -> str:
+    """Quote `text` for a shell. In tcsh, a newline in quotes is an error, with ssh too."""
+    if shell == "tcsh":
+        return "'" + text.replace("\n", " ").replace("'", "'\\''").replace("!", "'\\!'") + "'"
+    if shell == "fish":
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def assert_terminal_is_restored(terminal: Terminal) -> None:
+    """Check that the terminal reads lines again."""
+    terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
+    terminal.wait_for("W\n")
+    assert "\n0\n" in terminal.read_screen()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -39,16 +48,16 @@ def test_a_command_in_each_login_shell(
     env = {**env, "TASKCLUSTER_CERTIFICATE": "stale"}
     shown = tcenv("ssh", "far", "--", "env;", "exit", "7", env=env)
     assert shown.returncode == 7, shown.stderr
-    found = variables(shown.stdout)
+    found = dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
     assert found["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert found["TASKCLUSTER_CLIENT_ID"].startswith("mozilla-auth0/")
     session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert found["TASKCLUSTER_ACCESS_TOKEN"] not in (session, "")
     assert not {"TASKCLUSTER_CERTIFICATE", "TASKCLUSTER_PROXY_URL", "TCENV_LOADED"} & set(found)
     assert session not in shown.stdout
-    text = tcenv("ssh", "far", "--", "printf %s", quoted(ODD, shell), env=env)
+    text = tcenv("ssh", "far", "--", "printf %s", quote(ODD, shell), env=env)
     assert text.stdout == (ODD if shell != "tcsh" else ODD.replace("\n", " ")), text.stderr
-    wait_until(lambda: remote.list_leftovers() == NOTHING)
+    wait_until(remote.is_clean)
 
 
 @pytest.mark.parametrize(
@@ -63,15 +72,6 @@ def test_a_command_ends_as_with_ssh(words: list[str], remote: RemoteMachine, env
     assert ours.stderr.removeprefix("/usr/bin/") == plain.stderr
 
 
-def quoted(text: str, shell: str) -> str:
-    if shell == "tcsh":
-        # A newline in quotes is an error there, with ssh too.
-        return "'" + text.replace("\n", " ").replace("'", "'\\''").replace("!", "'\\!'") + "'"
-    if shell == "fish":
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_terminal_in_each_login_shell(shell: str, remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
     remote.use_shell(shell)
@@ -79,7 +79,7 @@ def test_a_terminal_in_each_login_shell(shell: str, remote: RemoteMachine, env: 
         remote.write(name, "")
     with Terminal(["sh"], env, tmp_path) as terminal:
         terminal.type(f"{TCENV} ssh far; echo ended=$?.")
-        terminal.wait(lambda: shell in remote.processes().get(leader(remote), ""), shell)
+        terminal.wait(lambda: shell in remote.processes().get(find_leader(remote), ""), shell)
         terminal.type("tty; stty size; echo $TASKCLUSTER_ROOT_URL | cut -c 1-16; echo x | tr x Y | cat")
         terminal.wait_for("Y\n")
         assert "/dev/pts/" in terminal.read_screen()
@@ -89,21 +89,19 @@ def test_a_terminal_in_each_login_shell(shell: str, remote: RemoteMachine, env: 
         terminal.type("stty size; echo z | tr z Z | cat")
         terminal.wait_for("Z\n")
         terminal.wait_for("40 120")
-        # Ctrl-C reaches the program over there, and nothing else.
+        # Ctrl-C reaches only the remote program.
         terminal.type("sleep 1000")
         terminal.wait(lambda: "sleep 1000" in remote.processes().values(), "sleep")
         terminal.press("C-c")
         terminal.wait(lambda: "sleep 1000" not in remote.processes().values(), "its end")
         terminal.type("exit 5")
         terminal.wait_for("ended=5.")
-        terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
-        terminal.wait_for("W\n")
-        assert "\n0\n" in terminal.read_screen()
-    wait_until(lambda: remote.list_leftovers() == NOTHING)
+        assert_terminal_is_restored(terminal)
+    wait_until(remote.is_clean)
 
 
-def leader(remote: RemoteMachine) -> int:
-    """The process of the user's session; 0 where there is none yet."""
+def find_leader(remote: RemoteMachine) -> int:
+    """Return the process of the user's session, or 0 if there is none yet."""
     for folder in remote.files():
         path = Path(folder) / "pid"
         if path.exists():
@@ -158,17 +156,17 @@ def test_a_signal_ends_both_sides(number: int, remote: RemoteMachine, env: dict[
         )
         assert run.stdout
         assert run.stdout.readline() == b"begun\n"
-        # As Ctrl-C does, and `kill`.
+        # Ctrl-C sends its signal to the group, and `kill` to the process.
         os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
         statuses.append(run.wait(60))
         if command == ["ssh"]:
             for process in remote.processes():
                 os.kill(process, signal.SIGKILL)
     assert statuses[1] == (128 - statuses[0] if statuses[0] < 0 else statuses[0])
-    wait_until(lambda: remote.list_leftovers() == NOTHING)
+    wait_until(remote.is_clean)
 
 
-def test_what_the_run_may_do_is_the_users_choice(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
+def test_options_limit_the_run(remote: RemoteMachine, env: dict[str, str], tmp_path: Path) -> None:
     remote.use_shell("bash")
     remote.write("calls.py", CALLS)
     log = tmp_path / "log"
@@ -185,7 +183,7 @@ def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
 ) -> None:
     remote.use_shell("bash")
     with Terminal(["bash", "--norc"], env, tmp_path) as terminal:
-        # ssh asks what it has to ask.
+        # ssh can ask a question.
         asking = f"-o StrictHostKeyChecking=ask -o UserKnownHostsFile={tmp_path}/known"
         terminal.type(f"{TCENV} ssh {asking} far -- 'echo asked | tr a A'")
         terminal.wait_for("continue connecting")
@@ -198,23 +196,21 @@ def test_a_stopped_run_goes_on_and_a_killed_ssh_leaves_the_terminal_as_it_was(
         terminal.type("fg")
         terminal.wait_for("done")
         terminal.type(f"{TCENV} ssh far; echo ended=$?.")
-        terminal.wait(lambda: "bash" in remote.processes().get(leader(remote), ""), "the shell over there")
-        victims = [
+        terminal.wait(lambda: "bash" in remote.processes().get(find_leader(remote), ""), "the shell over there")
+        words = (b"ProxyCommand=false\0", str(remote.config).encode())
+        (process,) = (
             int(folder.name)
             for folder in Path("/proc").glob("[0-9]*")
-            if b"ProxyCommand=false\0" in read(folder / "cmdline")
-            and str(remote.config).encode() in read(folder / "cmdline")
-        ]
-        assert len(victims) == 1
-        os.kill(victims[0], signal.SIGKILL)
+            if all(word in read(folder / "cmdline") for word in words)
+        )
+        os.kill(process, signal.SIGKILL)
         terminal.wait_for("ended=137.")
-        terminal.type("stty -a | tr ' ' '\\n' | grep -c '^-icanon'; echo w | tr w W | cat")
-        terminal.wait_for("W\n")
-        assert "\n0\n" in terminal.read_screen()
-    wait_until(lambda: remote.list_leftovers() == NOTHING)
+        assert_terminal_is_restored(terminal)
+    wait_until(remote.is_clean)
 
 
 def read(path: Path) -> bytes:
+    """Return the bytes of a file, or none if it has gone."""
     try:
         return path.read_bytes()
     except OSError:
@@ -230,12 +226,9 @@ def test_a_background_program_outlives_its_command_as_with_ssh(remote: RemoteMac
     os.kill(next(iter(remote.processes())), signal.SIGKILL)
 
 
-def test_a_reset_at_home_reaches_a_loop_over_there(
-    remote: RemoteMachine, env: dict[str, str], deployment: Sandbox
-) -> None:
+def test_a_reset_here_reaches_a_remote_loop(remote: RemoteMachine, env: dict[str, str], deployment: Sandbox) -> None:
     remote.use_shell("dash")
-    program = SIGNED_LOOP
-    remote.write("loop.py", program)
+    remote.write("loop.py", SIGNED_LOOP)
     run = subprocess.Popen(
         [TCENV, "ssh", "far", "--", "python3 loop.py"],
         env=env,
@@ -252,7 +245,7 @@ def test_a_reset_at_home_reaches_a_loop_over_there(
         assert after != before
         before = after
         assert [run.stdout.readline() for _ in range(5)] == ["200\n"] * 5
-    # A session that ends, and a new sign-in, which may have another client.
+    # The session ends. The next one may have another client.
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     while run.stdout.readline() != "401\n":
         pass
@@ -260,12 +253,12 @@ def test_a_reset_at_home_reaches_a_loop_over_there(
     while run.stdout.readline() != "200\n":
         pass
     run.stdin.close()
-    said = run.stdout.read()
+    rest = run.stdout.read()
     assert run.wait(60) == 0
-    assert set(said.split()) <= {"200"}
+    assert set(rest.split()) <= {"200"}
 
 
-# It signs by itself (Hawk), and calls until its input ends.
+# Sign calls by Hawk, and call until the input ends.
 SIGNED_LOOP = """
 import base64, hashlib, hmac, http.client, os, secrets, select, sys, time
 host, _, port = os.environ["TASKCLUSTER_ROOT_URL"].removeprefix("http://").partition(":")

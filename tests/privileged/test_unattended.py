@@ -1,4 +1,4 @@
-"""Where nobody is there to approve, no browser is waited for; and a loop in the background opens no second one."""
+"""Without a user who could approve, tcenv does not wait for a browser, and a loop in the background opens only one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 from tcenv.sandbox import Sandbox
 from tests.programs import require
+from tests.shells.direnv import run_in_directory, write_envrc
 from tests.world import TCENV, make_env, read_session_fields, tcenv
 
 
-def alone(deployment: Sandbox) -> dict[str, str]:
-    """The environment of a job: no browser. (The tests run without a terminal of their own, or leave it.)"""
+def make_job_env(deployment: Sandbox) -> dict[str, str]:
+    """Return the environment of a job, which has no browser. The tests have no terminal."""
     env = make_env(deployment)
     del env["BROWSER"]
     return env
@@ -24,8 +25,8 @@ def run(*words: str, env: dict[str, str], **more: object) -> subprocess.Complete
     return tcenv(*words, env=env, start_new_session=True, **more)  # type: ignore[arg-type]
 
 
-def test_a_job_is_told_at_once(deployment: Sandbox) -> None:
-    env = alone(deployment)
+def test_a_job_fails_at_once(deployment: Sandbox) -> None:
+    env = make_job_env(deployment)
     for words in (
         ("login", "--shell", "sh"),
         ("login", "--no-browser", "--shell", "sh"),
@@ -41,14 +42,14 @@ def test_a_job_is_told_at_once(deployment: Sandbox) -> None:
     assert not deployment.clients
 
 
-def test_an_address_that_is_piped_in_is_somebody(deployment: Sandbox) -> None:
-    env = {**alone(deployment), "TCENV_TIMEOUT": "1s"}
+def test_a_login_with_piped_input_waits(deployment: Sandbox) -> None:
+    env = {**make_job_env(deployment), "TCENV_TIMEOUT": "1s"}
     done = run("login", "--no-browser", "--shell", "sh", env=env, stdin=subprocess.PIPE)
     assert done.returncode == 124
 
 
-def test_a_terminal_is_somebody(deployment: Sandbox) -> None:
-    env = {**alone(deployment), "TCENV_TIMEOUT": "1s"}
+def test_a_login_in_a_terminal_waits(deployment: Sandbox) -> None:
+    env = {**make_job_env(deployment), "TCENV_TIMEOUT": "1s"}
     ours, theirs = pty.openpty()
     done = subprocess.run(
         [require("setsid"), "--ctty", "--wait", TCENV, "login", "--shell", "sh"],
@@ -69,15 +70,10 @@ def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Pat
     assert [run("login", "--shell", "sh", env=env).returncode for _ in range(4)] == [124, 3, 3, 3]
     assert run("exec", "--", "true", env=env).returncode == 3
     assert len(opened.read_text().splitlines()) == 1
-    # direnv's --login is one of them, at a terminal too.
-    folder = home / "project"
-    folder.mkdir()
-    (folder / ".envrc").write_text("use taskcluster --login\n")
+    # direnv's --login does not open one either.
     assert tcenv("direnv", "--install", env=env).returncode == 0
-    subprocess.run([require("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
-    subprocess.run(
-        [require("direnv"), "exec", str(folder), "true"], env=env, cwd=folder, capture_output=True, timeout=60
-    )
+    write_envrc(home / "project", "use taskcluster --login\n")
+    run_in_directory(home / "project", "true", env=env)
     assert len(opened.read_text().splitlines()) == 1
     # With --retry tcenv opens another; an answer ends it.
     assert run("login", "--retry", "--shell", "sh", env=env).returncode == 124
@@ -88,7 +84,7 @@ def test_a_loop_opens_one_browser(deployment: Sandbox, tmp_path: Path, home: Pat
     assert read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
 
 
-def test_one_that_was_killed_counts_as_unanswered(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_killed_login_counts_as_unanswered(deployment: Sandbox, tmp_path: Path) -> None:
     opened = tmp_path / "opened"
     env = {**make_env(deployment), "BROWSER": f"sh -c 'echo >> {opened}' %s"}
     process = subprocess.Popen(
@@ -103,7 +99,7 @@ def test_one_that_was_killed_counts_as_unanswered(deployment: Sandbox, tmp_path:
     assert len(opened.read_text().splitlines()) == 1
 
 
-def test_it_is_remembered_for_a_quarter_of_an_hour(deployment: Sandbox) -> None:
+def test_tcenv_waits_again_after_a_quarter_of_an_hour(deployment: Sandbox) -> None:
     env = {**make_env(deployment), "BROWSER": "true", "TCENV_TIMEOUT": "1s"}
     assert run("login", "--shell", "sh", env=env).returncode == 124
     for minutes, status in ((14, 3), (16, 124)):

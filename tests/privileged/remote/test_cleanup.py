@@ -1,4 +1,4 @@
-"""Whatever ends a run, nothing of it stays on either side: no process, no port, no file."""
+"""After any end of a run, no process, port or file of it stays on either side."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from tests.reliability.record import record, scale
 from tests.remote_machine import RemoteMachine
 from tests.world import TCENV
 
-NOTHING: tuple[dict[int, str], list[str], list[int]] = ({}, [], [])
-# Deaf to the hangup, with a child of its own.
+# Ignores the hangup, and has a child.
 STUBBORN = "trap '' HUP TERM; sleep 1000 & echo begun; cat; wait"
 # After ssh has started, a run takes about this long to begin (seconds).
 BEGINNING = 0.5
-# The run with other figures: silence is noticed sooner, so that no test waits for minutes.
+# Run tcenv with short timeouts, so that no test waits for minutes.
 SHORT = (
     "from tcenv.remote import client, connection, scripts\n"
     "scripts.QUIET, scripts.STEP, connection._BEAT = 10, 1, 1\n"
@@ -37,7 +36,7 @@ SHORT = (
 
 @pytest.fixture(autouse=True)
 def relay(remote: RemoteMachine) -> Path:
-    """The program through which ssh connects; its process is the network."""
+    """Write the program through which ssh connects. Its process stands for the network."""
     remote.use_shell("bash")
     program = remote.folder / "near/relay.py"
     program.write_text(RELAY)
@@ -47,8 +46,8 @@ def relay(remote: RemoteMachine) -> Path:
     return program
 
 
-def near(run: subprocess.Popen[bytes]) -> dict[int, str]:
-    """The processes of a run on this side: those of its session."""
+def list_local_processes(run: subprocess.Popen[bytes]) -> dict[int, str]:
+    """Return the processes of the run's session on this side, with their arguments."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -56,22 +55,27 @@ def near(run: subprocess.Popen[bytes]) -> dict[int, str]:
             words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (OSError, ValueError):
             continue
-        # The process that holds ports for a sign-in leaves this session.
+        # The port holder has its own session.
         if int(session) == run.pid and state not in "ZX":
             found[int(folder.name)] = words
     return found
 
 
-def relays(run: subprocess.Popen[bytes]) -> list[int]:
-    """The processes that are the network of the run."""
-    return [process for process, words in near(run).items() if "relay.py" in words and "/bin/sh" not in words]
+def find_relays(run: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes that stand for the network."""
+    return [
+        process
+        for process, words in list_local_processes(run).items()
+        if "relay.py" in words and "/bin/sh" not in words
+    ]
 
 
-def sockets(env: dict[str, str]) -> list[str]:
+def list_sockets(env: dict[str, str]) -> list[str]:
+    """Return the names of ssh's sockets."""
     return [path.name for path in (Path(env["XDG_RUNTIME_DIR"]) / "tcenv").iterdir() if path.name.startswith("_ssh-")]
 
 
-def begin(env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+def start_run(env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*words, "ssh", "far", "--", STUBBORN],
         env=env,
@@ -83,54 +87,54 @@ def begin(env: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
 
 
 def assert_nothing_is_left(run: subprocess.Popen[bytes], remote: RemoteMachine, env: dict[str, str]) -> None:
-    wait_until(lambda: not near(run))
-    wait_until(lambda: remote.list_leftovers() == NOTHING)
+    wait_until(lambda: not list_local_processes(run))
+    wait_until(remote.is_clean)
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("ending", ["the connection is cut", "tcenv is killed", "all of ours is killed"])
+@pytest.mark.parametrize("ending", ["the connection is cut", "tcenv is killed", "tcenv and ssh are killed"])
 def test_nothing_stays_after_an_end_at_any_moment(ending: str, remote: RemoteMachine, env: dict[str, str]) -> None:
     count = max(5, scale(100)) if ending == "the connection is cut" else max(2, scale(30))
     for number in range(count):
-        run = begin(env, TCENV)
+        run = start_run(env, TCENV)
         assert run.stdin and run.stdout
-        # One of them after all has begun.
+        # One of them ends after the command has started.
         if number == 0:
             assert run.stdout.readline() == b"begun\n"
         else:
-            # The network is there once ssh connects.
-            wait_until(lambda run=run: relays(run))  # type: ignore[misc]
+            # The relay starts when ssh connects.
+            wait_until(lambda run=run: find_relays(run))  # type: ignore[misc]
             time.sleep(random.uniform(0, 2 * BEGINNING))
         if ending == "the connection is cut":
-            victims = relays(run)
+            victims = find_relays(run)
             assert victims
         else:
-            victims = list(near(run)) if ending == "all of ours is killed" else [run.pid]
+            victims = list(list_local_processes(run)) if ending == "tcenv and ssh are killed" else [run.pid]
         for process in victims:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         run.stdin.close()
         run.wait(60)
         assert_nothing_is_left(run, remote, env)
-        if ending != "all of ours is killed":
-            assert sockets(env) == []
-    # What the sudden end of ssh itself leaves goes with the next run.
+        if ending != "tcenv and ssh are killed":
+            assert list_sockets(env) == []
+    # The next run removes the sockets that a killed ssh leaves.
     done = subprocess.run([TCENV, "ssh", "far", "--", "true"], env=env, capture_output=True, timeout=120)
-    assert (done.returncode, sockets(env)) == (0, []), done.stderr
+    assert (done.returncode, list_sockets(env)) == (0, []), done.stderr
     record("connections of tcenv ssh", count)
 
 
 @pytest.mark.timeout(900)
 def test_a_silent_network_ends_both_sides(remote: RemoteMachine, env: dict[str, str]) -> None:
     real = scale(100) >= 100
-    run = begin(env, TCENV) if real else begin(env, sys.executable, "-c", SHORT)
+    run = start_run(env, TCENV) if real else start_run(env, sys.executable, "-c", SHORT)
     assert run.stdin and run.stdout
     assert run.stdout.readline() == b"begun\n"
-    relay = next(process for process, words in near(run).items() if "relay.py" in words)
+    relay = next(process for process, words in list_local_processes(run).items() if "relay.py" in words)
     os.kill(relay, signal.SIGSTOP)
     assert run.wait(180) == 255
-    wait_until(lambda: remote.list_leftovers() == NOTHING, 240)
-    if relay in near(run):
+    wait_until(remote.is_clean, 240)
+    if relay in list_local_processes(run):
         os.kill(relay, signal.SIGKILL)
     assert_nothing_is_left(run, remote, env)
     record("silent connections of tcenv ssh", 1)
@@ -139,7 +143,7 @@ def test_a_silent_network_ends_both_sides(remote: RemoteMachine, env: dict[str, 
 def test_a_program_that_outlives_the_run_has_a_token_that_nothing_accepts(
     remote: RemoteMachine, env: dict[str, str], deployment: Sandbox
 ) -> None:
-    """It may still hold the address and the token; the port is closed, on both sides."""
+    """The port is closed on both sides."""
     script = "setsid sh -c 'env >kept; sleep 1000' </dev/null >/dev/null 2>&1 & "
     script += "until grep -q ROOT_URL kept; do sleep 0.1; done 2>/dev/null; cat kept"
     done = subprocess.run([TCENV, "ssh", "far", "--", script], env=env, capture_output=True, text=True, timeout=120)

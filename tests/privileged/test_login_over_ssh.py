@@ -1,4 +1,4 @@
-"""A sign-in over ssh: the connection ends with the command, though the port is held on."""
+"""A sign-in over ssh: the connection ends with the command, although the port holder stays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.world import TCENV, make_env
 
 @pytest.fixture
 def ssh(tmp_path: Path) -> Iterator[list[str]]:
-    """The words before a command that run it over an sshd of the test's own."""
+    """Run an sshd. Return the words before a command that run it over ssh."""
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     tmp_path.chmod(0o700)
     for name in ("host", "user"):
@@ -61,7 +61,7 @@ def test_a_login_over_ssh_ends_the_connection_at_once(fails: bool, ssh: list[str
         assert done.returncode == (124 if fails else 0), done.stderr
         assert ("TASKCLUSTER_ACCESS_TOKEN" in done.stdout) is not fails
         if fails:
-            # It is there, and ssh has not waited its 15 minutes for it.
+            # The port holder stays for 15 minutes, and ssh has not waited for it.
             process = wait_for_holder()
             assert time.monotonic() - began < 100
             assert os.readlink(f"/proc/{process}/fd/1") == "/dev/null"
