@@ -31,7 +31,7 @@ def build(folder: Path, **environment: str) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
-def source_date() -> str:
+def get_source_date() -> str:
     """Return SOURCE_DATE_EPOCH, else the time of the commit (both in seconds). The latter is empty without a commit."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return os.environ["SOURCE_DATE_EPOCH"]
@@ -46,7 +46,7 @@ def check(tools: Path) -> None:
     _run([tools / "check-wheel-contents", *(path for path in built if path.suffix == ".whl")])
 
 
-def do_the_main_job(distribution: Path, folder: Path) -> None:
+def run_demo(distribution: Path, folder: Path) -> None:
     """Install a distribution into a new environment, from the locks, and run the demo with what is installed."""
     _run([sys.executable, "-m", "venv", folder])
     pip = [folder / PROGRAMS / PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
@@ -54,14 +54,17 @@ def do_the_main_job(distribution: Path, folder: Path) -> None:
     _run([*pip, "--require-hashes", "--no-deps", *locks])
     command = folder / PROGRAMS / "tcenv"
     if "win32" in distribution.name and sys.platform != "win32":
-        # Its modules run anywhere; pip puts it only where one says so, and makes of its entry point this system's script.
-        site = _said([folder / PROGRAMS / PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+        # Its modules run on any system. pip installs it only into a folder of another platform, and writes a script for this
+        # system.
+        site = _read_output(
+            [folder / PROGRAMS / PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+        )
         foreign = ["--platform", "win_amd64", "--only-binary", ":all:", "--target", site]
         _run([*pip, "--no-index", "--no-deps", *foreign, distribution])
         command = Path(site, "bin", "tcenv")
     else:
         _run([*pip, *NOT_FROM_INDEX, distribution])
-    version = _said([command, "--version"])
+    version = _read_output([command, "--version"])
     if version != f"tcenv {distribution.name.split('-')[1].removesuffix('.tar.gz')}":
         sys.exit(f"{distribution.name}: the installed command says {version!r}")
     with tempfile.TemporaryDirectory() as elsewhere:
@@ -76,13 +79,13 @@ def _run(command: list[str | Path], **more: object) -> None:
     subprocess.run(command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
 
 
-def _said(command: list[str | Path]) -> str:
+def _read_output(command: list[str | Path]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
 
 
 def main(tools: Path) -> None:
     """Build, compare, check, install and run. `tools` is the folder of the release tools' programs."""
-    epoch = source_date()
+    epoch = get_source_date()
     with tempfile.TemporaryDirectory() as work:
         first = build(Path(work, "first"), SOURCE_DATE_EPOCH=epoch, TZ="UTC", PYTHONHASHSEED="1")
         os.umask(0o077)
@@ -101,7 +104,7 @@ def main(tools: Path) -> None:
         shutil.copytree(Path(work, "first"), DIST)
         check(tools)
         for number, name in enumerate(first):
-            do_the_main_job(DIST / name, Path(work, f"environment-{number}"))
+            run_demo(DIST / name, Path(work, f"environment-{number}"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Keep the locks.
 
-`check` fails for a lock that lacks something, and for a file that names a package index. `update` renews the locks and
-prints what changed. `install lowest|newest FOLDER` makes an environment from one end of pyproject.toml's ranges,
-without the locks.
+`check` fails for an incomplete lock, and for a file that names a package index. `update` renews the locks and prints what
+changed. `install lowest|newest FOLDER` makes an environment from one end of pyproject.toml's ranges, without the locks.
 
 An index belongs to the machine that installs, in the configuration of its pip and npm."""
 
@@ -40,55 +39,48 @@ GO_LOCKS = {
     ".ci/docker-readers/go.mod": ("github.com/compose-spec/compose-go/v2@latest", "github.com/docker/cli@latest"),
 }
 
-_NOT_OURS = {
-    ".git",
-    ".venv",
-    ".tools",
-    ".bench",
-    ".hypothesis",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-    "__pycache__",
+# Folders that are no part of the project.
+_GENERATED = {
+    *(".git", ".venv", ".tools", ".bench", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"),
+    *("build", "dist", "node_modules"),
 }
-_NOT_OURS |= {"build", "dist", "node_modules"}
-# Code of the package and prose install nothing.
+# Folders of code and prose that install nothing.
 _INSTALL_NOTHING = {"tcenv", "docs", "man", "completions"}
 _INDEX = re.compile(
     r"--(?:extra-|default-)?index(?:-url)?\b|--find-links\b|--registry\b|\bregistry[\"']?\s*[=:]\s*[\"']?\w+://|^\s*(?:extra-|default-)?index-url\s*="
     r"|\b(?:PIP|UV)_(?:EXTRA_|DEFAULT_)?INDEX(?:_URL)?\b|\bnpm_config_registry\b|\bGOPROXY\b|[\"']?\bresolved[\"']?\s*:",
     re.IGNORECASE,
 )
-# In a program it is a variable's name.
+# In Python, it is a variable.
 _REGISTRY = re.compile(r"\bregistry\s*=")
-_PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;]+)")
+_VERSION = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;]+)")
 
 
-def requirements(root: Path, group: str) -> list[Requirement]:
+def read_requirements(root: Path, group: str) -> list[Requirement]:
     """Return what a group of pyproject.toml requires."""
-    told = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     lines = {"project": ("project", "dependencies"), "build-system": ("build-system", "requires")}
     table, key = lines.get(group, ("dependency-groups", group))
-    return [Requirement(line) for line in told[table][key]]
+    return [Requirement(line) for line in tables[table][key]]
 
 
-def pinned(lock: Path) -> dict[str, str]:
+def read_versions(lock: Path) -> dict[str, str]:
     """Return the versions of a lock by normalized names."""
     if lock.suffix == ".json":
         packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
-        return {path: told["version"] for path, told in packages.items() if path}
+        return {path: entry["version"] for path, entry in packages.items() if path}
     if lock.name == "go.mod":
         return dict(re.findall(r"^(?:require)?\s*(\S+/\S+) (v\S+)", lock.read_text(encoding="utf-8"), re.M))
     if not lock.exists():
         return {}
-    found = (_PINNED.match(line) for line in lock.read_text(encoding="utf-8").splitlines())
-    return {_normalized(match["name"]): match["version"] for match in found if match}
+    found = (_VERSION.match(line) for line in lock.read_text(encoding="utf-8").splitlines())
+    return {_normalize(match["name"]): match["version"] for match in found if match}
 
 
-def index_options(root: Path) -> Iterator[str]:
-    """Yield each line that names an index or the address of a package."""
+def find_indexes(root: Path) -> Iterator[str]:
+    """Yield each line that names a package index or the address of a package."""
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(set(folders) - _NOT_OURS - (_INSTALL_NOTHING if Path(folder) == root else set()))
+        folders[:] = sorted(set(folders) - _GENERATED - (_INSTALL_NOTHING if Path(folder) == root else set()))
         for path in (Path(folder, name) for name in sorted(names)):
             if path == root / ".ci/locks.py" or not path.is_file():
                 continue
@@ -98,22 +90,22 @@ def index_options(root: Path) -> Iterator[str]:
                     yield f"{path.relative_to(root)}:{number}: {found[0].strip()} names a package index or an address in it"
 
 
-def unlocked(root: Path) -> Iterator[str]:
-    """Yield what the locks lack: an exact version, a hash, or what pyproject.toml requires."""
+def find_gaps(root: Path) -> Iterator[str]:
+    """Yield each line of a lock without an exact version or a hash, and each requirement that a lock lacks."""
     for lock in (*map(root.joinpath, LOCKS), *root.glob(CLIENT_LOCKS), *root.glob(XONSH_LOCKS)):
         text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in text.splitlines():
-            if line and not line.lstrip().startswith("#") and not (_PINNED.match(line) and "--hash=sha256:" in line):
+            if line and not line.lstrip().startswith("#") and not (_VERSION.match(line) and "--hash=sha256:" in line):
                 yield f"{lock.relative_to(root)}: without an exact version and a hash: {line.split()[0]}"
     for name, (groups, _) in LOCKS.items():
-        versions = pinned(root / name)
-        for requirement in (requirement for group in groups for requirement in requirements(root, group)):
-            version = versions.get(_normalized(requirement.name))
+        versions = read_versions(root / name)
+        for requirement in (requirement for group in groups for requirement in read_requirements(root, group)):
+            version = versions.get(_normalize(requirement.name))
             if version is None or not requirement.specifier.contains(version, prereleases=True):
                 yield f"{name}: {version or 'no version'} for {requirement}: run make update"
     for lock in root.glob(NPM_LOCKS):
-        for path, told in json.loads(lock.read_text(encoding="utf-8"))["packages"].items():
-            if path and "integrity" not in told:
+        for path, entry in json.loads(lock.read_text(encoding="utf-8"))["packages"].items():
+            if path and "integrity" not in entry:
                 yield f"{lock.relative_to(root)}: without integrity: {path}"
 
 
@@ -123,9 +115,9 @@ def update() -> None:
     compile_ = [uv, "pip", "compile", "--quiet", "--python-version", OLDEST_PYTHON, "--generate-hashes"]
     compile_ += ["--no-emit-index-url", "--custom-compile-command", "make update", "-", "-o"]
     for name, (groups, agreeing) in LOCKS.items():
-        wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
+        wanted = "\n".join(str(requirement) for group in groups for requirement in read_requirements(ROOT, group))
         constraints = [word for other in agreeing for word in ("--constraint", other)]
-        # pip on Linux installs for Windows, but reads markers as Linux would.
+        # pip on Linux installs for Windows, but evaluates markers for Linux.
         system = ["--python-platform", "windows"] if name == FOR_WINE else ["--universal"]
         renew(ROOT / name, [*compile_, name, "--upgrade", *system, *constraints], wanted)
     for lock in ROOT.glob(CLIENT_LOCKS):
@@ -139,21 +131,21 @@ def update() -> None:
         renew(ROOT / name, ["go", "-C", str(Path(name).parent), "get", *wanted])
 
 
-def renew(lock: Path, command: list[str], given: str = "", root: Path = ROOT) -> None:
-    """Run the command that writes a lock anew; print the versions that it changes."""
-    before = pinned(lock)
-    subprocess.run(command, cwd=root, input=given, text=True, check=True, stdout=subprocess.DEVNULL)
-    after = pinned(lock)
+def renew(lock: Path, command: list[str], requirements: str = "", root: Path = ROOT) -> None:
+    """Run the command that rewrites a lock, with `requirements` as its input. Print the changed versions."""
+    before = read_versions(lock)
+    subprocess.run(command, cwd=root, input=requirements, text=True, check=True, stdout=subprocess.DEVNULL)
+    after = read_versions(lock)
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             print(f"{lock.relative_to(root)}: {name} {before.get(name, '(new)')} -> {after.get(name, '(gone)')}")
 
 
 def install(end: str, folder: str) -> None:
-    """Install tcenv and what develops it into a new environment, from one end of the ranges; print the versions."""
+    """Install tcenv and its development tools into a new environment, from one end of the ranges. Print the versions."""
     uv = str(Path(sys.executable).with_name("uv"))
     groups = ("project", "build-system", "editable", "dev")
-    wanted = "\n".join(str(requirement) for group in groups for requirement in requirements(ROOT, group))
+    wanted = "\n".join(str(requirement) for group in groups for requirement in read_requirements(ROOT, group))
     resolution = {"lowest": "lowest-direct", "newest": "highest"}[end]
     into = [uv, "pip", "install", "--quiet", "--python", folder]
     subprocess.run(
@@ -166,7 +158,7 @@ def install(end: str, folder: str) -> None:
     subprocess.run([uv, "pip", "list", "--python", folder], cwd=ROOT, check=True)
 
 
-def _normalized(name: str) -> str:
+def _normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -178,7 +170,7 @@ def main(words: list[str], root: Path = ROOT) -> int:
         case ["install", ("lowest" | "newest") as end, folder]:
             install(end, folder)
         case ["check"]:
-            faults = [*index_options(root), *unlocked(root)]
+            faults = [*find_indexes(root), *find_gaps(root)]
             print("\n".join(faults), end="\n" if faults else "")
             return bool(faults)
         case _:

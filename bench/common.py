@@ -1,5 +1,4 @@
-"""Share helpers between the groups of rows: a session, a new store, the bare interpreter, and the deployment's own
-time."""
+"""Helpers of the groups of rows: a session, a new store, the bare interpreter, and the time of the deployment's answers."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ def make_runtime_directory(world: World, *, keep: bool = False) -> Path:
 
 
 def _end_holder(runtime: Path) -> None:
-    """End the process that holds the ports of the sign-ins that were measured: each would stay for 15 minutes."""
+    """End the port holder of the measured sign-ins, which would stay for 15 minutes."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.connect(str(runtime / "tcenv" / messages.SOCKET))
         told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

@@ -1,5 +1,4 @@
-"""Say for each row what it cannot be faster than, and what makes the difference. Measure the floors that can be
-measured."""
+"""Name the floor of each row, and the reason for the difference. Measure the floors that can be measured."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _BUILT = {
 _BUILD_SECONDS = 900
 
 
-def obtain(program: str) -> tuple[str | None, str]:
+def find_or_build(program: str) -> tuple[str | None, str]:
     """Return the path of a peer, or None and the reason. Build it into .tools/bin first if it is written in Go and Go
     is there."""
     path = find_program(program)
@@ -40,7 +40,7 @@ def obtain(program: str) -> tuple[str | None, str]:
     return find_program(program), "it did not build with this machine's Go"
 
 
-def give_gh_a_token(world: World) -> None:
+def write_gh_token(world: World) -> None:
     """Write a token into gh's configuration, as a sign-in does."""
     folder = Path(world.env["HOME"]) / ".config" / "gh"
     folder.mkdir(parents=True, exist_ok=True)

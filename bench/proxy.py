@@ -26,7 +26,7 @@ from tcenv.sessions.profile_names import get_profile_name
 from tcenv.sessions.session import Session
 
 _CALL = "/api/queue/v1/task/dSlITZ4yQgmvxxAi4A8fHQ"
-_PIECE = b"x" * 2**20
+_CHUNK = b"x" * 2**20
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ def _transfer(run: _Run, method: str, *, slow: bool, chunked: bool) -> None:
     payload_hash = ""
     if method == "PUT":
         payload = PayloadHash()
-        for _ in range(BIG // len(_PIECE)):
-            payload.update(_PIECE)
+        for _ in range(BIG // len(_CHUNK)):
+            payload.update(_CHUNK)
         payload_hash = payload.digest()
     told = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {BIG}"
     length = f"{told}\r\n" if method == "PUT" else ""
@@ -172,8 +172,8 @@ def _transfer(run: _Run, method: str, *, slow: bool, chunked: bool) -> None:
     with socket.create_connection(("127.0.0.1", run.port)) as connection:
         connection.sendall(f"{head}Authorization: {run.header(method, path, payload_hash)}\r\n\r\n".encode())
         if method == "PUT":
-            for _ in range(BIG // len(_PIECE)):
-                connection.sendall(b"%x\r\n%b\r\n" % (len(_PIECE), _PIECE) if chunked else _PIECE)
+            for _ in range(BIG // len(_CHUNK)):
+                connection.sendall(b"%x\r\n%b\r\n" % (len(_CHUNK), _CHUNK) if chunked else _CHUNK)
             connection.sendall(b"0\r\n\r\n" if chunked else b"")
         taken, wanted = 0, BIG if method == "GET" else 500
         while taken < wanted:
@@ -191,10 +191,10 @@ def _measure_start(world: World) -> Row:
     store.mkdir(mode=0o700)
     DirectoryStore("runtime", str(store)).save(_make_session(root_url))
 
-    def started() -> float:
+    def time_start() -> float:
         start = time.time()
         command = [world.tcenv, "exec", "--proxy", "--", "date", "+%s.%N"]
         return float(subprocess.run(command, env=env, capture_output=True, check=True).stdout) - start
 
-    bare = measure_ratio(started, lambda: measure_seconds([world.python, "-c", "pass"], world.env))
+    bare = measure_ratio(time_start, lambda: measure_seconds([world.python, "-c", "pass"], world.env))
     return Row("exec --proxy, start of its command", bare, 5.0, note="to the command's first output")

@@ -20,7 +20,7 @@ from bench.common import make_runtime_directory, sign_in
 from bench.floors import measure_floors
 from bench.keyring import measure_keyring
 from bench.measure import Row, measure_ratio, measure_seconds
-from bench.peers import give_gh_a_token, obtain
+from bench.peers import find_or_build, write_gh_token
 from bench.proxy import measure_proxy
 from bench.sign_in import measure_sign_in
 from bench.world import World, find_program
@@ -177,7 +177,7 @@ def measure_peers(world: World) -> Iterator[Row]:
         yield Row("peers", None, None, note="not measured: no hyperfine here")
         return
     sign_in(world)
-    give_gh_a_token(world)
+    write_gh_token(world)
     found = {"tcenv env": [world.tcenv, "env", "--shell", "bash"]}
     missing = {}
     for name, program, words in (
@@ -188,7 +188,7 @@ def measure_peers(world: World) -> Iterator[Row]:
         ("gh --version", "gh", ["--version"]),
         ("direnv version", "direnv", ["version"]),
     ):
-        path, reason = obtain(program)
+        path, reason = find_or_build(program)
         if path is None:
             missing[name] = reason
         else:

@@ -1,5 +1,5 @@
-"""Measure everything, print it, and write docs/performance.md with its plot (`make bench`). Exit with 1 if a bound does
-not hold."""
+"""Measure all rows, print them, and write docs/performance.md with its plot (`make bench`). Exit with 1 if a row is over its
+bound."""
 
 from __future__ import annotations
 

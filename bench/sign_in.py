@@ -13,7 +13,7 @@ from bench.common import make_bare_timer, make_runtime_directory, measure_answer
 from bench.measure import Row, measure_ratio
 from bench.world import World
 
-# Approves after the command has imported everything, and notes when it called back and when the page was complete.
+# Approve after the command has imported everything. Write the time of the callback, and of the complete page.
 _APPROVER = """\
 import os, sys, time
 time.sleep(1.5)
@@ -38,7 +38,7 @@ def measure_sign_in(world: World) -> Iterator[Row]:
     browser.write_text(f"#!/bin/sh\ndate +%s.%N > {stamp}.part; mv {stamp}.part {stamp}\n")
     browser.chmod(0o755)
 
-    def to_browser(known: bool = False) -> float:
+    def time_to_browser(known: bool = False) -> float:
         stamp.unlink(missing_ok=True)
         env = {
             **world.env,
@@ -57,22 +57,21 @@ def measure_sign_in(world: World) -> Iterator[Row]:
         return float(stamp.read_text()) - start
 
     yield Row(
-        "login to the browser's start, the first time", measure_ratio(to_browser, make_bare_timer(world), 15), 6.0
+        "login to the browser's start, the first time", measure_ratio(time_to_browser, make_bare_timer(world), 15), 6.0
     )
     sign_in(world, {**world.env, "XDG_RUNTIME_DIR": str(make_runtime_directory(world))})
-    again = measure_ratio(lambda: to_browser(known=True), make_bare_timer(world), 15)
+    again = measure_ratio(lambda: time_to_browser(known=True), make_bare_timer(world), 15)
     yield Row("login to the browser's start, on an ordinary morning", again, 6.0)
     world.sandbox.fail("silent")
-    deaf = measure_ratio(lambda: to_browser(known=True), make_bare_timer(world), 9)
+    unanswered = measure_ratio(lambda: time_to_browser(known=True), make_bare_timer(world), 9)
     world.sandbox.heal()
-    yield Row("the same, with a deployment that does not answer", deaf, 6.0)
+    yield Row("the same, with a deployment that does not answer", unanswered, 6.0)
 
     approver = world.home / "approver.py"
     approver.write_text(_APPROVER.format(stamp=str(stamp)))
 
-    def from_callback() -> tuple[float, float]:
-        """Return the seconds from the callback's request to the command's end, and how much later the page was
-        there."""
+    def time_from_callback() -> tuple[float, float]:
+        """Return the seconds from the callback's request to the command's end, and from there to the complete page."""
         stamp.unlink(missing_ok=True)
         world.sandbox.clients.clear()
         env = {
@@ -85,11 +84,11 @@ def measure_sign_in(world: World) -> Iterator[Row]:
         assert b"TASKCLUSTER_ACCESS_TOKEN" in done.stdout
         while not stamp.exists():
             time.sleep(0.001)
-        called, shown = (float(moment) for moment in stamp.read_text().split())
-        return end - called, shown - end
+        called, loaded = (float(moment) for moment in stamp.read_text().split())
+        return end - called, loaded - end
 
     answer = statistics.median(measure_answer_time(world) for _ in range(5))
-    spent, page = (statistics.median(times) for times in zip(*(from_callback() for _ in range(9)), strict=True))
+    spent, page = (statistics.median(times) for times in zip(*(time_from_callback() for _ in range(9)), strict=True))
     base = statistics.median(make_bare_timer(world)() for _ in range(15))
     yield Row(
         "login, callback to the end, less the deployment's answers",

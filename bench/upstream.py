@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 
 BIG = 2**30
-_PIECE = b"x" * 2**18
-# Bytes between two pauses of a slow reader, and how long they are, in seconds.
-_GULP = 2**22
+_CHUNK = b"x" * 2**18
+# A slow reader pauses after so many bytes, for so many seconds.
+_BYTES_BETWEEN_PAUSES = 2**22
 _PAUSE = 0.01
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _SMALL = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"x":"' + b"y" * 492 + b'"}'
@@ -22,10 +22,10 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._head = b""
         self._left = 0
-        # The last bytes of a chunked body so far, None outside of one.
+        # The last bytes of a chunked body, or None outside of one.
         self._chunked: bytes | None = None
         self._slow = False
-        self._gulp = 0
+        self._since_pause = 0
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._sending: asyncio.Task[None] | None = None
@@ -35,9 +35,9 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._gulp += len(data)
-        if self._slow and self._gulp > _GULP:
-            self._gulp = 0
+        self._since_pause += len(data)
+        if self._slow and self._since_pause > _BYTES_BETWEEN_PAUSES:
+            self._since_pause = 0
             self._transport.pause_reading()
             asyncio.get_running_loop().call_later(_PAUSE, self._transport.resume_reading)
         while data or self._head:
@@ -78,9 +78,9 @@ class _Connection(asyncio.Protocol):
 
     async def _send_big(self) -> None:
         self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BIG)
-        for _ in range(BIG // len(_PIECE)):
+        for _ in range(BIG // len(_CHUNK)):
             await self._may_write.wait()
-            self._transport.write(_PIECE)
+            self._transport.write(_CHUNK)
 
     def pause_writing(self) -> None:
         self._may_write.clear()

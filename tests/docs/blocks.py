@@ -1,4 +1,4 @@
-"""The fenced blocks of the pages that people read, and what they find on a machine where these are run."""
+"""Read the fenced blocks of the pages, and write the programs that they call."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent.parent
-#: Said behind the language where a block is not run, with the reason behind a colon.
+# Follows the language of a block that is not run. The reason follows after a colon.
 MARK = "not-run-here"
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.S | re.M)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its page below the project, its first line there, its language, and why it is not run (empty: it is)."""
+    """A fenced block: its page, its first line there, its language, and the reason if it is not run."""
 
     page: str
     line: int
@@ -29,12 +29,12 @@ class Block:
 
 
 def list_pages() -> list[Path]:
-    """The pages, README first."""
+    """Return the pages, README first."""
     return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 
 def read_blocks() -> list[Block]:
-    """All blocks of all pages, in their order. Raises ValueError for a mark without a reason."""
+    """Return all blocks of all pages, in their order. Raises ValueError for a mark without a reason."""
     found = []
     for page in list_pages():
         content = page.read_text(encoding="utf-8")
@@ -57,8 +57,8 @@ print(sys.argv[0], len(taskcluster.Auth(taskcluster.optionsFromEnvironment()).cu
 
 
 def write_programs(folder: Path) -> None:
-    """Put what the pages call by name into `folder`, and what is on the PATH into its `bin`. The `taskcluster` command, which is
-    written in Go, makes the one call that the pages have it make."""
+    """Write the programs that the pages call into `folder`, and those on the PATH into its `bin`. A stub of the `taskcluster`
+    command makes the one call of the pages."""
     (folder / "bin").mkdir()
     for name in ("deploy.py", "agent.py", "job", "bin/taskcluster"):
         (folder / name).write_text(_PROGRAM)

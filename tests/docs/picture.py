@@ -1,5 +1,5 @@
-"""`make pictures`: docs/terminal.svg, the README's moving picture, from a real session: tmux in a terminal, two shells with
-tcenv's start-up line, a sandbox, and keys typed as people type. The recording is an asciicast, which svg-term draws."""
+"""Record docs/terminal.svg, the README's animation (`make pictures`): a real session with two shells in tmux, a sandbox, and
+keys at the speed of a person. The recording is an asciicast, which svg-term draws."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tests.world import BIN
 PROJECT = Path(__file__).parent.parent.parent
 PICTURE = PROJECT / "docs" / "terminal.svg"
 _COLUMNS, _ROWS = 92, 29
-# Seconds: between two keys, and before somebody types on.
+# Seconds between two keys, and between two lines.
 _KEY, _THOUGHT = 0.03, 1.6
-#: What could be an accessToken.
+# A text that could be an accessToken.
 TOKEN_LIKE = re.compile(r"(?<![\w-])[\w-]{22,66}(?![\w-])")
-# Words of the picture's own that are as long.
+# Words of the SVG that are as long.
 _STYLE = {"animation-timing-function", "animation-iteration-count"}
-# The path of the callback: spent, and nobody's to look at.
+# The path of the callback, which has been used.
 _CALLBACK = re.compile(r"(?<=%2F)[0-9a-f]{40}\b")
 _OTHER_PANE = "\x02o"  # tmux's prefix, and its key for the next pane
 
 
 class Recording:
-    """A terminal that writes down what it shows, and when."""
+    """A terminal that records its output with times."""
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         self._child = pexpect.spawn(command[0], command[1:], env=env, dimensions=(_ROWS, _COLUMNS), encoding="utf-8")
@@ -42,7 +42,7 @@ class Recording:
         self.events: list[tuple[float, str]] = []
 
     def watch(self, seconds: float) -> None:
-        """Look at the terminal for a while."""
+        """Record the output for `seconds`."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -52,25 +52,25 @@ class Recording:
             self.events.append((time.monotonic() - self._start, text))
 
     def watch_for(self, text: str, seconds: float) -> None:
-        """Look at the terminal until it shows `text`, for `seconds` at most."""
+        """Record the output until it shows `text`, for `seconds` at most."""
         before = len(self.events)
         end = time.monotonic() + seconds
         while time.monotonic() < end and text not in "".join(shown for _, shown in self.events[before:]):
             self.watch(0.2)
 
-    def key(self, keys: str) -> None:
+    def press(self, keys: str) -> None:
         self._child.send(keys)
 
     def type(self, line: str, seconds: float = _THOUGHT) -> None:
-        """Type a line, press Enter, and look at what comes for `seconds`."""
+        """Type a line, press Enter, and record the output for `seconds`."""
         for character in line:
-            self.key(character)
+            self.press(character)
             self.watch(_KEY)
         self.watch(0.3)
-        self.key("\r")
+        self.press("\r")
         self.watch(seconds)
 
-    def at(self, text: str) -> float:
+    def find(self, text: str) -> float:
         """Return when the terminal first showed `text`, in seconds from the start."""
         seen = ""
         for at, shown in self.events:
@@ -80,19 +80,19 @@ class Recording:
         raise ValueError(f"the picture does not show {text!r}")
 
     def close(self) -> None:
-        # Else the last thing to be seen would be seen for no time.
+        # Without another event, the animation would not show the last one.
         self.events.append((time.monotonic() - self._start, "\x1b[0m"))
         self._child.close(force=True)
 
-    def cast(self) -> Iterator[str]:
-        """The lines of an asciicast, version 2."""
+    def render(self) -> Iterator[str]:
+        """Yield the lines of an asciicast, version 2."""
         yield json.dumps({"version": 2, "width": _COLUMNS, "height": _ROWS})
         for at, text in self.events:
             yield json.dumps([round(at, 3), "o", text])
 
 
 def record(folder: Path) -> str:
-    """Play the session in a home of its own; the asciicast."""
+    """Play the session in a new home. Return the asciicast."""
     (folder / "run").mkdir(mode=0o700)
     (folder / "bashrc").write_text("PS1='\\[\\e[32m\\]$\\[\\e[0m\\] '\n" + 'eval "$(tcenv init bash)"\n')
     (folder / "tmux.conf").write_text(
@@ -118,19 +118,19 @@ def record(folder: Path) -> str:
         )
         try:
             terminal.watch(2)
-            # What the shells' start has put there is not part of it.
+            # Show the output of the shells' start as one event.
             terminal.events = [(0.0, "".join(text for _, text in terminal.events))]
             terminal._start = time.monotonic() - 0.3
             terminal.type("tcenv login", 0)
             terminal.watch_for("Signed in", 20)
             terminal.watch(0.4)
-            terminal.key(_OTHER_PANE)
+            terminal.press(_OTHER_PANE)
             terminal.watch(0.2)
             terminal.type("tcenv login    # another terminal: the same session, no browser", 2)
-            terminal.key(_OTHER_PANE)
+            terminal.press(_OTHER_PANE)
             terminal.watch(0.4)
             terminal.type("tcenv login --reset    # a new token for the same client", 3)
-            terminal.key(_OTHER_PANE)
+            terminal.press(_OTHER_PANE)
             terminal.watch(0.6)
             terminal.type("tcenv status    # this one has the new token already", 0)
             terminal.watch_for("expires", 20)
@@ -138,26 +138,26 @@ def record(folder: Path) -> str:
         finally:
             terminal.close()
             subprocess.run([*tmux, "kill-server"], capture_output=True, env=env)
-    first, second = terminal.at("tcenv"), terminal.at("#")
+    first, second = terminal.find("tcenv"), terminal.find("#")
     if first > 1 or second > 5:
         raise ValueError(
             f"the picture begins too late: the first command after {first:.1f} s, the second terminal {second:.1f} s"
         )
-    return "\n".join(terminal.cast()) + "\n"
+    return "\n".join(terminal.render()) + "\n"
 
 
 def draw(cast: str) -> str:
-    """The picture of an asciicast, by svg-term."""
+    """Return the picture that svg-term makes of an asciicast."""
     program = PROJECT / ".tools/svg-term/node_modules/.bin/svg-term"
     command = [program, "--window", "--no-cursor", "--width", str(_COLUMNS), "--height", str(_ROWS), "--padding", "12"]
     done = subprocess.run(command, input=cast, capture_output=True, text=True, timeout=100, check=True)  # type: ignore[arg-type]
-    # As long as it was: the lines stay where they are.
+    # Keep the length, so that the lines stay in place.
     picture = _CALLBACK.sub("." * 40, done.stdout)
-    # Each picture of the film is as wide as the window: where a font's letters are wider than svg-term takes them to be, a full
-    # line would show in the next one.
+    # Make each frame as wide as the window: in a font with wider letters than svg-term assumes, a full line would show in the
+    # next frame.
     picture = re.sub(r'<svg x="(\d+)">', rf'<svg x="\1" width="{_COLUMNS}">', picture)
     picture = picture.replace('font-size="1.67"', 'font-size="1.66"')
-    found = token_like(picture)
+    found = find_token_like(picture)
     if found:
         raise ValueError(
             f"{len(found)} texts in the picture could be tokens: {', '.join(text[:6] + '…' for text in found)}"
@@ -165,12 +165,13 @@ def draw(cast: str) -> str:
     return picture
 
 
-def token_like(picture: str) -> set[str]:
-    """What in the picture could be an accessToken."""
+def find_token_like(picture: str) -> set[str]:
+    """Return the texts in the picture that could be an accessToken."""
     return set(TOKEN_LIKE.findall(picture)) - _STYLE
 
 
 def main() -> int:
+    """Write the picture."""
     with tempfile.TemporaryDirectory(prefix="tcenv-picture-", ignore_cleanup_errors=True) as folder:
         cast = record(Path(folder))
     PICTURE.write_text(draw(cast))

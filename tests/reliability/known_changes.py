@@ -1,4 +1,5 @@
-"""The changes that tests noticed on 24 November 2026, as today's code has them. `mutate.py` makes them again, after `known`."""
+"""The changes that the tests noticed on 24 November 2026, as the current code has them. `mutate.py RESULTS SECONDS known`
+makes them again."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ APPROVAL = "tcenv/signin/approval.py"
 NAMES = "tcenv/signin/client_names.py"
 STORES = "tcenv/sessions/stores.py"
 
-# The module, what is there once, and what it becomes.
+# The module, a text that it has once, and the changed text.
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (CALLBACK, "raise Refused(421)", "pass"),
     (CALLBACK, "len(escape) < 2", "len(escape) < 3"),

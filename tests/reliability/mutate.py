@@ -1,7 +1,7 @@
-"""Changes the code one place at a time, in a sample of places with a fixed seed, and runs the tests that should notice.
+"""Change the code at one place at a time, in a sample with a fixed seed, and run the tests that should notice.
 
-It changes files of the tree that it is run in, so it wants a clean worktree of its own and puts each file back. Never part of
-`make test`: a change that nobody notices costs all tests of its module."""
+Run it in a clean worktree of its own: it changes files, and restores each. It is no part of `make test`, because a change that
+no test notices costs all tests of its module."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.reliability.known_changes import KNOWN
 
 ROOT = Path(__file__).parents[2]
 SEED = 20261124
-# Seconds until tests that do not end count as having noticed.
-PATIENCE = 90
+# After this many seconds, tests that do not end have noticed the change.
+TIMEOUT = 90
 FUZZ = "tests/unit/reliability/test_fuzz.py"
 UNNOTICED = "tests/e2e/test_unnoticed.py"
 LISTENER = "tests/unit/signin"
 STRANGER = "tests/e2e/signin/test_wait.py::test_another_users_process_is_refused_and_the_genuine_answer_still_comes"
 THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
 
-# Each module with how many of its places are changed, and the tests that are run for it: those first that notice soonest.
+# Each module with the number of changes, and the tests for it. Those that notice soonest come first.
 MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
     "tcenv/portholder/callback_request.py": (14, (FUZZ, UNNOTICED, LISTENER)),
     "tcenv/signin/listener.py": (22, (FUZZ, UNNOTICED, LISTENER, STRANGER)),
@@ -54,10 +54,7 @@ MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
     "tcenv/signin/flow.py": (8, (UNNOTICED, "tests/e2e/test_login.py", "tests/e2e/signin/test_wait.py")),
     "tcenv/signin/reset.py": (
         8,
-        (
-            UNNOTICED,
-            "tests/e2e/signin/test_reset.py",
-        ),
+        (UNNOTICED, "tests/e2e/signin/test_reset.py"),
     ),
     "tcenv/signin/approval.py": (8, (UNNOTICED, "tests/e2e/signin/test_wait.py", "tests/e2e/test_login.py")),
 }
@@ -67,8 +64,8 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }  # fmt: skip
 
 
-def changed(node: ast.AST) -> str | None:
-    """The source of `node` with one change in it, None where there is none to make."""
+def change(node: ast.AST) -> str | None:
+    """Return the source of `node` with one change, or None if no change applies."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
             return f"({ast.unparse(ast.Compare(node.left, [COMPARISONS[type(op)]()], node.comparators))})"
@@ -89,8 +86,8 @@ def changed(node: ast.AST) -> str | None:
     return None
 
 
-def places(source: str) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
-    """What can be changed in `source`, in its order, and to what. Annotations, and what type checkers alone see, are left out."""
+def find_changes(source: str) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+    """Yield each place that can be changed, and its new source. Skip annotations, and code that only type checkers see."""
     tree = ast.parse(source)
     left_out: set[int] = set()
     for node in ast.walk(tree):
@@ -106,16 +103,17 @@ def places(source: str) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
                 ]
             case ast.AnnAssign():
                 parts = [node.annotation]
-            # Positions in these are not to be relied on before Python 3.12.
+            # Before Python 3.12, positions in these are unreliable.
             case ast.JoinedStr():
                 parts = list(node.values)
         left_out.update(id(inner) for part in parts if part for inner in ast.walk(part))
     for node in ast.walk(tree):
-        if isinstance(node, ast.stmt | ast.expr) and id(node) not in left_out and (to := changed(node)):
+        if isinstance(node, ast.stmt | ast.expr) and id(node) not in left_out and (to := change(node)):
             yield node, to
 
 
-def replaced(source: str, node: ast.stmt | ast.expr, to: str) -> str:
+def replace(source: str, node: ast.stmt | ast.expr, to: str) -> str:
+    """Return the source with `to` in the place of `node`."""
     lines = source.encode().splitlines(keepends=True)
     assert node.end_lineno and node.end_col_offset is not None
     before = b"".join(lines[: node.lineno - 1]) + lines[node.lineno - 1][: node.col_offset]
@@ -123,24 +121,13 @@ def replaced(source: str, node: ast.stmt | ast.expr, to: str) -> str:
     return (before + to.encode() + after).decode()
 
 
-def noticed(tests: tuple[str, ...]) -> str | None:
-    """The test that fails now; None where all pass."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "--tb=no",
-        "-p",
-        "no:xonsh",
-        "-p",
-        "no:cacheprovider",
-        *tests,
-    ]
+def run_tests(tests: tuple[str, ...]) -> str | None:
+    """Return the first test that fails, or None if all pass."""
+    options = ["-q", "-x", "--tb=no", "-p", "no:xonsh", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
         try:
-            out, _ = run.communicate(timeout=PATIENCE)
+            out, _ = run.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             run.kill()
             return "tests that did not end"
@@ -149,7 +136,7 @@ def noticed(tests: tuple[str, ...]) -> str | None:
 
 
 class Trial(NamedTuple):
-    """A change: the module's source before and after it, where it is, and of how many places."""
+    """A change: the source of the module before and after it, its place, and the number of all places."""
 
     module: str
     source: str
@@ -160,21 +147,21 @@ class Trial(NamedTuple):
     places: int
 
 
-def sample() -> list[Trial]:
-    """Return the changes of the sample, a place of each module in turn."""
+def make_sample() -> list[Trial]:
+    """Return the changes of the sample, one of each module in turn."""
     found = []
     for module, (count, _) in MODULES.items():
         source = (ROOT / module).read_text(encoding="utf-8")
-        every = list(places(source))
+        every = list(find_changes(source))
         for number, (node, to) in enumerate(random.Random(SEED).sample(every, min(count, len(every)))):
             was = ast.get_source_segment(source, node)
-            trial = Trial(module, source, replaced(source, node, to), node.lineno, was, to, len(every))
+            trial = Trial(module, source, replace(source, node, to), node.lineno, was, to, len(every))
             found.append((number, trial))
     return [trial for _, trial in sorted(found, key=lambda one: one[0])]
 
 
 def list_known() -> list[Trial]:
-    """Return the changes of `known_changes`. Raises ValueError where today's code does not have one of them."""
+    """Return the changes of `known_changes`. Raises ValueError if the current code lacks one of them."""
     found = []
     for module, was, to in KNOWN:
         source = (ROOT / module).read_text(encoding="utf-8")
@@ -186,16 +173,16 @@ def list_known() -> list[Trial]:
 
 
 def main(results: Path, seconds: float, known: bool) -> None:
-    """Make one change after the other for as long as `seconds` last, and note which test noticed."""
+    """Make the changes for `seconds`, and write to `results` which test noticed each."""
     end = time.monotonic() + seconds
-    for trial in list_known() if known else sample():
+    for trial in list_known() if known else make_sample():
         if time.monotonic() > end:
             return
         path = ROOT / trial.module
         path.write_text(trial.changed, encoding="utf-8")
         began = time.monotonic()
         try:
-            by = noticed(MODULES[trial.module][1])
+            by = run_tests(MODULES[trial.module][1])
         finally:
             path.write_text(trial.source, encoding="utf-8")
         note = {
@@ -207,5 +194,4 @@ def main(results: Path, seconds: float, known: bool) -> None:
 
 
 if __name__ == "__main__":
-    # Where to note what was found, how long to go on, and whether to make the known changes instead of a sample.
     main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:] == ["known"])

@@ -1,5 +1,6 @@
-"""Runs the long form of the attacks and faults, and writes docs/reliability.md: what was run, how often, and how it ended; a row
-whose tests failed says so, one that was not run is not there."""
+"""Run the long form of the attacks and faults, and write docs/reliability.md, with the number and the result of each.
+
+A row whose tests failed says so. A row that did not run is missing."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ RESET = "tests/e2e/signin/test_reset.py::"
 
 @dataclass(frozen=True)
 class Row:
-    """An attack or a fault: its words, and the tests that go through it. `noted` is the name under which they record how often
-    (empty: the cases that passed are counted); `unit` is what is counted."""
+    """An attack or a fault, and the tests that run it. `noted` is the name under which the tests record how often (empty: count
+    the cases that passed). `unit` names what is counted."""
 
     attack: str
     sees: str
@@ -226,23 +227,14 @@ ROWS = (
 MUTATIONS = Path(__file__).with_name("mutations.md")
 
 
-def run(row: Row, folder: str) -> str:
-    """The row's line of the table."""
+def run_row(row: Row, folder: str) -> str:
+    """Run the tests of a row. Return its line of the table."""
     report, notes = Path(folder, "report.xml"), Path(folder, "notes")
     report.unlink(missing_ok=True)
     notes.write_text("")
     env = {"TCENV_TEST_FUZZ": "1", "TCENV_TEST_INTERRUPTIONS": "300", **os.environ, "TCENV_TEST_NOTES": str(notes)}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:xonsh",
-        "--timeout=900",
-        f"--junitxml={report}",
-        *row.tests,
-    ]
+    options = ["-q", "-p", "no:xonsh", "--timeout=900", f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", *options, *row.tests]
     status = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     try:
         cases = list(ElementTree.parse(report).iter("testcase"))
@@ -259,7 +251,8 @@ def run(row: Row, folder: str) -> str:
     return f"| {row.attack} | {count:,} {row.unit} | {sees} | {lost} | {tests} |"
 
 
-def page(lines: list[str]) -> str:
+def render_page(lines: list[str]) -> str:
+    """Return the page with these lines of the table."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -285,13 +278,14 @@ def page(lines: list[str]) -> str:
 
 
 def main() -> int:
+    """Run all rows. Return 1 if tests failed."""
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for row in ROWS:
-            lines.append(run(row, folder))
-            # Write after each set: after an interruption the page has the sets that ran.
+            lines.append(run_row(row, folder))
+            # Write the page after each row, so that an interruption loses none.
             whole = Path(folder, "page.md")
-            whole.write_text(page(lines), encoding="utf-8")
+            whole.write_text(render_page(lines), encoding="utf-8")
             shutil.copyfile(whole, part := PAGE.with_suffix(".part"))
             os.replace(part, PAGE)
     return int(any("tests failed" in line for line in lines))

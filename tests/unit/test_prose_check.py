@@ -86,11 +86,11 @@ class Options:
         tcenv greet you and me
     """
 '''
-    lines = words.page(source, True).splitlines()
+    lines = words.make_page(source, True).splitlines()
     assert {number: line for number, line in enumerate(lines, 1) if line} == {
         6: "The session of ALPHA expires in BETA minutes.",
         11: "Print a greeting for you.",
     }
-    assert words.page("# a comment that nobody sees\nprintf 'tcenv: it has expired'\n", False) == (
+    assert words.make_page("# a comment that nobody sees\nprintf 'tcenv: it has expired'\n", False) == (
         "\ntcenv: it has expired\n"
     )

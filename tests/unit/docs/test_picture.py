@@ -6,15 +6,15 @@ import re
 from xml.etree import ElementTree
 
 from tests.docs.blocks import PROJECT
-from tests.docs.picture import PICTURE, token_like
+from tests.docs.picture import PICTURE, find_token_like
 
 SVG = PICTURE.read_text(encoding="utf-8")
 
 
 def test_no_token() -> None:
-    assert token_like(SVG) == set()
+    assert find_token_like(SVG) == set()
     # The check would notice one.
-    assert token_like(SVG.replace("</text>", "_b4-Token_of_22_characters</text>", 1)) != set()
+    assert find_token_like(SVG.replace("</text>", "_b4-Token_of_22_characters</text>", 1)) != set()
 
 
 def test_it_shows_the_whole_story_and_calls_nobody() -> None:
