@@ -1,9 +1,9 @@
 #!/bin/sh
-# The far side of a `tcenv ssh` run: hands the run's token to the user's session through a FIFO, and ends what the run
-# made when the connection is lost. It reads one word a line from standard input, and answers with lines that begin
-# with $mark. tcenv sets `mark` (random), `quiet` and `step` (seconds) before.
+# The far side of a `tcenv ssh` run: hand the run's token to the user's session through a FIFO, and end what the run made
+# when the connection is lost. Read one word a line from standard input, and answer with lines that begin with $mark.
+# tcenv sets `mark` (random), `quiet` and `step` (seconds) before.
 # The token goes through `read` and `echo`, which are builtins everywhere: another program would show it in its arguments.
-# What a far environment may have switched on.
+# Switch off what a far environment may have switched on.
 set +e +u +x +f +C
 : "${mark:?}" "${quiet:?}" "${step:?}"
 LC_ALL=C
@@ -18,7 +18,7 @@ say() {
 
 end_of_name=') '
 
-# Reads what Linux says of the process $1: its state, parent, session, and when it started.
+# Read what Linux says of the process $1: its state, parent, session, and when it started.
 read_process() {
   { IFS= read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
   # The name stands in parentheses and may hold any character.
@@ -30,10 +30,10 @@ read_process() {
   started=$1
 }
 
-# Prints the live processes of the user's session: those of the session that $pid leads. Where the server gave it none of its own,
-# those of its session that descend from it. What has made a session for itself, as tmux does, is none of them.
-members() {
-  # The number may belong to another process by now.
+# Print the live processes of the session that $pid is_leader_alive. If the server gave it no session of its own, print those of its
+# session that descend from it. Leave out programs that have made their own session, such as tmux.
+list_members() {
+  # Another process may have this number by now.
   own=
   if read_process "$pid"; then
     [ "$started" = "$began" ] || return 0
@@ -65,8 +65,8 @@ members() {
   echo "$found"
 }
 
-# Prints who listens on $port, from a table of Linux.
-listeners() {
+# Print who listens on $port, from a table of Linux.
+list_listeners() {
   # shellcheck disable=SC2034  # columns
   while read -r slot address other state queues timer retries uid rest; do
     case $state$address in
@@ -78,7 +78,7 @@ listeners() {
 signal() {
   if [ -n "$began" ]; then
     # shellcheck disable=SC2046  # numbers
-    set -- "$1" $(members)
+    set -- "$1" $(list_members)
   else
     set -- "$1" "-$pid"
   fi
@@ -92,15 +92,15 @@ signal() {
 is_alive() {
   if [ -n "$began" ]; then
     # shellcheck disable=SC2046  # numbers
-    set -- $(members)
+    set -- $(list_members)
     [ "$#" -gt 0 ]
   else
     kill -s 0 "-$pid" 2>/dev/null
   fi
 }
 
-# Whether the first process of the user's session is there.
-leads() {
+# Return whether the first process of the user's session is alive.
+is_leader_alive() {
   if [ -n "$began" ]; then
     read_process "$pid" && [ "$started" = "$began" ]
   else
@@ -108,8 +108,8 @@ leads() {
   fi
 }
 
-# Removes what the run made, and ends the user's session if that is still there. A session whose first process has
-# ended by itself may have left programs running: they stay after "end", as with ssh, and not after "lost".
+# Remove what the run made, and end the user's session if it is alive. Programs of a session whose first process has ended
+# by itself stay after "end", as with ssh, but not after "lost".
 finish() {
   trap '' HUP INT TERM
   pid=
@@ -117,7 +117,7 @@ finish() {
   { read -r pid began <"$dir/pid"; } 2>/dev/null
   rm -rf "$dir"
   [ -n "$pid" ] || return 0
-  [ "$1" = lost ] || leads || return 0
+  [ "$1" = lost ] || is_leader_alive || return 0
   for next in HUP TERM KILL; do
     signal "$next"
     signal CONT
@@ -132,7 +132,7 @@ finish() {
   done
 }
 
-# Ends the run, and its connection, when tcenv has been silent for too long: sshd does not notice a network that is gone.
+# End the run and its connection when tcenv has been silent for too long: sshd does not notice a lost network.
 watch() {
   trap 'kill "$sleep" 2>/dev/null; exit 0' TERM
   missed=0
@@ -162,7 +162,7 @@ leave() {
 }
 
 for place in "${TMPDIR-}" /tmp /var/tmp "${HOME-}"; do
-  # The path becomes a word of a command line, in a shell that is not known.
+  # The path becomes a word of a command line in an unknown shell.
   case $place in
     '' | [!/]* | *[!A-Za-z0-9/._-]*) continue ;;
   esac
@@ -180,7 +180,7 @@ if ! mkfifo -m 600 "$dir/p"; then
   say failed "mkfifo failed"
   leave end
 fi
-# For reading too: that never waits for the other end.
+# Open it for reading too, which never waits for the other end.
 exec 4<>"$dir/p"
 watch </dev/null >/dev/null 2>&1 4<&- &
 watcher=$!
@@ -192,14 +192,14 @@ while IFS= read -r word; do
   case $word in
     beat) : >"$dir/beat" ;;
     port)
-      # Who listens on this port, in hexadecimal.
+      # The port is in hexadecimal.
       IFS= read -r port
       found=
       for table in /proc/net/tcp /proc/net/tcp6; do
         [ -r "$table" ] || continue
-        # bash reads the file itself a line at a time, and Linux makes all lines before it anew for each.
+        # bash would read the file a line at a time, and Linux makes all earlier lines anew for each.
         # shellcheck disable=SC2002
-        found="$found known $(cat "$table" | listeners)"
+        found="$found known $(cat "$table" | list_listeners)"
       done
       # shellcheck disable=SC2086  # words
       say port $found

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Starts the user's shell or command on the far side of a `tcenv ssh` run, with the run's token from the FIFO beside this
+# Start the user's shell or command on the far side of a `tcenv ssh` run, with the run's token from the FIFO beside this
 # file. tcenv sets `root_url`, `client_id`, `behind` and `command` (empty: the login shell) before.
 set +e +u +x +f +C
 : "${root_url:?}" "${client_id:?}" "${behind:?}"
 dir=${0%/*}
-# Opened for writing first: opening it for reading alone would wait for a writer that may be gone.
+# Open it for writing first: opening it for reading alone would wait for a writer that may be gone.
 # shellcheck disable=SC2094  # a FIFO
 exec 3<>"$dir/p" 4<"$dir/p" 3<&-
 IFS= read -r token <&4 || exit 255
 exec 4<&-
-# Linux says when this process started, which tells it from a later one with its number.
+# Note when this process started, to tell it from a later one with its number.
 began=
 { IFS= read -r began <"/proc/$$/stat"; } 2>/dev/null && {
   end_of_name=') '
@@ -44,7 +44,7 @@ unset command
 case ${SHELL##*/} in
   bash | zsh | fish | tcsh | csh | ksh | ksh93 | mksh | yash) exec "$SHELL" -l ;;
 esac
-# Others may not know the option.
+# Other shells may not know -l.
 if "$SHELL" -l -c : </dev/null >/dev/null 2>&1; then
   exec "$SHELL" -l
 fi

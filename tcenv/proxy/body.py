@@ -111,10 +111,10 @@ class Body:
             return
         try:
             self._kept.seek(0, os.SEEK_END)
-            whole = self._kept.write(piece) == len(piece)
+            is_written = self._kept.write(piece) == len(piece)
         except OSError:
-            whole = False
-        if not whole:
+            is_written = False
+        if not is_written:
             self._drop_kept()
 
     def _drop_kept(self) -> None:
@@ -126,8 +126,8 @@ class Body:
     def _check(self) -> None:
         if self._hash is None:
             return
-        told, found = self._expected.encode("utf-8", "replace"), self._hash.digest().encode()
-        if not hmac.compare_digest(told, found):
+        expected, actual = self._expected.encode("utf-8", "replace"), self._hash.digest().encode()
+        if not hmac.compare_digest(expected, actual):
             self.wrong = True
             raise WrongBody
 

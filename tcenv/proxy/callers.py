@@ -50,7 +50,7 @@ def authenticate(
 ) -> CallerRights | None:
     """Return the rights of a request's caller, or None if the request has no credentials. `host` and `port` come from
     its Host header, `resource` is its raw path and query. Raises Refused."""
-    bare, known = remove_secret(run, resource)
+    bare, is_known = remove_secret(run, resource)
     try:
         if authorization is not None:
             if hawk.split_bewit(resource) is not None:
@@ -60,7 +60,7 @@ def authenticate(
         split = hawk.split_bewit(resource)
         if split is not None and method in ("GET", "HEAD"):
             return _check_signed_url(run, Endpoint(host, port, split[0]), split[1], now)
-        if known:
+        if is_known:
             return CallerRights(bare, unsigned=True)
     except BadSignature:
         raise Refused from None
@@ -108,9 +108,9 @@ def _find_credentials(run: Run, client_id: str, ext: str, now: float) -> tuple[s
         token, scopes = _check_certificate(run, client_id, certificate, now)
     elif client_id != run.client_id:
         raise BadSignature
-    wanted = content.get("authorizedScopes")
-    if wanted is not None:
-        scopes = narrow(scopes, _parse_scopes(wanted))
+    authorized = content.get("authorizedScopes")
+    if authorized is not None:
+        scopes = narrow(scopes, _parse_scopes(authorized))
     return token, scopes
 
 
@@ -119,8 +119,8 @@ def _check_certificate(run: Run, client_id: str, certificate: Any, now: float) -
     if not isinstance(certificate, Mapping) or certificate.get("version") != 1:
         raise BadSignature
     issuer = certificate.get("issuer")
-    named = issuer is not None
-    if (issuer if named else client_id) != run.client_id or (named and client_id == run.client_id):
+    has_issuer = issuer is not None
+    if (issuer if has_issuer else client_id) != run.client_id or (has_issuer and client_id == run.client_id):
         raise BadSignature
     seed, start, expiry = (certificate.get(key) for key in ("seed", "start", "expiry"))
     if not isinstance(seed, str) or len(seed) != _SEED_LENGTH:
@@ -131,7 +131,7 @@ def _check_certificate(run: Run, client_id: str, certificate: Any, now: float) -
     begins, ends = start / 1000, expiry / 1000
     if begins > now + _DRIFT or ends < now - _DRIFT or ends - begins > _LONGEST:
         raise BadSignature
-    lines = ["version:1", *([f"clientId:{client_id}", f"issuer:{issuer}"] if named else ())]
+    lines = ["version:1", *([f"clientId:{client_id}", f"issuer:{issuer}"] if has_issuer else ())]
     lines += [f"seed:{seed}", f"start:{start}", f"expiry:{expiry}", "scopes:", *scopes]
     expected = base64.b64encode(_compute_hmac(run.token, "\n".join(lines))).decode()
     signature = certificate.get("signature")

@@ -11,7 +11,7 @@ import errno
 import functools
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from aiohttp import web
@@ -84,8 +84,8 @@ class Connection(RequestHandler):
         self.address = address
         self._server = server
         self._running = 0
-        self._active_at = asyncio.get_running_loop().time()
-        self._forwarded: bool | None = None
+        self._idle_since = asyncio.get_running_loop().time()
+        self._is_forwarded: bool | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,7 +100,7 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     @contextlib.contextmanager
-    def mark_busy(self) -> Any:
+    def mark_busy(self) -> Iterator[None]:
         """Mark the connection as busy while a call runs."""
         if self._timer is not None:
             self._timer.cancel()
@@ -109,11 +109,11 @@ class Connection(RequestHandler):
             yield
         finally:
             self._running -= 1
-            self._active_at = asyncio.get_running_loop().time()
+            self._idle_since = asyncio.get_running_loop().time()
 
     def get_idle_start(self, now: float) -> float | None:
         """Return since when the connection has been idle, or None if it is busy."""
-        return None if self._running or now - self._active_at < _IDLE else self._active_at
+        return None if self._running or now - self._idle_since < _IDLE else self._idle_since
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -124,12 +124,12 @@ class Connection(RequestHandler):
         """Return whether the other end is on another machine, or forwards a connection from one."""
         if self.outside:
             return True
-        if self._forwarded is None:
+        if self._is_forwarded is None:
             sock = self.transport.get_extra_info("socket") if self.transport is not None else None
             if sock is None:
                 return True
-            self._forwarded = await self._server.ask_kernel(functools.partial(_is_forwarded, sock))
-        return self._forwarded
+            self._is_forwarded = await self._server.ask_kernel(functools.partial(_is_forwarded, sock))
+        return self._is_forwarded
 
     def handle_error(
         self,
@@ -171,7 +171,7 @@ class _WebServer(Server):
         self._open: set[Connection] = set()
         self._max = _compute_max_connections()
 
-    def make(self, address: str | None) -> Connection:
+    def make_connection(self, address: str | None) -> Connection:
         """Make the protocol of a connection. `address` is the other end's address if it is outside."""
         connection = Connection(self, address, **self._arguments)
         self._open.add(connection)
@@ -233,10 +233,10 @@ class Listener:
             if sock is not None:
                 sock.listen(_BACKLOG)
                 sock.setblocking(False)
-                self._run(self._accept(sock, outside=sock is self._sockets.outside))
+                self._start_task(self._accept(sock, outside=sock is self._sockets.outside))
         for sock in self._sockets.inside:
             sock.setblocking(False)
-            self._run(self._accept(sock, outside=False, is_private=True))
+            self._start_task(self._accept(sock, outside=False, is_private=True))
 
     async def stop(self, timeout: float) -> None:
         """Stop accepting connections, and give running calls `timeout` seconds to end."""
@@ -244,14 +244,14 @@ class Listener:
             task.cancel()
         await self._server.shutdown(timeout)
 
-    def _run(self, work: Any) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, listening: socket.socket, *, outside: bool, is_private: bool = False) -> None:
         """Accept connections until the task is cancelled. `is_private` tells that only processes of one sandbox can
-        connect: the kernel does not show us its network, so nobody is asked."""
+        connect: the kernel does not show its network to this process, so do not ask for owners."""
         loop = asyncio.get_running_loop()
         while True:
             # New connections wait in the socket's queue.
@@ -269,7 +269,7 @@ class Listener:
             elif address is not None and not self._server.has_room(address):
                 sock.close()
             else:
-                self._run(self._connect(sock, self._server.make(address)))
+                self._start_task(self._connect(sock, self._server.make_connection(address)))
 
     async def _connect(self, sock: socket.socket, connection: Connection) -> None:
         try:
@@ -284,7 +284,7 @@ class Listener:
             sock.close()
             return
         self._strangers += 1
-        self._run(self._answer_stranger(sock))
+        self._start_task(self._answer_stranger(sock))
 
     async def _answer_stranger(self, sock: socket.socket) -> None:
         """Answer the first bytes with 403. Closing the connection would lose an answer that was sent before them."""

@@ -62,7 +62,7 @@ class Method:
         if call.service != self.service or verb != self.verb:
             return False
         segments = [segment.casefold() for segment in call.segments]
-        # The numbers of segments that the route may have consumed so far.
+        # How many segments the parts so far may have matched.
         used = {0}
         for number, part in enumerate(self.route, 1):
             if part is not None:
@@ -92,10 +92,10 @@ def asks_for_object_credentials(body: bytes) -> bool:
     For other kinds of artifacts it answers with one URL or nothing. A body that is not JSON counts as one that asks for
     credentials."""
     try:
-        wanted = json.loads(body) if body.strip() else {}
+        request = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError):
         return True
-    return not isinstance(wanted, dict) or wanted.get("storageType") == "object"
+    return not isinstance(request, dict) or request.get("storageType") == "object"
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ class RunPort:
         self._sockets = sockets
         self._held: Hold | None = sockets.held
         self._lock = threading.Lock()
-        self._over = sys.platform != "linux"
+        self._is_over = sys.platform != "linux"
         self._adopts = False
 
     def adopt_orphans(self) -> None:
         """Become the parent of the run's processes whose own parent ends, so that `end` finds them. Call it before
         starting the first process."""
-        if self._over:
+        if self._is_over:
             return
         try:
             from ctypes import CDLL
@@ -43,31 +43,31 @@ class RunPort:
         """Let the holder keep the port if this process ends before `end`, while any process's environment has the
         proxy's address."""
         with self._lock:
-            if not self._over:
+            if not self._is_over:
                 self._hold()
 
     def _hold(self) -> None:
-        told = {"kind": "run", "address": self._sockets.root_url}
+        fields = {"kind": "run", "address": self._sockets.root_url}
         if self._held is None:
-            self._held = client.hold(self._sockets.all, told, as_child=True)
+            self._held = client.hold(self._sockets.all, fields, as_child=True)
         else:
-            self._held.tell(**told)
+            self._held.tell(**fields)
 
     def end(self) -> None:
         """Let the holder keep the port if processes of the run are still alive. Otherwise return once only this process
         holds the port."""
         with self._lock:
-            if self._over:
+            if self._is_over:
                 return
-            self._over = True
-            left = self._find_processes()
+            self._is_over = True
+            processes = self._find_processes()
             # Once the proxy has stopped, its sockets are closed: then the holder has had them since `begin`.
-            if left and self._held is None:
+            if processes and self._held is None:
                 self._hold()
             if self._held is None:
                 return
-            if left or not self._adopts:
-                self._held.tell(processes=",".join(map(str, sorted(left))))
+            if processes or not self._adopts:
+                self._held.tell(processes=",".join(map(str, sorted(processes))))
                 self._held.leave()
             else:
                 self._held.release()
@@ -89,13 +89,13 @@ class SessionPort:
 
     def __init__(self, sockets: Sockets, session_end: int) -> None:
         """Let the holder keep the port if this process ends. Raises nothing."""
-        told = {"kind": "proxy", "until": str(session_end)}
+        fields = {"kind": "proxy", "until": str(session_end)}
         self._session_end = session_end
         self._held = sockets.held
         if self._held is None:
-            self._held = client.hold(sockets.all, told)
+            self._held = client.hold(sockets.all, fields)
         else:
-            self._held.tell(**told)
+            self._held.tell(**fields)
 
     def note(self, session_end: int | None) -> None:
         """Note the end of the session that signs now."""

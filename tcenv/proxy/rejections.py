@@ -23,7 +23,7 @@ class Rejections:
         self._argument = argument
         self._root_url = root_url
         self._announce = announce
-        self._told: set[tuple[str, Credentials]] = set()
+        self._announced: set[tuple[str, Credentials]] = set()
 
     def report(self, content: bytes, encoding: str, credentials: Credentials) -> bool:
         """Announce once what a 401 with this body says about the credentials. Return whether it says anything about
@@ -35,9 +35,9 @@ class Rejections:
         found = find_rejection(message) if isinstance(message, str) else None
         if found is None:
             return False
-        if (found.reason, credentials) in self._told:
+        if (found.reason, credentials) in self._announced:
             return True
-        self._told.add((found.reason, credentials))
+        self._announced.add((found.reason, credentials))
         known_clients.note_rejection(self._root_url, credentials.client_id, found.reason)
         hint = Hint("Sign in again:", make_login_command(self._argument, "--reset"))
         self._announce(f"{found.sentence} ({self._root_url}).", Hint(found.hint) if found.hint else hint)

@@ -124,7 +124,7 @@ class Signer:
                 session.credentials,
                 scopes,
                 held,
-                lambda wanted: shorten(wanted, session.expansions, session.scopes),
+                lambda asked: shorten(asked, session.expansions, session.scopes),
             )
 
     def _require_authority(self) -> Authority:

@@ -90,18 +90,18 @@ def bind(port: int = 0, address: str | None = None) -> Sockets:
         bound = [each for each in bound if each is not outside]
         if address is None or family is None or outside is not None:
             return Sockets(tuple(bound), outside, number, held)
-        made = socket.socket(family, socket.SOCK_STREAM)
+        outside = socket.socket(family, socket.SOCK_STREAM)
         try:
             if family == socket.AF_INET6:
-                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            made.bind((address, number))
-            made.listen(_BACKLOG)
+                outside.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            outside.bind((address, number))
+            outside.listen(_BACKLOG)
         except OSError as error:
             failure = error
-            for each in (*bound, made):
+            for each in (*bound, outside):
                 each.close()
             continue
-        return Sockets(tuple(bound), made, number, held)
+        return Sockets(tuple(bound), outside, number, held)
     reason = failure.strerror if failure is not None else "no port is free"
     raise TcenvError(f"tcenv cannot listen on {address}: {reason}.", _HINT)
 
@@ -113,16 +113,16 @@ def _take_back(port: int, address: str | None) -> tuple[Hold | None, list[socket
     if taken is None:
         return None, []
     found = [socket.socket(fileno=descriptor) for descriptor in taken[0]]
-    wanted = [each for each in found if each.getsockname()[0] in ("127.0.0.1", "::1", address)]
+    kept = [each for each in found if each.getsockname()[0] in ("127.0.0.1", "::1", address)]
     for each in found:
-        if each not in wanted:
+        if each not in kept:
             each.close()
-    return taken[1], wanted
+    return taken[1], kept
 
 
-def _format_host(made: socket.socket) -> str:
+def _format_host(sock: socket.socket) -> str:
     """Return a socket's own address as it is written in a URL."""
-    address = str(made.getsockname()[0])
+    address = str(sock.getsockname()[0])
     return f"[{address}]" if ":" in address else address
 
 

@@ -33,7 +33,7 @@ _ENDING = 15.0
 _KILLING = 3.0
 _ANSWER = 30.0
 # How many of the connection's messages to keep.
-_MOST_SAID = 20
+_MOST_MESSAGES = 20
 
 
 class _NoAnswer(TcenvError):
@@ -181,7 +181,7 @@ class Connection:
             if not self._is_ready:
                 print(text, file=sys.stderr, flush=True)
             elif not text.startswith("mux_"):
-                self._messages = [*self._messages[1 - _MOST_SAID :], replace_unprintable(text)]
+                self._messages = [*self._messages[1 - _MOST_MESSAGES :], replace_unprintable(text)]
 
     def _send_beats(self) -> None:
         while not self._ended.wait(_BEAT):
@@ -193,8 +193,8 @@ class Connection:
             if self._ssh is not None and self._ssh.stdin is not None:
                 self._ssh.stdin.write(data)
 
-    def _read_answer(self, *wanted: str, slow: bool = False) -> list[str]:
-        """Return the words of the lifeline's next answer that begins with one of `wanted`. Skip the output of start-up
+    def _read_answer(self, *kinds: str, slow: bool = False) -> list[str]:
+        """Return the words of the lifeline's next answer that begins with one of `kinds`. Skip the output of start-up
         files.
 
         With `slow`, wait as long as ssh waits. Raises TcenvError."""
@@ -202,9 +202,9 @@ class Connection:
             for line in self._read_lines(slow=slow):
                 mark, _, answer = line.partition(f"{self._mark} ")
                 words = answer.split()
-                if words and not mark and words[0] in wanted:
+                if words and not mark and words[0] in kinds:
                     return words
-                self._skipped = [*self._skipped[1 - _MOST_SAID :], replace_unprintable(line)]
+                self._skipped = [*self._skipped[1 - _MOST_MESSAGES :], replace_unprintable(line)]
 
     def _read_lines(self, *, slow: bool) -> Sequence[str]:
         """Return the next complete lines. Raises TcenvError at the end of the output."""
@@ -234,8 +234,8 @@ class Connection:
         status = self._ssh.wait()
         if self._is_ready or status == SSH_FAILED or status < 0:
             return SshFailed(f"The connection to {self.host} could not be made, or was lost.")
-        said = next((line for line in reversed(self._skipped) if line.strip()), "")
+        output = next((line for line in reversed(self._skipped) if line.strip()), "")
         return TcenvError(
-            f"{self.host} did not start a POSIX sh{f': it says {said.strip()!r}' if said else ''}.",
+            f"{self.host} did not start a POSIX sh{f': it says {output.strip()!r}' if output else ''}.",
             "A server with a fixed command, or with file transfers only, does not work.",
         )

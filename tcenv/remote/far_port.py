@@ -28,14 +28,14 @@ def check_listeners(words: Sequence[str], uid: str, host: str) -> bool:
     if "known" not in words:
         return False
     listeners = [(address, owner) for address, _, owner in (word.partition("/") for word in words) if owner]
-    # sshd listens as the user, other servers as root.
-    ours = [address for address, owner in listeners if owner in (uid, _ROOT)]
-    if any(address not in (*_IPV4, *_IPV6, *_MAPPED) for address in ours):
+    # sshd listens as the user, and other ssh servers listen as root.
+    addresses = [address for address, owner in listeners if owner in (uid, _ROOT)]
+    if any(address not in (*_IPV4, *_IPV6, *_MAPPED) for address in addresses):
         raise TcenvError(
             f"The ssh server of {host} opens forwarded ports to the network (GatewayPorts yes).",
             "Set GatewayPorts to no, or to clientspecified, in its sshd_config.",
         )
-    if not any(address in (*_IPV4, *_MAPPED) for address in ours):
+    if not any(address in (*_IPV4, *_MAPPED) for address in addresses):
         raise TcenvError(f"The forwarded port on {host} is not the ssh server's: another program has taken it.")
     return True
 

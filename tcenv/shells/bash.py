@@ -39,12 +39,12 @@ class Bash(PosixShell):
 
     def explain_unread(self, path: str, home: str) -> tuple[str, str] | None:
         """Check the first of the files that a login shell reads. macOS opens login shells."""
-        paths = [os.path.join(home, name) for name in (".bash_profile", ".bash_login", ".profile")]
-        login = next((one for one in paths if os.path.lexists(one)), None)
+        candidates = [os.path.join(home, name) for name in (".bash_profile", ".bash_login", ".profile")]
+        login = next((path for path in candidates if os.path.lexists(path)), None)
         if login is None:
             if sys.platform != "darwin":
                 return None
-            login = paths[0]
+            login = candidates[0]
         elif _mentions_bashrc(login):
             return None
         return (

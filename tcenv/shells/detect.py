@@ -72,9 +72,9 @@ def _read_arguments(pid: int) -> list[str]:
     return _read(pid, "cmdline").split("\0")
 
 
-def _read(pid: int, what: str) -> str:
+def _read(pid: int, name: str) -> str:
     try:
-        with open(f"/proc/{pid}/{what}", "rb") as file:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
             return file.read(4096).decode(errors="replace")
     except OSError:
         return ""

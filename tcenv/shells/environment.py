@@ -103,8 +103,8 @@ def make_unloading(environ: Mapping[str, str]) -> dict[str, str | None]:
         return {}
     change: dict[str, str | None] = dict.fromkeys(VARIABLES)
     profile, root_url = _split(found.before)
-    for variable, ours, before in ((ROOT_URL, found.root_url, root_url), (PROFILE, found.profile, profile)):
-        if environ.get(variable) == ours:
+    for variable, loaded, before in ((ROOT_URL, found.root_url, root_url), (PROFILE, found.profile, profile)):
+        if environ.get(variable) == loaded:
             change[variable] = before or None
         else:
             del change[variable]

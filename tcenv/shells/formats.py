@@ -13,9 +13,9 @@ from tcenv.shells import environment
 
 FORMATS = ("json", "dotenv", "docker", "github", "systemd", "taskcluster")
 
-# Characters that no reader of environment files takes for more than themselves, and those of JSON's own syntax. All others can
-# only be in a string, where JSON has another spelling for them.
-_PLAIN = re.compile(r"""\\.|[^A-Za-z0-9 _./:,+=@%*()<>~^?\[\]{}"-]""", re.S)
+# Matches all but the characters that every reader of environment files takes literally, and those of JSON's own syntax. A
+# character that matches stands in a string, where JSON has another spelling for it.
+_NOT_PLAIN = re.compile(r"""\\.|[^A-Za-z0-9 _./:,+=@%*()<>~^?\[\]{}"-]""", re.S)
 
 
 def render(change: Mapping[str, str | None], form: str) -> str:
@@ -69,15 +69,15 @@ def _rename_for_clients(values: Mapping[str, str]) -> dict[str, object]:
 
 
 def _respell(value: str) -> str:
-    r"""Return a certificate's JSON with `\u00XX` in place of each character that some reader of environment files takes for
-    more than itself (`$`, `#`, quotes, backslashes). Returns what is no JSON as it is."""
+    r"""Return a certificate's JSON with `\u00XX` in place of each character that some reader of environment files does not
+    take literally (`$`, `#`, quotes, backslashes). Returns other text unchanged."""
     if not value.startswith("{"):
         return value
     try:
         text = json.dumps(json.loads(value), separators=(",", ":"))
     except ValueError:
         return value
-    return _PLAIN.sub(lambda found: _escape(found[0]), text)
+    return _NOT_PLAIN.sub(lambda found: _escape(found[0]), text)
 
 
 def _escape(found: str) -> str:
@@ -96,7 +96,7 @@ def _render_lines(values: Mapping[str, str]) -> str:
 
 
 def _render_quoted_lines(values: Mapping[str, str]) -> str:
-    """Quote each value with `'`, within which every reader takes each character as it is."""
+    """Put each value in single quotes, where every reader takes each character literally."""
     for name, value in values.items():
         if "'" in value:
             raise UsageError(f"{name} holds a quotation mark, which this format cannot carry.")

@@ -25,12 +25,12 @@ _SEPARATORS = {code: " " for code in range(128) if chr(code) not in _BASE64} | {
 def find_copies(environ: Mapping[str, str], *secrets: str) -> list[str]:
     """Return the names of the variables that hold one of `secrets` or of the secrets loaded in `environ`, and of the
     variables from which a tool would restore them."""
-    every = [*secrets, *(environ.get(name, "") for name in SECRETS)]
-    wanted = [secret for secret in dict.fromkeys(every) if len(secret) >= _MIN_SECRET]
+    known = {*secrets, *(environ.get(name, "") for name in SECRETS)}
+    known = {secret for secret in known if len(secret) >= _MIN_SECRET}
     return [
         name
         for name, value in environ.items()
-        if name.startswith(_REMEMBERING) or name in _PACKED or _has_copy(value, wanted)
+        if name.startswith(_REMEMBERING) or name in _PACKED or _has_copy(value, known)
     ]
 
 

@@ -46,37 +46,37 @@ def make_line(shell: Shell, path: str, options: Sequence[str], home: str) -> str
     return f"{shell.make_startup_line(path, ' '.join(['init', shell.name, *options]), home)} {MARK}"
 
 
-def add_line(text: str, wanted: str) -> str:
-    """Return `text` with the line replaced, or appended if it is not there."""
+def add_line(text: str, line: str) -> str:
+    """Return `text` with tcenv's line replaced by `line`, or with `line` appended if it has none."""
     lines = text.splitlines(keepends=True)
-    ours = [number for number, one in enumerate(lines) if _is_ours(one)]
-    if ours:
-        lines[ours[0]] = wanted + "\n"
-        return "".join(one for number, one in enumerate(lines) if number not in ours[1:])
+    found = [number for number, other in enumerate(lines) if _is_own_line(other)]
+    if found:
+        lines[found[0]] = line + "\n"
+        return "".join(other for number, other in enumerate(lines) if number not in found[1:])
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    return "".join(lines) + wanted + "\n"
+    return "".join(lines) + line + "\n"
 
 
 def remove_line(text: str) -> str:
-    """Return `text` without the line, and otherwise unchanged."""
-    return "".join(one for one in text.splitlines(keepends=True) if not _is_ours(one))
+    """Return `text` without tcenv's line, and otherwise unchanged."""
+    return "".join(line for line in text.splitlines(keepends=True) if not _is_own_line(line))
 
 
 def is_evaluated(text: str, shell: Shell) -> bool:
     """Return whether a start-up file with this text evaluates `tcenv init`, by tcenv's line or by one that the user
     wrote."""
     signs = [f"tcenv init {shell.name}", *([shell.saved_text] if shell.saved_text else [])]
-    lines = [one.strip() for one in text.splitlines()]
-    return any(_is_ours(one) or (not one.startswith("#") and any(sign in one for sign in signs)) for one in lines)
+    lines = [line.strip() for line in text.splitlines()]
+    return any(_is_own_line(line) or (line[:1] != "#" and any(sign in line for sign in signs)) for line in lines)
 
 
 def is_followed(text: str, shell: Shell) -> bool:
     """Return whether anything but comments follows the last line that evaluates `tcenv init`."""
-    lines = [one for one in text.splitlines() if one.strip() and (_is_ours(one) or not one.lstrip().startswith("#"))]
-    ours = [number for number, one in enumerate(lines) if is_evaluated(one, shell)]
-    return bool(ours) and ours[-1] + 1 < len(lines)
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    found = [number for number, line in enumerate(lines) if is_evaluated(line, shell)]
+    return bool(found) and found[-1] + 1 < len(lines)
 
 
-def _is_ours(one: str) -> bool:
-    return one.rstrip().endswith(MARK) and not one.lstrip().startswith("#")
+def _is_own_line(line: str) -> bool:
+    return line.rstrip().endswith(MARK) and not line.lstrip().startswith("#")

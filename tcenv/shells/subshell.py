@@ -54,13 +54,13 @@ def run_subshell(
     """Run an interactive `shell` with `change` applied to `environ` (None: this process's own), wait for its end and
     return its status (128+n for a signal n). Call `started` once it runs. Raises UsageError."""
     program = find_program(shell)
-    made = apply(change, os.environ if environ is None else environ)
-    made[MARK] = profile
+    variables = apply(change, os.environ if environ is None else environ)
+    variables[MARK] = profile
     arguments = [program]
     if os.isatty(0):
         files = os.path.join(resources.find_folder("shell"), "subshell")
         arguments, extra = shell.plan_subshell(program, os.environ, paths.home(), files)
-        made.update(extra)
+        variables.update(extra)
         if extra or len(arguments) > 1:
-            made[_LOAD] = shell.export_for_subshell(change)
-    return run_child(arguments, made, started)
+            variables[_LOAD] = shell.export_for_subshell(change)
+    return run_child(arguments, variables, started)

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 _ENDINGS = ".COM;.EXE;.BAT;.CMD"
 _BATCH = (".bat", ".cmd")
-# cmd reads a batch file's arguments once to start it, and once more in it. No quoting keeps these through both: `%` and `!` name
-# variables, a quote ends the quoting, and a line end ends the command.
+# cmd reads a batch file's arguments once to start it, and once more in it. No quoting keeps these characters through both:
+# `%` and `!` name variables, a quote ends the quoting, and a line end ends the command.
 _NOT_QUOTABLE = frozenset('%!"\r\n\0')
-# What cmd and programs take as it is, without quotes.
+# The characters that cmd and programs take literally in a word without quotes.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:\\+@")
-# What a program ends with that Ctrl-C ended (STATUS_CONTROL_C_EXIT), and how shells report that.
+# The status of a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT), and the one that shells report then.
 _ENDED_BY_CTRL_C, _INTERRUPTED = 0xC000013A, 130
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 class NotQuotable(ValueError):
-    """A batch file would not get its arguments as they are. The text tells why, without repeating an argument."""
+    """A batch file would not get its arguments unchanged. The text tells why, and repeats no argument."""
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str | None:
@@ -48,8 +48,8 @@ def find_program(name: str, environ: Mapping[str, str]) -> str | None:
 
 
 def build_arguments(program: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str | list[str]:
-    """Return what `subprocess` starts `program` (an absolute path) with. Raises NotQuotable for a batch file that would not get
-    `arguments` as they are."""
+    """Return the arguments with which `subprocess` starts `program` (an absolute path). Raises NotQuotable for a batch file
+    that would not get `arguments` unchanged."""
     # Windows drops dots and blanks at the end of a file's name.
     if not program.rstrip(". ").lower().endswith(_BATCH):
         return [program, *arguments]
@@ -72,7 +72,7 @@ def _quote(word: str) -> str:
 
 def run_command(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None] = lambda: None) -> int:
     """Run `command` as a child, call `started` once it runs, wait for its end and return its status. Prints a message and
-    returns 127 or 126 if it cannot be started. Ctrl-C and Ctrl-Break go to the command, which the console tells itself."""
+    returns 127 or 126 if it cannot be started. The console sends Ctrl-C and Ctrl-Break to the command."""
     program = find_program(command[0], environ)
     if program is None:
         return _refuse(command[0], "command not found", _NOT_FOUND)

@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The functions of the text have these options too, and end with the user's, even after Ctrl-C. None of them is traced, exports
-# what it sets, or runs a DEBUG trap of the user's after it has put that away.
+# The functions of the text run with these options too, and restore the user's at their end, even after Ctrl-C. They are
+# not traced, export nothing that they set, and can remove the user's DEBUG trap for themselves.
 _OPTIONS = ("no_aliases", "no_xtrace", "no_verbose", "no_allexport", "local_options", "local_traps")
 
 
@@ -30,13 +30,13 @@ class Zsh(PosixShell):
 
     def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:
         """Ask zsh for ZDOTDIR, which users set in `.zshenv` without exporting it."""
-        folder = self._ask(environ) or environ.get("ZDOTDIR") or home
+        folder = self._ask_for_folder(environ) or environ.get("ZDOTDIR") or home
         return os.path.join(folder, ".zshrc")
 
     def list_startup_files(self, environ: Mapping[str, str], home: str) -> list[str]:
         return [*super().list_startup_files(environ, home), os.path.join(home, ".zshrc")]
 
-    def _ask(self, environ: Mapping[str, str]) -> str:
+    def _ask_for_folder(self, environ: Mapping[str, str]) -> str:
         import subprocess
 
         program = shutil.which("zsh", path=environ.get("PATH"))
