@@ -17,6 +17,8 @@ from tcenv.shells.detect import choose_shell
 from tcenv.shells.init_text import render_startup_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tcenv.cli.parsing import options as o
 
 
@@ -68,43 +70,40 @@ def _render_text(shell: str, options: Options) -> str:
 
 
 def _edit(options: Options) -> int:
-    """Show what changes in the start-up file, ask, and change it."""
+    """Add the line to the start-up file of a shell, or remove it, after asking."""
     if options.install and options.uninstall:
         raise UsageError("Use either --install or --uninstall.")
     shell = load_shell(options.shell or choose_shell(None))
     home = paths.home()
     program = startup_file.find_own_program()
     path = shell.find_startup_file(os.environ, home)
-    beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
-    given = list_option_words(options, ("no_hook", "no_completion", "prompt"))
-    line = startup_file.make_line(shell, beside or program, given, home)
-    while True:
-        before = _read(path)
-        after = startup_file.add_line(before, line) if options.install else startup_file.remove_line(before)
-        if after == before and not (beside and options.install):
-            messages.confirm(
-                f"{path} {'has the line already' if options.install else 'has no line of tcenv init --install'}."
-            )
-            return 0
-        _show(path, before, after, options)
-        if _write(path, after, line if options.install else None, before=before):
-            break
-        messages.note(f"{path} has changed in the meantime: reading it again.")
-    if beside:
-        _write_beside(beside, _render_text(shell.name, options) if options.install else None)
-    if options.install:
-        unread = shell.explain_unread(path, home)
-        if unread is None:
-            messages.confirm(f"Wrote {path}. New shells have it.")
+    saved_text = _find_saved_text(shell, path)
+    if options.uninstall:
+        if _rewrite(path, startup_file.remove_line, options):
+            _remove(saved_text)
+            messages.confirm(f"Removed the line from {path}.")
         else:
-            messages.confirm(f"Wrote {path}. Shells that read it have it.")
-            for text in unread:
-                messages.note(text)
-        _say_where_tcenv_is(program)
-        _say_how_to_load(shell, program, given, beside)
-    else:
-        messages.confirm(f"Removed the line from {path}.")
+            messages.confirm(f"{path} has no line of tcenv init --install.")
+        return 0
+    given = list_option_words(options, ("no_hook", "no_completion", "prompt"))
+    line = startup_file.make_line(shell, saved_text or program, given, home)
+    if not _rewrite(path, lambda text: startup_file.add_line(text, line), options, line, always=bool(saved_text)):
+        messages.confirm(f"{path} has the line already.")
+        return 0
+    if saved_text:
+        _write(saved_text, _render_text(shell.name, options))
+    unread = shell.explain_unread(path, home)
+    messages.confirm(f"Wrote {path}. {'New shells' if unread is None else 'Shells that read it'} have it.")
+    for text in unread or ():
+        messages.note(text)
+    _say_how_to_use(shell, program, given, saved_text)
     return 0
+
+
+def _find_saved_text(shell: Shell, path: str) -> str | None:
+    """Return the file beside the start-up file `path` that holds the text; None for a shell that evaluates the program's
+    output."""
+    return os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
 
 
 def _uninstall_everywhere(options: Options) -> int:
@@ -113,9 +112,9 @@ def _uninstall_everywhere(options: Options) -> int:
     status, found = 0, False
     for shell in map(load_shell, SHELLS):
         for path in shell.list_startup_files(os.environ, home):
-            beside = os.path.join(os.path.dirname(path), shell.saved_text) if shell.saved_text else None
             try:
-                if _uninstall(path, beside, options):
+                is_changed = _rewrite(path, startup_file.remove_line, options)
+                if _remove(_find_saved_text(shell, path)) or is_changed:
                     found = True
                     messages.confirm(f"Removed the line from {path}.")
             except UsageError:
@@ -128,20 +127,20 @@ def _uninstall_everywhere(options: Options) -> int:
     return status
 
 
-def _uninstall(path: str, beside: str | None, options: Options) -> bool:
-    """Remove the line from one start-up file, and the text `beside` it. Returns False if neither was there."""
+def _rewrite(
+    path: str, change: Callable[[str], str], options: Options, line: str | None = None, *, always: bool = False
+) -> bool:
+    """Show what `change` makes of a start-up file, ask, and write it. Returns False if nothing changes (with `always`, asks
+    and writes anyway). `line` is the one to add."""
     while True:
         before = _read(path)
-        after = startup_file.remove_line(before)
-        if after == before:
-            break
-        _show(path, before, after, options)
-        if _write(path, after, None, before=before):
-            break
-    text_is_there = beside is not None and os.path.lexists(beside)
-    if beside is not None and text_is_there:
-        _write_beside(beside, None)
-    return after != before or text_is_there
+        after = change(before)
+        if after == before and not always:
+            return False
+        _confirm_change(path, before, after, options)
+        if _write(path, after, line, before=before):
+            return True
+        messages.note(f"{path} has changed in the meantime: reading it again.")
 
 
 def _read(path: str) -> str:
@@ -154,7 +153,8 @@ def _read(path: str) -> str:
         raise TcenvError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _show(path: str, before: str, after: str, options: Options) -> None:
+def _confirm_change(path: str, before: str, after: str, options: Options) -> None:
+    """Show the lines that go and those that come, and ask whether to write them. Raises UsageError if the user says no."""
     gone, new = _find_missing_lines(before, after), _find_missing_lines(after, before)
     real = os.path.realpath(path)
     messages.note(f"{path}" + (f" (a link to {real})" if real != os.path.abspath(path) else "") + ":")
@@ -177,9 +177,9 @@ def _find_missing_lines(text: str, other: str) -> list[str]:
     return list((Counter(text.splitlines()) - Counter(other.splitlines())).elements())
 
 
-def _write(path: str, text: str, line: str | None, *, before: str | None = None) -> bool:
-    """Write a start-up file, through links. Returns False if it no longer holds `before`. Raises TcenvError, also for a
-    file that its user has made read-only."""
+def _write(path: str, text: str, line: str | None = None, *, before: str | None = None) -> bool:
+    """Write a start-up file or the text beside it, through links. Returns False if the file no longer holds `before`. Raises
+    TcenvError, also for a file that its user has made read-only."""
     real = os.path.realpath(path)
     hint = f"Add this line where you want it: {line}" if line else "Remove the line yourself."
     try:
@@ -197,39 +197,35 @@ def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _write_beside(path: str, text: str | None) -> None:
-    if text is not None:
-        _write(path, text, None)
-        return
+def _remove(path: str | None) -> bool:
+    """Remove the text beside a start-up file. Returns False if there is none. Raises TcenvError."""
+    if path is None:
+        return False
     try:
         os.unlink(path)
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         raise TcenvError(f"{path} cannot be removed: {error.strerror}.") from None
+    return True
 
 
-def _say_how_to_load(shell: Shell, program: str, given: list[str], beside: str | None) -> None:
-    """Say which line makes this shell evaluate the text too, if it is the shell that the line is for."""
+def _say_how_to_use(shell: Shell, program: str, given: list[str], saved_text: str | None) -> None:
+    """Say how to put tcenv on the PATH, which commands need: the start-up line has its path. Say which line loads the text
+    into this shell, if it is the shell that the text is for."""
+    import shutil
+
+    name = "tcenv"
+    if not shutil.which("tcenv"):
+        name, folder = shell.quote_word(program), os.path.dirname(program)
+        messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")
     try:
         if choose_shell(None) != shell.name:
             return
     except UsageError:
         return
-    if beside:
-        messages.hint("To load it in this shell:", (READ, beside))
-        return
-    import shutil
-
-    line = shell.evaluation.format(" ".join(["init", shell.name, *given]))
-    name = "tcenv" if shutil.which("tcenv") else shell.quote_word(program)
-    messages.hint(f"To load it in this shell: {line.replace('tcenv', name, 1)}")
-
-
-def _say_where_tcenv_is(program: str) -> None:
-    """Say how to put tcenv on the PATH: the start-up line finds it by its path, but commands need the PATH."""
-    import shutil
-
-    if not shutil.which("tcenv"):
-        folder = os.path.dirname(program)
-        messages.note(f"tcenv is not on your PATH yet: add {folder} to it (pipx ensurepath, or uv tool update-shell).")
+    if saved_text:
+        messages.hint("To load it in this shell:", (READ, saved_text))
+    else:
+        line = shell.evaluation.format(" ".join(["init", shell.name, *given]))
+        messages.hint(f"To load it in this shell: {line.replace('tcenv', name, 1)}")
