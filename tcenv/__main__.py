@@ -9,7 +9,7 @@ import sys
 
 from tcenv import core_dumps
 from tcenv.output import exit_now
-from tcenv.signals import handle_ending
+from tcenv.signals import block_all, handle_ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             _repair_streams(arguments)
             return _carry_out(arguments)
         except Exception as failure:
-            _block_signals()
+            block_all()
             # The compiler turns whatever a handler raises in it into a SyntaxError.
             reason = EndingSignal(_received[0]) if _received else failure
     except EndingSignal as signal:
-        _block_signals()
+        block_all()
         reason = signal
     return _report_end(arguments, reason)
 
@@ -99,11 +99,6 @@ def _handle_signals(blocked_before: Iterable[int] | None) -> None:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked_before)
 
 
-def _block_signals() -> None:
-    if hasattr(_signal, "pthread_sigmask"):
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-
-
 def _raise_signal(number: int, frame: object) -> None:
     _received.append(number)
     # The second signal must not interrupt the handling of the first. A third one does, for a user who has waited too long.
@@ -116,7 +111,7 @@ def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     if not isinstance(unraisable.exc_value, EndingSignal):
         sys.__unraisablehook__(unraisable)
         return
-    _block_signals()
+    block_all()
     exit_now(_report_end(sys.argv[1:], unraisable.exc_value))
 
 

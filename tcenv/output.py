@@ -4,9 +4,10 @@ The hot path imports this module, so it imports next to nothing."""
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # `signal` imports enumerations, which the hot path cannot afford
 import os
 import sys
+
+from tcenv.signals import block_all
 
 # Of a file's mode, as `stat` has them: its kind, a regular file, and the permissions to read for the group and all others.
 _KIND, _REGULAR, _OTHERS_READ = 0o170000, 0o100000, 0o044
@@ -34,8 +35,7 @@ def write(text: str) -> None:
 def write_last(data: bytes) -> None:
     """Write all of `data` to standard output as the last step of the process. Blocks signals first: after one, the shell
     would get statements that load a session, and then one that fails. Raises as `write` does."""
-    if hasattr(_signal, "pthread_sigmask"):
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    block_all()
     try:
         write_unbuffered(data)
     except BrokenPipeError:

@@ -50,38 +50,42 @@ def restore_ignored() -> None:
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
 
 
+def block_all() -> set[int] | None:
+    """Block all signals in this thread. Returns those that were blocked before, or None where the system blocks none."""
+    if not hasattr(_signal, "pthread_sigmask"):
+        return None
+    former: set[int] = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    return former
+
+
 class HeldSignals:
     """A context in which no signal that can be caught ends or interrupts the process: for the moments in which its memory holds
     the only copy of something.
 
-    `with` yields the list of the signals that came. The first of them takes effect afterwards; empty the list, and none does.
+    `with` yields the list of the signals that come. The first of them takes effect afterwards; empty the list, and none does.
     Outside of the main thread there is nothing to hold: Python runs handlers in the main thread alone."""
 
     def __enter__(self) -> list[int]:
         import threading
 
-        self._came: list[int] = []
+        self._received: list[int] = []
         main = threading.current_thread() is threading.main_thread()
-        self._former = handle_ending(lambda number, frame: self._came.append(number)) if main else {}
-        return self._came
+        self._former = handle_ending(lambda number, frame: self._received.append(number)) if main else {}
+        return self._received
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._former.items():
             _signal.signal(number, handler)
-        if self._came:
-            _signal.raise_signal(self._came[0])
+        if self._received:
+            _signal.raise_signal(self._received[0])
 
 
-class AllSignalsBlocked:
+class BlockedSignals:
     """A context in which this thread takes no signal, for starting a thread that never takes one: those of the process are then
     left to the main thread."""
 
     def __enter__(self) -> None:
-        self._former = (
-            _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-            if hasattr(_signal, "pthread_sigmask")
-            else None
-        )
+        self._former = block_all()
 
     def __exit__(self, *_: object) -> None:
         if self._former is not None:

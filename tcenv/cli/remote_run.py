@@ -18,7 +18,7 @@ from tcenv.remote.client import SSH_FAILED, Client
 from tcenv.remote.connection import Connection
 from tcenv.shells import environment
 from tcenv.shells.child import run_child
-from tcenv.signals import AllSignalsBlocked
+from tcenv.signals import BlockedSignals
 
 
 def execute(
@@ -43,7 +43,7 @@ def execute(
     try:
         run = proxied_run.prepare(choice, options, run_only=False, forward=forward, probe=probe)
         background = run.background
-        with AllSignalsBlocked():
+        with BlockedSignals():
             background.start()
         prepared = run.prepared
         port = prepared.sockets.program_port

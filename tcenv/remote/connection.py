@@ -18,7 +18,7 @@ from tcenv import core_dumps
 from tcenv.errors import TcenvError
 from tcenv.remote import control_path, scripts
 from tcenv.remote.client import SSH_FAILED, Client, SshFailed
-from tcenv.signals import AllSignalsBlocked
+from tcenv.signals import BlockedSignals
 from tcenv.text import replace_unprintable
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Connection:
 
     def _start_thread(self, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, daemon=True)
-        with AllSignalsBlocked():
+        with BlockedSignals():
             thread.start()
         return thread
 

@@ -14,8 +14,14 @@ from tcenv.cli.parsing import declaration, help, plain_reader, usage_errors
 from tcenv.cli.terminal.exit_status import carry_out
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
-# What Typer calls the type of each kind of option.
-_TYPES: dict[str, Any] = {"flag": bool, "number": int | None, "list": list[str] | None, "text": str | None}
+# Kind of an option -> its type as Typer takes it, and the value of one that is not given.
+_TYPES: dict[str, tuple[Any, Any]] = {
+    "flag": (bool, False),
+    "number": (int | None, None),
+    "list": (list[str] | None, None),
+    "text": (str | None, None),
+}
+_REQUIRED_TYPES: dict[str, Any] = {"list": list[str], "text": str}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -116,26 +122,21 @@ def _make_callback(words: str) -> Callable[..., None]:
         )
         raise typer.Exit(plain_reader.load_action(words)(options))
 
+    argument = command.argument
     parameters = []
     for key, hint in declaration.get_hints(words).items():
         if not hasattr(hint, "__metadata__"):
             continue
         kind = declaration.get_kind(hint)
-        required = command.argument is not None and command.argument.key == key and command.argument.required
-        default = inspect.Parameter.empty if required or (command.takes_command and key == "command") else None
+        value_type, default = _TYPES[kind]
+        if argument is not None and argument.key == key and (argument.required or command.takes_command):
+            value_type, default = _REQUIRED_TYPES[kind], inspect.Parameter.empty
         parameters.append(
             inspect.Parameter(
                 key,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=False if kind == "flag" else default,
-                annotation=Annotated[
-                    list[str]
-                    if kind == "list" and default is inspect.Parameter.empty
-                    else str
-                    if required
-                    else _TYPES[kind],
-                    hint.__metadata__[0],
-                ],
+                default=default,
+                annotation=Annotated[value_type, hint.__metadata__[0]],
             )
         )
     callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
