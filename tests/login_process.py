@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -91,3 +92,18 @@ class LoginProcess:
         while text not in self.said.read_text():
             assert time.monotonic() < end and self.process.poll() is None, self.said.read_text()
             time.sleep(0.02)
+
+
+def start_login(
+    env: Mapping[str, str], *words: str, stdin: int = subprocess.DEVNULL
+) -> tuple[subprocess.Popen[str], str]:
+    """Start a login, by default with a browser that does nothing. Return its process and the page's address, once it
+    waits."""
+    command, pipe = [TCENV, "login", "--shell", "sh", *words], subprocess.PIPE
+    process = subprocess.Popen(
+        command, env={**env, "BROWSER": "true"}, stdin=stdin, stdout=pipe, stderr=pipe, text=True
+    )
+    assert process.stderr is not None
+    while not (line := process.stderr.readline().strip()).startswith("http://"):
+        assert process.poll() is None
+    return process, line

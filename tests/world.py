@@ -95,10 +95,15 @@ def make_init_text(shell: str, *options: str, env: Mapping[str, str]) -> str:
     return done.stdout
 
 
+def login(env: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `tcenv login` with statements for sh."""
+    return tcenv("login", "--shell", "sh", *words, env=env)
+
+
 def sign_in(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Sign in, which stores the session. Return the environment."""
     env = make_env(sandbox, **more)
-    done = tcenv("login", "--shell", "sh", env=env)
+    done = login(env)
     assert done.returncode == 0, done.stderr
     return env
 

@@ -1,4 +1,4 @@
-"""What .ci/run does beside the tests: PowerShell from an archive, once, and no skipped test."""
+"""Check the parts of .ci/run beside the tests: PowerShell from an archive, and no skipped test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_of_powershell():
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project beside a folder `shared`, where dpkg has the library that PowerShell needs."""
+    """Make a project beside a folder `shared`. Its dpkg has the library that PowerShell needs."""
     project = tmp_path / "project"
     shutil.copytree(CHECKOUT / ".ci", project / ".ci")
     programs = tmp_path / "bin"
@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Path:
     return project
 
 
-def powershell(project: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def install_powershell(project: Path, **more: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": f"{project.parent / 'bin'}:{os.environ['PATH']}", "HOME": str(project.parent / "home"), **more}
     command = [require("bash"), project / ".ci/powershell"]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)  # type: ignore[arg-type]
@@ -50,30 +50,30 @@ def make_archive(path: Path, says: str) -> Path:
     return path
 
 
-def run(folder: str) -> str:
+def run_pwsh(folder: str) -> str:
     return subprocess.run([Path(folder.strip()) / "pwsh"], capture_output=True, text=True, check=True).stdout
 
 
-def test_powershell_is_unpacked_once_and_again_when_the_archive_is_another(project: Path) -> None:
+def test_powershell_is_unpacked_once_for_each_archive(project: Path) -> None:
     shared = project.parent / "shared"
     shared.mkdir()
     make_archive(shared / "powershell.tar.xz", "one")
-    first = powershell(project)
-    assert run(first.stdout) == "one\n"
+    first = install_powershell(project)
+    assert run_pwsh(first.stdout) == "one\n"
     marker = Path(first.stdout.strip()) / "marker"
     marker.touch()
-    assert powershell(project).stdout == first.stdout
+    assert install_powershell(project).stdout == first.stdout
     assert marker.exists()
     other = make_archive(project.parent / "other.tar.xz", "two")
-    second = powershell(project, TCENV_TEST_POWERSHELL=str(other))
-    assert run(second.stdout) == "two\n"
+    second = install_powershell(project, TCENV_TEST_POWERSHELL=str(other))
+    assert run_pwsh(second.stdout) == "two\n"
     assert second.stdout != first.stdout
     cached = {entry.name for entry in marker.parents[2].iterdir()}
     assert len(cached) == 2, "parts are left behind"
 
 
-def test_without_powershell_and_without_an_archive_it_fails_with_one_sentence(project: Path) -> None:
-    done = powershell(project)
+def test_a_missing_archive_is_one_sentence(project: Path) -> None:
+    done = install_powershell(project)
     assert done.returncode == 1
     assert done.stdout == ""
     (sentence,) = done.stderr.splitlines()
@@ -81,7 +81,7 @@ def test_without_powershell_and_without_an_archive_it_fails_with_one_sentence(pr
 
 
 @pytest.mark.parametrize(("required", "outcome"), [("all", "1 failed"), ("", "1 skipped")])
-def test_a_program_that_is_missing_skips_a_test_and_fails_it_in_continuous_integration(
+def test_a_missing_program_skips_a_test_or_fails_it_in_continuous_integration(
     tmp_path: Path, required: str, outcome: str
 ) -> None:
     assert "TCENV_TEST_REQUIRE=all" in (CHECKOUT / ".ci/run").read_text()

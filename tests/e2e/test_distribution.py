@@ -1,4 +1,4 @@
-"""What users get: the wheel, the sdist, and the command that pip makes of the wheel."""
+"""Build and install the distributions: the wheel, the sdist, and the command that pip installs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAME = f"tcenv-{tcenv.__version__}"
 
 
 def _build(tree: Path, target: str, folder: Path, **more: str) -> Path:
-    """The wheel or sdist of a source tree."""
+    """Build the wheel or sdist of a source tree."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
     subprocess.run(command, cwd=tree, env={**os.environ, **more}, check=True, capture_output=True, timeout=100)
     (built,) = folder.iterdir()
@@ -47,7 +47,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program folder of a virtual environment into which pip has put the wheel; what tcenv depends on is this one's."""
+    """Install the wheel into a virtual environment with this one's dependencies. Return its folder of programs."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, symlinks=True)
     python = folder / "bin/python"
@@ -59,8 +59,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    """The files of a folder by their paths in it, caches left out."""
+def _read_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder by their relative paths, without caches."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -68,20 +68,20 @@ def _files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _carried(wheel: Path, folder: str) -> dict[str, bytes]:
-    """The files that a wheel has below `folder`, by their paths in it."""
+def _read_wheel(wheel: Path, folder: str) -> dict[str, bytes]:
+    """Return the files of a wheel below `folder` by their relative paths."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.startswith(f"{folder}/")]
         return {name.removeprefix(f"{folder}/"): archive.read(name) for name in names}
 
 
-def _entry_points(wheel: Path) -> dict[str, dict[str, str]]:
+def _read_entry_points(wheel: Path) -> dict[str, dict[str, str]]:
     told = configparser.ConfigParser(delimiters="=")
-    told.read_string(_carried(wheel, f"{NAME}.dist-info")["entry_points.txt"].decode())
+    told.read_string(_read_wheel(wheel, f"{NAME}.dist-info")["entry_points.txt"].decode())
     return {section: dict(told[section]) for section in told.sections()}
 
 
-def _metadata(text: bytes) -> Message:
+def _parse_metadata(text: bytes) -> Message:
     return email.message_from_bytes(text)
 
 
@@ -98,20 +98,20 @@ def _run(command: Sequence[object], env: dict[str, str] | None = None) -> subpro
 
 
 def test_the_wheel_carries_the_package_and_one_copy_of_the_shell_code_and_completions(wheel: Path) -> None:
-    carried = _carried(wheel, "tcenv")
-    expected = {name: text for name, text in _files(PROJECT / "tcenv").items() if not name.startswith("bin/")}
-    expected |= {f"_shell/{name}": text for name, text in _files(PROJECT / "shell").items()}
-    expected |= {f"_completions/{name}": text for name, text in _files(PROJECT / "completions").items()}
+    carried = _read_wheel(wheel, "tcenv")
+    expected = {name: text for name, text in _read_files(PROJECT / "tcenv").items() if not name.startswith("bin/")}
+    expected |= {f"_shell/{name}": text for name, text in _read_files(PROJECT / "shell").items()}
+    expected |= {f"_completions/{name}": text for name, text in _read_files(PROJECT / "completions").items()}
     assert carried == expected
     assert "py.typed" in carried
     assert {"_shell/init.zsh", "_shell/subshell/zsh/.zshenv", "_completions/_tcenv"} <= carried.keys()
 
 
-def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
+def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         roots = {name.partition("/")[0] for name in archive.namelist()}
     assert roots == {"tcenv", f"{NAME}.dist-info", f"{NAME}.data"}
-    assert _carried(wheel, f"{NAME}.data").keys() == {
+    assert _read_wheel(wheel, f"{NAME}.data").keys() == {
         "scripts/tcenv",
         "data/share/bash-completion/completions/tcenv",
         "data/share/zsh/site-functions/_tcenv",
@@ -120,30 +120,30 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     }
 
 
-def test_the_wheel_for_windows_has_an_entry_point_in_the_place_of_the_script(wheel: Path, tmp_path: Path) -> None:
+def test_the_windows_wheel_has_an_entry_point_instead_of_the_script(wheel: Path, tmp_path: Path) -> None:
     windows = _build(PROJECT, "wheel", tmp_path, TCENV_WHEEL="windows")
     assert windows.name == f"{NAME}-py3-none-win32.win_amd64.win_arm64.whl"
     assert wheel.name == f"{NAME}-py3-none-any.whl"
-    theirs, pure = _carried(windows, f"{NAME}.data"), _carried(wheel, f"{NAME}.data")
+    theirs, pure = _read_wheel(windows, f"{NAME}.data"), _read_wheel(wheel, f"{NAME}.data")
     assert pure.pop("scripts/tcenv")
     assert theirs == pure
-    assert _carried(windows, "tcenv") == _carried(wheel, "tcenv")
+    assert _read_wheel(windows, "tcenv") == _read_wheel(wheel, "tcenv")
     command = {"console_scripts": {"tcenv": "tcenv.__main__:main"}}
     plugin = {"pytest11": {"tcenv_sandbox": "tcenv.sandbox.pytest_plugin"}}
-    assert _entry_points(windows) == command | plugin
-    assert _entry_points(wheel) == plugin
+    assert _read_entry_points(windows) == command | plugin
+    assert _read_entry_points(wheel) == plugin
     module, function = command["console_scripts"]["tcenv"].split(":")
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_no_other_wheel_is_built(tmp_path: Path) -> None:
+def test_an_unknown_kind_of_wheel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as raised:
         _build(PROJECT, "wheel", tmp_path, TCENV_WHEEL="plan9")
     assert b"windows and pure are the wheels that there are" in raised.value.stderr
 
 
 def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path) -> None:
-    """Below the prefix that the wheel is installed into; the shells and man themselves say where that is."""
+    """The shells and man report where they look below the prefix of the installation."""
     prefix = installed.parent
     variables = {**os.environ, "PATH": f"{installed}:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{prefix / 'share'}"}
     loaded = "source /usr/share/bash-completion/bash_completion; __load_completion tcenv && complete -p tcenv"
@@ -153,16 +153,16 @@ def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path
     )
     assert _run(["zsh", "-f", "-c", zsh], variables).stdout == "_tcenv\n"
     assert "proxy" in _run(["fish", "-c", "complete -C 'tcenv pro'"], variables).stdout
-    # man finds the pages beside a program's folder that is on the PATH.
+    # man finds pages beside a folder of the PATH.
     for page in (PROJECT / "man").iterdir():
         found = _run(["man", "-w", page.stem], {**variables, "MANPATH": f"{prefix}/share/man"}).stdout
         assert found.strip() == str(prefix / "share/man/man1" / page.name)
 
 
-def test_metadata(wheel: Path) -> None:
-    info = _carried(wheel, f"{NAME}.dist-info")
+def test_the_wheels_metadata_is_complete(wheel: Path) -> None:
+    info = _read_wheel(wheel, f"{NAME}.dist-info")
     assert info["licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()
-    told = _metadata(info["METADATA"])
+    told = _parse_metadata(info["METADATA"])
     assert told["Name"] == "tcenv"
     assert told["Version"] == tcenv.__version__
     assert told["License-Expression"] == "MPL-2.0"
@@ -170,7 +170,7 @@ def test_metadata(wheel: Path) -> None:
     assert told["Requires-Python"] == ">=3.11"
     assert told["Description-Content-Type"] == "text/markdown"
     assert told.get_payload(decode=True) == (PROJECT / "README.md").read_bytes()
-    assert _metadata(info["WHEEL"])["Tag"] == "py3-none-any"
+    assert _parse_metadata(info["WHEEL"])["Tag"] == "py3-none-any"
 
 
 def test_the_sdist_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
@@ -179,10 +179,10 @@ def test_the_sdist_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path
     again = _build(tree, "wheel", tmp_path / "wheel")
     assert again.name == wheel.name
     for folder in ("tcenv", f"{NAME}.data", f"{NAME}.dist-info"):
-        assert _carried(again, folder) == _carried(wheel, folder)
+        assert _read_wheel(again, folder) == _read_wheel(wheel, folder)
 
 
-def test_the_sdist_has_what_building_and_testing_takes(sdist: Path) -> None:
+def test_the_sdist_holds_everything_to_build_and_test(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
         modes = {member.name.partition("/")[2]: member.mode for member in archive.getmembers()}
@@ -193,9 +193,9 @@ def test_the_sdist_has_what_building_and_testing_takes(sdist: Path) -> None:
     assert not any("__pycache__" in name or name.startswith((".venv", ".tools", ".bench")) for name in names)
 
 
-def test_pip_makes_a_command_of_it(installed: Path) -> None:
+def test_pip_installs_our_launcher(installed: Path) -> None:
     script = installed / "tcenv"
-    # Our own launcher, not the one that installers generate: that one costs half an interpreter start.
+    # The launcher that installers generate would cost half of an interpreter's start.
     ours = (PROJECT / "tcenv/bin/tcenv").read_text().splitlines()
     assert script.read_text().splitlines() == [f"#!{installed / 'python'}", *ours[1:]]
     assert script.stat().st_mode & 0o111 == 0o111
@@ -204,7 +204,7 @@ def test_pip_makes_a_command_of_it(installed: Path) -> None:
         assert (done.stdout, done.stderr) == (f"tcenv {tcenv.__version__}\n", "")
 
 
-def test_the_installed_package_is_the_one_that_runs(installed: Path) -> None:
+def test_the_installed_package_runs(installed: Path) -> None:
     where = _run([installed / "python", "-c", "import tcenv; print(tcenv.__file__)"]).stdout
     assert Path(where.strip()).is_relative_to(installed.parent)
 
@@ -215,20 +215,19 @@ def test_the_installed_command_serves_the_same_shell_code_as_a_checkout(
 ) -> None:
     theirs = _run([installed / "tcenv", *words]).stdout
     (site,) = installed.parent.glob("lib/python*/site-packages")
-    # The text names where it is, and the program that made it.
+    # The text contains its own path and the path of the program.
     theirs = theirs.replace(str(site / "tcenv/_shell"), str(PROJECT / "shell"))
     assert theirs.replace(str(installed / "tcenv"), str(BIN / "tcenv")) == _run([BIN / "tcenv", *words]).stdout
 
 
-def test_the_main_job_with_the_installed_command(installed: Path) -> None:
-    with Sandbox() as sandbox:
-        env = make_env(sandbox)
-        env["PATH"] = f"{installed}:{env['PATH']}"
-        script = 'eval "$(tcenv login)" && eval "$(tcenv env)" && printf %s "$TASKCLUSTER_CLIENT_ID"'
-        assert _run(["bash", "-c", script], env).stdout == f"{sandbox.user}/{CLIENT}"
-        assert sandbox.approvals == 1
+def test_the_installed_command_signs_in(installed: Path, deployment: Sandbox) -> None:
+    env = make_env(deployment)
+    env["PATH"] = f"{installed}:{env['PATH']}"
+    script = 'eval "$(tcenv login)" && eval "$(tcenv env)" && printf %s "$TASKCLUSTER_CLIENT_ID"'
+    assert _run(["bash", "-c", script], env).stdout == f"{deployment.user}/{CLIENT}"
+    assert deployment.approvals == 1
 
 
-def test_the_readme_tells_the_two_commands_each_on_a_line_of_its_own() -> None:
+def test_the_readme_has_both_make_commands_on_their_own_lines() -> None:
     lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
     assert lines.index("make demo") < lines.index("make test")

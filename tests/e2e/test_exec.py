@@ -1,4 +1,4 @@
-"""One-off commands and temporary credentials."""
+"""Run single commands with the session or with temporary credentials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Sandbox
-from tests.world import NAME, TCENV, list_commands, make_env, read_session_fields, sign_in, tcenv
+from tests.world import NAME, TCENV, list_commands, login, make_env, read_session_fields, sign_in, tcenv
 
 _CALL = (
     "import json, taskcluster; "
@@ -23,11 +23,11 @@ _CALL = (
 _ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
-def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:
+def test_exec_returns_the_commands_status(deployment: Sandbox, tmp_path: Path) -> None:
     env = sign_in(deployment)
     for command, status in list_commands(tmp_path):
         assert tcenv("exec", "--", *command, env=env).returncode == status, command
-    # The process is the command itself: a signal that ends it ends us.
+    # The process becomes the command, so a signal that ends the command ends it.
     assert tcenv("exec", "--", "sh", "-c", "kill -TERM $$", env=env).returncode == -signal.SIGTERM
     through_shell = subprocess.run(
         ["sh", "-c", f"{TCENV} exec -- sh -c 'kill -9 $$'; echo $?"], env=env, capture_output=True, text=True
@@ -35,7 +35,7 @@ def test_statuses_pass_through(deployment: Sandbox, tmp_path: Path) -> None:
     assert through_shell.stdout == "137\n"
 
 
-def test_nothing_of_python_is_left(deployment: Sandbox) -> None:
+def test_exec_replaces_its_process(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     process = subprocess.Popen([TCENV, "exec", "--", "sleep", "60"], env=env)
     end = time.monotonic() + 60
@@ -57,7 +57,7 @@ def test_arguments_and_streams_are_untouched(deployment: Sandbox) -> None:
     assert json.loads(done.stdout) == [odd, "in"]
 
 
-def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
+def test_exec_signs_in_first_unless_no_login(deployment: Sandbox) -> None:
     env = make_env(deployment)
     refused = tcenv("exec", "--no-login", "--", "true", env=env)
     assert (refused.returncode, refused.stdout) == (3, "")
@@ -67,7 +67,7 @@ def test_exec_signs_in_first_or_does_not(deployment: Sandbox) -> None:
     assert deployment.approvals == 1
 
 
-def test_a_browser_that_stays_is_no_child_of_the_command(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_browser_is_not_a_child_of_the_command(deployment: Sandbox, tmp_path: Path) -> None:
     browser, end = tmp_path / "browser.py", tmp_path / "end"
     browser.write_text(
         "import os, sys, time\nfrom tcenv.sandbox.approve import approve\napprove(sys.argv[1])\n"
@@ -87,13 +87,13 @@ def test_exec_without_a_command_is_a_usage_error(deployment: Sandbox) -> None:
         assert tcenv(*arguments, env=make_env(deployment)).returncode == 2
 
 
-def test_the_real_client_signs_with_what_it_finds(deployment: Sandbox) -> None:
+def test_the_real_client_works_inside_exec(deployment: Sandbox) -> None:
     env = sign_in(deployment, TASKCLUSTER_CERTIFICATE="stale")
     scopes = json.loads(tcenv("exec", "--", sys.executable, "-c", _CALL, env=env).stdout)
     assert "queue:scheduler-id:*" in scopes
 
 
-def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
+def test_temporary_credentials_hold_only_the_requested_scopes(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     before = len(deployment.requests)
     done = tcenv(
@@ -126,9 +126,9 @@ def test_temporary_credentials_are_cut_to_the_job(deployment: Sandbox) -> None:
 
 @pytest.mark.parametrize("arguments", [["--for", "15m"], ["--scope", "queue:scheduler-id:a"]])
 def test_temporary_credentials_of_a_narrow_session_work(arguments: list[str], deployment: Sandbox) -> None:
-    """What everybody may do is not the session's to give on; a certificate with it would be refused whole."""
+    """A session cannot pass on the anonymous scopes. The deployment would refuse a certificate with them."""
     env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:*")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     done = tcenv("exec", *arguments, "--", sys.executable, "-c", _CALL, env=env)
     assert "queue:scheduler-id:" in done.stdout, done.stderr
     assert tcenv("exec", "--scope", "auth:list-clients", "--", "true", env=env).returncode == 2

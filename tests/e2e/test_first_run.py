@@ -1,4 +1,4 @@
-"""A first run without any configuration: `tcenv login` in a terminal asks for the deployment, and nobody else is asked."""
+"""Run tcenv without any configuration: only `tcenv login` in a terminal asks for the deployment."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.programs import require
-from tests.world import TCENV, make_env, tcenv
+from tests.world import TCENV, login, make_env
 
 
 @pytest.fixture
 def env(deployment: Sandbox) -> dict[str, str]:
-    """A machine with a browser, and nothing that names a deployment."""
+    """Return an environment with a browser that names no deployment."""
     found = make_env(deployment, PS1="$ ", LC_ALL="C.UTF-8")
     del found["TASKCLUSTER_ROOT_URL"]
     return found
@@ -24,14 +24,14 @@ def env(deployment: Sandbox) -> dict[str, str]:
 
 @pytest.fixture
 def shell(env: dict[str, str]) -> Iterator[pexpect.spawn[str]]:
-    """An interactive bash that shows only what programs print."""
+    """Run an interactive bash that shows only the output of programs."""
     child = pexpect.spawn(require("bash"), ["--norc", "-i"], env=env, encoding="utf-8", timeout=60, echo=False)
     child.expect(r"\$ ")
     yield child
     child.close(force=True)
 
 
-def test_it_asks_keeps_the_answer_and_goes_on(shell: pexpect.spawn[str], deployment: Sandbox, home: Path) -> None:
+def test_login_asks_for_the_deployment_and_saves_it(shell: pexpect.spawn[str], deployment: Sandbox, home: Path) -> None:
     shell.sendline(f'eval "$({TCENV} login)"')
     shell.expect_exact("Which deployment do you want to sign in to?")
     shell.expect("1 .*https://community-tc.services.mozilla.com.*2 .*https://firefox-ci-tc.services.mozilla.com")
@@ -49,7 +49,7 @@ def test_it_asks_keeps_the_answer_and_goes_on(shell: pexpect.spawn[str], deploym
     assert 'default = "localhost"' in (home / ".config/tcenv/config.toml").read_text()
 
 
-def test_it_keeps_nothing_without_a_yes(shell: pexpect.spawn[str], deployment: Sandbox, home: Path) -> None:
+def test_login_saves_nothing_without_a_yes(shell: pexpect.spawn[str], deployment: Sandbox, home: Path) -> None:
     shell.sendline(f"{TCENV} login --shell sh >/dev/null")
     shell.expect_exact("Number or address: ")
     shell.sendline("3")
@@ -61,7 +61,7 @@ def test_it_keeps_nothing_without_a_yes(shell: pexpect.spawn[str], deployment: S
     assert not (home / ".config/tcenv/config.toml").exists()
 
 
-def test_no_answer_is_the_error_of_before(shell: pexpect.spawn[str]) -> None:
+def test_login_without_an_answer_is_an_error(shell: pexpect.spawn[str]) -> None:
     shell.sendline(f"{TCENV} login --shell sh >/dev/null; echo ended $?")
     shell.expect_exact("Number or address: ")
     shell.sendeof()
@@ -72,7 +72,9 @@ def test_no_answer_is_the_error_of_before(shell: pexpect.spawn[str]) -> None:
 @pytest.mark.parametrize(
     "command", ["login --shell sh </dev/null", "login --shell sh 2>said", "exec -- true", "status"]
 )
-def test_it_asks_nobody_else(command: str, shell: pexpect.spawn[str], env: dict[str, str], tmp_path: Path) -> None:
+def test_nothing_else_asks_for_the_deployment(
+    command: str, shell: pexpect.spawn[str], env: dict[str, str], tmp_path: Path
+) -> None:
     shell.sendline(f"cd {tmp_path}; {TCENV} {command} >/dev/null; echo ended $?")
     shell.expect(r"ended (\d)")
     assert shell.match is not None
@@ -80,7 +82,7 @@ def test_it_asks_nobody_else(command: str, shell: pexpect.spawn[str], env: dict[
     assert "Which deployment" not in (shell.before or "")
 
 
-def test_it_asks_nobody_in_the_background_or_without_a_terminal(env: dict[str, str]) -> None:
-    done = tcenv("login", "--shell", "sh", env=env)
+def test_login_without_a_terminal_does_not_ask(env: dict[str, str]) -> None:
+    done = login(env)
     assert done.returncode == 2
     assert re.search("No deployment is named", done.stderr)

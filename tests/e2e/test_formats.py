@@ -1,4 +1,4 @@
-"""`tcenv env --format`: each program reads the values that it was given."""
+"""Check `tcenv env --format`: each program reads the values unchanged."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.world import TCENV, read_session_fields, sign_in, tcenv
 
 @pytest.mark.linux
 @pytest.mark.parametrize("reader", READERS)
-def test_a_program_reads_what_the_format_is_made_for(reader: str) -> None:
+def test_each_program_reads_the_formats_made_for_it(reader: str) -> None:
     for form, readers in PROMISED.items():
         if reader in readers:
             assert is_read(reader, form), (form, read(reader, form))
 
 
 @pytest.mark.linux
-def test_the_page_has_the_table_of_what_was_run() -> None:
+def test_the_pages_table_is_current() -> None:
     page = PAGE.read_text()
     assert page == replace_table(page), "run: python -m tests.env_files"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20)))
-def test_a_certificate_has_no_special_character_and_the_same_meaning(scopes: list[str]) -> None:
+def test_a_certificate_is_escaped_and_keeps_its_meaning(scopes: list[str]) -> None:
     certificate = json.dumps({"scopes": scopes}, ensure_ascii=False)
     text = formats.render({"TASKCLUSTER_CERTIFICATE": certificate}, "docker")
     value = text.removeprefix("TASKCLUSTER_CERTIFICATE=").removesuffix("\n")
@@ -46,7 +46,7 @@ def test_a_value_that_a_format_cannot_carry_is_an_error() -> None:
             formats.render({"TCENV_PROFILE": value}, form)
 
 
-def test_dotenv_is_read_by_a_shell_and_holds_temporary_credentials(deployment: Sandbox) -> None:
+def test_a_shell_reads_dotenv_with_temporary_credentials(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     text = tcenv("env", "--format", "dotenv", "--scope", "queue:scheduler-id:it's $HOME", env=env).stdout
     done = subprocess.run(
@@ -56,7 +56,7 @@ def test_dotenv_is_read_by_a_shell_and_holds_temporary_credentials(deployment: S
     assert all(shlex.split(line) for line in text.splitlines())
 
 
-def test_the_forms_of_a_session(deployment: Sandbox) -> None:
+def test_each_format_prints_the_session(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     fields = read_session_fields(env)
     token = fields["TASKCLUSTER_ACCESS_TOKEN"]
@@ -74,7 +74,7 @@ def test_the_forms_of_a_session(deployment: Sandbox) -> None:
     assert (wrong.returncode, wrong.stdout) == (2, "")
 
 
-def test_in_a_workflow_the_mask_comes_before_the_token(
+def test_github_masks_the_token_before_writing_it(
     deployment: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     env = sign_in(deployment)

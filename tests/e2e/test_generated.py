@@ -1,4 +1,4 @@
-"""The files that are made from the declaration of the command line are current, and their readers accept them."""
+"""Check the files that are generated from the declaration of the command line."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_generated_files_are_current(name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_nothing_stale_stands_beside_them(folder: str) -> None:
+def test_no_stale_file_is_beside_the_generated_ones(folder: str) -> None:
     assert {f"{folder}/{path.name}" for path in (CHECKOUT / folder).iterdir()} <= set(FILES), "run: make generated"
 
 
 @pytest.mark.linux
-def test_help_is_the_same_however_it_is_asked_for() -> None:
-    """By the ready-made text, by `help`, and by the full command line, which alone knows narrow terminals."""
+def test_every_way_to_ask_for_help_gives_the_same_text() -> None:
+    """These are the generated text, `help`, and the full command line, which alone knows narrow terminals."""
     env = make_env()
     asked = [command.words for command in declaration.list_commands()]
 
@@ -53,7 +53,7 @@ def test_help_is_the_same_however_it_is_asked_for() -> None:
     assert narrow == answers("app", columns=40, after="--help")
     for text, other in zip(narrow, wide, strict=True):
         assert text != other
-        # Nothing but what cannot be broken (a long option, a line to copy) is wider than the terminal.
+        # Only a long option or a line to copy is wider than the terminal.
         prose = [line for line in text.split("\n\n", 2)[1].splitlines() if " " in line.strip()]
         assert all(len(line) <= 40 for line in prose)
 
@@ -89,7 +89,7 @@ def test_the_plain_reader_reads_what_the_full_command_line_reads() -> None:
         ["help", "profile", "nope"],
     ],
 )
-def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> None:
+def test_usage_errors_have_one_form(words: list[str]) -> None:
     done = tcenv(*words, env=make_env())
     assert done.returncode == 2
     assert done.stdout.strip("\\;\n") == ("false" if words[0] == "login" else "")
@@ -100,7 +100,7 @@ def test_what_cannot_be_read_is_refused_in_the_one_voice(words: list[str]) -> No
 
 
 def test_options_are_declared_once() -> None:
-    """The same option is the same object of its module, but for those that one command alone has."""
+    """An option of several commands is the same object of its module."""
     declared = {**vars(options), **vars(proxy_options)}
     shared = {entry.default for value in declared.values() for entry in getattr(value, "__metadata__", ())
               if hasattr(entry, "param_decls")}  # fmt: skip
@@ -133,8 +133,8 @@ def test_narrow_help_breaks_no_word() -> None:
     assert "--description TEXT" in text and 'eval "$(tcenv login)"' in text
 
 
-def test_every_word_that_is_understood_is_told() -> None:
-    """None is known to the way in alone: what can be typed is in the help, is completed, and has its place in the manual."""
+def test_every_word_is_documented() -> None:
+    """Help, completion and the manual list every word that the parser accepts."""
     files = [*(CHECKOUT / "completions").iterdir(), CHECKOUT / "man/tcenv.1", CHECKOUT / "docs/commands.md"]
     for path in (*files, CHECKOUT / "tcenv/cli/parsing/help_texts/tcenv.txt"):
         text = path.read_text()

@@ -1,4 +1,4 @@
-"""What runs at prompts stays light, and says to the byte what the full command line would. Counted, never timed."""
+"""Check the hot path: it imports little and prints the same as the full command line. The tests count, and never time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
 from tests.command_lines import run_command, run_full, run_many
 from tests.programs import require
-from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
+from tests.world import TCENV, find_session_file, login, make_env, sign_in, tcenv
 
-# Besides what the interpreter brings itself.
+# The modules that the hot path may import beyond those of the interpreter.
 HOT_MODULES = {
     "__future__",
     "tcenv",
@@ -34,9 +34,9 @@ HOT_MODULES = {
     "tcenv.sessions.profile_names",
     "tcenv.shells",
 }
-# Heavy ones, and who may not have them.
+# Modules that take long to import.
 HEAVY = {"typer", "rich", "taskcluster", "keyring", "pydantic", "requests", "tomlkit", "asyncio", "http.client"}
-# Commands of the hot path; `dataclasses` alone takes as long as an interpreter takes to start.
+# Commands of the hot path. Importing `dataclasses` takes as long as starting an interpreter.
 HOT = (
     "env",
     "login",
@@ -49,7 +49,7 @@ HOT = (
 
 
 def modules(*words: str, env: dict[str, str]) -> set[str]:
-    """The modules that a run imports beyond those of `python -c pass`."""
+    """Return the modules that a run imports beyond those of `python -c pass`."""
 
     def imported(*command: str) -> set[str]:
         done = subprocess.run(
@@ -60,7 +60,7 @@ def modules(*words: str, env: dict[str, str]) -> set[str]:
     return imported(TCENV, *words) - imported("-c", "pass")
 
 
-def test_env_imports_a_fixed_small_set(deployment: Sandbox) -> None:
+def test_env_imports_a_fixed_set_of_modules(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     assert modules("env", "--shell", "bash", env=env) == {*HOT_MODULES, "tcenv.shells.bash", "tcenv.shells.posix"}
     assert modules("env", "--shell", "fish", env=env) == {*HOT_MODULES, "tcenv.shells.fish"}
@@ -74,7 +74,7 @@ def test_env_imports_a_fixed_small_set(deployment: Sandbox) -> None:
     } | {f"tcenv.shells.{name}" for name in SHELLS}
 
 
-def test_the_others_stay_without_the_heavy_ones(deployment: Sandbox) -> None:
+def test_other_commands_import_no_heavy_modules(deployment: Sandbox) -> None:
     env = sign_in(deployment)
 
     def heavy(*words: str) -> set[str]:
@@ -97,8 +97,8 @@ def test_the_hot_path_has_no_dataclasses(line: str, deployment: Sandbox) -> None
     assert modules(*line.split(), env=env) & {"dataclasses", "inspect", "json", "tomllib"} == set()
 
 
-def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: Path) -> None:
-    """The browser is a program that notes, through its parent's import log, how far tcenv had come."""
+def test_login_imports_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: Path) -> None:
+    """The browser copies its parent's import log when it starts."""
     log, seen = tmp_path / "log", tmp_path / "seen"
     browser = tmp_path / "browser"
     browser.write_text(f"#!/bin/sh\ncp {log} {seen}.part && mv {seen}.part {seen}\n")
@@ -117,7 +117,7 @@ def test_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: 
 
 
 @pytest.mark.linux
-def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
+def test_the_hot_path_prints_what_the_full_command_line_prints(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     none = {name: value for name, value in env.items() if name != "TASKCLUSTER_ROOT_URL"}
     cases = [
@@ -134,12 +134,12 @@ def test_the_same_bytes_as_the_full_command_line(deployment: Sandbox) -> None:
     ]
     for (words, case), hot, full in zip(cases, run_many(cases, "installed"), run_full(cases), strict=True):
         assert hot == full, words
-        # A process of its own for one shell of each family: a fork of the same code tells as much of the others.
+        # One shell of each family gets a real process. For the others, a fork of the same code suffices.
         if words[-1] in ("bash", "fish", "powershell"):
             assert run_command(words, case) == full, words
 
 
-def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
+def test_env_starts_no_process_and_opens_few_files(deployment: Sandbox, tmp_path: Path) -> None:
     env = sign_in(deployment)
     trace = tmp_path / "trace"
 
@@ -153,7 +153,7 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
         )
         return [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines()]
 
-    # Python compiles a file that was edited a moment ago.
+    # Let Python compile files that were just edited.
     tcenv("env", "--shell", "bash", env=env)
     bare = calls(sys.executable, "-c", "pass")
     hot = calls(TCENV, "env", "--shell", "bash")
@@ -163,16 +163,16 @@ def test_no_process_and_few_files(deployment: Sandbox, tmp_path: Path) -> None:
     def opened(lines: list[str]) -> int:
         return len([call for call in lines if call.startswith("open") and "ENOENT" not in call])
 
-    # One for each module of ours and of the rooms that they are in, folders that the import system lists, launcher, session.
+    # These are our modules, their packages, folders that the import system lists, the launcher and the session.
     assert opened(hot) - opened(bare) <= 33
-    # A handler for each signal takes two of them, and gives them back.
+    # Each signal's handler takes two calls.
     assert len(hot) - len(bare) <= 400
 
 
-def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> None:
+def test_a_changed_configuration_leaves_the_hot_path(deployment: Sandbox, home: Path) -> None:
     env = make_env()
     tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env)
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     assert "tomllib" not in modules("env", "--shell", "sh", env=env)
     config = home / ".config/tcenv/config.toml"
     config.write_text(config.read_text() + "# changed\n")
@@ -182,7 +182,7 @@ def test_a_changed_configuration_hands_over(deployment: Sandbox, home: Path) -> 
     assert tcenv("env", "--shell", "sh", env=env).returncode == 3
 
 
-def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
+def test_an_unknown_shell_is_a_usage_error(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     for done in (tcenv("env", "--shell", "nosuch", env=env), tcenv("login", env={**env, "TCENV_SHELL": "nosuch"})):
         assert (done.returncode, done.stdout) == (2, "false\n")
@@ -190,7 +190,7 @@ def test_a_shell_that_is_none_is_a_usage_error(deployment: Sandbox) -> None:
         assert "nosuch" in done.stderr
 
 
-# Besides those of the bare interpreter: modules, and other processes. What a module costs is in docs/performance.md.
+# The highest number of modules beyond the interpreter's, and of processes. docs/performance.md has the cost of a module.
 BUDGETS = {
     "status --offline": (105, 0),
     "status": (190, 0),
@@ -209,7 +209,7 @@ BUDGETS = {
 
 
 @pytest.mark.parametrize("line", BUDGETS)
-def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
+def test_commands_stay_within_their_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = {**sign_in(deployment), "TCENV_SHELL": "bash"}
     most, processes = BUDGETS[line]
     taken = modules(*line.split(), env=env)
@@ -243,7 +243,7 @@ def test_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("env", "--shell", "sh"), ("login", "--shell", "sh"), ("exec", "--", "true")])
-def test_a_wrong_variable_is_an_error_on_the_hot_path_too(command: tuple[str, ...], deployment: Sandbox) -> None:
+def test_an_invalid_variable_is_an_error_on_the_hot_path(command: tuple[str, ...], deployment: Sandbox) -> None:
     env = sign_in(deployment)
     for name, value in {"TCENV_PORT": "abc", "TCENV_FLOW": "sideways", "TCENV_NO_BROWSER": "perhaps"}.items():
         done = tcenv(*command, env={**env, name: value})

@@ -1,10 +1,9 @@
-"""JSON is as docs/json.md promises it: one object with a version, times and durations in one form, booleans as booleans."""
+"""Check that JSON has the form that docs/json.md promises."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,19 @@ ROWS = dict(re.findall(r"^\| `tcenv ([^`]+)` \| (.*) \|$", PAGE, re.M))
 
 
 @pytest.fixture
-def env() -> Iterator[dict[str, str]]:
-    """The environment of somebody who is signed in, with profiles and purposes."""
-    with Sandbox() as sandbox:
-        env = sign_in(sandbox)
-        for words in (
-            ["profile", "set", "idle", "--root-url", "https://x.example.com"],
-            ["purpose", "set", "NAME", "--scope", "queue:scheduler-id:a", "--for", "15m"],
-        ):
-            assert tcenv(*words, env=env).returncode == 0
-        yield env
+def env(deployment: Sandbox) -> dict[str, str]:
+    """Return the environment of a user who has a session, profiles and purposes."""
+    env = sign_in(deployment)
+    for words in (
+        ["profile", "set", "idle", "--root-url", "https://x.example.com"],
+        ["purpose", "set", "NAME", "--scope", "queue:scheduler-id:a", "--for", "15m"],
+    ):
+        assert tcenv(*words, env=env).returncode == 0
+    return env
 
 
 def check_values(value: Any, key: str = "") -> None:
-    """Every time, duration and truth in its one form."""
+    """Check the form of every time, duration and truth value."""
     if isinstance(value, dict):
         for name, inner in value.items():
             check_values(inner, name)
@@ -48,7 +46,7 @@ def check_values(value: Any, key: str = "") -> None:
 
 
 @pytest.mark.parametrize("line", ROWS)
-def test_keys_and_values(line: str, env: dict[str, str]) -> None:
+def test_json_has_the_documented_keys_and_values(line: str, env: dict[str, str]) -> None:
     done = tcenv(*line.split(), env=env)
     content = json.loads(done.stdout)
     assert content["version"] == 1
@@ -63,7 +61,7 @@ def test_keys_and_values(line: str, env: dict[str, str]) -> None:
         assert documented - {"hint", "good", "note", "bad"} <= found
 
 
-def test_where_nobody_is_signed_in(home: Path) -> None:
+def test_json_reports_that_nobody_is_signed_in(home: Path) -> None:
     done = tcenv("status", "https://x.example.com", "--json", env=make_env())
     content = json.loads(done.stdout)
     assert (done.returncode, content["signed_in"], content["version"]) == (3, False, 1)
@@ -108,6 +106,6 @@ def test_profile_set_takes_every_key_and_unset_removes_every_one(env: dict[str, 
         (["exec-env"], "Did you mean exec?"),
     ],
 )
-def test_what_is_no_command(words: list[str], said: str) -> None:
+def test_an_unknown_command_gets_a_suggestion(words: list[str], said: str) -> None:
     done = tcenv(*words, env=make_env())
     assert (done.returncode, done.stdout, said in done.stderr) == (2, "", True)

@@ -1,5 +1,5 @@
-"""The keyring store: the token alone is in the keyring, in two items that are used alternately, so that the file leads to a whole
-session whatever is interrupted. The keyring is one of files here, which replaces an item as macOS does: delete, then add."""
+"""Check the keyring store. Only the token is in the keyring, in two items that are used alternately, so an interruption
+leaves a whole session. The keyring of these tests replaces an item as macOS does: it deletes it, then adds it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.e2e.test_store_contract import SESSION, secret_service
 from tests.fake_clock import FakeClock
 from tests.shells.interactive import WITH_CLOCK, is_unloaded, start_shell
 from tests.shells.real import HOOKED, read_environment
-from tests.world import evaluate, make_env, tcenv
+from tests.world import evaluate, login, make_env, tcenv
 
 OLD = SESSION
 NEW = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44))
 
 
-class Filed(KeyringBackend):
-    """Items as files in a folder. `step` is called before each change."""
+class FileKeyring(KeyringBackend):
+    """A keyring that stores items as files. It calls `step` before each change."""
 
     priority = 1
 
@@ -64,12 +64,12 @@ class Filed(KeyringBackend):
 
 
 @pytest.fixture
-def keyring(home: Path) -> Filed:
-    return Filed(home / "items")
+def keyring(home: Path) -> FileKeyring:
+    return FileKeyring(home / "items")
 
 
-def killed_at(number: int, keyring: Filed, work: Callable[[KeyringStore], object]) -> bool:
-    """Whether a process that does `work` comes to its step `number`, at which it is killed."""
+def kill_at_step(number: int, keyring: FileKeyring, work: Callable[[KeyringStore], object]) -> bool:
+    """Kill a process that does `work` at its step `number`. Return whether it came to that step."""
     process = os.fork()
     if process == 0:
         left = [number]
@@ -93,20 +93,22 @@ def killed_at(number: int, keyring: Filed, work: Callable[[KeyringStore], object
 
 
 @pytest.mark.parametrize("before", [None, OLD])
-def test_killed_at_every_step_of_a_save(before: Session | None, keyring: Filed, home: Path) -> None:
+def test_a_save_killed_at_any_step_leaves_a_whole_session(
+    before: Session | None, keyring: FileKeyring, home: Path
+) -> None:
     steps = 0
     while True:
         store = KeyringStore(keyring)
         store.forget("work")
         if before is not None:
             store.save(before)
-        was_killed = killed_at(steps, keyring, lambda store: store.save(NEW))
+        was_killed = kill_at_step(steps, keyring, lambda store: store.save(NEW))
         found = KeyringStore(keyring).load("work")
         assert found in ((before, NEW) if was_killed else (NEW,)), steps
-        # The next write clears what an interruption left; so do `logout` and `logout --all`.
+        # The next write removes the remains of an interruption. `logout` and `logout --all` do the same.
         store.save(OLD)
         assert (len(keyring.items()), store.load("work")) == (1, OLD)
-        killed_at(steps, keyring, lambda store: store.save(NEW))
+        kill_at_step(steps, keyring, lambda store: store.save(NEW))
         store.forget("work")
         store.clear()
         assert keyring.items() == []
@@ -117,13 +119,13 @@ def test_killed_at_every_step_of_a_save(before: Session | None, keyring: Filed, 
     assert steps >= 4
 
 
-def test_killed_at_every_step_of_a_logout(keyring: Filed) -> None:
+def test_a_logout_killed_at_any_step_can_be_finished(keyring: FileKeyring) -> None:
     for steps in range(10):
         store = KeyringStore(keyring)
         store.save(NEW)
-        was_killed = killed_at(steps, keyring, lambda store: store.forget("work"))
+        was_killed = kill_at_step(steps, keyring, lambda store: store.forget("work"))
         assert store.load("work") in (None, NEW)
-        # Whatever is left of it, `logout --all` finds it.
+        # `logout --all` finds the remains.
         assert KeyringStore.is_used() or not was_killed
         for name in store.list_profiles():
             store.forget(name)
@@ -134,7 +136,7 @@ def test_killed_at_every_step_of_a_logout(keyring: Filed) -> None:
     pytest.fail("a logout has more steps than that")
 
 
-def test_everything_but_the_token_is_in_the_file(keyring: Filed, home: Path) -> None:
+def test_the_file_holds_everything_except_the_token(keyring: FileKeyring, home: Path) -> None:
     store = KeyringStore(keyring)
     store.save(replace(OLD, scopes=tuple(f"queue:scope-{number}:*" for number in range(500))))
     path = Path(store.get_path("work"))
@@ -145,8 +147,8 @@ def test_everything_but_the_token_is_in_the_file(keyring: Filed, home: Path) -> 
     assert store.read_generation("work") == NEW.generation != OLD.generation
 
 
-def test_a_reader_in_the_middle_of_a_renewal_reads_again(keyring: Filed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file names an item that has gone by the time it is asked for: the file is read once more."""
+def test_a_reader_tries_again_during_a_renewal(keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file names an item that is gone when the store asks for it. The store then reads the file again."""
     store = KeyringStore(keyring)
     store.save(OLD)
     asked = []
@@ -154,20 +156,20 @@ def test_a_reader_in_the_middle_of_a_renewal_reads_again(keyring: Filed, monkeyp
     def renewed_meanwhile(service: str, username: str) -> str | None:
         asked.append(username)
         if len(asked) == 1:
-            KeyringStore(Filed(keyring.folder)).save(NEW)
-        return Filed.get_password(keyring, service, username)
+            KeyringStore(FileKeyring(keyring.folder)).save(NEW)
+        return FileKeyring.get_password(keyring, service, username)
 
     monkeypatch.setattr(keyring, "get_password", renewed_meanwhile)
     assert KeyringStore(keyring).load("work") == NEW
     assert len(asked) == 2
-    # An item of another generation than the file's is none; three times, and there is no session.
+    # An item of another generation does not count. After three attempts there is no session.
     for path in keyring.folder.iterdir():
         path.write_text("another token")
     assert KeyringStore(keyring).load("work") is None
     assert len(asked) == 5
 
 
-def test_a_keyring_that_fails_is_one_sentence(keyring: Filed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_keyring_is_one_sentence(keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     store = KeyringStore(keyring)
     store.save(OLD)
 
@@ -180,14 +182,14 @@ def test_a_keyring_that_fails_is_one_sentence(keyring: Filed, monkeypatch: pytes
     assert OLD.credentials.access_token not in str(failure.value)
 
 
-def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
-    """With a real Secret Service: the prompt hook compares the file, and has the program fetch the token."""
-    with secret_service(), Sandbox() as deployment:
+def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path, deployment: Sandbox) -> None:
+    """A prompt hook compares the file and has tcenv fetch the token from a real Secret Service."""
+    with secret_service():
         env = make_env(deployment, TCENV_STORE="keyring")
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
         now = evaluate("env", env=env)
         assert "/tcenv/keyring/" in now["TCENV_LOADED"]
-        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        assert login(env, "--reset").returncode == 0
         for shell in HOOKED:
             text = shell.make_source(shell.write_init_text(env, home))
             done = shell.run_lines(text, shell.hook, shell.make_dump(home / "out"), env=now)
@@ -203,25 +205,25 @@ def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path) -> None:
         assert not list((home / ".local/state/tcenv/keyring").glob("*.items"))
 
 
-# The shells whose prompts are seen to follow the keyring: those of HOOKED, and this one in its terminal.
+# This shell's prompt is tested in a terminal. The others are those of HOOKED.
 IN_A_TERMINAL = "powershell"
 
 
 def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: Sandbox, tmp_path: Path) -> None:
     with secret_service():
         env = make_env(deployment, TCENV_STORE="keyring")
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
         clock = FakeClock(tmp_path)
         with start_shell(IN_A_TERMINAL, tmp_path, evaluate("env", env=env), clock=clock) as terminal:
             first = terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"]
-            assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+            assert login(env, "--reset").returncode == 0
             terminal.press("Enter")
             assert terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"] != first
             assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
             terminal.press("Enter")
             terminal.wait_for("signed out elsewhere")
             assert is_unloaded(terminal.read_environment(), env)
-            assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+            assert login(env).returncode == 0
             terminal.type("tcenv env")
             assert terminal.read_environment()["TASKCLUSTER_ACCESS_TOKEN"]
             clock.advance(25 * 3600)
@@ -230,13 +232,13 @@ def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: San
             assert is_unloaded(terminal.read_environment(), env)
 
 
-def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
-    """The hook says so in one line and changes nothing; so does direnv."""
-    with secret_service(), Sandbox() as deployment:
+def test_a_locked_keyring_is_not_asked_to_unlock(home: Path, deployment: Sandbox) -> None:
+    """The hook and direnv print one line and change nothing."""
+    with secret_service():
         env = make_env(deployment, TCENV_STORE="keyring")
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
         now = evaluate("env", env=env)
-        assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
+        assert login(env, "--reset").returncode == 0
         connection = secretstorage.dbus_init()
         secretstorage.Collection(connection).lock()
         connection.close()
@@ -246,15 +248,15 @@ def test_a_locked_keyring_is_not_asked_to_unlock(home: Path) -> None:
             assert "locked" in done.stderr
 
 
-# What `env` may load beside the few modules of the hot path: the library's part that speaks D-Bus, and what that imports.
+# The modules that `env` may load: those of the hot path, and the library's part for D-Bus.
 _BY_DBUS = 80
 
 
-def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path) -> None:
-    """`keyring` and `importlib.metadata`, by which it searches, take ten times as long as the interpreter."""
-    with secret_service(), Sandbox() as deployment:
+def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path, deployment: Sandbox) -> None:
+    """A search for backends takes ten times as long as the interpreter."""
+    with secret_service():
         env = make_env(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
         shown = tcenv("env", env=env).stdout
         for words in (["env"], ["login"], ["exec", "--", "true"], ["env", "--scope", "queue:get-task:x"]):
             loaded = modules(*words, env=env)
@@ -262,32 +264,31 @@ def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path) -> N
             assert "jeepney" in found, words
             assert not found & {"keyring", "secretstorage", "cryptography", "importlib", "asyncio", "typer"}, words
             assert len(loaded) <= _BY_DBUS, (words, sorted(loaded))
-        # The full command line prints the same.
         assert tcenv("env", "--shell", "bash", env=env | {"TCENV_TIMEOUT": "00020s"}).stdout == shown
-        # A prompt of a shell that has loaded the session needs no more than with another store.
+        # A prompt does not ask the keyring if the shell has loaded the session.
         loaded = modules("hook", "bash", env=evaluate("env", env=env))
         assert "jeepney" not in {name.partition(".")[0] for name in loaded}
 
 
-def test_the_library_is_asked_where_the_user_has_configured_it(home: Path) -> None:
-    with secret_service(), Sandbox() as deployment:
+def test_a_configured_backend_is_used(home: Path, deployment: Sandbox) -> None:
+    with secret_service():
         env = make_env(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
         shown = tcenv("env", env=env).stdout
         ours = env | {"PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring"}
         assert tcenv("env", env=ours).stdout == shown
         assert "keyring" in modules("env", env=ours)
-        # What was remembered is not true any more: the search runs again, and says that there is none.
+        # Without a bus, the search for a backend runs again and fails.
         nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}
         done = tcenv("env", env=nobody)
         assert (done.returncode, done.stdout) == (1, "\\false;\n"), done.stderr
         assert "Traceback" not in done.stderr
 
 
-def test_what_is_in_the_file_needs_no_keyring(home: Path) -> None:
+def test_offline_reports_need_no_keyring(home: Path) -> None:
     with secret_service(), Sandbox() as deployment:
         env = make_env(deployment, TCENV_STORE="keyring")
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
     nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}
     for words in (["status", "--offline"], ["profile", "list"], ["--profiles"]):
         done = tcenv(*words, env=nobody)

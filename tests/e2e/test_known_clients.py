@@ -1,4 +1,4 @@
-"""The notes about clients follow what the deployment says, and every sentence about a client is true."""
+"""Check the known clients: they follow the deployment, and every message about a client is true."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NARROW = "queue:scheduler-id:a"
 
 
 def login(env: dict[str, str], *words: str, command: str = "login") -> str:
-    """Sign in. Returns what is said."""
+    """Sign in and return the messages."""
     done = tcenv(command, "--shell", "sh", *words, env=env)
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -27,11 +27,8 @@ def logout(env: dict[str, str], *words: str) -> str:
     return done.stderr
 
 
-def client(env: dict[str, str]) -> str:
+def read_client_id(env: dict[str, str]) -> str:
     return read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-
-
-# 9: deleted on the deployment
 
 
 @pytest.mark.parametrize(
@@ -45,26 +42,24 @@ def client(env: dict[str, str]) -> str:
     ],
     ids=" ".join,
 )
-def test_a_client_that_the_deployment_says_is_deleted_leaves_its_name_free(
-    words: tuple[str, ...], deployment: Sandbox
-) -> None:
+def test_a_deleted_client_frees_its_name(words: tuple[str, ...], deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env)
-    name = client(env)
+    name = read_client_id(env)
     deployment.delete(name)
     done = tcenv(*words, env=env)
     said = done.stderr if words[0] in ("logout", "login") else ""
     if words[0] != "login":
         said += login(env, "--retry", *(["--reset"] if words[0] in ("scopes", "signin") else []))
-    assert client(env) == name
+    assert read_client_id(env) == name
     assert list(deployment.clients) == [name]
     assert "still taken" not in said and "Deleted" not in said
 
 
-def test_behind_the_proxy_too(deployment: Sandbox) -> None:
+def test_the_proxy_notices_a_deleted_client(deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env)
-    name = client(env)
+    name = read_client_id(env)
     deployment.delete(name)
     program = "import taskcluster as t; t.Auth(t.optionsFromEnvironment()).currentScopes()"
     done = tcenv("exec", "--proxy", "--", TCENV.replace("tcenv", "python"), "-c", program, env=env)
@@ -72,39 +67,39 @@ def test_behind_the_proxy_too(deployment: Sandbox) -> None:
     assert name not in {known.client_id for known in known_clients.list_clients(deployment.root_url)}
 
 
-def test_a_logout_does_not_claim_what_others_did(deployment: Sandbox) -> None:
+def test_a_logout_does_not_claim_the_deletion_of_others(deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env)
-    name = client(env)
+    name = read_client_id(env)
     deployment.delete(name)
     assert f"{name} was deleted before" in logout(env)
     login(env)
     deployment.clients[name].access_token = "x" * 44  # reset elsewhere
     said = logout(env)
     assert "Deleted" not in said and f"The token of {name} no longer works" in said
-    # It is still there, so its name is taken.
+    # The client still exists, so its name is taken.
     login(env)
-    assert client(env) == f"{name}@2"
+    assert read_client_id(env) == f"{name}@2"
 
 
-def test_a_name_that_was_taken_when_tcenv_last_heard(deployment: Sandbox) -> None:
-    """Deleted on its page after its session was lost: nobody has told tcenv yet, and it claims nothing."""
+def test_a_name_is_free_again_once_tcenv_has_asked(deployment: Sandbox) -> None:
+    """The client was deleted on its page after its session was lost, and tcenv does not know that yet."""
     env = make_env(deployment, TCENV_SCOPE=NARROW)
     login(env)
-    name = client(env)
+    name = read_client_id(env)
     find_session_file(env).unlink()
     deployment.delete(name)
     said = login(env)
-    assert client(env) == f"{name}@2"
+    assert read_client_id(env) == f"{name}@2"
     assert "still taken" not in said and "Deleted" not in said
-    # The sign-in has found out.
+    # tcenv knows since that sign-in.
     find_session_file(env).unlink()
     login(env)
-    assert client(env) == name
+    assert read_client_id(env) == name
 
 
 def take_all_names(deployment: Sandbox) -> list[str]:
-    """As after five sign-ins whose sessions the user gave up."""
+    """Take all names, as five sign-ins without a logout do."""
     names = []
     for name in list_names(NAME):
         made = deployment.create_client(f"{deployment.user}/{name}", [NARROW])
@@ -113,27 +108,27 @@ def take_all_names(deployment: Sandbox) -> list[str]:
     return names
 
 
-def test_where_all_names_are_taken_the_deployment_is_asked(deployment: Sandbox) -> None:
+def test_the_deployment_is_asked_when_all_names_are_taken(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     refused = tcenv("login", "--shell", "sh", env=env)
     assert refused.returncode == 1 and all(name in refused.stderr for name in names)
     deployment.delete(names[2])
     login(env)
-    assert client(env) == names[2]
+    assert read_client_id(env) == names[2]
 
 
 @pytest.mark.deployment(public=False)
-def test_where_the_deployment_does_not_say_the_page_decides(deployment: Sandbox) -> None:
+def test_the_page_decides_if_the_deployment_does_not_tell(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     deployment.delete(names[0])
     said = login(env)
-    assert client(env) == names[0]
+    assert read_client_id(env) == names[0]
     assert "does not say" in said
 
 
-def test_where_the_deployment_cannot_be_asked_the_login_says_so(deployment: Sandbox) -> None:
+def test_login_reports_an_outage_when_all_names_are_taken(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     deployment.delete(names[0])
@@ -141,9 +136,6 @@ def test_where_the_deployment_cannot_be_asked_the_login_says_so(deployment: Sand
     refused = tcenv("login", "--shell", "sh", env=env)
     assert refused.returncode == 1 and names[0] in refused.stderr and "cannot be reached" in refused.stderr
     assert deployment.approvals == 0
-
-
-# 10: the prefix
 
 
 def test_the_prefix_outlives_its_clients() -> None:
@@ -161,26 +153,23 @@ def test_the_prefix_outlives_its_clients() -> None:
     with Sandbox(user="b/two", port=port) as tc:
         said = login(env, "--scope", NARROW)
         assert f"You are signed in as b/two/{NAME}, but the last sign-in here was a/one" in said
-        # Nothing of the other user's is asked for from now on.
+        # tcenv no longer requests scopes of the other user.
         assert "Not granted" not in said and "a/one" not in find_session_file(env).read_text()
         logout(env)
         login(env, "--scope", NARROW)
         assert f"ASKED=auth:delete-client:b/two/{NAME}@2\n" in find_session_file(env).read_text()
 
 
-# 11: a first narrow session
-
-
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool, deployment: Sandbox) -> None:
-    # A browser that has not approved before it is held up.
+    # A program as the browser: the reset must pause it before it approves.
     env = make_env(deployment, TCENV_SCOPE=NARROW, BROWSER=APPROVE)
     login(env)
-    first = client(env)
+    first = read_client_id(env)
     said = logout(env)
     assert f"The token of {first} works until" in said and "The next sign-in deletes it" in said
     said = login(env)
-    second = client(env)
+    second = read_client_id(env)
     assert second == f"{first}@2" and list(deployment.clients) == [second]
     assert f"Deleted the former client {first}" in said
     for _ in range(3):
@@ -189,21 +178,18 @@ def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool,
             assert status == 0, said
         else:
             login(env, "--reset")
-        assert list(deployment.clients) == [client(env)]
-        assert client(env) in (first, second)
+        assert list(deployment.clients) == [read_client_id(env)]
+        assert read_client_id(env) in (first, second)
 
 
 def test_a_client_that_the_user_kept_or_named_is_not_deleted(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE=NARROW)
     login(env)
-    kept = client(env)
+    kept = read_client_id(env)
     said = logout(env, "--keep-client")
     assert "The next sign-in deletes it" not in said
     login(env)
     assert kept in deployment.clients
-
-
-# 12: another name
 
 
 @pytest.mark.parametrize(
@@ -214,7 +200,7 @@ def test_a_client_that_the_user_kept_or_named_is_not_deleted(deployment: Sandbox
         ("login", "--name", "*", ["laptop", "other"]),
     ],
 )
-def test_a_sign_in_under_another_name_ends_nothing(
+def test_a_sign_in_under_another_name_keeps_the_former_client(
     command: str, option: str, scope: str, names: list[str], deployment: Sandbox
 ) -> None:
     env = make_env(deployment, TCENV_SCOPE=scope)
@@ -224,6 +210,18 @@ def test_a_sign_in_under_another_name_ends_nothing(
         if tokens:
             assert f"The token of {list(tokens)[-1]} works until" in said
             assert f"{deployment.root_url}/auth/clients/" in said
-        assert client(env) == f"{deployment.user}/{name}"
-        tokens[client(env)] = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+        assert read_client_id(env) == f"{deployment.user}/{name}"
+        tokens[read_client_id(env)] = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert {name: found.access_token for name, found in deployment.clients.items()} == tokens
+
+
+def test_a_session_of_another_deployment_does_not_protect_a_client(deployment: Sandbox) -> None:
+    """Two deployments may have a client of the same name. A session of the other one does not use this client."""
+    env = make_env(deployment)
+    login(env)
+    name = read_client_id(env)
+    with Sandbox() as other:
+        login({**env, "TCENV_STORE": "file"}, other.root_url)
+        assert set(other.clients) == {name}
+        find_session_file(env).unlink()
+        assert f"{name}, which no session uses" in login(env)

@@ -1,22 +1,28 @@
-"""The main job: sign in, and evaluate in every real shell."""
+"""Sign in and evaluate the statements in every real shell."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.login_process import start_login
 from tests.programs import require
 from tests.shells.real import POSIX, SHELLS, RealShell, read_environment
 from tests.world import (
+    APPROVE,
     HOSTILE_USER,
     NAME,
     TCENV,
     VARIABLES,
     find_session_file,
+    login,
     make_env,
     make_loaded_value,
     read_session_fields,
@@ -30,8 +36,8 @@ ids = [shell.name for shell in SHELLS]
 pytestmark = pytest.mark.deployment(user=HOSTILE_USER, token_factory=lambda: "-_" + "aB3" * 14)
 
 
-def command(shell: RealShell, text: str) -> str:
-    """nushell's line names its shell (docs/shells.md); the others are detected."""
+def add_shell_option(shell: RealShell, text: str) -> str:
+    """Add the shell's name for nushell. The other shells are detected."""
     return f"{text} --shell nu" if shell.name == "nu" else text
 
 
@@ -41,7 +47,7 @@ def test_login_sets_exact_values_and_unsets_a_stale_certificate(
 ) -> None:
     env = make_env(deployment, TASKCLUSTER_CERTIFICATE="stale", TASKCLUSTER_CLIENT_ID="old")
     out = tmp_path / "env.json"
-    line = shell.make_evaluation(command(shell, "tcenv login"))
+    line = shell.make_evaluation(add_shell_option(shell, "tcenv login"))
     done = shell.run(shell.chain.format(line, shell.make_dump(out)), env)
     assert out.exists(), done.stderr
     after = read_environment(out)
@@ -65,7 +71,7 @@ def test_a_failing_login_fails_the_evaluation_and_changes_nothing(
         deployment, TASKCLUSTER_CLIENT_ID="old", TASKCLUSTER_ACCESS_TOKEN="kept", TASKCLUSTER_CERTIFICATE="c"
     )
     deployed, out = tmp_path / "deployed", tmp_path / "env.json"
-    line = shell.make_evaluation(command(shell, "tcenv login --expires banana"))
+    line = shell.make_evaluation(add_shell_option(shell, "tcenv login --expires banana"))
     shell.run(shell.chain.format(line, f"touch {deployed}"), env)
     assert not deployed.exists()
     # If the script goes on, its next statement sees the former variables.
@@ -95,7 +101,7 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
     loaded["TASKCLUSTER_ROOT_URL"] = deployment.root_url
     loaded["TCENV_PROFILE"] = f"http_localhost_{deployment.port}"
     loaded["TCENV_LOADED"] = make_loaded_value(env)
-    line = shell.make_evaluation(command(shell, "tcenv logout"))
+    line = shell.make_evaluation(add_shell_option(shell, "tcenv logout"))
     done = shell.run(shell.chain.format(line, shell.make_dump(out)), {**env, **loaded})
     assert out.exists(), done.stderr
     after = read_environment(out)
@@ -105,7 +111,7 @@ def test_logout_unsets_everything(shell: RealShell, deployment: Sandbox, tmp_pat
 
 @pytest.mark.parametrize("shell", POSIX, ids=[shell.name for shell in POSIX])
 @pytest.mark.parametrize("form", ["eval $({})", "eval `{}`"])
-def test_unquoted_evaluation(shell: RealShell, form: str, deployment: Sandbox, tmp_path: Path) -> None:
+def test_unquoted_evaluation_works(shell: RealShell, form: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = make_env(deployment)
     out = tmp_path / "env.json"
     done = shell.run(f"{form.format('tcenv login')} && {shell.make_dump(out)}", env)
@@ -121,7 +127,7 @@ def test_the_second_login_needs_no_browser(deployment: Sandbox) -> None:
     assert deployment.approvals == 1
 
 
-def test_streams_and_codes(deployment: Sandbox) -> None:
+def test_login_and_env_keep_to_their_streams_and_statuses(deployment: Sandbox) -> None:
     env = make_env(deployment)
     missing = tcenv("env", "--shell", "bash", env=env)
     assert (missing.returncode, missing.stdout) == (3, "\\false;\n")
@@ -142,14 +148,8 @@ def test_streams_and_codes(deployment: Sandbox) -> None:
 
 
 @pytest.mark.signals
-def test_interrupted_while_waiting(deployment: Sandbox) -> None:
-    env = make_env(deployment, BROWSER="true")
-    process = subprocess.Popen(
-        [TCENV, "login", "--shell", "bash"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    while "http://" not in process.stderr.readline():
-        pass
+def test_ctrl_c_during_the_wait_fails_the_evaluation(deployment: Sandbox) -> None:
+    process, _ = start_login(make_env(deployment))
     process.send_signal(2)
     out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "\\false;\n")
@@ -165,11 +165,14 @@ def test_interrupted_while_waiting(deployment: Sandbox) -> None:
         (["--description", "x" * 10_241], "10,240"),
         (["--scope", "bad\nscope"], "ASCII"),
         ([word for n in range(21) for word in ("--scope", f"s:{n}")], "1 to 20"),
+        (["--scope", "queue:**"], "One * at the end"),
+        (["--description", "é" * 2000], "8,000"),
+        ([word for n in range(15) for word in ("--scope", f"secrets:get:{'x' * 600}{n}")], "8,000"),
         (["--flow", "other"], "create"),
         (["--root-url", "http://example.com"], "https://"),
     ],
 )
-def test_what_would_crash_the_page_is_refused_before_a_browser_opens(
+def test_an_invalid_request_is_refused_before_a_browser_opens(
     arguments: list[str], accepted: str, deployment: Sandbox
 ) -> None:
     done = tcenv("login", "--shell", "bash", *arguments, env=make_env(deployment))
@@ -179,16 +182,7 @@ def test_what_would_crash_the_page_is_refused_before_a_browser_opens(
 
 
 def test_scopes_that_are_not_granted_are_named(deployment: Sandbox) -> None:
-    done = tcenv(
-        "login",
-        "--shell",
-        "sh",
-        "--scope",
-        "queue:scheduler-id:a",
-        "--scope",
-        "secrets:get:not/mine",
-        env=make_env(deployment),
-    )
+    done = login(make_env(deployment), "--scope", "queue:scheduler-id:a", "--scope", "secrets:get:not/mine")
     assert done.returncode == 0
     assert "secrets:get:not/mine" in done.stderr
     assert "queue:scheduler-id:a" not in done.stderr.split("Not granted", 1)[1]
@@ -196,15 +190,15 @@ def test_scopes_that_are_not_granted_are_named(deployment: Sandbox) -> None:
 
 def test_the_older_page_resets_the_same_client(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_FLOW="new")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     assert list(deployment.clients) == [f"{HOSTILE_USER}/{NAME}"]
     assert deployment.approvals == 2
 
 
 @pytest.mark.linux
-def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deployment: Sandbox, tmp_path: Path) -> None:
+def test_credentials_that_the_deployment_rejects_are_not_used(deployment: Sandbox, tmp_path: Path) -> None:
     forger = tmp_path / "forger.py"
     forger.write_text(
         "import sys, urllib.parse\n"
@@ -213,7 +207,7 @@ def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deploym
         "visit(q['callback_url'][0] + '?clientId=evil/client&accessToken=' + 'x' * 44)\n"
     )
     env = make_env(deployment, BROWSER=f"{sys.executable} {forger} %s", TASKCLUSTER_CLIENT_ID="old", TCENV_TIMEOUT="1m")
-    # The wait for the genuine answer, which does not come, by a clock that runs fast.
+    # The login waits for the genuine answer, which does not come, so its clock runs fast.
     done = subprocess.run(
         [require("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh"],
         env=env,
@@ -227,7 +221,7 @@ def test_credentials_that_the_deployment_does_not_vouch_for_are_not_used(deploym
     assert not list(find_session_file(env, "x").parent.glob("*.session"))
 
 
-def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_browser_that_stays_open_delays_nothing(deployment: Sandbox, tmp_path: Path) -> None:
     browser, end = tmp_path / "browser.py", tmp_path / "end"
     browser.write_text(
         "import os, sys, time\n"
@@ -251,24 +245,9 @@ def test_a_browser_that_stays_open_and_talks_holds_nothing_up(deployment: Sandbo
     assert "noise" not in done.stderr
 
 
-def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
-    env = make_env(deployment)
-    process = subprocess.Popen(
-        [TCENV, "login", "--shell", "bash", "--no-browser"],
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+def test_no_browser_accepts_a_pasted_address(deployment: Sandbox) -> None:
+    process, url = start_login(make_env(deployment), "--no-browser", stdin=subprocess.PIPE)
     assert process.stdin is not None
-    url = ""
-    while not url:
-        line = process.stderr.readline()
-        url = line.strip() if line.strip().startswith("http://") else ""
-    from urllib.parse import parse_qs, urlsplit
-
     callback = parse_qs(urlsplit(url).query)["callback_url"][0]
     client = deployment.create_client(f"{HOSTILE_USER}/{NAME}", ["queue:scheduler-id:a"])
     process.stdin.write("not the address\n")
@@ -281,7 +260,7 @@ def test_no_browser_takes_the_pasted_address(deployment: Sandbox) -> None:
     assert client.access_token not in err
 
 
-def test_no_token_on_any_argument_list_or_in_any_other_file(deployment: Sandbox, home: Path) -> None:
+def test_only_the_session_file_holds_the_token(deployment: Sandbox, home: Path) -> None:
     env = sign_in(deployment)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     holders = [path for path in home.rglob("*") if path.is_file() and token in path.read_text(errors="replace")]
@@ -297,9 +276,8 @@ _FULL = (
 )
 
 
-def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sandbox) -> None:
-    """On stderr, where that is a terminal; the hot path and the full command line say the same."""
-    import os
+def test_login_with_a_live_session_prints_one_line(deployment: Sandbox) -> None:
+    """The line goes to stderr if that is a terminal. The hot path and the full command line print the same."""
     import pty
 
     env = sign_in(deployment)
@@ -325,7 +303,7 @@ def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sand
     assert len(said.splitlines()) == 1
     assert f"http://localhost:{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in said
     assert shown(sys.executable, "-c", _FULL).split(",")[0] == said.split(",")[0]
-    done = tcenv("login", "--shell", "sh", "--expires", "3d", "--timeout", "1m", env=env)
+    done = login(env, "--expires", "3d", "--timeout", "1m")
     assert done.returncode == 0
     assert "--expires, --timeout have no effect" in done.stderr
     line = f"tcenv login {deployment.root_url} --reset --expires 3d --timeout 1m"
@@ -334,3 +312,21 @@ def test_a_live_session_is_one_line_and_says_what_has_no_effect(deployment: Sand
     assert again.returncode == 0
     assert "no effect" not in again.stderr
     assert deployment.approvals == 1
+
+
+def test_an_expiring_session_is_renewed_and_a_live_one_is_not(deployment: Sandbox) -> None:
+    # This browser runs by the same clock.
+    env = make_env(deployment, BROWSER=APPROVE)
+    now = int(time.time())
+    for offset, approvals in ((0, 1), (49 * 60, 1), (55 * 60, 2)):
+        deployment.clock_offset = offset
+        done = subprocess.run(
+            [require("faketime"), f"@{now + offset}", TCENV, "login", "--shell", "sh", "--expires", "1h"],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, done.stderr
+        assert deployment.approvals == approvals

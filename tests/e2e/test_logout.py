@@ -1,9 +1,10 @@
-"""Signing out: the client is ended where it may be, only this profile is unloaded, and no network is waited for."""
+"""Sign out: tcenv deletes the client if it may, unloads only this profile, and does not wait for the network."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from tcenv.sandbox import Sandbox
 from tests.fake_clock import FakeClock
 from tests.programs import require
 from tests.terminal import Terminal
-from tests.world import APPROVE, NAME, make_env, read_session_fields, sign_in, tcenv
+from tests.world import APPROVE, NAME, find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
 DELETED = "its token no longer works"
 
@@ -23,11 +24,11 @@ def logout(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[
     return tcenv("logout", *arguments, "--shell", "sh", env=env)
 
 
-def sessions(env: dict[str, str]) -> list[str]:
+def list_sessions(env: dict[str, str]) -> list[str]:
     return sorted(path.name for path in (Path(env["XDG_RUNTIME_DIR"]) / "tcenv").glob("*.session"))
 
 
-def test_logout_ends_the_client_and_frees_its_name(deployment: Sandbox) -> None:
+def test_logout_deletes_the_client_and_frees_its_name(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     done = logout(env)
     assert (done.returncode, done.stdout.strip()) == (0, "")
@@ -37,47 +38,46 @@ def test_logout_ends_the_client_and_frees_its_name(deployment: Sandbox) -> None:
     assert list(deployment.clients) == [f"{deployment.user}/{NAME}"]
 
 
-def test_a_narrow_session_ends_itself_once_the_prefix_is_known(deployment: Sandbox) -> None:
+def test_a_narrow_session_deletes_its_client_once_the_prefix_is_known(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     first = logout(env)
     assert first.returncode == 0
     page = f"{deployment.root_url}/auth/clients/mozilla-auth0%2Fad%7CMozilla-LDAP%7Csandbox%2F{NAME}"
     assert page in first.stderr
     assert "works until" in first.stderr
     assert len(deployment.clients) == 1
-    second = tcenv("login", "--shell", "sh", env=env)
+    second = login(env)
     assert f"auth:delete-client:{deployment.user}/{NAME}" in second.stderr
-    # It has deleted the first one's client.
     assert list(deployment.clients) == [f"{deployment.user}/{NAME}@2"]
     assert logout(env).returncode == 0
     for _ in range(3):
-        assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+        assert login(env).returncode == 0
         assert logout(env).returncode == 0
         assert not deployment.clients
 
 
-def test_the_right_to_end_itself_is_left_out_when_asked_and_where_there_is_no_room(deployment: Sandbox) -> None:
+def test_the_scope_to_delete_itself_is_omitted_on_request_or_without_room(deployment: Sandbox) -> None:
     narrow = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
-    assert tcenv("login", "--shell", "sh", env=narrow).returncode == 0
+    assert login(narrow).returncode == 0
     assert logout(narrow).returncode == 0
-    without = tcenv("login", "--no-self-delete", "--shell", "sh", env=narrow)
+    without = login(narrow, "--no-self-delete")
     assert "delete-client" not in without.stderr
     assert logout(narrow, "--keep-client").returncode == 0
     for count, asked in ((18, 2), (19, 1), (20, 0)):
         env = make_env(deployment, TCENV_SCOPE=" ".join(f"queue:x:{n}" for n in range(count)))
-        done = tcenv("login", "--shell", "sh", env=env)
+        done = login(env)
         assert done.returncode == 0, done.stderr
         assert done.stderr.replace("%3A", ":").count("scope=auth:delete-client:") == asked
         assert ("no room" in done.stderr) == (asked < 2)
         logout(env)
 
 
-def test_the_right_to_end_itself_is_never_passed_on(deployment: Sandbox) -> None:
+def test_the_scope_to_delete_itself_is_never_passed_on(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     logout(env)
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     cut = tcenv("env", "--for", "1h", "--format", "json", env={k: v for k, v in env.items() if k != "TCENV_SCOPE"})
     assert cut.returncode == 0, cut.stderr
     assert "queue:scheduler-id:a" in cut.stdout
@@ -86,28 +86,27 @@ def test_the_right_to_end_itself_is_never_passed_on(deployment: Sandbox) -> None
     assert tcenv("env", "--scope", scope, "--format", "json", env=env).returncode == 2
 
 
-def test_a_client_id_that_was_edited_is_said_to_stay(deployment: Sandbox) -> None:
+def test_a_renamed_client_stays_and_logout_says_so(deployment: Sandbox) -> None:
     env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     logout(env)
-    import sys
 
     edit = (
         f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve;"
         f' approve(sys.argv[1], rename="{deployment.user}/laptop")\' %s'
     )
-    done = tcenv("login", "--shell", "sh", env={**env, "BROWSER": edit})
+    done = login({**env, "BROWSER": edit})
     assert done.returncode == 0
     assert "changed the Client ID on the page" in done.stderr
     out = logout(env)
     assert f"{deployment.user}/laptop" in deployment.clients
     assert "works until" in out.stderr
-    # By name, on request, it is anybody's.
-    assert tcenv("login", "--shell", "sh", env={**env, "TCENV_SCOPE": "auth:delete-client:*"}).returncode == 0
+    # A session with the scope can delete it on request.
+    assert login({**env, "TCENV_SCOPE": "auth:delete-client:*"}).returncode == 0
     assert logout(env, "--delete-client").returncode == 0
 
 
-def test_keep_client_keeps_it(deployment: Sandbox) -> None:
+def test_keep_client_keeps_the_client(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     done = logout(env, "--keep-client")
     assert done.returncode == 0
@@ -115,7 +114,7 @@ def test_keep_client_keeps_it(deployment: Sandbox) -> None:
     assert logout(env, "--keep-client", "--delete-client").returncode == 2
 
 
-def test_a_client_that_is_gone_or_expired_is_done(deployment: Sandbox) -> None:
+def test_logout_accepts_a_client_that_is_gone_or_expired(deployment: Sandbox) -> None:
     for happened in ("gone", "disabled", "expired"):
         env = sign_in(deployment)
         client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
@@ -127,13 +126,13 @@ def test_a_client_that_is_gone_or_expired_is_done(deployment: Sandbox) -> None:
             deployment.clock_offset = 2 * 86400
         done = logout(env, "--delete-client")
         assert done.returncode == 0, (happened, done.stderr)
-        assert sessions(env) == []
+        assert list_sessions(env) == []
         deployment.clock_offset = 0
         deployment.clients.pop(client_id, None)
 
 
 @pytest.mark.parametrize("network", ["refused", "silent"])
-def test_without_a_network_it_is_forgotten_at_once(network: str) -> None:
+def test_logout_without_a_network_forgets_the_session(network: str) -> None:
     with Sandbox() as sandbox:
         env = sign_in(sandbox)
         port = sandbox.port
@@ -147,22 +146,22 @@ def test_without_a_network_it_is_forgotten_at_once(network: str) -> None:
     listener.close()
     assert done.stdout == "0 none\n"
     assert "works until" in done.stderr
-    assert sessions(env) == []
+    assert list_sessions(env) == []
 
 
-def test_another_profile_never_unloads_this_one(deployment: Sandbox) -> None:
+def test_logout_of_another_profile_does_not_unload_this_one(deployment: Sandbox) -> None:
     with Sandbox() as other:
         env = make_env()
         for name, root_url in (("work", deployment.root_url), ("sb", other.root_url)):
             assert tcenv("profile", "set", name, "--root-url", root_url, env=env).returncode == 0
-            assert tcenv("login", name, "--shell", "sh", env=env).returncode == 0
+            assert login(env, name).returncode == 0
         script = (
             'eval "$(tcenv env work)"; eval "$(tcenv logout sb)"; echo "$? $TCENV_PROFILE ${TASKCLUSTER_ACCESS_TOKEN:+yes}"\n'
             'eval "$(tcenv logout)"; echo "$? ${TCENV_PROFILE-none} ${TASKCLUSTER_ROOT_URL-none}"'
         )
         done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
         assert done.stdout == "0 work yes\n0 none none\n", done.stderr
-    assert sessions(env) == []
+    assert list_sessions(env) == []
 
 
 def test_an_unknown_profile_is_an_error(deployment: Sandbox) -> None:
@@ -170,16 +169,16 @@ def test_an_unknown_profile_is_an_error(deployment: Sandbox) -> None:
     for words in (("nobody",), ("https://never.example.com",)):
         done = logout(env, *words)
         assert (done.returncode, done.stdout) == (2, "\\false;\n")
-    assert len(sessions(env)) == 1
-    # Configured, or loaded here: no error, whether there is a session or not.
+    assert len(list_sessions(env)) == 1
+    # A profile that is configured or loaded is no error, even without a session.
     assert tcenv("profile", "set", "sb", "--root-url", "https://sb.example.com", env=env).returncode == 0
     assert logout(env, "sb").returncode == 0
     assert logout(env).returncode == 0
     assert logout(env).returncode == 0
 
 
-def test_a_shell_that_missed_it_still_unloads(deployment: Sandbox) -> None:
-    """Another terminal has signed out; this one saw no prompt since."""
+def test_a_second_logout_unloads_the_shell(deployment: Sandbox) -> None:
+    """Another terminal has signed out, and this shell has had no prompt since."""
     env = sign_in(deployment)
     script = (
         'eval "$(tcenv env)"; tcenv logout >/dev/null; [ -n "$TASKCLUSTER_ACCESS_TOKEN" ]\n'
@@ -189,12 +188,12 @@ def test_a_shell_that_missed_it_still_unloads(deployment: Sandbox) -> None:
     assert done.stdout == f"0 none {deployment.root_url}\n", done.stderr
 
 
-def test_all_looks_in_all_places(deployment: Sandbox, home: Path) -> None:
+def test_logout_all_looks_in_every_store(deployment: Sandbox, home: Path) -> None:
     env = sign_in(deployment)
     with Sandbox() as other:
         sign_in(other)
         filed = make_env(other, TCENV_STORE="file")
-        assert tcenv("login", "--shell", "sh", env=filed).returncode == 0
+        assert login(filed).returncode == 0
         assert list((home / ".local/state/tcenv/sessions").glob("*.session"))
         left = home / "run/tcenv/.x.session.999999999.0123456789ab.tmp"
         left.write_text("the token of a writer that was killed")
@@ -205,8 +204,8 @@ def test_all_looks_in_all_places(deployment: Sandbox, home: Path) -> None:
     assert not left.exists()
 
 
-def test_all_ends_what_it_can_at_once() -> None:
-    """Twelve deployments that never answer are waited for together, not one after the other."""
+def test_logout_all_asks_deployments_at_once() -> None:
+    """tcenv waits for twelve silent deployments together."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
@@ -228,20 +227,20 @@ def test_all_ends_what_it_can_at_once() -> None:
     stop.set()
     listener.close()
     assert done.returncode == 0
-    assert sessions(env) == []
-    # Twelve times four seconds, one after the other.
+    assert list_sessions(env) == []
+    # One after the other would take twelve times four seconds.
     assert took < 48
     assert done.stderr.count("Signed out of") == 13
 
 
-def test_profile_remove_says_what_becomes_of_its_session(deployment: Sandbox) -> None:
+def test_profile_remove_reports_the_end_of_its_session(deployment: Sandbox) -> None:
     env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
-    assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
+    assert login({**env, "BROWSER": APPROVE}, "work").returncode == 0
     done = tcenv("profile", "remove", "work", env=env)
     assert done.returncode == 0
     assert "works until" in done.stderr
-    assert sessions(env) == []
+    assert list_sessions(env) == []
 
 
 @pytest.mark.parametrize(
@@ -254,7 +253,7 @@ def test_profile_remove_offers_to_end_a_live_session(
 ) -> None:
     env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
-    assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
+    assert login({**env, "BROWSER": APPROVE}, "work").returncode == 0
     with Terminal([require("bash"), "--norc", "--noprofile"], {**env, "PS1": "> "}, tmp_path) as terminal:
         terminal.type("tcenv profile remove work; echo status $?.")
         terminal.wait_for("[Y/n]")
@@ -262,16 +261,16 @@ def test_profile_remove_offers_to_end_a_live_session(
         terminal.wait_for(f"status {status}.")
         screen = terminal.read_screen()
     assert (deployment.clients == {}) == is_dead
-    # Who interrupts it has changed nothing.
-    assert (sessions(env) == []) == (status == 0)
+    # An interruption changes nothing.
+    assert (list_sessions(env) == []) == (status == 0)
     assert ("work" in (home / ".config/tcenv/config.toml").read_text()) == (status != 0)
     assert ("works until" in screen) == (status == 0 and not is_dead)
 
 
-def test_profile_remove_does_not_ask_about_a_session_that_is_over(deployment: Sandbox, tmp_path: Path) -> None:
+def test_profile_remove_does_not_ask_about_an_expired_session(deployment: Sandbox, tmp_path: Path) -> None:
     env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
-    assert tcenv("login", "work", "--shell", "sh", env={**env, "BROWSER": APPROVE}).returncode == 0
+    assert login({**env, "BROWSER": APPROVE}, "work").returncode == 0
     clock = FakeClock(tmp_path)
     clock.advance(2 * 86400)
     bash = [require("bash"), "--norc", "--noprofile"]
@@ -279,4 +278,16 @@ def test_profile_remove_does_not_ask_about_a_session_that_is_over(deployment: Sa
         terminal.type("tcenv profile remove work; echo status $?.")
         terminal.wait_for("status 0.")
         assert "[Y/n]" not in terminal.read_screen()
-    assert sessions(env) == []
+    assert list_sessions(env) == []
+
+
+def test_logout_can_delete_the_client_and_all_sessions(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
+    done = tcenv("logout", "--delete-client", "--shell", "sh", env=env)
+    assert done.returncode == 0
+    assert not deployment.clients
+    with Sandbox() as other:
+        sign_in(deployment)
+        sign_in(other)
+        assert tcenv("logout", "--all", "--shell", "sh", env=env).returncode == 0
+    assert not list(find_session_file(env, "x").parent.glob("*.session"))

@@ -1,4 +1,4 @@
-"""What differs on a Mac, each branch with a stand-in for the one call that Linux lacks (docs/design.md lists them)."""
+"""Check what differs on a Mac. A stand-in replaces the one call that Linux lacks (docs/design.md lists them)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mac(home: Path) -> Mac:
     return Mac(home / "mac")
 
 
-def in_temporary_directory(mac: Mac) -> Path:
+def find_temporary_session(mac: Mac) -> Path:
     return next((mac.temporary / "tcenv").glob("*.session"))
 
 
@@ -29,7 +29,7 @@ def test_runtime_is_the_users_own_temporary_directory(mac: Mac, deployment: Sand
     env = make_env(deployment)
     done = mac.tcenv("login", "--shell", "sh", env=env)
     assert done.returncode == 0, done.stderr
-    file = in_temporary_directory(mac)
+    file = find_temporary_session(mac)
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert str(file) in done.stdout
     # The prompt hook, status and a second login use it as on Linux.
@@ -40,7 +40,6 @@ def test_runtime_is_the_users_own_temporary_directory(mac: Mac, deployment: Sand
 
 
 def test_an_open_temporary_directory_is_not_used(mac: Mac, deployment: Sandbox) -> None:
-    """As any runtime directory: one that others can enter counts as none."""
     mac.temporary.chmod(0o755)
     done = mac.tcenv("login", "--shell", "sh", env=make_env(deployment, TCENV_STORE="runtime"))
     assert done.returncode == 1
@@ -49,12 +48,12 @@ def test_an_open_temporary_directory_is_not_used(mac: Mac, deployment: Sandbox) 
     assert not list(mac.temporary.iterdir())
 
 
-def test_a_long_session_is_kept_from_the_cleaner(mac: Mac, deployment: Sandbox) -> None:
-    """macOS removes what nobody has used for three days. A shorter session has ended by then, and is left alone."""
+def test_the_cleaner_does_not_remove_a_long_session(mac: Mac, deployment: Sandbox) -> None:
+    """macOS removes files that nobody has used for three days. A shorter session expires before that."""
     for length, is_touched in (("1d", False), ("7d", True)):
         env = make_env(deployment, TCENV_LOGIN_EXPIRES=length)
         assert mac.tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
-        file = in_temporary_directory(mac)
+        file = find_temporary_session(mac)
         for command in (["env", "--shell", "sh"], ["status", "--offline"], ["exec", "--", "true"]):
             old = time.time() - 2 * DAY
             os.utime(file, (old, old))
@@ -63,7 +62,7 @@ def test_a_long_session_is_kept_from_the_cleaner(mac: Mac, deployment: Sandbox) 
 
 
 @pytest.mark.parametrize("state", ["On", "Off"])
-def test_login_says_once_where_filevault_is_off(state: str, mac: Mac, deployment: Sandbox) -> None:
+def test_login_reports_once_that_filevault_is_off(state: str, mac: Mac, deployment: Sandbox) -> None:
     mac.set_filevault(state)
     env = make_env(deployment)
     first = mac.tcenv("login", "--shell", "sh", env=env)
@@ -73,7 +72,7 @@ def test_login_says_once_where_filevault_is_off(state: str, mac: Mac, deployment
     assert (second.returncode, "FileVault" in second.stderr) == (0, False)
 
 
-def test_doctor_names_what_a_mac_has(mac: Mac, deployment: Sandbox) -> None:
+def test_doctor_uses_the_terms_of_macos(mac: Mac, deployment: Sandbox) -> None:
     env = make_env(deployment)
     assert mac.tcenv("login", "--shell", "sh", env=env).returncode == 0
     done = mac.tcenv("doctor", env=env)
@@ -103,19 +102,19 @@ def test_the_clients_name_stays_when_the_network_renames_the_mac(mac: Mac, deplo
     first = name_after(machine="aa" * 16, local="Jos-MacBook", host="dhcp-17.corp.example.com")
     assert first.startswith("tcenv-Jos-MacBook")
     assert name_after(machine="aa" * 16, local="Jos-MacBook-2", host="Jos-MacBook-2.local") == first
-    # The home was copied to another Mac: it must not reset this one's token.
-    in_temporary_directory(mac).unlink()
+    # The home was copied to another Mac, which must not reset this one's token.
+    find_temporary_session(mac).unlink()
     assert name_after(machine="bb" * 16, local="Jos-new-Mac", host="x.local").startswith("tcenv-Jos-new-Mac")
 
 
-def test_without_a_name_of_its_own_the_networks_is_used(mac: Mac, deployment: Sandbox) -> None:
+def test_a_mac_without_a_name_uses_the_networks_name(mac: Mac, deployment: Sandbox) -> None:
     mac.set_names(machine="", local="", host="mac.lan")
     (mac.folder / "scutil").unlink()
     done = mac.tcenv("login", "--shell", "sh", env=make_env(deployment))
     assert "/tcenv-mac'" in done.stdout, done.stdout + done.stderr
 
 
-def test_what_the_programs_of_macos_say_is_read(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_of_macos_programs_is_parsed(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(macos, "FDESETUP", str(mac.folder / "fdesetup"))
     monkeypatch.setattr(macos, "SCUTIL", str(mac.folder / "scutil"))
     assert (macos.is_disk_encrypted(), macos.get_local_host_name()) == (True, "Jos-MacBook")
@@ -127,7 +126,7 @@ def test_what_the_programs_of_macos_say_is_read(mac: Mac, monkeypatch: pytest.Mo
     assert macos.get_machine_id() == ""
 
 
-def test_linux_asks_for_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_linux_does_not_ask_for_macos_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "confstr", lambda name: pytest.fail("asked"))
     assert paths.runtime_directory() is not None
     assert paths.runtime_directories() is not None

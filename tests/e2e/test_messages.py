@@ -1,4 +1,4 @@
-"""What tcenv says, as people read it: in a terminal of 80 and of 40 columns, a dumb one, without colour, and in a log."""
+"""Compare tcenv's messages with snapshots: in terminals of 80 and 40 columns, dumb, without colour, and in a log."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.terminal import run_in_terminal
 from tests.world import TCENV, make_env, sign_in, tcenv
 
 
-def settled(text: str, env: Mapping[str, str]) -> str:
-    """`text` without what differs from run to run: ports, secrets, times, names of this machine."""
+def normalize(text: str, env: Mapping[str, str]) -> str:
+    """Replace ports, secrets, times and names of this machine, which differ from run to run."""
     import socket
 
     text = text.replace(env["HOME"], "/home/ada").replace(sys.executable, "/usr/bin/python3")
@@ -67,16 +67,16 @@ CASES: dict[str, tuple[list[str], bool]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_in_a_log(name: str, deployment: Sandbox, text_snapshot: SnapshotAssertion) -> None:
+def test_messages_in_a_log(name: str, deployment: Sandbox, text_snapshot: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
     env = sign_in(deployment) if needs_session else make_env(deployment)
     done = tcenv(*words, env=env)
     out = done.stdout if words[0] in ("status", "profile", "doctor") else ""
-    assert settled(f"$ tcenv {' '.join(words)}\n{out}{done.stderr}[{done.returncode}]\n", env) == text_snapshot
+    assert normalize(f"$ tcenv {' '.join(words)}\n{out}{done.stderr}[{done.returncode}]\n", env) == text_snapshot
 
 
-def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
-    """What a terminal of that width shows on stderr; stdout is thrown away unless the command reports."""
+def show_in_terminal(words: list[str], env: Mapping[str, str], columns: int) -> str:
+    """Return the output of a terminal of that width. stdout is discarded unless the command reports."""
     reports = words[0] in ("status", "doctor", "profile")
     return run_in_terminal(TCENV, *words, env=env, columns=columns, output=reports)[2]
 
@@ -85,11 +85,11 @@ def on_screen(words: list[str], env: Mapping[str, str], columns: int) -> str:
 @pytest.mark.parametrize(
     "name", ["status", "status, not signed in", "wrong time", "not signed in", "login again", "profile list"]
 )
-def test_in_a_terminal(name: str, face: str, deployment: Sandbox, text_snapshot: SnapshotAssertion) -> None:
+def test_messages_in_a_terminal(name: str, face: str, deployment: Sandbox, text_snapshot: SnapshotAssertion) -> None:
     words, needs_session = CASES[name]
     more = {"dumb": {"TERM": "dumb"}, "plain": {"TERM": "xterm", "NO_COLOR": "1"}}.get(face, {"TERM": "xterm-256color"})
     env = {**(sign_in(deployment) if needs_session else make_env(deployment)), **more}
-    text = on_screen(words, env, 40 if face == "narrow" else 80)
+    text = show_in_terminal(words, env, 40 if face == "narrow" else 80)
     if face in ("dumb", "plain"):
         assert "\x1b[" not in text
     if face == "narrow":
@@ -97,11 +97,11 @@ def test_in_a_terminal(name: str, face: str, deployment: Sandbox, text_snapshot:
         # Only addresses and commands may be wider, because people copy them.
         long = [line for line in plain.splitlines() if len(line) > 40 and " " in line.strip(" ·✓✗→!")]
         assert all("tcenv " in line for line in long)
-    assert settled(text, env) == text_snapshot
+    assert normalize(text, env) == text_snapshot
 
 
 def test_doctor(deployment: Sandbox) -> None:
-    """Every finding is one line with a mark, and says an error once."""
+    """Each finding is one line."""
     env = sign_in(deployment)
     done = subprocess.run([TCENV, "doctor"], env=env, capture_output=True, text=True, timeout=60)
     lines = (done.stdout + done.stderr).splitlines()

@@ -1,4 +1,4 @@
-"""Less than the whole session: a pattern means what of it the session holds. Nothing held of a scope is an error."""
+"""Narrow a session: a pattern means the part of it that the session holds. A scope without such a part is an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.command_lines import run_full
-from tests.world import TCENV, make_env, sign_in, tcenv
+from tests.world import TCENV, login, make_env, sign_in, tcenv
 
 HELD = {"queue:get-task:*", "queue:route:index.sandbox.*", "queue:scheduler-id:*"}
 QUEUE = {
@@ -19,56 +19,56 @@ QUEUE = {
     "queue:create-task:project:none",
     "queue:get-artifact:private/sandbox/*",
 }
-# Prints what the deployment says that the caller may do.
-MAY = (
+# Prints the caller's scopes according to the deployment, and the length of its certificate.
+PRINT_SCOPES = (
     "import taskcluster as t;o=t.optionsFromEnvironment();print(*t.Auth(o).currentScopes()['scopes'],sep='\\n');"
     "print(len(o['credentials'].get('certificate') or ''))"
 )
 
 
-def allowed(done: subprocess.CompletedProcess[str]) -> set[str]:
-    """The scopes below `queue:` and `secrets:` with which `MAY` ran."""
+def parse_scopes(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Return the scopes below `queue:` and `secrets:` that `MAY` printed."""
     assert done.returncode == 0, done.stderr
     return {line for line in done.stdout.splitlines() if line.startswith(("queue:", "secrets:"))}
 
 
-def may(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return tcenv("exec", *words, "--", sys.executable, "-c", MAY, env=env)
+def run_exec(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return tcenv("exec", *words, "--", sys.executable, "-c", PRINT_SCOPES, env=env)
 
 
 @pytest.mark.parametrize("proxy", [(), ("--proxy",), ("--proxy", "--read-only")], ids=" ".join)
-def test_a_pattern_that_is_wider_than_the_session_is_narrowed_to_it(proxy: tuple[str, ...]) -> None:
-    with Sandbox() as tc:
-        env = sign_in(tc)
-        done = may(*proxy, "--scope", "queue:*", "--scope", "secrets:get:project/sandbox/x", env=env)
-        assert allowed(done) == {*QUEUE, "secrets:get:project/sandbox/x"}
-        said = [line for line in done.stderr.splitlines() if "queue:*" in line]
-        assert len(said) == 1 and "the session holds 6 scopes of queue:*" in said[0]
-        assert "secrets:get" not in done.stderr
-        # What is held as it is asked for needs no word.
-        quiet = may(*proxy, "--scope", "queue:scheduler-id:a*", env=env)
-        assert (allowed(quiet), quiet.stderr) == ({"queue:scheduler-id:a*"}, "")
+def test_a_pattern_that_is_wider_than_the_session_is_narrowed_to_it(
+    proxy: tuple[str, ...], deployment: Sandbox
+) -> None:
+    env = sign_in(deployment)
+    done = run_exec(*proxy, "--scope", "queue:*", "--scope", "secrets:get:project/sandbox/x", env=env)
+    assert parse_scopes(done) == {*QUEUE, "secrets:get:project/sandbox/x"}
+    said = [line for line in done.stderr.splitlines() if "queue:*" in line]
+    assert len(said) == 1 and "the session holds 6 scopes of queue:*" in said[0]
+    assert "secrets:get" not in done.stderr
+    # A scope that the session holds causes no message.
+    quiet = run_exec(*proxy, "--scope", "queue:scheduler-id:a*", env=env)
+    assert (parse_scopes(quiet), quiet.stderr) == ({"queue:scheduler-id:a*"}, "")
 
 
-def test_nothing_held_is_an_error_and_names_only_that() -> None:
-    with Sandbox() as tc:
-        env = sign_in(tc)
-        for more in ((), ("--proxy",)):
-            done = may(*more, "--scope", "queue:*", "--scope", "worker-manager:*", "--scope", "auth:no", env=env)
-            assert (done.returncode, done.stdout) == (2, "")
-            error = next(line for line in done.stderr.splitlines() if "error" in line)
-            assert "worker-manager:*, auth:no" in error and "queue:*" not in error
+def test_nothing_held_is_an_error_and_names_only_that(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
+    for more in ((), ("--proxy",)):
+        done = run_exec(*more, "--scope", "queue:*", "--scope", "worker-manager:*", "--scope", "auth:no", env=env)
+        assert (done.returncode, done.stdout) == (2, "")
+        error = next(line for line in done.stderr.splitlines() if "error" in line)
+        assert "worker-manager:*, auth:no" in error and "queue:*" not in error
 
 
 def test_granted_in_part_runs_the_command(deployment: Sandbox) -> None:
-    """Without a session, the sign-in asks for the pattern and says what was granted of it. That is not said twice."""
+    """The sign-in requests the pattern and reports the granted part once."""
     env = make_env(deployment)
-    done = may("--scope", "queue:*", env=env)
-    assert allowed(done) == QUEUE
+    done = run_exec("--scope", "queue:*", env=env)
+    assert parse_scopes(done) == QUEUE
     assert "Granted in part: you hold 6 scopes of queue:*." in done.stderr
     assert done.stderr.count("queue:*") == 1
-    again = may("--scope", "queue:*", env=env)
-    assert allowed(again) == QUEUE
+    again = run_exec("--scope", "queue:*", env=env)
+    assert parse_scopes(again) == QUEUE
     assert deployment.approvals == 1
 
 
@@ -77,8 +77,8 @@ def test_a_purpose_with_a_pattern(deployment: Sandbox) -> None:
     made = tcenv("purpose", "set", "work", "--scope", "queue:*", "--scope", "secrets:*", "--for", "5m", env=env)
     assert made.returncode == 0, made.stderr
     wanted = {*QUEUE, "secrets:get:project/sandbox/*", "secrets:set:project/sandbox/*"}
-    assert allowed(may("--as", "work", env=env)) == wanted
-    assert allowed(may("--proxy", "--as", "work", env=env)) == wanted
+    assert parse_scopes(run_exec("--as", "work", env=env)) == wanted
+    assert parse_scopes(run_exec("--proxy", "--as", "work", env=env)) == wanted
     for words in (
         ("env", "--as", "work"),
         ("login", "--as", "work"),
@@ -97,15 +97,17 @@ def test_a_purpose_with_a_pattern(deployment: Sandbox) -> None:
 
 
 def test_a_run_behind_the_proxy_follows_a_session_that_holds_more(deployment: Sandbox) -> None:
-    """The pattern stays what the user asked for: a new sign-in that holds more of it reaches the running program."""
+    """The run keeps the pattern, so a new sign-in that holds more of it reaches the program."""
     env = sign_in(deployment, TCENV_SCOPE="queue:scheduler-id:a")
-    program = f"import sys;print('first', flush=True);exec({MAY!r});sys.stdin.readline();exec({MAY!r})"
+    program = (
+        f"import sys;print('first', flush=True);exec({PRINT_SCOPES!r});sys.stdin.readline();exec({PRINT_SCOPES!r})"
+    )
     words = (TCENV, "exec", "--proxy", "--scope", "queue:*", "--", sys.executable, "-c", program)
     run = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None and run.stdin is not None
     assert run.stdout.readline() == "first\n"
     wide = {**env, "TCENV_SCOPE": "*"}
-    assert tcenv("login", "--shell", "sh", env=wide).returncode == 0
+    assert login(wide).returncode == 0
     out, _ = run.communicate("\n", timeout=60)
     last = out.rpartition("\n0\n")[0].rpartition("\n0\n")[2]
     assert {line for line in last.splitlines() if line.startswith("queue:")} == QUEUE

@@ -1,10 +1,10 @@
-"""A repository's files are never code: modules that lie in the current directory run in no command of tcenv's."""
+"""Plant modules in the current directory: no command of tcenv imports them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from tcenv.sandbox import Sandbox
 from tests.world import TCENV, make_env, sign_in, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
-# What the interpreter itself imports by the search path before the first line of any program (docs/threats.md).
+# The interpreter imports these by the search path before the first line of any program (docs/threats.md).
 BEFORE_US = {"encodings", "sitecustomize", "usercustomize"}
 MODULE = 'import os\nwith open(os.environ["PLANTED"], "a") as file:\n    file.write(__name__ + "\\n")\n'
 COMMANDS = [
@@ -42,20 +42,20 @@ COMMANDS = [
 ]
 
 
-def imported_by_the_start() -> set[str]:
-    """The modules that lines of `.pth` files import, as those of setuptools do: they are the interpreter's start too."""
+def list_startup_imports() -> set[str]:
+    """Return the modules that lines of `.pth` files import when the interpreter starts."""
     code = "import sys; print(*sorted(name.partition('.')[0] for name in sys.modules))"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
 
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Path:
-    """A folder with a module of the name of everything that could be imported."""
+    """Make a folder that has a module for every name that could be imported."""
     folder = tmp_path / "repository"
     folder.mkdir()
     site = Path(next(path for path in sys.path if path.endswith("site-packages")))
     installed = {path.name.partition(".")[0] for path in site.iterdir() if path.name[0] not in ".0123456789"}
-    # Libraries look for these, and do without.
+    # Libraries try to import these.
     optional = {
         "brotli",
         "brotlicffi",
@@ -68,7 +68,7 @@ def planted(tmp_path: Path) -> Path:
         "zstandard",
         "colorama",
     }
-    names = {*sys.stdlib_module_names, *installed, *optional, "tcenv"} - BEFORE_US - imported_by_the_start()
+    names = {*sys.stdlib_module_names, *installed, *optional, "tcenv"} - BEFORE_US - list_startup_imports()
     for name in {*names, "tcenv", "rich", "typer"}:
         if name.isidentifier():
             (folder / f"{name}.py").write_text(MODULE)
@@ -76,13 +76,12 @@ def planted(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def env() -> Iterator[dict[str, str]]:
-    with Sandbox() as sandbox:
-        yield sign_in(sandbox)
+def env(deployment: Sandbox) -> dict[str, str]:
+    return sign_in(deployment)
 
 
-def ran(folder: Path, env: Mapping[str, str], *command: str) -> tuple[set[str], str]:
-    """The planted modules that have run, and what was said."""
+def run_planted(folder: Path, env: Mapping[str, str], *command: str) -> tuple[set[str], str]:
+    """Run a command. Return the planted modules that it imported, and its output."""
     note = folder.parent / "planted"
     note.unlink(missing_ok=True)
     done = subprocess.run(
@@ -98,27 +97,26 @@ def ran(folder: Path, env: Mapping[str, str], *command: str) -> tuple[set[str], 
 
 
 @pytest.mark.parametrize("path", [":", ".", "", ":/no/such/folder", "../repository", "/no/such/folder:."])
-def test_no_command_runs_what_lies_in_the_current_directory(path: str, planted: Path, env: dict[str, str]) -> None:
+def test_no_command_imports_from_the_current_directory(path: str, planted: Path, env: dict[str, str]) -> None:
     env = {**env, "PYTHONPATH": path}
-    # The trap works.
-    assert "rich" in ran(planted, env, sys.executable, "-c", "import rich")[0]
+    assert "rich" in run_planted(planted, env, sys.executable, "-c", "import rich")[0]
     for words in COMMANDS if path == ":" else COMMANDS[:7:2]:
-        found, said = ran(planted, env, TCENV, *words)
+        found, said = run_planted(planted, env, TCENV, *words)
         assert found == set(), (words, said)
         assert "Traceback" not in said
 
 
-def test_what_is_started_as_a_module_is_tcenvs_alone(planted: Path, env: dict[str, str]) -> None:
-    """With `python -m tcenv` the interpreter itself looks for tcenv; with -P it finds the right one, and so on from there."""
-    found, said = ran(planted, {**env, "PYTHONPATH": ""}, sys.executable, "-P", "-m", "tcenv", "status")
+def test_python_m_tcenv_imports_only_tcenv(planted: Path, env: dict[str, str]) -> None:
+    """`python -m tcenv` makes the interpreter look for tcenv itself. With -P it finds the installed one."""
+    found, said = run_planted(planted, {**env, "PYTHONPATH": ""}, sys.executable, "-P", "-m", "tcenv", "status")
     assert (found, env["TASKCLUSTER_ROOT_URL"] in said) == (set(), True), said
     (planted / "tcenv.py").unlink()
     for path in ("", ":"):
-        found, said = ran(planted, {**env, "PYTHONPATH": path}, sys.executable, "-m", "tcenv", "status")
+        found, said = run_planted(planted, {**env, "PYTHONPATH": path}, sys.executable, "-m", "tcenv", "status")
         assert found.isdisjoint({"rich", "typer", "taskcluster", "json", "ssl", "http"}), found
 
 
-def test_a_browser_that_only_webbrowser_knows_is_started_without_it(planted: Path, env: dict[str, str]) -> None:
+def test_a_browser_that_only_webbrowser_knows_imports_nothing_planted(planted: Path, env: dict[str, str]) -> None:
     (planted.parent / "bin").mkdir()
     browser = planted.parent / "bin/google-chrome"
     browser.write_text(f'#!/bin/sh\n{sys.executable} -I -m tcenv.sandbox.approve "$2" || exit\n')
@@ -132,7 +130,7 @@ def test_a_browser_that_only_webbrowser_knows_is_started_without_it(planted: Pat
     assert not note.exists(), done.stderr
 
 
-def test_the_users_commands_have_the_variable_as_it_was(env: dict[str, str], tmp_path: Path) -> None:
+def test_commands_get_pythonpath_unchanged(env: dict[str, str], tmp_path: Path) -> None:
     for path in (":", "lib", "/abs:", "/abs"):
         done = tcenv("exec", "--", "printenv", "PYTHONPATH", env={**env, "PYTHONPATH": path}, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (0, f"{path}\n")
@@ -140,8 +138,8 @@ def test_the_users_commands_have_the_variable_as_it_was(env: dict[str, str], tmp
         assert "__TCENV" not in done.stdout
 
 
-def test_an_absolute_entry_and_an_editable_install_work_all_the_same(tmp_path: Path) -> None:
-    """In the checkout itself, an empty entry names the folder from which tcenv is installed."""
+def test_an_absolute_entry_and_an_editable_install_work(tmp_path: Path) -> None:
+    """In the checkout, an empty entry names the folder from which tcenv is installed."""
     for path in (":", ".", f"{tmp_path}:"):
         done = tcenv("version", env=make_env(PYTHONPATH=path), cwd=CHECKOUT)
         assert (done.returncode, done.stderr) == (0, "")
@@ -151,7 +149,7 @@ def test_an_absolute_entry_and_an_editable_install_work_all_the_same(tmp_path: P
     assert "by my own word" in done.stderr
 
 
-def test_signals_are_as_they_were_for_a_run_that_has_started_anew(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_restarted_run_leaves_signals_unchanged(env: dict[str, str], tmp_path: Path) -> None:
     code = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
     shown = [
         tcenv("exec", "--", sys.executable, "-c", code, env={**env, "PYTHONPATH": path}, cwd=tmp_path)
@@ -160,7 +158,7 @@ def test_signals_are_as_they_were_for_a_run_that_has_started_anew(env: dict[str,
     assert shown[0].stdout == shown[1].stdout == "set()\n"
 
 
-# Values with which the interpreter starts; with the last, it does not find what tcenv is installed in.
+# The interpreter starts with each of these. With the last, it does not find tcenv.
 ELSEWHERE = {"PYTHONHOME": sys.base_prefix, "PYTHONPLATLIBDIR": "lib", "PYTHONEXECUTABLE": "/nonexistent/python"}
 
 
@@ -174,7 +172,7 @@ def test_a_variable_that_names_another_library_changes_nothing(name: str, env: d
 
 
 def test_an_interpreter_that_does_not_start_fails_the_function_of_the_startup_text(env: dict[str, str]) -> None:
-    """No code of tcenv runs then. The bare `eval "$(tcenv env)"` evaluates nothing, which is a success."""
+    """No code of tcenv runs then. The bare `eval "$(tcenv env)"` evaluates nothing, which succeeds."""
     start = 'eval "$(tcenv init bash)"; export PYTHONHOME=/nonexistent'
     line = f"{start}; tcenv env && echo deployed; true; __tcenv_hook && echo hooked"
     done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, timeout=60)
@@ -182,8 +180,8 @@ def test_an_interpreter_that_does_not_start_fails_the_function_of_the_startup_te
     assert done.stderr.count("Fatal Python error") == 1
 
 
-def test_the_option_that_would_help_works_where_somebody_adds_it(env: dict[str, str], tmp_path: Path) -> None:
-    """Installers leave it out of the first line (docs/threats.md)."""
+def test_the_script_works_with_the_option_e(env: dict[str, str], tmp_path: Path) -> None:
+    """Installers omit it from the first line (docs/threats.md)."""
     script = tmp_path / "tcenv"
     first, _, rest = Path(TCENV).read_text().partition("\n")
     script.write_text(f"{first} -E\n{rest}")

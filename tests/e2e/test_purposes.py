@@ -1,16 +1,19 @@
-"""Named sets of scopes, what a session may do, and signing in with the Go tool's options."""
+"""Check purposes, the scopes of a session, and `signin` with the Go tool's options."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from tcenv.config import index
 from tcenv.sandbox import Sandbox
 from tests.command_lines import run_full
-from tests.world import NAME, make_env, read_session_fields, tcenv
+from tests.world import NAME, login, make_env, read_session_fields, sign_in, tcenv
 
 CONFIG = """default = "work"
 [profiles.work]
@@ -31,17 +34,17 @@ def config(home: Path, deployment: Sandbox) -> Path:
     return path
 
 
-def scopes_of(text: str) -> list[str]:
-    """The scopes of the certificate in `env --format json`."""
+def read_certificate_scopes(text: str) -> list[str]:
+    """Return the scopes of the certificate in `env --format json`."""
     return list(json.loads(json.loads(text)["TASKCLUSTER_CERTIFICATE"])["scopes"])
 
 
-def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> None:
+def test_a_purpose_narrows_a_live_session(config: Path, deployment: Sandbox) -> None:
     env = make_env()
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     done = tcenv("env", "--as", "relduty", "--format", "json", env=env)
     assert done.returncode == 0, done.stderr
-    assert scopes_of(done.stdout) == ["queue:scheduler-id:c", "queue:scheduler-id:a b"]
+    assert read_certificate_scopes(done.stdout) == ["queue:scheduler-id:c", "queue:scheduler-id:a b"]
     certificate = json.loads(json.loads(done.stdout)["TASKCLUSTER_CERTIFICATE"])
     assert certificate["expiry"] - certificate["start"] == 3600_000
     for words in (
@@ -52,11 +55,10 @@ def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> Non
         (slow,) = run_full([(words, env)])
         assert hot.returncode == slow.status == 0, hot.stderr
         assert json.loads(hot.stdout)["scopes"] == json.loads(slow.output)["scopes"]
-    shown = tcenv("login", "--as", "own", "--shell", "sh", env=env)
+    shown = login(env, "--as", "own")
     assert shown.returncode == 0
     assert "secrets:get:project/sandbox/x" in shown.stdout
     assert deployment.approvals == 1
-    # Shorter, on request.
     short = tcenv("env", "--as", "relduty", "--for", "5m", "--format", "json", env=env)
     certificate = json.loads(json.loads(short.stdout)["TASKCLUSTER_CERTIFICATE"])
     assert certificate["expiry"] - certificate["start"] == 300_000
@@ -66,7 +68,7 @@ def test_a_purpose_cuts_a_live_session(config: Path, deployment: Sandbox) -> Non
     assert tcenv("env", "--as", "own", "--scope", "x", "--shell", "sh", env=env).returncode == 2
 
 
-def test_without_a_session_just_those_are_signed_in_with(config: Path, deployment: Sandbox) -> None:
+def test_a_purpose_signs_in_with_only_its_scopes(config: Path, deployment: Sandbox) -> None:
     env = make_env()
     assert tcenv("env", "--as", "relduty", "--shell", "sh", env=env).returncode == 3
     done = tcenv("exec", "--as", "relduty", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
@@ -77,7 +79,7 @@ def test_without_a_session_just_those_are_signed_in_with(config: Path, deploymen
     assert int(fields["TCENV_EXPIRES"]) - int(fields["CREATED"]) <= 3600
 
 
-def test_a_purpose_of_more_scopes_than_a_sign_in_takes(config: Path, deployment: Sandbox) -> None:
+def test_a_purpose_with_too_many_scopes_needs_a_session(config: Path, deployment: Sandbox) -> None:
     env = make_env()
     scopes = [f"queue:route:index.sandbox.{number}" for number in range(34)] + [
         "queue:scheduler-id:a",
@@ -93,8 +95,8 @@ def test_a_purpose_of_more_scopes_than_a_sign_in_takes(config: Path, deployment:
         assert ("The purpose deploy has" in done.stderr) is ("--as" in command)
         assert 'eval "$(tcenv login work)"' in done.stderr and "queue:route:*" in done.stderr
     assert deployment.approvals == 0
-    # The way on, and the other one.
-    assert tcenv("login", "work", "--shell", "sh", env=env).returncode == 0
+    # With a session the commands work. Without one they need a purpose that fits.
+    assert login(env, "work").returncode == 0
     for command in commands:
         assert tcenv(*command, env=env).returncode == 0
     assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
@@ -150,12 +152,12 @@ def test_a_wrong_purpose_is_named_with_its_line(text: str, line: int, what: str,
     assert what in done.stderr
 
 
-def test_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
+def test_scopes_reports_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
     env = make_env()
     assert tcenv("scopes", env=env).returncode == 3
     assert tcenv("scopes", "--satisfies", "queue:x", env=env).returncode == 3
     narrow = {**env, "TCENV_SCOPE": "queue:scheduler-id:a queue:route:x.*"}
-    assert tcenv("login", "--shell", "sh", env=narrow).returncode == 0
+    assert login(narrow).returncode == 0
     assert tcenv("scopes", env=env).stdout.splitlines() == sorted(
         deployment.clients[read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]].scopes
     )
@@ -167,15 +169,15 @@ def test_what_a_session_may_do(config: Path, deployment: Sandbox) -> None:
     assert tcenv("scopes", env=env).returncode == 3
 
 
-def test_a_private_deployment_does_not_tell() -> None:
-    with Sandbox(public=False) as sandbox:
-        env = make_env(sandbox)
-        assert tcenv("login", "--scope", "queue:scheduler-id:a", "--shell", "sh", env=env).returncode == 0
-        assert tcenv("scopes", env=env).returncode == 4
-        assert tcenv("scopes", "--satisfies", "queue:scheduler-id:a", env=env).returncode == 4
+@pytest.mark.deployment(public=False)
+def test_scopes_fails_on_a_private_deployment(deployment: Sandbox) -> None:
+    env = make_env(deployment)
+    assert login(env, "--scope", "queue:scheduler-id:a").returncode == 0
+    assert tcenv("scopes", env=env).returncode == 4
+    assert tcenv("scopes", "--satisfies", "queue:scheduler-id:a", env=env).returncode == 4
 
 
-def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
+def test_scopes_method_reports_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
     env = make_env(deployment)
     done = tcenv("scopes", "--method", "queue.createTask", env=env)
     assert done.returncode == 0, done.stderr
@@ -184,7 +186,7 @@ def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
     assert len(kept) == 1
     asked = [request.status for request in deployment.requests if request.path.startswith("/references/")]
     assert tcenv("scopes", "--method", "queue.createTask", env=env).stdout == done.stdout
-    # As the clients' classes are called, too.
+    # The name of a client's class works too.
     assert tcenv("scopes", "--method", "Queue.createTask", env=env).stdout == done.stdout
     again = [request.status for request in deployment.requests if request.path.startswith("/references/")]
     assert (asked, again) == ([200], [200, 304, 304])
@@ -195,7 +197,7 @@ def test_what_a_method_needs(deployment: Sandbox, home: Path) -> None:
     assert tcenv("scopes", "--method", "createTask", env=env).returncode == 2
 
 
-def test_what_a_method_needs_is_known_without_a_network() -> None:
+def test_scopes_method_works_without_a_network() -> None:
     with Sandbox() as sandbox:
         env = make_env(sandbox)
         done = tcenv("scopes", "--method", "queue.createTask", env=env)
@@ -205,7 +207,7 @@ def test_what_a_method_needs_is_known_without_a_network() -> None:
     assert "cannot be reached" in unknown.stderr
 
 
-def test_the_go_tools_options(deployment: Sandbox) -> None:
+def test_signin_takes_the_options_of_the_go_tool(deployment: Sandbox) -> None:
     env = make_env(deployment)
     absent = tcenv("signin", "--check", "--shell", "sh", env=env)
     assert (absent.returncode, absent.stdout) == (1, "\\false;\n")
@@ -226,9 +228,9 @@ def test_the_go_tools_options(deployment: Sandbox) -> None:
     assert tcenv("signin", "--check", "--shell", "sh", env=env).returncode == 1
 
 
-def test_for_taskclusters_own_clients(deployment: Sandbox) -> None:
+def test_the_format_taskcluster_suits_taskclusters_clients(deployment: Sandbox) -> None:
     env = make_env(deployment)
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     fields = read_session_fields(env)
     shown = json.loads(tcenv("env", "--format", "taskcluster", env=env).stdout)
     assert shown == {
@@ -266,3 +268,29 @@ def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None
     assert "taskcluster_credentials.json" in text
     assert "entry for localhost" in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize(("words", "minutes"), [((), 15), (("--for", "5m"), 5)])
+def test_the_hot_path_keeps_to_a_purposes_lifetime(words: tuple[str, ...], minutes: int, deployment: Sandbox) -> None:
+    env = sign_in(deployment)
+    scope = "queue:route:index.sandbox.a"
+    assert tcenv("purpose", "set", "p", "--scope", scope, "--for", "15m", env=env).returncode == 0
+    assert tcenv("purpose", "list", env=env).returncode == 0
+    done = tcenv("env", "--shell", "sh", "--as", "p", *words, env=env)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"TCENV_EXPIRES='?(\d+)", done.stdout)
+    assert found and abs(int(found[1]) - time.time() - minutes * 60) < 60, done.stdout
+
+
+def test_the_index_holds_store_default_and_purposes(home: Path) -> None:
+    """Completion needs the purposes and the hot path needs the store. Neither reads anything else."""
+    env = make_env()
+    (home / ".config/tcenv").mkdir(parents=True)
+    (home / ".config/tcenv/config.toml").write_text('store = "file"\n')
+    assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", "--default", env=env).returncode == 0
+    for name in ("p", "q"):
+        assert tcenv("purpose", "set", name, "--scope", "a", env=env).returncode == 0
+    assert tcenv("purpose", "list", env=env).returncode == 0
+    known = index.read()
+    assert known is not None
+    assert (known.store, known.default, known.list_purposes()) == ("file", "w", ["p", "q"])

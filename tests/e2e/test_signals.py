@@ -1,4 +1,4 @@
-"""Which signals end a process, and that none of them ends one that holds them."""
+"""Check which signals end a process, and that none of them interrupts held signals."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ open(sys.argv[1], "w").write(str(status))
 """
 
 
-def test_the_list_is_the_systems() -> None:
-    """Ask the system itself: send each signal to a process that does nothing."""
+def test_the_list_of_ending_signals_is_the_systems() -> None:
+    """The test sends each signal to a process that does nothing."""
     ending = set()
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
@@ -49,7 +49,7 @@ def test_the_list_is_the_systems() -> None:
     assert ending - FAULTS == {*list_ending_signals(), *(getattr(signal, name) for name in IGNORED_BY_PYTHON)}
 
 
-def test_none_of_them_interrupts_what_holds_them() -> None:
+def test_held_signals_interrupt_nothing() -> None:
     for number in list_ending_signals():
         for what, status, told in (("obey", -number, "finished True\n"), ("forget", 0, "finished True\nwent on\n")):
             if number == signal.SIGINT and what == "obey":
@@ -58,8 +58,8 @@ def test_none_of_them_interrupts_what_holds_them() -> None:
             assert (done.returncode, done.stdout) == (status, told), signal.strsignal(number)
 
 
-def test_the_command_of_a_window_ends_when_the_window_is_closed(tmp_path: Path) -> None:
-    """As in `tmux new-window 'tcenv ssh HOST'`: tcenv leads the session, and the system tells the leader alone."""
+def test_closing_a_window_ends_its_command(tmp_path: Path) -> None:
+    """`tmux new-window 'tcenv ssh HOST'` makes tcenv lead the session, and the system notifies only the leader."""
     process, terminal = pty.fork()
     if process == 0:
         os.execv(sys.executable, [sys.executable, "-c", _RUN, str(tmp_path / "status")])

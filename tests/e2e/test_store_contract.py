@@ -1,4 +1,4 @@
-"""What every store promises. A new store is one line in STORES."""
+"""Check the contract that every store must pass. A new store is one line in STORES."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SESSION = Session(
 )
 
 
-# A bus that starts nothing by itself: a second service would answer in place of the unlocked one.
+# A bus that starts no service: a second one would answer instead of the unlocked one.
 _BUS = """<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><policy context="default">
 <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"""
 
 
 def _wait_for_the_service() -> None:
-    """Until its login collection can be used: asked by the library, as tcenv does."""
+    """Wait until the service's login collection can be used."""
     from keyring.backends.SecretService import Keyring
 
     end = time.monotonic() + 60
@@ -53,7 +53,7 @@ def _wait_for_the_service() -> None:
 
 @contextmanager
 def secret_service() -> Iterator[None]:
-    """A real Secret Service, unlocked, on a bus of this test's own."""
+    """Run a real Secret Service, unlocked, on its own bus."""
     import keyring.core
     from keyring.backends import fail
 
@@ -96,7 +96,7 @@ def _nothing() -> Iterator[None]:
     yield
 
 
-# name -> what must be there for it, and whether it keeps anything
+# name -> the service that it needs, and whether it keeps anything
 STORES = {
     "runtime": (_nothing, True),
     "file": (_nothing, True),
@@ -107,32 +107,32 @@ STORES = {
 
 @pytest.fixture(params=STORES)
 def kept(request: pytest.FixtureRequest) -> Iterator[tuple[Callable[[], Store], bool]]:
-    """How the store is opened (anew each time, as each process does), and whether it keeps anything."""
+    """Return a function that opens the store anew, as each process does, and whether the store keeps anything."""
     ready, keeps = STORES[request.param]
     with ready():
         yield lambda: open_store(request.param), keeps
 
 
 class TestEveryStore:
-    """The contract of `tcenv.sessions.stores.Store`."""
+    """Check the contract of `tcenv.sessions.stores.Store`."""
 
-    def test_has_its_name(self, kept: tuple[Callable[[], Store], bool], request: pytest.FixtureRequest) -> None:
+    def test_a_store_has_its_name(self, kept: tuple[Callable[[], Store], bool], request: pytest.FixtureRequest) -> None:
         assert kept[0]().name == request.node.callspec.params["kept"]
 
-    def test_nothing_is_there_at_first(self, kept: tuple[Callable[[], Store], bool]) -> None:
+    def test_a_new_store_is_empty(self, kept: tuple[Callable[[], Store], bool]) -> None:
         store = kept[0]()
         assert store.load("work") is None
         assert store.list_profiles() == []
         assert store.forget("work") is False
 
-    def test_what_is_saved_is_what_another_process_loads(self, kept: tuple[Callable[[], Store], bool]) -> None:
+    def test_another_process_loads_the_saved_session(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         opened().save(SESSION)
         assert opened().load("work") == (SESSION if keeps else None)
         assert opened().list_profiles() == (["work"] if keeps else [])
 
     @pytest.mark.parametrize("scopes", [None, (), tuple(f"queue:scope-{n}:*" for n in range(300))])
-    def test_scopes_unknown_none_or_many(
+    def test_scopes_can_be_unknown_none_or_many(
         self, kept: tuple[Callable[[], Store], bool], scopes: tuple[str, ...] | None
     ) -> None:
         opened, keeps = kept
@@ -140,7 +140,7 @@ class TestEveryStore:
         opened().save(session)
         assert opened().load("work") == (session if keeps else None)
 
-    def test_a_later_session_takes_the_place_of_the_former(self, kept: tuple[Callable[[], Store], bool]) -> None:
+    def test_a_later_session_replaces_the_former(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         opened().save(SESSION)
         newer = replace(SESSION, credentials=replace(SESSION.credentials, access_token="B" * 44))
@@ -148,8 +148,8 @@ class TestEveryStore:
         assert opened().load("work") == (newer if keeps else None)
         assert opened().list_profiles() == (["work"] if keeps else [])
 
-    def test_the_generation_is_told_without_the_token(self, kept: tuple[Callable[[], Store], bool]) -> None:
-        """By a file whose first line changes with the token, which hooks and direnv compare; a forgotten session has none."""
+    def test_the_generation_can_be_read_without_the_token(self, kept: tuple[Callable[[], Store], bool]) -> None:
+        """Hooks and direnv compare the first line of a file, which changes with the token. A forgotten session has none."""
         opened, keeps = kept
         assert opened().read_generation("work") is None
         for token in (TOKEN, "B" * 44):
@@ -162,7 +162,7 @@ class TestEveryStore:
         opened().forget("work")
         assert opened().read_generation("work") is None
 
-    def test_profiles_do_not_touch_each_other(self, kept: tuple[Callable[[], Store], bool]) -> None:
+    def test_profiles_are_independent(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         other = replace(SESSION, profile="play", root_url="https://other.example.com")
         opened().save(SESSION)
@@ -172,7 +172,7 @@ class TestEveryStore:
         assert opened().load("work") is None
         assert opened().load("play") == (other if keeps else None)
 
-    def test_what_is_forgotten_is_gone(self, kept: tuple[Callable[[], Store], bool]) -> None:
+    def test_a_forgotten_session_is_gone(self, kept: tuple[Callable[[], Store], bool]) -> None:
         opened, keeps = kept
         opened().save(SESSION)
         assert opened().forget("work") is keeps
@@ -180,7 +180,7 @@ class TestEveryStore:
         assert opened().load("work") is None
         assert opened().list_profiles() == []
 
-    def test_no_token_is_left_in_any_file_once_it_is_forgotten(
+    def test_no_file_holds_the_token_of_a_forgotten_session(
         self, kept: tuple[Callable[[], Store], bool], home: Path
     ) -> None:
         opened, _ = kept
@@ -190,7 +190,7 @@ class TestEveryStore:
         plain = [path for path in home.rglob("*") if path.is_file() and b"C" * 44 in path.read_bytes()]
         assert plain == []
 
-    def test_files_are_the_users_alone(self, kept: tuple[Callable[[], Store], bool], home: Path) -> None:
+    def test_files_are_private(self, kept: tuple[Callable[[], Store], bool], home: Path) -> None:
         opened, _ = kept
         opened().save(SESSION)
         for path in home.rglob("*"):
@@ -200,7 +200,7 @@ class TestEveryStore:
 
 
 @pytest.mark.parametrize("name", ["runtime", "file"])
-def test_a_file_under_another_profiles_name_is_damage(name: str, home: Path) -> None:
+def test_a_file_under_another_profiles_name_is_damaged(name: str, home: Path) -> None:
     store = open_store(name)
     store.save(SESSION)
     path = next(home.rglob("work.session"))

@@ -23,40 +23,31 @@ SEED = 20261124
 # After this many seconds, tests that do not end have noticed the change.
 TIMEOUT = 90
 FUZZ = "tests/unit/reliability/test_fuzz.py"
-UNNOTICED = "tests/e2e/test_unnoticed.py"
 LISTENER = "tests/unit/signin"
-STRANGER = "tests/e2e/signin/test_wait.py::test_another_users_process_is_refused_and_the_genuine_answer_still_comes"
-THIRTY = "test_thirty_days_on_two_machines_with_two_profiles_each"
+ANOTHER_USER = "tests/e2e/signin/test_wait.py::test_another_users_process_is_refused_and_the_wait_goes_on"
+SESSION_FILES = "tests/e2e/test_session_files.py"
+STORES = "tests/e2e/test_store_contract.py"
+HOT_PATH = ("tests/e2e/test_purposes.py", "tests/e2e/test_resolve_deployment.py", "tests/e2e/test_hot_path.py")
+NAMES = "tests/e2e/test_client_names.py"
+LONG = f"--deselect={NAMES}::test_each_machine_and_profile_keeps_its_client_for_thirty_days"
 
 # Each module with the number of changes, and the tests for it. Those that notice soonest come first.
 MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "tcenv/portholder/callback_request.py": (14, (FUZZ, UNNOTICED, LISTENER)),
-    "tcenv/signin/listener.py": (22, (FUZZ, UNNOTICED, LISTENER, STRANGER)),
-    "tcenv/sessions/session_file.py": (
-        14,
-        (FUZZ, UNNOTICED, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py"),
-    ),
-    "tcenv/sessions/directory_store.py": (
+    "tcenv/portholder/callback_request.py": (14, (FUZZ, LISTENER)),
+    "tcenv/signin/listener.py": (22, (FUZZ, LISTENER, ANOTHER_USER)),
+    "tcenv/sessions/session_file.py": (14, (FUZZ, SESSION_FILES, STORES)),
+    "tcenv/sessions/directory_store.py": (8, (FUZZ, SESSION_FILES, STORES)),
+    "tcenv/config/index.py": (14, (FUZZ, *HOT_PATH)),
+    "tcenv/config/live_session.py": (14, (FUZZ, *HOT_PATH)),
+    "tcenv/hotpath.py": (8, (FUZZ, *HOT_PATH)),
+    "tcenv/sessions/stores.py": (6, (SESSION_FILES, STORES, HOT_PATH[1], "tests/e2e/test_store_choice.py")),
+    "tcenv/signin/client_names.py": (10, ("tests/unit/signin/test_client_names.py", NAMES, LONG)),
+    "tcenv/signin/flow.py": (
         8,
-        (FUZZ, UNNOTICED, "tests/e2e/test_store_contract.py", "tests/e2e/test_sessions.py"),
+        ("tests/unit/signin/test_flow.py", "tests/e2e/test_login.py", "tests/e2e/signin/test_wait.py"),
     ),
-    "tcenv/config/index.py": (14, (FUZZ, UNNOTICED, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
-    "tcenv/config/live_session.py": (14, (FUZZ, UNNOTICED, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
-    "tcenv/hotpath.py": (8, (FUZZ, UNNOTICED, "tests/e2e/test_which.py", "tests/e2e/test_hot_path.py")),
-    "tcenv/sessions/stores.py": (
-        6,
-        (UNNOTICED, "tests/e2e/test_store_contract.py", "tests/e2e/test_which.py", "tests/e2e/test_places.py"),
-    ),
-    "tcenv/signin/client_names.py": (
-        10,
-        (UNNOTICED, "tests/e2e/test_names.py", "--deselect=tests/e2e/test_names.py::" + THIRTY),
-    ),
-    "tcenv/signin/flow.py": (8, (UNNOTICED, "tests/e2e/test_login.py", "tests/e2e/signin/test_wait.py")),
-    "tcenv/signin/reset.py": (
-        8,
-        (UNNOTICED, "tests/e2e/signin/test_reset.py"),
-    ),
-    "tcenv/signin/approval.py": (8, (UNNOTICED, "tests/e2e/signin/test_wait.py", "tests/e2e/test_login.py")),
+    "tcenv/signin/reset.py": (8, ("tests/unit/signin/test_flow.py", "tests/e2e/signin/test_reset.py")),
+    "tcenv/signin/approval.py": (8, ("tests/e2e/signin/test_wait.py", NAMES, LONG, "tests/e2e/test_login.py")),
 }
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,

@@ -78,23 +78,23 @@ ROWS = (
     Row(
         "SIGKILL of a process that writes a session",
         "the old session or the new one, complete",
-        ("tests/e2e/test_sessions.py::test_a_thousand_kills_leave_no_torn_session",),
+        ("tests/e2e/test_session_files.py::test_a_thousand_kills_leave_no_torn_session",),
         "kills",
         "kills",
     ),
     Row(
         "A deployment that lies, stalls or sends invalid answers",
         "one sentence; the session is unchanged",
-        ("tests/e2e/deployment/test_lies.py",),
+        ("tests/e2e/deployment/test_faults.py",),
     ),
     Row(
         "Another user of the machine answers in the browser's place, or takes a directory of tcenv",
         "during the wait, that another user's process was refused; tcenv accepts the genuine answer and uses only its places",
         (
-            WAIT + "test_another_users_process_is_refused_and_the_genuine_answer_still_comes",
+            WAIT + "test_another_users_process_is_refused_and_the_wait_goes_on",
             "tests/privileged/test_peer.py",
-            "tests/e2e/test_places.py::test_a_runtime_directory_of_another_user_counts_as_unset",
-            "tests/e2e/test_sessions.py::test_an_unsafe_store_is_refused_with_the_reason",
+            "tests/e2e/test_store_choice.py::test_a_runtime_directory_of_another_user_counts_as_unset",
+            "tests/e2e/test_session_files.py::test_an_unsafe_store_is_refused_with_the_reason",
         ),
     ),
     Row(
@@ -139,12 +139,12 @@ ROWS = (
         tuple(
             WAIT + name
             for name in (
-                "test_what_the_deployment_rejects_does_not_end_the_wait",
-                "test_a_deployment_that_is_out_for_a_while_is_asked_again",
-                "test_somebody_else_than_the_last_time_is_said_loudly",
-                "test_a_clock_that_is_off_is_said_while_waiting",
-                "test_a_deployment_that_cannot_be_reached_is_said_while_waiting",
-                "test_an_endless_line_is_bounded",
+                "test_rejected_credentials_do_not_end_the_wait",
+                "test_verification_is_retried_after_an_outage",
+                "test_another_user_than_last_time_is_reported",
+                "test_a_wrong_clock_is_reported_during_the_wait",
+                "test_an_unreachable_deployment_is_reported_during_the_wait",
+                "test_an_endless_line_uses_bounded_memory",
             )
         ),
     ),
@@ -152,8 +152,8 @@ ROWS = (
         "A full disk: before a reset, after it, after an approval, during a report",
         "before: that nothing was changed; after: that only this shell has the session; a report fails",
         (
-            RESET + "test_a_full_disk_before_the_reset",
-            RESET + "test_a_store_that_fails_after_the_reset[full]",
+            RESET + "test_a_full_disk_prevents_a_reset",
+            RESET + "test_a_store_that_fails_after_the_reset_costs_no_token[full]",
             WAIT + "test_a_session_that_cannot_be_stored_reaches_the_shell",
             "tests/e2e/test_ending.py::test_a_report_that_cannot_be_written_is_no_success",
             "tests/e2e/test_ending.py::test_a_stdout_that_takes_nothing_is_an_error",
@@ -164,16 +164,16 @@ ROWS = (
         "A read-only store or home: before a reset, after it, at a sign-in",
         "before: that nothing was changed; otherwise, that only this shell has the session",
         (
-            RESET + "test_a_store_that_is_read_only",
-            RESET + "test_a_store_that_fails_after_the_reset[read-only]",
-            "tests/e2e/test_places.py::test_a_home_that_cannot_be_written",
+            RESET + "test_a_read_only_store_prevents_a_reset",
+            RESET + "test_a_store_that_fails_after_the_reset_costs_no_token[read-only]",
+            "tests/e2e/test_home_directory.py::test_a_read_only_home_works",
         ),
     ),
     Row(
         "Few file descriptors: 16 for a sign-in (`ulimit -n 16`), 3 to 7 for the start of a command",
         "with 16: nothing, it works; with fewer: one sentence, and the evaluation fails",
         (
-            WAIT + "test_with_hardly_any_descriptors",
+            WAIT + "test_a_sign_in_with_few_descriptors_works_or_fails_cleanly",
             "tests/e2e/test_ending.py::test_too_few_descriptors_to_start_with",
         ),
     ),
@@ -181,22 +181,22 @@ ROWS = (
         "SIGKILL between a reset and storing it, or between an approval and its verification, more often than there are names",
         "that the session was lost and its client is deleted; `login` creates a new one",
         (
-            RESET + "test_names_do_not_run_out_by_resets_that_were_killed",
-            WAIT + "test_names_do_not_run_out_by_approvals_that_were_killed",
+            RESET + "test_killed_resets_do_not_use_up_the_names",
+            WAIT + "test_killed_approvals_do_not_use_up_the_names",
         ),
         lost="the sessions that SIGKILL hit",
     ),
     Row(
         "Thirty days of sign-ins on two machines with two profiles each, of a public and of a private deployment",
         "nothing: the same client every day, and no sign-in ends another token",
-        ("tests/e2e/test_names.py::test_thirty_days_on_two_machines_with_two_profiles_each",),
+        ("tests/e2e/test_client_names.py::test_each_machine_and_profile_keeps_its_client_for_thirty_days",),
         "days",
         "days",
     ),
     Row(
         "A home directory that is not an absolute path, with a configuration in it",
         "that the home directory is unknown; tcenv reads and writes nothing there",
-        ("tests/e2e/test_places.py::test_a_home_that_is_no_absolute_path_is_refused",),
+        ("tests/e2e/test_home_directory.py::test_a_relative_home_is_refused",),
     ),
     Row(
         "Hostile environments at the start of a shell and at its prompts, in each shell that has a hook",
@@ -218,7 +218,7 @@ ROWS = (
     Row(
         "Interruptions of a reset by SIGINT, SIGTERM, SIGHUP and SIGKILL at random moments",
         "that it was interrupted; after SIGKILL, `login` recovers by itself",
-        ("tests/e2e/signin/test_reset.py::test_interruptions_lose_nothing",),
+        ("tests/e2e/signin/test_reset.py::test_interruptions_lose_no_session",),
         "interruptions",
         "interruptions",
         "{lost} tokens, all by SIGKILL",

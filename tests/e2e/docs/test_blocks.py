@@ -1,6 +1,5 @@
-"""Every command block of README and docs, run as it is written: the shell's blocks of a page one after another in one
-shell, as somebody who follows it would. Sandboxes stand in for deployments; real root URLs stand only in what is
-written, and not called."""
+"""Run every command block of README and docs as it is written. The shell blocks of a page run in one shell, in their
+order. Sandboxes replace the deployments; nothing calls a real root URL."""
 
 from __future__ import annotations
 
@@ -26,10 +25,10 @@ from tests.world import make_env, sign_in
 BLOCKS = read_blocks()
 _SHELLS = {"sh": "bash", "bash": "bash", "zsh": "zsh", "fish": "fish"}
 RUN = [block for block in BLOCKS if not block.reason]
-# docs/sandbox.md is run by tests/e2e/sandbox, whose fixture it is about.
+# tests/e2e/sandbox runs docs/sandbox.md.
 _ELSEWHERE = ("docs/sandbox.md",)
 
-# How many blocks of a page are not run: with a new one comes its reason, and this number.
+# How many blocks of a page do not run. A new one needs a reason.
 NOT_RUN = {
     "README.md": 3,
     "docs/agents.md": 1,
@@ -42,21 +41,24 @@ NOT_RUN = {
 }
 
 
-def _of(*languages: str) -> list[Block]:
+def _select(*languages: str) -> list[Block]:
     return [block for block in RUN if block.language in languages and block.page not in _ELSEWHERE]
 
 
-def _series() -> list[tuple[str, str, list[Block]]]:
-    """The shells' blocks by page and shell."""
+def _group_by_shell() -> list[tuple[str, str, list[Block]]]:
+    """Group the shell blocks by page and shell."""
     found: dict[tuple[str, str], list[Block]] = {}
-    for block in _of(*_SHELLS):
+    for block in _select(*_SHELLS):
         found.setdefault((block.page, _SHELLS[block.language]), []).append(block)
     return [(page, shell, own) for (page, shell), own in found.items()]
 
 
+SERIES = _group_by_shell()
+
+
 @contextmanager
-def _world(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
-    """Somebody who is signed in to a deployment, `community` in the configuration."""
+def _sign_in(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
+    """Sign in to a deployment that the configuration calls `community`. Yield the deployment and the environment."""
     write_programs(folder)
     with Sandbox() as sandbox:
         (folder / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
@@ -70,8 +72,8 @@ def _world(page: str, folder: Path) -> Iterator[tuple[Sandbox, dict[str, str]]]:
 
 
 def _run(command: list[str], env: dict[str, str], folder: Path) -> str:
-    """Run a program without a terminal; what it wrote. What it left running is ended."""
-    # A file, and no pipe: what a block leaves running in the background would hold that open.
+    """Run a program without a terminal and return its output. End every process that it left."""
+    # Use a file. A process that a block leaves in the background would hold a pipe open.
     with open(folder / "output", "w+") as file:
         process = subprocess.Popen(
             command,
@@ -94,10 +96,10 @@ def _run(command: list[str], env: dict[str, str], folder: Path) -> str:
     return output
 
 
-@pytest.mark.parametrize(("page", "shell", "own"), _series(), ids=[f"{page}-{shell}" for page, shell, _ in _series()])
-def test_the_shells_blocks_of_a_page(page: str, shell: str, own: list[Block], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "shell", "own"), SERIES, ids=[f"{page}-{shell}" for page, shell, _ in SERIES])
+def test_the_shell_blocks_of_a_page_run(page: str, shell: str, own: list[Block], tmp_path: Path) -> None:
     script = "".join(f"echo '# {block.id}'\n{block.text}\n" for block in own)
-    with _world(page, tmp_path) as (sandbox, env):
+    with _sign_in(page, tmp_path) as (sandbox, env):
         stop = [] if shell == "fish" else ["-e"]
         output = _run([require(shell), *stop, "-c", script], env, tmp_path)
         tokens = [client.access_token for client in sandbox.clients.values()]
@@ -105,14 +107,14 @@ def test_the_shells_blocks_of_a_page(page: str, shell: str, own: list[Block], tm
     assert [token for token in tokens if token in output] == []
 
 
-@pytest.mark.parametrize("block", _of("python"), ids=lambda block: block.id)
+@pytest.mark.parametrize("block", _select("python"), ids=lambda block: block.id)
 def test_a_block_of_python(block: Block, tmp_path: Path) -> None:
-    with _world(f"python of {block.page}", tmp_path) as (_, env):
+    with _sign_in(f"python of {block.page}", tmp_path) as (_, env):
         _run([sys.executable, "-c", block.text], env, tmp_path)
 
 
-@pytest.mark.parametrize("block", _of("toml", "json"), ids=lambda block: block.id)
-def test_a_block_that_is_data(block: Block) -> None:
+@pytest.mark.parametrize("block", _select("toml", "json"), ids=lambda block: block.id)
+def test_a_block_of_data_is_valid(block: Block) -> None:
     if block.language == "json":
         assert json.loads(block.text)
     elif "[profiles." in block.text or "[purposes." in block.text:
@@ -121,12 +123,12 @@ def test_a_block_that_is_data(block: Block) -> None:
         assert tomllib.loads(block.text)
 
 
-def test_each_block_is_of_a_kind_that_is_run_or_read() -> None:
+def test_each_block_has_a_known_language() -> None:
     kinds = {*_SHELLS, "python", "toml", "json", "text"}
     assert [f"{block.id}: {block.language or 'no language'}" for block in RUN if block.language not in kinds] == []
-    # Only the reference, which is generated, shows what a command prints.
+    # Only the generated reference shows the output of commands.
     assert {block.page for block in RUN if block.language == "text"} <= {"docs/commands.md"}
 
 
-def test_what_is_not_run_does_not_grow_silently() -> None:
+def test_the_number_of_blocks_that_are_not_run_is_known() -> None:
     assert Counter(block.page for block in BLOCKS if block.reason) == NOT_RUN

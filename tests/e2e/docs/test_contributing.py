@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md's walk from a clone to a changed shell, as it is written, in a clone."""
+"""Follow CONTRIBUTING.md from a clone to a changed shell."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from tests.docs.blocks import PROJECT
 from tests.programs import require
 
-# What installs is not done again: the tests run because it has been.
+# The test skips these commands, because they have run before.
 _BEFORE, _AFTER = ("make .venv/developing", ".ci/install"), ("make check", "make test")
 
 
-def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
+def test_the_walk_of_contributing_works_in_a_clone(tmp_path: Path) -> None:
     walk = (PROJECT / "CONTRIBUTING.md").read_text().partition("## From a clone")[2].partition("\n## ")[0]
     lines = [line for block in re.findall(r"```sh\n(.*?)```", walk, re.S) for line in block.splitlines()]
     assert lines[:2] == list(_BEFORE)
@@ -29,7 +29,6 @@ def test_from_a_clone_to_a_changed_shell_and_its_test(tmp_path: Path) -> None:
     for words in (["init", "-q"], ["add", "tcenv"], ["commit", "-q", "-m", "a"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     (clone / ".venv").symlink_to(PROJECT / ".venv")
-    # It uses this checkout's environment, in which the clone is installed.
     env = {**os.environ, "PYTHONPATH": str(clone)}
     said = []
     for line in lines[2:-2]:

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md's list for a new command, followed in a copy of the tree: two files, and every reader knows the command."""
+"""Add a command to a copy of the tree, as CONTRIBUTING.md says: two files suffice for every reader to know it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(options: Options) -> int:
 '''
 
 
-def test_a_command_is_two_files(tmp_path: Path) -> None:
+def test_a_new_command_touches_two_files(tmp_path: Path) -> None:
     listed = (PROJECT / "CONTRIBUTING.md").read_text().partition("- **a command**:")[2].partition("\n- ")[0]
     assert re.findall(r"`(tcenv/[^`]*)`", listed) == ["tcenv/cli/commands/NAME.py", "tcenv/cli/parsing/declaration.py"]
     clone = tmp_path / "tcenv"

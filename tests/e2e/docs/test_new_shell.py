@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md's list for a new shell, followed in a copy of the tree: three files, and tcenv speaks the shell everywhere."""
+"""Add a shell to a copy of the tree, as CONTRIBUTING.md says: three files suffice for the whole of tcenv to know it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ tcenv() { case ${1-} in @EVALUATED@) eval "$(command tcenv "$@" --shell brush)" 
 REGISTERED = '    "brush": ("brsh", "brush"),\n'
 
 
-def test_a_shell_is_three_files(tmp_path: Path) -> None:
+def test_a_new_shell_touches_three_files(tmp_path: Path) -> None:
     listed = (PROJECT / "CONTRIBUTING.md").read_text().partition("- **a shell**:")[2].partition("\n- ")[0]
     assert re.findall(r"`((?:tcenv|shell)/[^`]*)`", listed) == [
         "tcenv/shells/NAME.py",
@@ -84,17 +84,16 @@ def test_a_shell_is_three_files(tmp_path: Path) -> None:
     assert tcenv("init", "brush", "--install", "--yes").returncode == 0
     home = Path(os.environ["HOME"])
     assert "init brush" in (home / ".brushrc").read_text()
-    # A failure is written for the shell, and hints have its line.
+    # Failures and hints have the shell's syntax.
     refused = tcenv("env", TCENV_SHELL="brush", TASKCLUSTER_ROOT_URL="https://tc.example.com")
     assert refused.stdout == "\\false;\n"
     assert ": tcenv login https://tc.example.com | brush-eval" in refused.stderr
-    # A process of that name is detected, and doctor looks at its start-up file.
+    # tcenv detects the shell's process, and doctor checks its start-up file.
     program = tmp_path / "brush"
     shutil.copy(require("dash"), program)
     found = run(str(program), "-c", f"{sys.executable} -m tcenv doctor; true").stdout
     assert "shell: brush" in found
     assert ".brushrc evaluates tcenv init" in found
-    # Completion knows it, once it is generated.
     made = run(sys.executable, "-m", "tcenv.cli.parsing.generate")
     assert "wrote completions/tcenv.bash" in made.stdout, made.stderr
     assert "brush" in (clone / "completions/tcenv.fish").read_text()

@@ -1,4 +1,4 @@
-"""`tcenv exec --agent`: what a script that nobody trusts can do, and what it cannot."""
+"""Check what an untrusted script can do in `tcenv exec --agent`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tcenv.proxy import routes
 from tcenv.proxy.secret_calls import ARTIFACT_METHODS, SECRET_METHODS, find_secret_method
 from tcenv.sandbox import Sandbox
-from tests.e2e.proxy.test_credential_calls import PROJECT, references
+from tests.e2e.proxy.test_credential_calls import PROJECT, list_methods
 from tests.terminal import run_in_terminal
 from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
@@ -27,7 +27,7 @@ TASK = {
     "payload": {},
     "metadata": {"name": "n", "description": "d", "owner": "o@example.com", "source": "https://example.com"},
 }
-# It tries everything, says what each call was answered with, and shows its environment.
+# Tries everything, prints the answer to each call, and prints its environment.
 UNTRUSTED = f"""
 import json, os, taskcluster
 options = taskcluster.optionsFromEnvironment()
@@ -75,15 +75,15 @@ def env(deployment: Sandbox, tmp_path: Path) -> dict[str, str]:
     return found
 
 
-def attempts(env: dict[str, str], *words: str) -> tuple[dict[str, Any], dict[str, str], str]:
+def run_untrusted(env: dict[str, str], *words: str) -> tuple[dict[str, Any], dict[str, str], str]:
     done = tcenv("exec", "--agent", *words, "--", sys.executable, "-c", UNTRUSTED, env=env)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     return json.loads(first), json.loads(second), done.stderr
 
 
-def test_an_untrusted_script(env: dict[str, str]) -> None:
-    told, environment, said = attempts(env)
+def test_an_agent_run_refuses_secrets_changes_and_credentials(env: dict[str, str]) -> None:
+    told, environment, said = run_untrusted(env)
     assert [told[name] for name in ("scopes", "task", "artifacts")] == [200] * 3
     for name in ("secret", "private artifact", "another private artifact", "its content", "by the index"):
         assert told[name][:2] == [403, "RefusedByProxy"], name
@@ -95,7 +95,7 @@ def test_an_untrusted_script(env: dict[str, str]) -> None:
     assert "credentials" in told["credentials"][2]
     session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert session not in json.dumps(environment)
-    # One line says what the run is, and where its log is.
+    # One line describes the run and names its log.
     (line,) = said.splitlines()
     log = Path(line.rpartition(" logged in ")[2].rstrip("."))
     assert "read-only" in line
@@ -105,22 +105,22 @@ def test_an_untrusted_script(env: dict[str, str]) -> None:
     assert environment["TASKCLUSTER_ACCESS_TOKEN"] not in log.read_text()
 
 
-def test_a_purpose_or_a_scope_says_what_is_allowed(env: dict[str, str], tmp_path: Path) -> None:
+def test_scopes_and_options_set_what_an_agent_may_do(env: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
-    told, _, _ = attempts(env, "--scope", "secrets:get:project/sandbox/x", "--log", str(log))
+    told, _, _ = run_untrusted(env, "--scope", "secrets:get:project/sandbox/x", "--log", str(log))
     assert told["secret"] == 200
-    # The deployment judges the rest by the scopes; what returns credentials is refused in any case.
+    # The deployment decides the rest by the scopes. The proxy always refuses calls that return credentials.
     assert told["PUT"][:2] == [403, "InsufficientScopes"]
     assert told["private artifact"][1] != "RefusedByProxy"
     assert told["credentials"][:2] == [403, "RefusedByProxy"]
     assert len(log.read_text().splitlines()) == len(told)
-    told, _, _ = attempts(env, "--scope", "secrets:get:project/sandbox/x", "--read-only")
+    told, _, _ = run_untrusted(env, "--scope", "secrets:get:project/sandbox/x", "--read-only")
     assert told["secret"] == 200
     assert READ_ONLY in told["PUT"][2]
 
 
-def test_it_ends_after_an_hour_and_asks_nothing(deployment: Sandbox, env: dict[str, str]) -> None:
-    """The end is known to the proxy: it is in the sentence that announces it."""
+def test_an_agent_run_ends_after_an_hour_and_never_signs_in(deployment: Sandbox, env: dict[str, str]) -> None:
+    """The test reads the time that the proxy was given."""
     show = "import time; from tcenv.proxy import server; serve = server.Service.serve\n"
     show += "def told(self, ready):\n    print(round(self.until - time.time(), -2), flush=True)\n    return serve(self, ready)\n"
     show += "server.Service.serve = told\nimport sys; from tcenv.__main__ import main; sys.exit(main())"
@@ -136,14 +136,14 @@ def test_it_ends_after_an_hour_and_asks_nothing(deployment: Sandbox, env: dict[s
 
 
 @pytest.mark.parametrize(("words", "sentence"), [(["--learn"], "exclude"), (["--agent", "--", "true"], "")])
-def test_what_does_not_go_together(words: list[str], sentence: str, deployment: Sandbox) -> None:
+def test_agent_excludes_learn(words: list[str], sentence: str, deployment: Sandbox) -> None:
     done = tcenv("exec", "--agent", *words, *([] if "--" in words else ["--", "true"]), env=make_env(deployment))
     assert done.returncode == (2 if sentence else 3)
     assert sentence in done.stderr
 
 
-def test_the_table_is_that_of_the_references_and_of_the_page() -> None:
-    known = references()
+def test_the_secret_methods_match_the_references_and_the_page() -> None:
+    known = list_methods()
     page = (PROJECT / "docs/agents.md").read_text()
     for entry in (*SECRET_METHODS, *ARTIFACT_METHODS):
         assert entry in known, entry
@@ -180,7 +180,7 @@ def test_the_table_is_that_of_the_references_and_of_the_page() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_no_spelling_gets_round_it(path: str, refused: bool, method: str) -> None:
+def test_no_spelling_of_a_path_bypasses_the_rules(path: str, refused: bool, method: str) -> None:
     call = routes.parse(path)
     assert call is not None
     assert (find_secret_method(method, call) is not None) is refused

@@ -1,4 +1,4 @@
-"""Which calls the proxy refuses for what they return: docs/proxy.md, the program and the services' references agree."""
+"""Check that docs/proxy.md, the program and the services' references agree on the calls that return credentials."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tcenv.proxy import routes
 from tcenv.proxy.credential_calls import CREDENTIAL_METHODS, find_credential_method
 
 PROJECT = Path(__file__).parents[3]
-# The releases of the services whose references are compared: the installed package, and older ones.
+# Compare the references of these releases: the installed package, and older ones.
 RELEASES = (None, "60.0.0", "80.0.0", "100.5.0")
-# Methods in the list that none of these references has any more.
+# The page lists these methods, but none of these references has them any more.
 FORMER = {
     ("auth", "statsumToken"),
     ("login", "oidcCredentials"),
@@ -28,8 +28,8 @@ EVERY_SERVICE = ("ping", "lbheartbeat", "heartbeat", "version")
 
 
 @cache
-def references() -> set[tuple[str, str, str, str]]:
-    """(service, HTTP method, route, name) of every method in the references of these releases."""
+def list_methods() -> set[tuple[str, str, str, str]]:
+    """Return (service, HTTP method, route, name) of every method in these releases."""
     found = set()
     for release in RELEASES:
         package = (
@@ -52,8 +52,8 @@ def references() -> set[tuple[str, str, str, str]]:
 
 
 @cache
-def documented() -> dict[tuple[str, str], str]:
-    """(service, method) -> the verdict that docs/proxy.md states."""
+def read_verdicts() -> dict[tuple[str, str], str]:
+    """Return the verdict that docs/proxy.md states on each (service, method)."""
     text = (PROJECT / "docs/proxy.md").read_text().partition("## Which methods pass?")[2]
     verdicts: dict[tuple[str, str], str] = {}
     for line in text.splitlines():
@@ -75,17 +75,17 @@ def find_refused(service: str, method: str, route: str) -> str | None:
     return find_credential_method(method, call)
 
 
-def test_every_method_is_listed_with_what_the_proxy_does() -> None:
-    known = {(service, name) for service, _, _, name in references() if name not in EVERY_SERVICE}
-    assert {key for key in documented() if key[0] != "every service"} == known | FORMER
+def test_the_page_states_the_verdict_on_every_method() -> None:
+    known = {(service, name) for service, _, _, name in list_methods() if name not in EVERY_SERVICE}
+    assert {key for key in read_verdicts() if key[0] != "every service"} == known | FORMER
     assert not known & FORMER
-    for service, method, route, name in {*references(), *CREDENTIAL_METHODS}:
+    for service, method, route, name in {*list_methods(), *CREDENTIAL_METHODS}:
         refused = find_refused(service, method, route)
-        verdict = documented()["every service" if name in EVERY_SERVICE else service, name]
+        verdict = read_verdicts()["every service" if name in EVERY_SERVICE else service, name]
         assert refused == (name if verdict == "refused" else None), f"{service}.{name}"
 
 
-def test_the_table_has_the_routes_of_the_references() -> None:
-    routes_of = {(service, name): (method, route) for service, method, route, name in references()}
+def test_the_credential_methods_have_the_routes_of_the_references() -> None:
+    routes_of = {(service, name): (method, route) for service, method, route, name in list_methods()}
     for service, method, route, name in CREDENTIAL_METHODS:
         assert (service, name) in FORMER or routes_of[service, name] == (method, route)

@@ -1,4 +1,4 @@
-"""A run with few descriptors, and a run whose connections are left open."""
+"""Run the proxy with few descriptors and with connections that stay open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.world import TCENV, sign_in
 
-# Leaves connections open, and calls.
+# Opens connections, leaves them open, and calls.
 _PROGRAM = """
 import http.client, os, socket, urllib.parse
 url = urllib.parse.urlsplit(os.environ["TASKCLUSTER_PROXY_URL"])
@@ -27,7 +27,7 @@ print(statuses)
 
 
 @pytest.mark.parametrize("descriptors", [56, 256])
-def test_calls_of_the_run_are_answered_where_descriptors_are_few(descriptors: int) -> None:
+def test_the_proxy_answers_calls_with_few_descriptors(descriptors: int) -> None:
     command = (
         f'ulimit -n {descriptors}; "$1" exec --proxy --unsigned -- sh -c \'ulimit -n; exec "$1" -c "$2"\' sh "$2" "$3"'
     )

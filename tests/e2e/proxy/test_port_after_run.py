@@ -1,4 +1,4 @@
-"""The proxy's port when its run has ended: free where no process of it is left, else held, and answered with 410."""
+"""Check the proxy's port after its run: it is free if no process of the run is left. Otherwise it answers with 410."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,12 @@ CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nConnection: close\r\nContent-Le
 
 
 @pytest.fixture
-def env() -> Iterator[dict[str, str]]:
-    with Sandbox() as sandbox:
-        yield sign_in(sandbox)
+def env(deployment: Sandbox) -> dict[str, str]:
+    return sign_in(deployment)
 
 
-def run(env: dict[str, str], command: str, *options: str) -> tuple[subprocess.CompletedProcess[str], int]:
-    """A run whose command tells its proxy's address first; and the proxy's port."""
+def run_behind_proxy(env: dict[str, str], command: str, *options: str) -> tuple[subprocess.CompletedProcess[str], int]:
+    """Run a command that prints its proxy's address first. Return the result and the proxy's port."""
     done = tcenv(
         "exec", "--proxy", *options, "--", "sh", "-c", f"echo $TASKCLUSTER_ROOT_URL; {command}", env=env, timeout=110
     )
@@ -36,8 +34,8 @@ def run(env: dict[str, str], command: str, *options: str) -> tuple[subprocess.Co
 
 
 @pytest.mark.parametrize("options", [(), ("--read-only",), ("--unsigned",)])
-def test_nothing_is_held_where_no_process_is_left(env: dict[str, str], options: tuple[str, ...]) -> None:
-    done, port = run(env, "sh -c 'exit 3'", *options)
+def test_the_port_is_free_when_no_process_is_left(env: dict[str, str], options: tuple[str, ...]) -> None:
+    done, port = run_behind_proxy(env, "sh -c 'exit 3'", *options)
     assert done.returncode == 3, done.stderr
     assert is_free(port)
     wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
@@ -48,7 +46,7 @@ def test_nothing_is_held_where_no_process_is_left(env: dict[str, str], options: 
     [
         ("sleep 600 & echo $!", 0),
         ("setsid sh -c 'echo $$; exec sleep 600' & exit 4", 4),
-        # An orphan that has nothing of the run's environment, and nothing of its descriptors.
+        # An orphan without the run's environment and descriptors.
         (
             "exec 3>&1; (setsid env -i sh -c 'echo $$; exec sleep 600 >&- 2>&- <&-' 3>&- &)\n"
             'until [ "$(wc -l </proc/$$/fd/3)" = 2 ]; do sleep 0.02; done; exit 5',
@@ -57,11 +55,11 @@ def test_nothing_is_held_where_no_process_is_left(env: dict[str, str], options: 
         ("sh -c 'sleep 600 & echo $!' & wait; kill -TERM $$", 143),
     ],
 )
-def test_it_is_held_as_long_as_a_process_is_left(
+def test_the_port_is_held_while_a_process_is_left(
     env: dict[str, str], tmp_path: Path, left: str, status_of_run: int
 ) -> None:
     began = time.monotonic()
-    # The program that is left has no stream of ours, so this waits for the end of the run and not of its pipes.
+    # Write to files, so that this waits for the run's end and not for that of its pipes.
     out = tmp_path / "out"
     done = subprocess.run(
         [TCENV, "exec", "--proxy", "--", "bash", "-c", f"echo $TASKCLUSTER_ROOT_URL; {left}"],
@@ -102,8 +100,8 @@ def test_a_killed_proxys_port_is_held_while_its_command_runs(env: dict[str, str]
     wait_until(lambda: is_free(port))
 
 
-def proxy(env: dict[str, str], *options: str) -> tuple[subprocess.Popen[str], int]:
-    """A proxy in the foreground, and its port."""
+def start_proxy(env: dict[str, str], *options: str) -> tuple[subprocess.Popen[str], int]:
+    """Start a proxy in the foreground. Return its process and its port."""
     started = subprocess.Popen([TCENV, "proxy", "--shell", "sh", *options], env=env, stdout=subprocess.PIPE, text=True)
     assert started.stdout
     found = re.search(r"http://127\.0\.0\.1:(\d+)", started.stdout.read())
@@ -111,18 +109,18 @@ def proxy(env: dict[str, str], *options: str) -> tuple[subprocess.Popen[str], in
     return started, int(found[1])
 
 
-def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(env: dict[str, str]) -> None:
+def test_one_process_holds_all_ports_and_gives_them_back(env: dict[str, str]) -> None:
     ports = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        started, port = proxy(env)
+        started, port = start_proxy(env)
         ports.append(port)
         started.send_signal(number)
         assert started.wait(60) == 0
         assert parse_status(exchange(port, CALL)) == 410
     process = wait_for_holder()
-    again, port = proxy(env, "--port", str(ports[0]))
+    again, port = start_proxy(env, "--port", str(ports[0]))
     assert port == ports[0]
-    # By the new one, which takes no call without a host: older versions of aiohttp leave that to the proxy.
+    # The new proxy refuses a call without a host, with 403 under older versions of aiohttp.
     assert parse_status(exchange(port, CALL)) in (400, 403)
     assert wait_for_holder() == process
     again.kill()
@@ -135,8 +133,8 @@ def test_one_process_holds_all_ports_and_a_proxy_on_the_same_port_takes_it_back(
     assert mine.stdout.split() == [str(process)]
 
 
-def test_what_a_long_run_leaves_behind_is_reaped(env: dict[str, str], tmp_path: Path) -> None:
-    """The proxy is the parent of orphans: it must not keep them as zombies."""
+def test_the_proxy_reaps_orphans(env: dict[str, str], tmp_path: Path) -> None:
+    """The proxy is the parent of orphans and must not leave them as zombies."""
     program = (
         "import os, subprocess, time\n"
         "for _ in range(20):\n"

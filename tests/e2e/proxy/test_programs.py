@@ -1,17 +1,14 @@
-"""Programs behind `exec --proxy`: the real clients, unmodified, on both loopback families, and what they can and cannot see."""
+"""Run unmodified clients behind `exec --proxy`, on both loopback families, and check what they can see."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import signal
 import stat
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.programs import require
 from tests.reliability.record import scale
-from tests.world import TCENV, find_session_file, make_env, read_session_fields, sign_in, tcenv
+from tests.world import TCENV, find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
 _ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 TASK = {
@@ -78,14 +75,8 @@ const taskcluster = require(process.argv[4]);
 JAVASCRIPT_CLIENT = Path(__file__).parents[3] / ".tools/node_modules/taskcluster-client"
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
-
-
-def program(language: str, folder: Path, secret: str = SECRET) -> list[str]:
-    """The client's program as a command, with its two arguments."""
+def make_program(language: str, folder: Path, secret: str = SECRET) -> list[str]:
+    """Return the command that runs the client's program with its two arguments."""
     arguments = [json.dumps(TASK), secret]
     if language == "javascript":
         assert JAVASCRIPT_CLIENT.is_dir(), "run .ci/install"
@@ -97,10 +88,12 @@ def program(language: str, folder: Path, secret: str = SECRET) -> list[str]:
 
 @pytest.mark.parametrize("language", ["python", "asyncio", "javascript"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
-def test_a_client_creates_a_task_and_reads_a_secret(language: str, host: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    env = sign_in(sandbox)
+def test_a_client_creates_a_task_and_reads_a_secret(
+    language: str, host: str, deployment: Sandbox, tmp_path: Path
+) -> None:
+    env = sign_in(deployment)
     session = read_session_fields(env)
-    before = len(sandbox.requests)
+    before = len(deployment.requests)
     narrow = (
         "queue:create-task:highest:proj-sandbox/*",
         "queue:create-task:project:none",
@@ -111,21 +104,21 @@ def test_a_client_creates_a_task_and_reads_a_secret(language: str, host: str, sa
     other = f'exec env TASKCLUSTER_ROOT_URL="http://{host}:${{TASKCLUSTER_ROOT_URL##*:}}" "$@"'
     done = tcenv(
         *("exec", "--proxy", *(word for scope in narrow for word in ("--scope", scope))),
-        *("--", "sh", "-c", other, "sh", *program(language, tmp_path)),
+        *("--", "sh", "-c", other, "sh", *make_program(language, tmp_path)),
         env=env,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["pending", {"a": 1}, {"a": 1}]
-    calls = [request for request in sandbox.requests[before:] if request.client_id is not None]
+    calls = [request for request in deployment.requests[before:] if request.client_id is not None]
     assert {request.client_id for request in calls} == {session["TASKCLUSTER_CLIENT_ID"]}
     assert len(calls) == 4
 
 
 @pytest.mark.parametrize("language", ["python", "asyncio", "javascript"])
-def test_each_client_teaches_the_same(language: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    env, secret = sign_in(sandbox), "project/sandbox/odd name+%2F"
-    before = len(sandbox.requests)
-    done = tcenv("exec", "--learn", "--save", "deploy", "--", *program(language, tmp_path, secret), env=env)
+def test_learn_finds_the_same_scopes_with_each_client(language: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env, secret = sign_in(deployment), "project/sandbox/odd name+%2F"
+    before = len(deployment.requests)
+    done = tcenv("exec", "--learn", "--save", "deploy", "--", *make_program(language, tmp_path, secret), env=env)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["pending", {"a": 1}, {"a": 1}]
     assert json.loads(tcenv("purpose", "show", "deploy", "--json", env=env).stdout)["scopes"] == [
@@ -135,16 +128,16 @@ def test_each_client_teaches_the_same(language: str, sandbox: Sandbox, tmp_path:
         f"secrets:get:{secret}",
         f"secrets:set:{secret}",
     ]
-    # Nothing was asked for that was not narrowed, and each call for no more than it needs itself.
-    calls = [request for request in sandbox.requests[before:] if request.client_id is not None]
+    # Each call was narrowed to the scopes that it needs.
+    calls = [request for request in deployment.requests[before:] if request.client_id is not None]
     assert {len(request.authorized_scopes or ()) for request in calls if request.status < 400} == {1, 3}
     assert all(request.authorized_scopes is not None for request in calls)
-    again = tcenv("exec", "--proxy", "--as", "deploy", "--", *program(language, tmp_path, secret), env=env)
+    again = tcenv("exec", "--proxy", "--as", "deploy", "--", *make_program(language, tmp_path, secret), env=env)
     assert (again.returncode, again.stdout) == (0, done.stdout)
 
 
-def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_the_environment_holds_the_runs_token_and_not_the_sessions(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     loaded = {**env, **json.loads(tcenv("env", "--format", "json", env=env).stdout)}
     packed = zlib.compress(json.dumps({"p": {}, "n": {"TASKCLUSTER_ACCESS_TOKEN": token}}).encode())
@@ -181,7 +174,7 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
     assert inner["TASKCLUSTER_ROOT_URL"].startswith("http://127.0.0.1:")
     assert inner["no_proxy"] == "example.com,localhost,127.0.0.1,::1"
     assert inner["NO_PROXY"] == "localhost,127.0.0.1,::1"
-    # Nor is that of another profile there, if it is loaded.
+    # The token of another loaded profile is not there either.
     others = "OtherTokenOtherTokenOtherTokenOtherTokenOther"
     loaded |= {"TASKCLUSTER_ACCESS_TOKEN": others, "ANOTHER_COPY": base64.b64encode(others.encode()).decode()}
     other = json.loads(tcenv("exec", "--proxy", "--", sys.executable, "-c", _ENVIRONMENT, env=loaded).stdout)
@@ -191,8 +184,8 @@ def test_the_environment_holds_the_runs_token_and_not_the_sessions(sandbox: Sand
     assert again["TASKCLUSTER_ACCESS_TOKEN"] != inner["TASKCLUSTER_ACCESS_TOKEN"]
 
 
-def test_no_argument_and_no_file_holds_the_sessions_token(sandbox: Sandbox, home: Path) -> None:
-    env = sign_in(sandbox)
+def test_no_argument_and_no_file_holds_the_sessions_token(deployment: Sandbox, home: Path) -> None:
+    env = sign_in(deployment)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"].encode()
     log = home / "calls.log"
     look = (
@@ -210,8 +203,8 @@ def test_no_argument_and_no_file_holds_the_sessions_token(sandbox: Sandbox, home
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-def test_curl_needs_no_signature_by_the_unguessable_path(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_curl_needs_no_signature_on_the_unguessable_path(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
     path = "api/auth/v1/scopes/current"
     script = (
         f'curl -sSf "$TASKCLUSTER_PROXY_URL/{path}"\n'
@@ -226,8 +219,8 @@ def test_curl_needs_no_signature_by_the_unguessable_path(sandbox: Sandbox) -> No
     assert without.stdout == "none\n"
 
 
-def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = sign_in(sandbox)
+def test_a_reset_in_another_shell_does_not_interrupt_calls(deployment: Sandbox, tmp_path: Path) -> None:
+    env = sign_in(deployment)
     count = max(300, scale(1000))
     calls = (
         "import sys, taskcluster\n"
@@ -250,15 +243,12 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
         while not mark.exists():
             assert not running.done(), running.result().stderr
             time.sleep(0.01)
-        reset = tcenv("login", "--reset", "--shell", "sh", env=env)
+        reset = login(env, "--reset")
         assert reset.returncode == 0, reset.stderr
         assert not running.done()
         done = running.result()
     assert (done.stdout, done.returncode) == (f"{count}\n", 0), done.stderr
     assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] != old
-
-
-# Usage errors, and their messages
 
 
 @pytest.mark.parametrize(
@@ -286,115 +276,68 @@ def test_a_reset_in_another_shell_while_a_program_makes_its_calls(sandbox: Sandb
         ),
     ],
 )
-def test_usage_errors_come_before_the_command(words: list[str], told: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    env = sign_in(sandbox)
+def test_usage_errors_come_before_the_command(words: list[str], told: str, deployment: Sandbox, tmp_path: Path) -> None:
+    env = sign_in(deployment)
     done = tcenv("exec", *words, "--", "touch", str(tmp_path / "ran"), env=env)
     assert (done.returncode, (tmp_path / "ran").exists()) == (2, False), done.stderr
     assert told in done.stderr
 
 
-def test_an_address_that_is_not_ours_is_an_error(sandbox: Sandbox) -> None:
-    done = tcenv("exec", "--proxy", "--listen", "192.0.2.1", "--", "true", env=sign_in(sandbox))
+def test_an_address_of_another_machine_is_an_error(deployment: Sandbox) -> None:
+    done = tcenv("exec", "--proxy", "--listen", "192.0.2.1", "--", "true", env=sign_in(deployment))
     assert (done.returncode, "tcenv cannot listen on 192.0.2.1" in done.stderr) == (1, True)
 
 
-def test_it_signs_in_first_or_does_not(sandbox: Sandbox) -> None:
-    env = make_env(sandbox)
+def test_exec_proxy_signs_in_first_unless_no_login(deployment: Sandbox) -> None:
+    env = make_env(deployment)
     refused = tcenv("exec", "--proxy", "--no-login", "--", "true", env=env)
-    assert (refused.returncode, sandbox.approvals) == (3, 0)
+    assert (refused.returncode, deployment.approvals) == (3, 0)
     done = tcenv("exec", "--proxy", "--", "printenv", "TASKCLUSTER_CLIENT_ID", env=env)
-    assert (done.stdout.strip(), sandbox.approvals) == (read_session_fields(env)["TASKCLUSTER_CLIENT_ID"], 1)
+    assert (done.stdout.strip(), deployment.approvals) == (read_session_fields(env)["TASKCLUSTER_CLIENT_ID"], 1)
 
 
-def test_tcenv_inside_means_the_profile_behind_it(sandbox: Sandbox) -> None:
-    env = make_env(sandbox)
-    assert tcenv("profile", "set", "work", "--root-url", sandbox.root_url, env=env).returncode == 0
+def test_tcenv_inside_a_run_uses_the_profile_of_the_proxy(deployment: Sandbox) -> None:
+    env = make_env(deployment)
+    assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, env=env).returncode == 0
     assert (
         tcenv("profile", "set", "other", "--root-url", "https://tc.example.com", "--default", env=env).returncode == 0
     )
-    assert tcenv("login", "work", "--shell", "sh", env=env).returncode == 0
-    approvals = sandbox.approvals
+    assert login(env, "work").returncode == 0
+    approvals = deployment.approvals
 
     def inside(*command: str) -> subprocess.CompletedProcess[str]:
         return tcenv("exec", "work", "--proxy", "--", *command, env=env)
 
     status = json.loads(inside(TCENV, "status", "--json").stdout)
-    assert (status["profile"], status["root_url"]) == ("work", sandbox.root_url)
+    assert (status["profile"], status["root_url"]) == ("work", deployment.root_url)
     token = read_session_fields(env, "work")["TASKCLUSTER_ACCESS_TOKEN"]
     assert token in inside(TCENV, "env", "--shell", "sh").stdout
     by_address = inside("sh", "-c", f'{TCENV} status --json "$TASKCLUSTER_ROOT_URL"')
     assert json.loads(by_address.stdout)["profile"] == "work"
     nested = inside(TCENV, "exec", "--proxy", "--", "printenv", "TCENV_PROXY")
-    assert nested.stdout.split()[1:] == ["work", sandbox.root_url]
+    assert nested.stdout.split()[1:] == ["work", deployment.root_url]
     elsewhere = inside("sh", "-c", f"TASKCLUSTER_ROOT_URL=https://x.example.com {TCENV} status --json")
-    assert json.loads(elsewhere.stdout)["root_url"] != sandbox.root_url
-    assert sandbox.approvals == approvals
+    assert json.loads(elsewhere.stdout)["root_url"] != deployment.root_url
+    assert deployment.approvals == approvals
 
 
-def test_calls_that_are_not_the_runs_are_refused_after_its_end(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_a_runs_token_is_refused_everywhere_else(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
     inner: dict[str, Any] = json.loads(
         tcenv("exec", "--proxy", "--", sys.executable, "-c", _ENVIRONMENT, env=env).stdout
     )
     call = "import taskcluster; taskcluster.Auth({**taskcluster.optionsFromEnvironment(), 'maxRetries': 0}).currentScopes()"
     assert b"ConnectionError" in subprocess.run([sys.executable, "-c", call], env=inner, capture_output=True).stderr
-    # Nor is the token good with the deployment itself.
-    direct = {**inner, "TASKCLUSTER_ROOT_URL": sandbox.root_url}
+    # The deployment itself refuses the token.
+    direct = {**inner, "TASKCLUSTER_ROOT_URL": deployment.root_url}
     assert b"AuthFailure" in subprocess.run([sys.executable, "-c", call], env=direct, capture_output=True).stderr
-    # And another run takes its own alone.
+    # Another run refuses it too.
     both = f'TASKCLUSTER_ACCESS_TOKEN={inner["TASKCLUSTER_ACCESS_TOKEN"]} {sys.executable} -c "{call}"'
     assert "AuthFailure" in tcenv("exec", "--proxy", "--", "sh", "-c", both, env=env).stderr
 
 
-# In the foreground
-
-
-@pytest.mark.signals
-def test_a_proxy_in_the_foreground_prints_what_makes_a_shell_use_it(sandbox: Sandbox, tmp_path: Path) -> None:
-    env = sign_in(sandbox)
-    output = tmp_path / "statements"
-    with output.open("wb") as file:
-        process = subprocess.Popen([TCENV, "proxy", "--shell", "sh"], env=env, stdout=file, stderr=subprocess.PIPE)
-    assert process.stderr
-    assert b"Other users can read" in process.stderr.readline()
-    assert b"until Ctrl-C" in process.stderr.readline()
-    assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in output.read_text()
-    program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
-    call = f'{sys.executable} -c "{program}"'
-    used = subprocess.run(["sh", "-c", f". {output}; {call}"], env=env, capture_output=True, text=True)
-    assert used.stdout == "True\n", used.stderr
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    assert os.path.getsize(output) > 0
-
-
-@pytest.mark.signals
-def test_a_proxy_under_nohup_outlives_its_terminal(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
-    program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
-    command = ["nohup", TCENV, "proxy", "--shell", "sh"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        statements = process.stdout.read()  # type: ignore[union-attr]
-        while "until Ctrl-C" not in process.stderr.readline():  # type: ignore[union-attr]
-            assert process.poll() is None
-        process.send_signal(signal.SIGHUP)
-        call = f'{sys.executable} -c "{program}"'
-        used = subprocess.run(["sh", "-c", f"{statements}\n{call}"], env=env, capture_output=True, text=True)
-        assert used.stdout == "True\n", used.stderr
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
-
-
-def test_a_proxy_on_a_port_of_ones_own_tells_when_it_is_taken(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
-    taken = sandbox.port
-    done = tcenv("proxy", "--port", str(taken), "--shell", "sh", env=env)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert str(taken) in done.stderr
-
-
-def test_the_command_starts_before_anything_heavy_is_imported(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox)
+def test_the_command_starts_before_heavy_imports(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
     program = (
         "import os, sys\n"
         "def spawn(path, *arguments, **more):\n"
@@ -422,15 +365,15 @@ def test_the_command_starts_before_anything_heavy_is_imported(sandbox: Sandbox) 
         done = subprocess.run([sys.executable, "-c", program, *words], env=env, capture_output=True, text=True)
         assert "tcenv.shells.child" in done.stdout.split(), done.stderr
         assert not heavy & set(done.stdout.split())
-    # What has to be looked at first costs more, and still not the proxy itself.
+    # `--for` needs the configuration first, but not the proxy.
     done = subprocess.run(
         [sys.executable, "-c", program, "--proxy", "--for", "1h"], env=env, capture_output=True, text=True
     )
     assert not {"aiohttp", "asyncio", "ssl", "typer", "rich", "taskcluster", "requests"} & set(done.stdout.split())
 
 
-def test_both_ways_in_give_a_program_the_same(sandbox: Sandbox) -> None:
-    env = sign_in(sandbox, DIRENV_DIFF="x", HTTPS_PROXY="http://127.0.0.1:1")
+def test_the_fast_and_the_full_start_give_the_same_environment(deployment: Sandbox) -> None:
+    env = sign_in(deployment, DIRENV_DIFF="x", HTTPS_PROXY="http://127.0.0.1:1")
     found = []
     for words in (["--proxy", "--unsigned"], ["--proxy", "--unsigned", "--for", "1h"]):
         inner = json.loads(tcenv("exec", *words, "--", sys.executable, "-c", _ENVIRONMENT, env=env).stdout)

@@ -1,4 +1,4 @@
-"""The sandbox in other people's tests: the fixture, and every block of docs/sandbox.md, run as it is written."""
+"""Use the sandbox in tests of other projects: its fixture, and every block of docs/sandbox.md."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SH = [block for kind, block in BLOCKS if kind == "bash"]
 
 
 def pytest_in(folder: Path, content: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a test file of somebody else's."""
+    """Run a test file of another project."""
     file = folder / "test_it.py"
     file.write_text(content)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xonsh", "-p", "no:cacheprovider", "--strict-markers"]
     return subprocess.run([*command, *arguments, file.name], cwd=folder, capture_output=True, text=True, timeout=100)
 
 
-def test_the_page_has_a_block_for_everything() -> None:
+def test_the_page_has_the_expected_blocks() -> None:
     assert (len(PYTHON), len(SH), len(BLOCKS)) == (6, 1, 7)
 
 
@@ -50,12 +50,12 @@ def test_a_block_of_shell(block: str, tmp_path: Path) -> None:
     assert "nothing here is real" in done.stdout
 
 
-def test_the_pages_table_of_faults_is_the_whole_one() -> None:
+def test_the_pages_table_lists_every_fault() -> None:
     told = dict(re.findall(r"^\| `([\w-]+)` \| (.*?) \|$", PAGE.partition("| fault |")[2], re.M))
     assert told == {name: fault.about for name, fault in FAULTS.items()}
 
 
-def test_the_page_names_every_option_and_the_package_everything_public() -> None:
+def test_the_page_names_every_option_and_public_name() -> None:
     import inspect
 
     options = PAGE.partition("| option |")[2].partition("\n\n")[0]
@@ -71,7 +71,7 @@ def test_the_page_names_every_option_and_the_package_everything_public() -> None
         tcenv.sandbox.nothing  # noqa: B018
 
 
-def test_of_several_markers_the_nearest_says_more(tmp_path: Path) -> None:
+def test_the_nearest_marker_wins(tmp_path: Path) -> None:
     done = pytest_in(
         tmp_path,
         "import pytest\n"
@@ -86,7 +86,7 @@ def test_of_several_markers_the_nearest_says_more(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout, done.stdout
 
 
-def test_it_is_an_entry_point_that_loads_nothing_before_it_is_used(tmp_path: Path) -> None:
+def test_the_plugin_loads_nothing_before_it_is_used(tmp_path: Path) -> None:
     (entry,) = entry_points(group="pytest11", name="tcenv_sandbox")
     assert entry.value == "tcenv.sandbox.pytest_plugin"
     done = pytest_in(
@@ -99,6 +99,6 @@ def test_it_is_an_entry_point_that_loads_nothing_before_it_is_used(tmp_path: Pat
     assert "1 passed" in done.stdout, done.stdout
 
 
-def test_who_does_not_want_it_leaves_it_out(tmp_path: Path) -> None:
+def test_the_plugin_can_be_switched_off(tmp_path: Path) -> None:
     done = pytest_in(tmp_path, "def test_it(tcenv_sandbox): pass\n", "-p", "no:tcenv_sandbox")
     assert "fixture 'tcenv_sandbox' not found" in done.stdout

@@ -1,4 +1,4 @@
-"""The sandbox in the foreground: what scripts read, what people read, how it ends."""
+"""Run the sandbox in the foreground: its output, its options and its end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +26,9 @@ COMMANDS = [["-m", "tcenv.sandbox"], ["-m", "tcenv", "sandbox"]]
 @pytest.mark.signals
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_stdout_is_the_root_url_alone_and_a_signal_ends_it_cleanly(command: list[str], ending: signal.Signals) -> None:
+def test_stdout_holds_only_the_root_url_and_a_signal_ends_the_sandbox(
+    command: list[str], ending: signal.Signals
+) -> None:
     running = subprocess.Popen(
         [sys.executable, *command, "--private"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -43,7 +47,7 @@ def test_stdout_is_the_root_url_alone_and_a_signal_ends_it_cleanly(command: list
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_port_that_is_taken_is_said_so(command: list[str]) -> None:
+def test_a_taken_port_is_an_error(command: list[str]) -> None:
     with Sandbox() as tc:
         done = subprocess.run(
             [sys.executable, *command, "--port", str(tc.port)], capture_output=True, text=True, timeout=60
@@ -52,19 +56,22 @@ def test_a_port_that_is_taken_is_said_so(command: list[str]) -> None:
     assert f"cannot listen on port {tc.port}" in done.stderr
 
 
-def test_who_is_signed_in_can_be_said() -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-m", "tcenv.sandbox", "--user", "me|x@y"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+@contextmanager
+def run_sandbox(*options: str) -> Iterator[tuple[int, str]]:
+    """Run the sandbox's command. Yield its process id and its root URL."""
+    command = [sys.executable, "-m", "tcenv.sandbox", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
     try:
-        assert running.stdout is not None
-        assert "me|x@y" in requests.get(running.stdout.readline().strip()).text
+        yield process.pid, process.stdout.readline().strip()
     finally:
-        running.terminate()
-        assert running.wait(60) == 0
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_the_option_user_names_the_user() -> None:
+    with run_sandbox("--user", "me|x@y") as (_, root_url):
+        assert "me|x@y" in requests.get(root_url).text
     wrong = subprocess.run(
         [sys.executable, "-m", "tcenv.sandbox", "--user", "a b"], capture_output=True, text=True, timeout=60
     )
@@ -73,54 +80,38 @@ def test_who_is_signed_in_can_be_said() -> None:
 
 
 @pytest.mark.parametrize(("options", "asks"), [([], True), (["--signed-in"], False)])
-def test_people_sign_in_first_unless_they_are_spared_it(options: list[str], asks: bool) -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-m", "tcenv.sandbox", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert running.stdout is not None
-        root_url = running.stdout.readline().strip()
-        with listen_for_callback() as told:
-            url = make_sign_in_url(root_url, told.url)
-            assert ('role="dialog"' in requests.get(url).text) is asks
-            assert approve(url) == 200
-            assert 'role="dialog"' not in requests.get(url).text
-    finally:
-        running.terminate()
-        assert running.wait(60) == 0
+def test_the_option_signed_in_skips_the_dialog(options: list[str], asks: bool) -> None:
+    with run_sandbox(*options) as (_, root_url), listen_for_callback() as told:
+        url = make_sign_in_url(root_url, told.url)
+        assert ('role="dialog"' in requests.get(url).text) is asks
+        assert approve(url) == 200
+        assert 'role="dialog"' not in requests.get(url).text
 
 
 def test_bodies_of_any_size_pass_in_constant_memory() -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-m", "tcenv.sandbox"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    with run_sandbox() as (process, root_url):
 
-    def most() -> int:
-        """The largest that it has been, in MiB."""
-        status = Path(f"/proc/{running.pid}/status").read_text()
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
+        def measure_peak() -> int:
+            """Return the sandbox's largest memory use so far, in MiB."""
+            status = Path(f"/proc/{process}/status").read_text()
+            return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
 
-    try:
-        assert running.stdout is not None
-        api = f"{running.stdout.readline().strip()}/api/sandbox/v1"
+        api = f"{root_url}/api/sandbox/v1"
         assert requests.get(f"{api}/ping").ok
-        idle, piece, pieces = most(), bytes(1 << 20), 200
+        idle, piece, pieces = measure_peak(), bytes(1 << 20), 200
         assert requests.post(f"{api}/upload", data=iter([piece] * pieces)).json()["bytes"] == pieces << 20
         with requests.get(f"{api}/download/{pieces << 20}", stream=True) as answer:
             assert sum(len(got) for got in answer.iter_content(1 << 20)) == pieces << 20
-        # Somebody who asks for much, and reads none of it.
+        # This client requests a gigabyte and reads one byte.
         with socket.create_connection(("127.0.0.1", urlsplit(api).port or 0)) as connection:
             host = urlsplit(api).netloc.encode()
             connection.sendall(b"GET /api/sandbox/v1/download/1000000000 HTTP/1.1\r\nHost: %b\r\n\r\n" % host)
             assert connection.recv(1)
             assert requests.get(f"{api}/ping").ok
-        assert most() - idle < 16
-    finally:
-        running.terminate()
-        assert running.wait(60) == 0
+        assert measure_peak() - idle < 16
 
 
-def test_only_the_sandbox_command_brings_the_sandbox_along() -> None:
+def test_only_the_sandbox_command_imports_the_sandbox() -> None:
     package = Path(tcenv.__file__).parent
     importers = {
         str(file.relative_to(package))

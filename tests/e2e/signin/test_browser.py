@@ -1,32 +1,36 @@
-"""Starting a browser: nothing of what it prints is ours, nothing waits for it, and it is handed no token."""
+"""Start a browser: nothing waits for it, and it gets no token and no stream of tcenv."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tcenv.sandbox import Sandbox
 from tcenv.signin import browser as browser_module
 from tcenv.signin.browser import PausedLaunch, open_browser
+from tests.portholder import wait_until
 from tests.programs import require
+from tests.world import login, make_env
 
 URL = "https://tc.example.com/auth/clients/create?name=a%2Bb&scope=x%3A%2A&callback_url=http%3A%2F%2Flocalhost%3A1%2Fs"
 OPEN = (
     "import sys; from tcenv.signin.browser import open_browser; sys.exit(not open_browser(sys.argv[1], *sys.argv[2:]))"
 )
-Make = Callable[..., Path]
+MakeBrowser = Callable[..., Path]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeBrowser]:
     """Make a fake browser on PATH that writes down its arguments and its process, then does `work`."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -34,14 +38,14 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         (folder / program).symlink_to(require(program))
     monkeypatch.setenv("PATH", str(folder))
 
-    def make(name: str, work: str = "") -> Path:
+    def make_browser(name: str, work: str = "") -> Path:
         script = folder / name
         seen = tmp_path / f"{name}.seen"
         script.write_text(f'#!{folder}/sh\nprintf "%s\\n" "$$" "$@" > "{seen}.new"; mv "{seen}.new" "{seen}"\n{work}\n')
         script.chmod(0o755)
         return seen
 
-    yield make
+    yield make_browser
     for seen in tmp_path.glob("*.seen"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(seen.read_text().split()[0]), signal.SIGTERM)
@@ -49,41 +53,39 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for the failure of what fails, however slow the machine is."""
+    """Wait for a program to fail, even on a slow machine."""
     for name in ("_LAUNCHER_SECONDS", "_PROGRAM_SECONDS"):
         monkeypatch.setattr(browser_module, name, 60)
 
 
-def arguments(seen: Path) -> list[str]:
-    """What the fake browser was started with; waits for it to write that down."""
-    deadline = time.monotonic() + 60
-    while not seen.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+def read_arguments(seen: Path) -> list[str]:
+    """Wait for the fake browser to start. Return its arguments."""
+    wait_until(seen.exists)
     return seen.read_text().splitlines()[1:]
 
 
-def opened_in_a_process(*command: str) -> subprocess.CompletedProcess[str]:
+def open_in_a_process(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-P", "-c", OPEN, URL, *command], capture_output=True, text=True, timeout=60)
 
 
-def test_a_browser_that_talks_and_stays_holds_nothing_open(make: Make) -> None:
-    seen = make("loud", "echo out; echo err >&2; cat; exec sleep 600")
-    process = opened_in_a_process("loud")  # returns at the end of file of both streams
+def test_a_browser_that_stays_open_holds_no_stream(make_browser: MakeBrowser) -> None:
+    seen = make_browser("loud", "echo out; echo err >&2; cat; exec sleep 600")
+    process = open_in_a_process("loud")  # returns at the end of file of both streams
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
-    assert arguments(seen) == [URL]
+    assert read_arguments(seen) == [URL]
     os.kill(int(seen.read_text().split()[0]), 0)  # still there
 
 
-def test_command_substitution_returns_while_the_browser_is_open(make: Make) -> None:
-    make("loud", "echo out; exec sleep 600")
+def test_command_substitution_returns_while_the_browser_is_open(make_browser: MakeBrowser) -> None:
+    make_browser("loud", "echo out; exec sleep 600")
     line = f'x=$({shlex.quote(sys.executable)} -c {shlex.quote(OPEN)} {shlex.quote(URL)} loud); printf "[%s]" "$x"'
     assert subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60).stdout == "[]"
 
 
-def test_the_browser_is_in_a_session_of_its_own(make: Make) -> None:
-    seen = make("quiet", "exec sleep 600")
+def test_the_browser_is_in_a_session_of_its_own(make_browser: MakeBrowser) -> None:
+    seen = make_browser("quiet", "exec sleep 600")
     assert open_browser(URL, "quiet")
-    arguments(seen)
+    read_arguments(seen)
     process = int(seen.read_text().split()[0])
     assert os.getsid(process) not in (0, os.getsid(0))
     assert os.getpgid(process) == os.getsid(process)
@@ -91,13 +93,13 @@ def test_the_browser_is_in_a_session_of_its_own(make: Make) -> None:
         os.waitpid(process, os.WNOHANG)
 
 
-def test_it_starts_while_other_threads_import(make: Make) -> None:
-    """A forked interpreter would have the locks of threads that it does not have."""
-    make("quick")
-    seen = make("quiet", "exec sleep 600")
+def test_a_browser_starts_while_other_threads_import(make_browser: MakeBrowser) -> None:
+    """A forked interpreter would keep locks of threads that it does not have."""
+    make_browser("quick")
+    seen = make_browser("quiet", "exec sleep 600")
     program = (
         "import os, sys, threading\n"
-        # Another thread may take the module away in the midst of an import.
+        # Another thread may remove the module during an import.
         "def load():\n    while True:\n        try:\n            import wave; sys.modules.pop('wave', None)\n"
         "        except (ImportError, KeyError):\n            pass\n"
         "for _ in range(4):\n    threading.Thread(target=load, daemon=True).start()\n"
@@ -110,18 +112,18 @@ def test_it_starts_while_other_threads_import(make: Make) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert arguments(seen)
+    assert read_arguments(seen)
 
 
 def test_the_browser_gets_no_token_and_no_descriptor(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_browser: MakeBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"):
         monkeypatch.setenv(name, "secret-from-before")
     monkeypatch.setenv("KEPT", "kept")
     descriptor = os.open(tmp_path, os.O_RDONLY)
     os.set_inheritable(descriptor, True)
-    make("nosy", f'env > "{tmp_path}/env"; readlink /proc/$$/fd/* > "{tmp_path}/fds"; true')
+    make_browser("nosy", f'env > "{tmp_path}/env"; readlink /proc/$$/fd/* > "{tmp_path}/fds"; true')
     assert open_browser(URL, "nosy")
     os.close(descriptor)
     environment = (tmp_path / "env").read_text()
@@ -144,48 +146,48 @@ def test_the_browser_gets_no_token_and_no_descriptor(
 )
 @pytest.mark.parametrize("by", ["BROWSER", "option"])
 def test_the_command_is_read_as_webbrowser_documents(
-    make: Make, monkeypatch: pytest.MonkeyPatch, entry: str, expected: list[str], by: str
+    make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch, entry: str, expected: list[str], by: str
 ) -> None:
-    seen = make("fake")
+    seen = make_browser("fake")
     if by == "BROWSER":
         monkeypatch.setenv("BROWSER", entry)
         assert open_browser(URL)
     else:
         monkeypatch.setenv("BROWSER", "not-there")
         assert open_browser(URL, entry)
-    assert arguments(seen) == expected
+    assert read_arguments(seen) == expected
 
 
 @pytest.mark.parametrize(
     "name", ["My Browser (x86)/it's a browser.exe", 'a "quoted" name', "back\\slash 1", "fake --new-window"]
 )
-def test_an_entry_that_is_an_executable_as_a_whole_is_one_program(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+def test_an_executable_with_spaces_in_its_name_is_one_program(
+    make_browser: MakeBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    seen = make("fake")
+    seen = make_browser("fake")
     program = tmp_path / "Program Files" / name
     program.parent.mkdir(parents=True)
     (tmp_path / "bin/fake").rename(program)
-    # In the PATH's folders too, and with blanks around it.
+    # The program may also be in a folder of the PATH, and have spaces around its name.
     monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], str(tmp_path / "Program Files")]))
     for entry in (str(program), f" {program} ", *([] if "/" in name else [name])):
         monkeypatch.setenv("BROWSER", os.pathsep.join(["not-there", entry]))
         assert open_browser(URL)
-        assert arguments(seen) == [URL]
+        assert read_arguments(seen) == [URL]
         seen.unlink()
-    # With %s it is a line of words, as ever.
+    # With %s, the entry is a line of words.
     assert not open_browser(URL, f"{program} %s")
 
 
 @pytest.mark.usefixtures("patient")
-def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    make("fails", "exit 3")
-    seen, later = make("works"), make("later")
+def test_the_list_is_tried_in_order(make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_browser("fails", "exit 3")
+    seen, later = make_browser("works"), make_browser("later")
     monkeypatch.setenv(
         "BROWSER", os.pathsep.join(["", "not-there", "not-there %s", "un'closed", "fails", "works", "later"])
     )
     assert open_browser(URL)
-    assert arguments(seen) == [URL]
+    assert read_arguments(seen) == [URL]
     assert not later.exists()
 
 
@@ -200,11 +202,11 @@ def test_the_list_is_tried_in_order(make: Make, monkeypatch: pytest.MonkeyPatch)
         ("works", []),
     ],
 )
-def test_what_was_tried_in_vain_is_told(
-    browser: str, failures: list[str], make: Make, monkeypatch: pytest.MonkeyPatch
+def test_failed_browsers_are_reported(
+    browser: str, failures: list[str], make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make("fails", "exit 3")
-    make("works")
+    make_browser("fails", "exit 3")
+    make_browser("works")
     monkeypatch.setenv("BROWSER", browser)
     for opening in (open_browser(URL, browser), open_browser(URL)):
         assert opening.failures == failures
@@ -212,120 +214,147 @@ def test_what_was_tried_in_vain_is_told(
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_desktop_tells_only_of_programs_that_it_has(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_existing_desktop_programs_are_reported(
+    make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     assert open_browser(URL).failures == ["the desktop's browser: not found"]
-    make("xdg-open", "exit 4")
+    make_browser("xdg-open", "exit 4")
     assert open_browser(URL).failures == ["xdg-open: exit status 4"]
-    make("firefox")
+    make_browser("firefox")
     opening = open_browser(URL)
     assert opening and opening.failures == []
 
 
 @pytest.mark.usefixtures("patient")
-def test_the_desktops_own_comes_after_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = make("xdg-open")
+def test_the_desktops_browser_comes_after_the_variable(
+    make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = make_browser("xdg-open")
     monkeypatch.setenv("BROWSER", "not-there")
     assert not open_browser(URL), "there is no display"
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     assert open_browser(URL)
-    assert arguments(seen) == [URL]
+    assert read_arguments(seen) == [URL]
     assert not open_browser(URL, "not-there"), "--browser is this one or none"
 
 
-def test_without_a_display_no_desktop_browser_is_started(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = [make(name) for name in ("xdg-open", "x-www-browser", "www-browser", "w3m", "lynx")]
+def test_without_a_display_no_desktop_browser_is_started(
+    make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [make_browser(name) for name in ("xdg-open", "x-www-browser", "www-browser", "w3m", "lynx")]
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
     assert not open_browser(URL)
     assert not any(file.exists() for file in seen)
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_desktop_without_a_browser(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    make("xdg-open", "exit 3")
+def test_a_desktop_without_a_browser_starts_none(make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_browser("xdg-open", "exit 3")
     monkeypatch.setenv("DISPLAY", ":0")
     assert not open_browser(URL)
-    seen = make("firefox")
+    seen = make_browser("firefox")
     assert open_browser(URL)
-    assert arguments(seen) == [URL]
+    assert read_arguments(seen) == [URL]
 
 
 @pytest.mark.parametrize("entry", ["lynx", "w3m %s", "/usr/bin/links", "www-browser", "elinks -no-home"])
-def test_a_browser_that_needs_the_terminal_is_not_started(make: Make, entry: str) -> None:
-    seen = make(entry.split()[0].rpartition("/")[2])
+def test_a_browser_that_needs_the_terminal_is_not_started(make_browser: MakeBrowser, entry: str) -> None:
+    seen = make_browser(entry.split()[0].rpartition("/")[2])
     assert not open_browser(URL, entry)
     assert not seen.exists()
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_is_no_program_is_no_browser(make: Make, tmp_path: Path) -> None:
+def test_an_entry_that_is_not_a_program_starts_no_browser(make_browser: MakeBrowser, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("")
     for entry in (str(plain), str(tmp_path), "not-there", "&", "%s", "   ", ":"):
         assert not open_browser(URL, entry), entry
 
 
-def test_a_name_that_only_webbrowser_knows(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # It takes names in any case, and knows this browser where there is a display.
-    seen = make("firefox", "echo out; exec sleep 600")
+def test_a_name_that_only_webbrowser_knows_works(
+    make_browser: MakeBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # webbrowser takes names in any case, and knows this browser if there is a display.
+    seen = make_browser("firefox", "echo out; exec sleep 600")
     monkeypatch.setenv("DISPLAY", ":9")
-    # The directory in which tcenv is started is not code: neither tcenv nor its child imports from it.
+    # Neither tcenv nor its child imports from the current directory.
     folder = tmp_path / "hostile"
     folder.mkdir()
     (folder / "webbrowser.py").write_text("raise SystemExit('owned')\n")
     monkeypatch.chdir(folder)
-    process = opened_in_a_process("Firefox")
+    process = open_in_a_process("Firefox")
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
-    assert arguments(seen)[-1] == URL
+    assert read_arguments(seen)[-1] == URL
 
 
-def state(process: int) -> str:
-    """The kernel's letter for what a process does."""
+def read_state(process: int) -> str:
+    """Return the kernel's letter for the state of a process."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def waits_for(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
-def test_a_browser_that_starts_stands_still_until_it_is_let_go(make: Make, tmp_path: Path) -> None:
+def test_a_paused_browser_runs_after_the_pause(make_browser: MakeBrowser, tmp_path: Path) -> None:
     count = tmp_path / "count"
     count.touch()
     end = tmp_path / "end"
-    seen = make("busy", f"while [ ! -e {end} ]; do echo >> {count}; done")
+    seen = make_browser("busy", f"while [ ! -e {end} ]; do echo >> {count}; done")
     try:
-        with PausedLaunch() as standstill:
-            assert open_browser(URL, "busy", standstill.launch)
-            assert waits_for(lambda: state(int(seen.read_text().split()[0])) == "T")
+        with PausedLaunch() as pause:
+            assert open_browser(URL, "busy", pause.launch)
+            wait_until(lambda: read_state(int(seen.read_text().split()[0])) == "T")
             before = count.stat().st_size
-        assert waits_for(lambda: count.stat().st_size > before)
-        assert arguments(seen) == [URL]
+        wait_until(lambda: count.stat().st_size > before)
+        assert read_arguments(seen) == [URL]
     finally:
         end.touch()
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_fails_at_once_is_no_browser_that_starts(make: Make) -> None:
+def test_a_program_that_fails_at_once_is_not_a_browser(make_browser: MakeBrowser) -> None:
     broken = "/bin/false"
-    seen = make("sound")
-    with PausedLaunch() as standstill:
-        assert not open_browser(URL, broken, standstill.launch)
-        assert not open_browser(URL, "not-there", standstill.launch)
-        assert open_browser(URL, "sound", standstill.launch)  # it has handed the address over, and is done
-    assert arguments(seen) == [URL]
+    seen = make_browser("sound")
+    with PausedLaunch() as pause:
+        assert not open_browser(URL, broken, pause.launch)
+        assert not open_browser(URL, "not-there", pause.launch)
+        assert open_browser(URL, "sound", pause.launch)  # it has handed the address over, and is done
+    assert read_arguments(seen) == [URL]
 
 
 @pytest.mark.signals
-def test_a_browser_that_stands_still_goes_on_when_tcenv_is_killed(make: Make) -> None:
-    seen = make("slow", "exec sleep 600")
+def test_a_paused_browser_continues_when_tcenv_is_killed(make_browser: MakeBrowser) -> None:
+    seen = make_browser("slow", "exec sleep 600")
     program = (
         "import os, signal, sys; from tcenv.signin.browser import PausedLaunch, open_browser\n"
-        "standstill = PausedLaunch(); open_browser(sys.argv[1], 'slow', standstill.launch); os.kill(os.getpid(), signal.SIGKILL)"
+        "pause = PausedLaunch(); open_browser(sys.argv[1], 'slow', pause.launch); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", program, URL], timeout=60).returncode == -signal.SIGKILL
-    arguments(seen)
+    read_arguments(seen)
     browser = int(seen.read_text().split()[0])
-    assert waits_for(lambda: state(browser) == "S")
+    wait_until(lambda: read_state(browser) == "S")
+
+
+def test_the_browser_gets_no_token_in_any_form(deployment: Sandbox, tmp_path: Path) -> None:
+    seen = tmp_path / "environment"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\nenv >{seen}\n")
+    browser.chmod(0o755)
+    token = "T" * 44
+    env = make_env(
+        deployment,
+        BROWSER=f"{browser} %s",
+        TASKCLUSTER_ACCESS_TOKEN=token,
+        TASKCLUSTER_PROXY_URL="http://localhost:1/a-path-that-nobody-guesses",
+        DIRENV_DIFF="eJzT0yMAABAIAg==",
+        MY_COPY=f"x{token}y",
+        PACKED=base64.b64encode(zlib.compress(f"export TASKCLUSTER_ACCESS_TOKEN={token}".encode())).decode(),
+        HEADER="Authorization: Basic " + base64.b64encode(f"me:{token}".encode()).decode(),
+        KEPT="yes",
+    )
+    login(env, "--timeout", "1s")
+    given = seen.read_text()
+    assert "KEPT=yes" in given
+    assert token not in given
+    assert not {"TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_PROXY_URL", "DIRENV_DIFF", "PACKED", "HEADER"} & {
+        line.partition("=")[0] for line in given.splitlines()
+    }

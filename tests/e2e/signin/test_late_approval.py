@@ -1,4 +1,4 @@
-"""An approval that comes when its sign-in has ended: nobody gets it, its client goes, and the page says so."""
+"""Approve after a sign-in has ended: nobody gets the token, the client is deleted, and the page says so."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tcenv.sandbox.approve import _approve
 from tests.login_process import LoginProcess
 from tests.portholder import exchange, is_free, measure_memory, wait_for_holder, wait_until
 from tests.programs import require
-from tests.world import NAME, TCENV, make_env, read_session_fields, tcenv
+from tests.world import NAME, TCENV, login, make_env, read_session_fields
 
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
 
 
-def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: str) -> LoginProcess:
-    """A sign-in whose page is open, and which has come to an end otherwise than by an answer."""
+def end_sign_in(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: str) -> LoginProcess:
+    """Start a sign-in, and end it before its page is approved."""
     folder.mkdir(exist_ok=True)
     timeout = ("--timeout", "1s") if ending == "timeout" else ()
     waiting = LoginProcess(sandbox, folder, "--retry", *timeout, *arguments, **more)
@@ -36,72 +36,76 @@ def ended(sandbox: Sandbox, folder: Path, ending: str, *arguments: str, **more: 
     return waiting
 
 
-def page(url: str, **more: str) -> str:
-    """Press Save on the page that is still open; what the browser ends on, as text."""
+def press_save(url: str, **more: str) -> str:
+    """Press Save on the page that is still open. Return the text on which the browser ends."""
     answer = _approve(url, more.get("rename"), 0.0, None, False)
     assert answer.status == 200
     return unescape(answer.text.replace("<i>", "").replace("</i>", ""))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_its_client_is_deleted_and_the_page_says_so(ending: str, deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = ended(deployment, tmp_path, ending)
+def test_the_client_is_deleted_and_the_page_says_so(ending: str, deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = end_sign_in(deployment, tmp_path, ending)
     port = urlsplit(waiting.callback).port or 0
     assert not is_free(port)
-    text = page(waiting.url)
+    text = press_save(waiting.url)
     assert "This sign-in has ended" in text
     assert f"{deployment.user}/{NAME}" in text
     assert "It was deleted" in text
     assert "terminal" not in text
     assert not deployment.clients
     assert not is_free(port)
-    # Its name is free, and the same again.
-    done = tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment))
+    # The name is free again.
+    done = login(make_env(deployment), "--retry")
     assert done.returncode == 0, done.stderr
     assert read_session_fields(waiting.env)["TASKCLUSTER_CLIENT_ID"] == f"{deployment.user}/{NAME}"
 
 
-def test_a_client_without_the_right_is_deleted_by_the_profiles_session(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_client_that_cannot_delete_itself_is_deleted_by_the_profiles_session(
+    deployment: Sandbox, tmp_path: Path
+) -> None:
     env = make_env(deployment, TCENV_SCOPE="queue:x auth:delete-client:*")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     own = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-    waiting = ended(deployment, tmp_path, "SIGTERM", "--reset", "--no-self-delete", TCENV_SCOPE="queue:y")
-    assert "It was deleted" in page(waiting.url)
+    waiting = end_sign_in(deployment, tmp_path, "SIGTERM", "--reset", "--no-self-delete", TCENV_SCOPE="queue:y")
+    assert "It was deleted" in press_save(waiting.url)
     assert list(deployment.clients) == [own]
 
 
-def test_where_nothing_may_delete_it_the_page_says_where_to(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = ended(deployment, tmp_path, "SIGKILL", "--no-self-delete", TCENV_SCOPE="queue:y")
-    text = page(waiting.url)
+def test_the_page_links_to_a_client_that_tcenv_cannot_delete(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = end_sign_in(deployment, tmp_path, "SIGKILL", "--no-self-delete", TCENV_SCOPE="queue:y")
+    text = press_save(waiting.url)
     assert "It was not deleted: neither its token nor your session has the scope for that." in text
     (client_id,) = deployment.clients
     assert f'<a href="{deployment.root_url}/auth/clients/{client_id.replace("|", "%7C").replace("/", "%2F")}">' in text
-    # The next sign-in, which may, ends it: no name is used up.
-    done = tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment))
+    # The next sign-in may delete it, so no name is used up.
+    done = login(make_env(deployment), "--retry")
     assert done.returncode == 0, done.stderr
     assert "which no session uses" in done.stderr
 
 
 def test_no_other_client_is_deleted(deployment: Sandbox, tmp_path: Path) -> None:
-    """A name that was changed on the page, another user's, one that a session has, and one whose token is wrong."""
+    """These are a renamed client, one of another user, one of a session, and one with a wrong token."""
     env = make_env(deployment, TCENV_SCOPE="auth:delete-client:*")
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     own = read_session_fields(env)
-    waiting = ended(deployment, tmp_path, "SIGTERM", "--reset", "--name", "other", TCENV_SCOPE="queue:y")
+    waiting = end_sign_in(deployment, tmp_path, "SIGTERM", "--reset", "--name", "other", TCENV_SCOPE="queue:y")
     assert own["TASKCLUSTER_CLIENT_ID"] in deployment.clients
-    assert "It was not deleted: it does not have the name" in page(waiting.url, rename=f"{deployment.user}/changed")
+    assert "It was not deleted: it does not have the name" in press_save(
+        waiting.url, rename=f"{deployment.user}/changed"
+    )
     theirs = deployment.create_client("mozilla-auth0/mallory/other", ["*"])
-    assert "it is not your client" in late(waiting, theirs.client_id, theirs.access_token)
-    waiting = ended(deployment, tmp_path / "2", "SIGTERM", "--reset", "--name", NAME, TCENV_SCOPE="queue:y")
-    assert "was not deleted" in late(waiting, own["TASKCLUSTER_CLIENT_ID"], "A" * 44)
-    assert "one of your sessions uses it" in late(
+    assert "it is not your client" in send_answer(waiting, theirs.client_id, theirs.access_token)
+    waiting = end_sign_in(deployment, tmp_path / "2", "SIGTERM", "--reset", "--name", NAME, TCENV_SCOPE="queue:y")
+    assert "was not deleted" in send_answer(waiting, own["TASKCLUSTER_CLIENT_ID"], "A" * 44)
+    assert "one of your sessions uses it" in send_answer(
         waiting, own["TASKCLUSTER_CLIENT_ID"], own["TASKCLUSTER_ACCESS_TOKEN"]
     )
     assert {f"{deployment.user}/changed", theirs.client_id, own["TASKCLUSTER_CLIENT_ID"]} <= set(deployment.clients)
 
 
-def late(waiting: LoginProcess, client_id: str, access_token: str) -> str:
-    """Answer with these credentials, and follow to the page."""
+def send_answer(waiting: LoginProcess, client_id: str, access_token: str) -> str:
+    """Send these credentials to the callback. Return the final page."""
     import urllib.request
 
     url = f"{waiting.callback}?clientId={client_id.replace('|', '%7C')}&accessToken={access_token}"
@@ -109,11 +113,8 @@ def late(waiting: LoginProcess, client_id: str, access_token: str) -> str:
         return unescape(answer.read().decode().replace("<i>", "").replace("</i>", ""))
 
 
-def test_a_browser_that_keeps_addresses_is_led_away_from_the_one_with_the_token(
-    deployment: Sandbox, tmp_path: Path
-) -> None:
-    """As in a sign-in that lives."""
-    waiting = ended(deployment, tmp_path, "SIGKILL")
+def test_redirects_hide_the_address_with_the_token(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = end_sign_in(deployment, tmp_path, "SIGKILL")
     url = urlsplit(waiting.callback)
     port = url.port or 0
     made = deployment.create_client(f"{deployment.user}/{NAME}", ["*"])
@@ -134,7 +135,7 @@ def test_a_browser_that_keeps_addresses_is_led_away_from_the_one_with_the_token(
         assert "Cache-Control: no-store" in text and "Referrer-Policy: no-referrer" in text
 
 
-def test_after_a_success_the_port_is_free_at_once(deployment: Sandbox, tmp_path: Path) -> None:
+def test_the_port_is_free_after_a_success(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     port = urlsplit(waiting.callback).port or 0
     held_by = wait_for_holder()
@@ -145,31 +146,29 @@ def test_after_a_success_the_port_is_free_at_once(deployment: Sandbox, tmp_path:
     wait_until(lambda: not Path(f"/proc/{held_by}").exists())
 
 
-def test_one_process_holds_the_ports_of_all_sign_ins_and_the_next_one_ends_none(
-    deployment: Sandbox, tmp_path: Path
-) -> None:
-    given_up = [ended(deployment, tmp_path / str(number), "SIGKILL", "--name", f"n{number}") for number in range(3)]
+def test_one_process_holds_the_ports_of_all_sign_ins(deployment: Sandbox, tmp_path: Path) -> None:
+    given_up = [
+        end_sign_in(deployment, tmp_path / str(number), "SIGKILL", "--name", f"n{number}") for number in range(3)
+    ]
     held_by = wait_for_holder()
-    assert tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment)).returncode == 0
+    assert login(make_env(deployment), "--retry").returncode == 0
     assert wait_for_holder() == held_by
     assert measure_memory(held_by) < 12 * 1024 * 1024
     for waiting in given_up:
-        assert "It was deleted" in page(waiting.url)
-    # Once more: the port is held for its 15 minutes, whatever came.
-    assert "It was deleted" in page(given_up[0].url)
+        assert "It was deleted" in press_save(waiting.url)
+    # The port is held for 15 minutes, even after an answer.
+    assert "It was deleted" in press_save(given_up[0].url)
     assert [client_id.rpartition("/")[2] for client_id in deployment.clients] == [NAME]
     assert wait_for_holder() == held_by
 
 
-def test_a_port_of_ones_own_choice_is_taken_back_and_the_former_path_is_answered_as_ended(
-    deployment: Sandbox, tmp_path: Path
-) -> None:
-    first = ended(deployment, tmp_path / "1", "SIGINT", "--name", "first")
+def test_a_chosen_port_is_taken_back_from_the_holder(deployment: Sandbox, tmp_path: Path) -> None:
+    first = end_sign_in(deployment, tmp_path / "1", "SIGINT", "--name", "first")
     port = urlsplit(first.callback).port
     second = LoginProcess(deployment, tmp_path, "--retry", "--port", str(port), "--name", "second")
     assert urlsplit(second.callback).port == port
     answer = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", first.url], stdout=subprocess.DEVNULL)
-    # It waits for the sign-in that is going on, and has not disturbed it.
+    # The late answer waits for the current sign-in and does not disturb it.
     wait_until(lambda: len(deployment.clients) == 1)
     second.approve()
     status, out, err = second.end()
@@ -177,45 +176,47 @@ def test_a_port_of_ones_own_choice_is_taken_back_and_the_former_path_is_answered
     assert "second" in out and "first" not in out
     assert answer.wait(60) == 0
     wait_until(lambda: [each.rpartition("/")[2] for each in deployment.clients] == ["second"])
-    # The former page may still answer.
-    assert "It was deleted" in page(first.url)
+    # The holder still answers the former page.
+    assert "It was deleted" in press_save(first.url)
     assert [each.rpartition("/")[2] for each in deployment.clients] == ["second"]
 
 
-def test_the_name_that_was_asked_for_last_counts_too(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = ended(deployment, tmp_path, "SIGTERM")
-    assert "It was not deleted" in page(waiting.url, rename=f"{deployment.user}/{NAME}-2")
-    assert "It was deleted" in page(waiting.url)
+def test_a_changed_name_is_kept_and_the_requested_name_is_deleted(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = end_sign_in(deployment, tmp_path, "SIGTERM")
+    assert "It was not deleted" in press_save(waiting.url, rename=f"{deployment.user}/{NAME}-2")
+    assert "It was deleted" in press_save(waiting.url)
 
 
-def test_a_deployment_that_cannot_be_asked_is_said(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = ended(deployment, tmp_path, "SIGKILL")
+def test_an_outage_leaves_the_client_to_the_next_sign_in(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = end_sign_in(deployment, tmp_path, "SIGKILL")
     deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
-    text = page(waiting.url)
+    text = press_save(waiting.url)
     assert "It was not deleted" in text and "/auth/clients/" in text
     deployment.heal()
-    # The next session deletes it: nobody has its token.
-    done = tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment))
+    # The next session deletes the client.
+    done = login(make_env(deployment), "--retry")
     assert done.returncode == 0, done.stderr
     assert "which no session uses" in done.stderr
 
 
-def test_the_holder_goes_on_where_tcenv_is_gone(deployment: Sandbox, tmp_path: Path) -> None:
-    """It was uninstalled meanwhile: the page says what it can."""
+def test_the_holder_answers_after_tcenv_was_uninstalled(deployment: Sandbox, tmp_path: Path) -> None:
+    """tcenv was uninstalled meanwhile."""
     late_answer = Path(sys.modules["tcenv.portholder.client"].__file__ or "").parent
     copy = tmp_path / "copy" / "tcenv"
     shutil.copytree(late_answer.parent, copy)
-    waiting = ended(deployment, tmp_path, "SIGKILL", PYTHONPATH=str(copy.parent))
+    waiting = end_sign_in(deployment, tmp_path, "SIGKILL", PYTHONPATH=str(copy.parent))
     command = Path(f"/proc/{wait_for_holder()}/cmdline").read_text()
     assert str(copy) in command
     (copy / "signin" / "late_approval.py").unlink()
-    text = page(waiting.url)
+    text = press_save(waiting.url)
     assert "This sign-in has ended" in text and "delete it there" in text
 
 
 @pytest.mark.parametrize("timeout", [("--timeout", "1s"), ()])
-def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deployment: Sandbox, tmp_path: Path) -> None:
-    """The holder has none of its descriptors, whether it is left (a timeout) or not."""
+def test_the_holder_does_not_delay_a_command_substitution(
+    timeout: tuple[str, ...], deployment: Sandbox, tmp_path: Path
+) -> None:
+    """The holder inherits no descriptor, whether the login succeeds or ends by a timeout."""
     browser = {"BROWSER": "true"} if timeout else {}
     script = f"x=$({TCENV} login --shell sh --retry {' '.join(timeout)} 2>&1); echo status $?"
     done = subprocess.run(
@@ -228,12 +229,12 @@ def test_a_command_substitution_returns_at_once(timeout: tuple[str, ...], deploy
     )
     assert done.stdout == f"status {124 if timeout else 0}\n"
     if timeout:
-        # It had returned, and the holder is still there.
+        # The substitution has returned while the holder still runs.
         assert wait_for_holder()
 
 
-def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_path: Path) -> None:
-    """And a browser that stays open does not keep the holder waiting."""
+def test_a_browser_that_stays_open_inherits_no_descriptor(deployment: Sandbox, tmp_path: Path) -> None:
+    """The holder does not wait for a browser that stays open."""
     seen = tmp_path / "seen"
     browser = tmp_path / "stays"
     browser.write_text(
@@ -253,19 +254,19 @@ def test_the_browser_is_given_none_of_the_descriptors(deployment: Sandbox, tmp_p
     login.kill()
     login.wait()
     process, url = last.split()
-    told = page(url)
+    told = press_save(url)
     assert "It was deleted" in told, told
     os.kill(int(process), signal.SIGKILL)
 
 
-def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tmp_path: Path) -> None:
-    waiting = ended(deployment, tmp_path, "SIGKILL")
+def test_no_argument_environment_or_file_holds_the_token(deployment: Sandbox, tmp_path: Path) -> None:
+    waiting = end_sign_in(deployment, tmp_path, "SIGKILL")
     process = wait_for_holder()
     deployment.fail("silent", path="/api/auth/v1/clients", method="GET")
     answering = subprocess.Popen([sys.executable, "-m", "tcenv.sandbox.approve", waiting.url])
     wait_until(lambda: deployment.clients)
     (made,) = deployment.clients.values()
-    child = wait_until(lambda: _late_process(process))
+    child = wait_until(lambda: find_child(process))
     for kind in ("cmdline", "environ"):
         assert made.access_token.encode() not in Path(f"/proc/{child}/{kind}").read_bytes()
         assert made.access_token.encode() not in Path(f"/proc/{process}/{kind}").read_bytes()
@@ -275,11 +276,11 @@ def test_no_argument_environment_or_file_holds_what_came(deployment: Sandbox, tm
         for path in folder.rglob("*"):
             assert not path.is_file() or made.access_token.encode() not in path.read_bytes()
     os.kill(child, signal.SIGKILL)  # type: ignore[arg-type]
-    # Whatever becomes of it, the browser is told.
+    # The browser still gets an answer.
     assert answering.wait(60) == 0
 
 
-def _late_process(parent: int) -> int | None:
+def find_child(parent: int) -> int | None:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:

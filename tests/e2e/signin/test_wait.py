@@ -1,15 +1,13 @@
-"""Events during the wait for the browser, none of which loses the sign-in."""
+"""Check events during the wait for the browser. None of them loses the sign-in."""
 
 from __future__ import annotations
 
-import base64
 import re
 import socket
 import ssl
 import subprocess
 import sys
 import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,16 +18,14 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tests.login_process import LoginProcess
 from tests.programs import require
-from tests.world import NAME, TCENV, find_session_file, make_env, tcenv
+from tests.world import NAME, TCENV, find_session_file, login, make_env, tcenv
 
 
-def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
-    deployment: Sandbox, tmp_path: Path
-) -> None:
+def test_another_users_process_is_refused_and_the_wait_goes_on(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
     query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
-    # The secret stands in an argument list, and is known: what else it takes, another user has not.
+    # The other user knows the secret path from an argument list.
     other = (require("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
     assert waiting.answer(query, *other).split()[1] == "403"
     waiting.wait_for("was refused")
@@ -40,7 +36,7 @@ def test_another_users_process_is_refused_and_the_genuine_answer_still_comes(
     assert "was refused" in err
 
 
-def test_a_browser_that_insists_on_https_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+def test_https_to_the_listener_is_reported(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     context = ssl.create_default_context()
     port = urlsplit(waiting.callback).port
@@ -53,7 +49,7 @@ def test_a_browser_that_insists_on_https_is_told_of_while_waiting(deployment: Sa
     assert err.count("insists on https") == 1
 
 
-def test_an_answer_at_another_host_is_told_of_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+def test_an_answer_to_another_host_is_refused(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     theirs = deployment.create_client("mozilla-auth0/mallory/tcenv", ["*"])
     query = f"clientId={theirs.client_id}&accessToken={theirs.access_token}"
@@ -65,7 +61,7 @@ def test_an_answer_at_another_host_is_told_of_while_waiting(deployment: Sandbox,
     assert "mallory" not in out
 
 
-def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
+def test_rejected_credentials_do_not_end_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     assert waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}").split()[1] == "303"
     waiting.wait_for("Still waiting")
@@ -74,12 +70,12 @@ def test_what_the_deployment_rejects_does_not_end_the_wait(deployment: Sandbox, 
     assert status == 0, err
     assert "Still waiting" in err
     assert "somebody/else" not in out
-    # Nothing of it is remembered: no prefix is taken from what nobody has vouched for.
+    # tcenv remembers no prefix of credentials that were not verified.
     remembered = [path.read_text() for path in Path(waiting.env["XDG_STATE_HOME"]).rglob("*.json")]
     assert remembered and not any("somebody" in text for text in remembered)
 
 
-def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox, tmp_path: Path) -> None:
+def test_verification_is_retried_after_an_outage(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path)
     deployment.fail("unavailable", path="/api/auth/v1/scopes")
     deployment.fail("unavailable", path="/api/auth/v1/clients", method="GET")
@@ -95,11 +91,11 @@ def test_a_deployment_that_is_out_for_a_while_is_asked_again(deployment: Sandbox
 
 
 @pytest.mark.parametrize("scope", ["*", "queue:scheduler-id:a"])
-def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployment: Sandbox, tmp_path: Path) -> None:
-    """More often in one day than a series has names: between the callback and the deployment's word, for which it waits."""
+def test_killed_approvals_do_not_use_up_the_names(scope: str, deployment: Sandbox, tmp_path: Path) -> None:
+    """A day has more killed sign-ins than names. Each dies between the callback and its verification."""
     env = make_env(deployment, TCENV_SCOPE=scope)
     remembered = Path(env["XDG_STATE_HOME"])
-    # The first sign-in tells the prefix.
+    # The first sign-in shows the user's prefix.
     for command in ("login", "logout"):
         assert tcenv(command, "--shell", "sh", env=env).returncode == 0
     for number in range(6):
@@ -121,16 +117,16 @@ def test_names_do_not_run_out_by_approvals_that_were_killed(scope: str, deployme
         browser.wait(60)
         assert len(deployment.clients) == clients + 1
         deployment.heal()
-        done = tcenv("login", "--shell", "sh", "--retry", env=env)
+        done = login(env, "--retry")
         assert done.returncode == 0, (number, done.stderr)
         assert "which no session uses" in done.stderr
         assert tcenv("logout", "--shell", "sh", env=env).returncode == 0
     assert len(deployment.clients) <= 1
 
 
-def test_somebody_else_than_the_last_time_is_said_loudly(deployment: Sandbox, tmp_path: Path) -> None:
+def test_another_user_than_last_time_is_reported(deployment: Sandbox, tmp_path: Path) -> None:
     env = make_env(deployment)
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0
+    assert login(env).returncode == 0
     find_session_file(env).unlink()
     waiting = LoginProcess(deployment, tmp_path)
     other = deployment.create_client("mozilla-auth0/mallory/tcenv", ["queue:*"])
@@ -163,7 +159,7 @@ def test_a_session_that_cannot_be_stored_reaches_the_shell(fault: str, deploymen
     assert "could not be stored" in err
 
 
-def test_with_hardly_any_descriptors(deployment: Sandbox) -> None:
+def test_a_sign_in_with_few_descriptors_works_or_fails_cleanly(deployment: Sandbox) -> None:
     done = subprocess.run(
         ["bash", "-c", f"ulimit -n 16; exec {TCENV} login --shell sh"],
         env=make_env(deployment),
@@ -176,7 +172,7 @@ def test_with_hardly_any_descriptors(deployment: Sandbox) -> None:
     assert done.stdout == "\\false;\n" if done.returncode else "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
 
 
-def test_a_clock_that_is_off_is_said_while_waiting(deployment: Sandbox, tmp_path: Path) -> None:
+def test_a_wrong_clock_is_reported_during_the_wait(deployment: Sandbox, tmp_path: Path) -> None:
     deployment.clock_offset = 2 * 3600
     waiting = LoginProcess(deployment, tmp_path, "--timeout", "3s")
     status, _, err = waiting.end()
@@ -185,7 +181,7 @@ def test_a_clock_that_is_off_is_said_while_waiting(deployment: Sandbox, tmp_path
     assert "Close the sign-in page" in err
 
 
-def test_a_deployment_that_cannot_be_reached_is_said_while_waiting(tmp_path: Path) -> None:
+def test_an_unreachable_deployment_is_reported_during_the_wait(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with Sandbox() as sandbox:
@@ -215,7 +211,7 @@ def test_the_page_and_the_terminal_say_that_a_wrong_clock_ends_the_wait(deployme
     assert re.search("clock.*tcenv login", re.sub("<[^>]*>", "", page))
 
 
-def test_a_refused_answer_and_no_other_is_the_cause_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
+def test_the_timeout_names_the_refused_answer_as_the_cause(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path, "--timeout", "8s")
     waiting.answer(f"clientId=somebody/else&accessToken={'A' * 44}")
     status, _, err = waiting.end()
@@ -228,9 +224,7 @@ def test_a_refused_answer_and_no_other_is_the_cause_in_the_end(deployment: Sandb
     ("fault", "said"),
     [("hang-up", "cannot be reached"), ("bad-gateway", "502"), ("clock", "Set the clock"), ("", "already exists")],
 )
-def test_the_hint_after_a_timeout_speaks_of_what_was_seen(
-    fault: str, said: str, deployment: Sandbox, tmp_path: Path
-) -> None:
+def test_the_hint_after_a_timeout_names_the_fault(fault: str, said: str, deployment: Sandbox, tmp_path: Path) -> None:
     if fault:
         deployment.fail(fault, path="/api/")
     status, _, err = LoginProcess(deployment, tmp_path, "--timeout", "3s").end()
@@ -239,12 +233,12 @@ def test_the_hint_after_a_timeout_speaks_of_what_was_seen(
 
 
 @pytest.mark.deployment(public=False)
-def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: Sandbox, tmp_path: Path) -> None:
+def test_the_hint_on_a_private_deployment_has_the_whole_client_id(deployment: Sandbox, tmp_path: Path) -> None:
     waiting = LoginProcess(deployment, tmp_path, "--timeout", "3s")
     hint = waiting.end()[2].splitlines()[-1]
     assert "Not Found" in hint and f"/{NAME}" in hint
     # Once the user's own clientId is known, the hint names the whole one.
-    assert tcenv("login", "--shell", "sh", "--retry", env=make_env(deployment)).returncode == 0
+    assert login(make_env(deployment), "--retry").returncode == 0
     find_session_file(waiting.env).unlink()
     (tmp_path / "url").unlink()
     hint = LoginProcess(deployment, tmp_path, "--timeout", "3s", "--retry").end()[2].splitlines()[-1]
@@ -252,11 +246,11 @@ def test_the_hint_on_a_private_deployment_is_the_whole_client_id(deployment: San
 
 
 @pytest.mark.parametrize(("variant", "warned"), [("create", True), ("both", False), ("new", False)])
-def test_the_older_page_is_warned_of_before_it_opens(variant: str, warned: bool, tmp_path: Path) -> None:
+def test_a_missing_older_page_causes_a_warning(variant: str, warned: bool, tmp_path: Path) -> None:
     with Sandbox(variant=variant) as sandbox:
         limit = () if variant == "new" else ("--timeout", "3s")
         waiting = LoginProcess(sandbox, tmp_path, "--flow", "new", *limit)
-        # Said when the browser starts, and the page is opened all the same.
+        # tcenv warns when the browser starts, and still opens the page.
         assert ("has no such page" in waiting.said.read_text()) == warned
         assert "/auth/clients/new?" in waiting.url
         if variant == "new":
@@ -271,14 +265,14 @@ def test_a_browser_that_does_not_start_is_named(by: str, deployment: Sandbox) ->
     browser = "nosuchbrowser:lynx"
     env = make_env(deployment, BROWSER=browser if by == "BROWSER" else "")
     options = ["--browser", browser] if by == "--browser" else []
-    done = tcenv("login", "--shell", "sh", "--timeout", "1s", *options, env=env)
+    done = login(env, "--timeout", "1s", *options)
     assert done.returncode == 124
     assert "nosuchbrowser: not found; lynx: needs this terminal" in done.stderr
     assert "open this address in a browser" in done.stderr
 
 
-def test_nothing_asks_for_an_address_where_none_can_come(deployment: Sandbox) -> None:
-    done = tcenv("login", "--shell", "sh", "--no-browser", "--timeout", "1s", env=make_env(deployment))
+def test_without_a_terminal_no_address_is_requested(deployment: Sandbox) -> None:
+    done = login(make_env(deployment), "--no-browser", "--timeout", "1s")
     assert done.returncode == 124
     assert "paste" not in done.stderr
 
@@ -293,23 +287,6 @@ def test_a_browser_that_fails_later_is_named(deployment: Sandbox, tmp_path: Path
     assert waiting.end()[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--scope", "queue:**"], "One * at the end"),
-        (["--description", "é" * 2000], "8,000"),
-        ([word for n in range(15) for word in ("--scope", f"secrets:get:{'x' * 600}{n}")], "8,000"),
-    ],
-)
-def test_what_the_page_would_not_take_is_refused_before_it_opens(
-    arguments: list[str], said: str, deployment: Sandbox
-) -> None:
-    done = tcenv("login", "--shell", "sh", *arguments, env=make_env(deployment))
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert deployment.approvals == 0
-
-
 def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:
     return pexpect.spawn(
         require("bash"), ["--norc", "-i", "-c", command], env=env, encoding="utf-8", timeout=60, dimensions=(30, 200)
@@ -317,14 +294,14 @@ def in_terminal(env: dict[str, str], command: str) -> pexpect.spawn:
 
 
 def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> None:
-    """The name is taken by a client that this machine knows nothing of."""
+    """A client that this machine does not know has the name."""
     env = make_env(deployment)
     name = re.search(r"name=([^&]+)", LoginProcess(deployment, tmp_path, "--timeout", "1s").url)
     assert name is not None
     deployment.create_client(f"{deployment.user}/{name[1]}", ["x"])
     seen = tmp_path / "second"
     browser = tmp_path / "second-browser"
-    # The first page says that the client exists, and calls nobody back; the second is approved.
+    # The first page says that the client exists and does not call back. The browser approves the second.
     browser.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$1" >>{seen}\n'
         f'[ "$(wc -l <{seen})" = 1 ] || exec {sys.executable} -m tcenv.sandbox.approve "$1"\n'
@@ -343,12 +320,12 @@ def test_enter_asks_for_the_next_name(deployment: Sandbox, tmp_path: Path) -> No
 
 
 def _shows_cursor(written: str) -> bool:
-    """Whether the terminal shows the cursor after what was written to it."""
+    """Return whether the terminal shows the cursor after this output."""
     return written.rfind("\x1b[?25l") <= written.rfind("\x1b[?25h")
 
 
 @pytest.mark.signals
-def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, tmp_path: Path) -> None:
+def test_the_echo_is_off_during_the_wait_and_back_afterwards(deployment: Sandbox, tmp_path: Path) -> None:
     env = {**make_env(deployment), "TERM": "xterm"}
     child = pexpect.spawn(require("bash"), ["--norc", "-i"], env={**env, "PS1": "$ "}, encoding="utf-8", timeout=60)
     child.expect(r"\$ ")
@@ -373,7 +350,7 @@ def test_the_echo_is_off_after_a_stop_and_back_in_the_end(deployment: Sandbox, t
     child.expect(r" echo ")
 
 
-def test_an_endless_line_is_bounded(deployment: Sandbox) -> None:
+def test_an_endless_line_uses_bounded_memory(deployment: Sandbox) -> None:
     process = subprocess.Popen(
         [TCENV, "login", "--shell", "sh", "--no-browser", "--timeout", "4s"],
         env=make_env(deployment),
@@ -393,27 +370,9 @@ def test_an_endless_line_is_bounded(deployment: Sandbox) -> None:
     assert err.count(b"not the address") == 1
 
 
-def test_the_browser_is_given_no_token_in_any_form(deployment: Sandbox, tmp_path: Path) -> None:
-    seen = tmp_path / "environment"
-    browser = tmp_path / "browser"
-    browser.write_text(f"#!/bin/sh\nenv >{seen}\n")
-    browser.chmod(0o755)
-    token = "T" * 44
-    env = make_env(
-        deployment,
-        BROWSER=f"{browser} %s",
-        TASKCLUSTER_ACCESS_TOKEN=token,
-        TASKCLUSTER_PROXY_URL="http://localhost:1/a-path-that-nobody-guesses",
-        DIRENV_DIFF="eJzT0yMAABAIAg==",
-        MY_COPY=f"x{token}y",
-        PACKED=base64.b64encode(zlib.compress(f"export TASKCLUSTER_ACCESS_TOKEN={token}".encode())).decode(),
-        HEADER="Authorization: Basic " + base64.b64encode(f"me:{token}".encode()).decode(),
-        KEPT="yes",
-    )
-    tcenv("login", "--shell", "sh", "--timeout", "1s", env=env)
-    given = seen.read_text()
-    assert "KEPT=yes" in given
-    assert token not in given
-    assert not {"TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_PROXY_URL", "DIRENV_DIFF", "PACKED", "HEADER"} & {
-        line.partition("=")[0] for line in given.splitlines()
-    }
+@pytest.mark.parametrize(("fault", "hint"), [("stale", "Set the clock"), ("unauthorized", "To approve again, run: ")])
+def test_a_rejected_answer_ends_with_a_hint(fault: str, hint: str, deployment: Sandbox) -> None:
+    deployment.fail(fault)
+    done = login(make_env(deployment), "--timeout", "6s")
+    assert done.returncode != 0 and "TASKCLUSTER_ACCESS_TOKEN" not in done.stdout
+    assert hint in done.stderr

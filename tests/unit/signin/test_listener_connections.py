@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import selectors
 import socket
 import time
 from typing import Any
 
 import pytest
 
+from tcenv.portholder.callback_request import Refused, is_complete
 from tcenv.signin import listener as module
-from tcenv.signin.listener import Listener
+from tcenv.signin.listener import Listener, _Connection
 from tests.listener import CREDENTIALS, FAMILIES, QUERY, WaitingListener, parse_status, receive_all
 
 
@@ -155,3 +157,59 @@ def test_an_answer_is_taken_though_its_connection_fails(monkeypatch: pytest.Monk
     with WaitingListener() as waiting:
         waiting.exchange(waiting.request())
         assert waiting.result() == CREDENTIALS
+
+
+def test_a_request_has_a_maximum_length() -> None:
+    """A line has at most 8 KiB with its end, and a head 64 KiB."""
+    line = b"GET /" + b"a" * (8192 - 7) + b"\r\n"
+    assert not is_complete(line)
+    assert not is_complete(line[:8191])
+    for longer in (b"G" * 8192, b"G" + line):
+        with pytest.raises(Refused):
+            is_complete(longer)
+    head = b"GET / HTTP/1.1\r\n".ljust(65_536, b"a")
+    assert not is_complete(head)
+    with pytest.raises(Refused):
+        is_complete(head + b"a")
+
+
+def test_no_socket_of_the_listener_is_blocking() -> None:
+    """A connection that is gone before the listener accepts it would block the wait and Ctrl-C."""
+    with Listener() as listener:
+        assert [server.getblocking() for server in listener._sockets] == [False] * len(listener._sockets)
+
+
+def test_a_closed_connection_is_dropped() -> None:
+    """Otherwise the wait would spin on a socket that nobody reads."""
+    with Listener() as listener:
+        ours, theirs = socket.socketpair()
+        theirs.sendall(b"nonsense")
+        theirs.close()
+        connection = _Connection(ours)
+        listener._connections[connection] = None
+        listener._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
+        listener._handle_safely(connection)
+        assert not listener._connections
+        assert ours.fileno() == -1
+
+
+def test_an_answered_connection_is_closed() -> None:
+    """The caller may keep its end open as long as it likes."""
+    with Listener() as listener:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.settimeout(60)
+        theirs.sendall(b"nonsense\r\n\r\n")
+        connection = _Connection(ours)
+        listener._connections[connection] = None
+        listener._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
+        listener._handle_safely(connection)
+        assert theirs.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert not listener._connections
+        assert ours.fileno() == -1
+        theirs.close()
+
+
+def test_the_listener_reports_its_address_families() -> None:
+    with Listener() as listener:
+        assert set(listener.families) <= {"127.0.0.1", "::1"} and listener.families

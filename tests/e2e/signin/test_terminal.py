@@ -1,4 +1,4 @@
-"""A sign-in on a real terminal: what is said stays on the screen, and what is typed meanwhile goes where it belongs."""
+"""Sign in on a real terminal: messages stay on the screen, and typed keys reach the right program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN = "sEcReT-" + "x" * 37
 
 
 class SignIn:
-    """A sign-in in a terminal whose browser the test is."""
+    """A sign-in in a terminal. The test is its browser."""
 
     def __init__(self, terminal: Terminal, folder: Path) -> None:
         self.terminal = terminal
@@ -31,7 +31,7 @@ class SignIn:
         self.terminal.type(f"{env} {TCENV} login --shell sh {words} >/dev/null; echo status $?".strip())
 
     def wait(self) -> str:
-        """Wait until it waits for the browser; the callback's address."""
+        """Wait until the sign-in waits for the browser. Return the callback's address."""
         self.terminal.wait(lambda: self.seen.exists() and self.seen.read_text().endswith("\n"), "the browser")
         self.terminal.wait_for("Waiting for the browser")
         return parse_qs(urlsplit(self.url).query)["callback_url"][0]
@@ -41,7 +41,7 @@ class SignIn:
         return self.seen.read_text().splitlines()[-1]
 
     def wait_for_ticks(self, count: int = 2) -> None:
-        """Wait until the seconds on the screen have changed so often."""
+        """Wait until the countdown has changed `count` times."""
         for _ in range(count):
             before = self.countdown()
             self.terminal.wait(lambda before=before: self.countdown() not in ("", before), "another second")  # type: ignore[misc]
@@ -57,7 +57,7 @@ class SignIn:
         assert done.returncode == 0, done.stderr
 
     def end(self, status: int = 0) -> str:
-        """Wait for the end; the screen then."""
+        """Wait for the end. Return the screen."""
         self.terminal.wait_for(f"status {status}\n")
         self.terminal.wait(
             lambda: self.terminal.read_screen().rstrip("\n").splitlines()[-1].startswith("$"), "the prompt"
@@ -94,7 +94,7 @@ def test_a_warning_during_the_wait_stays_on_the_screen(sign_in: SignIn) -> None:
     assert "Waiting for the browser" not in screen
 
 
-def test_an_outage_that_is_said_during_the_wait_stays_on_the_screen(sign_in: SignIn, deployment: Sandbox) -> None:
+def test_an_outage_message_stays_on_the_screen(sign_in: SignIn, deployment: Sandbox) -> None:
     deployment.fail("hang-up", path="/api/")
     sign_in.start()
     sign_in.wait()
@@ -106,8 +106,8 @@ def test_an_outage_that_is_said_during_the_wait_stays_on_the_screen(sign_in: Sig
 
 
 @pytest.mark.parametrize(("before", "widths"), [(0, (60, 45, 120, 46, 90)), (30, (60, 31, 120, 24, 90))])
-def test_a_resized_terminal_keeps_nothing_of_what_moves(before: int, widths: tuple[int, ...], sign_in: SignIn) -> None:
-    """Also at the top of the screen, where there is no room above."""
+def test_resizing_leaves_no_remains_of_the_progress(before: int, widths: tuple[int, ...], sign_in: SignIn) -> None:
+    """The progress may start at the top of the screen, where no line is above it."""
     if before:
         sign_in.terminal.type(f"seq {before}")
         sign_in.terminal.wait_for(f"\n{before}\n")
@@ -137,7 +137,7 @@ def test_a_stopped_sign_in_leaves_the_screen_to_the_shell(sign_in: SignIn) -> No
     assert "waiting" not in sign_in.terminal.read_screen()
 
 
-def test_what_is_typed_ahead_is_the_shells(sign_in: SignIn) -> None:
+def test_typed_ahead_keys_reach_the_shell(sign_in: SignIn) -> None:
     sign_in.start()
     sign_in.wait()
     sign_in.terminal.press("e", "c", "h", "o", " ", "a$((40+2))")
@@ -148,8 +148,8 @@ def test_what_is_typed_ahead_is_the_shells(sign_in: SignIn) -> None:
     sign_in.terminal.wait_for("a42\n")
 
 
-def test_what_is_typed_before_the_wait_is_the_shells(sign_in: SignIn, browser: Path) -> None:
-    """The browser types: it starts before the terminal stops echoing."""
+def test_keys_typed_before_the_wait_reach_the_shell(sign_in: SignIn, browser: Path) -> None:
+    """The browser types, because it starts before the terminal stops echoing."""
     socket = sign_in.terminal.socket
     browser.write_text(f'{browser.read_text()}env -u TMUX tmux -L {socket} send-keys -t t -l "echo b$((40+2))"\n')
     sign_in.start()
@@ -159,7 +159,7 @@ def test_what_is_typed_before_the_wait_is_the_shells(sign_in: SignIn, browser: P
     sign_in.terminal.wait_for("$ echo b42")
 
 
-def test_an_address_that_nobody_ended_with_enter_is_discarded(sign_in: SignIn) -> None:
+def test_an_unfinished_address_is_discarded(sign_in: SignIn) -> None:
     sign_in.start()
     callback = sign_in.wait()
     sign_in.terminal.press("-l", f"{callback}?clientId=mozilla&accessToken={TOKEN}")
@@ -170,7 +170,7 @@ def test_an_address_that_nobody_ended_with_enter_is_discarded(sign_in: SignIn) -
     assert "accessToken" not in sign_in.terminal.read_screen()
 
 
-def test_lines_that_are_no_address_are_named_as_not_run(sign_in: SignIn) -> None:
+def test_other_typed_lines_are_reported_as_not_run(sign_in: SignIn) -> None:
     sign_in.start()
     callback = sign_in.wait()
     sign_in.terminal.type("make deploy")
@@ -178,7 +178,7 @@ def test_lines_that_are_no_address_are_named_as_not_run(sign_in: SignIn) -> None
     sign_in.terminal.type(TOKEN)
     sign_in.terminal.wait_for("not the address")
     assert "make deploy" not in sign_in.terminal.read_screen()
-    # Ends as the others do: what is left of a line that was begun goes too.
+    # tcenv also discards an unfinished line.
     sign_in.terminal.press("-l", "rm -rf rest")
     sign_in.approve()
     screen = sign_in.end()
@@ -189,7 +189,7 @@ def test_lines_that_are_no_address_are_named_as_not_run(sign_in: SignIn) -> None
     assert "rm -rf" not in sign_in.terminal.read_screen()
 
 
-def test_enter_is_spoken_of_only_where_it_can_be_pressed(sign_in: SignIn) -> None:
+def test_enter_is_offered_only_if_it_can_be_pressed(sign_in: SignIn) -> None:
     sign_in.start("</dev/null")
     sign_in.wait()
     sign_in.wait_for_ticks(1)

@@ -1,4 +1,4 @@
-"""Signing in where the deployment is reached through the network's proxy alone."""
+"""Sign in on a network whose proxy is the only way to the deployment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox, site
 from tests.corporate_network import HOST, CorporateNetwork
 from tests.programs import require
-from tests.world import TCENV, make_env, tcenv
+from tests.world import TCENV, login, make_env, tcenv
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def network(deployment: Sandbox, tmp_path: Path) -> Iterator[CorporateNetwork]:
 
 
 def browser_behind(folder: Path, deployment: Sandbox, network: CorporateNetwork) -> str:
-    """Notes the page's address, and approves there once the file `go` exists. (It is not behind the proxy itself.)"""
+    """Write a browser that notes the page's address, waits for the file `go`, and approves without the proxy."""
     program = folder / "browser"
     program.write_text(
         f"#!/bin/sh\nprintf '%s\\n' \"$1\" >{folder}/url\nwhile [ ! -e {folder}/go ]; do sleep 0.05; done\n"
@@ -38,10 +38,12 @@ def browser_behind(folder: Path, deployment: Sandbox, network: CorporateNetwork)
     return f"{program} %s"
 
 
-def test_a_whole_sign_in(deployment: Sandbox, network: CorporateNetwork, tmp_path: Path) -> None:
+def test_a_sign_in_works_through_the_networks_proxy(
+    deployment: Sandbox, network: CorporateNetwork, tmp_path: Path
+) -> None:
     (tmp_path / "go").touch()
     env = make_env(**network.variables, BROWSER=browser_behind(tmp_path, deployment, network))
-    done = tcenv("login", "--shell", "sh", env=env)
+    done = login(env)
     assert done.returncode == 0, done.stderr
     assert "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
     assert tcenv("status", env=env).returncode == 0
@@ -52,12 +54,12 @@ def test_a_whole_sign_in(deployment: Sandbox, network: CorporateNetwork, tmp_pat
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_clock_and_name_are_looked_at_while_a_person_waits(
+def test_clock_and_name_are_checked_during_the_wait(
     deployment: Sandbox, network: CorporateNetwork, tmp_path: Path
 ) -> None:
     env = {**make_env(**network.variables, BROWSER=browser_behind(tmp_path, deployment, network)), "TERM": "xterm"}
     (tmp_path / "go").touch()
-    assert tcenv("login", "--shell", "sh", env=env).returncode == 0  # tells the user's prefix
+    assert login(env).returncode == 0  # tells the user's prefix
     (lost,) = Path(env["XDG_RUNTIME_DIR"]).rglob("*.session")
     lost.unlink()
     (tmp_path / "go").unlink()

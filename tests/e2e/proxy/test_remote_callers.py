@@ -1,4 +1,4 @@
-"""What does not come from this machine's own programs: over an address for containers, and through ssh."""
+"""Check calls that reach the proxy from a container or through ssh."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tcenv.proxy import sockets
 from tests.calls import PING, run_as_nobody, send_plain, send_signed
 from tests.proxy import FakeDeployment, run_deployment, run_proxy
 
-# On the machine itself, and still another address than those that the proxy listens on anyway.
+# An address of this machine on which the proxy does not listen anyway.
 ADDRESS = "127.0.0.9"
 
 
 @pytest.fixture
-def behind() -> Iterator[FakeDeployment]:
+def upstream() -> Iterator[FakeDeployment]:
     with run_deployment() as made:
         yield made
 
@@ -32,8 +32,8 @@ def other_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("other_address")
-def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: FakeDeployment) -> None:
-    with run_proxy(behind.root_url, address=ADDRESS, unsigned=True) as proxy:
+def test_another_address_accepts_only_signed_calls(upstream: FakeDeployment) -> None:
+    with run_proxy(upstream.root_url, address=ADDRESS, unsigned=True) as proxy:
         assert proxy.root_url == f"http://{ADDRESS}:{proxy.port}"
         for host in (ADDRESS, "127.0.0.1", "[::1]"):
             assert send_signed(proxy, "GET", PING, host=host).status_code == 200
@@ -44,27 +44,27 @@ def test_over_an_address_of_its_own_signed_calls_alone_are_answered(behind: Fake
             answer = send_plain(proxy, "GET", target, ADDRESS)
             assert (answer.status, answer.read()) == (401, b"")
         assert send_plain(proxy, "GET", PING, ADDRESS, Host="evil.example.com").status == 403
-        # On loopback all is as ever.
+        # Loopback works as before.
         assert send_plain(proxy, "GET", f"/{proxy.run.secret}{PING}").status == 200
         assert send_plain(proxy, "GET", "/").status == 302
-    assert len(behind.requests) == 4
+    assert len(upstream.requests) == 4
 
 
 @pytest.mark.usefixtures("other_address")
-def test_over_an_address_of_its_own_too_other_users_of_this_machine_are_refused(behind: FakeDeployment) -> None:
+def test_another_address_refuses_other_users_of_this_machine(upstream: FakeDeployment) -> None:
     program = (
         "import http.client, sys\n"
         "c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]))\n"
         "c.request('GET', '/')\n"
         "print(c.getresponse().status)\n"
     )
-    with run_proxy(behind.root_url, address=ADDRESS) as proxy:
+    with run_proxy(upstream.root_url, address=ADDRESS) as proxy:
         for address in (ADDRESS, "127.0.0.1"):
             assert run_as_nobody(program, address, str(proxy.port)).stdout.strip() == "403"
 
 
-def test_through_ssh_the_unguessable_path_opens_nothing(behind: FakeDeployment, tmp_path: Path) -> None:
-    """On the other machine everybody could read it. What counts is the name of the program that holds the connection."""
+def test_a_call_through_ssh_cannot_use_the_unguessable_path(upstream: FakeDeployment, tmp_path: Path) -> None:
+    """Everybody on the other machine could read the path. The proxy looks at the name of the program that connects."""
     look = (
         "import sys, urllib.request\n"
         "try:\n"
@@ -78,11 +78,11 @@ def test_through_ssh_the_unguessable_path_opens_nothing(behind: FakeDeployment, 
     ssh.parent.mkdir()
     shutil.copy(real, ssh)
     env = {**os.environ, "PYTHONHOME": str(prefix), "LD_LIBRARY_PATH": str(prefix / "lib")}
-    with run_proxy(behind.root_url, unsigned=True) as proxy:
+    with run_proxy(upstream.root_url, unsigned=True) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}{PING}"
         told = [
             subprocess.run([program, "-S", "-c", look, url], capture_output=True, text=True, env=env).stdout.strip()
             for program in (real, str(ssh))
         ]
         assert told == ["200", "401"]
-    assert len(behind.requests) == 1
+    assert len(upstream.requests) == 1

@@ -1,4 +1,4 @@
-"""The terminal's face: the order of a sign-in's lines, the length of its address, `--quiet` and `--verbose`, ASCII, tables."""
+"""Check the output of a terminal: a sign-in's lines, its address, `--quiet` and `--verbose`, ASCII, and tables."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.terminal import run_in_terminal
-from tests.world import APPROVE, NAME, TCENV, make_env, read_session_fields, sign_in, tcenv
+from tests.world import APPROVE, NAME, TCENV, login, make_env, read_session_fields, sign_in, tcenv
 
 LINK = re.compile(r"\x1b\]8;[^;]*;([^\x1b]+)\x1b\\([^\x1b]*)\x1b\]8;;\x1b\\")
 KITTY = {"TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"}
 
 
 def sign_in_on_terminal(env: Mapping[str, str], *words: str) -> str:
-    """Sign in on a terminal of 100 columns; what it shows."""
+    """Sign in on a terminal of 100 columns. Return its output."""
     status, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", *words, env=env, columns=100)
     assert status == 0, said
     return said
 
 
-def plain(text: str) -> str:
+def strip_escapes(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\]8;[^\x1b]*\x1b\\", "", text)
 
 
-def test_a_sign_in_asks_first_and_tells_the_rest_after(deployment: Sandbox) -> None:
-    # A program of its own, which a reset can pause until the former client is deleted.
+def test_a_sign_in_shows_the_address_first(deployment: Sandbox) -> None:
+    # The reset must be able to pause this browser until it has deleted the former client.
     env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a", TERM="xterm-256color", BROWSER=APPROVE)
-    # The first sign-in tells the user's prefix, and from then on tcenv can ask for the scope to delete.
+    # The first sign-in shows the user's prefix. Then tcenv can request the scope to delete.
     sign_in_on_terminal(env)
-    second = plain(sign_in_on_terminal(env, "--reset"))
+    second = strip_escapes(sign_in_on_terminal(env, "--reset"))
     lines = [line for line in second.splitlines() if line.strip()]
     assert f"Approve “{NAME}" in lines[0]
     assert "/auth/clients/create?" in lines[1]
     assert next(n for n, line in enumerate(lines) if "Also asked for" in line) > 1
-    # Once for each profile.
-    assert "Also asked for" not in plain(sign_in_on_terminal(env, "--reset"))
+    # It says that once for each profile.
+    assert "Also asked for" not in strip_escapes(sign_in_on_terminal(env, "--reset"))
 
 
-def test_the_address_is_a_short_link_where_a_browser_was_started_here(deployment: Sandbox) -> None:
+def test_the_address_is_a_short_link_if_a_browser_was_started(deployment: Sandbox) -> None:
     said = sign_in_on_terminal(make_env(deployment, **KITTY))
     ((target, label),) = LINK.findall(said)
     assert label == f"{deployment.root_url}/auth/clients/create"
@@ -48,21 +48,21 @@ def test_the_address_is_a_short_link_where_a_browser_was_started_here(deployment
 
 
 @pytest.mark.parametrize("elsewhere", ["ssh", "unknown terminal", "tmux"])
-def test_the_address_is_whole_where_it_may_have_to_be_copied(elsewhere: str, deployment: Sandbox) -> None:
+def test_the_whole_address_is_shown_if_it_may_be_copied(elsewhere: str, deployment: Sandbox) -> None:
     more = {
         "ssh": {**KITTY, "SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"},
         "unknown terminal": {"TERM": "xterm-256color"},
         "tmux": {**KITTY, "TMUX": "/tmp/tmux-1000/default,1,0"},
     }[elsewhere]
-    assert "/auth/clients/create?name=" in plain(sign_in_on_terminal(make_env(deployment, **more)))
+    assert "/auth/clients/create?name=" in strip_escapes(sign_in_on_terminal(make_env(deployment, **more)))
 
 
-def test_the_address_is_whole_where_no_browser_starts(deployment: Sandbox) -> None:
+def test_the_whole_address_is_shown_if_no_browser_starts(deployment: Sandbox) -> None:
     for words, browser in (((), "/nosuch/browser %s"), (("--no-browser",), APPROVE)):
         env = make_env(deployment, BROWSER=browser, TCENV_RETRY="1", **KITTY)
         _, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", "--timeout", "1s", *words, env=env, columns=100)
         assert "To approve" in said
-        assert f"{deployment.root_url}/auth/clients/create?" in plain(said)
+        assert f"{deployment.root_url}/auth/clients/create?" in strip_escapes(said)
 
 
 def test_a_reset_says_that_the_token_is_new(deployment: Sandbox) -> None:
@@ -71,15 +71,15 @@ def test_a_reset_says_that_the_token_is_new(deployment: Sandbox) -> None:
     assert f"New token for {read_session_fields(env)['TASKCLUSTER_CLIENT_ID']}, until" in done.stderr
 
 
-def test_not_granted_has_the_right_pronoun(deployment: Sandbox) -> None:
-    one = tcenv("login", "--shell", "sh", "--scope", "no:a", "--scope", "queue:*", env=make_env(deployment))
+def test_scopes_that_are_not_granted_get_the_right_pronoun(deployment: Sandbox) -> None:
+    one = login(make_env(deployment), "--scope", "no:a", "--scope", "queue:*")
     assert "Not granted: no:a. You do not hold it on" in one.stderr
     both = ["--scope", "no:a", "--scope", "no:b", "--scope", "queue:*"]
-    two = tcenv("login", "--shell", "sh", "--reset", *both, env=make_env(deployment))
+    two = login(make_env(deployment), "--reset", *both)
     assert "Not granted: no:a, no:b. You do not hold them on" in two.stderr
 
 
-def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> None:
+def test_quiet_keeps_errors_and_reports(deployment: Sandbox) -> None:
     env = make_env(deployment)
     done = tcenv("login", "--shell", "bash", "-q", env=env)
     assert (done.returncode, done.stderr) == (0, "")
@@ -95,14 +95,14 @@ def test_quiet_leaves_the_errors_and_what_was_asked_for(deployment: Sandbox) -> 
     assert "tcenv login" in refused.stderr
 
 
-def test_quiet_still_gives_the_address_that_nobody_else_opens(deployment: Sandbox) -> None:
+def test_quiet_shows_the_address_if_no_browser_starts(deployment: Sandbox) -> None:
     env = make_env(deployment, BROWSER="/nosuch/browser %s")
     _, _, said = run_in_terminal(TCENV, "login", "-q", "--shell", "bash", "--timeout", "1s", env=env)
     assert f"{deployment.root_url}/auth/clients/create?" in said
     assert "To approve" not in said
 
 
-def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox) -> None:
+def test_verbose_lists_every_step_and_no_secret(deployment: Sandbox) -> None:
     env = make_env(deployment)
     done = tcenv("login", "--shell", "bash", "-v", env=env)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
@@ -117,7 +117,7 @@ def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox
     ):
         assert said.lower() in done.stderr.lower(), said
     assert token not in done.stderr
-    # The path of the callback is a secret while the sign-in waits, and stands in the address for the browser alone.
+    # The callback's path is secret during the wait, so only the browser's address contains it.
     logged = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
     assert not re.search(r"[0-9a-f]{40}", "\n".join(logged))
     again = tcenv("env", "--shell", "bash", env={**env, "TCENV_VERBOSE": "1"})
@@ -126,7 +126,7 @@ def test_verbose_says_what_tcenv_does_and_asks_and_no_secret(deployment: Sandbox
     assert token not in again.stderr
 
 
-def test_both_are_a_usage_error_and_neither_reaches_a_command(deployment: Sandbox) -> None:
+def test_quiet_excludes_verbose_and_neither_reaches_a_command(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     assert "Use either --quiet or --verbose." in tcenv("status", "-q", "-v", env=env).stderr
     done = tcenv("exec", "-q", "--", "echo", "-q", "--verbose", env=env)
@@ -143,22 +143,22 @@ def test_the_locale_c_gets_ascii(deployment: Sandbox) -> None:
     assert report.isascii()
 
 
-def test_the_scopes_of_status_are_one_column(deployment: Sandbox) -> None:
+def test_the_scopes_of_status_form_one_column(deployment: Sandbox) -> None:
     long = "queue:create-task:highest:proj-sandbox/" + "x" * 60
     for scopes in ([long, "queue:scheduler-id:a"], ["queue:scheduler-id:a", "queue:scheduler-id:b"]):
         env = sign_in(deployment, TCENV_SCOPE=" ".join(scopes), TCENV_RESET="1")
-        screen = plain(run_in_terminal(TCENV, "status", env=env, columns=80, output=True)[2])
+        screen = strip_escapes(run_in_terminal(TCENV, "status", env=env, columns=80, output=True)[2])
         places = {line.index(scope) for line in screen.splitlines() for scope in scopes if scope in line}
         assert len(places) == 1, screen
 
 
-def test_a_list_of_profiles_has_heads_and_marks_the_default(deployment: Sandbox) -> None:
+def test_the_list_of_profiles_has_heads_and_marks_the_default(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     assert tcenv("profile", "set", "main", "--root-url", "https://tc.example.com", "--default", env=env).returncode == 0
-    screen = plain(run_in_terminal(TCENV, "profile", "list", env=env, columns=140, output=True)[2]).splitlines()
+    screen = strip_escapes(run_in_terminal(TCENV, "profile", "list", env=env, columns=140, output=True)[2]).splitlines()
     assert screen[0].split() == ["PROFILE", "ROOT", "URL", "LEFT", "CLIENT"]
     assert screen[1].split()[:3] == ["*", "main", "https://tc.example.com"]
     assert screen[1].index("main") == screen[0].index("PROFILE") == screen[2].index("http_localhost")
-    # A program that reads it gets one tab between two columns, and no spaces to fill them.
+    # In a pipe, one tab separates two columns.
     lines = tcenv("profile", "list", env=env).stdout.splitlines()
     assert lines[1] == "*\tmain\thttps://tc.example.com\tnot signed in"

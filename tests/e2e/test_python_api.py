@@ -1,4 +1,4 @@
-"""`tcenv.credentials()` in a program of somebody else's: from threads, inside asyncio, and without a trace in the process."""
+"""Call `tcenv.credentials()` in a program: from threads, inside asyncio, and without a side effect."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 
 import tcenv as library
 from tcenv import locks
+from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.session import RESETTING
@@ -27,7 +28,7 @@ from tests.world import sign_in
 
 @pytest.fixture
 def token(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Somebody has signed in, and this process has their environment; the session's token."""
+    """Sign in and put the session into this process's environment. Return its token."""
     with Sandbox() as sandbox:
         for name, value in sign_in(sandbox).items():
             monkeypatch.setenv(name, value)
@@ -35,8 +36,8 @@ def token(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield client.access_token
 
 
-def cut_short() -> str:
-    """Mark the session as one whose reset was cut short, so that the deployment must be asked; its profile."""
+def interrupt_reset() -> str:
+    """Mark the session's reset as interrupted, so that tcenv must ask the deployment. Return the profile."""
     store = open_store()
     (profile,) = store.list_profiles()
     session = store.load(profile)
@@ -45,8 +46,8 @@ def cut_short() -> str:
     return profile
 
 
-def state_of_the_process() -> dict[str, Any]:
-    """What a library must leave alone."""
+def read_process_state() -> dict[str, Any]:
+    """Return the state that a library must not change."""
     mask = os.umask(0o077)
     os.umask(mask)
     return {
@@ -63,7 +64,7 @@ def state_of_the_process() -> dict[str, Any]:
     }
 
 
-def test_nothing_of_the_host_changes_and_its_timer_goes_on(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_change_nothing_in_the_host_process(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rang, waits = threading.Event(), threading.Event()
     acquire = locks.acquire
 
@@ -75,16 +76,16 @@ def test_nothing_of_the_host_changes_and_its_timer_goes_on(token: str, monkeypat
     former = signal.signal(signal.SIGALRM, lambda number, frame: rang.set())
     signal.setitimer(signal.ITIMER_REAL, 3600, 7200)
     try:
-        before = state_of_the_process()
-        profile = cut_short()
-        # Another process is at it for a while: the wait for its lock has no timer of its own.
+        before = read_process_state()
+        profile = interrupt_reset()
+        # Another process holds the lock for a while. The wait for it must not set a timer.
         with ThreadPoolExecutor(1) as pool, sign_in_lock(profile, 10, lambda: None):
             waiting = pool.submit(library.credentials)
             assert waits.wait(60)
         assert waiting.result(timeout=60)["credentials"]["accessToken"] == token
-        cut_short()
+        interrupt_reset()
         assert library.credentials()["credentials"]["accessToken"] == token
-        assert state_of_the_process() == before
+        assert read_process_state() == before
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 3000
         signal.raise_signal(signal.SIGALRM)
         assert rang.is_set()
@@ -93,16 +94,16 @@ def test_nothing_of_the_host_changes_and_its_timer_goes_on(token: str, monkeypat
         signal.signal(signal.SIGALRM, former)
 
 
-def test_from_many_threads_at_once(token: str) -> None:
-    cut_short()
+def test_credentials_work_from_many_threads(token: str) -> None:
+    interrupt_reset()
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda number: library.credentials(), range(32)))
     assert {options["credentials"]["accessToken"] for options in found} == {token}
     assert len({id(options["credentials"]) for options in found}) == 32
 
 
-def test_inside_asyncio(token: str) -> None:
-    cut_short()
+def test_credentials_work_inside_asyncio(token: str) -> None:
+    interrupt_reset()
 
     async def main() -> list[Any]:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
@@ -115,9 +116,25 @@ def test_inside_asyncio(token: str) -> None:
     assert {options["credentials"]["accessToken"] for options in asyncio.run(main())} == {token}
 
 
-def test_modules_of_the_host_are_the_real_ones(token: str) -> None:
-    cut_short()
+def test_credentials_leave_the_hosts_modules_alone(token: str) -> None:
+    interrupt_reset()
     library.credentials()
     for name in ("requests", "urllib3", "ssl", "signal"):
         module = sys.modules.get(name)
         assert module is None or getattr(module, "__spec__", None) is not None, name
+
+
+def test_the_python_interface_returns_credentials_of_the_session(
+    deployment: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import taskcluster
+
+    monkeypatch.setenv("TASKCLUSTER_ROOT_URL", deployment.root_url)
+    with pytest.raises(NotSignedIn):
+        library.credentials()
+    sign_in(deployment)
+    options = library.credentials()
+    assert options["rootUrl"] == deployment.root_url
+    assert taskcluster.Auth(options).currentScopes()["scopes"]
+    # The client library has changed its dictionary. The next call returns a new one.
+    assert isinstance(library.credentials()["credentials"]["accessToken"], str)

@@ -1,4 +1,4 @@
-"""Temporary credentials, made without the client library: byte for byte what it makes, and nothing that could not work."""
+"""Check temporary credentials: they equal those of the client library, byte for byte, and fit the deployment's limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tcenv.deployment.scopes import covers, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
-from tests.world import find_session_file, make_env, read_session_fields, sign_in, tcenv
+from tests.world import find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
 PRINTABLE = [chr(code) for code in range(32, 127)]
 TOKEN = "x" * 44
@@ -28,11 +28,11 @@ TOKEN = "x" * 44
 CREATE = "auth:create-client:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
 
 
-def at(seconds: int) -> datetime.datetime:
+def to_datetime(seconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
-def test_a_thousand_times_what_the_library_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_equal_those_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(20261124)
     alphabet = string.ascii_letters + string.digits + "_-"
     for _ in range(1000):
@@ -44,12 +44,14 @@ def test_a_thousand_times_what_the_library_makes(monkeypatch: pytest.MonkeyPatch
         halves = ["".join(dice.choices(alphabet, k=22)) for _ in range(2)]
         handed = iter(halves)
         monkeypatch.setattr(utils, "slugId", lambda handed=handed: next(handed))
-        theirs = taskcluster.createTemporaryCredentials(client_id, token, at(start), at(expires), list(scopes))
+        theirs = taskcluster.createTemporaryCredentials(
+            client_id, token, to_datetime(start), to_datetime(expires), list(scopes)
+        )
         ours = mint(client_id, token, scopes, start, expires, "".join(halves))
         assert ours == (theirs["accessToken"].decode(), theirs["certificate"])
 
 
-def test_seeds_are_the_librarys_kind_and_never_the_same() -> None:
+def test_seeds_are_unique_and_have_the_librarys_form() -> None:
     seeds = set()
     for _ in range(200):
         seed = json.loads(mint("me", TOKEN, ["a"], 0, 9)[1])["seed"]
@@ -60,8 +62,8 @@ def test_seeds_are_the_librarys_kind_and_never_the_same() -> None:
     assert len(seeds) == 200
 
 
-def header(client_id: str, token: str, certificate: str) -> str:
-    """The Authorization header with which the Python client sends such credentials."""
+def make_header(client_id: str, token: str, certificate: str) -> str:
+    """Return the Authorization header that the Python client sends with such credentials."""
     credentials = {"clientId": client_id, "accessToken": token, "certificate": certificate}
     client = taskcluster.Auth({"rootUrl": "https://tc.example.com", "credentials": credentials})
     sender = mohawk.Sender(
@@ -78,23 +80,24 @@ def header(client_id: str, token: str, certificate: str) -> str:
 @pytest.mark.parametrize(
     "client_id", ["me", "mozilla-auth0/ad|Mozilla-LDAP|somebody@mozilla.com/tcenv-host:profile@2", "c" * 300]
 )
-def test_what_is_made_fits_into_a_header_and_what_does_not_is_said_with_how_many_do(client_id: str) -> None:
+def test_an_error_says_how_many_scopes_fit_into_a_header(client_id: str) -> None:
     scopes = [f"queue:create-task:project-number-{n:05}/*" for n in range(200)]
     with pytest.raises(UsageError, match="200 scopes do not fit") as refusal:
         mint(client_id, TOKEN, scopes, 0, 9)
     most = int(refusal.value.message.partition("the first ")[2].partition(".")[0].partition(" ")[0])
     assert (
-        len(header(client_id, *mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999))) <= LONGEST_HEADER
+        len(make_header(client_id, *mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999)))
+        <= LONGEST_HEADER
     )
     with pytest.raises(UsageError):
         mint(client_id, TOKEN, scopes[: most + 1], 1_764_000_000, 1_764_000_999)
-    # Not much is given away.
+    # The limit is close: 120 more bytes do not fit.
     longer = "x" * 120
     token, certificate = mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999)
-    assert len(header(client_id, token, certificate.replace('"seed"', f'"{longer}":0,"seed"'))) > LONGEST_HEADER
+    assert len(make_header(client_id, token, certificate.replace('"seed"', f'"{longer}":0,"seed"'))) > LONGEST_HEADER
 
 
-def test_what_is_no_scope_is_none() -> None:
+def test_an_invalid_scope_is_refused() -> None:
     for scope in ("", "a\nb", "é", "\x7f", "a\tb"):
         with pytest.raises(UsageError, match="not a scope"):
             mint("me", TOKEN, [scope], 0, 9)
@@ -102,7 +105,7 @@ def test_what_is_no_scope_is_none() -> None:
         mint("me", TOKEN, ["a"], 0, LONGEST_LIFETIME + 1)
 
 
-def test_repetitions_are_left_out_and_nothing_else() -> None:
+def test_only_covered_scopes_are_removed() -> None:
     assert remove_covered(["queue:*", "queue:a", "queue:a:*", "b", "b", "queue:*"]) == ("queue:*", "b")
     assert remove_covered(["a*", "a", "ab*", "*"]) == ("*",)
     dice = random.Random(1)
@@ -114,28 +117,24 @@ def test_repetitions_are_left_out_and_nothing_else() -> None:
         assert not any(covers([other for other in kept if other != scope], scope) for scope in kept)
 
 
-# --- By the commands -----------------------------------------------------------------------------------------------
-
-
-def loaded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def parse_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
-def test_they_work_and_narrow() -> None:
-    with Sandbox() as tc:
-        env = sign_in(tc)
-        code = (
-            "import taskcluster;print(sorted(taskcluster.Auth(taskcluster.optionsFromEnvironment())"
-            ".currentScopes()['scopes']))"
-        )
-        done = tcenv("exec", "--scope", "queue:route:index.sandbox.x", "--", sys.executable, "-c", code, env=env)
-        assert "queue:route:index.sandbox.x" in done.stdout, done.stderr
-        assert "secrets:get" not in done.stdout
+def test_temporary_credentials_work_and_narrow(deployment: Sandbox) -> None:
+    env = sign_in(deployment)
+    code = (
+        "import taskcluster;print(sorted(taskcluster.Auth(taskcluster.optionsFromEnvironment())"
+        ".currentScopes()['scopes']))"
+    )
+    done = tcenv("exec", "--scope", "queue:route:index.sandbox.x", "--", sys.executable, "-c", code, env=env)
+    assert "queue:route:index.sandbox.x" in done.stdout, done.stderr
+    assert "secrets:get" not in done.stdout
 
 
 @pytest.mark.parametrize("count", [40, 200])
-def test_exec_for_on_a_wide_session_works_or_says_why_before_the_command_starts(count: int) -> None:
+def test_exec_for_works_or_fails_before_the_command_starts(count: int) -> None:
     with Sandbox(user_scopes=[CREATE, *(f"queue:create-task:project-{n:04}/x" for n in range(count - 1))]) as tc:
         env = sign_in(tc)
         script = "import taskcluster as t;print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']))"
@@ -148,50 +147,48 @@ def test_exec_for_on_a_wide_session_works_or_says_why_before_the_command_starts(
             assert "--scope" in done.stderr
 
 
-def test_patterns_stand_for_what_they_cover() -> None:
-    """A session that holds a pattern and hundreds of scopes below it fits."""
+def test_a_pattern_replaces_the_scopes_that_it_covers() -> None:
+    """The session holds a pattern and hundreds of scopes below it."""
     scopes = [CREATE, "queue:create-task:*", *(f"queue:create-task:project-{n:04}/x" for n in range(200))]
     with Sandbox(user_scopes=scopes) as tc:
         env = sign_in(tc)
-        values = loaded(tcenv("env", "--for", "1h", "--format", "json", env=env))
+        values = parse_json(tcenv("env", "--for", "1h", "--format", "json", env=env))
         assert "queue:create-task:*" in json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
 
 
-def test_the_right_to_end_its_own_client_is_not_passed_on() -> None:
-    with Sandbox() as tc:
-        env = make_env(tc)
-        for _ in range(2):  # the first sign-in knows no prefix yet
-            find_session_file(env).unlink() if _ else None
-            done = tcenv("login", "--shell", "sh", "--scope", "queue:route:*", "--scope", "secrets:get:*", env=env)
-            assert done.returncode == 0, done.stderr
-        own = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-        assert f"SCOPE=auth:delete-client:{own}\n" in find_session_file(env).read_text()
-        values = loaded(tcenv("env", "--for", "1h", "--format", "json", env=env))
-        passed = json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
-        assert passed and not [scope for scope in passed if scope.startswith("auth:delete-client:")]
-        done = tcenv("env", "--scope", f"auth:delete-client:{own}", "--shell", "sh", env=env)
-        assert done.returncode == 2
+def test_the_scope_to_delete_its_own_client_is_not_passed_on(deployment: Sandbox) -> None:
+    env = make_env(deployment)
+    for _ in range(2):  # the first sign-in knows no prefix yet
+        find_session_file(env).unlink() if _ else None
+        done = login(env, "--scope", "queue:route:*", "--scope", "secrets:get:*")
+        assert done.returncode == 0, done.stderr
+    own = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
+    assert f"SCOPE=auth:delete-client:{own}\n" in find_session_file(env).read_text()
+    values = parse_json(tcenv("env", "--for", "1h", "--format", "json", env=env))
+    passed = json.loads(values["TASKCLUSTER_CERTIFICATE"])["scopes"]
+    assert passed and not [scope for scope in passed if scope.startswith("auth:delete-client:")]
+    done = tcenv("env", "--scope", f"auth:delete-client:{own}", "--shell", "sh", env=env)
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize(
     "words", [("env", "--shell", "sh", "--scope", "queue:route:index.sandbox.x"), ("env", "--shell=sh", "--for=1h")]
 )
-def test_it_is_on_the_hot_path(words: tuple[str, ...]) -> None:
+def test_temporary_credentials_are_on_the_hot_path(words: tuple[str, ...], deployment: Sandbox) -> None:
     from tests.e2e.test_hot_path import HOT_MODULES, modules
 
-    with Sandbox() as tc:
-        env = sign_in(tc)
-        assert modules(*words, env=env) - HOT_MODULES <= {
-            "tcenv.shells.posix",
-            "tcenv.shells.sh",
-            "tcenv.errors",
-            "tcenv.deployment",
-            "tcenv.deployment.fromnow",
-            "tcenv.deployment.patterns",
-            "tcenv.deployment.scopes",
-            "tcenv.deployment.temporary",
-            "tcenv.sessions.name_series",
-            "tcenv.sessions.temporary",
-            "binascii",
-            "_hashlib",
-        }
+    env = sign_in(deployment)
+    assert modules(*words, env=env) - HOT_MODULES <= {
+        "tcenv.shells.posix",
+        "tcenv.shells.sh",
+        "tcenv.errors",
+        "tcenv.deployment",
+        "tcenv.deployment.fromnow",
+        "tcenv.deployment.patterns",
+        "tcenv.deployment.scopes",
+        "tcenv.deployment.temporary",
+        "tcenv.sessions.name_series",
+        "tcenv.sessions.temporary",
+        "binascii",
+        "_hashlib",
+    }

@@ -1,4 +1,4 @@
-"""The recipes of docs/proxy.md that can be tried here, as they are written there."""
+"""Run the recipes of docs/proxy.md and docs/agents.md as they are written."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
@@ -19,7 +16,7 @@ from tests.world import find_session_file, read_session_fields, sign_in
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "proxy.md").read_text()
-# A program that needs nothing but Python, signs by itself, and looks around.
+# Needs only Python, signs its calls itself, and searches for files.
 AGENT = """#!/usr/bin/env -S python3 -I
 import json, os, sys, time, urllib.error, urllib.request
 sys.path.insert(0, os.getcwd())
@@ -47,21 +44,15 @@ print(json.dumps({
 """
 
 
-def recipe(page: str, title: str) -> str:
-    """The shell code under a heading."""
+def find_recipe(page: str, title: str) -> str:
+    """Return the shell code under a heading."""
     match = re.search(rf"### {re.escape(title)}\n\n[^#]*?```sh[^\n]*\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     assert match is not None
     return match[1]
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
-
-
-def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
-    env = sign_in(sandbox)
+def test_the_bwrap_recipe_for_agents_works(deployment: Sandbox, home: Path) -> None:
+    env = sign_in(deployment)
     require("bwrap")
     (home / "x.secret-of-home").write_text("x")
     work = home / "work"
@@ -72,7 +63,7 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     shutil.copy(patterns.__file__, package)
     (work / "your-agent").write_text(AGENT)
     (work / "your-agent").chmod(0o755)
-    text = recipe("agents.md", "In a sandbox")
+    text = find_recipe("agents.md", "In a sandbox")
     assert "your-agent" in text
     text = text.replace("    your-agent", "    ./your-agent")
     done = subprocess.run(["bash", "-c", text], env=env, cwd=work, capture_output=True, text=True, timeout=60)
@@ -81,15 +72,15 @@ def test_an_agents_sandbox(sandbox: Sandbox, home: Path) -> None:
     assert (told["read"], told["write"], told["found"]) == (200, 403, [])
     assert told["processes"] <= 3
     assert "your-agent" in told["here"]
-    # All that is hidden was there to be found.
+    # The session's file existed.
     assert find_session_file(env).exists()
     lines = [json.loads(line) for line in (home / ".local/state/tcenv/agent-calls.log").read_text().splitlines()]
     assert [(line["method"], line["status"]) for line in lines] == [("GET", 200), ("PUT", 403)]
     assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in done.stdout
 
 
-def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:
-    env = sign_in(sandbox)
+def test_the_recipe_for_a_proxy_for_other_shells_works(deployment: Sandbox, home: Path, tmp_path: Path) -> None:
+    env = sign_in(deployment)
     line = next(line for line in PAGE.splitlines() if line.startswith("tcenv proxy --output"))
     there = next(word for word in re.findall(r"`([^`]*)`", PAGE) if word.startswith(". ~/proxy.env"))
     script = f'{there} && curl -sS -o /dev/null -w "%{{http_code}} %{{redirect_url}}" "$TASKCLUSTER_ROOT_URL/tasks/x"'
@@ -102,7 +93,7 @@ def test_a_proxy_for_other_shells(sandbox: Sandbox, home: Path, tmp_path: Path) 
         terminal.type(line)
         terminal.wait_for("until Ctrl-C")
         done = elsewhere()
-        assert done.stdout == f"302 {sandbox.root_url}/tasks/x", done.stderr
+        assert done.stdout == f"302 {deployment.root_url}/tasks/x", done.stderr
         terminal.press("C-c")
         terminal.type("echo status=$?.")
         terminal.wait_for("status=0.")

@@ -1,13 +1,16 @@
-"""Many at once: whatever tcenv reads, changes and writes again, nothing of it is lost."""
+"""Run many commands at once: every change of a file is kept."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +20,21 @@ import pytest
 from tcenv.config import index
 from tcenv.deployment.credentials import Credentials
 from tcenv.files import hold_lock, rewrite, write_privately
+from tcenv.sandbox import Sandbox
 from tcenv.sessions import known_clients
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.session import Session
+from tests.login_process import start_login
 from tests.portholder import list_descriptors, wait_until
-from tests.world import TCENV, make_env, tcenv
+from tests.programs import require
+from tests.world import NAME, TCENV, login, make_env, tcenv
 
 ROOT_URL = "https://tc.example.com"
 
 
-def at_once(functions: list[Callable[[], object]]) -> None:
-    """Run the functions in threads that start together; what one raises is the test's failure."""
+def run_at_once(functions: list[Callable[[], object]]) -> None:
+    """Run the functions in threads that start together. The test fails if one raises."""
     gate = threading.Barrier(len(functions))
     failures: list[BaseException] = []
 
@@ -47,7 +53,7 @@ def at_once(functions: list[Callable[[], object]]) -> None:
     assert failures == []
 
 
-def test_twenty_changes_of_the_configuration_are_all_kept(home: Path) -> None:
+def test_simultaneous_changes_of_the_configuration_are_all_kept(home: Path) -> None:
     file = home / ".config/tcenv/config.toml"
     file.parent.mkdir(parents=True)
     file.write_text(
@@ -91,7 +97,7 @@ def test_clients_are_remembered_and_forgotten_from_threads() -> None:
     clients = [KnownClient(f"n{n}", f"u/n{n}", end, f"asked{n % 3}") for n in range(24)]
     for client in clients[:12]:
         known_clients.remember(ROOT_URL, client)
-    at_once(
+    run_at_once(
         [
             *(lambda client=client: known_clients.forget(ROOT_URL, client.client_id) for client in clients[:12]),
             *(lambda client=client: known_clients.remember(ROOT_URL, client) for client in clients[12:]),
@@ -116,7 +122,7 @@ class Backend:
         del self.kept[name]
 
 
-def test_the_note_of_what_the_keyring_holds_is_whole(home: Path) -> None:
+def test_threads_keep_the_list_of_keyring_sessions_whole(home: Path) -> None:
     backend: Any = Backend()
 
     def sign_in(number: int) -> Callable[[], object]:
@@ -131,22 +137,22 @@ def test_the_note_of_what_the_keyring_holds_is_whole(home: Path) -> None:
         )
         return lambda: KeyringStore(backend).save(session)
 
-    at_once([sign_in(number) for number in range(16)])
+    run_at_once([sign_in(number) for number in range(16)])
     assert KeyringStore(backend).list_profiles() == sorted(f"p{number}" for number in range(16))
-    at_once([lambda number=number: KeyringStore(backend).forget(f"p{number}") for number in range(15)])  # type: ignore[misc]
+    run_at_once([lambda number=number: KeyringStore(backend).forget(f"p{number}") for number in range(15)])  # type: ignore[misc]
     assert KeyringStore(backend).list_profiles() == ["p15"]
 
 
 def test_threads_of_one_process_write_one_file(home: Path) -> None:
-    """Each process has its own temporary file: the file at the end is whole, and no other file is left."""
+    """Each process has its own temporary file, and no such file is left."""
     path = home / "private/file"
     contents = [bytes([65 + number]) * 100_000 for number in range(16)]
-    at_once([lambda content=content: write_privately(str(path), content) for content in contents])  # type: ignore[misc]
+    run_at_once([lambda content=content: write_privately(str(path), content) for content in contents])  # type: ignore[misc]
     assert path.read_bytes() in contents
     assert os.listdir(path.parent) == ["file"]
 
 
-def test_what_changed_meanwhile_is_not_overwritten(home: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_not_overwritten(home: Path) -> None:
     path = home / "file"
     path.write_bytes(b"one")
     assert not rewrite(str(path), b"two", before=b"none")
@@ -156,7 +162,7 @@ def test_what_changed_meanwhile_is_not_overwritten(home: Path) -> None:
     assert path.read_bytes() == b"two"
 
 
-def test_what_is_appended_to_a_start_up_file_while_the_question_stands_is_kept(home: Path) -> None:
+def test_a_change_of_the_start_up_file_during_the_question_is_kept(home: Path) -> None:
     file = home / ".bashrc"
     file.write_text("# mine\n")
     child = pexpect.spawn(
@@ -176,8 +182,8 @@ def test_what_is_appended_to_a_start_up_file_while_the_question_stands_is_kept(h
     assert text.count("tcenv init --install") == 1
 
 
-def test_a_long_start_up_file_is_no_matter(home: Path) -> None:
-    """Sixty thousand lines, which would take minutes if each were looked for among all others."""
+def test_a_long_start_up_file_takes_no_time(home: Path) -> None:
+    """It has sixty thousand lines. Comparing each with all others would take minutes."""
     file = home / ".bashrc"
     text = "".join(f"alias a{number}='b{number}'\n" for number in range(60_000))
     file.write_text(text)
@@ -211,3 +217,70 @@ def test_the_direnv_library_on_a_disk_that_takes_nothing(home: Path) -> None:
     (home / ".config/direnv/lib/tcenv.sh").mkdir()
     stays = tcenv("direnv", "--uninstall", env=make_env())
     assert (stays.returncode, "cannot be removed: Is a directory" in stays.stderr) == (1, True)
+
+
+def test_twenty_logins_at_once_open_one_browser(deployment: Sandbox) -> None:
+    slow = (
+        f"{sys.executable} -c 'import sys; from tcenv.sandbox.approve import approve; approve(sys.argv[1], wait=2)' %s"
+    )
+    env = make_env(deployment, BROWSER=slow)
+    script = 'eval "$(tcenv login)" && printf "%s" "$TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN $TCENV_EXPIRES"'
+    shells = ["bash", "zsh", "dash", "mksh"]
+    with ThreadPoolExecutor(20) as pool:
+        outputs = list(
+            pool.map(
+                lambda n: (
+                    subprocess.run(
+                        [require(shells[n % 4]), "-c", script], env=env, capture_output=True, text=True, timeout=60
+                    ).stdout
+                ),
+                range(20),
+            )
+        )
+    assert len(set(outputs)) == 1
+    assert outputs[0].startswith(f"{deployment.user}/{NAME} ")
+    assert deployment.approvals == 1
+
+
+def test_another_login_takes_over_when_the_first_is_killed(deployment: Sandbox, tmp_path: Path) -> None:
+    env = make_env(deployment)
+    leader, _ = start_login(env)
+    others = [
+        subprocess.Popen(
+            [TCENV, "login", "--shell", "sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for other in others:
+        assert other.stderr is not None
+        assert "Another tcenv is signing in" in other.stderr.readline()
+    leader.send_signal(signal.SIGKILL)
+    leader.communicate()
+    outputs = {other.communicate(timeout=60)[0] for other in others}
+    assert len(outputs) == 1
+    assert "TASKCLUSTER_ACCESS_TOKEN" in outputs.pop()
+    assert deployment.approvals == 1
+
+
+@pytest.mark.signals
+def test_deployments_do_not_wait_for_each_other(deployment: Sandbox) -> None:
+    waiting, _ = start_login(make_env(deployment))
+    with Sandbox() as other:
+        assert login(make_env(other)).returncode == 0
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("what", ["link", "directory"])
+def test_an_invalid_lock_file_is_an_error(what: str, deployment: Sandbox) -> None:
+    env = make_env(deployment)
+    lock = Path(env["XDG_RUNTIME_DIR"]) / f"tcenv/http_localhost_{deployment.port}.lock"
+    lock.parent.mkdir(mode=0o700)
+    if what == "link":
+        lock.symlink_to("/etc/passwd")
+    else:
+        lock.mkdir()
+    done = login(env)
+    assert (done.returncode, done.stdout) == (1, "\\false;\n")
+    assert str(lock) in done.stderr
+    assert "inside tcenv" not in done.stderr

@@ -1,4 +1,4 @@
-"""The page that the browser ends on, in a real Chromium that comes from a deployment's page as people's browsers do."""
+"""Check the page on which a real Chromium ends after it was on a deployment's page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BAD = Outcome(
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[BrowserContext]:
-    """A Chromium with a profile on disk, as a person's."""
+    """Return a Chromium whose profile is on disk, like a person's."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path / "profile", executable_path=require("chromium"), args=["--no-sandbox"]
@@ -57,8 +57,8 @@ def context(tmp_path: Path) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """A page on another loopback port that goes on to where it is told to go, in the way of the real one."""
+def deployment_page() -> Iterator[str]:
+    """Serve a page on another loopback port that navigates to a given address, as the deployment's page does."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,9 +80,9 @@ def elsewhere() -> Iterator[str]:
     server.server_close()
 
 
-def save(page: Page, elsewhere: str, callback: str, think: Callable[[], object] = lambda: None) -> None:
-    """Press the deployment's button, which sends the browser to `callback`, unencoded, after `think`."""
-    page.goto(elsewhere)
+def save(page: Page, deployment_page: str, callback: str, think: Callable[[], object] = lambda: None) -> None:
+    """Press the deployment's button after `think`. It sends the browser to `callback`, unencoded."""
+    page.goto(deployment_page)
     think()
     page.evaluate("callback => { target = callback }", callback)
     page.click("button")
@@ -90,8 +90,8 @@ def save(page: Page, elsewhere: str, callback: str, think: Callable[[], object] 
 
 
 @pytest.mark.parametrize("outcome", [GOOD, BAD], ids=["good", "bad"])
-def test_the_browser_ends_on_a_clean_address_with_the_truth(
-    outcome: Outcome, context: BrowserContext, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+def test_the_browser_ends_on_a_page_whose_address_has_no_token(
+    outcome: Outcome, context: BrowserContext, deployment_page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests: list[bytes] = []
 
@@ -105,9 +105,9 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     page.on("console", lambda message: said.append(message.text))
     with WaitingListener(outcome=outcome) as waiting:
         callback = f"{waiting.listener.callback_url}?{QUERY}"
-        save(page, elsewhere, callback)
+        save(page, deployment_page, callback)
         assert waiting.result() == Credentials(CLIENT_ID, TOKEN)
-        # The browser had its time to come for more: an icon, say.
+        # Give the browser time for more requests, such as an icon.
         waiting.listener.wait(module.time.monotonic() + 1)  # type: ignore[attr-defined]
 
     assert page.inner_text("h1") == outcome.title
@@ -120,12 +120,12 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     assert page.url == f"http://localhost:{waiting.port}{waiting.listener._clean}"
     history = context.new_cdp_session(page).send("Page.getNavigationHistory")
     assert TOKEN not in json.dumps(history)
-    assert [entry["url"] for entry in history["entries"]] == ["about:blank", elsewhere, page.url]
+    assert [entry["url"] for entry in history["entries"]] == ["about:blank", deployment_page, page.url]
     assert TOKEN not in page.content()
     assert page.evaluate("document.referrer + window.name") == ""
 
     assert page.evaluate("violations") == []
-    # The detour is a 404 on purpose; a word of the policy's would be one of an outside resource.
+    # The detour is a 404 on purpose. A violation of the policy would also be a message.
     assert [text for text in said if "status of 404" not in text] == []
     first, *others = requests
     assert QUERY.encode() in first, "Chromium sends it raw"
@@ -133,16 +133,16 @@ def test_the_browser_ends_on_a_clean_address_with_the_truth(
     assert not any(TOKEN.encode() in request or waiting.secret.encode() in request for request in others)
 
 
-def test_going_back_does_not_lead_to_the_token(context: BrowserContext, elsewhere: str) -> None:
+def test_going_back_does_not_lead_to_the_token(context: BrowserContext, deployment_page: str) -> None:
     page = context.new_page()
     with WaitingListener(outcome=GOOD) as waiting:
-        save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}")
+        save(page, deployment_page, f"{waiting.listener.callback_url}?{QUERY}")
     page.go_back()
-    assert page.url == elsewhere
+    assert page.url == deployment_page
 
 
-def test_what_chromium_writes_down_does_not_offer_the_token(
-    context: BrowserContext, elsewhere: str, tmp_path: Path
+def test_chromiums_history_does_not_offer_the_token(
+    context: BrowserContext, deployment_page: str, tmp_path: Path
 ) -> None:
     page = context.new_page()
     profile = tmp_path / "profile" / "Default"
@@ -151,24 +151,24 @@ def test_what_chromium_writes_down_does_not_offer_the_token(
         return any(text in file.read_bytes() for file in (profile / "Sessions").iterdir())
 
     with WaitingListener(outcome=GOOD) as waiting:
-        # Chromium writes down what has happened seconds later: by then the page before is done with.
+        # Chromium writes the page before to disk only after some seconds.
         def think() -> None:
-            wait_until(lambda: is_noted(elsewhere.encode()))
+            wait_until(lambda: is_noted(deployment_page.encode()))
 
-        save(page, elsewhere, f"{waiting.listener.callback_url}?{QUERY}", think)
+        save(page, deployment_page, f"{waiting.listener.callback_url}?{QUERY}", think)
         ended_on = page.url
     context.close()
     assert is_noted(ended_on.encode())
     for spelling in (TOKEN.encode(), TOKEN.encode("utf-16-le")):
         assert not is_noted(spelling)
     with closing(sqlite3.connect(profile / "History")) as history:
-        # What the list of visited addresses shows, and the address bar offers.
+        # The history shows these addresses, and the address bar offers them.
         offered = [url for (url,) in history.execute("select url from urls where not hidden")]
     assert ended_on in offered
     assert not any(TOKEN in url for url in offered)
 
 
-def facts_of_layout(page: Page) -> dict[str, Any]:
+def measure_layout(page: Page) -> dict[str, Any]:
     return dict(
         page.evaluate(
             """() => {
@@ -204,7 +204,7 @@ def test_the_page_fits_narrow_and_wide_light_and_dark(context: BrowserContext) -
             page.emulate_media(color_scheme=scheme)
             for width, height in ((320, 568), (390, 844), (1280, 800), (2560, 1440)):
                 page.set_viewport_size({"width": width, "height": height})
-                layout = facts_of_layout(page)
+                layout = measure_layout(page)
                 assert layout["overflow"] <= 0
                 assert layout["outside"] == 0
                 assert layout["width"] <= 600
@@ -214,15 +214,15 @@ def test_the_page_fits_narrow_and_wide_light_and_dark(context: BrowserContext) -
                 assert layout["resources"] == layout["scripts"] == 0
 
 
-def test_what_is_shown_is_text_whatever_it_holds() -> None:
+def test_markup_is_shown_as_text() -> None:
     evil = "<script>alert(1)</script>&\"'"
     html = render(Outcome(True, evil, (evil,), ((evil, evil),), (evil,))).decode()
     assert "<script" not in html
     assert re.sub("</?i>", "", html).count("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#x27;") == 6
 
 
-def test_no_name_is_broken_inside(context: BrowserContext) -> None:
-    """Not at a hyphen either, in a narrow window and a wide one; only one that is wider than the page alone is."""
+def test_no_name_is_broken_across_lines(context: BrowserContext) -> None:
+    """This includes hyphens, in narrow and wide windows. Only a name that is wider than the page may break."""
     names = ["tcenv-my-laptop", "firefox-ci-tc.services.mozilla.com", "a-user-with-a-long-name", "12:22", "2026-11-25"]
     client = f"github/1234567|{names[2]}/{names[0]}:firefox-ci-staging"
     error = f"https://{names[1]}/ gave no answer to {client} in time."
@@ -233,16 +233,16 @@ def test_no_name_is_broken_inside(context: BrowserContext) -> None:
     )
     for width in range(360, 720, 20):
         page.set_viewport_size({"width": width, "height": 800})
-        assert facts_of_layout(page)["overflow"] <= 0
+        assert measure_layout(page)["overflow"] <= 0
         for name in names:
-            places = page.evaluate(LINES_OF, name)
+            places = page.evaluate(COUNT_LINES, name)
             assert places
             assert set(places) == {1}, (name, width)
-        assert page.evaluate(LINES_OF, "/" + names[0]) != [], "and it can be found and copied as it is"
+        assert page.evaluate(COUNT_LINES, "/" + names[0]) != [], "and it can be found and copied as it is"
 
 
-# On how many lines each place is that reads as the name: its boxes may be several, on one height.
-LINES_OF = """name => {
+# Counts the lines of each occurrence of the name. It may have several boxes on one line.
+COUNT_LINES = """name => {
     const found = [], marks = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
     let text = '', nodes = [];
     for (let node; (node = marks.nextNode());) { nodes.push([text.length, node]); text += node.data; }
@@ -258,7 +258,7 @@ LINES_OF = """name => {
 }"""
 
 
-def test_the_policy_allows_this_style_and_nothing_else() -> None:
+def test_the_policy_allows_only_this_style() -> None:
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     assert f"sha256-{digest}" == STYLE_HASH
     assert "unsafe" not in CONTENT_SECURITY_POLICY

@@ -1,4 +1,4 @@
-"""Every supported version of the `taskcluster` client sends through tcenv's HTTP module, and calls as tcenv does alone."""
+"""Check that every supported version of the `taskcluster` client sends its calls through tcenv's HTTP module."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ for name, (method, route) in ROUTES.items():
 
 @pytest.mark.parametrize("version", ["installed", *OTHERS])
 @pytest.mark.parametrize("way", ["library", "alone"])
-def test_each_version_calls_as_tcenv_does(version: str, way: str, home: Path) -> None:
+def test_each_client_version_makes_the_calls_of_tcenv(version: str, way: str, home: Path) -> None:
     netrc = home / ".netrc"
     netrc.write_text("machine localhost login other password hunter2\n")
     netrc.chmod(0o600)
