@@ -1,4 +1,4 @@
-"""Listen for a callback as a waiting program does, and note what the browser sends."""
+"""Listen for a callback as a waiting program does, and record what the browser sends."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from urllib.parse import urlencode
 
 @dataclass
 class Callback:
-    """A listener's notes. `url` is the callback_url. `paths` and `headers` are those of the requests, without
-    favicons."""
+    """A running listener. `url` is its callback_url. `paths` and `headers` are of the requests, without favicons."""
 
     url: str
     paths: list[str] = field(default_factory=list)
@@ -27,8 +26,8 @@ def listen_for_callback() -> Iterator[Callback]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path != "/favicon.ico":
-                told.paths.append(self.path)
-                told.headers.append({name.lower(): value for name, value in self.headers.items()})
+                callback.paths.append(self.path)
+                callback.headers.append({name.lower(): value for name, value in self.headers.items()})
             body = b"<!doctype html><title>received</title>received"
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -41,10 +40,10 @@ def listen_for_callback() -> Iterator[Callback]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    told = Callback(f"http://localhost:{server.server_address[1]}/secret-path")
+    callback = Callback(f"http://localhost:{server.server_address[1]}/secret-path")
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield told
+        yield callback
     finally:
         server.shutdown()
         server.server_close()
@@ -54,8 +53,8 @@ def make_sign_in_url(
     root_url: str, callback_url: str | None, variant: str = "create", **values: str | list[str]
 ) -> str:
     """Return the address of a sign-in page, by default with a name, one scope and a day."""
-    asked = {"name": "tcenv", "expires": "1d", "scope": ["queue:*"], **values}
+    defaults = {"name": "tcenv", "expires": "1d", "scope": ["queue:*"], **values}
     if callback_url is not None:
-        asked["callback_url"] = callback_url
-    wanted = {name: value for name, value in asked.items() if value != []}
+        defaults["callback_url"] = callback_url
+    wanted = {name: value for name, value in defaults.items() if value != []}
     return f"{root_url}/auth/clients/{variant}?{urlencode(wanted, doseq=True)}"

@@ -1,4 +1,4 @@
-"""Call a proxy: with a correct signature, with a request as it is written, or from another user's process."""
+"""Call a proxy: with a correct signature, unsigned, or as another user."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def send_signed(
 def send_plain(
     proxy: RunningProxy, method: str, target: str, host: str = "127.0.0.1", **headers: str
 ) -> http.client.HTTPResponse:
-    """Send a call as it is written."""
+    """Send a call without adding a signature."""
     connection = http.client.HTTPConnection(host.strip("[]"), proxy.port, timeout=60)
     connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
     return connection.getresponse()

@@ -25,13 +25,13 @@ from tests.world import find_holder_process
 # `make windows` runs these by Windows' Python.
 collect_ignore = ["windows"]
 _EVERYTHING_IS_HERE = os.environ.get("TCENV_TEST_REQUIRE") == "all"
-# xdist sets the size of the run's own terminal; a test means that of its own.
+# xdist sets the size of the run's terminal, which the tests' terminals must not inherit.
 _OF_THE_RUN = ("COLUMNS", "LINES", "TCENV_TEST_")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     isolation.prepare()
-    # A busy machine is no failure.
+    # A busy machine must not fail a test.
     hypothesis.settings.register_profile("tests", deadline=None)
     hypothesis.settings.load_profile("tests")
 
@@ -63,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local/state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
-    # Where this is missing, each interactive fish parses all man pages of the machine in the background.
+    # Without this folder, each interactive fish parses all man pages of the machine in the background.
     (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     monkeypatch.chdir(home)
     yield home
@@ -128,8 +128,8 @@ def _refuse(report: Report) -> Report:
     return report
 
 
-class Text(SingleFileSnapshotExtension):
-    """A snapshot in a file of its own, so that the diff shows a changed sentence as such."""
+class TextFile(SingleFileSnapshotExtension):
+    """Store each snapshot in a file, so that a diff shows a changed sentence."""
 
     _write_mode = WriteMode.TEXT
     file_extension = "txt"
@@ -137,5 +137,5 @@ class Text(SingleFileSnapshotExtension):
 
 @pytest.fixture
 def text_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Return the text that people read: `assert text == shown`. To take a new one: --snapshot-update."""
-    return snapshot.use_extension(Text)
+    """Compare a text that people read: `assert text == text_snapshot`. Update it with --snapshot-update."""
+    return snapshot.use_extension(TextFile)

@@ -1,5 +1,6 @@
-"""Run the real programs that read environment files, and compare what they read. `python -m tests.env_files` writes the
-table of docs/formats.md, which a test checks."""
+"""Run the real programs that read environment files, and compare what they read.
+
+`python -m tests.env_files` writes the table of docs/formats.md, which a test checks."""
 
 from __future__ import annotations
 
@@ -16,15 +17,14 @@ from playwright._impl._driver import compute_driver_executable
 
 from tcenv.deployment.temporary import mint
 from tcenv.shells import formats
-from tests.marks import replace_between
+from tests.docs import tables
 from tests.programs import require
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats.md"
-MARKS = ("<!-- table, made by python -m tests.env_files -->", "<!-- end of the table -->")
 FORMATS = ("dotenv", "docker", "systemd")
 SHELLS = ("dash", "busybox", "bash", "zsh", "ksh93", "mksh", "yash")
 
-# Each character that a scope may have, and what readers take for more than characters.
+# Each character that a scope may have, and what some readers expand.
 _SCOPES = (
     "".join(map(chr, range(0x20, 0x7F))),
     "secrets:get:$HOME/${HOME}/$(id)/`id`",
@@ -48,7 +48,7 @@ _NODE_DUMP = "console.log(JSON.stringify(process.env))"
 _NPM_DOTENV = "console.log(JSON.stringify(require('dotenv').parse(require('fs').readFileSync(process.argv[1]))))"
 _SYSTEMD = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
 
-# What a reader makes of the file at a path. Raises CalledProcessError if it rejects the file.
+# Returns the variables of the file at a path. Raises CalledProcessError if the reader rejects the file.
 Reader = Callable[[Path], dict[str, str]]
 
 
@@ -102,7 +102,7 @@ def _make_docker_reader(reader: str) -> Reader:
 def _read_with_systemd(file: Path) -> dict[str, str]:
     """Return what systemd's reader of EnvironmentFile= reads from the file.
 
-    A generator of environment.d runs the same code, and prints for `.` what it read. In addition, it replaces
+    A generator of environment.d runs the same code, and prints what it read as statements for `.`. In addition, it replaces
     `$NAME`."""
     folder = file.with_name("environment.d")
     folder.mkdir(exist_ok=True)
@@ -122,7 +122,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "`docker run --env-file`": lambda: _make_docker_reader("docker"),
     "systemd (`EnvironmentFile=`)": lambda: _read_with_systemd,
 }
-# What each format is for; for all other readers it may or may not do.
+# The readers for which each format is made. Others may read it or not.
 PROMISED = {
     "dotenv": [reader for reader in READERS if reader != "`docker run --env-file`"],
     "docker": ["`docker run --env-file`"],
@@ -155,16 +155,13 @@ def is_read(reader: str, form: str) -> bool:
 
 def make_table() -> str:
     """Run every reader on every format, and return the table."""
-    lines = ["| reader | " + " | ".join(f"`{form}`" for form in FORMATS) + " |", "|" + " --- |" * (len(FORMATS) + 1)]
-    for reader in READERS:
-        cells = ["yes" if is_read(reader, form) else "no" for form in FORMATS]
-        lines.append(f"| {reader} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [[reader, *("yes" if is_read(reader, form) else "no" for form in FORMATS)] for reader in READERS]
+    return tables.render_table(["reader", *(f"`{form}`" for form in FORMATS)], rows)
 
 
 def replace_table(page: str) -> str:
     """Return `page` with the current table."""
-    return replace_between(page, MARKS, make_table())
+    return tables.replace_table(page, "tests.env_files", make_table())
 
 
 if __name__ == "__main__":

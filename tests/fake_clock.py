@@ -11,8 +11,9 @@ from tests.programs import require
 
 
 class FakeClock:
-    """The clock of programs started with `variables`, and the time of `file`. It is the system's until `advance` moves
-    it."""
+    """The clock of programs that start with `variables`. It is the system's until `advance` moves it.
+
+    The modification time of `file` is the current time of that clock."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "clock"
@@ -22,7 +23,7 @@ class FakeClock:
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DISABLE_SHM": "1",
-            # Timeouts run as ever, and files keep their times.
+            # Timeouts and the times of files stay real.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }

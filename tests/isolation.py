@@ -12,7 +12,7 @@ if sys.platform != "win32":
     import resource
     import termios
 
-# What the tests may know of the starter's environment; a name that ends in an underscore stands for all that begin so.
+# The variables that the tests inherit. A name that ends in an underscore stands for all that begin with it.
 _KEPT = ("PATH", "TMPDIR", "USER", "LOGNAME", "TCENV_TEST_", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 # Without these, no program starts on Windows, and none finds its files.
 _KEPT_ON_WINDOWS = (
@@ -20,14 +20,14 @@ _KEPT_ON_WINDOWS = (
     *("APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "NUMBER_OF_PROCESSORS"),
 )
 _SET = {"LANG": "C.UTF-8", "TZ": "UTC", "SHELL": "/bin/bash", "HOME": "/nonexistent"}
-# Signals that the starter ignores, for the workers: they find the default, and must survive a closed terminal as well.
+# Tells the workers which signals the starter ignores. A worker sees the default, but must survive them as well.
 _IGNORED = "TCENV_TEST_IGNORED_SIGNALS"
 _PRIVATE = "TCENV_TEST_SHARED_MEMORY_PROBLEM"
 _SOFT_LIMITS = {"RLIMIT_NOFILE": 4096, "RLIMIT_CORE": 0, "RLIMIT_STACK": 8 << 20}
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _RECURSIVE, _MOUNTS_OF_OUR_OWN = 0x4000, 0x40000
 
-# Why the tests see the starter's /dev/shm and /run/user; empty where they have their own.
+# The reason why the tests have no /dev/shm and /run/user of their own, or empty.
 shared_memory_problem = ""
 # Whether other workers of this run see the same /dev/shm.
 is_shared_with_workers = False
@@ -38,7 +38,7 @@ def prepare() -> None:
     limits, umask, shared memory. On Windows, drop variables alone."""
     global shared_memory_problem, is_shared_with_workers
     _clear_environment()
-    # What pytest makes of the tests' modules is kept for the next run: making it takes most of the time of collection.
+    # Keep the bytecode of the tests: writing it takes most of the time of collection.
     sys.dont_write_bytecode = False
     if sys.platform == "win32":
         shared_memory_problem = "only Linux has it"
@@ -64,8 +64,9 @@ def _clear_environment() -> None:
 
 
 def _restore_signals() -> None:
-    """Restore the default of each signal in children. A handler in this process does that, and keeps it alive as its
-    starter asked."""
+    """Restore the default of each signal in children.
+
+    A handler in this process does that, and still protects it from the signals that its starter ignores."""
     # Python itself ignores these, and restores them in its children.
     by_python = {signal.SIGPIPE, signal.SIGXFSZ}
     ignored = {number for number in signal.valid_signals() - by_python if signal.getsignal(number) is signal.SIG_IGN}

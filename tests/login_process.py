@@ -1,4 +1,4 @@
-"""Run a sign-in that waits for its browser. The test is that browser."""
+"""Run a sign-in, and answer it in the place of its browser."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.world import TCENV, make_env
 
 
 class LoginProcess:
-    """A login whose browser does nothing. The test answers in its place."""
+    """A login whose browser only writes the address to a file."""
 
     def __init__(self, sandbox: Sandbox, tmp_path: Path, *arguments: str, work: str = "", **more: str) -> None:
-        """Start the login. `work` is what the browser's program does after it has noted the address."""
-        self.seen = tmp_path / "url"
+        """Start the login. `work` are the shell commands that the browser runs after it has written the address."""
+        self._url_file = tmp_path / "url"
         browser = tmp_path / "browser"
-        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.seen}\n{work}\n')
+        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self._url_file}\n{work}\n')
         browser.chmod(0o755)
         self.sandbox = sandbox
         self.env = make_env(sandbox, BROWSER=f"{browser} %s", **more)
@@ -31,20 +31,19 @@ class LoginProcess:
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=(tmp_path / "said").open("w"),
+            stderr=(tmp_path / "errors").open("w"),
             text=True,
         )
-        self.said = tmp_path / "said"
+        self._errors_file = tmp_path / "errors"
         end = time.monotonic() + 60
-        while not self.seen.exists() or not self.seen.read_text().endswith("\n"):
-            assert time.monotonic() < end and self.process.poll() is None, self.said.read_text()
+        while not self._url_file.exists() or not self._url_file.read_text().endswith("\n"):
+            assert time.monotonic() < end and self.process.poll() is None, self.read_errors()
             time.sleep(0.02)
-        self.url = self.seen.read_text().splitlines()[0]
+        self.url = self._url_file.read_text().splitlines()[0]
         self.callback = parse_qs(urlsplit(self.url).query)["callback_url"][0]
 
     def answer(self, query: str, *prefix: str, host: str = "localhost") -> str:
-        """Answer as a browser does, to `host`, from a process that `prefix` starts. Return the first line of the
-        response."""
+        """Answer as a browser does, from a process below the command `prefix`. Return the first line of the response."""
         script = (
             "import socket,sys\nfrom urllib.parse import urlsplit\nu=urlsplit(sys.argv[1])\n"
             "s=socket.create_connection(('127.0.0.1',u.port))\n"
@@ -63,12 +62,12 @@ class LoginProcess:
 
     def answer_and_follow(self, query: str) -> str:
         """Answer as a browser does, and follow the redirects. Return the last page."""
-        there = urlsplit(self.callback)
-        target = f"{there.path}?{query}"
+        address = urlsplit(self.callback)
+        target = f"{address.path}?{query}"
         while True:
-            with socket.create_connection(("127.0.0.1", there.port or 80), timeout=60) as connection:
+            with socket.create_connection(("127.0.0.1", address.port or 80), timeout=60) as connection:
                 connection.sendall(
-                    f"GET {target} HTTP/1.1\r\nHost: {there.netloc}\r\nSec-Fetch-Mode: navigate\r\n"
+                    f"GET {target} HTTP/1.1\r\nHost: {address.netloc}\r\nSec-Fetch-Mode: navigate\r\n"
                     "Sec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n\r\n".encode()
                 )
                 head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).decode().partition("\r\n\r\n")
@@ -77,6 +76,10 @@ class LoginProcess:
                 return body
             target = onward[1]
 
+    def read_errors(self) -> str:
+        """Return what the login has printed to stderr."""
+        return self._errors_file.read_text()
+
     def approve(self) -> None:
         subprocess.run(
             [sys.executable, "-m", "tcenv.sandbox.approve", self.url], check=True, capture_output=True, timeout=60
@@ -84,13 +87,13 @@ class LoginProcess:
 
     def end(self) -> tuple[int, str, str]:
         out, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, out, self.said.read_text()
+        return self.process.returncode, out, self.read_errors()
 
     def wait_for(self, text: str) -> None:
-        """Wait until the login has said `text`."""
+        """Wait until the login has printed `text` to stderr."""
         end = time.monotonic() + 60
-        while text not in self.said.read_text():
-            assert time.monotonic() < end and self.process.poll() is None, self.said.read_text()
+        while text not in self.read_errors():
+            assert time.monotonic() < end and self.process.poll() is None, self.read_errors()
             time.sleep(0.02)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 _TOOLS = Path(__file__).parent.parent / ".tools"
-# The programs that the running test has asked for.
+# The programs that the running test has required.
 required: set[str] = set()
 
 
@@ -30,7 +30,7 @@ def list_versions() -> str:
     """Return the versions of the system's packages that the running test has used, since no lock holds them."""
     lines = []
     for program in sorted(required):
-        # Debian knows a few by the names that they had before /bin became a link.
+        # Debian lists some programs by their path before /bin became a link.
         names = (program, str(Path(program).resolve()), program.removeprefix("/usr"))
         package = next(filter(None, (_run("dpkg", "-S", name).partition(":")[0] for name in names)), "")
         lines.append(

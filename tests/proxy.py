@@ -1,5 +1,4 @@
-"""Run a proxy with a deployment behind it. The deployment verifies requests with mohawk, remembers them, and answers as
-it is told."""
+"""Run a proxy with a deployment behind it. The deployment verifies requests with mohawk, and records them."""
 
 from __future__ import annotations
 
@@ -55,8 +54,9 @@ Handler = Callable[[web.BaseRequest, SeenRequest], Awaitable[web.StreamResponse]
 
 @dataclass
 class FakeDeployment:
-    """The deployment behind the proxy. `tokens` maps its clients to valid tokens. `handlers` maps the beginning of a
-    path to its handler. `streaming` are paths whose handlers read the body themselves."""
+    """The deployment behind the proxy. `tokens` maps clients to valid tokens, and `handlers` beginnings of paths to handlers.
+
+    The handlers of the paths `streaming` read the body themselves."""
 
     tokens: dict[str, str] = field(default_factory=lambda: {CLIENT: TOKEN})
     requests: list[SeenRequest] = field(default_factory=list)
@@ -91,7 +91,6 @@ class FakeDeployment:
             return f"Client with clientId '{attributes['id']}' not found"
         hashed = "hash" in attributes and not request.raw_path.startswith(self.streaming or ("\0",))
         content = {"content": body, "content_type": request.headers.get("Content-Type", "")} if hashed else {}
-        # The library's own reading of a path stops at its semicolon.
         try:
             mohawk.Receiver(
                 lambda sender: {"id": sender, "key": token, "algorithm": "sha256"},
@@ -169,7 +168,7 @@ def make_session(root_url: str, **more: Any) -> Session:
 
 @dataclass
 class RunningProxy:
-    """A running proxy, and what its programs get."""
+    """A running proxy, with the credentials of its programs."""
 
     root_url: str
     run: Run
@@ -186,7 +185,7 @@ class RunningProxy:
     def make_url(self, host: str) -> str:
         return f"http://{host}:{self.port}"
 
-    def lines(self) -> list[dict[str, Any]]:
+    def read_log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 

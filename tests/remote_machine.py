@@ -14,13 +14,12 @@ from types import TracebackType
 
 from tests.programs import require
 
-# Another run of the tests may hold the lock of the accounts.
-_PATIENCE = 120
+# Seconds to wait for the lock of the accounts, which another run of the tests may hold.
+_LOCK_TIMEOUT = 120
 
 
 class RemoteMachine:
-    """A machine called `far`, with an account that has `shell` as its login shell. `settings` are lines of its
-    sshd_config."""
+    """A machine called `far`, with an account whose login shell is `shell`. `settings` are lines of its sshd_config."""
 
     def __init__(self, shell: str = "bash", settings: tuple[str, ...] = ()) -> None:
         self.settings = settings
@@ -133,7 +132,7 @@ class RemoteMachine:
         return found
 
     def list_leftovers(self) -> tuple[dict[int, str], list[str], list[int]]:
-        """Return what is there of runs: processes, directories and ports."""
+        """Return what runs have left: processes, directories and ports."""
         return self.processes(), self.files(), self.ports()
 
     def is_clean(self) -> bool:
@@ -151,8 +150,8 @@ class RemoteMachine:
 
 
 def _change_accounts(*command: str) -> None:
-    """Change the machine's accounts. Wait for other processes that do so."""
-    end = time.monotonic() + _PATIENCE
+    """Change the machine's accounts, after other processes that do so."""
+    end = time.monotonic() + _LOCK_TIMEOUT
     while True:
         done = subprocess.run([require(command[0]), *command[1:]], capture_output=True, text=True)
         if done.returncode == 0 or (command[0] == "userdel" and done.returncode in (6, 12)):

@@ -1,20 +1,20 @@
-"""Make the table of docs/shells.md from the tests' own tables. `python -m tests.shells_table` writes it, and a test checks
-it."""
+"""Make the table of docs/shells.md from the tests' own tables.
+
+`python -m tests.shells_table` writes it, and a test checks it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tcenv.shells import load_shell
+from tests.docs import tables
 from tests.e2e import test_keyring
-from tests.marks import replace_between
 from tests.shells import test_completion, test_hook_in_a_terminal, test_powershell
 from tests.shells.interactive import WITH_CLOCK, WITH_HOOK
 from tests.shells.real import HOOKED, SHELLS
 from tests.shells.versions import find_range
 
 PAGE = Path(__file__).parent.parent / "docs" / "shells.md"
-MARKS = ("<!-- table, made by python -m tests.shells_table -->", "<!-- end of the table -->")
 
 
 def _make_cells(name: str) -> list[str]:
@@ -26,8 +26,7 @@ def _make_cells(name: str) -> list[str]:
     }
     if hasattr(test_powershell, "test_completion"):
         completion.add("powershell")
-    short = {"nushell": "nu"}
-    completed = {short.get(shell, shell) for shell in completion}
+    completion = {"nu" if shell == "nushell" else shell for shell in completion}
     oldest, newest = find_range(name)
     if name == "powershell":
         oldest, newest = f"{load_shell(name).lowest} by its words, 7.6 run", "7.6"
@@ -49,7 +48,7 @@ def _make_cells(name: str) -> list[str]:
         "yes" if name in function else "—",
         hook,
         kept,
-        "yes" if name in completed else "—",
+        "yes" if name in completion else "—",
     ]
 
 
@@ -67,24 +66,15 @@ def make_table() -> str:
         "from the keyring",
         "completion",
     ]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for shell in SHELLS:
-        names = {
-            "sh": "dash",
-            "busybox": "busybox sh",
-            "ksh": "ksh93",
-            "csh": "csh (BSD)",
-            "nu": "nushell",
-            "powershell": "PowerShell",
-        }
-        lines.append("| " + " | ".join([names.get(shell.name, shell.name), *_make_cells(shell.name)]) + " |")
-    lines.append("| cmd | — | — | text only | text only | text only | — | — | — | — |")
-    return "\n".join(lines)
+    names = {"sh": "dash", "busybox": "busybox sh", "ksh": "ksh93", "csh": "csh (BSD)", "nu": "nushell"}
+    names["powershell"] = "PowerShell"
+    rows = [[names.get(shell.name, shell.name), *_make_cells(shell.name)] for shell in SHELLS]
+    return tables.render_table(head, [*rows, ["cmd", "—", "—", *["text only"] * 3, *["—"] * 4]])
 
 
 def replace_table(page: str) -> str:
     """Return `page` with the current table."""
-    return replace_between(page, MARKS, make_table())
+    return tables.replace_table(page, "tests.shells_table", make_table())
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from tests import command_lines
 from tests.command_lines import TCENV
 
 BIN = Path(TCENV).parent
-# The characters that a clientId may hold and that some shell or decoder might hurt.
+# Has every character of a clientId that a shell or a decoder could change.
 HOSTILE_USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
-# What a client is called where no profile is configured.
+# The default name of a client, without a configured profile.
 NAME = "tcenv-" + socket.gethostname().partition(".")[0]
 APPROVE = f"{sys.executable} -m tcenv.sandbox.approve %s"
 VARIABLES = (
@@ -42,7 +42,7 @@ def make_env(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
     result["PATH"] = f"{BIN}{os.pathsep}{Path(__file__).parent.parent / '.tools' / 'bin'}{os.pathsep}{result['PATH']}"
     result["BROWSER"] = start_browser()
     result["TCENV_TIMEOUT"] = "20s"
-    # PowerShell calls nobody.
+    # PowerShell would call its vendor.
     result |= {"POWERSHELL_TELEMETRY_OPTOUT": "1", "POWERSHELL_UPDATECHECK": "Off"}
     if sandbox is not None:
         result["TASKCLUSTER_ROOT_URL"] = sandbox.root_url
@@ -52,7 +52,7 @@ def make_env(sandbox: Sandbox | None = None, /, **more: str) -> dict[str, str]:
 
 @cache
 def start_browser() -> str:
-    """Return a BROWSER that approves as APPROVE does, but starts no interpreter: a thread of this process approves."""
+    """Return a BROWSER that approves as APPROVE does. A thread of this process approves, which saves an interpreter."""
     if shutil.which("bash") is None:
         return APPROVE
 
@@ -115,7 +115,7 @@ def find_session_file(env: Mapping[str, str], profile: str | None = None) -> Pat
 
 
 def make_loaded_value(env: Mapping[str, str], profile: str | None = None, before: str = "-") -> str:
-    """Return TCENV_LOADED of a shell that has loaded the stored session. `before` is what was chosen before."""
+    """Return TCENV_LOADED of a shell that has loaded the stored session. `before` was selected before that."""
     file, fields = find_session_file(env, profile), read_session_fields(env, profile)
     return f"{file.stem} {fields['TASKCLUSTER_ROOT_URL']} {fields['GENERATION']} {file} {before}"
 
@@ -142,7 +142,7 @@ def read_session_fields(env: Mapping[str, str], profile: str | None = None) -> d
 
 
 def find_holder_process(runtime: Path) -> int | None:
-    """Return the process that holds the ports of this world's user, or None."""
+    """Return the process that holds the ports of this runtime directory, or None."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.connect(str(runtime / "tcenv" / "_ports.socket"))
@@ -153,8 +153,7 @@ def find_holder_process(runtime: Path) -> int | None:
 
 
 def list_commands(folder: Path) -> list[tuple[list[str], int]]:
-    """Return commands, each with the status that a shell reports for it. `folder` takes the files that are no
-    programs."""
+    """Return commands, each with the status that a shell reports for it. Writes files into `folder`."""
     plain, broken, script, binary = (folder / name for name in ("plain", "broken", "script", "binary"))
     plain.write_text("no program")
     broken.write_text("#!/no/such/interpreter\n")
@@ -162,7 +161,7 @@ def list_commands(folder: Path) -> list[tuple[list[str], int]]:
     # Shells and `execvp` run it with sh.
     script.write_text("exit $#\n")
     script.chmod(0o755)
-    # Of a machine that this one is not.
+    # A program for another kind of machine.
     binary.write_bytes(b"\x7fELF\0\0\n")
     binary.chmod(0o755)
     return [

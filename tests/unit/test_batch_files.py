@@ -1,4 +1,4 @@
-"""How a batch file starts on Windows: cmd leaves its arguments as they are, or it does not start. `make windows` starts some."""
+"""Quote the arguments of a batch file on Windows, or refuse those that cmd would change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_a_program_gets_its_arguments_as_a_list() -> None:
 
 
 @pytest.mark.parametrize("program", [r"C:\bin\x.bat", r"C:\bin\x.CMD", r"C:\bin\x.bat. ", r"C:\bin\x.cmd."])
-def test_a_batch_file_gets_them_in_quotes(program: str) -> None:
+def test_a_batch_file_gets_its_arguments_in_quotes(program: str) -> None:
     words = ["plain", "a b", "&calc", "^", "|", "<>", "(", "", "a;b,c=d", "dir\\ \\"]
     started = build_arguments(program, words, SYSTEM)
     shown = f'"{program}"' if " " in program else program

@@ -1,4 +1,4 @@
-"""Fragments of the changelog have the names that towncrier takes, and the version stands in one place."""
+"""Check the fragments of the changelog, and that one file alone has the version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOWNCRIER = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["to
 TYPES = {kind["directory"] for kind in TOWNCRIER["type"]}
 
 
-def test_each_fragment_is_taken() -> None:
+def test_each_fragment_has_a_known_type() -> None:
     for path in (CHECKOUT / TOWNCRIER["directory"]).iterdir():
         if path.name not in TOWNCRIER["ignore"]:
             found = re.fullmatch(r"[a-z-]+\.([a-z]+)\.md", path.name)
@@ -21,12 +21,12 @@ def test_each_fragment_is_taken() -> None:
             assert path.read_text().strip(), path.name
 
 
-def test_the_changelog_has_the_place_where_they_go() -> None:
+def test_the_changelog_has_a_place_for_fragments() -> None:
     assert "<!-- towncrier release notes start -->" in (CHECKOUT / TOWNCRIER["filename"]).read_text()
     assert (CHECKOUT / TOWNCRIER["template"]).is_file()
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_one_file_has_the_version() -> None:
     places = [CHECKOUT / name for name in ("pyproject.toml", "Makefile", "hatch_build.py", ".ci/dist.py")]
     places += [
         path for path in (CHECKOUT / "tcenv").rglob("*") if path.suffix in (".py", ".txt") or path.parent.name == "bin"
@@ -34,7 +34,7 @@ def test_the_version_stands_in_one_place() -> None:
     assert [path.name for path in places if tcenv.__version__ in path.read_text()] == ["__init__.py"]
 
 
-def test_releasing_is_told_in_ten_lines() -> None:
+def test_the_page_on_releasing_has_ten_lines() -> None:
     lines = (CHECKOUT / "docs/releasing.md").read_text().splitlines()
     assert len([line for line in lines if line]) <= 10
     text = "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A stream whose encoding lacks a character gets ASCII for it, never `?` and never a crash."""
+"""Print characters that the encoding of a stream lacks: they become ASCII, without `?` and without a crash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ for stream in (sys.stdout, sys.stderr):
 
 
 @pytest.mark.parametrize(("encoding", "accent"), [("cp437", "\x82"), ("ascii", "\\xe9"), ("latin-1", "\xe9")])
-def test_what_an_encoding_lacks_becomes_ascii(encoding: str, accent: str) -> None:
+def test_missing_characters_become_ascii(encoding: str, accent: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _SAYS],
         capture_output=True,
@@ -29,7 +29,7 @@ def test_what_an_encoding_lacks_becomes_ascii(encoding: str, accent: str) -> Non
     assert done.stderr == done.stdout
 
 
-def test_the_command_speaks_where_the_encoding_lacks_its_characters() -> None:
+def test_a_message_survives_an_ascii_terminal() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tcenv", "login", "no-such-profile"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Hints: commands are words, which each shell gets in its own form."""
+"""Render the commands of hints in the form of each shell."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_command_has_the_form_of_the_shell(shell: str, line: str, evaluated: s
 
 
 def test_no_command_is_hidden_in_prose() -> None:
-    """A command in a text would be shown unquoted, and in no shell's form."""
+    """A command in prose would not be quoted for the shell."""
     commands = "login|logout|signin|env|exec|shell|ssh|status|scopes|profile|purpose|proxy|doctor|sandbox"
     hidden = re.compile(rf"(?:^|: )tcenv (?:{commands})\b")
     told = re.compile(r"(?:Error|Hint|SignedIn|Rejected|TimedOut|hint|note|warn|done|error)\Z")

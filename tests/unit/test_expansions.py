@@ -1,4 +1,4 @@
-"""What `assume:` scopes cover: compact in the session's file, and used only to leave out what another scope covers."""
+"""Store which scopes an `assume:` scope covers, and leave those out of a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_line_says_which_of_the_held_scopes_a_role_covers() -> None:
     assert encode("assume:x y", ("assume:x y", "c"), held) == "1,3 assume:x y"
 
 
-def test_a_line_that_makes_no_sense_says_nothing() -> None:
+def test_a_malformed_line_is_ignored() -> None:
     held = ("a", "assume:x")
     for line in (
         "",
@@ -33,13 +33,13 @@ def test_a_line_that_makes_no_sense_says_nothing() -> None:
         assert decode([line], held) == {}, line
 
 
-def test_what_a_role_covers_is_left_out_and_nothing_else() -> None:
+def test_only_scopes_that_a_role_covers_are_left_out() -> None:
     known = {"assume:x": ("a:*", "assume:x", "assume:y"), "assume:y": ("b",)}
     assert leave_out(["a:1", "assume:x", "c"], known) == ("assume:x", "c")
-    # A role that was not asked for covers nothing, and one that is not known neither.
+    # Only a role that is requested and known covers anything.
     assert leave_out(["a:1", "b"], known) == ("a:1", "b")
     assert leave_out(["a:1", "assume:z"], known) == ("a:1", "assume:z")
-    # A star in the middle is a character like any other.
+    # A star in the middle has no meaning.
     assert leave_out(["a*:1", "a:*:1", "assume:x"], {"assume:x": ("a*:", "a:*")}) == ("a*:1", "assume:x")
 
 
@@ -48,7 +48,7 @@ def test_roles_that_cover_each_other_are_not_both_left_out() -> None:
     assert leave_out(["a", "assume:x", "assume:y"], known) in (("assume:x",), ("assume:y",))
 
 
-def test_any_sets() -> None:
+def test_any_sets_stay_covered() -> None:
     dice = random.Random(23)
     for _ in range(2000):
         names = ["assume:" + "".join(dice.choices("ab*", k=2)) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Imports go one way: a package knows those below it and never those above, and no two modules import each other."""
+"""Check the imports: a package imports only those below it, and no two modules import each other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "tcenv"
-# From the top. Packages on one line stand side by side; those on the last know nothing but each other.
+# From the top. Packages on one line are on the same layer.
 LAYERS = (
     ("__main__",),
     ("hotpath", "cli"),
@@ -36,7 +36,7 @@ MODULES = {
 }
 
 
-def imports(module: str) -> Iterator[tuple[int, str]]:
+def find_imports(module: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the module of each import of tcenv's own, also inside functions and for type checkers."""
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
@@ -49,21 +49,21 @@ def imports(module: str) -> Iterator[tuple[int, str]]:
                     yield node.lineno, f"{name}.{alias.name}" if f"{name}.{alias.name}" in MODULES else name
 
 
-def package_of(module: str) -> str:
+def get_package(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
-def climbs(package: str, other: str) -> bool:
+def is_upward(package: str, other: str) -> bool:
     if "sandbox" in (package, other):
         return package != other and (package, other) != ("cli", "sandbox")
-    # `tcenv` itself offers the Python API and its errors, and imports them when somebody asks for them.
+    # `tcenv` itself offers the Python API and its errors, and imports them lazily.
     return HEIGHT.get(other, 0) > HEIGHT[package] and (package, other) not in (
         ("__init__", "api"),
         ("__init__", "errors"),
     )
 
 
-def circle(graph: dict[str, set[str]]) -> list[str]:
+def find_circle(graph: dict[str, set[str]]) -> list[str]:
     """Return a circle of imports in `graph`, the first module again at the end; empty if there is none."""
     done: set[str] = set()
 
@@ -83,36 +83,36 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 
 def test_imports_only_go_down() -> None:
     culprits = [
-        f"{module}:{line}: {package_of(module)} imports {package_of(other)}"
+        f"{module}:{line}: {get_package(module)} imports {get_package(other)}"
         for module in MODULES
-        for line, other in imports(module)
-        if climbs(package_of(module), package_of(other))
+        for line, other in find_imports(module)
+        if is_upward(get_package(module), get_package(other))
     ]
     assert culprits == []
 
 
 def test_every_package_has_a_layer() -> None:
-    assert {package_of(module) for module in MODULES} - set(HEIGHT) == {"sandbox"}
+    assert {get_package(module) for module in MODULES} - set(HEIGHT) == {"sandbox"}
 
 
 def test_no_circle_of_imports() -> None:
-    graph = {module: {other for _, other in imports(module)} - {module, "tcenv"} for module in MODULES}
-    assert circle(graph) == []
+    graph = {module: {other for _, other in find_imports(module)} - {module, "tcenv"} for module in MODULES}
+    assert find_circle(graph) == []
 
 
 def test_a_circle_is_found() -> None:
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
-    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
-def test_no_module_is_too_long_to_be_read_in_one_sitting() -> None:
+def test_no_module_has_more_than_400_lines() -> None:
     long = {
         module: lines for module, path in MODULES.items() if (lines := len(path.read_text().splitlines())) > LONGEST
     }
     assert long == {}
 
 
-# With these a docstring says what a function is, and not what it does (PEP 257 wants "Return whether …").
+# A docstring that begins with one of these says what a function is, not what it does (see PEP 257).
 NO_VERBS = {
     "a", "all", "an", "any", "both", "each", "every", "everything", "how", "its", "no",
     "nothing", "one", "some", "something", "text", "that", "the", "these", "this", "those", "two",
@@ -120,7 +120,7 @@ NO_VERBS = {
 }  # fmt: skip
 
 
-def test_the_docstring_of_a_function_begins_with_what_it_does() -> None:
+def test_the_docstring_of_a_function_begins_with_a_verb() -> None:
     culprits = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -153,15 +153,15 @@ SLOW = {
 OF_SOME_SYSTEMS = {"_hashlib", "fcntl", "msvcrt", "pwd", "resource", "termios"}
 
 
-def late_imports(module: str) -> Iterator[tuple[int, str]]:
+def find_late_imports(module: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the name of each import inside a function of `module`."""
     for function in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from imported(ast.walk(function))
+            yield from list_imports(ast.walk(function))
 
 
-def imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
-    """Yield the line and the name of what each import among `nodes` imports; a module of tcenv's rather than its package."""
+def list_imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+    """Yield the line and the module of each import among `nodes`. It is tcenv's module rather than its package."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -171,54 +171,54 @@ def imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
                 yield node.lineno, whole if whole in MODULES else str(node.module)
 
 
-def libraries_of(name: str, known: dict[str, set[str]]) -> set[str]:
+def find_libraries(name: str, known: dict[str, set[str]]) -> set[str]:
     """Return the libraries that an import of `name` brings, through tcenv's own modules too."""
     if name not in MODULES:
         return {name, name.partition(".")[0]}
     if name not in known:
         known[name] = set()
         known[name].update(
-            *(libraries_of(other, known) for _, other in imported(ast.parse(MODULES[name].read_text()).body))
+            *(find_libraries(other, known) for _, other in list_imports(ast.parse(MODULES[name].read_text()).body))
         )
     return known[name]
 
 
-def test_an_import_inside_a_function_saves_a_slow_one() -> None:
+def test_an_import_inside_a_function_delays_a_slow_library() -> None:
     known: dict[str, set[str]] = {}
     culprits = [
         f"{module}:{line}: move the import of {name} to the top"
         for module in MODULES
-        if module not in LIGHT and package_of(module) not in (*LIGHT_PACKAGES, "sandbox")
-        for line, name in late_imports(module)
-        if not (libraries_of(name, known) - libraries_of(module, known)) & (SLOW | OF_SOME_SYSTEMS)
+        if module not in LIGHT and get_package(module) not in (*LIGHT_PACKAGES, "sandbox")
+        for line, name in find_late_imports(module)
+        if not (find_libraries(name, known) - find_libraries(module, known)) & (SLOW | OF_SOME_SYSTEMS)
     ]
     assert culprits == []
 
 
-def test_an_import_inside_a_function_brings_a_module_that_is_not_there_yet() -> None:
+def test_an_import_inside_a_function_is_not_repeated_at_the_top() -> None:
     known: dict[str, set[str]] = {}
     culprits = [
         f"{module}:{line}: {name} is imported at the top already"
         for module in MODULES
-        if package_of(module) != "sandbox"
-        for line, name in late_imports(module)
-        if name in modules_of(module, known) - {module}
+        if get_package(module) != "sandbox"
+        for line, name in find_late_imports(module)
+        if name in find_modules(module, known) - {module}
     ]
     assert culprits == []
 
 
-def modules_of(name: str, known: dict[str, set[str]]) -> set[str]:
+def find_modules(name: str, known: dict[str, set[str]]) -> set[str]:
     """Return the modules that an import of `name` brings, itself included, through tcenv's own modules too."""
     if name not in known:
         known[name] = {name}
         if name in MODULES:
             of_package = [name.rpartition(".")[0]] if "." in name else []
-            names = [other for _, other in imported(ast.parse(MODULES[name].read_text()).body)]
-            known[name].update(*(modules_of(other, known) for other in (*of_package, *names)))
+            names = [other for _, other in list_imports(ast.parse(MODULES[name].read_text()).body)]
+            known[name].update(*(find_modules(other, known) for other in (*of_package, *names)))
     return known[name]
 
 
-# Besides LIGHT, the modules of `env`, `login` and `exec` that do without `typing`, whose import they would feel.
+# Further modules of `env`, `login` and `exec` that avoid the slow import of `typing`.
 WITHOUT_TYPING = {
     "tcenv.config.index", "tcenv.config.live_session", "tcenv.deployment.scopes", "tcenv.deployment.temporary",
     "tcenv.proxy.background", "tcenv.proxy.child_environment", "tcenv.proxy.held_port", "tcenv.proxy.sockets",
@@ -226,8 +226,8 @@ WITHOUT_TYPING = {
 }  # fmt: skip
 
 
-def test_only_the_hot_path_does_without_typing() -> None:
+def test_only_the_hot_path_avoids_typing() -> None:
     without = {module for module, path in MODULES.items() if "TYPE_CHECKING = False" in path.read_text()}
-    allowed = LIGHT | WITHOUT_TYPING | {module for module in MODULES if package_of(module) in LIGHT_PACKAGES}
+    allowed = LIGHT | WITHOUT_TYPING | {module for module in MODULES if get_package(module) in LIGHT_PACKAGES}
     assert without - allowed == set()
     assert WITHOUT_TYPING - without == set()

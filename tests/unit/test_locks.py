@@ -1,4 +1,4 @@
-"""Everything that make installs is locked, and the check of it can fail."""
+"""Check the check of the locks: it passes here, and fails where something is not locked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCKED = (
     "requirements-release.txt",
     "requirements-wine.txt",
 )
-# In two parts each, or the check finds them here.
+# Each is in two parts, because the check reads this file too.
 INDEX = "--" + "index-url https://packages.example/simple"
 EXTRA = "--" + "extra-index-url=https://packages.example/simple"
 AT_NPM = "registry" + "=https://packages.example/"
@@ -34,7 +34,7 @@ _spec.loader.exec_module(locks)
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a copy of what the check reads."""
+    """Copy the files that the check reads."""
     for name in (".ci", ".github"):
         if (CHECKOUT / name).exists():
             shutil.copytree(CHECKOUT / name, tmp_path / name)
@@ -45,7 +45,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def check(capsys: pytest.CaptureFixture[str]) -> Check:
-    """Return what runs the check on a checkout, for its status and what it found."""
+    """Return a function that runs the check on a checkout, and returns its status and output."""
 
     def run(checkout: Path) -> tuple[int, str]:
         status = locks.main(["check"], checkout)
@@ -118,7 +118,7 @@ def test_a_requirement_that_the_locks_do_not_meet_fails_it(checkout: Path, check
     assert found.count("run make update") == 3
 
 
-def test_what_a_renewal_changes_is_printed(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_renewal_prints_its_changes(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lock = checkout / "requirements-build.txt"
     lock.write_text(
         "stays==1 \\\n    --hash=sha256:00\nolder==1 \\\n    --hash=sha256:00\ngone==1 \\\n    --hash=sha256:00\n"

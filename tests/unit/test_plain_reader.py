@@ -1,4 +1,4 @@
-"""The readers of command lines agree: what the plain one takes, the full command line takes for the same."""
+"""Compare the readers of command lines: the plain one and the hot path's must read as the full one does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VALUES = st.sampled_from(
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """A command and options that it declares, in any order and form, some of them with values that are none."""
+    """Draw a command with options that it declares, in any order and form, some with invalid values."""
     name = draw(st.sampled_from(sorted(COMMANDS)))
     _, kind_of_argument, options = COMMANDS[name]
     words: list[str] = []
@@ -47,7 +47,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
 
 
 class Recorder:
-    """Stands in for the commands: keeps what each was called with."""
+    """Stands in for the commands, and records their calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
@@ -61,7 +61,7 @@ class Recorder:
 
 
 def read_in_full(words: list[str]) -> tuple[str, Any] | None:
-    """What the full command line reads; None for what it refuses."""
+    """Return what the full command line reads, or None if it refuses the words."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
         patch.setattr(plain_reader, "load_action", recorder.action)
@@ -81,19 +81,19 @@ def read_in_full(words: list[str]) -> tuple[str, Any] | None:
 @example(["signin", "--check", "-n="])
 @example(["login", "-n=a"])
 @example(["login", "-na=b"])
-def test_what_is_read_plainly_is_read_the_same_in_full(words: list[str]) -> None:
+def test_the_plain_reader_agrees_with_the_full_command_line(words: list[str]) -> None:
     found = plain_reader.find(words)
     assert found is not None
     name, count = found
     plain = plain_reader.read(words[count:], COMMANDS[name])
-    # The full command line leaves a whole `exec` and `ssh` to the plain reader, and refuses all that reaches it.
+    # Only the plain reader reads a complete `exec` or `ssh`.
     if plain is not None and name not in ("exec", "ssh"):
         assert read_in_full(words) == (name, plain_reader.load_options_class(name)(**plain))
 
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(command_lines())
-def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> None:
+def test_the_hot_path_agrees_with_the_full_command_line(words: list[str]) -> None:
     takes = {"login": hotpath._LOGIN, "env": hotpath._ENV}.get(words[0])
     if takes is None:
         return
@@ -108,7 +108,7 @@ def test_what_the_hot_path_reads_is_read_the_same_in_full(words: list[str]) -> N
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(live_session._CHECKED), st.one_of(_TEXTS, _NUMBERS, st.text(min_size=1, max_size=8), _VALUES))
-def test_a_variable_that_the_hot_path_takes_is_right(variable: str, value: str) -> None:
+def test_a_variable_that_the_hot_path_accepts_is_valid(variable: str, value: str) -> None:
     if "\0" in value or not value or not live_session._is_plain(variable, value):
         return
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The names of profiles as names of files: no two share one, also where a file system ignores case."""
+"""Map profiles to file names: no two share one, even on a file system that ignores case."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_no_two_profiles_share_a_file(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["con", "CON", "nul.x", "com1", "Lpt9", "Work", "wORK", "work", "a", "A", "1"])
-def test_names_that_windows_reserves_are_no_files_name(name: str) -> None:
+def test_reserved_names_of_windows_are_no_file_names(name: str) -> None:
     shown = get_file_name(name)
     assert shown.partition(".")[0] not in ("con", "nul", "com1", "lpt9")
     assert (shown, get_profile_of_file(shown)) == (shown.casefold(), name)

@@ -1,4 +1,4 @@
-"""`make check` reads what people read: it rejects the sentences that docs/style.md is about, and accepts plain ones."""
+"""Check the prose check of `make check`: it rejects sentences that docs/style.md warns about, and accepts plain ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ words = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(words)
 
 
-def test_make_check_reads_the_words() -> None:
+def test_make_check_runs_the_prose_check() -> None:
     makefile = (CHECKOUT / "Makefile").read_text()
     assert "words\n" in makefile.partition("\ncheck:")[2].partition("\n\n")[0]
     recipe = makefile.partition("\nwords:")[2].partition("\n\n")[0]
@@ -69,7 +69,7 @@ def test_odd_sentences_are_rejected_and_plain_ones_accepted(tmp_path: Path) -> N
     assert [lines[number - 1] for number in sorted(found)] == REJECTED
 
 
-def test_sentences_of_the_code_stand_on_their_lines() -> None:
+def test_sentences_in_code_keep_their_lines() -> None:
     source = '''"""A module."""
 name = "no-sentence"
 

@@ -1,4 +1,4 @@
-"""The far side of `tcenv ssh` in each shell that may be `sh` there, and what this side judges without it."""
+"""Run the remote side of `tcenv ssh` in each shell that may be `sh` there, and check the local side without it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.programs import require
 
 SHELLS = (["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"], ["ksh93"], ["yash"], ["zsh", "--emulate", "sh"])
 TOKEN = "-n" + "R" * 42
-# What a shell, `printf` or `echo` could change.
+# Everything that a shell, `printf` or `echo` could change.
 ODD = "a  'b' \"c\" \\ \\n \\0101 %s $d `e` !f {g,h} * ~\n\tümläut 日本 -n"
 
 
 class Lifeline:
-    """The lifeline, run by a shell of this machine."""
+    """Runs the lifeline by a shell of this machine."""
 
     def __init__(self, shell: list[str], folder: Path) -> None:
         self.mark = secrets.token_hex(8)
@@ -38,14 +38,14 @@ class Lifeline:
         self.shell = [require(shell[0]), *shell[1:]]
         inner = scripts.LIFELINE.removeprefix("exec sh -c '").partition("'")[0]
         self.process = subprocess.Popen(
-            # A parent of its own stands for sshd, which silence ends too.
+            # The parent stands for sshd, which ends after a silence too.
             [require("sh"), "-c", '"$@"; exit', "sshd", *self.shell, "-c", inner, "tcenv"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self.env,
         )
         self.write(scripts.make_lifeline(self.mark))
-        words = self.answer()
+        words = self.read_answer()
         assert words[0] == "ready", words
         self.directory, self.uid = words[1:]
 
@@ -56,8 +56,8 @@ class Lifeline:
             self.process.stdin.flush()
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Show the far side that this side lives, however slow the machine is."""
+    def send_heartbeats(self) -> Iterator[None]:
+        """Send heartbeats, however slow the machine is."""
         ended = threading.Event()
 
         def beat() -> None:
@@ -70,20 +70,20 @@ class Lifeline:
         ended.set()
         thread.join()
 
-    def answer(self) -> list[str]:
+    def read_answer(self) -> list[str]:
         assert self.process.stdout
         while line := self.process.stdout.readline().decode():
             if line.startswith(self.mark):
                 return line.split()[1:]
         raise AssertionError("the lifeline has ended")
 
-    def begin(self, command: str, **more: str) -> subprocess.Popen[bytes]:
+    def begin_session(self, command: str, **more: str) -> subprocess.Popen[bytes]:
         """Start the user's session with `command`."""
         values = {"root_url": "http://127.0.0.1:1", "client_id": ODD, "behind": "x y z"}
         self.write(b"script\n" + scripts.make_run_script(self.mark, values, command))
-        assert self.answer() == ["script"]
+        assert self.read_answer() == ["script"]
         self.write(f"token\nt{TOKEN}\n".encode())
-        assert self.answer() == ["token"]
+        assert self.read_answer() == ["token"]
         env = {**self.env, "SHELL": require("bash"), "TASKCLUSTER_CERTIFICATE": "stale", **more}
         return subprocess.Popen(
             [*self.shell, f"{self.directory}/run"],
@@ -95,7 +95,7 @@ class Lifeline:
 
 
 @contextmanager
-def lifeline(shell: list[str], folder: Path) -> Iterator[Lifeline]:
+def run_lifeline(shell: list[str], folder: Path) -> Iterator[Lifeline]:
     made = Lifeline(shell, folder)
     try:
         yield made
@@ -106,54 +106,54 @@ def lifeline(shell: list[str], folder: Path) -> Iterator[Lifeline]:
 
 @pytest.mark.linux
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
-def test_the_far_side_in_each_shell(shell: list[str], tmp_path: Path) -> None:
-    with lifeline(shell, tmp_path) as far, socket.socket() as listening:
-        assert (far.directory, far.uid) == (f"{tmp_path}/tcenv-{far.mark}", str(os.getuid()))
-        assert scripts.is_directory(far.directory, far.mark)
-        assert Path(far.directory).stat().st_mode & 0o777 == 0o700
+def test_the_remote_side_runs_in_each_shell(shell: list[str], tmp_path: Path) -> None:
+    with run_lifeline(shell, tmp_path) as remote, socket.socket() as listening:
+        assert (remote.directory, remote.uid) == (f"{tmp_path}/tcenv-{remote.mark}", str(os.getuid()))
+        assert scripts.is_directory(remote.directory, remote.mark)
+        assert Path(remote.directory).stat().st_mode & 0o777 == 0o700
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        far.write(f"port\n{listening.getsockname()[1]:04X}\n".encode())
-        words = far.answer()
+        remote.write(f"port\n{listening.getsockname()[1]:04X}\n".encode())
+        words = remote.read_answer()
         assert f"0100007F/{os.getuid()}" in words
-        assert far_port.check_listeners(words[1:], far.uid, "far")
-        far.write(b"beat\nstate\n")
-        assert far.answer() == ["state", "waiting"]
+        assert far_port.check_listeners(words[1:], remote.uid, "far")
+        remote.write(b"beat\nstate\n")
+        assert remote.read_answer() == ["state", "waiting"]
         names = ("TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_CERTIFICATE", "no_proxy")
         show = "printf '%s|%s|%s|%s' " + " ".join(f'"${name}"' for name in names) + "; cat"
-        session = far.begin(show, http_proxy="http://proxy:1", no_proxy="intern")
+        session = remote.begin_session(show, http_proxy="http://proxy:1", no_proxy="intern")
         out, _ = session.communicate(b"\0\xff\n-- \\n", timeout=60)
         assert out == f"{TOKEN}|{ODD}||intern,localhost,127.0.0.1".encode() + b"\0\xff\n-- \\n"
-        far.write(b"state\n")
-        assert far.answer() == ["state", "begun"]
-        far.write(b"end\n")
-        assert far.process.wait(60) == 0
+        remote.write(b"state\n")
+        assert remote.read_answer() == ["state", "begun"]
+        remote.write(b"end\n")
+        assert remote.process.wait(60) == 0
         assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.linux
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
 @pytest.mark.parametrize("how", ["the input ends", "silence"])
-def test_the_far_side_ends_what_is_left(
+def test_the_remote_side_ends_leftover_processes(
     how: str, shell: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "silence":
         monkeypatch.setattr(scripts, "QUIET", 3)
         monkeypatch.setattr(scripts, "STEP", 1)
-    with lifeline(shell, tmp_path) as far:
-        # One that obeys the hangup: those that do not are the end-to-end tests' matter.
-        with far.beating():
-            session = far.begin("setsid sleep 1000 </dev/null >/dev/null & echo $!; sleep 1000 & wait")
+    with run_lifeline(shell, tmp_path) as remote:
+        # These processes obey the hangup. The end-to-end tests have others.
+        with remote.send_heartbeats():
+            session = remote.begin_session("setsid sleep 1000 </dev/null >/dev/null & echo $!; sleep 1000 & wait")
             assert session.stdout
             kept = int(session.stdout.readline())
-        assert far.process.stdin
+        assert remote.process.stdin
         if how == "the input ends":
-            far.process.stdin.close()
+            remote.process.stdin.close()
         assert session.wait(60) != 0
         assert session.stdout.read() == b""
-        far.process.wait(60)
+        remote.process.wait(60)
         wait_until(lambda: list(tmp_path.iterdir()) == [])
-        # What has a session of its own was meant to stay.
+        # A process with a session of its own stays.
         os.kill(kept, signal.SIGKILL)
 
 
@@ -174,7 +174,7 @@ def test_the_far_side_ends_what_is_left(
         (["known", "0A00020F/1000"], "GatewayPorts"),
     ],
 )
-def test_whose_a_port_is(words: list[str], sentence: str) -> None:
+def test_the_owner_of_a_port_is_checked(words: list[str], sentence: str) -> None:
     if sentence in ("", "unknown"):
         assert far_port.check_listeners(words, "1000", "far") is (sentence == "")
         return
@@ -182,7 +182,7 @@ def test_whose_a_port_is(words: list[str], sentence: str) -> None:
         far_port.check_listeners(words, "1000", "far")
 
 
-def test_a_port_that_neither_side_vouches_for_is_refused() -> None:
+def test_a_port_that_neither_side_knows_is_refused() -> None:
     with pytest.raises(TcenvError, match="Neither"):
         far_port.check_path(Probe(), lambda data: False, 1, is_known=False, host="far")
     far_port.check_path(Probe(), lambda data: False, 1, is_known=True, host="far")
@@ -197,19 +197,19 @@ def test_a_port_that_neither_side_vouches_for_is_refused() -> None:
 
 
 @pytest.mark.parametrize("path", ["/tmp/x;id", "/tmp/a b/tcenv-ab", "tcenv-ab", "/tmp/tcenv-abc", "/tmp/$x/tcenv-ab"])
-def test_a_directory_that_is_no_plain_word_is_not_believed(path: str) -> None:
+def test_a_directory_with_odd_characters_is_refused(path: str) -> None:
     assert not scripts.is_directory(path, "ab")
     assert scripts.is_directory("/tmp/tcenv-ab", "ab")
 
 
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=id", "-"])
-def test_what_is_no_host(host: str) -> None:
+def test_an_invalid_host_is_refused(host: str) -> None:
     with pytest.raises(UsageError):
         Client(host, (), os.environ)
 
 
 @pytest.mark.linux
-def test_sockets_of_killed_runs_go_with_the_next(tmp_path: Path) -> None:
+def test_the_next_run_removes_sockets_of_killed_runs(tmp_path: Path) -> None:
     stale = Path(control_path.choose())
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(stale))
@@ -231,7 +231,7 @@ def test_a_long_runtime_directory_is_not_used(tmp_path: Path, monkeypatch: pytes
     assert len(control_path.choose()) <= 86
 
 
-def test_a_lost_connection_is_explained_also_by_a_slow_ssh(
+def test_a_slow_ssh_can_explain_a_lost_connection(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ssh = home / "ssh"

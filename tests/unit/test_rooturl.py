@@ -1,4 +1,4 @@
-"""Root URLs: one spelling each, and nothing that would carry a token in clear text."""
+"""Parse root URLs: each gets one spelling, and one that would send a token in clear text is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tcenv.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "expected"),
     [
         ("https://community-tc.services.mozilla.com", "https://community-tc.services.mozilla.com"),
         ("https://community-tc.services.mozilla.com/", "https://community-tc.services.mozilla.com"),
@@ -26,9 +26,9 @@ from tcenv.errors import UsageError
         ("https://[2001:db8::1]", "https://[2001:db8::1]"),
     ],
 )
-def test_one_spelling_each(typed: str, meant: str) -> None:
-    assert parse_root_url(typed) == meant
-    assert parse_root_url(meant) == meant
+def test_each_root_url_has_one_spelling(typed: str, expected: str) -> None:
+    assert parse_root_url(typed) == expected
+    assert parse_root_url(expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_one_spelling_each(typed: str, meant: str) -> None:
         "https://tć.example.com",
     ],
 )
-def test_what_is_no_root_url_is_refused_with_an_example(typed: str) -> None:
+def test_an_invalid_root_url_is_refused_with_an_example(typed: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse_root_url(typed)
     assert refusal.value.exit_code == 2
@@ -84,7 +84,7 @@ def test_what_is_no_root_url_is_refused_with_an_example(typed: str) -> None:
         "https://tc.example.com/#hunter2",
     ],
 )
-def test_the_message_keeps_a_password_to_itself(typed: str) -> None:
+def test_the_message_hides_a_password(typed: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse_root_url(typed)
     assert "hunter2" not in refusal.value.message
@@ -101,6 +101,6 @@ def test_any_text_is_a_root_url_or_a_usage_error(text: str, start: str) -> None:
     assert url.startswith("https://") or is_loopback(url)
 
 
-def test_which_deployments_are_on_this_machine() -> None:
+def test_loopback_addresses_are_recognized() -> None:
     assert all(map(is_loopback, ["http://localhost", "http://localhost:1", "http://[::1]:8080", "https://127.0.0.1"]))
     assert not any(map(is_loopback, ["https://localhost.example.com", "https://tc.example.com:8443"]))

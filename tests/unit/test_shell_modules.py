@@ -1,4 +1,4 @@
-"""All that is a shell's stands in its own file of tcenv/shells/."""
+"""Check that only tcenv/shells/ knows shells by name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from tcenv.shells import ALIASES, PROGRAMS, SHELLS
 
 PACKAGE = Path(__file__).parents[2] / "tcenv"
-# `posix` is also what Python calls a system.
+# Python uses `posix` for a kind of system.
 NAMES = {*SHELLS, *ALIASES, *PROGRAMS} - {"sh", "posix"}
 
 
-def judgements(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield where code compares something with a shell's name, or keeps a value for it."""
+def find_uses(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield each place that compares something with a shell's name, or maps it to a value."""
     for node in ast.walk(tree):
         texts: list[ast.expr | None] = []
         if isinstance(node, ast.Compare):
@@ -29,12 +29,12 @@ def judgements(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield text.lineno, text.value
 
 
-def test_no_other_module_judges_by_the_name_of_a_shell() -> None:
+def test_no_other_module_compares_the_name_of_a_shell() -> None:
     found = [
         f"{path.relative_to(PACKAGE)}:{line}: {name}"
         for path in sorted(PACKAGE.rglob("*.py"))
         if path.parent.name != "shells" or path.stem not in SHELLS
-        for line, name in judgements(ast.parse(path.read_text()))
+        for line, name in find_uses(ast.parse(path.read_text()))
         if path != PACKAGE / "shells" / "__init__.py"
     ]
     assert found == []

@@ -1,4 +1,4 @@
-"""Words and times for people."""
+"""Format texts and durations for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ words = st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min
 
 
 @given(words, st.integers(10, 100))
-def test_wrapping_breaks_no_word_and_loses_none(parts: list[str], width: int) -> None:
+def test_wrapping_keeps_every_word_whole(parts: list[str], width: int) -> None:
     lines = wrap(" ".join(parts), width, "* ", "  ").split("\n")
     assert " ".join(line[2:] for line in lines).split(" ") == parts
     assert all(len(line) <= width or " " not in line[2:] for line in lines)
@@ -33,14 +33,14 @@ def test_durations_have_two_units_at_most() -> None:
 
 
 @given(st.text())
-def test_what_is_printable_has_nothing_that_a_terminal_obeys(text: str) -> None:
+def test_printable_text_has_no_control_characters(text: str) -> None:
     shown = replace_unprintable(text)
     assert len(shown) == len(text)
     assert all(character.isprintable() for character in shown)
 
 
 def test_a_command_in_a_hint_is_whole_in_the_narrowest_terminal() -> None:
-    """What follows its sentence is no part of it."""
+    """The rest of the sentence is on the same line, and is not part of the command."""
     script = (
         "from tcenv.cli.terminal import messages\n"
         "command = ('tcenv', 'login', 'https://tc.example.com', '--name', 'tcenv-new')\n"

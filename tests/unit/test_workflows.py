@@ -1,4 +1,4 @@
-"""The workflows run make's targets, repeat nothing of them, and use actions of known bytes. zizmor and actionlint do the rest."""
+"""Check the workflows: they only run targets of make, and pin their actions. zizmor and actionlint check the rest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_step_runs_one_target_of_make_or_all_of_ci(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_every_action_is_pinned_and_tells_its_version(path: Path) -> None:
+def test_every_action_is_pinned_with_its_version(path: Path) -> None:
     used = re.findall(r"uses: (.+)$", path.read_text(), re.M)
     assert used
     for action in used:

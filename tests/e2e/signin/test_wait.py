@@ -251,7 +251,7 @@ def test_a_missing_older_page_causes_a_warning(variant: str, warned: bool, tmp_p
         limit = () if variant == "new" else ("--timeout", "3s")
         waiting = LoginProcess(sandbox, tmp_path, "--flow", "new", *limit)
         # tcenv warns when the browser starts, and still opens the page.
-        assert ("has no such page" in waiting.said.read_text()) == warned
+        assert ("has no such page" in waiting.read_errors()) == warned
         assert "/auth/clients/new?" in waiting.url
         if variant == "new":
             waiting.approve()

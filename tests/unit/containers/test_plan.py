@@ -1,7 +1,7 @@
-"""How `--container` reaches the proxy from each tool's containers, and what it adds to their command lines.
+"""Plan how containers reach the proxy, and complete the command lines of their tools.
 
-docker and podman cannot run where these tests run. `options.json` has the options of docker 20.10 and podman 4.3, as their own
-help names them."""
+docker and podman cannot run where these tests run. `options.json` has the options of docker 20.10 and podman 4.3 from their
+own help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tcenv.errors import UsageError
 from tests.programs import require
 
 OPTIONS = json.loads((Path(__file__).parent / "options.json").read_text())
-# The flags of newer versions than those whose help was read.
+# Flags of newer versions.
 NEWER = {"docker": {"use-api-socket", "quiet", "q"}, "podman": {"no-hostname", "use-api-socket", "transient-store"}}
 ENVIRON = {
     "TASKCLUSTER_ROOT_URL": "u",
@@ -27,16 +27,7 @@ ENVIRON = {
     "TASKCLUSTER_ACCESS_TOKEN": "SECRET",
     "TCENV_PROXY": "p",
 }
-NAMED = [
-    "--env",
-    "TASKCLUSTER_ROOT_URL",
-    "--env",
-    "TASKCLUSTER_CLIENT_ID",
-    "--env",
-    "TASKCLUSTER_ACCESS_TOKEN",
-    "--env",
-    "TCENV_PROXY",
-]
+NAMED = [word for name in ENVIRON for word in ("--env", name)]
 BRIDGE = {"docker0": "172.17.0.1", "podman0": "10.88.0.1"}
 
 
@@ -62,7 +53,7 @@ def make(
         ("podman run --network=host image", 2, None, None),
     ],
 )
-def test_a_bridge_or_the_hosts_network(text: str, at: int, listen: str | None, name: str | None) -> None:
+def test_containers_use_a_bridge_or_the_hosts_network(text: str, at: int, listen: str | None, name: str | None) -> None:
     made, complete = make(text)
     words = text.split()
     assert (made.position, made.listen, made.name) == (at, listen, name)
@@ -109,19 +100,19 @@ def test_podman_without_root_forwards_one_port(monkeypatch: pytest.MonkeyPatch) 
         ("bwrap --unshare-net --info-fd 3 sh", {}, "for itself"),
     ],
 )
-def test_what_cannot_reach_this_machine(text: str, environ: dict[str, str], sentence: str) -> None:
+def test_a_container_that_cannot_reach_the_proxy_is_refused(text: str, environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)) as raised:
         make(text, environ=environ)
     assert raised.value.hint or "itself" in sentence
 
 
 @pytest.mark.parametrize("text", ["docker run image", "podman run --network mine image", "podman exec box sh"])
-def test_an_address_that_the_user_names_is_taken(text: str) -> None:
+def test_the_users_address_is_used(text: str) -> None:
     made = plan.make(text.split(), {}, lambda _: None, is_root=False, listen="10.0.0.1")
     assert (made.listen, made.name, made.names_variables) == ("10.0.0.1", None, True)
 
 
-def test_podman_with_root_and_without_a_bridge() -> None:
+def test_podman_with_root_needs_a_bridge() -> None:
     with pytest.raises(UsageError, match="no bridge"):
         make("podman run image", bridges=False, is_root=True)
 
@@ -138,19 +129,18 @@ def test_podman_with_root_and_without_a_bridge() -> None:
         ("bwrap sh --clearenv", False),
     ],
 )
-def test_a_network_of_bubblewraps_own(text: str, own: bool) -> None:
+def test_bubblewrap_may_have_its_own_network(text: str, own: bool) -> None:
     made, complete = make(text)
     assert (made.own_network, complete) == (own, text.split())
 
 
 @pytest.mark.parametrize("tool", ["docker", "podman"])
-def test_the_options_are_those_of_the_tools(tool: str) -> None:
+def test_the_known_options_are_those_of_the_tools(tool: str) -> None:
     own, flags = command_lines.TOOLS[tool]
     known_of = {tool: own, **{f"{tool} {subcommand}": flags for subcommand in command_lines.STARTING}}
     known_of[f"{tool} exec"] = {*flags, *command_lines.LATEST}
     for of, known in known_of.items():
         for name, (short, kind) in OPTIONS[of].items():
-            # All tools know this one, and two of their helps leave it out.
             assert (f"--{name}" in known) is (kind == ""), f"{of} --{name}"
             assert not short or (f"-{short}" in known) is (kind == ""), f"{of} -{short}"
     named = {
@@ -160,15 +150,15 @@ def test_the_options_are_those_of_the_tools(tool: str) -> None:
         for name in (*options, *(short for short, _ in options.values()))
     }
     assert {name.lstrip("-") for name in (*own, *flags)} - named - NEWER[tool] <= {"help", "latest", "l"}
-    # What a plan adds is there in each of them that takes it.
+    # The tools know the options that a plan adds.
     for subcommand in command_lines.STARTING:
         assert OPTIONS[f"{tool} {subcommand}"]["env"][1]
     assert OPTIONS[f"{tool} run"]["network"][1]
 
 
-def test_the_options_are_those_of_bubblewrap() -> None:
-    said = subprocess.run([require("bwrap"), "--help"], capture_output=True, text=True, timeout=60).stdout
-    rows = re.findall(r"^    (--[\w-]+)((?: [A-Z]+)*)", said, re.M)
+def test_the_known_options_are_those_of_bubblewrap() -> None:
+    text = subprocess.run([require("bwrap"), "--help"], capture_output=True, text=True, timeout=60).stdout
+    rows = re.findall(r"^    (--[\w-]+)((?: [A-Z]+)*)", text, re.M)
     assert len(rows) > 50
     for name, words in rows:
         assert command_lines.BUBBLEWRAP[name] == len(words.split()), name

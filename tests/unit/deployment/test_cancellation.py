@@ -1,4 +1,4 @@
-"""A request that nobody waits for any more, and that is not on its way yet, is never sent: a reset would end a token later."""
+"""Give up a request before it is sent: it must never be sent later, since a late reset would revoke a token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tcenv.deployment.http import Client, Unreachable
 
 
 @pytest.mark.parametrize("how", ["time", "interrupt"])
-def test_a_request_that_is_not_connected_yet_is_not_sent_later(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_given_up_while_it_connects_is_never_sent(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connecting, go_on = threading.Event(), threading.Event()
     exchanges: list[threading.Thread] = []
     connect = http.client.HTTPConnection.connect

@@ -136,13 +136,15 @@ def test_certificates_are_verified(served: Served) -> None:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_certificate_that_the_user_trusts(served: Served, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_the_user_trusts_is_accepted(
+    served: Served, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(variable, str(served.certificate))
     assert find_client(served.root_url)
     assert abs(Deployment(served.root_url).ping() - time.time()) < 60
 
 
-def test_an_authority_that_only_python_does_not_know_is_no_fault_of_the_page(served: Served) -> None:
+def test_preflight_explains_an_authority_unknown_to_python(served: Served) -> None:
     preflight = Preflight(resolve(None, Overrides(root_url=served.root_url)))
     preflight.ask("tcenv", None)
     (news,) = preflight.take_news()
@@ -150,19 +152,19 @@ def test_an_authority_that_only_python_does_not_know_is_no_fault_of_the_page(ser
     assert "does not work" not in news
 
 
-def test_a_certificate_of_another_host(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_of_another_host_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
     with pytest.raises(DeploymentError, match=r"mismatch|doesn't match|not valid"):
         find_client(f"https://127.0.0.1:{served.port}")
 
 
-def test_a_bundle_that_is_not_there_is_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bundle_is_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(DeploymentError, match=r"/nowhere/ca\.pem"):
         find_client(served.root_url)
 
 
-def test_https_proxy_and_no_proxy(served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_proxy_and_no_proxy_are_obeyed(served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
     assert find_client(f"https://{HOST}")
@@ -177,7 +179,7 @@ def test_https_proxy_and_no_proxy(served: Served, proxy: Proxy, monkeypatch: pyt
     assert proxy.requests == []
 
 
-def test_through_a_proxy_too_the_systems_authorities_are_trusted(
+def test_a_proxy_does_not_change_the_trusted_authorities(
     served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -188,7 +190,7 @@ def test_through_a_proxy_too_the_systems_authorities_are_trusted(
     assert find_client(f"https://{HOST}")
 
 
-def test_a_proxy_that_refuses_says_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_proxy_hides_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:1")
     with pytest.raises(DeploymentError, match="cannot be reached") as failure:
         find_client(f"https://{HOST}")
@@ -205,7 +207,7 @@ def test_a_deployment_on_this_machine_never_goes_through_a_proxy(
     assert proxy.requests == []
 
 
-def test_http_proxy_neither(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_proxy_is_not_used_for_this_machine(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox() as tc:
         tc.create_client("somebody/x", ["a"])
         for variable in ("HTTP_PROXY", "http_proxy", "all_proxy"):
@@ -224,7 +226,7 @@ def test_netrc_does_not_replace_the_signature(home: Path) -> None:
         assert vouched.client is not None
 
 
-def test_one_connection_for_all_calls_and_no_cookies(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_calls_share_a_connection_without_cookies(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
     there = Deployment(served.root_url)
     for _ in range(3):
@@ -246,7 +248,7 @@ def test_a_redirect_is_not_followed() -> None:
         assert elsewhere.requests == []
 
 
-def test_what_hiccups_is_tried_again() -> None:
+def test_a_temporary_failure_is_retried() -> None:
     with Sandbox() as tc:
         client = tc.create_client("somebody/x", ["a"])
         me = Credentials("somebody/x", client.access_token)
@@ -255,7 +257,7 @@ def test_what_hiccups_is_tried_again() -> None:
             assert Deployment(tc.root_url).confirm(me).client is not None
 
 
-def test_a_call_imports_neither_a_client_library_nor_another_http() -> None:
+def test_a_call_imports_no_slow_library() -> None:
     """`taskcluster` takes as long to import as eleven interpreters take to start, `urllib3` as eight."""
     with Sandbox() as tc:
         client = tc.create_client("somebody/x", ["a"])
@@ -283,16 +285,14 @@ def test_only_the_documented_variables_name_a_proxy(monkeypatch: pytest.MonkeyPa
     "address",
     ["socks5://me:hunter2@127.0.0.1:1080", "http://me:hunter2@gate:port", "http://", "https://me:hunter2@127.0.0.1:1"],
 )
-def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unusable_proxy_is_an_error_without_its_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     with pytest.raises(DeploymentError, match=r"HTTPS_PROXY|https:// address") as failure:
         find_client(f"https://{HOST}")
     assert "hunter2" not in failure.value.message
 
 
-def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_given_up_during_the_look_up_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The look-up of the name takes longer than the command may, so a later request would surprise the user."""
     connect, looked_up, connected = socket.create_connection, threading.Event(), threading.Event()
 
@@ -317,7 +317,7 @@ def test_what_is_given_up_before_it_is_connected_is_never_sent(monkeypatch: pyte
         assert tc.clients["somebody/x"].access_token == client.access_token
 
 
-def test_where_the_system_trusts_nobody_certifi_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_authorities_of_the_system_certifis_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system = ssl.get_default_verify_paths()
     for there in (system._replace(cafile=None, capath=None), system._replace(cafile=None, capath=str(tmp_path))):  # type: ignore[arg-type]
         monkeypatch.setattr(ssl, "get_default_verify_paths", lambda there=there: there)

@@ -1,4 +1,4 @@
-"""What a deployment says ends as a sentence, because one of tcenv's own may follow."""
+"""End the deployment's words as a sentence, because another sentence may follow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANSWERS = ["unauthorized", "forbidden", "forbidden-code", "broken", "too-many",
 
 
 @pytest.mark.parametrize("fault", _ANSWERS)
-def test_a_sentence_can_follow_the_words_of_a_deployment(fault: str) -> None:
+def test_an_error_of_a_deployment_ends_as_a_sentence(fault: str) -> None:
     assert fault in FAULTS
     with Sandbox() as sandbox:
         client = sandbox.create_client("me/x")
@@ -26,7 +26,7 @@ def test_a_sentence_can_follow_the_words_of_a_deployment(fault: str) -> None:
 
 
 @pytest.mark.parametrize("client_id", ["me/deleted", "me/disabled"])
-def test_a_sentence_can_follow_a_rejection(client_id: str) -> None:
+def test_a_rejection_ends_as_a_sentence(client_id: str) -> None:
     with Sandbox() as sandbox:
         client = sandbox.create_client("me/disabled")
         client.disabled = True

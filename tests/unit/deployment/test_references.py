@@ -1,4 +1,4 @@
-"""What a reference says of a service's methods, and which method a call is one of."""
+"""Parse a service's reference, and find the method of a call in it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_call_is_found_by_its_path(verb: str, path: str, name: str | None) -> 
     assert (found and found.name) == name
 
 
-def test_many_parameters_take_no_time() -> None:
+def test_many_parameters_are_matched_quickly() -> None:
     route = "".join(f"/<p{number}>" for number in range(30)) + "/end"
     methods = parse(reference({"name": "hostile", "route": route}))
     assert methods is not None
@@ -60,11 +60,11 @@ def test_many_parameters_take_no_time() -> None:
 @pytest.mark.parametrize(
     "noise", [b"", b"<!doctype html>", b"[]", b"{}", b'{"entries": 5}', b'{"entries": [1]}', b"[" * 100_000, b"\xff"]
 )
-def test_anything_else_is_no_reference(noise: bytes) -> None:
+def test_a_malformed_reference_is_ignored(noise: bytes) -> None:
     assert parse(noise) is None
 
 
-def test_scopes_are_described_a_line_each() -> None:
+def test_scopes_are_described_line_by_line() -> None:
     expression = {
         "AnyOf": ["a", {"AllOf": ["b", {"if": "c", "then": "d\x1b[2J"}]}, {"for": "x", "in": "y", "each": "z"}]
     }

@@ -1,4 +1,4 @@
-"""The README's moving picture: nothing in it could be a token, and it stands by itself on light pages and dark ones."""
+"""Check the README's animation: it shows no token, loads nothing, and is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.docs.picture import PICTURE, find_token_like
 SVG = PICTURE.read_text(encoding="utf-8")
 
 
-def test_no_token() -> None:
+def test_the_animation_shows_no_token() -> None:
     assert find_token_like(SVG) == set()
-    # The check would notice one.
+    # The check can fail.
     assert find_token_like(SVG.replace("</text>", "_b4-Token_of_22_characters</text>", 1)) != set()
 
 
-def test_it_shows_the_whole_story_and_calls_nobody() -> None:
-    # Blanks are where the next text stands.
+def test_the_animation_shows_the_whole_story_and_loads_nothing() -> None:
+    # Spaces are only positions in the picture.
     text = "".join("".join(ElementTree.fromstring(SVG).itertext()).split())
     for part in (
         "tcenvlogin",
@@ -34,11 +34,11 @@ def test_it_shows_the_whole_story_and_calls_nobody() -> None:
     assert "@keyframes" in SVG
 
 
-def test_no_picture_of_the_film_shows_in_the_next() -> None:
+def test_each_frame_is_clipped() -> None:
     assert re.findall(r'<svg x="\d+" width="\d+">', SVG)
     assert not re.findall(r'<svg x="\d+">', SVG)
 
 
-def test_it_brings_its_own_background() -> None:
+def test_the_animation_has_a_background() -> None:
     assert re.search(r"<rect[^>]*(?:fill|class)=", SVG)
     assert "![" in (PROJECT / "README.md").read_text().partition("## Quick start")[0]

@@ -1,4 +1,4 @@
-"""A program's body: checked with its last piece held back, kept within bounds, sent again from its beginning."""
+"""Read a program's body: its last piece waits for the check of the hash, and it can be sent again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tcenv.proxy import body as module
 from tcenv.proxy.body import Body, WrongBody
 
 
-def source(pieces: Iterable[bytes]) -> Callable[[], Awaitable[bytes]]:
+def make_source(pieces: Iterable[bytes]) -> Callable[[], Awaitable[bytes]]:
     left = iter(pieces)
 
     async def read() -> bytes:
@@ -24,7 +24,7 @@ def source(pieces: Iterable[bytes]) -> Callable[[], Awaitable[bytes]]:
     return read
 
 
-def hash_of(content: bytes, content_type: str = "") -> str:
+def compute_hash(content: bytes, content_type: str = "") -> str:
     payload = PayloadHash(content_type)
     payload.update(content)
     return payload.digest()
@@ -35,46 +35,46 @@ async def collect(body: Body, seen: list[bytes]) -> None:
         seen.append(piece)  # noqa: PERF401 - what came before an error counts
 
 
-async def sent(body: Body) -> list[bytes]:
+async def read_pieces(body: Body) -> list[bytes]:
     return [piece async for piece in body]
 
 
-def test_it_is_passed_on_piece_by_piece_and_again() -> None:
-    async def story() -> None:
+def test_a_body_is_read_piece_by_piece_and_again() -> None:
+    async def check() -> None:
         pieces = [b"a", b"bc", b"d"]
-        for expected in ("", hash_of(b"abcd", "a/b")):
-            body = Body(source(pieces), 4, content_type="a/b; c=d", expected=expected)
-            assert await sent(body) == pieces
+        for expected in ("", compute_hash(b"abcd", "a/b")):
+            body = Body(make_source(pieces), 4, content_type="a/b; c=d", expected=expected)
+            assert await read_pieces(body) == pieces
             assert body.is_repeatable
-            assert b"".join(await sent(body)) == b"abcd"
+            assert b"".join(await read_pieces(body)) == b"abcd"
             assert await body.read_whole() == b"abcd"
 
-    asyncio.run(story())
+    asyncio.run(check())
 
 
-def test_a_body_that_does_not_match_never_completes() -> None:
-    async def story() -> None:
+def test_a_body_with_another_hash_never_completes() -> None:
+    async def check() -> None:
         for pieces in ([b"abcd"], [b"ab", b"cd"], [b"a", b"b", b"c", b"d"]):
-            body = Body(source(pieces), 4, expected=hash_of(b"abce"))
+            body = Body(make_source(pieces), 4, expected=compute_hash(b"abce"))
             seen: list[bytes] = []
             with pytest.raises(WrongBody):
                 await collect(body, seen)
             assert seen == pieces[:-1]
             assert body.wrong
             with pytest.raises(WrongBody):
-                await sent(body)
-        for expected in (hash_of(b"", "x/y"), hash_of(b"x"), "é"):
+                await read_pieces(body)
+        for expected in (compute_hash(b"", "x/y"), compute_hash(b"x"), "é"):
             with pytest.raises(WrongBody):
-                await sent(Body(source([]), 0, expected=expected))
-        assert await sent(Body(source([]), 0, expected=hash_of(b""))) == []
+                await read_pieces(Body(make_source([]), 0, expected=expected))
+        assert await read_pieces(Body(make_source([]), 0, expected=compute_hash(b""))) == []
 
-    asyncio.run(story())
+    asyncio.run(check())
 
 
-def test_a_piece_goes_on_before_the_next_one_comes() -> None:
-    """Where there is nothing to check, nothing is held back."""
+def test_a_piece_is_forwarded_before_the_next_one_comes() -> None:
+    """Without a hash there is nothing to check."""
 
-    async def story() -> None:
+    async def check() -> None:
         waiting = asyncio.Event()
 
         async def read() -> bytes:
@@ -86,39 +86,37 @@ def test_a_piece_goes_on_before_the_next_one_comes() -> None:
         attempt = aiter(Body(read, None))
         assert await asyncio.wait_for(anext(attempt), 60) == b"first"
 
-    asyncio.run(story())
+    asyncio.run(check())
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_what_is_too_long_is_not_kept(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_body_is_not_kept(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 10)
 
-    async def story() -> None:
+    async def check() -> None:
         for count, repeatable in ((10, True), (11, False)):
-            body = Body(source([b"x"] * count), count if told else None)
-            assert await sent(body) == [b"x"] * count
+            body = Body(make_source([b"x"] * count), count if told else None)
+            assert await read_pieces(body) == [b"x"] * count
             assert body.is_repeatable is repeatable
 
-    asyncio.run(story())
+    asyncio.run(check())
 
 
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("memory", ["the kernel's", "our own", "too little"])
-def test_16_mib_are_kept_whether_the_length_was_told_or_not(
-    told: bool, memory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_16_mib_are_kept_with_and_without_a_length(told: bool, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [bytes([number]) * 2**16 for number in range(256)]
     if memory == "our own":
         monkeypatch.delattr(os, "memfd_create", raising=False)
 
-    async def story(repeatable: bool) -> None:
-        body = Body(source(pieces), 2**24 if told else None)
-        assert await sent(body) == pieces
+    async def check(repeatable: bool) -> None:
+        body = Body(make_source(pieces), 2**24 if told else None)
+        assert await read_pieces(body) == pieces
         assert body.is_repeatable is repeatable
         if repeatable:
             assert await body.read_whole() == b"".join(pieces)
-        longer = Body(source([*pieces, b"x"]), None)
-        assert b"".join(await sent(longer)) == b"".join(pieces) + b"x"
+        longer = Body(make_source([*pieces, b"x"]), None)
+        assert b"".join(await read_pieces(longer)) == b"".join(pieces) + b"x"
         assert not longer.is_repeatable
         for each in (body, longer):
             each.close()
@@ -128,13 +126,13 @@ def test_16_mib_are_kept_whether_the_length_was_told_or_not(
     if memory == "too little":
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
     try:
-        asyncio.run(story(memory != "too little"))
+        asyncio.run(check(memory != "too little"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_an_attempt_that_was_given_up_loses_nothing() -> None:
-    async def story() -> None:
+def test_a_cancelled_attempt_loses_nothing() -> None:
+    async def check() -> None:
         reading, gate = asyncio.Event(), asyncio.Event()
         left = iter([b"a", b"b", b"c"])
 
@@ -143,17 +141,19 @@ def test_an_attempt_that_was_given_up_loses_nothing() -> None:
             await gate.wait()
             return next(left, b"")
 
-        body = Body(read, 3, expected=hash_of(b"abc"))
-        first = asyncio.create_task(sent(body))
+        body = Body(read, 3, expected=compute_hash(b"abc"))
+        first = asyncio.create_task(read_pieces(body))
         await reading.wait()
-        second = asyncio.create_task(sent(body))
-        # It goes as far as it can without the gate.
+        second = asyncio.create_task(read_pieces(body))
+        # Let the task run until it waits for the gate.
         for _ in range(10):
             await asyncio.sleep(0)
         first.cancel()
         gate.set()
         assert b"".join(await second) == b"abc"
-        both = Body(source([b"a", b"b", b"c"]), 3, expected=hash_of(b"abc"))
-        assert [b"".join(pieces) for pieces in await asyncio.gather(sent(both), sent(both))] == [b"abc"] * 2
+        both = Body(make_source([b"a", b"b", b"c"]), 3, expected=compute_hash(b"abc"))
+        assert [b"".join(pieces) for pieces in await asyncio.gather(read_pieces(both), read_pieces(both))] == [
+            b"abc"
+        ] * 2
 
-    asyncio.run(story())
+    asyncio.run(check())

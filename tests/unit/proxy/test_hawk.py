@@ -56,10 +56,10 @@ def receive(header: str, url: str, method: str, **content: object) -> mohawk.Rec
 
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("method", METHODS)
-def test_mohawk_takes_our_signature(url: str, method: str) -> None:
+def test_mohawk_accepts_our_signature(url: str, method: str) -> None:
     ext = hawk.encode_extension({"authorizedScopes": ["queue:x", "secrets:get:é"]})
     header = hawk.make_header(CLIENT_ID, TOKEN, method, Endpoint.from_url(url), now=NOW, ext=ext)
-    # urlparse, which mohawk uses, drops a query that is empty; so does the proxy's way of sending.
+    # mohawk drops an empty query.
     received = receive(header, url, method)
     assert json.loads(hawk.base64.b64decode(received.parsed_header["ext"])) == {  # type: ignore[attr-defined]
         "authorizedScopes": ["queue:x", "secrets:get:é"]
@@ -67,7 +67,7 @@ def test_mohawk_takes_our_signature(url: str, method: str) -> None:
 
 
 @given(paths, bodies, types)
-def test_mohawk_takes_our_signature_of_a_body(path: str, body: bytes, content_type: str) -> None:
+def test_mohawk_accepts_our_signature_of_a_body(path: str, body: bytes, content_type: str) -> None:
     url = f"https://tc.example.com/{path}"
     payload = PayloadHash(content_type)
     for start in range(0, len(body), 7):
@@ -78,7 +78,7 @@ def test_mohawk_takes_our_signature_of_a_body(path: str, body: bytes, content_ty
         receive(header, url, "POST", content=body + b"x", content_type=content_type)
 
 
-def test_no_two_signatures_are_alike() -> None:
+def test_every_signature_has_its_nonce() -> None:
     made = {hawk.make_header(CLIENT_ID, TOKEN, "GET", Endpoint.from_url(URLS[0]), now=NOW) for _ in range(100)}
     assert len(made) == 100
 
@@ -87,7 +87,7 @@ def test_no_two_signatures_are_alike() -> None:
 
 
 @given(hosts, paths, st.none() | bodies, types, st.sampled_from(METHODS), st.booleans())
-def test_mohawks_signature_is_taken(
+def test_we_accept_mohawks_signature(
     host: str, path: str, body: bytes | None, content_type: str, method: str, extended: bool
 ) -> None:
     url = f"http://{host}:8080/{path}"
@@ -116,7 +116,7 @@ def test_a_stale_signature_is_refused(off: int) -> None:
         hawk.check_header(attributes, TOKEN, "GET", endpoint, now=NOW + off)
 
 
-def test_nothing_of_a_signed_request_can_be_changed() -> None:
+def test_a_signed_request_cannot_be_changed() -> None:
     endpoint = Endpoint("127.0.0.1", 8080, "/api/x/v1/y?z=1")
     good = hawk.parse_header(
         hawk.make_header(CLIENT_ID, TOKEN, "GET", endpoint, now=NOW, ext="e30=", payload_hash="abc=")
@@ -177,7 +177,7 @@ def test_a_malformed_header_is_refused(header: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_nothing_but_a_refusal_comes_of_noise(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     for read in (
         hawk.parse_header,
         hawk.parse_bewit,
@@ -202,7 +202,7 @@ def sign_url(root_url: str, name: str, **options: object) -> str:
 
 @pytest.mark.parametrize("root_url", ["https://tc.example.com", "http://127.0.0.1:8080", "http://[::1]:8080"])
 @pytest.mark.parametrize("more", [{}, {"authorizedScopes": ["secrets:get:a"]}, {"authorizedScopes": ["x?>~"] * 3}])
-def test_the_clients_signed_urls_are_taken(root_url: str, more: dict[str, object]) -> None:
+def test_we_accept_the_clients_signed_urls(root_url: str, more: dict[str, object]) -> None:
     for number in range(
         24
     ):  # a quarter of all signatures happen to be alike in both alphabets, and a third need no padding
@@ -227,12 +227,12 @@ def test_the_clients_signed_urls_are_taken(root_url: str, more: dict[str, object
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_mohawk_takes_our_signed_urls(url: str) -> None:
+def test_mohawk_accepts_our_signed_urls(url: str) -> None:
     value = hawk.make_bewit(
         CLIENT_ID, TOKEN, Endpoint.from_url(url), expires=NOW + 900, ext=hawk.encode_extension({"authorizedScopes": []})
     )
     signed = hawk.add_bewit(url, value)
-    # mohawk wants the padding that the service and its clients leave out, and one alphabet only.
+    # mohawk needs the padding that the service and its clients omit.
     padded = value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4)
     assert mohawk.bewit.check_bewit(hawk.add_bewit(url, padded), credentials, now=NOW)
     parts = hawk.split_bewit(Endpoint.from_url(signed).resource)
@@ -253,11 +253,11 @@ def test_mohawk_takes_our_signed_urls(url: str) -> None:
         ("/a?xbewit=B", None),
     ],
 )
-def test_where_a_bewit_stands(resource: str, expected: tuple[str, str] | None) -> None:
+def test_a_bewit_is_split_from_its_resource(resource: str, expected: tuple[str, str] | None) -> None:
     assert hawk.split_bewit(resource) == expected
 
 
-def test_it_is_imported_by_the_standard_library_alone() -> None:
+def test_hawk_imports_the_standard_library_alone() -> None:
     program = "import sys, tcenv.deployment.hawk; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
     assert not {"mohawk", "aiohttp", "requests", "taskcluster", "six"} & set(done.stdout.split())

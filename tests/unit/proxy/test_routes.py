@@ -1,4 +1,4 @@
-"""What goes through the proxy: calls of APIs alone, and none that hands out credentials or touches the session's own client."""
+"""Parse the targets of calls, and recognize calls that hand out credentials or change the session's own client."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tcenv.proxy.routes import BadTarget, Call
 CLIENT = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv-box:work"
 
 
-def call(route: str, service: str = "auth", **values: str) -> Call:
+def make_call(route: str, service: str = "auth", **values: str) -> Call:
     path = re.sub(r"<(\w+)>", lambda match: quote(values.get(match[1], "some/odd value"), safe=""), route)
     parsed = routes.parse(f"/api/{service}/v1{path}")
     assert parsed is not None
     return parsed
 
 
-def test_what_an_artifact_is_decides_if_creating_it_returns_credentials() -> None:
-    create = call("/task/<taskId>/runs/<runId>/artifacts/<name>", "queue")
+def test_the_storage_type_decides_if_an_artifact_returns_credentials() -> None:
+    create = make_call("/task/<taskId>/runs/<runId>/artifacts/<name>", "queue")
     assert depends_on_body("POST", create)
     assert not depends_on_body("GET", create)
     for body in (b"", b"{}", b'{"storageType": "s3"}', b' {"storageType": "link", "name": "object"}'):
@@ -62,7 +62,7 @@ def test_what_an_artifact_is_decides_if_creating_it_returns_credentials() -> Non
         ("head", "/api/hooks/v1/hooks/a/b/token"),
     ],
 )
-def test_no_spelling_goes_around_it(method: str, target: str) -> None:
+def test_every_spelling_of_a_credential_call_is_recognized(method: str, target: str) -> None:
     parsed = routes.parse(target)
     assert parsed is not None
     assert find_credential_method(method, parsed)
@@ -77,7 +77,7 @@ def test_no_spelling_goes_around_it(method: str, target: str) -> None:
         ("POST", "/api/hooks/v1/hooks/a/b/trigger"),
     ],
 )
-def test_what_only_looks_like_it_goes_through(method: str, target: str) -> None:
+def test_similar_calls_hand_out_no_credentials(method: str, target: str) -> None:
     parsed = routes.parse(target)
     assert parsed is not None
     assert find_credential_method(method, parsed) is None
@@ -86,7 +86,7 @@ def test_what_only_looks_like_it_goes_through(method: str, target: str) -> None:
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])
 @pytest.mark.parametrize("client", [CLIENT, f"{CLIENT}@2", f"{CLIENT}@17"])
 @pytest.mark.parametrize("end", ["", "/reset", "/disable", "/enable", "/"])
-def test_the_sessions_own_client_is_left_alone(method: str, client: str, end: str) -> None:
+def test_every_change_of_the_own_client_is_recognized(method: str, client: str, end: str) -> None:
     for own in (OwnClient.from_ids(CLIENT), OwnClient.from_ids(f"{CLIENT}@2"), OwnClient.from_ids("other", CLIENT)):
         for spelled in (quote(client, safe=""), client, quote(client).replace("m", "%6d")):
             parsed = routes.parse(f"/api/auth/v1/clients/{spelled}{end}")
@@ -96,12 +96,12 @@ def test_the_sessions_own_client_is_left_alone(method: str, client: str, end: st
             assert not own.is_changed_by("GET", parsed)
 
 
-def test_others_clients_are_not_the_sessions_own() -> None:
+def test_other_clients_are_not_the_own_client() -> None:
     own = OwnClient.from_ids(CLIENT)
     for client in (f"{CLIENT}2", CLIENT[:-1], f"{CLIENT}/more", CLIENT.upper()):
-        assert not own.is_changed_by("DELETE", call("/clients/<clientId>", clientId=client))
-    assert not own.is_changed_by("DELETE", call("/roles/<roleId>", roleId=CLIENT))
-    assert not own.is_changed_by("PUT", call("/secret/<name>", "secrets", name=CLIENT))
+        assert not own.is_changed_by("DELETE", make_call("/clients/<clientId>", clientId=client))
+    assert not own.is_changed_by("DELETE", make_call("/roles/<roleId>", roleId=CLIENT))
+    assert not own.is_changed_by("PUT", make_call("/secret/<name>", "secrets", name=CLIENT))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_others_clients_are_not_the_sessions_own() -> None:
         ("/graphql", None),
     ],
 )
-def test_what_is_a_call(target: str, expected: Call | None) -> None:
+def test_a_target_is_parsed_as_a_call(target: str, expected: Call | None) -> None:
     assert routes.parse(target) == expected
 
 
@@ -156,12 +156,12 @@ def test_a_call_keeps_every_byte() -> None:
         "/api/queue/v1/a\0",
     ],
 )
-def test_what_servers_would_not_agree_about_is_no_target(target: str) -> None:
+def test_an_ambiguous_target_is_refused(target: str) -> None:
     with pytest.raises(BadTarget):
         routes.parse(target)
 
 
-def test_a_path_of_many_segments_is_judged_at_once() -> None:
+def test_a_path_of_many_segments_is_matched_quickly() -> None:
     began = time.process_time()
     for end in ("", "/token", "/x"):
         parsed = routes.parse("/api/hooks/v1/hooks" + "/token" * 2500 + end)

@@ -165,7 +165,7 @@ def test_a_signed_url_has_the_callers_scopes(upstream: FakeDeployment) -> None:
         assert chunked.text.startswith(f"{upstream.root_url}{PING}?bewit=")
         for body in (f"{upstream.root_url}{PING}?bewit=x", f"{upstream.root_url}{PING}?{'x' * 9000}"):
             assert send_signed(proxy, "POST", "/bewit", body=body.encode()).status_code == 400
-        line = next(line for line in proxy.lines() if line["path"] == "/bewit")
+        line = next(line for line in proxy.read_log() if line["path"] == "/bewit")
         assert line["note"] == f"signed GET {PING}"
         assert "bewit=" not in proxy.log.read_text()
     assert upstream.requests == []
@@ -195,7 +195,7 @@ def test_the_log_names_calls_and_holds_no_secret(upstream: FakeDeployment) -> No
         send_signed(proxy, "PUT", "/api/secrets/v1/secret/x%0Ay", body=b"body-secret")
         send_signed(proxy, "POST", "/api/hooks/v1/hooks/a/b/trigger/TriggerTokenSecret")
         send_plain(proxy, "GET", f"/api/queue/v1/{proxy.run.token}")
-        lines = proxy.lines()
+        lines = proxy.read_log()
         text = proxy.log.read_text()
     assert [(line["method"], line["path"], line["status"], line["scopes"]) for line in lines] == [
         ("GET", PING, 200, ["queue:a"]),

@@ -32,8 +32,8 @@ ODD = (b"\0", b"\r\n", b"\n", b"%", b"%00", b"&", b"=", b"?", b" ", b"..", b"\xf
 
 
 @st.composite
-def mutated(draw: st.DrawFn, genuine: bytes, odd: tuple[bytes, ...] = ODD) -> bytes:
-    """`genuine` with one to four changes: a byte altered, a piece cut out, doubled, moved to the end, or something odd put in."""
+def mutate(draw: st.DrawFn, genuine: bytes, odd: tuple[bytes, ...] = ODD) -> bytes:
+    """Change `genuine` in one to four places: alter a byte, remove, repeat or move a piece, or insert an odd one."""
     data = genuine
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))
@@ -52,8 +52,8 @@ def mutated(draw: st.DrawFn, genuine: bytes, odd: tuple[bytes, ...] = ODD) -> by
     return data
 
 
-def long(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a property over `count` examples in `make fuzz`, and over a part of them in `make test`; the same ones each time."""
+def run_examples(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a property over `count` examples in `make fuzz`, and over a part of them in `make test`. Each run has the same."""
     return settings(
         max_examples=scale(count),
         derandomize=True,
@@ -63,7 +63,7 @@ def long(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     )
 
 
-# Whatever else was changed, each of these makes it another request than the answer.
+# Each of these makes a request invalid, whatever else was changed.
 DEFECTS = (
     lambda data, secret: data.replace(secret, secret[:-1] + (b"0" if secret[-1:] != b"0" else b"1")),
     lambda data, secret: data.replace(b"accessToken=", b"accessToken=%00"),
@@ -82,13 +82,13 @@ def test_fuzzed_callbacks_are_not_taken_and_the_genuine_one_is() -> None:
     with WaitingListener(seconds=1100) as waiting:
         genuine, secret = waiting.request(), waiting.secret.encode()
 
-        @long(20_000)
-        @given(mutated(genuine), st.sampled_from(DEFECTS))
+        @run_examples(20_000)
+        @given(mutate(genuine), st.sampled_from(DEFECTS))
         def is_refused(changed: bytes, defect: Callable[[bytes, bytes], bytes]) -> None:
             nonlocal count
             count += 1
             data = defect(changed, secret)
-            # Many addresses of loopback, since each has only so many ports.
+            # One address of loopback has too few ports.
             with socket.create_connection(
                 ("127.0.0.1", waiting.port), 20, (f"127.0.0.{2 + count % 250}", 0)
             ) as connection:
@@ -120,8 +120,8 @@ def test_parsed_requests_are_of_the_exact_form_or_refused() -> None:
         waiting.exchange(waiting.request())
     count = accepted = 0
 
-    @long(100_000)
-    @given(mutated(genuine))
+    @run_examples(100_000)
+    @given(mutate(genuine))
     def is_exact_or_refused(data: bytes) -> None:
         nonlocal count, accepted
         count += 1
@@ -177,8 +177,8 @@ def test_session_files_are_whole_or_damaged(tmp_path: Path) -> None:
     odd = (*ODD, b"\nSTATE=ended", b"\nSCOPE=x", b"\nEND=tcenv-session-1\n", "²".encode(), b"9" * 5000)
     count = 0
 
-    @long(10_000)
-    @given(mutated(whole, odd))
+    @run_examples(10_000)
+    @given(mutate(whole, odd))
     def is_whole_or_damaged(data: bytes) -> None:
         nonlocal count
         count += 1
@@ -254,8 +254,8 @@ def test_configurations_are_read_or_named_as_wrong() -> None:
         with pytest.raises(ConfigError):
             config_file.parse(wrong, "config.toml")
 
-    @long(10_000)
-    @given(mutated(CONFIGURATION.encode(), TOML_ODD))
+    @run_examples(10_000)
+    @given(mutate(CONFIGURATION.encode(), TOML_ODD))
     def is_read_or_named(data: bytes) -> None:
         nonlocal count
         count += 1
@@ -283,8 +283,8 @@ def test_an_index_is_of_the_configuration_as_it_is_or_not_taken(home: Path) -> N
     whole = cache.read_bytes()
     assert index.read() is not None
 
-    @long(10_000)
-    @given(mutated(whole))
+    @run_examples(10_000)
+    @given(mutate(whole))
     def is_right_or_not_taken(data: bytes) -> None:
         nonlocal count
         count += 1

@@ -1,4 +1,4 @@
-"""The final page of a sign-in: how much was granted, and what to run."""
+"""Render the last page of a sign-in: the granted scopes, and what to run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _sign_in(*scopes: str, asked: tuple[str, ...]) -> Session:
 
 
 def _read(outcome: Outcome) -> str:
-    """The page without the tags that only say where a word may break."""
+    """Return the page without the tags that only allow a line break."""
     return re.sub("</?i>", "", render(outcome).decode())
 
 
@@ -34,7 +34,7 @@ def test_the_page_says_how_many_scopes_were_granted() -> None:
     assert "Granted in part" not in page
 
 
-def test_a_partial_grant_and_a_missing_scope_have_boxes_of_their_own() -> None:
+def test_a_partial_grant_and_a_missing_scope_have_their_own_boxes() -> None:
     page = _read(
         describe_success(_sign_in("queue:scheduler-id:a", "queue:scheduler-id:b", asked=("queue:*", "secrets:get:x")))
     )
