@@ -85,9 +85,12 @@ class Terminal:
     def wait(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Wait for `condition`. The test fails with the screen if it does not come true."""
         end = time.monotonic() + seconds
+        pause = 0.02
         while not condition():
             assert time.monotonic() < end, f"{what} did not come; on the screen:\n{self.read_screen()}"
-            time.sleep(0.05)
+            time.sleep(pause)
+            # Each look at the screen starts a process.
+            pause = min(pause * 1.5, 0.25)
 
     def wait_for_program(self, name: str) -> None:
         """Wait until the program `name` has the terminal."""

@@ -127,92 +127,26 @@ class TestBothPages:
             assert tc.clients["u/tcenv"].scopes == sorted(narrowed)
 
     @pytest.mark.parametrize("variant", PAGES)
-    def test_a_star_becomes_the_users_full_list(self, tc: Sandbox, page: Page, waiting: Callback, variant: str) -> None:
-        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, scope=["*"]))
-        assert set(tc.user_scopes) < set(tc.clients[NAME].scopes)
-        assert "*" not in tc.clients[NAME].scopes
-
-    @pytest.mark.parametrize("variant", PAGES)
-    def test_no_scope_left_still_makes_a_client_and_a_callback(
+    def test_the_client_expires_when_the_address_says(
         self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, scope=["nothing:of-the-kind"]))
-        assert answered(waiting)["clientId"] == NAME
-        assert tc.clients[NAME].scopes == []
+        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, expires="1mo"))
+        lifetime = tc.clients[NAME].expires - tc.clients[NAME].created
+        assert 30 * 86400 - 60 < lifetime <= 30 * 86400
 
-    @pytest.mark.parametrize(
-        ("variant", "values", "said"),
-        [
-            ("create", {"scope": []}, "undefined"),
-            ("create", {"scope": [f"s{number}" for number in range(21)]}, "not a function"),
-            ("create", {"expires": "banana"}, '"banana" is not a valid time expression'),
-            ("create", {"expires": "2030-01-01T00:00:00Z"}, "not a valid time expression"),
-            ("create", {"expires": "3h 1d"}, "not a valid time expression"),
-            ("new", {"expires": "banana"}, "not a valid time expression"),
-            ("new", {"scope": []}, "undefined"),
-        ],
-    )
-    def test_what_crashes_the_page(
-        self, tc: Sandbox, page: Page, waiting: Callback, variant: str, values: dict[str, str], said: str
+    @pytest.mark.parametrize("variant", PAGES)
+    def test_an_expression_that_it_cannot_read_crashes_the_page(
+        self, tc: Sandbox, page: Page, waiting: Callback, variant: str
     ) -> None:
-        page.goto(make_sign_in_url(tc.root_url, waiting.url, variant, **values))
-        expect(page.locator("#crashed")).to_contain_text(said)
+        page.goto(make_sign_in_url(tc.root_url, waiting.url, variant, expires="banana"))
+        expect(page.locator("#crashed")).to_contain_text("not a valid time expression")
         assert page.locator("button").count() == 0
         assert not tc.clients
 
-    @pytest.mark.parametrize("variant", PAGES)
-    def test_twenty_scopes_are_still_fine(self, tc: Sandbox, page: Page, waiting: Callback, variant: str) -> None:
-        approve(
-            page,
-            make_sign_in_url(
-                tc.root_url, waiting.url, variant, scope=[f"queue:route:index.sandbox.{n}" for n in range(20)]
-            ),
-        )
-        assert len(tc.clients[NAME].scopes) == 20
-
-    @pytest.mark.parametrize(
-        ("expires", "seconds"),
-        [
-            ("1d", 86400),
-            ("2 days 3 hours", 2 * 86400 + 3 * 3600),
-            ("1mo", 30 * 86400),
-            ("1W", 7 * 86400),
-            ("1yr 1 mo 1wk 1 day 1hr 1min 1sec", (365 + 30 + 7 + 1) * 86400 + 3661),
-            ("90m", 5400),
-            ("5min", 300),
-            ("0d", 0),
-            ("-1d", -86400),
-        ],
-    )
-    @pytest.mark.parametrize("variant", PAGES)
-    def test_the_grammar_of_expires(
-        self, tc: Sandbox, page: Page, waiting: Callback, variant: str, expires: str, seconds: int
-    ) -> None:
-        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, expires=expires))
-        lifetime = tc.clients[NAME].expires - tc.clients[NAME].created
-        assert seconds - 60 < lifetime <= seconds
-
-    @pytest.mark.parametrize(("variant", "year"), [("create", 1000), ("new", None)])
-    def test_without_expires(self, tc: Sandbox, page: Page, waiting: Callback, variant: str, year: int | None) -> None:
-        approve(page, make_sign_in_url(tc.root_url, waiting.url, variant, expires=[]))
-        client = tc.clients[NAME]
-        if year is None:
-            assert 3 * 86400 - 60 < client.expires - client.created <= 3 * 86400
-        else:
-            expires, created = (datetime.fromtimestamp(t).year for t in (client.expires, client.created))
-            assert expires - created == year
-
-    def test_a_missing_name_becomes_undefined_and_an_empty_one_ends_in_a_slash(
+    def test_a_name_outside_of_the_pattern_is_refused_on_the_page(
         self, tc: Sandbox, page: Page, waiting: Callback
     ) -> None:
-        approve(page, make_sign_in_url(tc.root_url, waiting.url, name=[]))
-        approve(page, make_sign_in_url(tc.root_url, waiting.url, name=""))
-        assert list(tc.clients) == [f"{USER}/undefined", f"{USER}/"]
-
-    @pytest.mark.parametrize("name", ["a b", "tcenv#", "ü", '"><b>x'])
-    def test_a_name_outside_of_the_pattern_is_refused_on_the_page(
-        self, tc: Sandbox, page: Page, waiting: Callback, name: str
-    ) -> None:
+        name = '"><b>x'
         page.goto(make_sign_in_url(tc.root_url, waiting.url, name=name))
         assert page.get_by_label("Client ID").input_value() == f"{USER}/{name}"
         page.get_by_role("button", name="Save Client").click()
@@ -395,19 +329,8 @@ class TestCreate:
         assert answered(waiting)["clientId"] == f"{USER}/tcenv-2"
         assert tc.approvals == 1
 
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "http://127.0.0.1:9999/x",
-            "http://[::1]:9999/x",
-            "http://localhost.example:9999/",
-            "http://LOCALHOST:9999/",
-            "http://localhost:9999?x",
-            "https://evil.example/?http://localhost/",
-            "javascript:alert(1)//http://localhost/",
-        ],
-    )
-    def test_a_callback_that_is_not_on_localhost_is_not_allowed(self, tc: Sandbox, page: Page, url: str) -> None:
+    def test_a_callback_that_is_a_script_is_not_allowed(self, tc: Sandbox, page: Page) -> None:
+        url = "javascript:alert(1)//http://localhost/"
         page.goto(make_sign_in_url(tc.root_url, url))
         page.get_by_role("button", name="Save Client").click()
         assert error(page) == f"Callback URL {url} is not allowed."
