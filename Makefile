@@ -29,11 +29,11 @@ help: ## list these targets
 demo: .venv/installed ## the main job, sign-in included, against the embedded sandbox
 	@$(BIN)/python -m tcenv.sandbox.demo
 
-# Six workers also on two cores: many tests wait for a browser, a terminal or the network.
+# Eight workers also on two cores: many tests wait for a browser, a terminal or the network.
 # xonsh's own plugin for pytest starts a shell inside of the tests, which fails where TERM is dumb.
 test: ## all tests, in the real shells and a real browser
 	@$(MAKE) --no-print-directory -j2 .venv/developing tools .tools/words/installed
-	$(PYTEST) -n 6 --dist worksteal
+	$(PYTEST) -n 8 --dist worksteal
 
 ifeq ($(OS),Windows_NT)
 windows: .venv/developing

@@ -62,8 +62,10 @@ def start_shell(
     else:
         arguments += ["--rc", str(rc)]
     if clock:
-        # tmux itself keeps the real time.
-        arguments = ["env", *(f"{name}={value}" for name, value in clock.variables.items()), *arguments]
+        # tmux itself keeps the real time, and so does xonsh, which gives its children the library.
+        left_out = "LD_PRELOAD" if shell == "xonsh" else None
+        variables = (f"{name}={value}" for name, value in clock.variables.items() if name != left_out)
+        arguments = ["env", *variables, *arguments]
     # These shells lose what is typed before their first prompt.
     ready = {"nu": ">", "powershell": ">", "xonsh": "@#" if os.geteuid() == 0 else "@"}.get(shell, "")
     return Terminal(arguments, env, folder, ready=ready)

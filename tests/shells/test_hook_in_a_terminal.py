@@ -37,11 +37,17 @@ from tests.world import (
 )
 
 # Lines before tcenv's text and after it, for shells that libfaketime does not reach: nushell is linked statically, bash has its
-# own `getenv`, and tcsh reads the time of a file. A child, or the clock's file, tells them the test's time.
+# own `getenv`, and tcsh reads the time of a file. A child, or the clock's file, tells them the test's time. xonsh spins under
+# libfaketime for half a minute, so only its children run under it.
 _CLOCKS = {
     "nu": ('def "date now" [] {{ ^date +%s | into int | $in * 1_000_000_000 | into datetime }}', ""),
     "bash": ("unset EPOCHSECONDS", "PROMPT_COMMAND='EPOCHSECONDS=$(date +%s)'$'\\n'$PROMPT_COMMAND"),
     "tcsh": ("set tty = ..{clock}", ""),
+    "xonsh": (
+        "$LD_PRELOAD = '{preload}'\n"
+        "import time; system_time = time.time; time.time = lambda: system_time() + int(open('{clock}').read())",
+        "",
+    ),
 }
 # The shells that have the function, without a hook or with one.
 WITH_FUNCTION = ("bash", "zsh", "fish", "sh", "busybox", "yash", "ksh", "mksh")
@@ -102,8 +108,9 @@ def test_the_hook_announces_the_end_once_and_then_unloads(shell: str, deployment
     assert tcenv("login", "--shell", "sh", env=env).returncode == 0
     clock = FakeClock(tmp_path)
     before, after = _CLOCKS.get(shell, ("", ""))
+    before = before.format(clock=clock.file, preload=clock.variables["LD_PRELOAD"])
     loading = evaluate("env", env=env)
-    with start_shell(shell, tmp_path, loading, before.format(clock=clock.file), after, clock=clock) as terminal:
+    with start_shell(shell, tmp_path, loading, before, after, clock=clock) as terminal:
         terminal.read_environment(caret)
         now = int(time.time())
         change_session(env, credentials=Credentials("new/client", "n" * 44), created=now - 3600, expires=now + 3600)

@@ -138,7 +138,7 @@ def test_the_remote_side_ends_leftover_processes(
     how: str, shell: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "silence":
-        monkeypatch.setattr(scripts, "QUIET", 3)
+        monkeypatch.setattr(scripts, "QUIET", 8)
         monkeypatch.setattr(scripts, "STEP", 1)
     with run_lifeline(shell, tmp_path) as remote:
         # These processes obey the hangup. The end-to-end tests have others.

@@ -199,7 +199,7 @@ def test_a_sign_in_stores_nothing_after_a_faulty_answer(fault: str, deployment: 
     before = find_session_file(env).read_bytes()
     deployment.fail(fault)
     done = subprocess.run(
-        [require("faketime"), "-f", "+0 x20", TCENV, "login", "--shell", "sh", "--timeout", "1m"],
+        [require("faketime"), "-f", "+0 x6", TCENV, "login", "--shell", "sh", "--timeout", "1m"],
         env=make_env(deployment, XDG_RUNTIME_DIR=env["HOME"]),
         capture_output=True,
         text=True,

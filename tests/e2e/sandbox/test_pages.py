@@ -191,7 +191,7 @@ class TestBothPages:
     def test_save_before_the_page_knows_the_user_is_not_found_and_works_afterwards(
         self, page: Page, waiting: Callback
     ) -> None:
-        with Sandbox(user=USER, signed_in_after=1.5) as tc:
+        with Sandbox(user=USER, signed_in_after=4) as tc:
             page.goto(make_sign_in_url(tc.root_url, waiting.url))
             assert page.get_by_label("Client ID").input_value() == ""
             page.get_by_role("button", name="Save Client").click()
