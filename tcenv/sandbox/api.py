@@ -5,18 +5,20 @@ A method's route and scopes stand in its declaration alone. The deployment's ref
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from tcenv.sandbox.callers import Caller, authenticate
+from tcenv.sandbox.callers import authenticate
 from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import Signed
-from tcenv.sandbox.records import ApiError
+from tcenv.sandbox.records import ApiError, Caller
 from tcenv.sandbox.schema import Schema, find_errors
 from tcenv.sandbox.scopes import Expression, find_missing, format_expression, list_parameters, render
 
+Item = TypeVar("Item")
+_MOST_LISTED = 1000
 # Parameters that may contain slashes.
 _GREEDY = ("name",)
 
@@ -112,8 +114,14 @@ class Call:
         """Return the caller, after checking the signature. Methods that do not ask answer any signature. Raises
         ApiError 401."""
         if self._caller is None:
-            self._caller = authenticate(self.signed, self.deployment.registry)
+            self._caller = authenticate(self.signed, self.deployment)
         return self._caller
+
+    def paginate(self, items: Sequence[Item]) -> tuple[Sequence[Item], dict[str, str]]:
+        """Return the items that the query asks for, and the token for those after them."""
+        begin = int(self.query.get("continuationToken", "0"))
+        end = begin + int(self.query.get("limit", _MOST_LISTED))
+        return items[begin:end], {"continuationToken": str(end)} if end < len(items) else {}
 
     def authorize(self, **values: Any) -> None:
         """Check that the caller holds the scopes that the method requires. `values` fills what the route does not tell.
@@ -126,12 +134,11 @@ class Call:
             return
         if caller.client_id is None:
             raise ApiError(
-                403,
                 "InsufficientScopes",
                 "This request requires Taskcluster credentials that satisfy the following scope expression:\n\n"
                 f"```\n{format_expression(required)}\n```",
             )
-        raise ApiError(403, "InsufficientScopes", describe_missing_scopes(caller.client_id, lacking, required))
+        raise ApiError("InsufficientScopes", describe_missing_scopes(caller.client_id, lacking, required))
 
 
 def _ping(call: Call) -> Any:
@@ -162,18 +169,16 @@ def handle(call: Call) -> Any:
 def _check_body(call: Call, schema: Schema) -> None:
     if call.content_type != "application/json":
         raise ApiError(
-            400,
             "MalformedPayload",
             f"Payload must be JSON with content-type: application/json got content-type: {call.content_type or 'null'}",
         )
     errors = list(find_errors(call.body, schema))
     if errors:
         address = call.deployment.root_url + get_schema_path(call.method)
-        told = "".join(f"\n  * {error}" for error in errors)
+        listed = "".join(f"\n  * {error}" for error in errors)
         raise ApiError(
-            400,
             "InputValidationError",
-            f"\nSchema Validation Failed!\nRejecting Schema: {address}#\nErrors:{told}",
+            f"\nSchema Validation Failed!\nRejecting Schema: {address}#\nErrors:{listed}",
         )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import re
+import site
 import sys
 import time
 from contextlib import suppress
@@ -20,9 +22,10 @@ from urllib.parse import urljoin, urlsplit
 _DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
 _FIELD = re.compile(r'<textarea id="(client-id|description|scopes)"[^>]*>\n?([^<]*)<')
 _CRASH = re.compile(r'id="crashed"[^>]*>([^<]+)<')
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MOST_REDIRECTS = 10
-_LONGEST_SAID = 200
+_LONGEST_SHOWN = 200
 # Seconds by which a browser's clock may be off.
 _SKEW = 15 * 60
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -82,12 +85,12 @@ def _approve(url: str, rename: str | None, wait: float, expires: str | None, kee
         "deleteOnExpiration": not keep,
         "loaded": page["loaded"],
     }
-    made = _press(url, action, content)
+    credentials = _press(url, action, content)
     if page["callback"] is None:
         return opened
     target = urlsplit(url)
     return _visit(
-        f"{page['callback']}?clientId={made['clientId']}&accessToken={made['accessToken']}",
+        f"{page['callback']}?clientId={credentials['clientId']}&accessToken={credentials['accessToken']}",
         referer=f"{target.scheme}://{target.netloc}/",
     )
 
@@ -101,8 +104,10 @@ def _open(url: str) -> tuple[_Answer, dict[str, Any]]:
         crash = _CRASH.search(opened.text)
         if crash:
             raise NotApproved(unescape(crash[1]))
-        said = _extract_text(opened.text)
-        raise NotApproved(f"there is no sign-in form at that address (status {opened.status}{said and f', {said!r}'})")
+        shown = _extract_text(opened.text)
+        raise NotApproved(
+            f"there is no sign-in form at that address (status {opened.status}{shown and f', {shown!r}'})"
+        )
     page: dict[str, Any] = json.loads(found[1])
     return opened, page
 
@@ -113,7 +118,7 @@ def _extract_text(text: str) -> str:
         return str(json.loads(text)["message"]).splitlines()[0]
     visible = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
     words = " ".join("".join(c if c.isprintable() else " " for c in unescape(visible)).split())
-    return words if len(words) <= _LONGEST_SAID else f"{words[:_LONGEST_SAID]}…"
+    return words if len(words) <= _LONGEST_SHOWN else f"{words[:_LONGEST_SHOWN]}…"
 
 
 def visit(url: str, referer: str | None = None) -> int:
@@ -149,10 +154,10 @@ def _press(page_url: str, action: str, content: dict[str, Any]) -> dict[str, Any
     if answer.status != 200:
         raise NotApproved(_read_message(answer.text) or f"the page got status {answer.status}")
     try:
-        told: dict[str, Any] = json.loads(answer.text)
+        result: dict[str, Any] = json.loads(answer.text)
     except ValueError:
         raise NotApproved(f"the page's answer cannot be read: {_extract_text(answer.text)!r}") from None
-    return told
+    return result
 
 
 def _read_message(text: str) -> str:
@@ -191,6 +196,19 @@ def _connect(host: str, port: int) -> http.client.HTTPConnection:
     raise ConnectionRefusedError(f"nothing listens on port {port}")
 
 
+def get_interpreter_command() -> list[str]:
+    """Return the command that starts this Python again with tcenv, and without files of the current directory. It has
+    `-I`, unless tcenv is installed in the user's site directory or on
+    PYTHONPATH, which `-I` ignores."""
+    elsewhere = [site.getusersitepackages(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return [sys.executable, "-P" if _ROOT in elsewhere else "-I"]
+
+
+def get_approver_command() -> str:
+    """Return a value of BROWSER that approves on the sandbox's page."""
+    return f"{' '.join(get_interpreter_command())} -m tcenv.sandbox.approve %s"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tcenv.sandbox.approve", description="Approve on a sandbox's page.")
@@ -216,8 +234,8 @@ def try_to_approve(
         return f"not approved: {_describe_error(error)}"
     if answer.status == 200:
         return ""
-    said = _extract_text(answer.text)
-    return f"approved, but the program that waits answered with status {answer.status}{said and f': {said}'}"
+    shown = _extract_text(answer.text)
+    return f"approved, but the program that waits answered with status {answer.status}{shown and f': {shown}'}"
 
 
 def _describe_error(error: Exception) -> str:

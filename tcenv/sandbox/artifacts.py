@@ -22,7 +22,6 @@ _ARTIFACT = record(
     url={"type": "string"},
 )
 _GET_ARTIFACT = {"AllOf": [{"for": "name", "in": "names", "each": "queue:get-artifact:<name>"}]}
-_QUESTION = "Are you sure this task exists?"
 
 
 @QUEUE.declare("POST", "createArtifact", "/task/<taskId>/runs/<runId>/artifacts/<name>",
@@ -30,7 +29,7 @@ _QUESTION = "Are you sure this task exists?"
 def _create_artifact(call: Call) -> Any:
     """Create an artifact"""
     task_id, name = call.params["taskId"], call.params["name"]
-    find_task(call, _QUESTION)
+    find_task(call)
     kind = call.body["storageType"]
     call.deployment.artifacts[task_id, name] = call.body
     if kind != "s3":
@@ -47,9 +46,9 @@ def _create_artifact(call: Call) -> Any:
                query=("continuationToken", "limit"))  # fmt: skip
 def _list_artifacts(call: Call) -> Any:
     """List the artifacts of a run"""
-    runs = find_task(call, _QUESTION)["status"]["runs"]
+    runs = find_task(call)["status"]["runs"]
     if int(call.params["runId"]) >= len(runs):
-        raise ApiError(404, "ResourceNotFound", f"Task `{call.params['taskId']}` has no run with that runId.")
+        raise ApiError("ResourceNotFound", f"Task `{call.params['taskId']}` has no run with that runId.")
     return _list(call)
 
 
@@ -57,7 +56,7 @@ def _list_artifacts(call: Call) -> Any:
                query=("continuationToken", "limit"))  # fmt: skip
 def _list_latest_artifacts(call: Call) -> Any:
     """List the artifacts of a task's latest run"""
-    find_task(call, _QUESTION)
+    find_task(call)
     return _list(call)
 
 
@@ -87,23 +86,23 @@ def _list(call: Call) -> Any:
 
 
 def _describe(call: Call, name: str) -> dict[str, Any]:
-    said = call.deployment.artifacts[call.params["taskId"], name]
+    artifact = call.deployment.artifacts[call.params["taskId"], name]
     return {
         "name": name,
-        "storageType": said["storageType"],
-        "contentType": said.get("contentType", "application/binary"),
-        "expires": said.get("expires", format_timestamp(call.deployment.now() + 86400)),
+        "storageType": artifact["storageType"],
+        "contentType": artifact.get("contentType", "application/binary"),
+        "expires": artifact.get("expires", format_timestamp(call.deployment.now() + 86400)),
     }
 
 
 def _find_url(call: Call) -> str:
     task_id, name = call.params["taskId"], call.params["name"]
     call.authorize(names=[name])
-    said = call.deployment.artifacts.get((task_id, name))
-    if said is None:
-        raise ApiError(404, "ResourceNotFound", "Artifact not found")
-    if said["storageType"] != "s3":
-        return str(said.get("url", ""))
+    artifact = call.deployment.artifacts.get((task_id, name))
+    if artifact is None:
+        raise ApiError("ResourceNotFound", "Artifact not found")
+    if artifact["storageType"] != "s3":
+        return str(artifact.get("url", ""))
     return f"{call.deployment.root_url}{STORAGE}{task_id}/{quote(name)}"
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from tcenv.sandbox.api import Call, Service
 from tcenv.sandbox.deployment import parse_client, sort_scopes
-from tcenv.sandbox.records import LONGEST_DESCRIPTION, ApiError, Client, format_timestamp, make_input_error
+from tcenv.sandbox.records import LONGEST_DESCRIPTION, ApiError, Client, format_timestamp
 from tcenv.sandbox.schema import SCOPES, TIME, record, text
 from tcenv.sandbox.scopes import normalize
 
 AUTH = Service("auth", "Auth Service")
-_MOST_LISTED = 1000
 _CLIENT = record(
     "expires description",
     expires=TIME,
@@ -47,9 +46,10 @@ def _describe_with_token(call: Call, client: Client) -> dict[str, Any]:
 def _check_client_id(call: Call) -> str:
     client_id = call.params["clientId"]
     if client_id.startswith("static/"):
-        raise make_input_error(
+        raise ApiError(
+            "InputError",
             f'clientId "{client_id}" starts with "static/" which is reserved for statically configured clients. '
-            "Contact your administrator to change static clients."
+            "Contact your administrator to change static clients.",
         )
     return client_id
 
@@ -69,12 +69,10 @@ def _get_version(call: Call) -> Any:
 @AUTH.declare("GET", "listClients", "/clients", "auth:list-clients", query=("prefix", "continuationToken", "limit"))
 def _list_clients(call: Call) -> Any:
     """List clients"""
-    begin = int(call.query.get("continuationToken", "0"))
-    end = begin + int(call.query.get("limit", _MOST_LISTED))
     prefix = call.query.get("prefix", "")
     found = [client for name, client in sorted(call.deployment.clients.items()) if name.startswith(prefix)]
-    more = {"continuationToken": str(end)} if end < len(found) else {}
-    return {"clients": [_describe(call, client) for client in found[begin:end]], **more}
+    page, more = call.paginate(found)
+    return {"clients": [_describe(call, client) for client in page], **more}
 
 
 @AUTH.declare("GET", "client", "/clients/<clientId>", "auth:get-client:<clientId>")
@@ -93,9 +91,9 @@ def _get_client(call: Call) -> Any:
 )
 def _create_client(call: Call) -> Any:
     """Create a client, or get the one that an equal call has just created"""
-    client_id, wanted = _check_client_id(call), parse_client(call.body)
-    call.authorize(scopes=wanted.get("scopes", []))
-    return _describe_with_token(call, call.deployment.create(client_id, wanted))
+    client_id, fields = _check_client_id(call), parse_client(call.body)
+    call.authorize(scopes=fields.get("scopes", []))
+    return _describe_with_token(call, call.deployment.create(client_id, fields))
 
 
 @AUTH.declare(
@@ -108,10 +106,10 @@ def _create_client(call: Call) -> Any:
 )
 def _update_client(call: Call) -> Any:
     """Update a client; scopes that it has already need not be held"""
-    client_id, wanted = _check_client_id(call), parse_client(call.body)
+    client_id, fields = _check_client_id(call), parse_client(call.body)
     held = call.deployment.get_client(client_id).scopes
-    call.authorize(scopesAdded=[scope for scope in wanted.get("scopes", []) if scope not in held])
-    return _describe(call, call.deployment.update(client_id, wanted))
+    call.authorize(scopesAdded=[scope for scope in fields.get("scopes", []) if scope not in held])
+    return _describe(call, call.deployment.update(client_id, fields))
 
 
 @AUTH.declare("POST", "resetAccessToken", "/clients/<clientId>/reset", "auth:reset-access-token:<clientId>")
@@ -145,7 +143,7 @@ def _disable_client(call: Call) -> Any:
 @AUTH.declare("GET", "currentScopes", "/scopes/current", "auth:current-scopes")
 def _get_current_scopes(call: Call) -> Any:
     """Get what the caller may do"""
-    return {"scopes": call.deployment.list_scopes(call.caller)}
+    return {"scopes": list(normalize(call.caller.held.scopes))}
 
 
 @AUTH.declare("POST", "expandScopes", "/scopes/expand", "auth:expand-scopes",
@@ -165,7 +163,7 @@ def _list_roles(call: Call) -> Any:
 def _get_role(call: Call) -> Any:
     """Get a role"""
     if call.params["roleId"] not in call.deployment.roles:
-        raise ApiError(404, "ResourceNotFound", "Role not found")
+        raise ApiError("ResourceNotFound", "Role not found")
     return _describe_role(call, call.params["roleId"])
 
 

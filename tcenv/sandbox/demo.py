@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tcenv.sandbox.interpreter import get_approver_command, get_interpreter_command
+from tcenv.sandbox.approve import get_approver_command, get_interpreter_command
 from tcenv.sandbox.server import Sandbox
 
 _SCRIPT = """

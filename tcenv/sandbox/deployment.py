@@ -1,5 +1,4 @@
-"""Keep the state of a deployment: its clients, roles, tasks and secrets, its clock and its user. Knows no HTTP and no
-page."""
+"""Keep the state of a deployment: its clients, roles, tasks and secrets, its clock and its user. Serves nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tcenv.sandbox.callers import EVERYBODY, Caller, Registry
-from tcenv.sandbox.records import (
-    ApiError,
-    Client,
-    check_parameters,
-    parse_timestamp,
-)
-from tcenv.sandbox.scopes import Held, expand, normalize
+from tcenv.sandbox.records import ApiError, Caller, Client, Request, check_parameters, parse_timestamp
+from tcenv.sandbox.scopes import EVERYBODY, Held, expand
 
 _PUBLIC = ("auth:current-scopes", "auth:get-client:*", "auth:list-clients")
 # Scopes that everybody has on a public deployment, in addition to the anonymous role's.
@@ -39,13 +32,23 @@ class Deployment:
         clock: Callable[[], float],
         token_factory: Callable[[], str],
         any_time: bool,
+        signed_in: bool,
+        signed_in_after: float,
     ) -> None:
+        # The clientId of the person who is signed in on the pages, and that person's scopes without those that roles add.
         self.user = user
         self.user_scopes = tuple(user_scopes)
+        # Whether somebody has signed in in the browser, and how many seconds a page needs to know them.
+        self.signed_in = signed_in
+        self.signed_in_after = signed_in_after
+        # The answered requests in order, and how often somebody has saved on a page.
+        self.requests: list[Request] = []
+        self.approvals = 0
         self.roles: dict[str, list[str]] = {_ANONYMOUS_ROLE: list(_PUBLIC) if public else []}
         self.roles.update({role_id: list(scopes) for role_id, scopes in roles.items()})
         self.any_time = any_time
         self._open = _OPEN if public else ()
+        # By how many seconds the deployment's clock is ahead.
         self.clock_offset = 0.0
         self.token_factory = token_factory
         self.root_url = ""
@@ -59,7 +62,6 @@ class Deployment:
         self.artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self.contents: dict[tuple[str, str], bytes] = {}
         self.lock = threading.RLock()
-        self.registry = Registry(self.clients, self.held, self.now, any_time)
         self._held: dict[object, Held] = {}
         self._clock = clock
         self._purged = self.now() // _DAY
@@ -111,41 +113,42 @@ class Deployment:
         """Return a client. Raises ApiError 404."""
         client = self.clients.get(client_id)
         if client is None:
-            raise ApiError(404, "ResourceNotFound", "Client not found")
+            raise ApiError("ResourceNotFound", "Client not found")
         return client
 
-    def create(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
-        """Create a client as `wanted` (see parse_client), or return the one that an equal call has just created.
+    def create(self, client_id: str, fields: Mapping[str, Any]) -> Client:
+        """Create a client with `fields` (see parse_client), or return the one that an equal call has just created.
 
         Raises ApiError: 400 for a bad name, 409 if the name is taken."""
+        check_parameters({"clientId": client_id})
         with self.lock:
             now = self.now()
-            there = self.clients.get(client_id)
-            if there is not None:
+            existing = self.clients.get(client_id)
+            if existing is not None:
                 same = (
-                    there.description == wanted["description"]
-                    and there.expires == wanted["expires"]
-                    and there.scopes == wanted.get("scopes", [])
+                    existing.description == fields["description"]
+                    and existing.expires == fields["expires"]
+                    and existing.scopes == fields.get("scopes", [])
                 )
-                if same and not there.disabled and there.created >= now - _IDEMPOTENT:
-                    return there
-                raise ApiError(409, "RequestConflict", "Client already exists")
+                if same and not existing.disabled and existing.created >= now - _IDEMPOTENT:
+                    return existing
+                raise ApiError("RequestConflict", "Client already exists")
             client = Client(
-                client_id=check_client_id(client_id),
+                client_id=client_id,
                 access_token=self.token_factory(),
                 created=now,
                 last_modified=now,
                 last_rotated=now,
-                **{"scopes": [], **wanted},
+                **{"scopes": [], **fields},
             )
             self.clients[client_id] = client
             return client
 
-    def update(self, client_id: str, wanted: Mapping[str, Any]) -> Client:
-        """Change a client as `wanted` (see parse_client). Raises ApiError 404."""
+    def update(self, client_id: str, fields: Mapping[str, Any]) -> Client:
+        """Set `fields` of a client (see parse_client). Raises ApiError 404."""
         with self.lock:
             client = self.get_client(client_id)
-            for name, value in wanted.items():
+            for name, value in fields.items():
                 setattr(client, name, value)
             client.last_modified = self.now()
             return client
@@ -158,32 +161,22 @@ class Deployment:
             client.last_rotated = self.now()
             return client
 
-    def list_scopes(self, caller: Caller) -> list[str]:
-        """Return the scopes of `caller`, sorted."""
-        return list(normalize(caller.held.scopes))
-
-
-def check_client_id(client_id: str) -> str:
-    """Return `client_id` if it is a valid name. Raises ApiError 400."""
-    check_parameters({"clientId": client_id})
-    return client_id
-
 
 def parse_client(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a client that a request's body sets: scopes sorted, deleteOnExpiration false by default.
     Raises ApiError 400."""
-    wanted = {
+    fields: dict[str, Any] = {
         "description": body["description"],
         "expires": parse_timestamp(body["expires"]),
         "delete_on_expiration": body.get("deleteOnExpiration", False),
     }
     if "scopes" in body:
-        wanted["scopes"] = sort_scopes(body["scopes"])
-    return wanted
+        fields["scopes"] = sort_scopes(body["scopes"])
+    return fields
 
 
 def sort_scopes(scopes: list[str]) -> list[str]:
     """Return `scopes` sorted. Raises ApiError 400 for a scope that ends in `**`."""
     if any(scope.endswith("**") for scope in scopes):
-        raise ApiError(400, "InputError", "scopes must not end with `**`")
+        raise ApiError("InputError", "scopes must not end with `**`")
     return sorted(scopes)

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -39,6 +39,7 @@ class Options:
 
 
 _Act = Callable[[Options, Answer], Answer]
+_Change = Callable[[Options, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,27 @@ class Fault:
 
 
 @dataclass
+class Rule:
+    """A fault that is switched on, for the next `times` requests of `method` to `path`, or until `until`
+    (time.monotonic). None stands for every method and for no limit."""
+
+    fault: Fault
+    path: str
+    method: str | None
+    times: int | None
+    until: float | None
+    options: Options
+
+    def act(self, true: Answer) -> Answer:
+        """Return what the fault makes of the true answer."""
+        return self.fault.act(self.options, true)
+
+
+@dataclass
 class Faults:
     """The faults that are switched on: for which requests, how often, until when. Any thread may use it."""
 
-    log: Callable[[Incoming, int], None]
-    _rules: list[_Rule] = field(default_factory=list)
+    _rules: list[Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(
@@ -65,28 +82,15 @@ class Faults:
         """Switch a fault on. See Sandbox.fail. Raises KeyError."""
         until = None if seconds is None else time.monotonic() + seconds
         with self._lock:
-            self._rules.append(_Rule(FAULTS[name], path, method, times, until, options))
+            self._rules.append(Rule(FAULTS[name], path, method, times, until, options))
 
     def clear(self) -> None:
         """Switch all faults off."""
         with self._lock:
             self._rules.clear()
 
-    def intercept(
-        self, request: Incoming, truth: Callable[[], Answer | Awaitable[Answer]]
-    ) -> Answer | Awaitable[Answer] | None:
-        """Return the answer that replaces the true one, or None if no fault applies."""
-        rule = self._find_rule(request)
-        if rule is None:
-            return None
-        if rule.fault.blind:
-            answer = rule.fault.act(rule.options, Answer())
-            self.log(request, 0 if answer.silent or answer.raw else answer.status)
-            return answer
-        true = truth()
-        return rule.fault.act(rule.options, true) if isinstance(true, Answer) else true
-
-    def _find_rule(self, request: Incoming) -> _Rule | None:
+    def find_rule(self, request: Incoming) -> Rule | None:
+        """Return the first rule that applies to a request, and count this use of it."""
         with self._lock:
             for rule in list(self._rules):
                 if rule.until is not None and time.monotonic() > rule.until:
@@ -100,27 +104,17 @@ class Faults:
         return None
 
 
-@dataclass
-class _Rule:
-    fault: Fault
-    path: str
-    method: str | None
-    times: int | None
-    until: float | None
-    options: Options
-
-
 def _answer_with(status: int, body: bytes, head: str = _JSON) -> _Act:
     return lambda options, true: Answer(status, body, head)
 
 
 def _make_error(status: int, code: str, message: str, **more: Any) -> Answer:
-    told = {"code": code, "message": message, "requestInfo": {}, **more}
-    return Answer(status, json.dumps(told).encode(), _JSON)
+    data = {"code": code, "message": message, "requestInfo": {}, **more}
+    return Answer(status, json.dumps(data).encode(), _JSON)
 
 
 def _answer_as_web_server(status: int) -> _Act:
-    return lambda options, true: make_web_server_page(status, "")
+    return lambda options, true: make_web_server_page(status)
 
 
 def _answer_with_stream(
@@ -129,10 +123,10 @@ def _answer_with_stream(
     return lambda options, true: Answer(head=head, stream=partial(pieces, options), raw=raw, close=True, **more)
 
 
-def _answer_raw(content: bytes) -> _Act:
+def _answer_raw(data: bytes) -> _Act:
     async def pieces(options: Options) -> AsyncIterator[bytes]:
-        if content:
-            yield content
+        if data:
+            yield data
 
     return _answer_with_stream(pieces, raw=True)
 
@@ -197,26 +191,26 @@ def _compress_blanks() -> bytes:
     return compressor.compress(_BLANKS) + compressor.flush(zlib.Z_FULL_FLUSH)
 
 
-def _change_answer(change: Callable[[Options, dict[str, Any]], Any]) -> _Act:
+def _lie(about: str, change: _Change) -> Fault:
     """Return a fault that changes the true answer if it is a JSON object with status 200."""
 
     def act(options: Options, true: Answer) -> Answer:
         if true.status != 200 or not true.body.startswith(b"{"):
             return true
-        told = json.dumps(change(options, json.loads(true.body)), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        return Answer(200, told, _JSON)
+        text = json.dumps(change(options, json.loads(true.body)), ensure_ascii=False)
+        return Answer(200, text.encode("utf-8", "surrogatepass"), _JSON)
 
-    return act
-
-
-def _change_values(told: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(told, dict):
-        return {name: _change_values(value, change) for name, value in told.items()}
-    return change(told)
+    return Fault(about, act, blind=False)
 
 
-def _set_fields(**values: Any) -> _Act:
-    return _change_answer(lambda options, told: {name: values.get(name, value) for name, value in told.items()})
+def _change_values(data: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(data, dict):
+        return {name: _change_values(value, change) for name, value in data.items()}
+    return change(data)
+
+
+def _set_fields(**values: Any) -> _Change:
+    return lambda options, data: {name: values.get(name, value) for name, value in data.items()}
 
 
 def _change_type(value: Any) -> Any:
@@ -284,7 +278,7 @@ FAULTS: dict[str, Fault] = {
         "`size` bytes of spaces, compressed to a thousandth",
         _answer_with_stream(_send_bomb, f"{_JSON}Content-Encoding: gzip\r\n"),
     ),
-    "many-scopes": Fault("100,000 scopes", _set_fields(scopes=[f"s:{n}" for n in range(100_000)]), blind=False),
+    "many-scopes": _lie("100,000 scopes", _set_fields(scopes=[f"s:{n}" for n in range(100_000)])),
     # Redirects.
     "redirect": Fault("302 to `location`", lambda o, t: redirect(o.location, status=302)),
     "redirect-307": Fault("307 to `location`", lambda o, t: redirect(o.location, status=307)),
@@ -302,34 +296,24 @@ FAULTS: dict[str, Fault] = {
         _answer_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 50\r\n\r\n{}"),
     ),
     # Lies. (The request has its effect.)
-    "wrong-types": Fault(
-        "each field has the wrong type", _change_answer(lambda o, told: _change_values(told, _change_type)), blind=False
+    "wrong-types": _lie("each field has the wrong type", lambda o, data: _change_values(data, _change_type)),
+    "missing-fields": _lie(
+        "an answer that lacks `fields`", lambda o, data: {k: v for k, v in data.items() if k not in o.fields}
     ),
-    "missing-fields": Fault(
-        "an answer that lacks `fields`",
-        _change_answer(lambda o, told: {k: v for k, v in told.items() if k not in o.fields}),
-        blind=False,
-    ),
-    "null-fields": Fault(
-        "each field is null", _change_answer(lambda o, told: _change_values(told, lambda value: None)), blind=False
-    ),
-    "other-client": Fault(
+    "null-fields": _lie("each field is null", lambda o, data: _change_values(data, lambda value: None)),
+    "other-client": _lie(
         "the data of another client, `client_id`",
-        _change_answer(lambda o, told: {**told, **({"clientId": o.client_id} if "clientId" in told else {})}),
-        blind=False,
+        lambda o, data: data | ({"clientId": o.client_id} if "clientId" in data else {}),
     ),
-    "odd-characters": Fault(
+    "odd-characters": _lie(
         "control characters in every string",
-        _change_answer(
-            lambda o, told: _change_values(told, lambda v: [*v, _HIDDEN] if isinstance(v, list) else f"{v}{_HIDDEN}")
-        ),
-        blind=False,
+        lambda o, data: _change_values(data, lambda v: [*v, _HIDDEN] if isinstance(v, list) else f"{v}{_HIDDEN}"),
     ),
-    "no-token": Fault("an empty accessToken", _set_fields(accessToken=""), blind=False),
-    "no-time": Fault("an expiry that is not a time", _set_fields(expires="tomorrow"), blind=False),
-    "past": Fault("an expiry long in the past", _set_fields(expires="1970-01-01T00:00:00.000Z"), blind=False),
-    "far": Fault("an expiry in an invalid year", _set_fields(expires="+275760-09-13T00:00:00.000Z"), blind=False),
-    "disabled": Fault("a client that is disabled", _set_fields(disabled=True), blind=False),
+    "no-token": _lie("an empty accessToken", _set_fields(accessToken="")),
+    "no-time": _lie("an expiry that is not a time", _set_fields(expires="tomorrow")),
+    "past": _lie("an expiry long in the past", _set_fields(expires="1970-01-01T00:00:00.000Z")),
+    "far": _lie("an expiry in an invalid year", _set_fields(expires="+275760-09-13T00:00:00.000Z")),
+    "disabled": _lie("a client that is disabled", _set_fields(disabled=True)),
     # Refusals.
     "unauthorized": Fault(
         "401 for all credentials", lambda o, t: _make_error(401, "AuthenticationFailed", "Unauthorized")

@@ -106,17 +106,16 @@ def _read_header(signed: Signed) -> Claim:
     if scheme.lower() != "hawk":
         raise Rejected("Unauthorized: Unauthorized")
     pairs = _ATTRIBUTE.findall(rest) if _ATTRIBUTES.fullmatch(rest) else []
-    said = dict(pairs)
-    if not pairs or len(said) < len(pairs) or not said.keys() <= _KNOWN:
+    given = dict(pairs)
+    if not pairs or len(given) < len(pairs) or not given.keys() <= _KNOWN:
         raise Rejected("Bad Request: Invalid header syntax")
-    if not ({"id", "ts", "nonce", "mac"} <= said.keys() and said["ts"].isascii() and said["ts"].isdecimal()):
+    if not ({"id", "ts", "nonce", "mac"} <= given.keys() and given["ts"].isascii() and given["ts"].isdecimal()):
         raise Rejected("Bad Request: Missing attributes")
-    text = _make_text(
-        "header", said["ts"], said["nonce"], signed, signed.target, said.get("hash", ""), said.get("ext", "")
-    )
-    if said.get("app"):
-        text += f"{said['app']}\n{said.get('dlg', '')}\n"
-    return Claim(said["id"], said.get("ext", ""), int(said["ts"]), said["mac"], text, said.get("hash"), False)
+    moment, ext, payload = given["ts"], given.get("ext", ""), given.get("hash")
+    text = _make_text("header", moment, given["nonce"], signed, signed.target, payload or "", ext)
+    if given.get("app"):
+        text += f"{given['app']}\n{given.get('dlg', '')}\n"
+    return Claim(given["id"], ext, int(moment), given["mac"], text, payload, False)
 
 
 def _read_bewit(signed: Signed, found: re.Match[str]) -> Claim:

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from tcenv.sandbox.api import Call, Service, describe_missing_scopes
-from tcenv.sandbox.queue import QUEUE, TASK, complete_task, get_scope_values, keep_task
-from tcenv.sandbox.records import ApiError, format_timestamp, make_input_error, make_token
+from tcenv.sandbox.queue import QUEUE, TASK, complete_task, get_scope_values, store_task
+from tcenv.sandbox.records import ApiError, format_timestamp, make_token
 from tcenv.sandbox.schema import fill, find_errors, record, text
 from tcenv.sandbox.scopes import Held, find_missing, render
 
@@ -44,7 +44,7 @@ def _list_hooks(call: Call) -> Any:
     group = call.params["hookGroupId"]
     found = [_get_definition(hook) for hook in call.deployment.hooks.values() if hook["hookGroupId"] == group]
     if not found and group != _GROUP:
-        raise ApiError(404, "ResourceNotFound", "No such group")
+        raise ApiError("ResourceNotFound", "No such group")
     return {"hooks": found}
 
 
@@ -59,13 +59,13 @@ def _get_hook(call: Call) -> Any:
 )
 def _create_hook(call: Call) -> Any:
     """Create a hook"""
-    wanted, name = _parse_hook(call), _get_name(call)
-    there = call.deployment.hooks.get(name)
-    if there is not None and _get_definition(there) != _get_definition(wanted):
-        raise ApiError(409, "RequestConflict", f"hook `{name}` already exists.")
-    if there is None:
-        call.deployment.hooks[name] = {"triggerToken": make_token(), **wanted}
-    return wanted
+    hook, name = _parse_hook(call), _get_name(call)
+    existing = call.deployment.hooks.get(name)
+    if existing is not None and _get_definition(existing) != _get_definition(hook):
+        raise ApiError("RequestConflict", f"hook `{name}` already exists.")
+    if existing is None:
+        call.deployment.hooks[name] = {"triggerToken": make_token(), **hook}
+    return hook
 
 
 @HOOKS.declare(
@@ -73,9 +73,9 @@ def _create_hook(call: Call) -> Any:
 )
 def _update_hook(call: Call) -> Any:
     """Update a hook"""
-    there = _find(call)
-    call.deployment.hooks[_get_name(call)] = {**there, **_parse_hook(call)}
-    return _get_definition(call.deployment.hooks[_get_name(call)])
+    hook = {**_find(call), **_parse_hook(call)}
+    call.deployment.hooks[_get_name(call)] = hook
+    return _get_definition(hook)
 
 
 @HOOKS.declare("DELETE", "removeHook", "/hooks/<hookGroupId>/<hookId>", "hooks:modify-hook:<hookGroupId>/<hookId>")
@@ -117,7 +117,7 @@ def _trigger_hook(call: Call) -> Any:
 def _trigger_hook_with_token(call: Call) -> Any:
     """Trigger a hook with its token"""
     if call.params["token"] != _find(call).get("triggerToken"):
-        raise ApiError(401, "AuthenticationFailed", "invalid hook token")
+        raise ApiError("AuthenticationFailed", "invalid hook token")
     return _fire(call, "triggerHookWithToken")
 
 
@@ -148,9 +148,9 @@ def _parse_hook(call: Call) -> dict[str, Any]:
     group, name = call.params["hookGroupId"], call.params["hookId"]
     for key, value, what in (("hookGroupId", group, "Hook Group Ids"), ("hookId", name, "Hook Ids")):
         if call.body.get(key, value) != value:
-            raise make_input_error(f"{what} do not match")
-    wanted = fill(call.body, _HOOK)
-    return {**wanted, "hookGroupId": group, "hookId": name, "metadata": fill(wanted["metadata"], _METADATA)}
+            raise ApiError("InputError", f"{what} do not match")
+    hook = fill(call.body, _HOOK)
+    return {**hook, "hookGroupId": group, "hookId": name, "metadata": fill(hook["metadata"], _METADATA)}
 
 
 def _get_definition(hook: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _find(call: Call) -> dict[str, Any]:
     if hook is None and call.params["hookGroupId"] == _GROUP:
         hook = _make_example(call)
     if hook is None:
-        raise ApiError(404, "ResourceNotFound", "No such hook")
+        raise ApiError("ResourceNotFound", "No such hook")
     return hook
 
 
@@ -190,14 +190,14 @@ def _fire(call: Call, fired_by: str) -> Any:
     hook, deployment = _find(call), call.deployment
     errors = list(find_errors(call.body, hook["triggerSchema"]))
     if errors:
-        raise make_input_error("; ".join(errors))
+        raise ApiError("InputError", "; ".join(errors))
     task_id, now = make_task_id(), deployment.now()
     body = {"created": format_timestamp(now), "deadline": format_timestamp(now + 86400), **hook["task"]}
     if _get_name(call) not in deployment.hooks:
         body["payload"] = call.body
     errors = list(find_errors(body, TASK))
     if errors:
-        raise make_input_error("The hook's task is not valid:\n" + "\n".join(f" * {error}" for error in errors))
+        raise ApiError("InputError", "The hook's task is not valid:\n" + "\n".join(f" * {error}" for error in errors))
     task = complete_task(task_id, body)
     role = f"hook-id:{_get_name(call)}"
     create = next(method for method in QUEUE.methods if method.name == "createTask")
@@ -205,12 +205,11 @@ def _fire(call: Call, fired_by: str) -> Any:
     lacking = find_missing(required, Held(deployment.expand((f"assume:{role}",))))
     if lacking is not None:
         raise ApiError(
-            403,
             "InsufficientScopes",
             f"The role `{role}` does not have sufficient scopes to create the task:\n\n"
             + describe_missing_scopes("static/taskcluster/hooks", lacking, required),
         )
-    status = keep_task(deployment, task_id, task)
+    status = store_task(deployment, task_id, task)
     fire = {"hookGroupId": hook["hookGroupId"], "hookId": hook["hookId"], "taskId": task_id, "firedBy": fired_by,
             "taskCreateTime": format_timestamp(now), "result": "success", "error": ""}  # fmt: skip
     deployment.fires.setdefault(_get_name(call), []).insert(0, fire)

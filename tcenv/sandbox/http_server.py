@@ -4,6 +4,7 @@ memory. One thread with one event loop serves everybody."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import socket
 import threading
@@ -23,6 +24,7 @@ _LONGEST_HEAD = 4 * 8192
 # Bytes of the largest body without a sink.
 LARGEST_BODY = 16 << 20
 _TRIES = 50
+_BACKLOG = 512
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {
     414: "Request-URI Too Large",
     421: "Misdirected Request",
@@ -47,9 +49,6 @@ class Application(Protocol):
     """The program that answers requests. `begin` gets a request before its body, may give it a sink, and may answer at
     once; then the body is not read."""
 
-    def now(self) -> float:
-        """Return the time for the Date header, in seconds since the epoch."""
-
     def begin(self, request: Incoming) -> Answer | None:
         """Answer a request that needs no body, or return None."""
 
@@ -57,18 +56,20 @@ class Application(Protocol):
         """Answer a whole request."""
 
 
-def make_web_server_page(status: int, what: str) -> Answer:
+def make_web_server_page(status: int, phrase: str = "") -> Answer:
     """Return the page that the web server in front of a deployment sends by itself before it closes the connection."""
-    title = f"{status} {what or _REASONS[status]}"
+    title = f"{status} {phrase or _REASONS[status]}"
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center></body>\r\n</html>\r\n"
     return Answer(status, text.encode(), "Content-Type: text/html\r\n", close=True)
 
 
 class Server:
-    """A thread that serves an application on one port of both loopback families, from `start` to `stop`."""
+    """A thread that serves an application on one port of both loopback families, from `start` to `stop`. `now` returns
+    the time for the Date header, in seconds since the epoch."""
 
-    def __init__(self, application: Application, port: int) -> None:
+    def __init__(self, application: Application, port: int, now: Callable[[], float]) -> None:
         self.application = application
+        self._now = now
         self.sockets = _bind(port)
         self.port: int = self.sockets[0].getsockname()[1]
         self.connections: set[_Connection] = set()
@@ -90,7 +91,7 @@ class Server:
 
     def format_date(self, ahead: float = 0.0) -> str:
         """Return the deployment's time for a Date header, shifted by `ahead` seconds."""
-        second = int(self.application.now() + ahead)
+        second = int(self._now() + ahead)
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
         return self._date[1]
@@ -98,8 +99,10 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         servers = [
-            self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), sock=one, backlog=512))
-            for one in self.sockets
+            self._loop.run_until_complete(
+                self._loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
+            )
+            for sock in self.sockets
         ]
         self._loop.call_soon(self._serving.set)
         try:
@@ -197,7 +200,7 @@ class _Connection(asyncio.Protocol):
         head = bytes(self._buffer[: end if end >= 0 else _LONGEST_HEAD + 1])
         line = head.find(b"\r\n")
         if (len(head) if line < 0 else line) > _LONGEST_LINE + 8:
-            return self._refuse(414, "")
+            return self._refuse(414)
         if end < 0:
             return self._refuse(400, "Request Header Or Cookie Too Large") if len(head) > _LONGEST_HEAD else False
         del self._buffer[: end + 4]
@@ -218,11 +221,11 @@ class _Connection(asyncio.Protocol):
         first, *lines = head.split("\r\n")
         parts = first.split(" ")
         if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not parts[2].startswith("HTTP/1."):
-            self._refuse(400, "")
+            self._refuse(400)
             return None
         method, target, version = parts
         if len(target) > LONGEST_TARGET:
-            self._refuse(414, "")
+            self._refuse(414)
             return None
         headers: dict[str, str] = {}
         for line in lines:
@@ -234,7 +237,7 @@ class _Connection(asyncio.Protocol):
         length = headers.get("content-length", "0")
         chunked = headers.get("transfer-encoding", "").lower() == "chunked"
         if not (length.isascii() and length.isdecimal()):
-            self._refuse(400, "")
+            self._refuse(400)
             return None
         self._body = _Body(left=0 if chunked else int(length), chunked=chunked)
         keep = headers.get("connection", "keep-alive" if version == "HTTP/1.1" else "close").lower() != "close"
@@ -259,7 +262,7 @@ class _Connection(asyncio.Protocol):
                 try:
                     body.left = int(text, 16)
                 except ValueError:
-                    self._refuse(400, "")
+                    self._refuse(400)
                     return False
                 body.in_chunk = body.left > 0
                 body.last = not body.left
@@ -276,14 +279,14 @@ class _Connection(asyncio.Protocol):
             if request.sink is not None:
                 request.sink(piece)
             elif body.size > LARGEST_BODY:
-                self._refuse(413, "")
+                self._refuse(413)
                 return False
             else:
                 body.pieces.append(piece)
         return True
 
-    def _refuse(self, status: int, what: str) -> bool:
-        self._respond(Incoming("GET", "/", {}), make_web_server_page(status, what))
+    def _refuse(self, status: int, phrase: str = "") -> bool:
+        self._respond(Incoming("GET", "/", {}), make_web_server_page(status, phrase))
         return False
 
     def _respond(self, request: Incoming, answer: Answer | Awaitable[Answer]) -> None:
@@ -346,36 +349,13 @@ class _Connection(asyncio.Protocol):
 def _bind(port: int) -> list[socket.socket]:
     """Return sockets that listen on one port of 127.0.0.1 and, if the machine has IPv6, of ::1. Raises OSError."""
     for _ in range(1 if port else _TRIES):
-        first = _listen(socket.AF_INET, "127.0.0.1", port)
+        first = socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
         try:
-            return [first, _listen(socket.AF_INET6, "::1", first.getsockname()[1])]
+            address = ("::1", first.getsockname()[1])
+            return [first, socket.create_server(address, family=socket.AF_INET6, backlog=_BACKLOG)]
         except OSError as error:
-            if not _has_ipv6():
-                return [first]
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                return [first]  # without IPv6
             first.close()
             failure = error
     raise failure
-
-
-def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # Connections of an earlier sandbox may linger. Nobody else can listen on the port meanwhile.
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind((host, port))
-        one.listen(512)
-    except OSError:
-        one.close()
-        raise
-    return one
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True

@@ -8,7 +8,7 @@ from typing import Any
 
 from tcenv.sandbox.answers import Answer
 from tcenv.sandbox.api import Call, Service
-from tcenv.sandbox.records import make_input_error
+from tcenv.sandbox.records import ApiError
 
 TRAFFIC = Service("sandbox", "Bodies of any size, in the sandbox alone")
 # Other services of a deployment, which the sandbox does not imitate.
@@ -25,7 +25,7 @@ def _download(call: Call) -> Any:
     """Get a body of the requested number of bytes"""
     size = call.params["size"]
     if not (size.isascii() and size.isdecimal() and int(size) <= _LARGEST):
-        raise make_input_error("size must be a number of bytes")
+        raise ApiError("InputError", "size must be a number of bytes")
     left = int(size)
 
     async def pieces() -> AsyncIterator[bytes]:

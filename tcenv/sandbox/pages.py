@@ -8,14 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tcenv.sandbox.api import Call, handle
 from tcenv.sandbox.auth import AUTH
-from tcenv.sandbox.deployment import Deployment, check_client_id
+from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.hawk import SKEW, Signed
-from tcenv.sandbox.records import ApiError, Client, format_timestamp
+from tcenv.sandbox.records import ApiError, Client, check_parameters, format_timestamp
 from tcenv.sandbox.scopes import intersect, normalize
 
 CONTENT_SECURITY_POLICY = (
@@ -84,10 +85,8 @@ def parse_from_now(text: str) -> int:
     return -seconds if match[1] == "-" else seconds
 
 
-def make_sign_in_page(
-    deployment: Deployment, variant: str, query: Sequence[tuple[str, str]], *, known: bool, loaded: float
-) -> Page:
-    """Return the page that `query` asks for. `known` tells that the page knows the user already. Raises Crash."""
+def make_sign_in_page(deployment: Deployment, variant: str, query: Sequence[tuple[str, str]], loaded: float) -> Page:
+    """Return the page that `query` asks for. Raises Crash."""
     values = dict(query)
     callback = values.get("callback_url") or None
     scopes = tuple(value for key, value in query if key == "scope")
@@ -96,6 +95,7 @@ def make_sign_in_page(
     allowed = callback is None or _ALLOWED_CALLBACK.match(callback)
     harmless = callback is None or _SAFE_CALLBACK.match(callback)
     refused = not (allowed if variant == "create" else harmless)
+    known = deployment.signed_in and deployment.signed_in_after <= 0 and deployment.can_page_know_user()
     page = Page(
         variant=variant,
         name=values.get("name", "undefined"),
@@ -154,32 +154,33 @@ def press_button(deployment: Deployment, action: str, content: dict[str, Any]) -
     """Do what a button of a page does, in the user's name. Return clientId and accessToken for the callback. Raises
     ApiError with the error that the page shows."""
     if _is_clock_off(deployment, content):
-        raise ApiError(404, "ResourceNotFound", "Not Found")
+        raise ApiError("ResourceNotFound", "Not Found")
     client_id = str(content["clientId"])
     body = {key: content[key] for key in ("description", "expires", "scopes")}
     body["deleteOnExpiration"] = content.get("deleteOnExpiration", True)
     with deployment.lock:
-        if action == "create":
-            return _get_credentials(_call_as_user(deployment, "createClient", client_id, body))
         if action == "create-new":
-            number = next(n for n in range(1, 10_000) if f"{client_id}-{n}" not in deployment.clients)
-            return _get_credentials(_call_as_user(deployment, "createClient", f"{client_id}-{number}", body))
-        if action == "reset":
+            names = (f"{client_id}-{number}" for number in count(1))
+            client_id = next(name for name in names if name not in deployment.clients)
+        if action in ("create", "create-new"):
+            client = _call_as_user(deployment, "createClient", client_id, body)
+        elif action == "reset":
             _call_as_user(deployment, "updateClient", client_id, body)
-            return _get_credentials(_call_as_user(deployment, "resetAccessToken", client_id))
-        if action == "update":
+            client = _call_as_user(deployment, "resetAccessToken", client_id)
+        elif action == "update":
             # Like the real page, look for a token that this client never got.
-            return _get_credentials(
-                _call_as_user(deployment, "updateClient", client_id, body) | {"accessToken": "undefined"}
-            )
-    raise ApiError(404, "ResourceNotFound", "Not Found")
+            client = {"accessToken": "undefined", **_call_as_user(deployment, "updateClient", client_id, body)}
+        else:
+            raise ApiError("ResourceNotFound", "Not Found")
+    return {"clientId": client["clientId"], "accessToken": client["accessToken"]}
 
 
 def _call_as_user(
     deployment: Deployment, name: str, client_id: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     method = next(method for method in AUTH.methods if method.name == name)
-    params = {"clientId": check_client_id(client_id)}
+    params = {"clientId": client_id}
+    check_parameters(params)
     unsigned = Signed(method.verb, "", "", "", "")
     answer: dict[str, Any] = handle(
         Call(deployment, method, params, {}, body, "application/json", unsigned, deployment.make_user_caller())
@@ -187,11 +188,7 @@ def _call_as_user(
     return answer
 
 
-def _get_credentials(answer: dict[str, Any]) -> dict[str, Any]:
-    return {"clientId": answer["clientId"], "accessToken": answer["accessToken"]}
-
-
-def draw_sign_in(page: Page, *, signed_in: bool = True) -> str:
+def draw_sign_in(page: Page, *, signed_in: bool) -> str:
     """Draw a sign-in page. A user who has not signed in gets a dialog before the form."""
     if not signed_in:
         dialog = (
@@ -313,17 +310,8 @@ def _draw_warning(text: str | None) -> str:
 
 
 def _draw_data(page: Page) -> str:
-    facts = {
-        "variant": page.variant,
-        "name": page.name,
-        "scopes": page.scopes,
-        "expires": format_timestamp(page.expires),
-        "callback": page.callback,
-        "refusal": page.refusal,
-        "known": page.known,
-        "loaded": page.loaded,
-        "now": page.now,
-    }
+    names = ("variant", "name", "scopes", "callback", "refusal", "known", "loaded", "now")
+    facts = {name: getattr(page, name) for name in names} | {"expires": format_timestamp(page.expires)}
     # Only `<` could end the element early.
     text = json.dumps(facts).replace("<", "\\u003c")
     return f'<script type="application/json" id="page">{text}</script>'

@@ -9,8 +9,8 @@ from typing import Any
 
 from tcenv.sandbox.api import Call, Service
 from tcenv.sandbox.deployment import Deployment, sort_scopes
-from tcenv.sandbox.records import SLUG, ApiError, format_timestamp, make_input_error, parse_timestamp
-from tcenv.sandbox.schema import SCOPES, TIME, Schema, fill, record, text
+from tcenv.sandbox.records import SLUG, ApiError, format_timestamp, parse_timestamp
+from tcenv.sandbox.schema import SCOPES, TIME, fill, record, text
 from tcenv.sandbox.scopes import Expression
 
 QUEUE = Service("queue", "Queue Service")
@@ -74,7 +74,7 @@ def _get_task(call: Call) -> Any:
 @QUEUE.declare("GET", "status", "/task/<taskId>/status", "queue:status:<taskId>")
 def _get_status(call: Call) -> Any:
     """Get a task's status"""
-    return {"status": find_task(call, "Are you sure this task exists?")["status"]}
+    return {"status": find_task(call)["status"]}
 
 
 @QUEUE.declare("PUT", "createTask", "/task/<taskId>", _CREATE_TASK, body=TASK, body_name="create-task-request")
@@ -84,7 +84,7 @@ def _create_task(call: Call) -> Any:
     call.authorize(**get_scope_values(task))
     check_times(task, call.deployment)
     sort_scopes(task["scopes"])
-    return {"status": keep_task(call.deployment, call.params["taskId"], task)}
+    return {"status": store_task(call.deployment, call.params["taskId"], task)}
 
 
 @QUEUE.declare("POST", "cancelTask", "/task/<taskId>/cancel", _make_task_scopes("cancel"))
@@ -126,10 +126,8 @@ def _get_task_group(call: Call) -> Any:
 def _list_task_group(call: Call) -> Any:
     """List the tasks of a task group"""
     tasks = _find_group(call)
-    begin = int(call.query.get("continuationToken", "0"))
-    end = begin + int(call.query.get("limit", "1000"))
-    listed = [{"status": task["status"], "task": get_definition(task)} for task in tasks[begin:end]]
-    more = {"continuationToken": str(end)} if end < len(tasks) else {}
+    page, more = call.paginate(tasks)
+    listed = [{"status": task["status"], "task": get_definition(task)} for task in page]
     return {**_describe_group(call, tasks), "tasks": listed, **more}
 
 
@@ -139,7 +137,7 @@ def _list_task_group(call: Call) -> Any:
 def _list_provisioners(call: Call) -> Any:
     """List the provisioners of all tasks"""
     names = {task["provisionerId"] for task in call.deployment.tasks.values()}
-    told = {
+    rest = {
         "stability": "experimental",
         "description": "",
         "actions": [],
@@ -147,17 +145,17 @@ def _list_provisioners(call: Call) -> Any:
     }
     return {
         "provisioners": [
-            {"provisionerId": name, "lastDateActive": format_timestamp(0), **told} for name in sorted(names)
+            {"provisionerId": name, "lastDateActive": format_timestamp(0), **rest} for name in sorted(names)
         ]
     }
 
 
-def find_task(call: Call, question: str) -> dict[str, Any]:
+def find_task(call: Call, question: str = "Are you sure this task exists?") -> dict[str, Any]:
     """Return the task that the route names. Raises ApiError 404 with `question`, as the service words it."""
     task_id = call.params["taskId"]
     task = call.deployment.tasks.get(task_id)
     if task is None:
-        raise ApiError(404, "ResourceNotFound", f"`{task_id}` does not correspond to a task that exists.\n{question}")
+        raise ApiError("ResourceNotFound", f"`{task_id}` does not correspond to a task that exists.\n{question}")
     return task
 
 
@@ -165,9 +163,7 @@ def _find_task_to_change(call: Call) -> dict[str, Any]:
     """Return the task that the route names, if the caller may change it. Raises ApiError."""
     task = call.deployment.tasks.get(call.params["taskId"])
     if task is None:
-        raise ApiError(
-            404, "ResourceNotFound", f"Task `{call.params['taskId']}` not found. Are you sure it was created?"
-        )
+        raise ApiError("ResourceNotFound", f"Task `{call.params['taskId']}` not found. Are you sure it was created?")
     call.authorize(**{name: task[name] for name in ("schedulerId", "taskGroupId", "projectId")})
     return task
 
@@ -176,7 +172,7 @@ def _find_group(call: Call) -> list[dict[str, Any]]:
     group_id = call.params["taskGroupId"]
     tasks = [task for task in call.deployment.tasks.values() if task["taskGroupId"] == group_id]
     if not tasks:
-        raise ApiError(404, "ResourceNotFound", f"No task-group with taskGroupId: `{group_id}`")
+        raise ApiError("ResourceNotFound", f"No task-group with taskGroupId: `{group_id}`")
     return tasks
 
 
@@ -192,12 +188,11 @@ def get_definition(task: dict[str, Any]) -> dict[str, Any]:
 
 def complete_task(task_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the task that a valid body defines, with its default values. Raises ApiError 400."""
-    schema: Schema = TASK
-    task = copy.deepcopy(fill({**body}, schema))
+    task = copy.deepcopy(fill(body, TASK))
     queue_id = task.get("taskQueueId") or "/".join(task.get(key, "") for key in ("provisionerId", "workerType"))
     provisioner, _, worker_type = queue_id.partition("/")
     if not provisioner or not worker_type:
-        raise make_input_error("at least a provisionerId and a workerType or a taskQueueId must be provided")
+        raise ApiError("InputError", "at least a provisionerId and a workerType or a taskQueueId must be provided")
     task.setdefault("expires", format_timestamp(parse_timestamp(task["deadline"]) + 365 * 86400))
     times = {name: format_timestamp(parse_timestamp(task[name])) for name in ("created", "deadline", "expires")}
     if task["priority"] == "normal":
@@ -217,9 +212,9 @@ def check_times(task: Mapping[str, Any], deployment: Deployment) -> None:
         "`deadline` cannot be in the past": deadline < deployment.now(),
         "`expires` cannot be before `deadline`": deadline > expires,
     }
-    for problem, there in problems.items():
-        if there:
-            raise make_input_error(problem)
+    for problem, is_there in problems.items():
+        if is_there:
+            raise ApiError("InputError", problem)
 
 
 def get_scope_values(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,17 +226,16 @@ def get_scope_values(task: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def keep_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Keep a task, with two artifacts to try. Return its status. Raises ApiError 409 for another task with that ID."""
-    there = deployment.tasks.get(task_id)
-    if there is not None:
-        if get_definition(there) != task:
+def store_task(deployment: Deployment, task_id: str, task: dict[str, Any]) -> dict[str, Any]:
+    """Store a task, with two artifacts to try. Return its status. Raises ApiError 409 for another task with that ID."""
+    existing = deployment.tasks.get(task_id)
+    if existing is not None:
+        if get_definition(existing) != task:
             raise ApiError(
-                409,
                 "RequestConflict",
                 f"taskId `{task_id}` already used by another task.\nThis could be the result of faulty idempotency!",
             )
-        return dict(there["status"])
+        return dict(existing["status"])
     names = ("provisionerId", "workerType", "taskQueueId", "schedulerId", "projectId", "taskGroupId", "deadline")
     status = {
         "taskId": task_id,

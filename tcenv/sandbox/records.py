@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from tcenv.sandbox.scopes import Held
+
 CLIENT_ID = re.compile(r"[A-Za-z0-9!@/:.+|_-]+")
 SLUG = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
@@ -25,13 +27,28 @@ SCOPE = re.compile(r"[ -~]*")
 LONGEST_DESCRIPTION = 10_240
 
 
-class ApiError(Exception):
-    """An error answer of the API: its HTTP status, the service's code, and its message."""
+# The HTTP status of each code (libraries/api, errors).
+_STATUSES = {
+    "MalformedPayload": 400,
+    "InvalidRequestArguments": 400,
+    "InputValidationError": 400,
+    "InputError": 400,
+    "AuthenticationFailed": 401,
+    "InsufficientScopes": 403,
+    "ResourceNotFound": 404,
+    "RequestConflict": 409,
+    "ResourceExpired": 410,
+    "InputTooLarge": 413,
+}
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+
+class ApiError(Exception):
+    """An error answer of the API: the service's code, its message, and the HTTP status that belongs to the code."""
+
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(message)
-        self.status = status
         self.code = code
+        self.status = status or _STATUSES[code]
 
 
 @dataclass
@@ -67,6 +84,17 @@ class Request:
     bewit: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller and its scopes. `client_id` is None for an anonymous caller. Request explains the other fields."""
+
+    client_id: str | None
+    held: Held
+    authorized_scopes: tuple[str, ...] | None = None
+    certificate: bool = False
+    bewit: bool = False
+
+
 def format_timestamp(seconds: float) -> str:
     """Format a time (seconds since the epoch) as the API does."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -79,17 +107,12 @@ def parse_timestamp(text: str) -> float:
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except OverflowError:
-        raise make_input_error(f"{text} is not a time of this calendar") from None
+        raise ApiError("InputError", f"{text} is not a time of this calendar") from None
 
 
 def make_token() -> str:
     """Return a new token: 44 characters, two random UUIDs in the URL-safe alphabet. It may begin with `-` or `_`."""
     return "".join(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in range(2))
-
-
-def make_input_error(what: str) -> ApiError:
-    """Return the error for a body that matches the schema but that the service rejects."""
-    return ApiError(400, "InputError", what)
 
 
 def check_parameters(params: Mapping[str, str]) -> None:
@@ -100,4 +123,4 @@ def check_parameters(params: Mapping[str, str]) -> None:
         if name in _PARAMETERS and not _PARAMETERS[name].fullmatch(value)
     ]
     if errors:
-        raise ApiError(400, "InvalidRequestArguments", "\n".join(["Invalid URL patterns:", *errors]))
+        raise ApiError("InvalidRequestArguments", "\n".join(["Invalid URL patterns:", *errors]))

@@ -53,7 +53,7 @@ def _make_schema(path: str) -> bytes | None:
 @cache
 def _make_reference(name: str) -> bytes:
     service = SERVICES[name]
-    told = {
+    reference = {
         "$schema": "/schemas/common/api-reference-v0.json#",
         "apiVersion": service.version,
         "serviceName": service.name,
@@ -61,7 +61,7 @@ def _make_reference(name: str) -> bytes:
         "description": "The part of it that the sandbox has.",
         "entries": [_make_entry(method) for method in service.methods],
     }
-    return json.dumps(told, indent=2).encode()
+    return json.dumps(reference, indent=2).encode()
 
 
 def _make_entry(method: Method) -> dict[str, object]:

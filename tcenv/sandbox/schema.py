@@ -106,7 +106,7 @@ def _find_in_object(value: dict[str, Any], schema: Schema, place: str) -> Iterat
             yield from find_errors(item, inner, f"{place}/{name}")
 
 
-def fill(value: dict[str, Any], schema: Schema) -> dict[str, Any]:
+def fill(value: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
     """Return the object with its schema's default values for missing properties."""
     missing = {
         name: inner["default"]

@@ -12,6 +12,8 @@ from typing import Any
 Expression = Any
 _PARAMETER = re.compile(r"<([^>]*)>")
 _ASSUME = "assume:"
+# The role that everybody has.
+EVERYBODY = "assume:anonymous"
 
 
 class Held:

@@ -27,10 +27,10 @@ def _get_secret(call: Call) -> Any:
     secret = call.deployment.secrets.get(name)
     if secret is None:
         if not name.startswith(_EXAMPLES):
-            raise ApiError(404, "ResourceNotFound", "Secret not found")
+            raise ApiError("ResourceNotFound", "Secret not found")
         return {"secret": {"sandbox": "nothing here is real"}, "expires": format_timestamp(now + 86400)}
     if parse_timestamp(secret["expires"]) < now:
-        raise ApiError(410, "ResourceExpired", "The requested resource has expired.")
+        raise ApiError("ResourceExpired", "The requested resource has expired.")
     return secret
 
 

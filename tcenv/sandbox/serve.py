@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 
-from tcenv.sandbox.interpreter import get_approver_command
+from tcenv.sandbox.approve import get_approver_command
 from tcenv.sandbox.records import CLIENT_ID
 from tcenv.sandbox.server import USER, Sandbox
 
@@ -42,5 +43,7 @@ def serve(*, port: int = 0, public: bool = True, user: str = USER, signed_in: bo
             )
             done.wait()
     except OSError as error:
-        raise CannotListen(f"The sandbox cannot listen on port {port}: {error.strerror or error}.") from None
+        raise CannotListen(
+            f"The sandbox cannot listen on port {port}: {os.strerror(error.errno) if error.errno else error}."
+        ) from None
     return 0

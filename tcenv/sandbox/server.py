@@ -9,8 +9,8 @@ from typing import Any
 
 from tcenv.sandbox.deployment import Deployment, parse_client
 from tcenv.sandbox.faults import Faults, Options
-from tcenv.sandbox.http_server import Incoming, Server
-from tcenv.sandbox.records import Client, Request, format_timestamp, make_token
+from tcenv.sandbox.http_server import Server
+from tcenv.sandbox.records import Client, format_timestamp, make_token
 from tcenv.sandbox.site import Site
 
 USER = "mozilla-auth0/ad|Mozilla-LDAP|sandbox"
@@ -89,16 +89,23 @@ class Sandbox:
             clock=clock,
             token_factory=token_factory,
             any_time=any_time,
+            signed_in=signed_in,
+            signed_in_after=signed_in_after,
         )
-        variants = VARIANTS if variant == "both" else (variant,)
-        self._site = Site(self._deployment, variants, signed_in_after, signed_in)
-        self._faults = Faults(self._note)
-        self._site.intercept = self._faults.intercept
+        self.user = user
+        # You may change these.
+        self.roles = self._deployment.roles
+        self.clients = self._deployment.clients
+        self.tasks = self._deployment.tasks
+        self.secrets = self._deployment.secrets
+        self.requests = self._deployment.requests
+        self._faults = Faults()
+        self._site = Site(self._deployment, self._faults, VARIANTS if variant == "both" else (variant,))
         self._port = port
         self._server: Server | None = None
 
     def __enter__(self) -> Sandbox:
-        self._server = Server(self._site, self._port)
+        self._server = Server(self._site, self._port, self.now)
         self._site.port = self._server.port
         self._deployment.root_url = self.root_url
         self._server.start()
@@ -109,9 +116,6 @@ class Sandbox:
     ) -> None:
         if self._server is not None:
             self._server.stop()
-
-    def _note(self, request: Incoming, status: int) -> None:
-        self.requests.append(Request(request.method, request.target.partition("?")[0], None, status))
 
     @property
     def port(self) -> int:
@@ -124,12 +128,7 @@ class Sandbox:
         return f"http://localhost:{self.port}"
 
     @property
-    def user(self) -> str:
-        """Return the clientId of the person who is signed in on the pages."""
-        return self._deployment.user
-
-    @property
-    def user_scopes(self) -> tuple[str, ...]:
+    def user_scopes(self) -> Sequence[str]:
         """Return the user's scopes, without those that roles and everybody's scopes add. You may set them."""
         return self._deployment.user_scopes
 
@@ -138,52 +137,27 @@ class Sandbox:
         self._deployment.user_scopes = tuple(scopes)
 
     @property
-    def roles(self) -> dict[str, list[str]]:
-        """Return the roles, scopes by roleId. You may change them."""
-        return self._deployment.roles
-
-    @property
-    def clients(self) -> dict[str, Client]:
-        """Return the clients by clientId. You may change them."""
-        return self._deployment.clients
-
-    @property
-    def tasks(self) -> dict[str, dict[str, Any]]:
-        """Return the tasks by taskId, as they were defined, each with its `status`."""
-        return self._deployment.tasks
-
-    @property
-    def secrets(self) -> dict[str, dict[str, Any]]:
-        """Return the secrets by name, as they were set."""
-        return self._deployment.secrets
-
-    @property
-    def requests(self) -> list[Request]:
-        """Return the requests, in order. You may clear the list."""
-        return self._site.requests
-
-    @property
     def approvals(self) -> int:
         """Return how often somebody has saved on a page."""
-        return self._site.approvals
+        return self._deployment.approvals
 
     @property
     def signed_in(self) -> bool:
         """Return whether somebody has signed in to the deployment in the browser. You may set it."""
-        return self._site.signed_in
+        return self._deployment.signed_in
 
     @signed_in.setter
     def signed_in(self, signed_in: bool) -> None:
-        self._site.signed_in = signed_in
+        self._deployment.signed_in = signed_in
 
     @property
     def signed_in_after(self) -> float:
         """Return how many seconds a page needs until it knows the user. You may set them."""
-        return self._site.signed_in_after
+        return self._deployment.signed_in_after
 
     @signed_in_after.setter
     def signed_in_after(self, seconds: float) -> None:
-        self._site.signed_in_after = seconds
+        self._deployment.signed_in_after = seconds
 
     @property
     def clock_offset(self) -> float:
@@ -208,7 +182,7 @@ class Sandbox:
         delete_on_expiration: bool = True,
     ) -> Client:
         """Create a client that lasts `lifetime` seconds. Raises ApiError if it exists."""
-        wanted = parse_client(
+        fields = parse_client(
             {
                 "description": description,
                 "expires": format_timestamp(self.now() + lifetime),
@@ -216,7 +190,7 @@ class Sandbox:
                 "deleteOnExpiration": delete_on_expiration,
             }
         )
-        return self._deployment.create(client_id, wanted)
+        return self._deployment.create(client_id, fields)
 
     def disable(self, client_id: str) -> None:
         """Disable a client, as the deployment does when its owner loses scopes."""

@@ -26,7 +26,6 @@ _EXCEPTION = record("reason", reason={
     "enum": ["worker-shutdown", "malformed-payload", "resource-unavailable", "internal-error", "superseded", "intermittent-task"],
 })  # fmt: skip
 _RESOLVE = "queue:resolve-task:<taskId>/<runId>"
-_QUESTION = "Are you sure this task exists?"
 
 
 @QUEUE.declare("POST", "claimWork", "/claim-work/<taskQueueId>", {
@@ -96,11 +95,11 @@ def _claim(call: Call, task: dict[str, Any], worker: dict[str, str]) -> dict[str
 
 
 def _find_running(call: Call) -> dict[str, Any]:
-    task = find_task(call, _QUESTION)
+    task = find_task(call)
     run = task["status"]["runs"][-1]
     if (str(run["runId"]), run["state"]) != (call.params["runId"], "running"):
         raise ApiError(
-            409, "RequestConflict", f"Run {call.params['runId']} on task `{call.params['taskId']}` is not running."
+            "RequestConflict", f"Run {call.params['runId']} on task `{call.params['taskId']}` is not running."
         )
     return task
 
